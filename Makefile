@@ -1,0 +1,35 @@
+# Everything lives in .venv and in the lab's own folder: nothing is installed into the system.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+LAB    ?= $(CURDIR)/.venv/lab
+
+.PHONY: install demo test unit real lint bench clean
+
+install: $(VENV)/.installed
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt uv
+	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: install
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python examples/demo.py
+
+lint: install
+	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache > $(VENV)/imports.txt || (cat $(VENV)/imports.txt; false)
+
+unit: install
+	@$(BIN)/python -m pytest -q -m "not real"
+
+real: install
+	@$(BIN)/python -m pytest -q -m real
+
+test: lint
+	@$(BIN)/python -m pytest -q
+
+bench: install
+	@$(BIN)/python -m bench
+
+clean:
+	@rm -rf $(VENV)

@@ -1,0 +1,1 @@
+"""OpenStackoid: independent OpenStack clouds that work as one."""

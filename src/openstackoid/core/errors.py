@@ -1,0 +1,175 @@
+"""The tree of errors: everything that OpenStackoid refuses, with a code that never changes.
+
+    OpenStackoidError
+    |-- ScopeError               400 scope.malformed       the scope's text is wrong; shows the place
+    |-- BadRequestError          400 request.*             a header or a path that no honest client sends
+    |-- ConfigError              -   config.invalid        file, key and value
+    |-- RoutingError             -   see below             the request cannot go where the scope says
+    |   |-- UnknownCloudError    400 cloud.unknown
+    |   |-- UnknownScopeError    404 scope.unknown
+    |   |-- SplitServerError     400 scope.split
+    |   |-- NoSuchServiceError   404 service.missing
+    |   |-- NotBuiltError        501 scope.operators
+    |   `-- LoopError            508 request.loop
+    `-- PeerError                -   the other side failed
+        |-- PeerUnreachableError 502 peer.unreachable
+        |-- PeerTimeoutError     504 peer.timeout
+        |-- PeerAnswerError      502 peer.answer           what came cannot be passed on
+        |-- BackendUnreachableError 502 backend.unreachable
+        `-- BackendTimeoutError  504 backend.timeout
+
+The JSON form is Keystone's (`{"error": {"code", "title", "message"}}`, keystone/server/flask/common.py), which
+keystoneauth1 (`exceptions/http.py`, from_response) and every OpenStack client know how to show; our permanent code
+stands beside it as `openstackoid_code`.
+"""
+
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+
+class OpenStackoidError(Exception):
+    """Something that OpenStackoid refuses or cannot do; `str()` is what a user reads."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal"
+
+    def body(self) -> dict[str, Any]:
+        """The error as OpenStack's clients read it: `{"error": {code, title, message, openstackoid_code}}`."""
+        return {
+            "error": {
+                "code": self.status,
+                "title": HTTPStatus(self.status).phrase,
+                "message": str(self),
+                "openstackoid_code": self.code,
+            }
+        }
+
+
+class ScopeError(OpenStackoidError):
+    """The text of a scope is wrong.
+
+    Attributes:
+        text: the whole text.
+        position: index into `text`, in characters, of what was not expected.
+        reason: what was expected and what came, in a sentence.
+    """
+
+    status = 400
+    code = "scope.malformed"
+    _around: ClassVar[int] = 24
+
+    def __init__(self, reason: str, text: str, position: int) -> None:
+        """Keep what is wrong and where."""
+        self.reason = reason
+        self.text = text
+        self.position = max(0, min(position, len(text)))
+        super().__init__(reason, text, position)
+
+    def __str__(self) -> str:
+        """One line: the reason and the place, with what stands around it."""
+        start = max(0, self.position - self._around)
+        before = ("..." if start else "") + self.text[start : self.position]
+        end = self.position + self._around
+        after = self.text[self.position : end] + ("..." if end < len(self.text) else "")
+        seen = f"{before} >>>{after}".encode("ascii", "backslashreplace").decode()
+        return f"Malformed scope: {self.reason} at character {self.position}: {seen}".replace("\n", " ").replace(
+            "\r", " "
+        )
+
+
+class BadRequestError(OpenStackoidError):
+    """A request that no honest client sends: doubled token headers, a path outside of the service."""
+
+    status = 400
+    code = "request.malformed"
+
+
+class ConfigError(OpenStackoidError):
+    """A configuration that cannot be served; says file, key and value."""
+
+    code = "config.invalid"
+
+
+class RoutingError(OpenStackoidError):
+    """A request that cannot go where its scope says."""
+
+
+class UnknownCloudError(RoutingError):
+    """A scope names a cloud that is neither this one nor a peer of it."""
+
+    status = 400
+    code = "cloud.unknown"
+
+
+class UnknownScopeError(RoutingError):
+    """A path names a saved scope that this gateway does not have."""
+
+    status = 404
+    code = "scope.unknown"
+
+
+class SplitServerError(RoutingError):
+    """Services that must be of one cloud for this request are spread over several."""
+
+    status = 400
+    code = "scope.split"
+
+
+class NoSuchServiceError(RoutingError):
+    """The cloud has no such service."""
+
+    status = 404
+    code = "service.missing"
+
+
+class NotBuiltError(RoutingError):
+    """Several clouds in one request: parsed, and not served yet."""
+
+    status = 501
+    code = "scope.operators"
+
+
+class LoopError(RoutingError):
+    """The request met this gateway before."""
+
+    status = 508
+    code = "request.loop"
+
+
+class PeerError(OpenStackoidError):
+    """The other side of a request failed."""
+
+    status = 502
+    code = "peer.failed"
+
+
+class PeerUnreachableError(PeerError):
+    """No connection to the peer's gateway."""
+
+    code = "peer.unreachable"
+
+
+class PeerTimeoutError(PeerError):
+    """The peer's gateway did not answer in time."""
+
+    status = 504
+    code = "peer.timeout"
+
+
+class PeerAnswerError(PeerError):
+    """The peer answered with something that cannot be passed on."""
+
+    code = "peer.answer"
+
+
+class BackendUnreachableError(PeerError):
+    """No connection to a service of this cloud."""
+
+    code = "backend.unreachable"
+
+
+class BackendTimeoutError(PeerError):
+    """A service of this cloud did not answer in time."""
+
+    status = 504
+    code = "backend.timeout"

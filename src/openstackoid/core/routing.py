@@ -1,0 +1,240 @@
+"""Where a request goes: `decide()` says it, `explain()` says why. Pure: the same facts give the same decision.
+
+    facts + scope + federation -> Local   to this cloud's backend
+                               -> Remote  to the frontend of another cloud, which decides again: Local
+                               -> Reject  an error of `core.errors`, before anything is sent
+
+Rules, in this order:
+
+1. A request that met this gateway before is a loop.
+2. Operators are parsed, and refused until several clouds in one request are built.
+3. Every cloud that the scope names must be known here: work that begins must be able to end. (A gateway that only
+   passes a request on, or validates a token, asks this of the one service in question.)
+4. Services that make a server together must be of one cloud when a server changes: nova, given another cloud's
+   network, answers 500 after it said 202. Looking is free.
+5. The cloud must have the service.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+from openstackoid.core import errors
+from openstackoid.core.catalog import Cloud
+from openstackoid.core.scope import REST, Name, Scope
+from openstackoid.core.scope import format as format_scope
+
+READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a decision depends on, of one request.
+
+    Attributes:
+        service: official service type of the frontend that the request met.
+        method: HTTP method.
+        path: path inside the service, such as `/v2.1/servers`.
+        hops: names of the clouds that the request met before this one.
+    """
+
+    service: str
+    method: str = "GET"
+    path: str = "/"
+    hops: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Federation:
+    """This cloud and those that it knows.
+
+    Attributes:
+        here: this cloud.
+        peers: name -> cloud; None while a peer never told what it serves.
+    """
+
+    here: Cloud
+    peers: Mapping[str, Cloud | None] = field(default_factory=dict)
+
+    @property
+    def known(self) -> list[str]:
+        """Names of all clouds, this one first."""
+        return [self.here.name, *sorted(self.peers)]
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """To this cloud's backend."""
+
+    cloud: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """To the frontend of another cloud, at `url` (a base URL)."""
+
+    cloud: str
+    url: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """Refused, with the error that the user reads."""
+
+    error: errors.OpenStackoidError
+    cloud: str | None = None
+
+    @property
+    def why(self) -> str:
+        """The error's message."""
+        return str(self.error)
+
+
+Decision: TypeAlias = Local | Remote | Reject
+
+
+@dataclass(frozen=True, slots=True)
+class _Together:
+    """Services that must be of one cloud for requests to `path` that change something."""
+
+    services: tuple[str, ...]
+    path: re.Pattern[str]
+    what: str
+
+
+# Paths of nova's API (nova/api/openstack/compute/routes.py); a project id may stand after the version.
+_SERVERS: Final = r"(?:/v2(?:\.\d+)?)?(?:/[0-9a-f-]{32,36})?/servers"
+_TOGETHER: Final = (
+    _Together(
+        ("compute", "network", "placement"),
+        re.compile(rf"{_SERVERS}(?:/(?!.*/(?:metadata|tags)(?:/|$)).*)?$"),
+        "A server's compute, network and placement",
+    ),
+    _Together(
+        ("compute", "block-storage"),
+        re.compile(rf"{_SERVERS}/[^/]+/os-volume_attachments"),
+        "A server and the volumes attached to it",
+    ),
+)
+
+
+def decide(facts: Facts, scope: Scope, federation: Federation) -> Decision:
+    """Where a request goes.
+
+    Args:
+        facts: the request.
+        scope: as it came; what it does not name is bound to this cloud.
+        federation: the clouds that this one knows.
+    """
+    try:
+        return _decide(facts, scope, federation)
+    except errors.RoutingError as error:
+        return Reject(error, _single(scope, facts.service, federation))
+
+
+def explain(facts: Facts, scope: Scope, federation: Federation) -> dict[str, Any]:
+    """The decision and its reasons, as JSON for people: see `docs/reference.md`."""
+    decision = decide(facts, scope, federation)
+    return {
+        "entry": federation.here.name,
+        "service": facts.service,
+        "method": facts.method,
+        "path": facts.path,
+        "scope": {kind: str(expression) for kind, expression in scope.explicit(federation.here.name).entries},
+        "decision": type(decision).__name__.lower(),
+        "cloud": decision.cloud,
+        "url": decision.url if isinstance(decision, Remote) else None,
+        "why": [*_reasons(facts, scope, federation), decision.why],
+        "error": decision.error.body()["error"] if isinstance(decision, Reject) else None,
+    }
+
+
+def _decide(facts: Facts, scope: Scope, federation: Federation) -> Local | Remote:
+    here = federation.here.name
+    if here in facts.hops:
+        raise errors.LoopError(
+            f"The request came back to {here} after {' -> '.join(facts.hops)}: "
+            f"a peer's name leads to the wrong cloud. Compare the peers of these gateways."
+        )
+    if not scope:
+        return _serve(here, facts, federation, f"no scope: {facts.service} is of the entry cloud")
+    # On the way (hops), and for validation, only what is asked for counts: others may know fewer clouds.
+    only = facts.service if facts.hops or facts.service == "identity" else None
+    _check_names(scope, federation, only)
+    if facts.method not in READS and facts.service == "compute":
+        _check_together(facts, scope, federation)
+    cloud = _single(scope, facts.service, federation) or here
+    return _serve(cloud, facts, federation, f"{facts.service} is of {cloud}")
+
+
+def _serve(cloud: str, facts: Facts, federation: Federation, why: str) -> Local | Remote:
+    if cloud == federation.here.name:
+        if facts.service not in federation.here.services:
+            raise _missing(federation.here, facts.service)
+        return Local(cloud, f"{why}, which is this cloud")
+    peer = federation.peers[cloud]
+    if peer is None:
+        raise errors.NoSuchServiceError(f"Nothing is known yet of what {cloud} serves.")
+    if facts.service not in peer.services:
+        raise _missing(peer, facts.service)
+    return Remote(cloud, peer.services[facts.service], f"{why}, a peer of {federation.here.name}")
+
+
+def _missing(cloud: Cloud, service: str) -> errors.NoSuchServiceError:
+    return errors.NoSuchServiceError(
+        f"{cloud.name} has no {service} service. It has: {', '.join(sorted(cloud.services)) or 'none'}."
+    )
+
+
+def _check_names(scope: Scope, federation: Federation, only: str | None) -> None:
+    for kind, expression in _entries(scope, only):
+        if not isinstance(expression, Name):
+            raise errors.NotBuiltError(
+                f'Several clouds in one request are not served yet: "{kind}": "{expression}". Name one cloud for each service.'
+            )
+        if expression.cloud not in federation.known:
+            raise errors.UnknownCloudError(
+                f"{federation.here.name} knows no cloud {expression.cloud} (asked for {kind}). "
+                f"It knows: {', '.join(federation.known)}."
+            )
+
+
+def _entries(scope: Scope, only: str | None) -> Iterator[tuple[str, Any]]:
+    if only is None:
+        yield from scope.entries
+    elif (expression := scope.get(only)) is not None:
+        yield only, expression
+
+
+def _check_together(facts: Facts, scope: Scope, federation: Federation) -> None:
+    for rule in _TOGETHER:
+        if not rule.path.match(facts.path):
+            continue
+        clouds = {kind: _single(scope, kind, federation) for kind in rule.services}
+        if len(set(clouds.values())) > 1:
+            wanted = clouds["compute"]
+            remedy = dict(scope.entries) | {kind: Name(wanted or federation.here.name) for kind in rule.services}
+            raise errors.SplitServerError(
+                f"{rule.what} must be of one cloud, but the scope takes "
+                f"{', '.join(f'{kind} from {cloud}' for kind, cloud in clouds.items())}. "
+                f"Name one cloud for all of them, for instance --os-scope '{format_scope(Scope.of(remedy))}'."
+            )
+
+
+def _single(scope: Scope, service: str, federation: Federation) -> str | None:
+    expression = scope.get(service)
+    if expression is None:
+        return federation.here.name
+    return expression.cloud if isinstance(expression, Name) else None
+
+
+def _reasons(facts: Facts, scope: Scope, federation: Federation) -> list[str]:
+    named = dict(scope.entries)
+    if facts.service in named:
+        return [f"the scope names {facts.service}: {named[facts.service]}"]
+    if REST in named:
+        return [f"the scope does not name {facts.service}; * says {named[REST]}"]
+    return [f"the scope does not name {facts.service}: the entry cloud, {federation.here.name}, serves it"]

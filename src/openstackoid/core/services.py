@@ -1,0 +1,33 @@
+"""Service types: one spelling for each, whatever alias or case a client uses.
+
+The names and aliases are those of the service-types authority, as published in os-service-types:
+`volumev3`, `block-store` and `Volume` all mean `block-storage`.
+"""
+
+import re
+from functools import lru_cache
+
+from os_service_types import ServiceTypes
+
+# keystoneauth1 sends such names in catalogs, and they end up in headers, paths and maps.
+_TYPE = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*\Z")
+_LONGEST = 64
+_authority = ServiceTypes()
+
+
+@lru_cache(maxsize=1024)
+def service_type(name: str) -> str | None:
+    """The official service type of a name, alias or plural, in any case.
+
+    Args:
+        name: as a client wrote it, such as `Image` or `volumev3`.
+
+    Returns:
+        The official type (`image`, `block-storage`); the name in lower case if the authority does not know it but it
+        has the form of a type (a private service); None for what can be no service type.
+    """
+    lowered = name.lower()
+    if len(lowered) > _LONGEST or not _TYPE.match(lowered):
+        return None
+    official: str | None = _authority.get_service_type(lowered)
+    return official or lowered

@@ -1,0 +1,115 @@
+"""Which service a request is for, pure: by the address where it arrived, and the longest path that fits.
+
+    http://10.0.0.2:9292/v2/images                    a port a service   -> image, /v2/images
+    https://cloud.example/image/v2/images             a path a service   -> image, /v2/images
+    http://10.0.0.2:9292/scope/NAME/v2/images         a saved scope      -> image, /v2/images, NAME
+    http://10.0.0.2:5000/scope/NAME/image/v2/images   the same, and all services at one address, by their types
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from openstackoid.core.errors import BadRequestError, NoSuchServiceError
+from openstackoid.core.scope import is_name
+from openstackoid.core.services import service_type
+
+SCOPED: Final = "/scope/"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a request arrived.
+
+    Attributes:
+        service: official service type.
+        path: path and query inside the service, encoded as it came, with a slash first.
+        saved: the saved scope's name, or None.
+    """
+
+    service: str
+    path: str
+    saved: str | None = None
+
+
+class Frontends:
+    """The services at each address.
+
+    Args:
+        services: official service type -> (ADDRESS:PORT, base URL of the frontend).
+    """
+
+    def __init__(self, services: Mapping[str, tuple[str, str]]) -> None:
+        self._paths: dict[str, list[tuple[str, str]]] = {}
+        self._urls = {kind: url for kind, (_, url) in services.items()}
+        for kind, (address, url) in services.items():
+            self._paths.setdefault(address, []).append((urlsplit(url).path, kind))
+        for paths in self._paths.values():
+            paths.sort(key=lambda pair: -len(pair[0]))
+
+    @property
+    def addresses(self) -> list[str]:
+        """Every ADDRESS:PORT to listen at."""
+        return sorted(self._paths)
+
+    def place(self, address: str, target: str) -> Place:
+        """Find the service of a request.
+
+        Args:
+            address: ADDRESS:PORT where it arrived.
+            target: path and query as they came, encoded.
+
+        Raises:
+            BadRequestError: a target that is no path, or a path that steps out of its service.
+            NoSuchServiceError: no service at this path.
+        """
+        path, _, _ = target.partition("?")
+        if not path.startswith("/"):
+            raise BadRequestError("Expected a path that begins with /.")
+        if "." in path or "%" in path:
+            _stays_inside(path)
+        if path.startswith(SCOPED):
+            name, _, rest = target.removeprefix(SCOPED).partition("/")
+            if not is_name(name.partition("?")[0]) or "?" in name:
+                raise BadRequestError("Expected /scope/NAME/... with a saved scope's name.")
+            # A saved scope's catalog may show every service below one address, by its type.
+            found = self._by_type(f"/{rest}") or self._find(address, f"/{rest}")
+        else:
+            name, found = "", self._find(address, target)
+        if found is None:
+            served = ", ".join(f"{prefix or '/'} ({kind})" for prefix, kind in self._paths.get(address, []))
+            raise NoSuchServiceError(f"No service at this path. Here are: {served}.")
+        service, inner = found
+        return Place(service, inner, name or None)
+
+    def scoped(self, saved: str) -> dict[str, str]:
+        """Base URL of each frontend -> the same under a saved scope."""
+        return {
+            url: f"{parts.scheme}://{parts.netloc}{SCOPED}{saved}{parts.path}"
+            for url in self._urls.values()
+            for parts in (urlsplit(url),)
+        }
+
+    def _find(self, address: str, target: str) -> tuple[str, str] | None:
+        for prefix, kind in self._paths.get(address, []):
+            if target.startswith(prefix) and target[len(prefix) :][:1] in {"", "/", "?"}:
+                return kind, _slashed(target[len(prefix) :])
+        return None
+
+    def _by_type(self, target: str) -> tuple[str, str] | None:
+        first = target[1:].partition("?")[0].partition("/")[0]
+        kind = service_type(first)
+        if kind is None or kind not in self._urls or first != kind:
+            return None
+        return kind, _slashed(target[1 + len(first) :])
+
+
+def _slashed(rest: str) -> str:
+    return rest if rest.startswith("/") else f"/{rest}"
+
+
+def _stays_inside(path: str) -> None:
+    """Refuse `..` in any spelling: a backend or a peer could read it as another service's path."""
+    if any(segment in {".", ".."} for segment in unquote(path).replace("\\", "/").split("/")):
+        raise BadRequestError("Expected a path without . and .. segments.")

@@ -1,0 +1,101 @@
+"""Headers and tokens, pure: what comes in is checked, what goes out holds nothing that must not.
+
+A token may carry its scope: `<token>!SCOPE!{...}`, on `X-Auth-Token` and on `X-Subject-Token`.
+
+WSGI maps `X-Auth-Token` and `X_Auth_Token` to one variable (PEP 3333), so the underscore twins of the headers that
+decide who asks are dropped, and doubled ones are refused: two readers could believe two different ones.
+"""
+
+from typing import Final
+
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from openstackoid.core import scope as scopes
+from openstackoid.core.errors import BadRequestError
+from openstackoid.core.scope import Scope, is_name
+
+MARK: Final = "!SCOPE!"
+SCOPE: Final = "X-Scope"
+AUTH: Final = "X-Auth-Token"
+SUBJECT: Final = "X-Subject-Token"
+SERVICE: Final = "X-Service-Token"
+HOPS: Final = "X-Openstackoid-Hops"
+REQUEST_ID: Final = "X-Openstack-Request-Id"
+MOST_HOPS: Final = 8
+
+# RFC 9110, 7.6.1. Trailer fields are not passed on, so neither is their announcement.
+HOP_BY_HOP: Final = frozenset(
+    {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
+)
+_GUARDED: Final = frozenset({"x-auth-token", "x-subject-token", "x-service-token", "x-scope", "x-openstack-request-id"})
+_ONCE: Final = (AUTH, SUBJECT, SERVICE, SCOPE, HOPS, "Content-Length", "Host")
+_OURS: Final = "x-openstackoid-"
+
+
+def incoming(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
+    """The headers of a request that may be passed on: ours, hop-by-hop ones and underscore twins are gone.
+
+    Raises:
+        BadRequestError: a header that decides who asks, where and how much is doubled.
+    """
+    for name in _ONCE:
+        if name in headers and len(headers.getall(name)) > 1:
+            raise BadRequestError(f"Expected one {name} header, got {len(headers.getall(name))}.")
+    named = {name.strip().lower() for value in headers.getall("Connection", ()) for name in value.split(",")}
+    dropped = HOP_BY_HOP | named if named - {"close", "keep-alive"} else HOP_BY_HOP
+    kept: CIMultiDict[str] = CIMultiDict()
+    for name, value in headers.items():
+        lowered = name.lower()
+        if lowered in dropped and lowered not in _GUARDED:
+            continue
+        if "_" in lowered:
+            lowered = lowered.replace("_", "-")
+            if lowered in _GUARDED or lowered.startswith(_OURS):
+                continue
+        if not lowered.startswith(_OURS):
+            kept.add(name, value)
+    return kept
+
+
+def hops(headers: CIMultiDictProxy[str]) -> tuple[str, ...]:
+    """Names of the clouds that a request met before.
+
+    Anyone may send this header: all that it can do is to have one's own request refused.
+
+    Raises:
+        BadRequestError: not names with commas between them, or too many.
+    """
+    text = headers.get(HOPS)
+    if text is None:
+        return ()
+    names = tuple(name.strip() for name in text.split(","))
+    if len(names) > MOST_HOPS or not all(map(is_name, names)):
+        raise BadRequestError(f"Expected {MOST_HOPS} names of clouds at most in {HOPS}.")
+    return names
+
+
+def split_token(value: str | None) -> tuple[str | None, Scope | None]:
+    """A token and the scope that it carries.
+
+    Raises:
+        ScopeError: what stands behind the mark is no scope.
+    """
+    if value is None or MARK not in value:
+        return value, None
+    token, _, text = value.partition(MARK)
+    return token, scopes.parse(text)
+
+
+def with_scope(token: str, scope: Scope) -> str:
+    """A token that carries a scope."""
+    return f"{token}{MARK}{scopes.format(scope)}"
+
+
+def outgoing(headers: CIMultiDictProxy[str], drop: frozenset[str] = frozenset()) -> CIMultiDict[str]:
+    """The headers of an answer that may be passed on: none that are hop-by-hop, none of ours, none of `drop` (lower case)."""
+    kept: CIMultiDict[str] = CIMultiDict()
+    for name, value in headers.items():
+        lowered = name.lower()
+        if lowered not in HOP_BY_HOP and lowered not in drop and not lowered.startswith(_OURS):
+            kept.add(name, value)
+    return kept
