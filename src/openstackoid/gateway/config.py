@@ -62,7 +62,7 @@ def _scope(value: Any) -> Scope:
     if isinstance(value, Scope):
         return value
     if not isinstance(value, dict) or not all(isinstance(part, str) for pair in value.items() for part in pair):
-        raise ValueError("expected service types with a cloud each")  # noqa: TRY004 - pydantic turns it into its error
+        raise ValueError("expected service types with a cloud each")
     try:
         return scopes.parse_short(",".join(f"{kind}={expression}" for kind, expression in value.items()))
     except ScopeError as error:
@@ -170,7 +170,9 @@ class Config(_Model):
             official[kind_] = kind
             place = (service.address, urlsplit(service.frontend).path)
             if place in taken:
-                raise ValueError(f"services.{kind}.frontend: {service.frontend} is the frontend of {taken[place]} already")
+                raise ValueError(
+                    f"services.{kind}.frontend: {service.frontend} is the frontend of {taken[place]} already"
+                )
             taken[place] = kind
             if service.backend is None and self.catalog is None:
                 raise ValueError(f"services.{kind}.backend: expected a URL, or a catalog section to look it up with")

@@ -1,9 +1,9 @@
 """Which service a request is for, pure: by the address where it arrived, and the longest path that fits.
 
-    http://10.0.0.2:9292/v2/images                    a port a service   -> image, /v2/images
-    https://cloud.example/image/v2/images             a path a service   -> image, /v2/images
-    http://10.0.0.2:9292/scope/NAME/v2/images         a saved scope      -> image, /v2/images, NAME
-    http://10.0.0.2:5000/scope/NAME/image/v2/images   the same, and all services at one address, by their types
+http://10.0.0.2:9292/v2/images                    a port a service   -> image, /v2/images
+https://cloud.example/image/v2/images             a path a service   -> image, /v2/images
+http://10.0.0.2:9292/scope/NAME/v2/images         a saved scope      -> image, /v2/images, NAME
+http://10.0.0.2:5000/scope/NAME/image/v2/images   the same, and all services at one address, by their types
 """
 
 from collections.abc import Mapping

@@ -23,9 +23,20 @@ HOPS: Final = "X-Openstackoid-Hops"
 REQUEST_ID: Final = "X-Openstack-Request-Id"
 MOST_HOPS: Final = 8
 
-# RFC 9110, 7.6.1. Trailer fields are not passed on, so neither is their announcement.
+# RFC 9110, 7.6.1. Trailer fields are not passed on, so neither is their announcement; the gateway answers Expect itself.
 HOP_BY_HOP: Final = frozenset(
-    {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
+    {
+        "connection",
+        "expect",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
 )
 _GUARDED: Final = frozenset({"x-auth-token", "x-subject-token", "x-service-token", "x-scope", "x-openstack-request-id"})
 _ONCE: Final = (AUTH, SUBJECT, SERVICE, SCOPE, HOPS, "Content-Length", "Host")

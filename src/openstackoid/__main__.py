@@ -1,0 +1,7 @@
+"""`python -m openstackoid`."""
+
+import sys
+
+from openstackoid.cli import main
+
+sys.exit(main())

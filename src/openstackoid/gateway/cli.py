@@ -1,0 +1,42 @@
+"""`openstackoid gateway`: serve, or say what would be served."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def register(commands: "argparse._SubParsersAction[Any]") -> None:
+    """Add the command to the program's parser."""
+    parser = commands.add_parser("gateway", help="serve a cloud's frontends", description=__doc__)
+    parser.add_argument(
+        "action",
+        nargs="?",
+        choices=["serve", "check"],
+        default="serve",
+        help="serve (default), or check the configuration and say what it means",
+    )
+    parser.add_argument("--config", required=True, type=Path, metavar="FILE", help="the configuration, in YAML")
+    parser.add_argument("--workers", type=_positive, default=1, metavar="N", help="processes that serve (default: 1)")
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from openstackoid.gateway import check, config, serve, workers  # noqa: PLC0415 - the other commands need no aiohttp
+
+    if arguments.action == "check":
+        print(check.report(config.load(arguments.config)))
+        return 0
+    if arguments.worker:
+        workers.end_with_parent()
+    elif arguments.workers > 1:
+        config.load(arguments.config)
+        return workers.run(arguments.config, arguments.workers)
+    serve.run(arguments.config, shared=arguments.worker)
+    return 0
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
+    return int(text)

@@ -1,0 +1,227 @@
+"""One request to one upstream, both bodies streamed.
+
+Traps of HTTP behind this file, each with a test:
+
+- A chunked request body stays chunked and never leaves its connection to another request: WSGI servers lose their place
+  in the stream after it (cheroot closes the stream when glance closes `wsgi.input`), and a server that answers before it
+  read the body leaves the rest to be parsed as a request. So a streamed body has a connection of its own.
+- A body with `Content-Length` keeps it: the upstream then knows a short one from a whole one.
+- A request whose body was begun is never sent again.
+- An answer that breaks off must break off for the client too: its connection is cut, not ended well.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import aiohttp
+import orjson
+from aiohttp import web
+from multidict import CIMultiDict
+from yarl import URL
+
+from openstackoid.core.errors import OpenStackoidError, PeerAnswerError
+from openstackoid.core.links import Links
+from openstackoid.gateway import headers as heads
+from openstackoid.gateway.config import Timeouts
+from openstackoid.gateway.peers import reason
+
+WHOLE: Final = 1 << 16  # bytes: bodies up to this are passed on in one piece
+DOCUMENT: Final = 1 << 26  # bytes: the largest JSON answer whose links are changed
+_NO_AUTO: Final = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+_BODILESS: Final = frozenset({204, 304})
+
+# What a changed document makes wrong.
+_OF_LENGTH: Final = frozenset({"content-length", "etag", "content-md5"})
+
+
+class CutError(Exception):
+    """The upstream broke off in the middle of its answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """Where a request goes, and the errors to raise when it does not get there.
+
+    Attributes:
+        name: of the cloud or service, for messages.
+        base: base URL.
+        unreachable, timeout: errors of `core.errors`.
+    """
+
+    name: str
+    base: str
+    unreachable: type[OpenStackoidError]
+    timeout: type[OpenStackoidError]
+
+
+class Pool:
+    """Connections to upstreams: shared ones that are used again, and single ones for streamed bodies."""
+
+    def __init__(self, timeouts: Timeouts, ssl: Any) -> None:
+        # Services close idle connections after 5 s (Apache) or 10 s (cheroot): leave them first.
+        shared = aiohttp.TCPConnector(limit=0, keepalive_timeout=4, ssl=ssl)
+        single = aiohttp.TCPConnector(limit=0, force_close=True, ssl=ssl)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect, sock_read=timeouts.idle)
+        self.shared, self.single = (
+            aiohttp.ClientSession(
+                connector=connector,
+                timeout=timeout,
+                auto_decompress=False,
+                skip_auto_headers=_NO_AUTO,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                read_bufsize=1 << 18,
+                max_line_size=1 << 16,
+                max_field_size=1 << 16,
+            )
+            for connector in (shared, single)
+        )
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.shared.close()
+        await self.single.close()
+
+
+async def forward(
+    request: web.BaseRequest,
+    pool: Pool,
+    upstream: Upstream,
+    path: str,
+    headers: CIMultiDict[str],
+    links: Links,
+    edit: Callable[[int, Any], tuple[int, Any]] | None = None,
+) -> web.StreamResponse:
+    """Send a request on and its answer back.
+
+    Args:
+        request: as it came.
+        pool: connections.
+        upstream: where to.
+        path: path and query below the upstream's base, encoded.
+        headers: to be sent; framing of the body is added here.
+        links: what becomes of URLs in the answer.
+        edit: changes status and JSON of the answer; None if it stays as it is.
+
+    Returns:
+        The answer, not begun if it is small, sent if it was streamed.
+
+    Raises:
+        OpenStackoidError: the upstream's own errors, before anything was answered.
+        CutError: after the answer had begun; the client's connection is cut.
+    """
+    session = pool.shared
+    body: bytes | AsyncIterator[bytes] | None = None
+    if request.body_exists:
+        length = request.content_length
+        if length is not None and length <= WHOLE:
+            await _continue(request)
+            body = await request.read()
+        else:
+            body, session = _stream(request), pool.single
+    url = URL(upstream.base + path, encoded=True)
+    try:
+        answer = await session.request(request.method, url, headers=headers, data=body, allow_redirects=False)
+    except TimeoutError:
+        raise upstream.timeout(f"{upstream.name} did not answer in time at {upstream.base}.") from None
+    except (aiohttp.ClientError, OSError) as error:
+        raise upstream.unreachable(f"{upstream.name} cannot be reached at {upstream.base}: {reason(error)}.") from None
+    try:
+        response = await _answer(request, answer, upstream, links, edit)
+    except BaseException:
+        answer.close()
+        raise
+    answer.release()
+    return response
+
+
+async def _answer(
+    request: web.BaseRequest,
+    answer: aiohttp.ClientResponse,
+    upstream: Upstream,
+    links: Links,
+    edit: Callable[[int, Any], tuple[int, Any]] | None,
+) -> web.StreamResponse:
+    empty = request.method == "HEAD" or answer.status in _BODILESS
+    changes = (links.changes or edit is not None) and not empty and _is_json(answer)
+    kept = heads.outgoing(answer.headers, _OF_LENGTH if changes else frozenset())
+    if "Location" in kept:
+        kept["Location"] = links.url(kept["Location"])
+    if changes:
+        return await _changed(answer, kept, upstream, links, edit)
+    length = answer.content_length
+    if empty:
+        response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=kept)
+    elif length is not None and length <= WHOLE:
+        return web.Response(
+            status=answer.status, reason=answer.reason, headers=kept, body=await _read(answer, upstream)
+        )
+    else:
+        response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=kept)
+        if length is None and request.version >= (1, 1):
+            response.enable_chunked_encoding()
+    await response.prepare(request)
+    try:
+        async for piece in answer.content.iter_any():
+            await response.write(piece)
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        if request.transport is not None:
+            request.transport.abort()
+        raise CutError(reason(error)) from None
+    await response.write_eof()
+    return response
+
+
+async def _changed(
+    answer: aiohttp.ClientResponse,
+    kept: CIMultiDict[str],
+    upstream: Upstream,
+    links: Links,
+    edit: Callable[[int, Any], tuple[int, Any]] | None,
+) -> web.Response:
+    status = answer.status
+    try:
+        document = orjson.loads(await _read(answer, upstream))
+    except orjson.JSONDecodeError:
+        raise PeerAnswerError(
+            f"{upstream.name} answered {status} with what is not the JSON that it claims to be."
+        ) from None
+    if edit is not None:
+        status, document = edit(status, document)
+    reason_ = answer.reason if status == answer.status else None
+    return web.Response(status=status, reason=reason_, headers=kept, body=orjson.dumps(links.document(document)))
+
+
+async def _read(answer: aiohttp.ClientResponse, upstream: Upstream) -> bytes:
+    pieces, size = [], 0
+    try:
+        async for piece in answer.content.iter_any():
+            pieces.append(piece)
+            size += len(piece)
+            if size > DOCUMENT:
+                raise PeerAnswerError(
+                    f"{upstream.name} answered with a document of more than {DOCUMENT >> 20} MiB. Ask for less, with a limit."
+                )
+    except TimeoutError:
+        raise upstream.timeout(f"{upstream.name} did not finish its answer in time.") from None
+    except (aiohttp.ClientError, OSError) as error:
+        raise upstream.unreachable(f"{upstream.name} broke off its answer: {reason(error)}.") from None
+    return b"".join(pieces)
+
+
+async def _stream(request: web.BaseRequest) -> AsyncIterator[bytes]:
+    await _continue(request)
+    async for piece in request.content.iter_any():
+        yield piece
+
+
+async def _continue(request: web.BaseRequest) -> None:
+    """Tell a client that waits (RFC 9110, 10.1.1) to send its body: the upstream is reached, or the body is small."""
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
+
+
+def _is_json(answer: aiohttp.ClientResponse) -> bool:
+    kind = answer.headers.get("Content-Type", "")
+    return kind.startswith("application/json") and "Content-Encoding" not in answer.headers

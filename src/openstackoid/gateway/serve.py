@@ -1,0 +1,198 @@
+"""One process that serves: listeners, signals, and a configuration that can be read again.
+
+SIGTERM: no new connections, what runs is finished (`timeouts.grace` seconds at most), then the end.
+SIGHUP: the configuration is read again; if it is wrong, it is said and the old one stays.
+"""
+
+import asyncio
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+from openstackoid.core.errors import ConfigError
+from openstackoid.gateway import own
+from openstackoid.gateway.app import Gateway
+from openstackoid.gateway.config import Config, load
+
+# A scope may have 16 KiB, and stands on a token.
+_HEAD: Final = 1 << 15
+
+
+class Worker:
+    """A gateway with its listeners.
+
+    Args:
+        path: the configuration file, read again on SIGHUP.
+        shared: several processes listen at the same addresses.
+    """
+
+    def __init__(self, path: Path, *, shared: bool) -> None:
+        self._path = path
+        self._shared = shared
+        self._stopping = asyncio.Event()
+        self._sites: dict[str, tuple[web.ServerRunner, web.SockSite]] = {}
+        self._retired: set[asyncio.Task[None]] = set()
+        self._gateway: Gateway
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT.
+
+        Raises:
+            ConfigError: at the start only.
+        """
+        config = load(self._path)
+        self._gateway = await Gateway.make(config)
+        try:
+            await self._listen(config)
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, self._stopping.set)
+            loop.add_signal_handler(signal.SIGHUP, lambda: self._keep(self.reload()))
+            _say(f"{config.cloud}: serving at {', '.join(sorted(self._sites))}")
+            await self._stopping.wait()
+            _say(f"{config.cloud}: stopping")
+            await asyncio.gather(*(self._unlisten(address) for address in list(self._sites)))
+        finally:
+            await self._gateway.close()
+
+    async def reload(self) -> None:
+        """Read the configuration again; a wrong one changes nothing."""
+        old = self._gateway
+        try:
+            config = load(self._path)
+            new = await Gateway.make(config, old)
+            try:
+                await self._listen(config, replaced=_tls_files(config) != _tls_files(old.config))
+            except ConfigError:
+                await new.close()
+                raise
+        except (ConfigError, OSError, ssl.SSLError) as error:
+            _say(f"{old.config.cloud}: kept the old configuration: {error}")
+            return
+        self._gateway = new
+        wanted = {*new.frontends.addresses, *([config.admin.listen] if config.admin else [])}
+        for address in [address for address in self._sites if address not in wanted]:
+            await self._unlisten(address)
+        self._keep(self._retire(old))
+        _say(f"{config.cloud}: read the configuration again; serving at {', '.join(sorted(self._sites))}")
+
+    async def _retire(self, gateway: Gateway) -> None:
+        # What it has under way goes on; nothing new reaches it.
+        await asyncio.sleep(gateway.config.timeouts.grace)
+        await gateway.close()
+
+    def _keep(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._retired.add(task)
+        task.add_done_callback(self._retired.discard)
+
+    async def _listen(self, config: Config, *, replaced: bool = False) -> None:
+        """Listen wherever the configuration says and nobody listens yet; all or nothing."""
+        tls = _tls(config)
+        begun: list[str] = []
+        try:
+            for address in sorted({service.address for service in config.services.values()}):
+                if replaced and address in self._sites:
+                    await self._unlisten(address)
+                if address not in self._sites:
+                    await self._site(address, partial(self._handle, address), config, tls)
+                    begun.append(address)
+            if config.admin and config.admin.listen not in self._sites:
+                await self._site(config.admin.listen, self._operators, config, None)
+                begun.append(config.admin.listen)
+        except ConfigError:
+            for address in begun:
+                await self._unlisten(address)
+            raise
+
+    async def _site(
+        self,
+        address: str,
+        handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+        config: Config,
+        tls: ssl.SSLContext | None,
+    ) -> None:
+        server = web.Server(
+            handler,
+            access_log=None,
+            handler_cancellation=True,
+            auto_decompress=False,
+            max_line_size=_HEAD,
+            max_field_size=_HEAD,
+            read_bufsize=1 << 18,
+        )
+        runner = web.ServerRunner(server, shutdown_timeout=config.timeouts.grace, handle_signals=False)
+        await runner.setup()
+        host, _, port = address.rpartition(":")
+        try:
+            bound = _bound(host.strip("[]"), int(port), shared=self._shared)
+            site = web.SockSite(runner, bound, ssl_context=tls, backlog=1024)
+            await site.start()
+        except OSError as error:
+            await runner.cleanup()
+            raise ConfigError(f"{self._path}: cannot listen at {address}: {error.strerror or error}") from None
+        self._sites[address] = (runner, site)
+
+    async def _unlisten(self, address: str) -> None:
+        runner, _ = self._sites.pop(address)
+        await runner.cleanup()
+
+    async def _handle(self, address: str, request: web.BaseRequest) -> web.StreamResponse:
+        return await self._gateway.handle(address, request)
+
+    async def _operators(self, request: web.BaseRequest) -> web.StreamResponse:
+        return await own.operators(self._gateway, request)
+
+
+def run(path: Path, *, shared: bool = False) -> None:
+    """Serve a configuration in this process until it is told to stop.
+
+    Raises:
+        ConfigError: the configuration cannot be served.
+    """
+    import uvloop  # noqa: PLC0415 - checking a configuration needs no event loop
+
+    uvloop.run(Worker(path, shared=shared).run())
+
+
+def _bound(host: str, port: int, *, shared: bool) -> socket.socket:
+    family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    bound = socket.socket(family, kind, proto)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        bound.bind(address)
+    except OSError:
+        bound.close()
+        raise
+    bound.setblocking(False)
+    return bound
+
+
+def _tls(config: Config) -> ssl.SSLContext | None:
+    if config.tls is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(config.tls.certificate, config.tls.key)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"tls.certificate: {config.tls.certificate} and its key do not fit: {error}") from None
+    return context
+
+
+def _tls_files(config: Config) -> tuple[bytes, bytes] | None:
+    if config.tls is None:
+        return None
+    return config.tls.certificate.read_bytes(), config.tls.key.read_bytes()
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
