@@ -4,6 +4,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 LAB    ?= $(CURDIR)/.venv/lab
 
+# It would have every start of the clouds and the client compile everything again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: install demo test unit real lint bench clean
 
 install: $(VENV)/.installed

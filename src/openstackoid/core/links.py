@@ -22,7 +22,12 @@ class Links:
     def __init__(self, table: Mapping[str, str]) -> None:
         # What stays as it is must still be found, or a shorter base would take it.
         self._table = sorted(table.items(), key=lambda pair: -len(pair[0]))
-        self.changes = any(old != new for old, new in self._table)
+        self._old = [old.encode() for old, new in self._table if old != new]
+        self.changes = bool(self._old)
+
+    def concern(self, body: bytes) -> bool:
+        """Whether a JSON text may hold a URL that changes; if not, it need not be read. (`\\/` is JSON's other slash.)"""
+        return b"\\/" in body or any(old in body for old in self._old)
 
     def url(self, url: str) -> str:
         """The URL behind the other base; the same text if no base fits it."""

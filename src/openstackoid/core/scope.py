@@ -51,6 +51,10 @@ _TOKEN: Final = re.compile(
     rf"[ \t]*(?:(?P<around>around[ \t]*\([ \t]*(?P<near>{_NAME})[ \t]*,[ \t]*(?P<ms>[0-9]{{1,6}}(?:\.[0-9]{{1,3}})?)[ \t]*ms[ \t]*\))"
     rf"|@(?P<label>{_NAME})|(?P<name>{_NAME})(?![A-Za-z0-9._-])|(?P<op>[&|()*]))"
 )
+# Both match a string whole wherever they meet one, unfinished ones too: a search that begins again at each escaped quote
+# inside would take time quadratic in the text.
+_NESTING: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[{\[]', re.DOTALL)
+_STRING: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?([ \t\r\n]*+:[ \t\r\n]*+)?', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,12 +182,12 @@ def parse(text: str) -> Scope:
         raise ScopeError(f"expected {MOST_SERVICES} services at most, not {len(pairs)}", text, 0)
     parts = 0
     entries: dict[str, Expression] = {}
-    for key, value, at in _located(text, pairs):
+    for key, key_at, value, at in _located(text, pairs):
         kind = REST if key == REST else service_type(key)
         if kind is None:
-            raise ScopeError(f"expected a service type such as image, or *, not {_show(key)}", text, at)
+            raise ScopeError(f"expected a service type such as image, or *, not {_show(key)}", text, key_at)
         if kind in entries:
-            raise ScopeError(f"the service {kind} is named twice (aliases count)", text, at)
+            raise ScopeError(f"the service {kind} is named twice (aliases count)", text, key_at)
         if not isinstance(value, str):
             raise ScopeError(f"expected a string that names a cloud for {kind}, not {_kind_of(value)}", text, at)
         entries[kind], used = _expression(value, text, at, MOST_PARTS - parts)
@@ -230,7 +234,9 @@ def _object(text: str) -> list[tuple[str, Any]]:
         raise ScopeError("expected a JSON object", text, len(text) - len(text.lstrip(" \t\r\n")))
     depth = 0
     # The only thing in JSON that nests is a list or an object, and a scope has one object: nothing else need be read.
-    for found in re.finditer(r'"(?:[^"\\]|\\.)*+"|[{\[]', text):
+    for count, found in enumerate(_NESTING.finditer(text)):
+        if count > 2 * MOST_SERVICES:  # the brace, then a key and a value for each
+            raise ScopeError(f"expected {MOST_SERVICES} services at most", text, found.start())
         if found[0] in "{[":
             depth += 1
             if depth > 1:
@@ -244,11 +250,11 @@ def _object(text: str) -> list[tuple[str, Any]]:
     return pairs if isinstance(pairs, list) else []
 
 
-def _located(text: str, pairs: list[tuple[str, Any]]) -> Iterator[tuple[str, Any, int]]:
-    """The pairs with the place of each value in the text, found in one pass over the keys."""
-    places = [found.end() for found in re.finditer(r'"(?:[^"\\]|\\.)*+"[ \t\r\n]*+:[ \t\r\n]*+', text)]
-    for index, (key, value) in enumerate(pairs):
-        yield key, value, places[index] if index < len(places) else 0
+def _located(text: str, pairs: list[tuple[str, Any]]) -> Iterator[tuple[str, int, Any, int]]:
+    """The pairs, each key and value with its place in the text, found in one pass over the strings: keys have a colon."""
+    keys = [found.span() for found in _STRING.finditer(text) if found[1] is not None]
+    for (key, value), (key_at, at) in zip(pairs, keys, strict=True):
+        yield key, key_at, value, at
 
 
 def _expression(source: str, text: str, at: int, most: int) -> tuple[Expression, int]:

@@ -1,0 +1,73 @@
+"""The promise in one go: two real clouds, and a server in CloudOne from an image of CloudTwo.
+
+make demo
+"""
+
+import sys
+import time
+
+from shell import Shell, audit, say
+
+from openstackoid.lab import Lab
+from openstackoid.lab.state import default_directory
+
+TWO = """--os-scope '{"image": "CloudTwo"}'"""
+
+
+def main() -> int:
+    """Start the clouds, tell the story, say how to go on."""
+    began = time.monotonic()
+    lab = Lab(default_directory(), ["CloudOne", "CloudTwo"])
+    say(
+        "Two OpenStack clouds, each with a Keystone, a Glance, a Nova, a Neutron, a Placement of its own, and a gateway before each"
+    )
+    lab.up(progress=lambda line: print(line, flush=True))
+    alice = Shell(lab, "CloudOne")
+    alice.quiet("openstack server delete --wait vm")
+
+    say("Alice is a plain member of CloudOne, and unknown in CloudTwo. The images of both clouds:")
+    alice.show("openstack image list")
+    alice.show(f"openstack image list {TWO}")
+
+    say("A server in CloudOne, from an image that only CloudTwo has:")
+    create = f"openstack server create vm --image cirros-cloudtwo --flavor m1.tiny --network private {TWO} --wait"
+    alice.show(f"{create} -c id -c name -c status -c image")
+
+    say("Where the image really came from, as the gateways' audit trails tell it (one global request id, two clouds):")
+    left = audit(lab, "CloudOne", service="image", decision="remote")
+    downloads = [line for line in left if line["path"].endswith("/file")]
+    if not downloads:
+        raise SystemExit(
+            "expected CloudOne's nova to download the image from CloudTwo: its audit trail shows no such request"
+        )
+    download = downloads[-1]
+    served = audit(lab, "CloudTwo", path=download["path"], global_request_id=download["global_request_id"])
+    for line in (download, *served):
+        fields = ("cloud", "global_request_id", "method", "service", "path", "decision", "peer", "status")
+        print("  " + "  ".join(f"{key}={line[key]}" for key in fields))
+    if not served or served[-1]["decision"] != "local":
+        raise SystemExit(
+            "expected CloudTwo's own image service to serve the download: its audit trail shows no such request"
+        )
+
+    binary = "openstackoid" if lab.directory == default_directory() else f"openstackoid --dir {lab.directory}"
+    say(f"Done in {time.monotonic() - began:.0f} s. To go on playing:")
+    print(f"""
+  . .venv/bin/activate
+  eval "$({binary} lab env CloudOne)"
+  openstack scope explain --os-scope image=CloudTwo
+  openstack cloud peer list
+  openstack server list
+  {binary} lab status
+  {binary} lab logs --cloud CloudTwo --service gateway
+
+To stop the clouds (their data stay), and to delete them:
+
+  {binary} lab down
+  {binary} lab reset
+""")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

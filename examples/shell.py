@@ -1,0 +1,72 @@
+"""What the examples share: a lab that runs, and commands that are shown with their answers."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from openstackoid.lab import Lab
+
+
+class Shell:
+    """Runs the stock `openstack` client as a user of one of the lab's clouds.
+
+    Args:
+        lab: with its `clouds.yaml`.
+        cloud: an entry there: a cloud's name for its member.
+    """
+
+    def __init__(self, lab: Lab, cloud: str) -> None:
+        # Nothing of the caller's own OpenStack settings may steer an example.
+        self._env = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
+        self._env |= {"OS_CLIENT_CONFIG_FILE": str(lab.clouds_yaml), "OS_CLOUD": cloud}
+        self._env["PATH"] = f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}"
+        self.cloud = cloud
+
+    def show(self, command: str, *, fails: bool = False) -> str:
+        """Print a command and its answer.
+
+        Raises:
+            SystemExit: it failed, or it did not although it should.
+        """
+        print(
+            f"\n\033[1m{self.cloud}$ {command}\033[0m" if sys.stdout.isatty() else f"\n{self.cloud}$ {command}",
+            flush=True,
+        )
+        done = self._run(command)
+        print((done.stdout + done.stderr).rstrip(), flush=True)
+        if (done.returncode != 0) is not fails:
+            raise SystemExit(
+                f"expected the command to {'fail' if fails else 'work'}, and it ended with {done.returncode}"
+            )
+        return done.stdout + done.stderr
+
+    def ask(self, command: str) -> Any:
+        """The JSON answer of a command, without showing it."""
+        done = self._run(f"{command} -f json")
+        if done.returncode:
+            raise SystemExit(f"{command}: {done.stderr}")
+        return json.loads(done.stdout)
+
+    def quiet(self, command: str) -> None:
+        """Run a command whose answer is of no interest, such as cleaning up."""
+        self._run(command)
+
+    def _run(self, command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            shlex.split(command), env=self._env, capture_output=True, text=True, check=False, timeout=180
+        )
+
+
+def say(text: str) -> None:
+    """A line of the story."""
+    print(f"\n== {text}", flush=True)
+
+
+def audit(lab: Lab, cloud: str, **wanted: object) -> list[dict[str, Any]]:
+    """The lines of a gateway's audit trail that have these values."""
+    lines = [json.loads(line) for line in lab.clouds[cloud].audit.read_text().splitlines()]
+    return [line for line in lines if all(line.get(key) == value for key, value in wanted.items())]
