@@ -1,0 +1,373 @@
+"""A lab as a whole: bring it up, take it down, say how it is.
+
+``up`` is one path for everything, the first start as well as healing after a crash: look at what is there, start just
+what is missing, wait until it answers, fill what is empty. So a second ``up`` has nothing to do, and an ``up`` that was
+interrupted is continued by the next.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from . import clients, config, environment, processes, seed, state
+from .errors import LabError
+from .layout import DEFAULT_ADDRESS, DEFAULT_CLOUDS, GATEWAY, REGION, SERVICES, Cloud, plan
+from .processes import Health, Process
+
+DEFAULTS = state.State(DEFAULT_CLOUDS, DEFAULT_ADDRESS, with_gateway=True)
+GATEWAY_COMMAND = (sys.executable, "-m", "openstackoid", "gateway")
+START_SECONDS = 120.0
+STOP_SECONDS = 5.0
+
+Progress = Callable[[str], None]
+Part = tuple[str, str]
+"""A cloud's name, and a service type or ``gateway``."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """How one part of a cloud is."""
+
+    cloud: str
+    service: str
+    address: str
+    pid: int | None
+    state: Health
+    memory: int
+    """Bytes, shared memory divided among those who share it."""
+
+
+class Lab:
+    """OpenStack clouds in a folder.
+
+    Args:
+        directory: the folder; all data of the lab are in it.
+        clouds: names. A lab that exists keeps the clouds that it has, and gets those that are new.
+        address: the first cloud's network, 127.0.1.0 when not given; see ``layout``.
+        with_gateway: whether a gateway stands before each cloud; without, the catalogs lead to the services themselves.
+        gateway_command: what is run as a gateway, with ``--config FILE`` added.
+        cache: where the services' environment is kept; the user's cache folder when not given.
+
+    Raises:
+        LabError: the lab exists and is another than what is asked for, or a name or address cannot be used.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        clouds: Sequence[str] = (),
+        address: str | None = None,
+        *,
+        with_gateway: bool | None = None,
+        gateway_command: Sequence[str] = GATEWAY_COMMAND,
+        cache: Path | None = None,
+    ) -> None:
+        self.directory = directory.absolute()
+        self.gateway_command = tuple(gateway_command)
+        self.cache = cache or environment.default_cache()
+        found = state.load(self.directory)
+        self.state = state.merge(found, clouds, address, with_gateway=with_gateway, defaults=DEFAULTS)
+        self.exists = found is not None
+        self.clouds: Mapping[str, Cloud] = plan(
+            self.directory, self.state.clouds, self.state.address, with_gateway=self.state.with_gateway
+        )
+
+    @property
+    def clouds_yaml(self) -> Path:
+        """The ``clouds.yaml`` of all clouds: entries ``NAME`` (a plain member) and ``NAME-admin``."""
+        return self.directory / "clouds.yaml"
+
+    def secrets(self, cloud: str) -> config.Secrets:
+        """A cloud's passwords."""
+        return state.secrets_of(self.clouds[cloud].directory)
+
+    def process(self, cloud: str, part: str) -> Process | None:
+        """The process of a service or of the gateway, if it lives."""
+        found = processes.read(self.clouds[cloud].pid_file(part))
+        return found if found and found.alive else None
+
+    # How it is.
+
+    def status(self, patience: float = 5) -> list[Status]:
+        """Say of each service and gateway how it is; one that does not answer for ``patience`` seconds is stuck."""
+        parts = self.parts()
+        with ThreadPoolExecutor(len(parts)) as pool:
+            return list(pool.map(lambda part: self.look(*part, patience), parts))
+
+    def parts(self) -> list[Part]:
+        """All that runs when the lab is up."""
+        return [(cloud.name, part) for cloud in self.clouds.values() for part in cloud.parts]
+
+    def look(self, name: str, part: str, patience: float) -> Status:
+        """Say how one part is."""
+        cloud = self.clouds[name]
+        process = self.process(name, part)
+        host, port = cloud.listens(part)[0]
+        where = cloud.frontend_host if part == GATEWAY else f"{host}:{port}"
+        if process is None:
+            return Status(name, part, where, None, Health.DOWN, 0)
+        well = self.answers(cloud, part, patience)
+        return Status(name, part, where, process.pid, Health.RUNNING if well else Health.STUCK, process.memory)
+
+    def answers(self, cloud: Cloud, part: str, patience: float) -> bool:
+        """Tell whether a part answers."""
+        return processes.answers(cloud.health(part), patience, exactly=200 if part == GATEWAY else None)
+
+    # Up.
+
+    def up(self, progress: Progress = lambda _line: None, *, patience: float = START_SECONDS) -> bool:
+        """Start what does not run, and fill what is empty; tell whether there was anything to do.
+
+        Args:
+            progress: called with one line for each step that is done.
+            patience: seconds until what has been started must answer.
+
+        Raises:
+            LabError: something cannot be started; the message says what and why.
+        """
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with self.alone():
+            began = time.monotonic()
+            report = Reporter(progress, began)
+            changed = self.write_clients()
+            missing = self.clear(report)
+            if missing:
+                self.start(missing, report, patience)
+            for name in changed:
+                self.reload_gateway(name, started=missing)
+            filled = self.fill(report)
+            return bool(missing or filled)
+
+    def write_clients(self) -> list[str]:
+        """Write what is read by gateways and clients; the clouds whose gateway's configuration has changed."""
+        state.save(self.directory, self.state)
+        known = {name: self.secrets(name) for name in self.clouds}
+        state.write_private(self.clouds_yaml, dump(clients.clouds_yaml(self.clouds, known)))
+        changed = []
+        for cloud in self.clouds.values():
+            for folder in ("run", "logs", "db", "etc"):
+                (cloud.directory / folder).mkdir(exist_ok=True, mode=0o700)
+            if cloud.with_gateway and state.write_private(
+                cloud.gateway_config, dump(clients.gateway(cloud, self.clouds))
+            ):
+                changed.append(cloud.name)
+        return changed
+
+    def clear(self, report: "Reporter") -> list[Part]:
+        """Find what must be started, and end what is there and stuck."""
+        rows = [row for row in self.status() if row.state is not Health.RUNNING]
+        for row in rows:
+            if row.state is Health.STUCK and (process := self.process(row.cloud, row.service)):
+                processes.stop([process], STOP_SECONDS)
+                report(f"{row.cloud} {row.service} did not answer: ended")
+        return [(row.cloud, row.service) for row in rows]
+
+    def start(self, missing: Sequence[Part], report: "Reporter", patience: float) -> None:
+        """Start these, all at the same time, and wait for them."""
+        for name, part in missing:
+            for host, port in self.clouds[name].listens(part):
+                processes.check_free(host, port, f"{name}'s {part}")
+        services = [(name, part) for name, part in missing if part != GATEWAY]
+        home = environment.ensure(self.cache, report) if services else None
+        for name, part in missing:
+            self.clouds[name].pid_file(part).unlink(missing_ok=True)
+            if part == GATEWAY:
+                self.start_gateway(self.clouds[name])
+        launcher = self.launch(services, home) if home else None
+        try:
+            self.wait(missing, launcher, report, patience)
+        finally:
+            (self.directory / "orders.json").unlink(missing_ok=True)
+
+    def start_gateway(self, cloud: Cloud) -> None:
+        """Start a cloud's gateway."""
+        variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        command = [*self.gateway_command, "--config", str(cloud.gateway_config)]
+        processes.spawn(command, cloud.log(GATEWAY), variables, cloud.pid_file(GATEWAY))
+
+    def reload_gateway(self, name: str, *, started: Sequence[Part]) -> None:
+        """Have a gateway that was running before read its configuration again: it has new peers."""
+        process = self.process(name, GATEWAY)
+        if process and (name, GATEWAY) not in started:
+            process.signal(signal.SIGHUP)
+
+    def launch(self, services: Sequence[Part], home: environment.Environment) -> Process:
+        """Start services: write their configuration, then their orders, then run the zygotes."""
+        for name in dict.fromkeys(name for name, _ in services):
+            cloud = self.clouds[name]
+            for file, text in config.files(cloud, self.secrets(name), home.path).items():
+                state.write_private(cloud.etc / file, text)
+            shutil.copyfile(home.path / "etc" / "nova" / "api-paste.ini", cloud.etc / "nova-api-paste.ini")
+        orders = {
+            "templates": str(home.templates),
+            "servers": [self.order(self.clouds[name], part) for name, part in services],
+        }
+        path = self.directory / "orders.json"
+        state.write_private(path, json.dumps(orders))
+        # An environment of its own: proxies, PYTHON* and OS_* of whoever calls would reach the services otherwise.
+        variables = {
+            "PATH": f"{home.path / 'bin'}:{os.environ.get('PATH', os.defpath)}",
+            "HOME": str(self.directory),
+            "XDG_CACHE_HOME": str(home.path / "cache"),
+            "LANG": "C.UTF-8",
+            "PYTHONUNBUFFERED": "1",
+        }
+        main = Path(__file__).with_name("services") / "__main__.py"
+        return processes.spawn(
+            [str(home.python), "-I", str(main), str(path)], self.directory / "launcher.log", variables
+        )
+
+    def order(self, cloud: Cloud, kind: str) -> dict[str, Any]:
+        """Say what a server has to know; ``services.zygote`` describes it."""
+        known = self.secrets(cloud.name)
+        order: dict[str, Any] = {
+            "service": kind,
+            "cloud": cloud.name,
+            "host": cloud.backend_host,
+            "port": SERVICES[kind].port,
+            "etc": str(cloud.etc),
+            "databases": {name: str(path) for name, path in cloud.databases(kind).items()},
+            "log": str(cloud.log(kind)),
+            "pid": str(cloud.pid_file(kind)),
+        }
+        match kind:
+            case "identity":
+                order["done"] = str(cloud.directory / "run" / "accounts")
+                order["content"] = {
+                    "region": REGION,
+                    "admin_password": known.admin,
+                    "service_passwords": dict(known.services),
+                    "member": {"name": clients.MEMBER, "password": known.member, "project": clients.PROJECT},
+                    "catalog": {each: cloud.endpoint(each) for each in SERVICES},
+                    "names": {each: service.name for each, service in SERVICES.items()},
+                }
+            case "image":
+                order["store"] = str(cloud.images)
+            case "compute":
+                order["state"] = str(cloud.directory / "nova")
+                order["needs"] = [cloud.frontend("identity") + "/v3", cloud.frontend("placement") + "/"]
+        return order
+
+    def wait(
+        self, missing: Sequence[Part], launcher: Process | None, report: "Reporter", patience: float
+    ) -> None:
+        """Wait until all that was started answers, or one of it has ended, or too long."""
+        left = list(missing)
+        deadline = time.monotonic() + patience
+        while left:
+            # Told first, judged afterwards: a process that ends in between is seen in the next round.
+            launching = launcher is not None and launcher.alive
+            for name, part in list(left):
+                cloud = self.clouds[name]
+                noted = processes.read(cloud.pid_file(part))
+                if noted is None and (part == GATEWAY or launching):
+                    continue
+                if noted is None or not noted.alive:
+                    raise LabError(f"{name}'s {part} ended while it started:\n{self.last_words(cloud, part)}")
+                if self.answers(cloud, part, 2):
+                    left.remove((name, part))
+                    report(f"{name} {part}")
+            if left and time.monotonic() > deadline:
+                names = ", ".join(f"{name}'s {part}" for name, part in left)
+                said = self.last_words(self.clouds[left[0][0]], left[0][1])
+                raise LabError(f"not ready after {patience:.0f} s: {names}. The first one's log:\n{said}")
+            if launcher:
+                processes.reap([launcher])
+            time.sleep(0.05)
+
+    def last_words(self, cloud: Cloud, part: str, lines: int = 15) -> str:
+        """Give the end of a part's log, or of the launcher's when it has none."""
+        for path in (cloud.log(part), self.directory / "launcher.log"):
+            text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+            if text.strip():
+                return "\n".join([f"({path})", *text.splitlines()[-lines:]])
+        return "(it has said nothing)"
+
+    def fill(self, report: "Reporter") -> bool:
+        """Give new clouds their first content; tell whether there were any."""
+        empty = [cloud for cloud in self.clouds.values() if not (cloud.directory / "run" / "filled").exists()]
+        if not empty:
+            return False
+        with ThreadPoolExecutor(len(empty)) as pool:
+            list(pool.map(lambda cloud: seed.fill(cloud, self.secrets(cloud.name)), empty))
+        for cloud in empty:
+            (cloud.directory / "run" / "filled").touch()
+            report(f"{cloud.name} has a flavor, images and a network")
+        return True
+
+    # Down.
+
+    def down(self) -> int:
+        """Stop all that runs; how many processes that were. Data stay."""
+        if not self.directory.exists():
+            return 0
+        with self.alone():
+            return self.stop_all()
+
+    def stop_all(self) -> int:
+        """Stop all that runs."""
+        running = [process for name, part in self.parts() if (process := self.process(name, part))]
+        processes.stop(running, STOP_SECONDS)
+        return len(running)
+
+    def reset(self) -> None:
+        """Stop all, and delete the lab's data; other files in its folder stay."""
+        if not self.exists and state.load(self.directory) is None:
+            return
+        with self.alone():
+            self.stop_all()
+            for cloud in self.clouds.values():
+                shutil.rmtree(cloud.directory, ignore_errors=True)
+            for name in (state.FILE, "clouds.yaml", "launcher.log", "orders.json", "lock"):
+                (self.directory / name).unlink(missing_ok=True)
+            # HOME of the services: what a library may have kept there.
+            shutil.rmtree(self.directory / ".cache", ignore_errors=True)
+        self.exists = False
+        if not any(self.directory.iterdir()):
+            self.directory.rmdir()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let one command at a time change the lab."""
+        with (self.directory / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+class Reporter:
+    """Says what is done, with the seconds since the beginning."""
+
+    def __init__(self, progress: Progress, began: float) -> None:
+        self.progress = progress
+        self.began = began
+
+    def __call__(self, line: str) -> None:
+        """Report one step."""
+        self.progress(f"{time.monotonic() - self.began:5.1f} s  {line}")
+
+
+def dump(value: Mapping[str, Any]) -> str:
+    """Write YAML that people read."""
+    return str(yaml.safe_dump(dict(value), sort_keys=False, width=120))
+
+
+def follow(paths: Sequence[Path], *, lines: int, forever: bool) -> int:
+    """Print the ends of logs, with ``tail``; its exit status."""
+    command = ["tail", "-n", str(lines), *(["-F"] if forever else []), *map(str, paths)]
+    try:
+        return subprocess.run(command, check=False).returncode
+    except KeyboardInterrupt:
+        return 0
