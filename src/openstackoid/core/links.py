@@ -26,7 +26,8 @@ class Links:
         self.changes = bool(self._old)
 
     def concern(self, body: bytes) -> bool:
-        """Whether a JSON text may hold a URL that changes; if not, it need not be read. (`\\/` is JSON's other slash.)"""
+        """Whether a JSON text may hold a URL that changes; if not, it need not be read."""
+        # JSON may write a slash with a backslash before it.
         return b"\\/" in body or any(old in body for old in self._old)
 
     def url(self, url: str) -> str:

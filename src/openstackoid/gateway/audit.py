@@ -10,8 +10,9 @@ Lines of several clouds are joined by `global_request_id`, which every hop and e
 import os
 import re
 import sys
+import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -46,28 +47,36 @@ class Record:
 
     def line(self) -> bytes:
         """The record as a line of JSON."""
-        return (
-            orjson.dumps(
-                {
-                    "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-                    "cloud": self.cloud,
-                    "request_id": self.request_id,
-                    "global_request_id": self.global_request_id,
-                    "client": self.client,
-                    "method": self.method,
-                    "service": self.service,
-                    "path": _SECRET.sub("***", self.path[:_LONGEST]),
-                    "scope": {kind: str(expression) for kind, expression in self.scope.entries} if self.scope else None,
-                    "saved_scope": self.saved_scope,
-                    "decision": self.decision,
-                    "peer": self.peer,
-                    "status": self.status,
-                    "error": self.error,
-                    "ms": round(self.ms, 3),
-                }
-            )
-            + b"\n"
+        return orjson.dumps(
+            {
+                "time": _now(),
+                "cloud": self.cloud,
+                "request_id": self.request_id,
+                "global_request_id": self.global_request_id,
+                "client": self.client,
+                "method": self.method,
+                "service": self.service,
+                "path": _SECRET.sub("***", self.path[:_LONGEST]),
+                "scope": {kind: str(expression) for kind, expression in self.scope.entries} if self.scope else None,
+                "saved_scope": self.saved_scope,
+                "decision": self.decision,
+                "peer": self.peer,
+                "status": self.status,
+                "error": self.error,
+                "ms": round(self.ms, 3),
+            },
+            option=orjson.OPT_APPEND_NEWLINE,
         )
+
+
+def _now() -> str:
+    seconds, milliseconds = divmod(int(time.time() * 1000), 1000)
+    return f"{_second(seconds)}.{milliseconds:03}Z"
+
+
+@lru_cache(maxsize=2)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 class Audit:

@@ -32,7 +32,7 @@ _NO_AUTO: Final = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 _BODILESS: Final = frozenset({204, 304})
 
 # What a changed document makes wrong.
-_OF_LENGTH: Final = frozenset({"content-length", "etag", "content-md5"})
+_OF_LENGTH: Final = ("Content-Length", "ETag", "Content-MD5")
 
 
 class CutError(Exception):
@@ -119,6 +119,7 @@ async def forward(
             body = await request.read()
         else:
             body, session = _stream(request), pool.single
+            headers["Connection"] = "close"  # the upstream must not read the rest of a body as a request
     url = URL(upstream.base + path, encoded=True)
     try:
         answer = await session.request(request.method, url, headers=headers, data=body, allow_redirects=False)
@@ -143,11 +144,10 @@ async def _answer(
     edit: Callable[[int, Any], tuple[int, Any]] | None,
 ) -> web.StreamResponse:
     empty = request.method == "HEAD" or answer.status in _BODILESS
-    changes = (links.changes or edit is not None) and not empty and _is_json(answer)
-    kept = heads.outgoing(answer.headers, _OF_LENGTH if changes else frozenset())
+    kept = heads.outgoing(answer.headers)
     if "Location" in kept:
         kept["Location"] = links.url(kept["Location"])
-    if changes:
+    if (links.changes or edit is not None) and not empty and _is_json(answer):
         return await _changed(answer, kept, upstream, links, edit)
     length = answer.content_length
     if empty:
@@ -161,13 +161,16 @@ async def _answer(
         if length is None and request.version >= (1, 1):
             response.enable_chunked_encoding()
     await response.prepare(request)
-    try:
-        async for piece in answer.content.iter_any():
-            await response.write(piece)
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        if request.transport is not None:
-            request.transport.abort()
-        raise CutError(reason(error)) from None
+    while True:
+        try:
+            piece = await answer.content.readany()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            if request.transport is not None:
+                request.transport.abort()
+            raise CutError(reason(error)) from None
+        if not piece:
+            break
+        await response.write(piece)
     await response.write_eof()
     return response
 
@@ -179,15 +182,21 @@ async def _changed(
     links: Links,
     edit: Callable[[int, Any], tuple[int, Any]] | None,
 ) -> web.Response:
-    status = answer.status
+    status, body = answer.status, await _read(answer, upstream)
+    if not body or (edit is None and not links.concern(body)):
+        # As it came, byte by byte: nova calls an empty body JSON, and numbers of any length are JSON.
+        kept.popall("Content-Length", None)
+        return web.Response(status=status, reason=answer.reason, headers=kept, body=body)
     try:
-        document = orjson.loads(await _read(answer, upstream))
+        document = orjson.loads(body)
     except orjson.JSONDecodeError:
         raise PeerAnswerError(
             f"{upstream.name} answered {status} with what is not the JSON that it claims to be."
         ) from None
     if edit is not None:
         status, document = edit(status, document)
+    for name in _OF_LENGTH:
+        kept.popall(name, None)
     reason_ = answer.reason if status == answer.status else None
     return web.Response(status=status, reason=reason_, headers=kept, body=orjson.dumps(links.document(document)))
 
@@ -195,6 +204,8 @@ async def _changed(
 async def _read(answer: aiohttp.ClientResponse, upstream: Upstream) -> bytes:
     pieces, size = [], 0
     try:
+        if answer.content.is_eof():
+            return answer.content.read_nowait()  # a small one came with its head
         async for piece in answer.content.iter_any():
             pieces.append(piece)
             size += len(piece)

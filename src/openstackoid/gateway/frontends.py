@@ -6,6 +6,7 @@ http://10.0.0.2:9292/scope/NAME/v2/images         a saved scope      -> image, /
 http://10.0.0.2:5000/scope/NAME/image/v2/images   the same, and all services at one address, by their types
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -16,6 +17,7 @@ from openstackoid.core.scope import is_name
 from openstackoid.core.services import service_type
 
 SCOPED: Final = "/scope/"
+_VERSIONS: Final = re.compile(r"/(?:v\d{1,3}(?:\.\d{1,3})?/?)?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,11 @@ class Frontends:
         if kind is None or kind not in self._urls or first != kind:
             return None
         return kind, _slashed(target[1 + len(first) :])
+
+
+def is_version_document(path: str) -> bool:
+    """Whether a path inside a service is one where it tells its versions: `/`, `/v2`, `/v2.1/`."""
+    return _VERSIONS.match(path) is not None
 
 
 def _slashed(rest: str) -> str:

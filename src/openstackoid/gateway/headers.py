@@ -6,6 +6,7 @@ WSGI maps `X-Auth-Token` and `X_Auth_Token` to one variable (PEP 3333), so the u
 decide who asks are dropped, and doubled ones are refused: two readers could believe two different ones.
 """
 
+from functools import lru_cache
 from typing import Final
 
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -53,19 +54,26 @@ def incoming(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
         if name in headers and len(headers.getall(name)) > 1:
             raise BadRequestError(f"Expected one {name} header, got {len(headers.getall(name))}.")
     named = {name.strip().lower() for value in headers.getall("Connection", ()) for name in value.split(",")}
-    dropped = HOP_BY_HOP | named if named - {"close", "keep-alive"} else HOP_BY_HOP
-    kept: CIMultiDict[str] = CIMultiDict()
-    for name, value in headers.items():
-        lowered = name.lower()
-        if lowered in dropped and lowered not in _GUARDED:
-            continue
-        if "_" in lowered:
-            lowered = lowered.replace("_", "-")
-            if lowered in _GUARDED or lowered.startswith(_OURS):
-                continue
-        if not lowered.startswith(_OURS):
-            kept.add(name, value)
+    named -= {"", "close", "keep-alive"}
+    kept = CIMultiDict(headers)
+    for name in headers:
+        if not _comes_in(name) or (named and name.lower() in named and name.lower() not in _GUARDED):
+            kept.popall(name, None)
     return kept
+
+
+@lru_cache(maxsize=1024)
+def _comes_in(name: str) -> bool:
+    lowered = name.lower()
+    if "_" in lowered and lowered.replace("_", "-") in _GUARDED:
+        return False
+    return lowered not in HOP_BY_HOP and not lowered.replace("_", "-").startswith(_OURS)
+
+
+@lru_cache(maxsize=1024)
+def _goes_out(name: str) -> bool:
+    lowered = name.lower()
+    return lowered not in HOP_BY_HOP and not lowered.startswith(_OURS)
 
 
 def hops(headers: CIMultiDictProxy[str]) -> tuple[str, ...]:
@@ -102,11 +110,10 @@ def with_scope(token: str, scope: Scope) -> str:
     return f"{token}{MARK}{scopes.format(scope)}"
 
 
-def outgoing(headers: CIMultiDictProxy[str], drop: frozenset[str] = frozenset()) -> CIMultiDict[str]:
-    """The headers of an answer that may be passed on: none that are hop-by-hop, none of ours, none of `drop` (lower case)."""
-    kept: CIMultiDict[str] = CIMultiDict()
-    for name, value in headers.items():
-        lowered = name.lower()
-        if lowered not in HOP_BY_HOP and lowered not in drop and not lowered.startswith(_OURS):
-            kept.add(name, value)
+def outgoing(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
+    """The headers of an answer that may be passed on: none that are hop-by-hop, none of ours."""
+    kept = CIMultiDict(headers)
+    for name in headers:
+        if not _goes_out(name):
+            kept.popall(name, None)
     return kept

@@ -93,7 +93,7 @@ class Peers:
         timeout = aiohttp.ClientTimeout(total=self._timeouts.connect)
         try:
             async with self._session.get(url, timeout=timeout, allow_redirects=False) as answer:
-                body = await answer.content.read(_LONGEST)
+                body = await _whole(answer.content)
         except TimeoutError:
             raise PeerTimeoutError(
                 f"{name} did not answer within {self._timeouts.connect:g} s at {peer.url}."
@@ -110,6 +110,14 @@ class Peers:
         if cloud.name != name:
             raise PeerAnswerError(f"{expected}, but the cloud there says that it is {cloud.name}.")
         return cloud
+
+
+async def _whole(content: aiohttp.StreamReader) -> bytes:
+    """All of a document, which may come in pieces; of one that is too long, what is no longer JSON."""
+    body = b""
+    while len(body) < _LONGEST and (piece := await content.readany()):
+        body += piece
+    return body[:_LONGEST]
 
 
 def reason(error: BaseException) -> str:

@@ -39,8 +39,10 @@ def run(path: Path, number: int) -> int:
             signal.signal(signum, pass_on)
         workers += [start() for _ in range(number)]
         began = time.monotonic()
-        while not stopping:
+        while True:
             time.sleep(_PAUSE / 5)
+            if stopping:  # told so by a signal, during the sleep
+                break
             dead = [index for index, worker in enumerate(workers) if worker.poll() is not None]
             if len(dead) == number and time.monotonic() - began < _PAUSE * 5:
                 return workers[0].returncode or 1  # what is wrong stands on standard error, once a worker
@@ -61,7 +63,9 @@ def end_with_parent() -> None:
     """In a worker: end as on SIGTERM when the parent is gone."""
 
     def watch() -> None:
-        sys.stdin.buffer.read()
+        # Not sys.stdin: Python would wait a second for its lock at the end.
+        while os.read(0, 1024):
+            pass
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, daemon=True).start()

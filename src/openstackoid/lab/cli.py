@@ -3,7 +3,6 @@
 import argparse
 import json
 import shlex
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -75,24 +74,8 @@ def add(commands: Any, name: str, action: Action, text: str) -> argparse.Argumen
         metavar="FOLDER",
         help="all data of the lab (default: %(default)s)",
     )
-    command.set_defaults(run=saying_errors(action))
+    command.set_defaults(run=action)
     return command
-
-
-def saying_errors(action: Action) -> Action:
-    """Say what went wrong, instead of showing where in the program."""
-
-    def run(arguments: argparse.Namespace) -> int:
-        try:
-            return action(arguments)
-        except LabError as error:
-            print(f"openstackoid lab: {error}", file=sys.stderr)
-            return 1
-        except KeyboardInterrupt:
-            print("openstackoid lab: interrupted; the same command goes on from here", file=sys.stderr)
-            return 130
-
-    return run
 
 
 def existing(arguments: argparse.Namespace) -> Lab:
@@ -115,7 +98,7 @@ def up(arguments: argparse.Namespace) -> int:
     if not lab.up(lambda line: print(line, flush=True)):
         print("all is running, nothing to do")
         return 0
-    print(f"{' and '.join(lab.clouds)} ready in {time.monotonic() - began:.1f} s. To use one:")
+    print(f"{', '.join(lab.clouds)} ready in {time.monotonic() - began:.1f} s. To use one:")
     where = "" if lab.directory == default_directory() else f" --dir {shlex.quote(str(lab.directory))}"
     print(f'  eval "$(openstackoid lab env {next(iter(lab.clouds))}{where})"')
     return 0

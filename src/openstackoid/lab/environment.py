@@ -120,9 +120,7 @@ def uv(*arguments: str) -> None:
 
     quiet = {"PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV"}
     variables = {name: value for name, value in os.environ.items() if name not in quiet}
-    done = subprocess.run(
-        [find_uv_bin(), *arguments], capture_output=True, text=True, check=False, env=variables
-    )
+    done = subprocess.run([find_uv_bin(), *arguments], capture_output=True, text=True, check=False, env=variables)
     if done.returncode:
         raise LabError(f"uv {' '.join(arguments[:2])} failed:\n{done.stderr.strip()}")
 

@@ -105,7 +105,7 @@ class Lab:
         """Say of each service and gateway how it is; one that does not answer for ``patience`` seconds is stuck."""
         parts = self.parts()
         with ThreadPoolExecutor(len(parts)) as pool:
-            return list(pool.map(lambda part: self.look(*part, patience), parts))
+            return list(pool.map(lambda part: self.look(part[0], part[1], patience), parts))
 
     def parts(self) -> list[Part]:
         """All that runs when the lab is up."""
@@ -261,9 +261,7 @@ class Lab:
                 order["needs"] = [cloud.frontend("identity") + "/v3", cloud.frontend("placement") + "/"]
         return order
 
-    def wait(
-        self, missing: Sequence[Part], launcher: Process | None, report: "Reporter", patience: float
-    ) -> None:
+    def wait(self, missing: Sequence[Part], launcher: Process | None, report: "Reporter", patience: float) -> None:
         """Wait until all that was started answers, or one of it has ended, or too long."""
         left = list(missing)
         deadline = time.monotonic() + patience

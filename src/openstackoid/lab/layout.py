@@ -172,7 +172,9 @@ def hosts(address: str, count: int) -> Iterable[tuple[str, str]]:
     try:
         first = ipaddress.IPv4Address(address)
     except ValueError as error:
-        raise LabError(f"{address!r} is no IPv4 address: expected the first cloud's network, as {DEFAULT_ADDRESS}") from error
+        raise LabError(
+            f"{address!r} is no IPv4 address: expected the first cloud's network, as {DEFAULT_ADDRESS}"
+        ) from error
     if int(first) % 256:
         raise LabError(f"{address} is not the start of a network of 256 addresses: expected {first - int(first) % 256}")
     if not first.is_loopback or not (first + 256 * count).is_loopback:

@@ -174,7 +174,7 @@ def owner(host: str, port: int) -> str:
     if inode:
         for link in Path("/proc").glob("[0-9]*/fd/*"):
             try:
-                if os.readlink(link) == f"socket:[{inode}]":
+                if str(link.readlink()) == f"socket:[{inode}]":
                     pid = link.parts[2]
                     words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
                     return f" by process {pid} ({b' '.join(words).decode(errors='replace').strip()[:80]})"

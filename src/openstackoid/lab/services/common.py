@@ -1,5 +1,6 @@
 """What all services share: imports, the database's transactions, the HTTP server."""
 
+import http
 import importlib
 import os
 import signal
@@ -104,7 +105,7 @@ def wait_until_answering(address: str, seconds: float = 60) -> None:
             with urllib.request.urlopen(address, timeout=5):  # noqa: S310  # the lab's own address
                 return
         except urllib.error.HTTPError as error:
-            if error.code < 500:
+            if error.code < http.HTTPStatus.INTERNAL_SERVER_ERROR:
                 return
         except OSError:
             pass

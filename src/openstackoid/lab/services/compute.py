@@ -47,9 +47,7 @@ def make_schema(folder: Path, urls: dict[str, str]) -> None:
     from nova.db import migration  # noqa: PLC0415
 
     path = folder / "nova.conf"
-    path.write_text(
-        f"[database]\nconnection = {urls['nova']}\n[api_database]\nconnection = {urls['nova_api']}\n"
-    )
+    path.write_text(f"[database]\nconnection = {urls['nova']}\n[api_database]\nconnection = {urls['nova_api']}\n")
     config.parse_args(["nova-manage"], default_config_files=[str(path)], init_rpc=False)
     migration.db_sync(database="api")
     migration.db_sync(database="main")

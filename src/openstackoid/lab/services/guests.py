@@ -4,8 +4,8 @@ It downloads the image when it builds a server, with the user's own request as l
 where the image comes from), and its guests outlive a restart of nova-compute.
 """
 
-import os
 import tempfile
+from pathlib import Path
 from typing import Any
 
 from nova import context as nova_context
@@ -14,7 +14,7 @@ from nova.image import glance
 from nova.virt import fake
 
 
-class LabDriver(fake.FakeDriverWithoutFakeNodes):
+class LabDriver(fake.FakeDriverWithoutFakeNodes):  # type: ignore[misc]
     """Builds nothing, but fetches the image."""
 
     def init_host(self, host: str) -> None:
@@ -33,6 +33,5 @@ class LabDriver(fake.FakeDriverWithoutFakeNodes):
         """Download the image as nova.virt.images.fetch does, then pretend to boot it."""
         if image_meta.obj_attr_is_set("id") and image_meta.id:
             with tempfile.TemporaryDirectory(prefix="image-") as folder:
-                target = os.path.join(folder, "image")
-                glance.API().download(context, image_meta.id, dest_path=target)
+                glance.API().download(context, image_meta.id, dest_path=str(Path(folder, "image")))
         super().spawn(context, instance, image_meta, *args, **kwargs)

@@ -1,6 +1,5 @@
 """Keystone: identity."""
 
-import os
 import uuid
 from pathlib import Path
 from typing import Any
@@ -64,10 +63,10 @@ def make_keys() -> None:
 
     conf = keystone.conf.CONF
     for group in ("fernet_tokens", "fernet_receipts", "credential"):
-        folder = conf[group].key_repository
-        if os.path.isdir(folder) and os.listdir(folder):
+        folder = Path(conf[group].key_repository)
+        if folder.is_dir() and any(folder.iterdir()):
             continue
-        keys: Any = fernet_utils.FernetUtils(folder, 3, group)
+        keys: Any = fernet_utils.FernetUtils(str(folder), 3, group)
         keys.create_key_directory()
         keys.initialize_key_repository()
 

@@ -11,7 +11,7 @@ from neutron_lib.api.definitions import portbindings
 from neutron_lib.plugins.ml2 import api
 
 
-class BindAll(api.MechanismDriver):
+class BindAll(api.MechanismDriver):  # type: ignore[misc]
     """Says that a port is bound and active, on whatever host."""
 
     def initialize(self) -> None:

@@ -34,10 +34,9 @@ def begin_writers_immediately() -> None:
     factory._create_session = session  # noqa: SLF001
     factory._create_connection = connection  # noqa: SLF001
 
-    @sqlalchemy.event.listens_for(sqlalchemy.engine.Engine, "before_cursor_execute", retval=True)
-    def begin(
-        conn: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool
-    ) -> tuple[str, Any]:
+    def begin(conn: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> tuple[str, Any]:
         if statement == "BEGIN" and conn.get_execution_options().get(WRITES):
             statement = "BEGIN IMMEDIATE"
         return statement, parameters
+
+    sqlalchemy.event.listen(sqlalchemy.engine.Engine, "before_cursor_execute", begin, retval=True)

@@ -22,13 +22,14 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
 from . import common
 
-# Where each service is: a module of this package with PRELOAD, make_schema(etc), prepare(order) and application(order).
+# Where each service is: a module of this package with DATABASES, preload(), make_schema(), prepare() and application().
 SERVICES = ("identity", "network", "compute", "image", "placement")
 
 
@@ -39,6 +40,9 @@ def start(orders: dict[str, Any]) -> None:
     ``cloud``, ``host``, ``port``, ``etc`` (its configuration), ``databases`` (name -> file), ``log``, ``pid`` (the
     file to write its process into) and what the service's own module wants.
     """
+    # Databases, images and locks are for their owner only; no folder of the caller's is held.
+    os.umask(0o077)
+    os.chdir("/")
     os.environ["OS_NOVA_DISABLE_EVENTLET_PATCHING"] = "1"
     warnings.simplefilter("ignore")
     # Services parse it where their own programs would.
@@ -48,8 +52,7 @@ def start(orders: dict[str, Any]) -> None:
     for service in SERVICES:
         wanted = [order for order in orders["servers"] if order["service"] == service]
         if wanted:
-            templates = Path(orders["templates"])
-            zygotes.append(fork(lambda s=service, w=wanted, t=templates: zygote(s, w, t)))
+            zygotes.append(fork(partial(zygote, service, wanted, Path(orders["templates"]))))
     failed = [pid for pid in zygotes if os.waitpid(pid, 0)[1] != 0]
     sys.exit(1 if failed else 0)
 
@@ -60,7 +63,8 @@ def zygote(service: str, orders: Sequence[dict[str, Any]], templates: Path) -> N
     module.preload()
     ensure_templates(module, templates)
     for order in orders:
-        fork(lambda order=order: server(module, order, templates))
+        # Noted here, and not by the server itself: when the zygotes have ended, all servers can be found.
+        note_process(Path(order["pid"]), fork(partial(server, module, order, templates)))
 
 
 def ensure_templates(module: ModuleType, templates: Path) -> None:
@@ -72,7 +76,7 @@ def ensure_templates(module: ModuleType, templates: Path) -> None:
     workshop.mkdir(parents=True)
     paths = {name: workshop / f"{name}.sqlite" for name in module.DATABASES}
     wait_for(fork(lambda: module.make_schema(workshop, {name: common.url(path) for name, path in paths.items()})))
-    for name, path in paths.items():
+    for path in paths.values():
         with sqlite3.connect(path) as connection:
             # Readers and a writer at the same time; the mode is kept in the file, so copies have it as well.
             connection.execute("PRAGMA journal_mode=WAL")
@@ -88,7 +92,6 @@ def server(module: ModuleType, order: dict[str, Any], templates: Path) -> None:
     for stream in (sys.stdout.fileno(), sys.stderr.fileno()):
         os.dup2(log, stream)
     os.dup2(os.open(os.devnull, os.O_RDONLY), sys.stdin.fileno())
-    note_process(Path(order["pid"]))
     for name, path in order["databases"].items():
         if not Path(path).exists():
             fresh = Path(f"{path}.new")
@@ -100,11 +103,11 @@ def server(module: ModuleType, order: dict[str, Any], templates: Path) -> None:
     common.serve(module.application(order), order["host"], order["port"])
 
 
-def note_process(path: Path) -> None:
-    """Write who we are: a process id alone may belong to another process later, with its start time it cannot."""
-    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+def note_process(path: Path, pid: int) -> None:
+    """Write who a server is: a process id alone may belong to another process later, with its start time it cannot."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     fresh = path.with_suffix(".new")
-    fresh.write_text(json.dumps({"pid": os.getpid(), "started": int(fields[19])}))
+    fresh.write_text(json.dumps({"pid": pid, "started": int(fields[19])}))
     fresh.replace(path)
 
 

@@ -1,0 +1,166 @@
+"""What the gateway costs: `make bench`, or `python -m bench` with options.
+
+Everything runs on the loopback address: one upstream, a bare aiohttp forwarder as the baseline, two gateways, and a load
+generator, each in a process of its own. Variants are measured in turns, so that other work on the machine meets all of them.
+"""
+
+import argparse
+import json
+import math
+import os
+import platform
+import statistics
+from pathlib import Path
+from typing import Any
+
+from bench import real
+from bench.stage import Stage, Variant, Watch, load
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of all variants (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=1, help="of each measurement (default: %(default)s)")
+    parser.add_argument("--rate", type=int, default=200, help="requests/s for latencies (default: %(default)s)")
+    parser.add_argument("--full", action="store_true", help="a download of 1 GiB instead of 256 MiB")
+    parser.add_argument(
+        "--real", action="store_true", help="also the stock client on a running lab, which is restarted"
+    )
+    parser.add_argument("--lab", type=Path, metavar="DIR", help="the lab's folder, for --real")
+    arguments = parser.parse_args()
+    if arguments.real and arguments.lab is None:
+        parser.error("--real needs --lab DIR")
+    with Stage() as stage:
+        result = measured(stage, arguments)
+    if arguments.real:
+        result["lab"] = real.measured(arguments.lab)
+    if arguments.output == "json":
+        print(json.dumps(result, indent=2))
+    else:
+        print(table(result))
+
+
+def measured(stage: Stage, arguments: argparse.Namespace) -> dict[str, Any]:
+    """All figures: of each variant, the median of its rounds."""
+    variants = [stage.direct, stage.baseline, *stage.gateways]
+    seconds, size = arguments.seconds, 1 << (30 if arguments.full else 28)
+    cpu: dict[str, list[float]] = {variant.name: [] for variant in variants}
+    rates: dict[str, list[float]] = {variant.name: [] for variant in variants}
+    latencies: dict[str, list[float]] = {variant.name: [] for variant in variants}
+    for variant in variants:
+        load(variant, "full", seconds=0.5)
+    for _ in range(arguments.rounds):
+        for variant in variants:
+            watch = Watch(variant.processes)
+            with watch.running():
+                run = load(variant, "full", seconds=seconds)
+            cpu[variant.name].append(watch.cpu / run["requests"] * 1e6)
+            rates[variant.name].append(run["requests"] / run["seconds"])
+            latencies[variant.name] += load(variant, "rate", seconds=seconds, rate=arguments.rate)["latencies"]
+    rows = []
+    for variant in variants:
+        name = variant.name
+        times = sorted(latencies[name])
+        rows.append(
+            {
+                "variant": name,
+                "cpu_us": statistics.median(cpu[name]),
+                "cpu_ratios": [mine / bare for mine, bare in zip(cpu[name], cpu[stage.baseline.name], strict=True)],
+                "requests_per_second": statistics.median(rates[name]),
+                "p50_us": _percentile(times, 50),
+                "p99_us": _percentile(times, 99),
+                **_download(variant, size),
+            }
+        )
+    return {
+        "machine": {
+            "cpus": os.cpu_count(),
+            "python": platform.python_version(),
+            "load_average": os.getloadavg()[0],
+        },
+        "rounds": arguments.rounds,
+        "rate": arguments.rate,
+        "download_bytes": size,
+        "variants": _with_ratios(rows),
+    }
+
+
+def _download(variant: Variant, size: int) -> dict[str, float]:
+    # The first one fills buffers that stay; growth is counted from before it.
+    watch = Watch(variant.processes)
+    runs = []
+    with watch.running():
+        runs += [load(variant, "download", connections=1, bytes=size) for _ in range(2)]
+    fastest = min(run["seconds"] for run in runs)
+    return {
+        "download_mb_per_second": size / fastest / 1e6,
+        "download_cpu_ms_per_gb": watch.cpu * 1000 / (2 * size / 1e9),
+        "download_growth_mb": watch.growth / 1e6,
+    }
+
+
+def _with_ratios(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    direct, bare = rows[0], rows[1]
+    for row in rows:
+        row["added_p50_us"] = row["p50_us"] - direct["p50_us"]
+        row["added_p99_us"] = row["p99_us"] - direct["p99_us"]
+    for row in rows:
+        row["cpu_ratio"] = statistics.median(row.pop("cpu_ratios"))
+        row["throughput_ratio"] = row["requests_per_second"] / bare["requests_per_second"]
+        row["latency_ratio"] = row["added_p50_us"] / bare["added_p50_us"]
+        row["download_ratio"] = row["download_mb_per_second"] / bare["download_mb_per_second"]
+        row["download_cpu_ratio"] = row["download_cpu_ms_per_gb"] / bare["download_cpu_ms_per_gb"]
+    return rows
+
+
+def _percentile(values: list[float], percent: int) -> float:
+    return values[max(0, math.ceil(len(values) * percent / 100) - 1)] * 1e6
+
+
+def table(result: dict[str, Any]) -> str:
+    """The figures for people; in brackets, the ratio to the bare forwarder in the same run."""
+    machine = result["machine"]
+    lines = [
+        (
+            f"{machine['cpus']} CPUs, Python {machine['python']}, load average {machine['load_average']:.1f} at the end; "
+            f"{result['rounds']} rounds in turns, medians; in brackets: divided by the bare forwarder's in the same run"
+        ),
+        "",
+        (
+            "1 KB answers, 50 connections; latency added to the upstream's own, at "
+            f"{result['rate']} requests/s; a download of {result['download_bytes'] >> 20} MiB, twice"
+        ),
+        "",
+        (
+            f"{'':32} {'CPU us/request':>16} {'requests/s':>16} {'+p50 us':>14} {'+p99 us':>9} {'MB/s':>14} "
+            f"{'CPU ms/GB':>15} {'+memory MB':>10}"
+        ),
+    ]
+    for row in result["variants"]:
+        proxy = row is not result["variants"][0]
+
+        def cell(key: str, ratio: str, row: dict[str, Any] = row, proxy: bool = proxy) -> str:
+            return f"{row[key]:.0f} ({row[ratio]:.2f})" if proxy else f"{row[key]:.0f}"
+
+        median = cell("added_p50_us", "latency_ratio") if proxy else f"({row['p50_us']:.0f})"
+        added = f"{row['added_p99_us']:.0f}" if proxy else f"({row['p99_us']:.0f})"
+        growth = f"{row['download_growth_mb']:.0f}" if proxy else "-"
+        lines.append(
+            f"{row['variant']:32} "
+            f"{cell('cpu_us', 'cpu_ratio') if proxy else '-':>16} "
+            f"{cell('requests_per_second', 'throughput_ratio'):>16} "
+            f"{median:>14} "
+            f"{added:>9} "
+            f"{cell('download_mb_per_second', 'download_ratio'):>14} "
+            f"{cell('download_cpu_ms_per_gb', 'download_cpu_ratio') if proxy else '-':>15} "
+            f"{growth:>10}"
+        )
+    if "lab" in result:
+        lines += ["", "On the lab, seconds:", *(f"{name:60} {value:8.2f}" for name, value in result["lab"].items())]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

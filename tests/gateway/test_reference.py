@@ -1,0 +1,38 @@
+"""The reference names everything that is there."""
+
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel
+
+from openstackoid.core import errors
+from openstackoid.gateway import config, own
+from openstackoid.gateway.audit import Record
+
+PAGE: Final = (Path(__file__).parents[2] / "docs" / "reference.md").read_text()
+
+
+def kinds(base: type[errors.OpenStackoidError]) -> set[type[errors.OpenStackoidError]]:
+    return {base}.union(*(kinds(kind) for kind in base.__subclasses__()))
+
+
+def test_every_code_stands_in_the_reference_with_its_status() -> None:
+    assert own.NoSuchPathError in kinds(errors.OpenStackoidError)
+    served = ("openstackoid.core.", "openstackoid.gateway.")
+    for kind in kinds(errors.OpenStackoidError) - {errors.RoutingError, errors.ConfigError}:
+        if kind.__module__.startswith(served):
+            assert f"| {kind.status} | `{kind.code}` |" in PAGE
+    assert f"`{errors.ConfigError.code}`" in PAGE
+
+
+def test_every_key_and_field_stands_in_the_reference() -> None:
+    for model in (value for value in vars(config).values() if isinstance(value, type) and issubclass(value, BaseModel)):
+        for name in model.model_fields:
+            assert f"`{name}" in PAGE or f".{name}`" in PAGE or f"`{name}." in PAGE, name
+    for field in Record.__dataclass_fields__:
+        assert f"`{field}`" in PAGE, field
+
+
+def test_the_defaults_of_the_reference_are_true() -> None:
+    for name, field in config.Timeouts.model_fields.items():
+        assert f"| `timeouts.{name}` | {field.default} |" in PAGE

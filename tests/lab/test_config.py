@@ -1,0 +1,66 @@
+"""What the lab writes for services, gateways and clients, without starting them."""
+
+import configparser
+from pathlib import Path
+
+from openstackoid.lab import clients, config
+from openstackoid.lab.layout import plan
+
+CLOUDS = plan(Path("/lab"), ["CloudOne", "CloudTwo", "CloudThree"], "127.0.1.0")
+CLOUD = CLOUDS["CloudOne"]
+SECRETS = config.Secrets("admin-pw", "member-pw", dict.fromkeys(("nova", "glance", "neutron", "placement"), "pw"), "m")
+
+
+def parsed(name: str) -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(interpolation=None, strict=True)
+    parser.read_string(config.files(CLOUD, SECRETS, Path("/env"))[name])
+    return parser
+
+
+def test_services_ask_each_other_through_the_gateway_only() -> None:
+    for name, text in config.files(CLOUD, SECRETS, Path("/env")).items():
+        urls = [line for line in text.splitlines() if "127.0.1." in line]
+        backend = [line for line in urls if "127.0.1.1" in line]
+        # Where a service is itself, not where it asks.
+        assert all(line.startswith(("my_ip", "worker_self_reference_url")) for line in backend), name
+
+
+def test_service_tokens_are_as_in_production() -> None:
+    for name in ("nova.conf", "glance-api.conf", "neutron.conf", "placement.conf"):
+        checks = parsed(name)["keystone_authtoken"]
+        assert checks["service_token_roles_required"] == "true"
+        assert checks["auth_url"] == checks["www_authenticate_uri"] == "http://127.0.1.2:5000/v3"
+    assert parsed("nova.conf")["service_user"]["send_service_user_token"] == "true"
+
+
+def test_forwarded_headers_are_believed() -> None:
+    for name in config.files(CLOUD, SECRETS, Path("/env")):
+        assert parsed(name)["oslo_middleware"]["enable_proxy_headers_parsing"] == "true"
+
+
+def test_values_are_not_taken_for_references() -> None:
+    assert config.render({"a": {"password": "x$y", "flag": True, "none": None}}) == (
+        "[a]\npassword = x$$y\nflag = true\nnone =\n"
+    )
+
+
+def test_a_gateway_knows_all_other_clouds() -> None:
+    written = clients.gateway(CLOUD, CLOUDS)
+    assert written["services"]["compute"] == {
+        "frontend": "http://127.0.1.2:8774",
+        "backend": "http://127.0.1.1:8774",
+        "endpoint": "http://127.0.1.2:8774/v2.1",
+    }
+    assert written["peers"] == {
+        "CloudTwo": {"url": "http://127.0.2.2:5000", "token": "pass-through"},
+        "CloudThree": {"url": "http://127.0.3.2:5000", "token": "pass-through"},
+    }
+    assert written["scopes"]["images-from-CloudTwo"] == {"image": "CloudTwo"}
+
+
+def test_clouds_yaml_has_a_member_and_an_admin_for_each() -> None:
+    entries = clients.clouds_yaml(CLOUDS, dict.fromkeys(CLOUDS, SECRETS))["clouds"]
+    assert set(entries) == {name + suffix for name in CLOUDS for suffix in ("", "-admin")}
+    assert entries["CloudTwo"]["auth"]["auth_url"] == "http://127.0.2.2:5000/v3"
+    assert (entries["CloudTwo"]["auth"]["username"], entries["CloudTwo"]["auth"]["password"]) == ("alice", "member-pw")
+    assert entries["CloudTwo-admin"]["auth"]["password"] == "admin-pw"

@@ -1,0 +1,252 @@
+"""The lab itself, on real clouds: one of its own, since these tests break it on purpose."""
+
+import hashlib
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from openstackoid.lab import Lab
+from openstackoid.lab.processes import Health
+
+pytestmark = pytest.mark.real
+
+ADDRESS = "127.0.51.0"
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    made = Lab(tmp_path_factory.mktemp("lab") / "lab", ["Alpha", "Beta"], ADDRESS)
+    made.up(print)
+    yield made
+    # As it is by then: a test has added a cloud.
+    Lab(made.directory).reset()
+    assert not made.directory.exists()
+
+
+class Client:
+    """Just enough of a client to see what the lab gives; asks through the gateway."""
+
+    def __init__(self, lab: Lab, entry: str) -> None:
+        auth = yaml.safe_load(lab.clouds_yaml.read_text())["clouds"][entry]["auth"]
+        self.cloud = lab.clouds[entry.removesuffix("-admin")]
+        user = {"name": auth["username"], "password": auth["password"], "domain": {"name": "Default"}}
+        project = {"name": auth["project_name"], "domain": {"name": "Default"}}
+        methods = {"methods": ["password"], "password": {"user": user}}
+        self.token = ""
+        headers, answer = self.ask(
+            "POST", f"{auth['auth_url']}/auth/tokens", {"auth": {"identity": methods, "scope": {"project": project}}}
+        )
+        self.token = headers["X-Subject-Token"]
+        self.said = json.loads(answer)["token"]
+
+    def ask(self, method: str, url: str, body: object = None) -> tuple[Mapping[str, str], bytes]:
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json", "X-Auth-Token": self.token}
+        request = urllib.request.Request(url, data, headers, method=method)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.headers, answer.read()
+
+    def get(self, kind: str, path: str) -> Any:
+        return json.loads(self.ask("GET", self.cloud.frontend(kind) + path)[1])
+
+    def post(self, kind: str, path: str, body: object) -> Any:
+        return json.loads(self.ask("POST", self.cloud.frontend(kind) + path, body)[1])
+
+    def server(self, name: str) -> str:
+        image = self.get("image", "/v2/images?name=cirros")["images"][0]["id"]
+        flavor = self.get("compute", "/v2.1/flavors")["flavors"][0]["id"]
+        network = self.get("network", "/v2.0/networks?name=private")["networks"][0]["id"]
+        body = {"name": name, "imageRef": image, "flavorRef": flavor, "networks": [{"uuid": network}]}
+        return str(self.post("compute", "/v2.1/servers", {"server": body})["server"]["id"])
+
+    def wait(self, server: str) -> str:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            status = str(self.get("compute", f"/v2.1/servers/{server}")["server"]["status"])
+            if status != "BUILD":
+                return status
+            time.sleep(0.2)
+        return "BUILD"
+
+
+def kill(lab: Lab, cloud: str, part: str, how: signal.Signals) -> int:
+    process = lab.process(cloud, part)
+    assert process
+    os.kill(process.pid, how)
+    return process.pid
+
+
+def command(lab: Lab, *words: str) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "openstackoid", "lab", *words, "--dir", str(lab.directory)]
+    return subprocess.run(line, capture_output=True, text=True, check=False)
+
+
+def test_second_up_does_nothing(lab: Lab) -> None:
+    before = {(row.cloud, row.service): row.pid for row in lab.status()}
+    began = time.monotonic()
+    assert lab.up() is False
+    assert time.monotonic() - began < 2
+    assert {(row.cloud, row.service): row.pid for row in lab.status()} == before
+
+
+def test_content_of_each_cloud(lab: Lab) -> None:
+    contents = set()
+    for name in ("Alpha", "Beta"):
+        client = Client(lab, name)
+        assert {role["name"] for role in client.said["roles"]} <= {"member", "reader"}
+        images = {image["name"]: image for image in client.get("image", "/v2/images")["images"]}
+        assert set(images) == {"cirros", f"cirros-{name.lower()}"}
+        _, data = client.ask("GET", client.cloud.frontend("image") + images["cirros"]["file"])
+        assert hashlib.md5(data).hexdigest() == images["cirros"]["checksum"]
+        contents.add(data)
+        assert [flavor["name"] for flavor in client.get("compute", "/v2.1/flavors")["flavors"]] == ["m1.tiny"]
+        groups = client.get("network", "/v2.0/security-groups")["security_groups"]
+        assert [(group["name"], len(group["security_group_rules"])) for group in groups] == [("default", 4)]
+    assert len(contents) == 2
+
+
+def test_every_catalog_endpoint_is_a_frontend(lab: Lab) -> None:
+    client = Client(lab, "Beta")
+    found = {each["type"]: {end["url"] for end in each["endpoints"]} for each in client.said["catalog"]}
+    assert found == {kind: {client.cloud.endpoint(kind)} for kind in found}
+    assert set(found) == {"identity", "image", "placement", "compute", "network"}
+
+
+def test_a_token_of_one_cloud_means_nothing_in_the_other(lab: Lab) -> None:
+    alpha, beta = Client(lab, "Alpha-admin"), Client(lab, "Beta-admin")
+    for paths in ({"image": "/v2/images"}, {"compute": "/v2.1/servers"}, {"network": "/v2.0/networks"}):
+        for kind, path in paths.items():
+            for url in (beta.cloud.frontend(kind), beta.cloud.backend(kind)):
+                with pytest.raises(urllib.error.HTTPError) as refused:
+                    alpha.ask("GET", url + path)
+                refused.value.close()
+                assert refused.value.code == 401
+
+
+def test_clouds_share_no_ids_keys_or_passwords(lab: Lab) -> None:
+    def rows(cloud: str, table: str) -> set[str]:
+        with sqlite3.connect(lab.clouds[cloud].database("keystone")) as database:
+            return {row[0] for row in database.execute(f"SELECT id FROM {table}")}
+
+    for table in ("user", "endpoint", "service", "role"):
+        assert rows("Alpha", table)
+        assert not rows("Alpha", table) & rows("Beta", table)
+    keys = [
+        path.read_bytes()
+        for name in ("Alpha", "Beta")
+        for folder in ("fernet-keys", "receipt-keys", "credential-keys")
+        for path in (lab.clouds[name].etc / folder).iterdir()
+    ]
+    assert len(keys) == len(set(keys)) == 2 * 3 * 2
+    assert lab.secrets("Alpha") != lab.secrets("Beta")
+
+
+def test_what_holds_passwords_is_for_its_owner_only(lab: Lab) -> None:
+    assert lab.clouds_yaml.stat().st_mode & 0o777 == 0o600
+    secret = [value.encode() for name in lab.clouds for value in lab.secrets(name).services.values()]
+    secret += [lab.secrets(name).admin.encode() for name in lab.clouds]
+    for path in lab.directory.rglob("*"):
+        if path.is_file() and any(word in path.read_bytes() for word in secret):
+            assert path.stat().st_mode & 0o077 == 0, path
+    assert lab.directory.stat().st_mode & 0o077 == 0
+    assert not (lab.directory / "orders.json").exists()
+
+
+def test_eight_servers_at_the_same_time(lab: Lab) -> None:
+    client = Client(lab, "Alpha")
+    servers = [client.server(f"one-of-eight-{n}") for n in range(8)]
+    assert {client.wait(server) for server in servers} == {"ACTIVE"}
+    for server in servers:
+        client.ask("DELETE", f"{client.cloud.frontend('compute')}/v2.1/servers/{server}")
+    assert "database is locked" not in "".join(
+        client.cloud.log(part).read_text() for part in client.cloud.parts if client.cloud.log(part).exists()
+    )
+
+
+@pytest.mark.parametrize("parts", [("gateway",), ("identity", "compute")])
+def test_up_heals_what_was_killed(lab: Lab, parts: tuple[str, ...]) -> None:
+    before = {(row.cloud, row.service): row.pid for row in lab.status()}
+    for part in parts:
+        kill(lab, "Alpha", part, signal.SIGKILL)
+    shown = command(lab, "status", "-f", "json")
+    assert shown.returncode == 1
+    down = [(row["cloud"], row["service"]) for row in json.loads(shown.stdout) if row["state"] == "down"]
+    assert down == [("Alpha", part) for part in lab.clouds["Alpha"].parts if part in parts]
+    assert lab.up() is True
+    after = {(row.cloud, row.service): row.pid for row in lab.status()}
+    assert {key for key in after if after[key] != before[key]} == {("Alpha", part) for part in parts}
+    assert command(lab, "status").returncode == 0
+    client = Client(lab, "Alpha")
+    assert client.wait(client.server("after-healing")) == "ACTIVE"
+
+
+def test_up_heals_what_is_stuck(lab: Lab) -> None:
+    kill(lab, "Beta", "placement", signal.SIGSTOP)
+    assert [row.service for row in lab.status(0.3) if row.state is Health.STUCK] == ["placement"]
+    lines: list[str] = []
+    assert lab.up(lines.append, patience=60) is True
+    assert any("Beta placement did not answer" in line for line in lines)
+    assert all(row.state is Health.RUNNING for row in lab.status())
+
+
+def test_data_survive_a_restart(lab: Lab) -> None:
+    client = Client(lab, "Alpha")
+    server = client.server("long-lived")
+    assert client.wait(server) == "ACTIVE"
+    token = client.token
+    assert lab.down() == 12
+    assert all(row.state is Health.DOWN for row in lab.status())
+    assert lab.up() is True
+    # Its token as well: the keys are the same.
+    assert client.token == token
+    assert client.wait(server) == "ACTIVE"
+    client.ask("DELETE", f"{client.cloud.frontend('compute')}/v2.1/servers/{server}")
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if server not in {each["id"] for each in client.get("compute", "/v2.1/servers")["servers"]}:
+            return
+        time.sleep(0.2)
+    pytest.fail("the server of before the restart could not be deleted")
+
+
+def test_a_third_cloud_is_added_to_those_that_run(lab: Lab) -> None:
+    before = {(row.cloud, row.service): row.pid for row in lab.status()}
+    more = Lab(lab.directory, ["Gamma"])
+    assert more.up(print) is True
+    after = {(row.cloud, row.service): row.pid for row in more.status()}
+    assert {key: after[key] for key in before} == before
+    assert list(more.clouds) == ["Alpha", "Beta", "Gamma"]
+    client = Client(more, "Gamma")
+    assert client.wait(client.server("in-the-third")) == "ACTIVE"
+    assert set(yaml.safe_load(lab.clouds["Alpha"].gateway_config.read_text())["peers"]) == {"Beta", "Gamma"}
+
+
+def test_env_and_logs(lab: Lab) -> None:
+    shown = command(lab, "env", "Alpha-admin")
+    assert f"export OS_CLIENT_CONFIG_FILE={lab.clouds_yaml}" in shown.stdout
+    assert "export OS_CLOUD=Alpha-admin" in shown.stdout
+    assert "none of this lab's: Alpha, Alpha-admin" in command(lab, "env", "Nope").stderr
+    shown = command(lab, "logs", "--cloud", "Alpha", "-n", "1")
+    assert str(lab.clouds["Alpha"].log("compute")) in shown.stdout
+    assert command(lab, "logs", "--service", "nope").returncode == 1
+
+
+def test_nothing_outside_the_lab_is_touched(lab: Lab, tmp_path: Path) -> None:
+    kill(lab, "Alpha", "image", signal.SIGKILL)
+    line = [sys.executable, "-m", "openstackoid", "lab", "up", "--dir", str(lab.directory)]
+    line += ["--cache", str(lab.cache)]
+    done = subprocess.run(line, env={**os.environ, "HOME": str(tmp_path)}, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.iterdir()) == []

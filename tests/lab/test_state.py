@@ -1,0 +1,116 @@
+"""What a lab remembers, and what it refuses, without starting one."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from openstackoid.lab import Lab, LabError, environment, state
+from openstackoid.lab.processes import Process, answers, check_free, read, spawn, stop
+
+DEFAULTS = state.State(("CloudOne", "CloudTwo"), "127.0.1.0", with_gateway=True)
+
+
+def test_a_new_lab_has_the_defaults() -> None:
+    assert state.merge(None, [], None, with_gateway=None, defaults=DEFAULTS) == DEFAULTS
+
+
+def test_an_old_lab_keeps_its_clouds_and_their_order() -> None:
+    found = state.State(("B", "A"), "127.0.5.0", with_gateway=False)
+    assert state.merge(found, [], None, with_gateway=None, defaults=DEFAULTS) == found
+    assert state.merge(found, ["A", "C"], None, with_gateway=None, defaults=DEFAULTS).clouds == ("B", "A", "C")
+
+
+def test_a_lab_does_not_move() -> None:
+    with pytest.raises(LabError, match=r"at 127\.0\.1\.0, not at 127\.0\.9\.0"):
+        state.merge(DEFAULTS, [], "127.0.9.0", with_gateway=None, defaults=DEFAULTS)
+    with pytest.raises(LabError, match="has gateways"):
+        state.merge(DEFAULTS, [], None, with_gateway=False, defaults=DEFAULTS)
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / state.FILE).write_text("{")
+    with pytest.raises(LabError, match=r"lab\.json is damaged"):
+        Lab(tmp_path)
+
+
+def test_secrets_are_made_once_and_private(tmp_path: Path) -> None:
+    first, other = state.secrets_of(tmp_path / "One"), state.secrets_of(tmp_path / "Two")
+    assert state.secrets_of(tmp_path / "One") == first
+    passwords = [first.admin, first.member, *first.services.values(), other.admin, other.member]
+    assert len(set(passwords)) == len(passwords)
+    assert (tmp_path / "One" / "secrets.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_looking_at_a_lab_makes_nothing(tmp_path: Path) -> None:
+    lab = Lab(tmp_path / "lab")
+    assert {row.state for row in lab.status()} == {"down"}
+    assert lab.down() == 0
+    lab.reset()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_port_in_use_is_named_with_who_has_it(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.71.1", 9292)):
+        lab = Lab(tmp_path / "lab", ["One"], "127.0.71.0", cache=tmp_path / "never-made")
+        with pytest.raises(LabError) as refused:
+            lab.up()
+    said = str(refused.value)
+    assert "127.0.71.1:9292 is in use" in said
+    assert f"process {os.getpid()}" in said
+    assert "One's image" in said
+    assert "--address" in said
+    assert not (tmp_path / "never-made").exists()
+
+
+def test_a_server_on_all_addresses_is_in_the_way_too() -> None:
+    with socket.create_server(("0.0.0.0", 0)) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(LabError, match=f"by process {os.getpid()}"):
+            check_free("127.0.71.1", port, "somebody")
+
+
+def test_processes_are_known_by_their_start_too(tmp_path: Path) -> None:
+    process = spawn([sys.executable, "-c", "input()"], tmp_path / "log", os.environ, tmp_path / "pid")
+    ended = spawn([sys.executable, "-c", "import time; time.sleep(60)"], tmp_path / "log", os.environ)
+    try:
+        assert read(tmp_path / "pid") == process
+        assert not Process(ended.pid, ended.started + 1).alive
+        assert ended.memory > 0
+    finally:
+        stop([ended, process], 5)
+    assert not ended.alive
+    stop([ended], 5)
+
+
+def test_what_cannot_be_started_is_named(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="/no/such/program"):
+        spawn(["/no/such/program"], tmp_path / "log", os.environ)
+
+
+def test_a_silent_server_does_not_answer() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        assert not answers(f"http://127.0.0.1:{silent.getsockname()[1]}/", 0.05)
+
+
+def test_another_list_of_packages_is_another_environment() -> None:
+    versions = environment.constraints()
+    assert environment.key(versions) == environment.key(versions) != environment.key(versions + "more==1\n")
+    assert all("==" in line for line in versions.splitlines())
+
+
+def test_uv_that_fails_says_why(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match=r"uv venv .* failed"):
+        environment.uv("venv", "--python", str(tmp_path / "none"), str(tmp_path / "made"))
+
+
+@pytest.mark.parametrize("command", ["status", "env CloudOne", "logs", "down", "reset"])
+def test_commands_without_a_lab_say_how_to_make_one(tmp_path: Path, command: str) -> None:
+    words = [sys.executable, "-m", "openstackoid", "lab", *command.split(), "--dir", str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "'openstackoid lab up' makes one" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,159 @@
+"""What the product promises, as a member who exists in CloudOne only; audit trails and the clouds' own databases agree."""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import ELSEWHERE, User
+
+Rows = Callable[[str, str, str], set[str]]
+Audit = Callable[..., list[dict[str, Any]]]
+ACTIVE = "select id from images where deleted = 0 and status = 'active'"
+SERVERS = "select uuid from instances where deleted = 0"
+
+
+def test_images_of_the_other_cloud(alice: User, rows: Rows, audit: Audit, tmp_path: Path) -> None:
+    names = {image["Name"] for image in alice.json("openstack image list --os-scope image=CloudTwo")}
+    assert "cirros-cloudtwo" in names
+    assert "cirros-cloudone" not in names
+
+    data = tmp_path / "data"
+    data.write_bytes(os.urandom(3_000_000))
+    image = alice.json(
+        f"openstack image create --file {data} --disk-format raw --container-format bare mine --os-scope image=CloudTwo"
+    )["id"]
+    assert image in rows("CloudTwo", "glance", ACTIVE)
+    assert image not in rows("CloudOne", "glance", "select id from images")
+    assert alice.run(f"openstack image show {image}").returncode != 0
+
+    saved = tmp_path / "saved"
+    alice.ok(f"openstack image save --file {saved} {image} --os-scope image=CloudTwo")
+    assert hashlib.sha256(saved.read_bytes()).digest() == hashlib.sha256(data.read_bytes()).digest()
+
+    alice.ok(f"openstack image delete {image} --os-scope image=CloudTwo")
+    assert image not in rows("CloudTwo", "glance", ACTIVE)
+    for method, path in (
+        ("PUT", f"/v2/images/{image}/file"),
+        ("GET", f"/v2/images/{image}/file"),
+        ("DELETE", f"/v2/images/{image}"),
+    ):
+        left = audit("CloudOne", method=method, path=path, decision="remote", peer="CloudTwo")
+        came = audit("CloudTwo", method=method, path=path, decision="local")
+        assert left, (method, path)
+        assert {line["global_request_id"] for line in left} == {line["global_request_id"] for line in came}
+
+
+def test_a_network_in_the_other_cloud(alice: User, rows: Rows) -> None:
+    network = alice.json("openstack network create elsewhere --os-scope network=CloudTwo")["id"]
+    every = "select id from networks"
+    assert network in rows("CloudTwo", "neutron", every)
+    assert network not in rows("CloudOne", "neutron", every)
+    assert network in {row["ID"] for row in alice.json("openstack network list --os-scope network=CloudTwo")}
+    assert network not in {row["ID"] for row in alice.json("openstack network list")}
+    alice.ok(f"openstack network delete {network} --os-scope network=CloudTwo")
+    assert network not in rows("CloudTwo", "neutron", every)
+
+
+def test_a_server_here_from_an_image_there(alice: User, rows: Rows, audit: Audit) -> None:
+    server = alice.json(
+        "openstack server create vm --image cirros-cloudtwo --flavor m1.tiny --network private --wait"
+        """ --os-scope '{"image": "CloudTwo"}'"""
+    )
+    assert server["status"] == "ACTIVE"
+    assert server["id"] in rows("CloudOne", "nova", SERVERS)
+    assert server["id"] not in rows("CloudTwo", "nova", SERVERS)
+    downloads = [
+        line
+        for line in audit("CloudOne", service="image", decision="remote", status=200)
+        if line["path"].endswith("/file")
+    ]
+    assert downloads, "nova-compute downloaded the image from somewhere else"
+    request = downloads[-1]
+    assert audit("CloudTwo", path=request["path"], global_request_id=request["global_request_id"], decision="local")
+    # The token was validated at home: CloudTwo's middleware asked its own gateway, which asked CloudOne.
+    assert audit("CloudTwo", service="identity", decision="remote", peer="CloudOne", status=200)
+    alice.ok(f"openstack server delete --wait {server['id']}")
+    assert server["id"] not in rows("CloudOne", "nova", SERVERS)
+
+
+@pytest.fixture(scope="module")
+def network(alice: User) -> Iterator[str]:
+    found: str = alice.json(f"openstack network create net --os-scope {ELSEWHERE}")["id"]
+    alice.ok(f"openstack subnet create sub --network {found} --subnet-range 10.99.0.0/24 --os-scope {ELSEWHERE}")
+    yield found
+    alice.ok(f"openstack network delete {found} --os-scope {ELSEWHERE}")
+
+
+def test_a_server_there_with_identity_and_image_of_here(alice: User, rows: Rows, network: str, audit: Audit) -> None:
+    server = alice.json(
+        f"openstack server create vm --image cirros-cloudone --flavor m1.tiny --network {network} --wait --os-scope {ELSEWHERE}"
+    )
+    assert server["status"] == "ACTIVE"
+    assert server["id"] in rows("CloudTwo", "nova", SERVERS)
+    assert server["id"] not in rows("CloudOne", "nova", SERVERS)
+    assert server["id"] in {row["ID"] for row in alice.json(f"openstack server list --os-scope {ELSEWHERE}")}
+    assert server["id"] not in {row["ID"] for row in alice.json("openstack server list")}
+    # CloudTwo's nova fetched the image from CloudOne.
+    assert [
+        line
+        for line in audit("CloudTwo", service="image", decision="remote", peer="CloudOne")
+        if line["path"].endswith("/file")
+    ]
+    alice.ok(f"openstack server delete --wait {server['id']} --os-scope {ELSEWHERE}")
+    assert server["id"] not in rows("CloudTwo", "nova", SERVERS)
+
+
+def test_three_clouds(alice: User, rows: Rows, network: str, audit: Audit) -> None:
+    """Entry in one, compute in the second, image in the third."""
+    server = alice.json(
+        f"openstack server create three --image cirros-cloudthree --flavor m1.tiny --network {network} --wait"
+        f" --os-scope {ELSEWHERE},image=CloudThree"
+    )
+    assert server["status"] == "ACTIVE"
+    assert server["id"] in rows("CloudTwo", "nova", SERVERS)
+    fetched = [
+        line
+        for line in audit("CloudTwo", service="image", decision="remote", peer="CloudThree")
+        if line["path"].endswith("/file")
+    ]
+    assert fetched
+    assert audit(
+        "CloudThree", path=fetched[-1]["path"], global_request_id=fetched[-1]["global_request_id"], decision="local"
+    )
+    assert audit("CloudThree", service="identity", decision="remote", peer="CloudOne", status=200)
+    alice.ok(f"openstack server delete --wait {server['id']} --os-scope {ELSEWHERE}")
+
+
+def test_a_server_that_cannot_work_is_refused_before_anything_is_sent(alice: User, rows: Rows) -> None:
+    before = (
+        rows("CloudOne", "nova", "select uuid from instances"),
+        rows("CloudTwo", "nova", "select uuid from instances"),
+    )
+    done = alice.run(
+        "openstack server create ill --image cirros --flavor m1.tiny --network private --os-scope compute=CloudTwo"
+    )
+    assert done.returncode == 1
+    assert "compute from CloudTwo, network from CloudOne" in done.stderr
+    assert """--os-scope '{"compute":"CloudTwo","network":"CloudTwo","placement":"CloudTwo"}'""" in done.stderr
+    assert before == (
+        rows("CloudOne", "nova", "select uuid from instances"),
+        rows("CloudTwo", "nova", "select uuid from instances"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("scope", "told"),
+    [
+        ("image=CloudNine", "knows no cloud CloudNine"),
+        ("'image=CloudOne & CloudTwo'", "not served yet"),
+        ("'image=Cloud Two'", "Malformed scope"),
+    ],
+)
+def test_bad_scopes_are_told(alice: User, scope: str, told: str) -> None:
+    done = alice.run(f"openstack image list --os-scope {scope}")
+    assert done.returncode == 1
+    assert told in done.stderr

@@ -1,0 +1,176 @@
+"""A peer that is stopped, killed, cut; a gateway killed in the middle of an upload. All heal without a restart of anything else."""
+
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+import yaml
+
+from openstackoid.lab import Lab
+from openstackoid.lab.processes import Process
+
+from .conftest import User
+
+Rows = Callable[[str, str, str], set[str]]
+IDLE = 2
+SIZE = 64 << 20
+
+
+@pytest.fixture(scope="module", autouse=True)
+def impatient(lab: Lab) -> Iterator[None]:
+    """CloudOne's gateway waits for two seconds only; read again without a restart."""
+    path = lab.clouds["CloudOne"].gateway_config
+    config = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump(config | {"timeouts": {"idle": IDLE, "connect": 1}}))
+    log = lab.clouds["CloudOne"].log("gateway")
+    seen = log.read_text().count("read the configuration again")
+    gateway(lab, "CloudOne").signal(signal.SIGHUP)
+    until(lambda: log.read_text().count("read the configuration again") > seen)
+    yield
+    lab.up()
+
+
+def gateway(lab: Lab, cloud: str) -> Process:
+    process = lab.process(cloud, "gateway")
+    assert process is not None
+    return process
+
+
+def until(done: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def token(alice: User) -> str:
+    return alice.token()
+
+
+def images(alice: User, token: str, scope: str | None) -> requests.Response:
+    headers = {"X-Auth-Token": token} | ({"X-Scope": scope} if scope else {})
+    return requests.get(f"{alice.frontend('image')}/v2/images", headers=headers, timeout=60)
+
+
+TWO = '{"image": "CloudTwo"}'
+
+
+def test_a_stopped_peer(lab: Lab, alice: User, token: str) -> None:
+    gateway(lab, "CloudTwo").signal(signal.SIGSTOP)
+    try:
+        answer = images(alice, token, TWO)
+        assert answer.status_code == 504
+        assert answer.json()["error"]["openstackoid_code"] == "peer.timeout"
+        assert "CloudTwo" in answer.json()["error"]["message"]
+        assert images(alice, token, None).status_code == 200
+    finally:
+        gateway(lab, "CloudTwo").signal(signal.SIGCONT)
+    assert images(alice, token, TWO).status_code == 200
+
+
+def test_a_killed_peer(lab: Lab, alice: User, token: str) -> None:
+    gateway(lab, "CloudTwo").signal(signal.SIGKILL)
+    until(lambda: lab.process("CloudTwo", "gateway") is None)
+    answer = images(alice, token, TWO)
+    assert answer.status_code == 502
+    assert answer.json()["error"]["openstackoid_code"] == "peer.unreachable"
+    assert "CloudTwo" in answer.json()["error"]["message"]
+    assert images(alice, token, None).status_code == 200
+    done = alice.run("openstack image list --os-scope image=CloudTwo")
+    assert done.returncode == 1
+    assert "CloudTwo cannot be reached" in done.stderr
+    revive(lab)
+    assert images(alice, token, TWO).status_code == 200
+
+
+def revive(lab: Lab) -> None:
+    """Start the killed gateway, with CloudOne's configuration left as this module made it."""
+    for cloud in lab.clouds.values():
+        if lab.process(cloud.name, "gateway") is None:
+            lab.start_gateway(cloud)
+            until(lambda cloud=cloud: lab.answers(cloud, "gateway", 1))  # type: ignore[misc]
+
+
+def uploaded(alice: User, headers: dict[str, str], data: bytes) -> str:
+    image = created(alice, headers)
+    raw = {"Content-Type": "application/octet-stream"}
+    answer = requests.put(f"{image}/file", data=data, headers=headers | raw, timeout=60)
+    assert answer.status_code == 204, answer.text
+    return image
+
+
+def created(alice: User, headers: dict[str, str]) -> str:
+    body = {"name": "cut", "disk_format": "raw", "container_format": "bare"}
+    answer = requests.post(f"{alice.frontend('image')}/v2/images", json=body, headers=headers, timeout=60)
+    assert answer.status_code == 201, answer.text
+    return f"{alice.frontend('image')}/v2/images/{answer.json()['id']}"
+
+
+def test_a_peer_cut_in_the_middle_of_a_download(lab: Lab, alice: User, token: str) -> None:
+    headers = {"X-Auth-Token": token, "X-Scope": TWO}
+    image = uploaded(alice, headers, bytes(SIZE))
+    with requests.get(f"{image}/file", headers=headers, stream=True, timeout=60) as download:
+        assert len(download.raw.read(1 << 16)) == 1 << 16
+        gateway(lab, "CloudTwo").signal(signal.SIGKILL)
+        with pytest.raises((requests.exceptions.RequestException, Exception), match=r"(?i)incomplete|reset|broken"):
+            for _ in download.iter_content(1 << 20):
+                pass
+    assert images(alice, token, None).status_code == 200
+    revive(lab)
+    assert requests.delete(image, headers=headers, timeout=60).status_code == 204
+
+
+@pytest.mark.parametrize("framing", ["chunked", "length"])
+def test_a_gateway_killed_in_the_middle_of_an_upload(
+    lab: Lab, alice: User, token: str, rows: Rows, framing: str
+) -> None:
+    """Its peer's glance must not take what came for all: no image ends up active and short."""
+    headers = {"X-Auth-Token": token, "X-Scope": TWO}
+    image = created(alice, headers)
+    where = urlsplit(alice.frontend("image"))
+    length = "Transfer-Encoding: chunked" if framing == "chunked" else f"Content-Length: {SIZE}"
+    lines = [
+        f"PUT {urlsplit(image).path}/file HTTP/1.1",
+        f"Host: {where.netloc}",
+        "Content-Type: application/octet-stream",
+        length,
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
+    identity = image.rpartition("/")[2]
+    status = f"select status from images where id = '{identity}'"
+    with socket.create_connection((where.hostname, where.port), timeout=30) as client:
+        client.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        piece = bytes(1 << 20)
+        for _ in range(8):
+            client.sendall(b"100000\r\n" + piece + b"\r\n" if framing == "chunked" else piece)
+        until(lambda: rows("CloudTwo", "glance", status) == {"saving"})
+        gateway(lab, "CloudOne").signal(signal.SIGKILL)
+        until(lambda: lab.process("CloudOne", "gateway") is None)
+    until(lambda: rows("CloudTwo", "glance", status) != {"saving"})
+    assert rows("CloudTwo", "glance", status) <= {"queued", "killed"}
+    revive(lab)
+    shown = requests.get(image, headers=headers, timeout=60).json()
+    assert shown["status"] != "active"
+    again = requests.put(
+        f"{image}/file", data=b"whole", headers=headers | {"Content-Type": "application/octet-stream"}, timeout=60
+    )
+    assert again.status_code == 204
+    assert requests.get(image, headers=headers, timeout=60).json()["size"] == len(b"whole")
+    requests.delete(image, headers=headers, timeout=60)
+
+
+def test_a_wrong_configuration_is_not_taken(lab: Lab, alice: User, token: str) -> None:
+    path = lab.clouds["CloudOne"].gateway_config
+    good, log = path.read_text(), lab.clouds["CloudOne"].log("gateway")
+    path.write_text(good.replace("backend: http", "backend: nonsense", 1))
+    try:
+        gateway(lab, "CloudOne").signal(signal.SIGHUP)
+        until(lambda: "kept the old configuration" in log.read_text())
+        assert images(alice, token, TWO).status_code == 200
+    finally:
+        path.write_text(good)
