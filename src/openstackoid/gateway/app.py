@@ -9,9 +9,9 @@ import asyncio
 import os
 import ssl
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import orjson
@@ -28,14 +28,13 @@ from openstackoid.gateway import headers as heads
 from openstackoid.gateway.audit import CLIENT_GONE, Audit, Record
 from openstackoid.gateway.backends import Backends
 from openstackoid.gateway.config import Config
-from openstackoid.gateway.forward import CutError, Pool, Upstream, forward
+from openstackoid.gateway.forward import CutError, Edit, Pool, Upstream, forward
 from openstackoid.gateway.frontends import Frontends, Place, is_version_document
 from openstackoid.gateway.identity import LocalCatalog, holds_catalog
 from openstackoid.gateway.peers import Peers
 
 _NO_LINKS: Final = Links({})
 _NO_SCOPE: Final = Scope()
-Edit = Callable[[int, Any], tuple[int, Any]]
 
 
 @lru_cache(maxsize=512)
@@ -54,10 +53,14 @@ class Gateway:
     Attributes:
         config: what it was made from.
         peers: the clouds that it knows.
+        idle: set while no request is under way.
     """
 
     def __init__(self, config: Config, found: Backends, pool: Pool, previous: "Gateway | None") -> None:
         self.config = config
+        self._running = 0
+        self.idle = asyncio.Event()
+        self.idle.set()
         self.here = config.here
         self.peers: Peers = Peers(config, pool.shared, previous.peers.clouds if previous else {})
         self.audit = Audit(config.audit)
@@ -107,6 +110,8 @@ class Gateway:
     async def handle(self, address: str, request: web.BaseRequest) -> web.StreamResponse:
         """Serve one request that arrived at ADDRESS:PORT; every outcome is an answer and a line of audit."""
         started = asyncio.get_running_loop().time()
+        self._running += 1
+        self.idle.clear()
         record = Record(
             cloud=self.here.name,
             client=request.remote,
@@ -130,6 +135,9 @@ class Gateway:
             record.status, record.error = 500, errors.OpenStackoidError.code
             raise
         finally:
+            self._running -= 1
+            if not self._running:
+                self.idle.set()
             record.ms = (asyncio.get_running_loop().time() - started) * 1000
             self.audit.write(record)
             metrics.count(record)

@@ -12,7 +12,7 @@ Traps of HTTP behind this file, each with a test:
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import aiohttp
 import orjson
@@ -30,6 +30,9 @@ WHOLE: Final = 1 << 16  # bytes: bodies up to this are passed on in one piece
 DOCUMENT: Final = 1 << 26  # bytes: the largest JSON answer whose links are changed
 _NO_AUTO: Final = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 _BODILESS: Final = frozenset({204, 304})
+
+# Changes status and JSON of an answer; None leaves it as it came, to the byte.
+Edit: TypeAlias = Callable[[int, Any], tuple[int, Any] | None]
 
 # What a changed document makes wrong.
 _OF_LENGTH: Final = ("Content-Length", "ETag", "Content-MD5")
@@ -90,7 +93,7 @@ async def forward(
     path: str,
     headers: CIMultiDict[str],
     links: Links,
-    edit: Callable[[int, Any], tuple[int, Any]] | None = None,
+    edit: Edit | None = None,
 ) -> web.StreamResponse:
     """Send a request on and its answer back.
 
@@ -141,7 +144,7 @@ async def _answer(
     answer: aiohttp.ClientResponse,
     upstream: Upstream,
     links: Links,
-    edit: Callable[[int, Any], tuple[int, Any]] | None,
+    edit: Edit | None,
 ) -> web.StreamResponse:
     empty = request.method == "HEAD" or answer.status in _BODILESS
     kept = heads.outgoing(answer.headers)
@@ -180,25 +183,31 @@ async def _changed(
     kept: CIMultiDict[str],
     upstream: Upstream,
     links: Links,
-    edit: Callable[[int, Any], tuple[int, Any]] | None,
+    edit: Edit | None,
 ) -> web.Response:
     status, body = answer.status, await _read(answer, upstream)
     if not body or (edit is None and not links.concern(body)):
-        # As it came, byte by byte: nova calls an empty body JSON, and numbers of any length are JSON.
-        kept.popall("Content-Length", None)
-        return web.Response(status=status, reason=answer.reason, headers=kept, body=body)
+        return _as_it_came(answer, kept, body)
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:
         raise PeerAnswerError(
             f"{upstream.name} answered {status} with what is not the JSON that it claims to be."
         ) from None
-    if edit is not None:
-        status, document = edit(status, document)
+    edited = edit(status, document) if edit is not None else None
+    if edited is None and not links.concern(body):
+        return _as_it_came(answer, kept, body)
+    status, document = edited or (status, document)
     for name in _OF_LENGTH:
         kept.popall(name, None)
     reason_ = answer.reason if status == answer.status else None
     return web.Response(status=status, reason=reason_, headers=kept, body=orjson.dumps(links.document(document)))
+
+
+def _as_it_came(answer: aiohttp.ClientResponse, kept: CIMultiDict[str], body: bytes) -> web.Response:
+    """To the byte: nova calls an empty body JSON, and numbers of any length are JSON."""
+    kept.popall("Content-Length", None)
+    return web.Response(status=answer.status, reason=answer.reason, headers=kept, body=body)
 
 
 async def _read(answer: aiohttp.ClientResponse, upstream: Upstream) -> bytes:

@@ -34,13 +34,12 @@ class LocalCatalog:
         self.learned = learned
         self._configured = catalogs.catalog(endpoints, config.region)
 
-    def learn(self, status: int, document: Any) -> tuple[int, Any]:
-        """Remember the catalog of an answer of the local Keystone; the answer stays as it is."""
+    def learn(self, _status: int, document: Any) -> None:
+        """Remember the catalog of an answer of the local Keystone, which stays as it came."""
         token = document.get("token") if isinstance(document, dict) else None
         if isinstance(token, dict) and token.get("catalog"):
             project = token.get("project") or {}
             self.learned = catalogs.templated(token["catalog"], project.get("id"))
-        return status, document
 
     def replace(self, status: int, document: Any) -> tuple[int, Any]:
         """Put this cloud's catalog into an answer of another cloud's Keystone."""

@@ -77,6 +77,7 @@ class Worker:
         self._stopping = asyncio.Event()
         self._sites: dict[str, tuple[web.ServerRunner, web.SockSite]] = {}
         self._retired: set[asyncio.Task[None]] = set()
+        self._tls: ssl.SSLContext | None = None
         self._gateway: Gateway
 
     async def run(self) -> None:
@@ -107,7 +108,7 @@ class Worker:
             config = load(self._path)
             new = await Gateway.make(config, old)
             try:
-                await self._listen(config, replaced=_tls_files(config) != _tls_files(old.config))
+                await self._listen(config, replaced=(config.tls is None) is not (old.config.tls is None))
             except ConfigError:
                 await new.close()
                 raise
@@ -122,8 +123,8 @@ class Worker:
         _say(f"{config.cloud}: read the configuration again; serving at {', '.join(sorted(self._sites))}")
 
     async def _retire(self, gateway: Gateway) -> None:
-        # What it has under way goes on; nothing new reaches it.
-        await asyncio.sleep(gateway.config.timeouts.grace)
+        # What it has under way goes on, however long; nothing new reaches it.
+        await gateway.idle.wait()
         await gateway.close()
 
     def _keep(self, work: Awaitable[None]) -> None:
@@ -133,14 +134,14 @@ class Worker:
 
     async def _listen(self, config: Config, *, replaced: bool = False) -> None:
         """Listen wherever the configuration says and nobody listens yet; all or nothing."""
-        tls = _tls(config)
+        self._secure(config)
         begun: list[str] = []
         try:
             for address in sorted({service.address for service in config.services.values()}):
                 if replaced and address in self._sites:
                     await self._unlisten(address)
                 if address not in self._sites:
-                    await self._site(address, partial(self._handle, address), config, tls)
+                    await self._site(address, partial(self._handle, address), config, self._tls)
                     begun.append(address)
             if config.admin and config.admin.listen not in self._sites:
                 await self._site(config.admin.listen, self._operators, config, None)
@@ -149,6 +150,14 @@ class Worker:
             for address in begun:
                 await self._unlisten(address)
             raise
+
+    def _secure(self, config: Config) -> None:
+        """Take certificate and key; who listens already shows the new ones from the next handshake on."""
+        fresh = _tls(config)
+        if fresh is not None and self._tls is not None and config.tls is not None:
+            self._tls.load_cert_chain(config.tls.certificate, config.tls.key)
+        else:
+            self._tls = fresh
 
     async def _site(
         self,
@@ -224,12 +233,6 @@ def _tls(config: Config) -> ssl.SSLContext | None:
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(f"tls.certificate: {config.tls.certificate} and its key do not fit: {error}") from None
     return context
-
-
-def _tls_files(config: Config) -> tuple[bytes, bytes] | None:
-    if config.tls is None:
-        return None
-    return config.tls.certificate.read_bytes(), config.tls.key.read_bytes()
 
 
 def _say(text: str) -> None:
