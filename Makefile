@@ -2,12 +2,11 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-LAB    ?= $(CURDIR)/.venv/lab
 
 # It would have every start of the clouds and the client compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo test unit real lint bench clean
+.PHONY: install demo test unit unit-gateway unit-rest real lint bench clean
 
 install: $(VENV)/.installed
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -22,8 +21,13 @@ demo: install
 lint: install
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache > $(VENV)/imports.txt || (cat $(VENV)/imports.txt; false)
 
+# In two halves side by side: one mostly waits for processes, the other computes.
 unit: install
-	@$(BIN)/python -m pytest -q -m "not real"
+	@$(MAKE) --no-print-directory -j2 --output-sync unit-gateway unit-rest
+unit-gateway:
+	@$(BIN)/python -m pytest -q tests/gateway
+unit-rest:
+	@$(BIN)/python -m pytest -q -m "not real" --ignore=tests/gateway
 
 real: install
 	@$(BIN)/python -m pytest -q -m real

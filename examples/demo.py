@@ -50,21 +50,20 @@ def main() -> int:
             "expected CloudTwo's own image service to serve the download: its audit trail shows no such request"
         )
 
-    binary = "openstackoid" if lab.directory == default_directory() else f"openstackoid --dir {lab.directory}"
     say(f"Done in {time.monotonic() - began:.0f} s. To go on playing:")
-    print(f"""
+    print("""
   . .venv/bin/activate
-  eval "$({binary} lab env CloudOne)"
+  eval "$(openstackoid lab env CloudOne)"
   openstack scope explain --os-scope image=CloudTwo
   openstack cloud peer list
   openstack server list
-  {binary} lab status
-  {binary} lab logs --cloud CloudTwo --service gateway
+  openstackoid lab status
+  openstackoid lab logs --cloud CloudTwo --service gateway
 
 To stop the clouds (their data stay), and to delete them:
 
-  {binary} lab down
-  {binary} lab reset
+  openstackoid lab down
+  openstackoid lab reset
 """)
     return 0
 

@@ -64,6 +64,12 @@ def test_a_peer_that_never_answers_is_given_up_and_hurts_nobody(world: World) ->
     assert 0.9 < time.monotonic() - began < 2
 
 
+def test_the_audit_names_a_peer_that_was_never_reached(world: World) -> None:
+    assert ask(world.one.url("image"), "/v2/never-reached", scope(image="Dead")).status == 502
+    line = world.one.line("/v2/never-reached")
+    assert (line["decision"], line["peer"], line["error"]) == ("reject", "Dead", "peer.unreachable")
+
+
 def test_a_backend_that_is_dead_or_talks_nonsense(world: World) -> None:
     def hang_up(_: Seen, connection: socket.socket) -> None:
         connection.shutdown(socket.SHUT_RDWR)

@@ -38,6 +38,7 @@ def services(**more: Any) -> dict[str, Any]:
         (GOOD | {"services": {}}, ["services: "]),
         (services(**{"im age": IMAGE}), ["services.im age: "]),
         (services(glance=IMAGE), ["services.glance", "9292"]),
+        (services(image=IMAGE | {"endpoint": "nonsense"}), ["services.image.endpoint: ", "nonsense"]),
         (services(images={"frontend": "ftp://x", "backend": "http://b"}), ["services.images.frontend: ", "ftp://x"]),
         (
             services(volumev3={"frontend": "http://x/a?b", "backend": "http://b"}),

@@ -4,6 +4,7 @@
     |-- ScopeError               400 scope.malformed       the scope's text is wrong; shows the place
     |-- BadRequestError          400 request.*             a header or a path that no honest client sends
     |-- ConfigError              -   config.invalid        file, key and value
+    |-- LabError                 -   lab.failed            the lab cannot do it (lab/errors.py)
     |-- RoutingError             -   see below             the request cannot go where the scope says
     |   |-- UnknownCloudError    400 cloud.unknown
     |   |-- UnknownScopeError    404 scope.unknown

@@ -178,7 +178,7 @@ class Gateway:
         sender: Scope,
     ) -> web.StreamResponse:
         if scope:
-            await self._know(scope, place.service)
+            await self._know(scope, place.service, record)
         facts = Facts(place.service, request.method, place.path.partition("?")[0], hops)
         decision = decide(facts, scope, self.federation)
         record.decision, record.peer = type(decision).__name__.lower(), decision.cloud
@@ -222,10 +222,11 @@ class Gateway:
             return subject, sender
         return sender, sender
 
-    async def _know(self, scope: Scope, service: str) -> None:
+    async def _know(self, scope: Scope, service: str, record: Record) -> None:
         """Ask a peer that never answered what it serves, when the request is for it."""
         expression = scope.get(service)
         if isinstance(expression, Name) and expression.cloud in self.peers.clouds:
+            record.decision, record.peer = "reject", expression.cloud  # until it answers
             await self.peers.ensure(expression.cloud)
 
     def _to_backend(

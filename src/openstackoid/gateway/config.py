@@ -39,7 +39,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from openstackoid.core import scope as scopes
-from openstackoid.core.catalog import Cloud, base_url
+from openstackoid.core.catalog import PROJECT, Cloud, base_url
 from openstackoid.core.errors import ConfigError, ScopeError
 from openstackoid.core.scope import Scope, is_name
 from openstackoid.core.services import service_type
@@ -55,6 +55,11 @@ def _listen(text: str) -> str:
     host, _, port = text.rpartition(":")
     if not host or not port.isdigit() or not 0 < int(port) < 65536:  # noqa: PLR2004 - the number of ports
         raise ValueError("expected ADDRESS:PORT")
+    return text
+
+
+def _endpoint(text: str) -> str:
+    base_url(text.replace(PROJECT, "0"))
     return text
 
 
@@ -85,7 +90,7 @@ class Service(_Model):
 
     frontend: Base
     backend: Base | None = None
-    endpoint: str | None = None
+    endpoint: Annotated[str, AfterValidator(_endpoint)] | None = None
     listen: Listen | None = None
 
     @property
