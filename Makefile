@@ -36,7 +36,9 @@ test: lint
 	@$(BIN)/python -m pytest -q
 
 bench: install
-	@$(BIN)/python -m bench
+	@$(BIN)/openstackoid lab up --dir $(VENV)/bench-lab --address 127.0.61.0
+	@$(BIN)/python -m bench --real --lab $(VENV)/bench-lab; status=$$?; \
+	  $(BIN)/openstackoid lab reset --dir $(VENV)/bench-lab; exit $$status
 
 clean:
 	@rm -rf $(VENV)
