@@ -1,0 +1,247 @@
+"""Ids of projects and users in requests and answers: found by their fields, never by text.
+
+A user of another cloud has an id at home and another one here. At the border requests get the local one, answers the one
+of home. Users' own data is never touched, even where it holds the very id: metadata, tags, names, descriptions,
+properties of images, templates, objects. Ids of other projects and users stay as they are, and so do the texts of errors.
+
+Where ids stand is in `core.id_places`, and explained in docs/ids.md.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+from urllib.parse import quote, unquote, unquote_plus
+
+from openstackoid.core import id_places as places
+from openstackoid.core.id_places import Kind, Level
+
+_AUTHORITY: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
+_ACCOUNT: Final = "AUTH_"  # swift's and radosgw's default prefix of a project's account
+
+
+class Ids:
+    """One direction: what each id becomes.
+
+    The way back is another one, with the pairs turned round. It leads back for sure only if no two ids become the same,
+    and nobody uses an id that another one becomes.
+
+    Args:
+        projects: id of a project -> the id that takes its place.
+        users: the same for users.
+    """
+
+    def __init__(self, projects: Mapping[str, str], users: Mapping[str, str] = {}) -> None:
+        self._tables = tuple(
+            {old: new for old, new in table.items() if old and old != new} for table in (projects, users)
+        )
+        self._old = tuple(old for table in self._tables for old in table)
+        # An id that JSON may write in several ways cannot be looked for in its text.
+        self._plain = all(old.isascii() and "/" not in old and json.dumps(old) == f'"{old}"' for old in self._old)
+        self._bytes = tuple(old.encode("utf-8", "surrogatepass") for old in self._old)
+
+    @property
+    def changes(self) -> bool:
+        """Whether any id becomes another one."""
+        return bool(self._old)
+
+    def concerns(self, body: bytes) -> bool:
+        """Whether a JSON text may hold an id that changes; if not, it need not be read.
+
+        Args:
+            body: JSON in UTF-8. Text in which ASCII characters are escaped may hold anything.
+        """
+        if not self._old:
+            return False
+        return not self._plain or b"\\u00" in body or any(old in body for old in self._bytes)
+
+    def target(self, service: str, target: str) -> str:
+        """Path and query of a request with ids changed; all the rest is the same, to the byte.
+
+        Args:
+            service: official service type.
+            target: path and query inside the service, percent-encoded.
+        """
+        if not self._may_hold(target):
+            return target
+        if service == "object-store":
+            return self._account(target)[0]
+        return self._target(target, _query_of(service))
+
+    def request(self, service: str, document: Any) -> Any:
+        """The JSON body of a request, changed in place and returned; a document of any shape is taken.
+
+        Args:
+            service: official service type.
+            document: as a JSON decoder gives it.
+        """
+        if not self._old:
+            return document
+        if service in places.PATCHED and isinstance(document, list):
+            self._patch(document, places.PATCHED[service])
+        elif service == "image":
+            self._image(document)
+        else:
+            self._walk(document, places.SERVICES.get(service, places.GENERIC).request, {})
+        return document
+
+    def answer(self, service: str, document: Any) -> Any:
+        """The JSON body of an answer, changed in place and returned, with the links in it; any shape is taken.
+
+        Args:
+            service: official service type.
+            document: as a JSON decoder gives it.
+        """
+        if not self._old:
+            return document
+        if service == "image":
+            self._image(document, links=True)
+        else:
+            known = places.SERVICES.get(service, places.GENERIC)
+            self._walk(document, known.answer, known.query)
+        return document
+
+    def url(self, url: str) -> str:
+        """A URL, absolute or not, with ids in its path and in known query parameters changed: `Location`, or a link."""
+        return self._url(url, places.EVERY_QUERY)
+
+    def _may_hold(self, text: str) -> bool:
+        """Whether it is worth taking a URL to pieces."""
+        return bool(self._old) and ("%" in text or any(old in text for old in self._old))
+
+    def _url(self, url: str, query: Mapping[str, Kind]) -> str:
+        if not self._may_hold(url):
+            return url
+        match = _AUTHORITY.match(url)
+        start = match.end() if match else 0
+        target, fragment_mark, fragment = url[start:].partition("#")
+        target, found = self._account(target)
+        if not found:
+            target = self._target(target, query)
+        return url[:start] + target + fragment_mark + fragment
+
+    def _account(self, target: str) -> tuple[str, bool]:
+        """A target with swift's account changed, and whether there is one; what follows it are users' names."""
+        path, mark, query = target.partition("?")
+        segments = path.split("/")
+        for index, segment in enumerate(segments):
+            if segment in places.NAMES_FOLLOW:
+                break
+            if segment.startswith(_ACCOUNT):
+                new = self._tables[Kind.PROJECT].get(unquote(segment[len(_ACCOUNT) :]))
+                if new is not None:
+                    segments[index] = _ACCOUNT + quote(new, safe="")
+                    target = "/".join(segments) + mark + query
+                return target, True
+        return target, False
+
+    def _target(self, target: str, known: Mapping[str, Kind]) -> str:
+        path, mark, query = target.partition("?")
+        path = self._path(path)
+        return path + mark + self._query(query, known) if mark else path
+
+    def _path(self, path: str) -> str:
+        projects, users = self._tables
+        segments = path.split("/")
+        before = ""
+        for index, segment in enumerate(segments):
+            if segment in places.NAMES_FOLLOW:
+                break
+            text = unquote(segment) if "%" in segment else segment
+            # neutron takes a format at the end of a path, and its clients add it
+            bare = text.removesuffix(".json")
+            first, second = (users, projects) if before == "users" else (projects, users)
+            new = first.get(bare, second.get(bare))
+            if new is not None:
+                segments[index] = quote(new, safe="") + text[len(bare) :]
+            before = segment
+        return "/".join(segments)
+
+    def _query(self, query: str, known: Mapping[str, Kind]) -> str:
+        # The comparators of lists (`in:`, `gt:`, `~`, `__contains`) are for names and times: no service has them on ids.
+        pairs = query.split("&")
+        for index, pair in enumerate(pairs):
+            name, mark, value = pair.partition("=")
+            kind = known.get(unquote_plus(name))
+            if kind is not None:
+                new = self._tables[kind].get(unquote_plus(value))
+                if new is not None:
+                    pairs[index] = name + mark + quote(new, safe="")
+        return "&".join(pairs)
+
+    def _change(self, node: dict[str, Any], fields: Mapping[str, Kind]) -> None:
+        """Change the known fields of one flat object."""
+        for key, kind in fields.items():
+            value = node.get(key)
+            if isinstance(value, str):
+                node[key] = self._tables[kind].get(value, value)
+
+    def _walk(self, document: Any, root: Level, query: Mapping[str, Kind]) -> None:
+        # No recursion: the depth of a document is its author's choice.
+        stack: list[tuple[Any, Level]] = [(document, root)]
+        tables = self._tables
+        while stack:
+            node, level = stack.pop()
+            if isinstance(node, list):
+                stack.extend((item, level) for item in node if isinstance(item, (dict, list)))
+            elif isinstance(node, dict):
+                fields, below, other = level.fields, level.below, level.other
+                for key, value in node.items():
+                    if isinstance(value, str):
+                        kind = fields.get(key)
+                        if kind is Kind.LINK:
+                            node[key] = self._url(value, query)
+                        elif kind is not None and value in tables[kind]:
+                            node[key] = tables[kind][value]
+                    elif isinstance(value, (dict, list)):
+                        if isinstance(value, list) and fields.get(key, Kind.LINK) is not Kind.LINK:
+                            table = tables[fields[key]]
+                            value[:] = [table.get(item, item) if isinstance(item, str) else item for item in value]
+                        inner = below.get(key, other)
+                        if inner is not None:
+                            stack.append((value, inner))
+
+    def _image(self, document: Any, *, links: bool = False) -> None:
+        if not isinstance(document, dict):
+            return
+        if len(document) == 1 and isinstance(document.get("member"), str):
+            # The whole body of `POST /v2/images/ID/members`.
+            self._change(document, {"member": Kind.PROJECT})
+            return
+        lists: Iterable[Any] = [value for key in places.IMAGE_LISTS if isinstance(value := document.get(key), list)]
+        if not lists:
+            self._image_object(document)
+            return
+        for items in lists:
+            for item in items:
+                if isinstance(item, dict):
+                    self._image_object(item)
+        for key in places.IMAGE_LINKS if links else ():
+            if isinstance(value := document.get(key), str):
+                document[key] = self._url(value, places.IMAGE_QUERY)
+
+    def _image_object(self, node: dict[str, Any]) -> None:
+        schema = node.get("schema")
+        if isinstance(schema, str) and schema in places.IMAGE_SCHEMA_FIELDS:
+            self._change(node, places.IMAGE_SCHEMA_FIELDS[schema])
+        elif node.get("image_type") in places.SNAPSHOTS:
+            self._change(node, places.SNAPSHOT_FIELDS)
+        else:
+            self._change(node, places.IMAGE_FIELDS)
+
+    def _patch(self, operations: list[Any], fields: Mapping[str, Kind]) -> None:
+        for operation in operations:
+            if isinstance(operation, dict) and isinstance(operation.get("value"), str):
+                # Glance's older form names the place by the operation: {"replace": "/owner", "value": ...}.
+                for key in ("path", "replace", "add"):
+                    place = operation.get(key)
+                    kind = fields.get(place) if isinstance(place, str) else None
+                    if kind is not None:
+                        self._change(operation, {"value": kind})
+                        break
+
+
+def _query_of(service: str) -> Mapping[str, Kind]:
+    if service == "image":
+        return places.IMAGE_QUERY
+    return places.SERVICES.get(service, places.GENERIC).query
