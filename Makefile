@@ -1,4 +1,4 @@
-# Everything lives in .venv and in the lab's own folder: nothing is installed into the system.
+# Everything lives in .venv and in the lab's own folder. Tests alone need Debian packages, for the servers of databases.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -6,19 +6,29 @@ BIN    := $(VENV)/bin
 # It would have every start of the clouds and the client compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo test unit unit-gateway unit-rest real lint bench clean
+.PHONY: install services-for-tests demo test unit unit-gateway unit-rest real lint bench clean
 
-install: $(VENV)/.installed
+install: $(VENV)/.installed services-for-tests
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt uv
 	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e '.[dev]'
 	@touch $@
 
-demo: install
+# PostgreSQL and MariaDB: tests start servers of their own. Where they cannot be installed, those tests fail and say so.
+services-for-tests:
+	@if ! { ls /usr/lib/postgresql/*/bin/postgres /usr/sbin/mariadbd /usr/bin/mariadb-install-db; } > /dev/null 2>&1; then \
+	  as_root=$$([ "$$(id -u)" = 0 ] || echo sudo -n); \
+	  if command -v apt-get > /dev/null && $$as_root true 2> /dev/null; then \
+	    { $$as_root apt-get -qq update && $$as_root env DEBIAN_FRONTEND=noninteractive \
+	      apt-get -qq install -y --no-install-recommends postgresql mariadb-server-core mariadb-client-core; } > /dev/null || \
+	      echo "Cannot install postgresql and mariadb-server-core: the tests of their databases will fail." >&2; \
+	  else echo "Install postgresql and mariadb-server-core: the tests of their databases will fail without." >&2; fi; fi
+
+demo: $(VENV)/.installed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python examples/demo.py
 
-lint: install
+lint: $(VENV)/.installed
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache > $(VENV)/imports.txt || (cat $(VENV)/imports.txt; false)
 
 # In two halves side by side: one mostly waits for processes, the other computes.
@@ -29,13 +39,13 @@ unit-gateway:
 unit-rest:
 	@$(BIN)/python -m pytest -q -m "not real" --ignore=tests/gateway
 
-real: install
+real: $(VENV)/.installed
 	@$(BIN)/python -m pytest -q -m real
 
-test: lint
+test: lint install
 	@$(BIN)/python -m pytest -q
 
-bench: install
+bench: $(VENV)/.installed
 	@$(BIN)/openstackoid lab up --dir $(VENV)/bench-lab --address 127.0.61.0
 	@$(BIN)/python -m bench --real --lab $(VENV)/bench-lab; status=$$?; \
 	  $(BIN)/openstackoid lab reset --dir $(VENV)/bench-lab; exit $$status

@@ -1,7 +1,8 @@
 """What the gateway costs: `make bench`, or `python -m bench` with options.
 
-Everything runs on the loopback address: one upstream, a bare aiohttp forwarder as the baseline, two gateways, and a load
+Everything runs on the loopback address: one upstream, a bare aiohttp forwarder as the baseline, two pairs of gateways, and a load
 generator, each in a process of its own. Variants are measured in turns, so that other work on the machine meets all of them.
+What trust between owners costs beside that is in `bench.trust`.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from bench import real
+from bench import clouds, real, trust
 from bench.stage import Stage, Variant, Watch, load
 
 
@@ -34,6 +35,7 @@ def main() -> None:
         parser.error("--real needs --lab DIR")
     with Stage() as stage:
         result = measured(stage, arguments)
+    result["trust"] = trust.measured(result["variants"], result.pop("tokens"))
     if arguments.real:
         result["lab"] = real.measured(arguments.lab)
     if arguments.output == "json":
@@ -47,6 +49,7 @@ def measured(stage: Stage, arguments: argparse.Namespace) -> dict[str, Any]:
     variants = [stage.direct, stage.baseline, *stage.gateways]
     seconds, size = arguments.seconds, 1 << (30 if arguments.full else 28)
     cpu: dict[str, list[float]] = {variant.name: [] for variant in variants}
+    each: dict[str, list[list[float]]] = {variant.name: [] for variant in variants}
     rates: dict[str, list[float]] = {variant.name: [] for variant in variants}
     latencies: dict[str, list[float]] = {variant.name: [] for variant in variants}
     for variant in variants:
@@ -57,6 +60,7 @@ def measured(stage: Stage, arguments: argparse.Namespace) -> dict[str, Any]:
             with watch.running():
                 run = load(variant, "full", seconds=seconds)
             cpu[variant.name].append(watch.cpu / run["requests"] * 1e6)
+            each[variant.name].append([spent / run["requests"] * 1e6 for spent in watch.each])
             rates[variant.name].append(run["requests"] / run["seconds"])
             latencies[variant.name] += load(variant, "rate", seconds=seconds, rate=arguments.rate)["latencies"]
     rows = []
@@ -67,6 +71,7 @@ def measured(stage: Stage, arguments: argparse.Namespace) -> dict[str, Any]:
             {
                 "variant": name,
                 "cpu_us": statistics.median(cpu[name]),
+                "cpu_us_each": [statistics.median(turns) for turns in zip(*each[name], strict=True)],
                 "cpu_ratios": [mine / bare for mine, bare in zip(cpu[name], cpu[stage.baseline.name], strict=True)],
                 "requests_per_second": statistics.median(rates[name]),
                 "p50_us": _percentile(times, 50),
@@ -84,6 +89,10 @@ def measured(stage: Stage, arguments: argparse.Namespace) -> dict[str, Any]:
         "rate": arguments.rate,
         "download_bytes": size,
         "variants": _with_ratios(rows),
+        "tokens": {
+            what: clouds.counts(admin, f"openstackoid_{what}")
+            for what, admin in zip(("minted", "verified"), stage.metrics, strict=True)
+        },
     }
 
 
@@ -157,6 +166,7 @@ def table(result: dict[str, Any]) -> str:
             f"{cell('download_cpu_ms_per_gb', 'download_cpu_ratio') if proxy else '-':>15} "
             f"{growth:>10}"
         )
+    lines += ["", *trust.lines(result["trust"])]
     if "lab" in result:
         lines += ["", "On the lab, seconds:", *(f"{name:60} {value:8.2f}" for name, value in result["lab"].items())]
     return "\n".join(lines)

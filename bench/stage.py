@@ -12,17 +12,21 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
+from bench import clouds
+from bench.clouds import ports
+
+PASSED: Final = "remote, pass-through, both"
+FEDERATED: Final = "remote, federated, both"
 _TICK = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-_TOKEN = "gAAAAA" + "x" * 177  # as long as a Fernet token
+_TOKENS = [f"gAAAAA{number:03}" + "x" * 174 for number in range(20)]  # of as many users, as long as Fernet tokens
 _HEADERS = {
     "User-Agent": "openstacksdk/4.0.0 keystoneauth1/5.8.0 python-requests/2.32.0 CPython/3.11",
     "Accept": "application/json",
     "Accept-Encoding": "gzip, deflate",
     "OpenStack-API-Version": "compute 2.90",
-    "X-Auth-Token": _TOKEN,
 }
 
 
@@ -73,56 +77,71 @@ class Process:
         return int(self._stat.read_text().rpartition(")")[2].split()[21]) * _PAGE
 
 
-class Stage:
-    """Upstream, baseline and two gateways; all on the loopback address."""
+class Scene:
+    """A folder, and servers that end with it."""
 
     def __enter__(self) -> Self:
         self._stack = contextlib.ExitStack()
-        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="openstackoid-bench-")))
-        upstream, bare, one, two = _ports(4)
-        up = self._start(folder / "upstream.log", upstream, "bench.upstream", str(upstream))
-        forwarder = self._start(
-            folder / "forwarder.log", bare, "bench.forwarder", str(bare), f"http://127.0.0.1:{upstream}"
-        )
-        first = self._gateway(folder, "CloudOne", one, upstream, ("CloudTwo", two))
-        second = self._gateway(folder, "CloudTwo", two, upstream, ("CloudOne", one))
-        for process in (up, forwarder, first, second):
-            process.wait()
-        self.direct = Variant("upstream directly", upstream)
-        self.baseline = Variant("bare aiohttp forwarder", bare, (forwarder,))
-        self.gateways = [
-            Variant("gateway, no scope", one, (first,)),
-            Variant("gateway, X-Scope local", one, (first,), {"X-Scope": '{"compute": "CloudOne"}'}),
-            Variant("gateway, X-Scope remote (entry)", one, (first,), {"X-Scope": '{"compute": "CloudTwo"}'}),
-            Variant("the same, both gateways", one, (first, second), {"X-Scope": '{"compute": "CloudTwo"}'}),
-        ]
+        self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="openstackoid-bench-")))
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def _start(self, log: Path, port: int, *command: str) -> Process:
-        process = Process(log, port, *command)
+    def start(self, name: str, port: int, *command: str) -> Process:
+        """Start a server; it ends with the stage."""
+        process = Process(self.folder / f"{name}-{port}.log", port, *command)
         self._stack.callback(process.stop)
         return process
 
-    def _gateway(self, folder: Path, name: str, port: int, upstream: int, peer: tuple[str, int]) -> Process:
-        file = folder / f"{name}.yaml"
-        config = {
-            "cloud": name,
-            "services": {
-                "compute": {"frontend": f"http://127.0.0.1:{port}", "backend": f"http://127.0.0.1:{upstream}"}
-            },
-            "peers": {peer[0]: {"url": f"http://127.0.0.1:{peer[1]}"}},
-            "audit": str(folder / f"{name}.jsonl"),
-        }
-        file.write_text(json.dumps(config))  # JSON is YAML
-        return self._start(folder / f"{name}.log", port, "openstackoid", "gateway", "--config", str(file))
+    def gateway(self, config: dict[str, Any]) -> Process:
+        """Start a gateway with this configuration."""
+        port = int(next(iter(config["services"].values()))["listen"].rpartition(":")[2])
+        file = self.folder / f"{config['cloud']}-{port}.yaml"
+        file.write_text(json.dumps(config | {"audit": f"{file}.jsonl"}))  # JSON is YAML
+        return self.start(config["cloud"], port, "openstackoid", "gateway", "--config", str(file))
+
+
+class Stage(Scene):
+    """Upstream, baseline, and two pairs of gateways: of clouds of one owner, and of different owners; all on the loopback address."""
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        upstream, bare, one, two, keystone = ports(5)
+        up = self.start("upstream", upstream, "bench.upstream", str(upstream))
+        forwarder = self.start("forwarder", bare, "bench.forwarder", str(bare), f"http://127.0.0.1:{upstream}")
+        identity = self.start("keystone", keystone, "bench.fakes", "keystone", str(keystone))
+        backends = {"compute": upstream, "identity": keystone}
+        pair = [
+            self.gateway(clouds.shared(name, {"compute": port}, backends, {other: f"http://127.0.0.1:{there}"}))
+            for name, port, other, there in (("CloudOne", one, "CloudTwo", two), ("CloudTwo", two, "CloudOne", one))
+        ]
+        homes = [clouds.Ports.free(name, ("compute", "identity")) for name in ("CloudOne", "CloudTwo")]
+        self.owned = [
+            self.gateway(config) for config in clouds.owned(self.folder, homes, [backends, backends], [None, None])
+        ]
+        for process in (up, forwarder, identity, *pair, *self.owned):
+            process.wait()
+        clouds.wait_for_peers([each.ports["compute"] for each in homes])
+        self.metrics = [each.admin for each in homes]
+        self.direct = Variant("upstream directly", upstream)
+        self.baseline = Variant("bare aiohttp forwarder", bare, (forwarder,))
+        there = {"X-Scope": '{"compute": "CloudTwo"}'}
+        entry = homes[0].ports["compute"]
+        self.gateways = [
+            Variant("gateway, no scope", one, (pair[0],)),
+            Variant("gateway, X-Scope local", one, (pair[0],), {"X-Scope": '{"compute": "CloudOne"}'}),
+            Variant("remote, pass-through (entry)", one, (pair[0],), there),
+            Variant(PASSED, one, tuple(pair), there),
+            Variant("remote, federated (entry)", entry, (self.owned[0],), there),
+            Variant(FEDERATED, entry, tuple(self.owned), there),
+        ]
+        return self
 
 
 def load(variant: Variant, mode: str, **spec: Any) -> dict[str, Any]:
     """Run the load generator; bounded in time."""
-    spec |= {"port": variant.port, "headers": _HEADERS | variant.headers, "mode": mode}
+    spec |= {"port": variant.port, "headers": _HEADERS | variant.headers, "tokens": _TOKENS, "mode": mode}
     spec.setdefault("connections", 50)
     command = [sys.executable, "-m", "bench.load", json.dumps(spec)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
@@ -137,14 +156,19 @@ class Watch:
 
     def __init__(self, processes: tuple[Process, ...]) -> None:
         self._processes = processes
-        self.cpu = 0.0
+        self.each = [0.0] * len(processes)
         self.growth = 0
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of all processes."""
+        return sum(self.each)
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         over = threading.Event()
         before = [process.memory() for process in self._processes]
-        cpu = sum(process.cpu() for process in self._processes)
+        cpu = [process.cpu() for process in self._processes]
 
         def look() -> None:
             while not over.wait(0.05):
@@ -158,10 +182,4 @@ class Watch:
         finally:
             over.set()
             thread.join()
-        self.cpu = sum(process.cpu() for process in self._processes) - cpu
-
-
-def _ports(number: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
-        return [int(each.getsockname()[1]) for each in sockets]
+        self.each = [process.cpu() - old for process, old in zip(self._processes, cpu, strict=True)]

@@ -1,4 +1,4 @@
-"""The promise in one go: two real clouds, and a server in CloudOne from an image of CloudTwo.
+"""The promise in one go: two real clouds of different owners, and a server in CloudOne from an image of CloudTwo.
 
 make demo
 """
@@ -12,6 +12,9 @@ from openstackoid.lab import Lab
 from openstackoid.lab.state import default_directory
 
 TWO = """--os-scope '{"image": "CloudTwo"}'"""
+FIELDS = ("cloud", "global_request_id", "method", "service", "path", "decision", "peer", "status")
+# Of requests between clouds of different owners.
+MORE = ("user", "agreement")
 
 
 def main() -> int:
@@ -22,6 +25,15 @@ def main() -> int:
         "Two OpenStack clouds, each with a Keystone, a Glance, a Nova, a Neutron, a Placement of its own, and a gateway before each"
     )
     lab.up(progress=lambda line: print(line, flush=True))
+    if lab.state.federated:
+        say(
+            "They have different owners: each knows the other's key, and allows its users what their agreement says. "
+            "Alice's token stays at home; CloudTwo gets a short-lived one that CloudOne has signed, for CloudTwo alone"
+        )
+    else:
+        say(
+            "They have one owner: this lab passes users' tokens through ('openstackoid lab reset' first for the other way)"
+        )
     alice = Shell(lab, "CloudOne")
     alice.quiet("openstack server delete --wait vm")
 
@@ -43,8 +55,8 @@ def main() -> int:
     download = downloads[-1]
     served = audit(lab, "CloudTwo", path=download["path"], global_request_id=download["global_request_id"])
     for line in (download, *served):
-        fields = ("cloud", "global_request_id", "method", "service", "path", "decision", "peer", "status")
-        print("  " + "  ".join(f"{key}={line[key]}" for key in fields))
+        shown = [*FIELDS, *(key for key in MORE if line.get(key))]
+        print("  " + "  ".join(f"{key}={line[key]}" for key in shown))
     if not served or served[-1]["decision"] != "local":
         raise SystemExit(
             "expected CloudTwo's own image service to serve the download: its audit trail shows no such request"

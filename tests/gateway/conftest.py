@@ -1,12 +1,16 @@
 """The federation of the tests: CloudOne (a port a service) and CloudTwo (a path a service), fake at the wire."""
 
+import contextlib
+import re
 import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
-from tests.gateway.wire import SECRETS, Cloud, Gateway, Seen, Upstream, free_ports, reply
+from tests.gateway.owners import Bare, Owner, private
+from tests.gateway.wire import SECRETS, Cloud, Gateway, Seen, Upstream, ask, free_ports, reply, until
 
 
 @dataclass
@@ -77,3 +81,88 @@ def _in_pieces(seen: Seen, connection: socket.socket) -> bytes:
     # The two pieces must arrive apart, and nothing tells when the first has been read.
     time.sleep(0.05)
     return whole[-40:]
+
+
+@dataclass
+class Owners:
+    """Three clouds of three owners: CloudOne is the users' own, CloudTwo serves them, CloudThree takes what CloudTwo is given."""
+
+    one: Owner
+    two: Owner
+    three: Owner
+    bare: Bare  # a cloud without a gateway, known to CloudOne
+    dead: Owner  # one that has gone away; CloudTwo saw it when it was there
+    at_one: Gateway
+    at_two: Gateway
+    at_three: Gateway
+
+
+# What CloudTwo lets CloudOne's users do.
+IMAGES = [{"service": "image", "method": "GET", "path": path} for path in ("/v2/images", "/v2/images/**")]
+IMAGES += [{"service": "image", "method": method, "path": "/v2/images/**"} for method in ("POST", "PUT", "PATCH")]
+OF_ONE_IN_TWO = {"services": ["compute", "placement", "object-store"], "rules": IMAGES, "projects": "each:default"}
+PROJECT_IN_THREE = "3" * 32
+
+
+@pytest.fixture(scope="session")
+def owners(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Owners]:
+    folder = tmp_path_factory.mktemp("owners")
+    one, two, three = (Owner(name, folder / name) for name in ("CloudOne", "CloudTwo", "CloudThree"))
+    bare, dead = Bare("CloudBare"), Owner("CloudDead", folder / "CloudDead")
+    dead.seen_by(two)
+    images = {"services": ["image"]}
+    in_three: dict[str, Any] = {"services": ["image", "compute"], "projects": f"one:{PROJECT_IN_THREE}"}
+    peers = {
+        "CloudOne": {
+            "CloudTwo": two.entry({"services": ["image", "network"]}),
+            "CloudThree": three.entry(images | {"pseudonyms": True}),
+            "CloudBare": bare.entry(images),
+        },
+        "CloudTwo": {
+            "CloudOne": one.entry(OF_ONE_IN_TWO),
+            "CloudThree": three.entry(images),
+            "CloudDead": dead.entry(images),
+        },
+        "CloudThree": {"CloudOne": one.entry(in_three), "CloudTwo": two.entry(in_three | {"rate": 0.01})},
+    }
+    with federated({each: {"peers": peers[each.name], "recheck": 300} for each in (one, two, three)}) as started:
+        until(lambda: all(_agreed(each, gateway) for each, gateway in started.items()), 15)
+        yield Owners(one, two, three, bare, dead, *started.values())
+    bare.close()
+    dead.close()
+
+
+def _agreed(owner: Owner, gateway: Gateway) -> bool:
+    told = [peer for name, peer in owner.known(gateway).items() if name != "CloudDead"]
+    return all(peer["state"] == "up" and peer["agreement"]["theirs"] == "active" for peer in told)
+
+
+@contextlib.contextmanager
+def federated(clouds: dict[Owner, dict[str, Any]]) -> Iterator[dict[Owner, Gateway]]:
+    """Gateways before clouds of different owners. When they end, nothing that they wrote holds a secret."""
+    started = {owner: _started(owner, **more) for owner, more in clouds.items()}
+    metrics = []
+    try:
+        for gateway in started.values():
+            gateway.ready()
+        yield started
+        metrics = [ask(gateway.admin, "/metrics", token=None).body.decode() for gateway in started.values()]
+    finally:
+        for gateway in started.values():
+            gateway.end()
+        codes = [gateway.stop() for gateway in started.values()]
+        for owner in started:
+            owner.close()
+    assert codes == [0] * len(codes)
+    hidden = [*SECRETS, *(secret for owner in started for secret in private(owner.keys))]
+    for gateway in started.values():
+        assert "Traceback" not in gateway.said, gateway.said
+    for text in [*metrics, *(gateway.said + gateway.audit.read_text() for gateway in started.values())]:
+        found = [secret for secret in hidden if secret in text]
+        assert not found
+        # Federated tokens, and inner marks.
+        assert re.findall(r"eyJ[\w-]{20}|~[\w-]{22}", text) == []
+
+
+def _started(owner: Owner, workers: int = 1, **settings: Any) -> Gateway:
+    return Gateway(owner.folder, owner.settings(**settings), "--workers", str(workers))

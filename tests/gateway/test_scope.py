@@ -140,6 +140,7 @@ def test_both_clouds_tell_of_a_request_under_one_id(world: World) -> None:
     assert set(entry) == {
         *("time", "cloud", "request_id", "global_request_id", "client", "method", "service", "path"),
         *("scope", "saved_scope", "decision", "peer", "status", "error", "ms"),
+        *("home", "user", "project", "local_user", "local_project", "agreement"),
     }
     assert entry["ms"] > 0
     assert [entry[key] for key in ("cloud", "client", "method", "service", "decision", "peer", "status")] == [

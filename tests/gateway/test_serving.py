@@ -101,7 +101,8 @@ def test_what_is_no_configuration(tmp_path: Path) -> None:
 
 def test_check_says_what_would_be_served(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "good.yaml"
-    more = {"peers": {"CloudTwo": {"url": "http://10.0.0.2:5000"}}, "scopes": {"there": {"image": "CloudTwo"}}}
+    peer = {"url": "http://10.0.0.2:5000", "token": "pass-through"}
+    more = {"peers": {"CloudTwo": peer}, "scopes": {"there": {"image": "CloudTwo"}}}
     file.write_text(json.dumps(GOOD | more))
     assert main(["gateway", "check", "--config", str(file)]) == 0
     told = [line.split() for line in capsys.readouterr().out.splitlines()]

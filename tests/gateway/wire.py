@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -25,12 +26,16 @@ PROJECT = "0123456789abcdef0123456789abcdef"
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports where nobody listens, all different."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [sock.getsockname()[1] for sock in held]
-    for sock in held:
-        sock.close()
-    return ports
+    """Ports where nobody listens, all different, and none that the kernel would give to somebody's outgoing connection."""
+    held: list[socket.socket] = []
+    try:
+        while len(held) < count:
+            with contextlib.suppress(OSError):
+                held.append(socket.create_server(("127.0.0.1", random.randrange(12_000, 32_000))))
+        return [sock.getsockname()[1] for sock in held]
+    finally:
+        for sock in held:
+            sock.close()
 
 
 def until(what: Callable[[], T], seconds: float = 5.0) -> T:
@@ -359,6 +364,8 @@ class Cloud:
     def config(self, **more: Any) -> dict[str, Any]:
         services = {kind: {"frontend": url, "backend": self.services[kind].url} for kind, url in self.frontends.items()}
         services["compute"]["endpoint"] = self.frontends["compute"] + "/v2.1/%(project_id)s"
+        for peer in more.get("peers", {}).values():
+            peer.setdefault("token", "pass-through")
         timeouts = {"connect": 1, "idle": 1, "refresh": 0.2, "grace": 3}
         return {"cloud": self.name, "services": services, "admin": {"listen": self.admin}, "timeouts": timeouts} | more
 

@@ -29,6 +29,8 @@ def test_service_tokens_are_as_in_production() -> None:
     for name in ("nova.conf", "glance-api.conf", "neutron.conf", "placement.conf"):
         checks = parsed(name)["keystone_authtoken"]
         assert checks["service_token_roles_required"] == "true"
+        assert checks["service_token_roles"] == "service"
+        assert checks["service_type"]
         assert checks["auth_url"] == checks["www_authenticate_uri"] == "http://127.0.1.2:5000/v3"
     assert parsed("nova.conf")["service_user"]["send_service_user_token"] == "true"
 
@@ -45,7 +47,7 @@ def test_values_are_not_taken_for_references() -> None:
 
 
 def test_a_gateway_knows_all_other_clouds() -> None:
-    written = clients.gateway(CLOUD, CLOUDS)
+    written = clients.gateway(CLOUD, CLOUDS, None)
     assert written["services"]["compute"] == {
         "frontend": "http://127.0.1.2:8774",
         "backend": "http://127.0.1.1:8774",
@@ -56,6 +58,21 @@ def test_a_gateway_knows_all_other_clouds() -> None:
         "CloudThree": {"url": "http://127.0.3.2:5000", "token": "pass-through"},
     }
     assert written["scopes"]["images-from-CloudTwo"] == {"image": "CloudTwo"}
+    assert not written.keys() & {"peering", "trust", "ca"}
+
+
+def test_a_gateway_meets_clouds_of_other_owners_at_their_doors() -> None:
+    terms = clients.Terms({name: name[-1] * 43 for name in CLOUDS}, "same", pseudonyms=True)
+    written = clients.gateway(CLOUD, CLOUDS, terms)
+    assert written["peering"]["url"] == "https://127.0.1.2:8443"
+    assert written["trust"]["account"]["auth_url"] == "http://127.0.1.1:5000/v3"
+    assert {name: (peer["url"], peer["fingerprint"]) for name, peer in written["peers"].items()} == {
+        "CloudTwo": ("https://127.0.2.2:8443", "o" * 43),
+        "CloudThree": ("https://127.0.3.2:8443", "e" * 43),
+    }
+    allowed = written["peers"]["CloudTwo"]["allow"]
+    assert "identity" not in allowed["services"]
+    assert (allowed["projects"], allowed["pseudonyms"]) == ("same", True)
 
 
 def test_clouds_yaml_has_a_member_and_an_admin_for_each() -> None:

@@ -34,7 +34,16 @@ def test_usual_ports_and_paths() -> None:
 def test_nothing_listens_where_something_else_does() -> None:
     clouds = plan(HERE, ["One", "Two", "Three"], "127.0.1.0")
     taken = [address for cloud in clouds.values() for part in cloud.parts for address in cloud.listens(part)]
-    assert len(taken) == len(set(taken)) == 3 * (5 + 5 + 1)
+    # Backends, frontends, health, and the door for other clouds.
+    assert len(taken) == len(set(taken)) == 3 * (5 + 5 + 1 + 1)
+
+
+def test_only_a_cloud_of_another_owner_has_a_door() -> None:
+    for with_gateway, federated, doors in ((True, True, 1), (True, False, 0), (False, True, 0)):
+        cloud = plan(HERE, ["One"], "127.0.1.0", with_gateway=with_gateway, federated=federated)["One"]
+        ports = [port for part in cloud.parts for _, port in cloud.listens(part)]
+        assert ports.count(8443) == doors
+        assert cloud.federated is bool(doors)
 
 
 def test_without_gateway_the_catalog_leads_to_the_services() -> None:

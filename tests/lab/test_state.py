@@ -15,24 +15,70 @@ DEFAULTS = state.State(("CloudOne", "CloudTwo"), "127.0.1.0", with_gateway=True)
 
 
 def test_a_new_lab_has_the_defaults() -> None:
-    assert state.merge(None, [], None, with_gateway=None, defaults=DEFAULTS) == DEFAULTS
+    assert state.merge(None, [], None, defaults=DEFAULTS) == DEFAULTS
+    assert DEFAULTS.federated
+    assert DEFAULTS.projects == "each"
 
 
 def test_an_old_lab_keeps_its_clouds_and_their_order() -> None:
     found = state.State(("B", "A"), "127.0.5.0", with_gateway=False)
     assert state.merge(found, [], None, with_gateway=None, defaults=DEFAULTS) == found
-    assert state.merge(found, ["A", "C"], None, with_gateway=None, defaults=DEFAULTS).clouds == ("B", "A", "C")
+    assert state.merge(found, ["A", "C"], None, defaults=DEFAULTS).clouds == ("B", "A", "C")
 
 
 def test_a_lab_does_not_move() -> None:
     with pytest.raises(LabError, match=r"at 127\.0\.1\.0, not at 127\.0\.9\.0"):
-        state.merge(DEFAULTS, [], "127.0.9.0", with_gateway=None, defaults=DEFAULTS)
-    with pytest.raises(LabError, match="has gateways"):
-        state.merge(DEFAULTS, [], None, with_gateway=False, defaults=DEFAULTS)
+        state.merge(DEFAULTS, [], "127.0.9.0", defaults=DEFAULTS)
 
 
-def test_a_damaged_file_is_named(tmp_path: Path) -> None:
-    (tmp_path / state.FILE).write_text("{")
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ({"with_gateway": False}, "has gateways"),
+        ({"trust": "pass-through"}, "has clouds of different owners"),
+        ({"projects": "same"}, "has a project for each project of another cloud"),
+        ({"pseudonyms": True}, "gives its users no pseudonyms"),
+    ],
+)
+def test_the_clouds_of_a_lab_always_meet_in_the_same_way(wanted: dict[str, object], said: str) -> None:
+    with pytest.raises(LabError, match=f"this lab {said}: .* reset"):
+        state.merge(DEFAULTS, [], None, defaults=DEFAULTS, **wanted)
+    other = state.merge(None, [], None, defaults=DEFAULTS, **wanted)
+    assert state.merge(other, [], None, defaults=DEFAULTS, **wanted) == other
+    assert state.merge(other, [], None, defaults=DEFAULTS) == other
+    with pytest.raises(LabError, match="reset"):
+        state.merge(other, [], None, defaults=DEFAULTS, **{name: getattr(DEFAULTS, name) for name in wanted})
+
+
+@pytest.mark.parametrize("alone", [{"trust": "pass-through"}, {"with_gateway": False}])
+@pytest.mark.parametrize("wanted", [{"projects": "same"}, {"pseudonyms": True}])
+def test_clouds_of_one_owner_have_nothing_to_agree_on(alone: dict[str, object], wanted: dict[str, object]) -> None:
+    with pytest.raises(LabError, match="of clouds of different owners"):
+        state.merge(None, [], None, defaults=DEFAULTS, **alone, **wanted)
+
+
+def test_it_is_remembered(tmp_path: Path) -> None:
+    made = state.State(("A",), "127.0.1.0", with_gateway=True, projects="same", pseudonyms=True)
+    state.save(tmp_path, made)
+    assert state.load(tmp_path) == made
+    assert Lab(tmp_path).state == made
+
+
+def test_labs_of_before_passed_tokens_through(tmp_path: Path) -> None:
+    (tmp_path / state.FILE).write_text('{"clouds": ["A", "B"], "address": "127.0.1.0", "with_gateway": true}')
+    lab = Lab(tmp_path)
+    assert lab.state.trust == "pass-through"
+    assert not any(cloud.federated for cloud in lab.clouds.values())
+    with pytest.raises(LabError, match="passes tokens through"):
+        Lab(tmp_path, trust="federated")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{", "[]", "{}", '{"clouds": ["A"], "address": "127.0.1.0", "with_gateway": true, "trust": "blind"}'],
+)
+def test_a_damaged_file_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / state.FILE).write_text(text)
     with pytest.raises(LabError, match=r"lab\.json is damaged"):
         Lab(tmp_path)
 

@@ -34,20 +34,24 @@ class Cloud:
         name: unique among those who collaborate.
         services: official service type -> base URL of its frontend, without a slash at its end.
         labels: what `@label` finds.
+        frontends: what its own users call, where other clouds call something else: links in answers lead there.
     """
 
     name: str
     services: Mapping[str, str] = field(default_factory=dict)
     labels: frozenset[str] = frozenset()
+    frontends: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> Json:
         """What stands at `/.well-known/openstackoid`."""
-        return {
+        told = {
             "cloud": self.name,
             "version": VERSION,
             "labels": sorted(self.labels),
             "services": {kind: {"url": url} for kind, url in sorted(self.services.items())},
         }
+        frontends = {kind: {"url": url} for kind, url in sorted(self.frontends.items())}
+        return told | ({"frontends": frontends} if frontends else {})
 
     @classmethod
     def from_json(cls, document: object) -> "Cloud":
@@ -63,16 +67,20 @@ class Cloud:
             raise ValueError("expected the cloud's name at cloud")
         if not isinstance(labels, list) or not all(isinstance(label, str) and is_name(label) for label in labels):
             raise ValueError("expected a list of labels at labels")
-        if not isinstance(services, dict):
-            raise ValueError("expected an object at services")  # noqa: TRY004 - one error for one caller
-        urls = {}
-        for kind, service in services.items():
-            official = service_type(kind)
-            url = service.get("url") if isinstance(service, dict) else None
-            if official is None or not isinstance(url, str):
-                raise ValueError("expected service types with a url each at services")
-            urls[official] = base_url(url)
-        return cls(name, urls, frozenset(labels))
+        return cls(name, _urls(services), frozenset(labels), _urls(document.get("frontends", {})))
+
+
+def _urls(services: object) -> dict[str, str]:
+    if not isinstance(services, dict):
+        raise ValueError("expected an object at services")  # noqa: TRY004 - one error for one caller
+    urls = {}
+    for kind, service in services.items():
+        official = service_type(kind)
+        url = service.get("url") if isinstance(service, dict) else None
+        if official is None or not isinstance(url, str):
+            raise ValueError("expected service types with a url each at services")
+        urls[official] = base_url(url)
+    return urls
 
 
 def base_url(url: str) -> str:

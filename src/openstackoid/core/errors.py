@@ -12,6 +12,18 @@
     |   |-- NoSuchServiceError   404 service.missing
     |   |-- NotBuiltError        501 scope.operators
     |   `-- LoopError            508 request.loop
+    |-- TrustError               -   clouds of different owners
+    |   |-- TokenError           401 token.invalid         forged, expired, for somebody else
+    |   |-- TokenScopeError      403 token.scope           a token that cannot be used in another cloud
+    |   |-- TokenLongError       400 token.long            a federated token that no service would read
+    |   |-- ExchangeError        403 token.exchange        home gives no token for a third cloud
+    |   |-- HomeError            403 token.home            what only the user's own cloud does
+    |   |-- AgreementError       403 agreement.missing     no agreement, or one side has not said yes
+    |   |-- RuleError            403 agreement.rule        the agreement allows something else
+    |   |-- RoleError            403 agreement.role        no role of the user counts there
+    |   |-- RateError            429 agreement.rate        more requests than agreed
+    |   |-- BodyError            413 request.large         a document too large to map its ids
+    |   `-- ProjectError         503 agreement.project     no project could be had for the user
     `-- PeerError                -   the other side failed
         |-- PeerUnreachableError 502 peer.unreachable
         |-- PeerTimeoutError     504 peer.timeout
@@ -135,6 +147,84 @@ class LoopError(RoutingError):
 
     status = 508
     code = "request.loop"
+
+
+class TrustError(OpenStackoidError):
+    """Clouds of different owners do not allow it."""
+
+    status = 403
+    code = "trust.refused"
+
+
+class TokenError(TrustError):
+    """A token that does not count: forged, altered, expired, from the future, or for another cloud."""
+
+    status = 401
+    code = "token.invalid"
+
+
+class TokenScopeError(TrustError):
+    """A token that is good here and cannot be used in another cloud: it is for no project, or limited to what is asked here."""
+
+    code = "token.scope"
+
+
+class TokenLongError(TrustError):
+    """A federated token that would be too long for the services that must read it."""
+
+    status = 400
+    code = "token.long"
+
+
+class ExchangeError(TrustError):
+    """A user's home gives no token for a third cloud."""
+
+    code = "token.exchange"
+
+
+class HomeError(TrustError):
+    """Something that only the user's own cloud does: logging in, and asking its Keystone."""
+
+    code = "token.home"
+
+
+class AgreementError(TrustError):
+    """No agreement between two clouds, or one that is not in force."""
+
+    code = "agreement.missing"
+
+
+class RuleError(TrustError):
+    """A request that the agreement does not allow."""
+
+    code = "agreement.rule"
+
+
+class RoleError(TrustError):
+    """A user without any role that counts under the agreement."""
+
+    code = "agreement.role"
+
+
+class RateError(TrustError):
+    """More requests than the agreement allows."""
+
+    status = 429
+    code = "agreement.rate"
+
+
+class BodyError(TrustError):
+    """A document that is too large for the ids in it to be mapped."""
+
+    status = 413
+    code = "request.large"
+
+
+class ProjectError(TrustError):
+    """No project of this cloud could be had for a user of another."""
+
+    status = 503
+    code = "agreement.project"
 
 
 class PeerError(OpenStackoidError):

@@ -1,8 +1,10 @@
 """The gateway itself: one request in, one decision, one answer out.
 
-place (which service) -> scope (which clouds) -> decide -> Local:  the backend, the scope put on the token
-                                                        -> Remote: the peer's frontend, the service token left at home
-                                                        -> Reject: an error in OpenStack's JSON form
+place (which service) -> who (whose token) -> scope (which clouds) -> decide -> Local:  the backend
+                                                                            -> Remote: the peer's frontend
+                                                                            -> Reject: an error in OpenStack's JSON form
+
+What Local and Remote do with tokens depends on who asks: `residents`, `visitors`, `returning`.
 """
 
 import asyncio
@@ -11,30 +13,39 @@ import ssl
 import uuid
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
 import orjson
 from aiohttp import web
-from multidict import CIMultiDict
 
 from openstackoid.core import errors
 from openstackoid.core import scope as scopes
-from openstackoid.core.links import Links
+from openstackoid.core.catalog import Cloud
 from openstackoid.core.routing import Facts, Federation, Local, Reject, Remote, decide
 from openstackoid.core.scope import Name, Scope
 from openstackoid.gateway import backends, metrics, own
 from openstackoid.gateway import headers as heads
+from openstackoid.gateway.agreements import Agreements, Target
 from openstackoid.gateway.audit import CLIENT_GONE, Audit, Record
 from openstackoid.gateway.backends import Backends
+from openstackoid.gateway.bodies import missing
+from openstackoid.gateway.calls import NO_SCOPE, Call, Door, Way
 from openstackoid.gateway.config import Config
-from openstackoid.gateway.forward import CutError, Edit, Pool, Upstream, forward
+from openstackoid.gateway.fastpath import FastPath
+from openstackoid.gateway.forward import CutError, Pool, Upstream, forward
 from openstackoid.gateway.frontends import Frontends, Place, is_version_document
-from openstackoid.gateway.identity import LocalCatalog, holds_catalog
+from openstackoid.gateway.identity import LocalCatalog, is_token
+from openstackoid.gateway.linking import Linking
 from openstackoid.gateway.peers import Peers
+from openstackoid.gateway.residents import Residents, host
+from openstackoid.gateway.returning import Returning
+from openstackoid.gateway.treaty import Treaty
+from openstackoid.gateway.visitors import Visitor
+from openstackoid.trust import tokens
 
-_NO_LINKS: Final = Links({})
-_NO_SCOPE: Final = Scope()
+# Whose request it is; None: a user with a token of this cloud, or without one.
+Sender: TypeAlias = Visitor | Returning | None
 
 
 @lru_cache(maxsize=512)
@@ -53,6 +64,8 @@ class Gateway:
     Attributes:
         config: what it was made from.
         peers: the clouds that it knows.
+        treaty: what is agreed with those of other owners; None if there are none.
+        doors: ADDRESS:PORT -> what is served there.
         idle: set while no request is under way.
     """
 
@@ -62,43 +75,68 @@ class Gateway:
         self.idle = asyncio.Event()
         self.idle.set()
         self.here = config.here
-        self.peers: Peers = Peers(config, pool.shared, previous.peers.clouds if previous else {})
+        self._pool = pool
         self.audit = Audit(config.audit)
         self.catalog: LocalCatalog = LocalCatalog(
             config, dict(found.endpoints), previous.catalog.learned if previous else None
         )
-        self._pool = pool
-        services = {kind: (address, self.here.services[kind]) for kind, address in _addresses(config).items()}
-        self.frontends = Frontends(services)
+        self.doors = _doors(config)
         self._backends = {
             kind: Upstream(
                 f"{config.cloud}'s {kind} service", base, errors.BackendUnreachableError, errors.BackendTimeoutError
             )
             for kind, base in found.bases.items()
         }
-        self._local_links: dict[tuple[str, str | None], Links] = {}
-        self._remote_links: dict[tuple[str, str | None], tuple[object, Links]] = {}
+        self.treaty: Treaty | None = None
+        if config.trust:
+            before = previous.treaty.agreements if previous and previous.treaty else None
+            agreements = Agreements(config, self._moved, before)
+            self.treaty = Treaty(config, agreements, found.bases.get("identity"), pool, self.catalog)
+        self._residents = Residents(
+            config.cloud,
+            self.catalog,
+            self.treaty.mint if self.treaty else None,
+            config.trust.recheck if config.trust else 0,
+        )
+        self.peers: Peers = Peers(
+            config.timeouts,
+            pool.peers,
+            self._targets(),
+            self.treaty.agreements if self.treaty else None,
+            previous.peers.clouds if previous else {},
+        )
+        self._linking = Linking(config.here)
+        self._fast = FastPath(config.haproxy.directory, self._reachable) if config.haproxy else None
 
     @classmethod
     async def make(cls, config: Config, previous: "Gateway | None" = None) -> "Gateway":
         """A gateway that is ready to serve.
 
         Raises:
-            ConfigError: the backends cannot be found, or a certificate cannot be read.
+            ConfigError: the backends cannot be found, or a certificate or a key cannot be read.
+            OpenStackoidError: the database with the agreements cannot be used.
         """
         pool = Pool(config.timeouts, trusted(config))
         try:
             found = await backends.find(config, pool.shared)
             gateway = cls(config, found, pool, previous)
+            if gateway.treaty:
+                await gateway.treaty.agreements.start()
         except BaseException:
             await pool.close()
             raise
         gateway.peers.start()
+        if gateway._fast:
+            gateway._fast.start(gateway._generation)
         return gateway
 
     async def close(self) -> None:
         """Let go of everything."""
         await self.peers.stop()
+        if self._fast:
+            await self._fast.stop()
+        if self.treaty:
+            await self.treaty.agreements.stop()
         await self._pool.close()
         self.audit.close()
 
@@ -107,6 +145,33 @@ class Gateway:
         """This cloud and its peers, as far as they are known now."""
         return Federation(self.here, self.peers.clouds)
 
+    def _targets(self) -> dict[str, Target]:
+        """Where every peer is, those of the configuration and those of the database."""
+        plain = {
+            name: Target(peer.url, federated=False, services=peer.services)
+            for name, peer in self.config.peers.items()
+            if peer.token == "pass-through"  # noqa: S105 - a mode
+        }
+        agreed = self.treaty.agreements.targets if self.treaty else {}
+        given = {name: peer.services for name, peer in self.config.peers.items()}
+        return {
+            name: Target(target.url, federated=True, services=given.get(name)) for name, target in agreed.items()
+        } | plain
+
+    def _reachable(self) -> tuple[dict[str, Cloud], dict[str, str]]:
+        """Peers that HAProxy may reach directly, and the names in their certificates."""
+        names = {name: peer.tls_name for name, peer in self.config.peers.items() if peer.tls_name}
+        return {name: cloud for name, cloud in self.peers.clouds.items() if cloud}, names
+
+    def _generation(self) -> object:
+        """Differs from what it was when other decisions may be made."""
+        agreed = self.treaty.agreements.generation if self.treaty else 0
+        said = tuple(self.treaty.agreements.statements.items()) if self.treaty else ()
+        return agreed, said, tuple(self.peers.clouds.items())
+
+    def _moved(self) -> None:
+        self.peers.follow(self._targets())
+
     async def handle(self, address: str, request: web.BaseRequest) -> web.StreamResponse:
         """Serve one request that arrived at ADDRESS:PORT; every outcome is an answer and a line of audit."""
         started = asyncio.get_running_loop().time()
@@ -114,7 +179,7 @@ class Gateway:
         self.idle.clear()
         record = Record(
             cloud=self.here.name,
-            client=request.remote,
+            client=request.headers.get(heads.CLIENT, request.remote) if self.config.haproxy else request.remote,
             method=request.method,
             path=request.raw_path.partition("?")[0],
             global_request_id=_request_id(request.headers.get(heads.REQUEST_ID)),
@@ -144,60 +209,157 @@ class Gateway:
         return response
 
     async def _serve(self, address: str, request: web.BaseRequest, record: Record) -> web.StreamResponse:
-        target = request.raw_path
+        target, door = request.raw_path, self.doors[address]
         if own.is_own(target):
-            return own.answer(self, request)
-        place = self.frontends.place(address, target)
+            return await own.answer(self, door, request)
+        place = door.frontends.place(address, target)
         record.service, record.saved_scope = place.service, place.saved
+        if door.peers:
+            record.path = place.path.partition("?")[0]  # as in the line of the cloud that it came from
         headers = heads.incoming(request.headers)
-        hops = heads.hops(request.headers)
-        auth, auth_scope = _token(headers.pop(heads.AUTH, None))
-        subject, subject_scope = _token(headers.pop(heads.SUBJECT, None))
-        scope, sender = self._scope(headers.pop(heads.SCOPE, None), auth_scope, subject_scope, place)
-        record.scope = scope or None
-        told = (request, record, place, hops, auth, subject)
-        if scope and not hops and request.method == "GET" and is_version_document(place.path):
+        call = Call(request, record, door, place, heads.hops(request.headers), headers)
+        given_on_token = (headers.get(heads.AUTH) or "").partition(heads.MARK)[2] or None
+        call.auth, auth_scope = _token(headers.pop(heads.AUTH, None))
+        call.subject, subject_scope = _token(headers.pop(heads.SUBJECT, None))
+        header = headers.pop(heads.SCOPE, None)
+        if place.service == "identity" and call.subject is not None and tokens.is_federated(call.subject):
+            return await self._validated(call, call.subject)
+        sender = self._sender(call)
+        if sender is None:
+            call.scope, call.sender = self._scope(header, auth_scope, subject_scope, place)
+            call.text = header if header is not None else given_on_token
+        else:
+            call.scope = call.sender = sender.claims.scope
+            given = _parsed(header) if header is not None else auth_scope
+            if given is not None and given != call.scope:
+                raise errors.TokenScopeError(
+                    "The scope is signed into the token: nobody on the way can give another one."
+                )
+        record.scope = call.scope or None
+        if (
+            sender is None
+            and call.scope
+            and not call.hops
+            and request.method == "GET"
+            and is_version_document(place.path)
+        ):
             # keystoneauth1 hides what went wrong with a version document (discover.py, `get_version_data`) and tells
             # its user of missing versions instead. So our own service answers, and the request behind it gets the error.
+            kept = headers.copy()
             try:
-                return await self._route(*told, headers.copy(), scope, sender)
-            except (errors.RoutingError, errors.PeerError):
-                return await self._route(*told, headers, _NO_SCOPE, _NO_SCOPE)
-        return await self._route(*told, headers, scope, sender)
+                answer = await self._route(call, sender)
+            except (errors.RoutingError, errors.PeerError, errors.TrustError):
+                pass
+            else:
+                # A peer may refuse as well, before we know that it does not agree any more.
+                refused = record.decision == "remote" and answer.status in {401, 403}
+                if answer.prepared or not refused:
+                    return answer
+            call.headers, call.scope, call.sender = kept, NO_SCOPE, NO_SCOPE
+        return await self._route(call, sender)
 
-    async def _route(
-        self,
-        request: web.BaseRequest,
-        record: Record,
-        place: Place,
-        hops: tuple[str, ...],
-        auth: str | None,
-        subject: str | None,
-        headers: CIMultiDict[str],
-        scope: Scope,
-        sender: Scope,
-    ) -> web.StreamResponse:
+    def _sender(self, call: Call) -> Sender:
+        """Whose request it is.
+
+        Raises:
+            TrustError: a federated token that does not count; or, where peers call, no federated token.
+        """
+        if self.treaty is None:
+            return None
+        if call.auth is not None and tokens.is_federated(call.auth):
+            return self.treaty.sender(call.auth, call)
+        if call.door.peers:
+            self.treaty.stranger(call)
+        return None
+
+    async def _validated(self, call: Call, subject: str) -> web.StreamResponse:
+        """Answer what a federated token is: its claims say it, no other cloud is asked."""
+        record = call.record
+        record.decision, record.peer = "local", self.here.name
+        if self.treaty is None or call.door.peers:
+            return missing("federated tokens are not known here")
+        try:
+            visitor = self.treaty.visitors.read(subject)
+        except (errors.TokenError, errors.AgreementError) as error:
+            # keystonemiddleware takes 401 for its own token's end, and 403 for a Keystone that is ill.
+            record.error = error.code
+            return missing(str(error))
+        return await self.treaty.visitors.validated(visitor, call, call.auth)
+
+    async def _route(self, call: Call, sender: Sender) -> web.StreamResponse:
+        record, scope = call.record, call.scope
+        if isinstance(sender, Visitor) and self.treaty:
+            await self.treaty.visitors.admit(sender, call)
         if scope:
-            await self._know(scope, place.service, record)
-        facts = Facts(place.service, request.method, place.path.partition("?")[0], hops)
-        decision = decide(facts, scope, self.federation)
+            await self._know(scope, call.place.service, record)
+        decision = decide(Facts(call.place.service, call.request.method, call.path, call.hops), scope, self.federation)
         record.decision, record.peer = type(decision).__name__.lower(), decision.cloud
         if isinstance(decision, Reject):
             raise decision.error
-        headers[heads.REQUEST_ID] = record.global_request_id
-        if hops:
-            headers.pop(heads.SERVICE, None)
+        call.headers[heads.REQUEST_ID] = record.global_request_id
+        if call.hops:
+            call.headers.pop(heads.SERVICE, None)
         if isinstance(decision, Local):
-            self._to_backend(headers, place, scope, auth, subject)
-            edit = self._local_edit(request, place)
-            upstream, links = self._backends[place.service], self._links_here(place)
+            way = await self._local(call, sender)
+            upstream, links = (
+                self._backends[call.place.service],
+                self._linking.here(call.door, call.place, self._via(call)),
+            )
         else:
-            edit = self._to_peer(headers, request, place, decision, scope, sender, auth, subject)
-            heads_hops = (*hops, self.here.name)
-            headers[heads.HOPS] = ",".join(heads_hops)
-            upstream = Upstream(decision.cloud, decision.url, errors.PeerUnreachableError, errors.PeerTimeoutError)
-            links = self._links_of(decision.cloud, place)
-        return await forward(request, self._pool, upstream, place.path, headers, links, edit)
+            way = await self._remote(call, sender, decision)
+            upstream = Upstream(
+                decision.cloud, decision.url, errors.PeerUnreachableError, errors.PeerTimeoutError, far=True
+            )
+            links = self._linking.there(self.peers.clouds[decision.cloud], call.door, call.place)
+        if self._fast and sender is None and not (call.door.peers or call.hops or call.place.saved or call.subject):
+            explicit, federated = _explicit(scope, self.here.name), self.peers.federated(decision.cloud)
+            self._fast.learned(call, decision, way, explicit, self.federation, federated=federated)
+        response = await forward(call.request, self._pool, upstream, call, way, links)
+        if sender is None and call.request.method == "DELETE" and call.subject and is_token(call.path):
+            self._revoked(call.subject)
+        return response
+
+    def _revoked(self, token: str) -> None:
+        if self.treaty:
+            self.treaty.mint.forget(token)
+        if self._fast:
+            self._fast.forget(token)
+
+    async def _local(self, call: Call, sender: Sender) -> Way:
+        """To our backend, with what it may get."""
+        if isinstance(sender, Visitor) and self.treaty:
+            way = await self.treaty.visitors.local(sender, call)
+        elif isinstance(sender, Returning) and self.treaty:
+            way = await self.treaty.homecoming.local(sender, call)
+        else:
+            way = self._residents.local(call, _explicit(call.scope, self.here.name))
+        frontend = call.door.cloud.services[call.place.service]
+        if call.door.https or frontend.startswith("https://"):
+            call.headers["X-Forwarded-Proto"] = urlsplit(frontend).scheme
+        return way
+
+    async def _remote(self, call: Call, sender: Sender, decision: Remote) -> Way:
+        """To a peer, with what may leave this cloud."""
+        call.headers.pop(heads.SERVICE, None)
+        call.headers["Host"] = host(decision.url)
+        explicit = _explicit(call.scope, self.here.name)
+        federated = self.peers.federated(decision.cloud)
+        if isinstance(sender, Returning):
+            raise errors.RuleError(f"The token came home to {self.here.name}, and goes nowhere else.")
+        if isinstance(sender, Visitor) and self.treaty:
+            way = await self.treaty.visitors.remote(sender, call, decision)
+        elif federated:
+            way = await self._residents.federated(call, decision, explicit)
+        else:
+            way = self._residents.passed(call, decision, explicit)
+        if federated and self.treaty:
+            call.headers[heads.ASSERTION] = self.treaty.agreements.spoken(decision.cloud)
+        call.headers[heads.HOPS] = ",".join((*call.hops, self.here.name))
+        return way
+
+    def _via(self, call: Call) -> Cloud | None:
+        """The cloud that sent a request on, if it is a peer."""
+        return self.peers.clouds.get(call.hops[-1]) if call.hops else None
 
     def _scope(
         self, header: str | None, auth: Scope | None, subject: Scope | None, place: Place
@@ -206,7 +368,7 @@ class Gateway:
 
         The first form that is found wins: header, token, saved.
         """
-        saved = _NO_SCOPE
+        saved = NO_SCOPE
         if place.saved is not None:
             if place.saved not in self.config.scopes:
                 known = ", ".join(sorted(self.config.scopes)) or "none"
@@ -229,95 +391,38 @@ class Gateway:
             record.decision, record.peer = "reject", expression.cloud  # until it answers
             await self.peers.ensure(expression.cloud)
 
-    def _to_backend(
-        self, headers: CIMultiDict[str], place: Place, scope: Scope, auth: str | None, subject: str | None
-    ) -> None:
-        """Put the scope on the token, so that it follows the workflow; Keystone reads plain tokens."""
-        if self.config.tls is not None or self.here.services[place.service].startswith("https://"):
-            headers["X-Forwarded-Proto"] = urlsplit(self.here.services[place.service]).scheme
-        if subject is not None:
-            headers[heads.SUBJECT] = subject
-        if auth is not None:
-            scoped = bool(scope) and place.service != "identity"
-            headers[heads.AUTH] = heads.with_scope(auth, _explicit(scope, self.here.name)) if scoped else auth
-
-    def _to_peer(
-        self,
-        headers: CIMultiDict[str],
-        request: web.BaseRequest,
-        place: Place,
-        decision: Remote,
-        scope: Scope,
-        sender: Scope,
-        auth: str | None,
-        subject: str | None,
-    ) -> Edit | None:
-        """What may leave this cloud; says how to edit what comes back."""
-        headers.pop(heads.SERVICE, None)
-        headers["Host"] = urlsplit(decision.url).netloc
-        headers[heads.SCOPE] = scopes.format(_explicit(scope, self.here.name))
-        edit = self.catalog.replace if place.service == "identity" and holds_catalog(place.path) else None
-        if place.service == "identity" and subject is not None:
-            headers[heads.SUBJECT] = subject
-            if request.method in {"GET", "HEAD"}:
-                # The token validates itself: who asks is nobody in the other cloud.
-                headers[heads.AUTH] = subject
-                return self.catalog.validated if edit else None
-            home = sender.get("identity")
-            if home != Name(decision.cloud):
-                return edit  # what revokes it must be of that cloud as well: a token of another one stays here
-        if auth is not None:
-            headers[heads.AUTH] = auth
-        return edit
-
-    def _local_edit(self, request: web.BaseRequest, place: Place) -> Edit | None:
-        if place.service == "identity" and request.method in {"GET", "POST"} and holds_catalog(place.path):
-            return self.catalog.learn
-        return None
-
-    def _links_here(self, place: Place) -> Links:
-        """What becomes of links in answers of our own backends: see `core.links`."""
-        key = (place.service, place.saved)
-        if key not in self._local_links:
-            frontend = self.here.services[place.service]
-            seen = urlsplit(frontend).netloc
-            # Services build links from Host, and know neither TLS in front of them nor a path.
-            table = {f"{scheme}://{seen}": frontend for scheme in ("http", "https")}
-            table |= {url: url for url in self.here.services.values()}
-            if place.saved:
-                scoped = self.frontends.scoped(place.saved)
-                table = {old: scoped.get(new, new) for old, new in table.items()}
-            self._local_links[key] = Links(table)
-        return self._local_links[key]
-
-    def _links_of(self, cloud: str, place: Place) -> Links:
-        peer = self.peers.clouds[cloud]
-        if peer is None:  # it was known a moment ago: `decide` said so
-            return _NO_LINKS
-        key = (cloud, place.saved)
-        known = self._remote_links.get(key)
-        if known is None or known[0] is not peer:
-            scoped = self.frontends.scoped(place.saved) if place.saved else {}
-            ours = {kind: scoped.get(url, url) for kind, url in self.here.services.items()}
-            table = {url: ours[kind] for kind, url in peer.services.items() if kind in ours}
-            table |= {url: scoped.get(url, url) for url in self.here.services.values()}
-            known = self._remote_links[key] = (peer, Links(table))
-        return known[1]
-
 
 def refusal(error: errors.OpenStackoidError) -> web.Response:
     """An error as an answer in OpenStack's JSON form."""
+    headers = {heads.REQUEST_ID: _new_id()}
+    if isinstance(error, errors.RateError):
+        headers["Retry-After"] = "1"
     return web.Response(
-        status=error.status,
-        body=orjson.dumps(error.body()),
-        content_type="application/json",
-        headers={heads.REQUEST_ID: _new_id()},
+        status=error.status, body=orjson.dumps(error.body()), content_type="application/json", headers=headers
     )
 
 
 def trusted(config: Config) -> ssl.SSLContext:
     """Whom to believe that it is a peer or a backend."""
     return ssl.create_default_context(cafile=str(config.ca) if config.ca else None)
+
+
+def _doors(config: Config) -> dict[str, Door]:
+    """The frontends, at as many addresses as they have; and where peers call."""
+    behind = config.haproxy is not None
+    services = {
+        kind: (config.inner(address), config.here.services[kind]) for kind, address in _addresses(config).items()
+    }
+    front = Frontends(services)
+    users = Door(config.here, front, peers=False, https=config.tls is not None and not behind)
+    doors = dict.fromkeys(front.addresses, users)
+    if config.peering:
+        below = {kind: f"{config.peering.url}/{kind}" for kind in services}
+        cloud = Cloud(config.cloud, below, config.here.labels, config.here.services)
+        inner, secure = config.inner(config.peering.address), config.peering.tls is not None and not behind
+        frontends = Frontends({kind: (inner, url) for kind, url in below.items()})
+        doors[inner] = Door(cloud, frontends, peers=True, https=secure)
+    return doors
 
 
 def _addresses(config: Config) -> Mapping[str, str]:

@@ -2,7 +2,11 @@
 
     {"time": "2030-01-01T00:00:00.000Z", "cloud": "CloudOne", "request_id": "req-...", "global_request_id": "req-...",
      "client": "10.0.0.9", "method": "GET", "service": "image", "path": "/v2/images", "scope": {"image": "CloudTwo"},
-     "saved_scope": null, "decision": "remote", "peer": "CloudTwo", "status": 200, "error": null, "ms": 12.3}
+     "saved_scope": null, "decision": "remote", "peer": "CloudTwo", "home": "CloudOne", "user": ID, "project": ID,
+     "local_user": null, "local_project": null, "agreement": ID, "status": 200, "error": null, "ms": 12.3}
+
+`user` and `project` are those of `home`, the cloud that they are of; `local_user` and `local_project` what stands for them here.
+They are known where a federated token was minted, or let in; null elsewhere.
 
 Lines of several clouds are joined by `global_request_id`, which every hop and every service passes on.
 """
@@ -41,6 +45,12 @@ class Record:
     saved_scope: str | None = None
     decision: str | None = None
     peer: str | None = None
+    home: str | None = None
+    user: str | None = None
+    project: str | None = None
+    local_user: str | None = None
+    local_project: str | None = None
+    agreement: str | None = None
     status: int = CLIENT_GONE
     error: str | None = None
     ms: float = 0.0
@@ -61,6 +71,12 @@ class Record:
                 "saved_scope": self.saved_scope,
                 "decision": self.decision,
                 "peer": self.peer,
+                "home": self.home,
+                "user": self.user,
+                "project": self.project,
+                "local_user": self.local_user,
+                "local_project": self.local_project,
+                "agreement": self.agreement,
                 "status": self.status,
                 "error": self.error,
                 "ms": round(self.ms, 3),

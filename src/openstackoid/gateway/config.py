@@ -18,12 +18,25 @@
       password_file: /etc/openstackoid/password
       project_name: service
       interface: internal
-    peers:
-      CloudTwo: {url: "http://10.0.1.2:5000", token: pass-through}
+    peering:                                      # where other clouds' gateways call, all services below one URL
+      url: https://cloudone.example:8443
+      tls: {certificate: peering.crt, key: peering.key}
+    trust:                                        # for federated peers
+      keys: keys.json                             # or keys_env: NAME, or keys_command: [program, argument]
+      database: sqlite:///trust.sqlite            # or database_env: NAME; agreements made by commands, mapped projects
+      account: {auth_url: ..., username: ...}     # as catalog below; makes projects on demand (projects: each:DOMAIN_ID)
+      lifetime: 300                               # seconds that a federated token lives
+    peers:                                        # beside those of the database
+      CloudTwo:
+        url: https://cloudtwo.example:8443
+        fingerprint: 43 characters of base64url   # of a signing key of CloudTwo
+        allow: {services: [image], projects: each:default, rate: 100}      # see openstackoid.trust.agreements
+      CloudThree: {url: "http://10.0.2.2:5000", token: pass-through}       # a cloud of the same owner
     scopes:
       images-elsewhere: {image: CloudTwo}         # /scope/images-elsewhere/...
     tls: {certificate: gateway.crt, key: gateway.key}
     ca: peers-ca.crt                              # who may sign for peers and backends; the system's if not given
+    haproxy: {gateway: 127.0.0.3}                 # HAProxy takes the frontends; the gateway listens there, behind it
     admin: {listen: "127.0.0.1:8700"}             # health, metrics
     audit: /var/log/openstackoid/audit.jsonl      # standard output if not given
     timeouts: {connect: 5, idle: 60, refresh: 30, grace: 30}    # seconds
@@ -31,6 +44,9 @@
 Relative paths are relative to the file.
 """
 
+import contextlib
+import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -43,6 +59,7 @@ from openstackoid.core.catalog import PROJECT, Cloud, base_url
 from openstackoid.core.errors import ConfigError, ScopeError
 from openstackoid.core.scope import Scope, is_name
 from openstackoid.core.services import service_type
+from openstackoid.trust.agreements import Grant, is_fingerprint
 
 
 def _name(text: str) -> str:
@@ -55,6 +72,20 @@ def _listen(text: str) -> str:
     host, _, port = text.rpartition(":")
     if not host or not port.isdigit() or not 0 < int(port) < 65536:  # noqa: PLR2004 - the number of ports
         raise ValueError("expected ADDRESS:PORT")
+    return text
+
+
+def _address(url: str, listen: str | None) -> str:
+    if listen:
+        return listen
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{host}:{parts.port or {'http': 80, 'https': 443}[parts.scheme]}"
+
+
+def _fingerprint(text: str) -> str:
+    if not is_fingerprint(text):
+        raise ValueError("expected a key's fingerprint, 43 characters of base64url")
     return text
 
 
@@ -81,6 +112,9 @@ Saved = Annotated[Scope, BeforeValidator(_scope)]
 Seconds = Annotated[float, Field(gt=0, le=86400)]
 
 
+_SQLITE = re.compile(r"sqlite:///(?!/)(.+)\Z")
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
@@ -96,19 +130,26 @@ class Service(_Model):
     @property
     def address(self) -> str:
         """ADDRESS:PORT where the gateway listens for it."""
-        if self.listen:
-            return self.listen
-        parts = urlsplit(self.frontend)
-        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-        return f"{host}:{parts.port or {'http': 80, 'https': 443}[parts.scheme]}"
+        return _address(self.frontend, self.listen)
 
 
 class Peer(_Model):
-    """Another cloud. `services` (type -> URL) spares asking it what it serves."""
+    """Another cloud. `services` (type -> URL) spares asking it what it serves.
+
+    Attributes:
+        url: base URL of its gateway.
+        token: `federated` between owners; `pass-through` between clouds of one owner.
+        tls_name: the name in its certificate, where it is not the URL's host.
+        fingerprint: thumbprint of a signing key of it (`federated` only).
+        allow: what it may do here (`federated` only).
+    """
 
     url: Base
-    token: Literal["pass-through"] = "pass-through"  # noqa: S105 - a mode, no secret
+    token: Literal["federated", "pass-through"] = "federated"  # noqa: S105 - a mode, no secret
+    tls_name: str | None = None
     services: dict[str, Base] | None = None
+    fingerprint: Annotated[str, AfterValidator(_fingerprint)] | None = None
+    allow: Grant | None = None
 
 
 class Catalog(_Model):
@@ -129,6 +170,68 @@ class Tls(_Model):
 
     certificate: Path
     key: Path
+
+
+class Peering(_Model):
+    """Where other clouds' gateways call: every service below one URL, by its type."""
+
+    url: Base
+    listen: Listen | None = None
+    tls: Tls | None = None
+
+    @property
+    def address(self) -> str:
+        """ADDRESS:PORT where the gateway listens for peers."""
+        return _address(self.url, self.listen)
+
+
+class Trust(_Model):
+    """What federated tokens need.
+
+    Attributes:
+        keys, keys_env, keys_command: where this cloud's keys are: a file, a variable, or what a command prints.
+        database, database_env: SQLAlchemy URL, or the variable that holds it.
+        account: a user of this cloud who may make projects in the domain of `projects: each:DOMAIN_ID`.
+        lifetime: seconds that a federated token lives: so long, at most, what was minted outlives its revocation.
+        recheck: seconds for which this cloud's Keystone is believed about one of its tokens.
+        skew: seconds by which the clocks of two clouds may differ.
+        allow_expired_window: seconds for which an expired token still serves work that began, as Keystone's option.
+        service_roles: roles of this cloud's services, as keystonemiddleware's `service_token_roles`.
+    """
+
+    keys: Path | None = None
+    keys_env: str | None = None
+    keys_command: list[str] | None = None
+    database: str | None = None
+    database_env: str | None = None
+    account: Catalog | None = None
+    lifetime: Annotated[int, Field(ge=30, le=3600)] = 300
+    recheck: Annotated[float, Field(ge=0, le=300)] = 10
+    skew: Annotated[int, Field(ge=0, le=120)] = 30
+    allow_expired_window: Annotated[int, Field(ge=0, le=14 * 86400)] = 172800
+    service_roles: list[str] = ["service", "admin"]
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> "Trust":
+        if sum(each is not None for each in (self.keys, self.keys_env, self.keys_command)) != 1:
+            raise ValueError("expected one of keys, keys_env and keys_command")
+        if (self.database is None) is (self.database_env is None):
+            raise ValueError("expected one of database and database_env")
+        return self
+
+
+class Haproxy(_Model):
+    """HAProxy in front: it takes the frontends, and the gateway listens behind it.
+
+    Attributes:
+        gateway: host where the gateway listens then, at the frontends' ports, without TLS; nobody else may reach it.
+        directory: where HAProxy's configuration and maps are written, and its admin socket is.
+        threads: of HAProxy; one a core if not given.
+    """
+
+    gateway: str
+    directory: Path = Path("haproxy")
+    threads: Annotated[int, Field(ge=1, le=64)] | None = None
 
 
 class Admin(_Model):
@@ -154,6 +257,9 @@ class Config(_Model):
     labels: list[Named] = []
     services: Annotated[dict[str, Service], Field(min_length=1)]
     catalog: Catalog | None = None
+    peering: Peering | None = None
+    trust: Trust | None = None
+    haproxy: Haproxy | None = None
     peers: dict[Named, Peer] = {}
     scopes: dict[Named, Saved] = {}
     tls: Tls | None = None
@@ -185,12 +291,42 @@ class Config(_Model):
                 raise ValueError(f"services.{kind}.backend: {service.backend} is the frontend itself: a loop")
             if service.frontend.startswith("https://") and self.tls is None and service.listen is None:
                 raise ValueError(f"services.{kind}.frontend: https needs a tls section, or a listen address behind TLS")
+        for name in (self.cloud, *self.peers):
+            if name.lower() == "default":
+                raise ValueError(f"{name}: a cloud of this name would be taken for Keystone's domain of that id")
         if self.cloud in self.peers:
             raise ValueError(f"peers.{self.cloud}: a cloud is no peer of itself")
         for name, peer in self.peers.items():
             if not all(service_type(kind) for kind in peer.services or {}):
                 raise ValueError(f"peers.{name}.services: expected service types such as image")
+            self._trusts(name, peer)
+        if self.peering:
+            if self.peering.address in {address for address, _ in taken}:
+                raise ValueError(f"peering.url: {self.peering.address} is where a frontend listens already")
+            if self.peering.url.startswith("https://") and not (self.peering.tls or self.peering.listen):
+                raise ValueError("peering.url: https needs peering.tls, or a listen address behind TLS")
         return self
+
+    def _trusts(self, name: str, peer: Peer) -> None:
+        if peer.token == "pass-through":  # noqa: S105 - a mode
+            if peer.allow or peer.fingerprint:
+                raise ValueError(
+                    f"peers.{name}: allow and fingerprint are of federated peers; tokens pass through here"
+                )
+            return
+        if self.trust is None:
+            raise ValueError(
+                f"peers.{name}: expected a trust section for a federated peer, "
+                "or token: pass-through, which hands it our users' tokens (clouds of one owner only)"
+            )
+        if peer.fingerprint is None or peer.allow is None:
+            raise ValueError(f"peers.{name}: expected fingerprint and allow for a federated peer")
+        if not is_safe(peer.url):
+            raise ValueError(f"peers.{name}.url: expected https for a federated peer, got {peer.url}")
+
+    def inner(self, address: str) -> str:
+        """Where the gateway itself listens for what arrives at ADDRESS:PORT."""
+        return f"{self.haproxy.gateway}:{address.rpartition(':')[2]}" if self.haproxy else address
 
     @property
     def here(self) -> Cloud:
@@ -204,6 +340,16 @@ class Config(_Model):
         return {
             service_type(kind) or kind: service.endpoint or service.frontend for kind, service in self.services.items()
         }
+
+
+def is_safe(url: str) -> bool:
+    """Whether nobody can listen on the way to a base URL: TLS, or this very machine."""
+    parts = urlsplit(url)
+    if parts.scheme == "https" or parts.hostname == "localhost":
+        return True
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(parts.hostname or "").is_loopback
+    return False
 
 
 def load(path: Path) -> Config:
@@ -244,17 +390,38 @@ def _resolved(document: dict[str, Any], folder: Path) -> dict[str, Any]:
     def absolute(section: dict[str, Any], *keys: str) -> dict[str, Any]:
         return section | {key: str(folder / section[key]) for key in keys if isinstance(section.get(key), str)}
 
-    document = absolute(document, "audit", "ca")
-    for name, keys in (("tls", ("certificate", "key")), ("catalog", ("password_file",))):
-        if isinstance(document.get(name), dict):
-            document[name] = absolute(document[name], *keys)
+    def deep(section: dict[str, Any], name: str, *keys: str) -> dict[str, Any]:
+        return section | {name: absolute(section[name], *keys)} if isinstance(section.get(name), dict) else section
+
+    document = deep(absolute(document, "audit", "ca"), "tls", "certificate", "key")
+    document = deep(document, "catalog", "password_file")
+    if isinstance(document.get("haproxy"), dict):
+        document["haproxy"] = absolute({"directory": "haproxy"} | document["haproxy"], "directory")
+    if isinstance(document.get("peering"), dict):
+        document["peering"] = deep(document["peering"], "tls", "certificate", "key")
+    trust = document.get("trust")
+    if isinstance(trust, dict):
+        trust = deep(absolute(trust, "keys"), "account", "password_file")
+        if isinstance(trust.get("database"), str):
+            # sqlite:///file is relative to the configuration, as every path; sqlite:////file is absolute.
+            trust["database"] = _SQLITE.sub(lambda found: f"sqlite:///{folder / found[1]}", trust["database"])
+        document["trust"] = trust
     return document
 
 
 def _files(config: Config) -> list[tuple[str, Path]]:
-    files = [("ca", config.ca)]
+    files: list[tuple[str, Path | None]] = [("ca", config.ca)]
     if config.tls:
         files += [("tls.certificate", config.tls.certificate), ("tls.key", config.tls.key)]
     if config.catalog:
         files.append(("catalog.password_file", config.catalog.password_file))
+    if config.peering and config.peering.tls:
+        files += [
+            ("peering.tls.certificate", config.peering.tls.certificate),
+            ("peering.tls.key", config.peering.tls.key),
+        ]
+    if config.trust:
+        files.append(("trust.keys", config.trust.keys))
+        if config.trust.account:
+            files.append(("trust.account.password_file", config.trust.account.password_file))
     return [(key, file) for key, file in files if file]

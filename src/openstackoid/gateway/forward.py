@@ -10,9 +10,9 @@ Traps of HTTP behind this file, each with a test:
 - An answer that breaks off must break off for the client too: its connection is cut, not ended well.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import aiohttp
 import orjson
@@ -20,19 +20,21 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
-from openstackoid.core.errors import OpenStackoidError, PeerAnswerError
+from openstackoid.core.errors import BodyError, OpenStackoidError, PeerAnswerError
+from openstackoid.core.ids import Ids
 from openstackoid.core.links import Links
 from openstackoid.gateway import headers as heads
+from openstackoid.gateway.calls import Call, Way
 from openstackoid.gateway.config import Timeouts
 from openstackoid.gateway.peers import reason
 
 WHOLE: Final = 1 << 16  # bytes: bodies up to this are passed on in one piece
 DOCUMENT: Final = 1 << 26  # bytes: the largest JSON answer whose links are changed
+ASKED: Final = 1 << 22  # bytes: the largest JSON request whose ids are mapped
+_OBJECTS: Final = "object-store"
+_JSON: Final = frozenset({"application/json", "application/openstack-images-v2.1-json-patch"})
 _NO_AUTO: Final = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 _BODILESS: Final = frozenset({204, 304})
-
-# Changes status and JSON of an answer; None leaves it as it came, to the byte.
-Edit: TypeAlias = Callable[[int, Any], tuple[int, Any] | None]
 
 # What a changed document makes wrong.
 _OF_LENGTH: Final = ("Content-Length", "ETag", "Content-MD5")
@@ -50,12 +52,14 @@ class Upstream:
         name: of the cloud or service, for messages.
         base: base URL.
         unreachable, timeout: errors of `core.errors`.
+        far: whether it is another cloud's gateway.
     """
 
     name: str
     base: str
     unreachable: type[OpenStackoidError]
     timeout: type[OpenStackoidError]
+    far: bool = False
 
 
 class Pool:
@@ -64,9 +68,11 @@ class Pool:
     def __init__(self, timeouts: Timeouts, ssl: Any) -> None:
         # Services close idle connections after 5 s (Apache) or 10 s (cheroot): leave them first.
         shared = aiohttp.TCPConnector(limit=0, keepalive_timeout=4, ssl=ssl)
+        # Other gateways hold on for longer, and a connection over a WAN costs three round trips with TLS.
+        far = aiohttp.TCPConnector(limit=0, keepalive_timeout=60, ssl=ssl)
         single = aiohttp.TCPConnector(limit=0, force_close=True, ssl=ssl)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect, sock_read=timeouts.idle)
-        self.shared, self.single = (
+        self.shared, self.peers, self.single = (
             aiohttp.ClientSession(
                 connector=connector,
                 timeout=timeout,
@@ -77,23 +83,18 @@ class Pool:
                 max_line_size=1 << 16,
                 max_field_size=1 << 16,
             )
-            for connector in (shared, single)
+            for connector in (shared, far, single)
         )
 
     async def close(self) -> None:
         """Close every connection."""
         await self.shared.close()
+        await self.peers.close()
         await self.single.close()
 
 
 async def forward(
-    request: web.BaseRequest,
-    pool: Pool,
-    upstream: Upstream,
-    path: str,
-    headers: CIMultiDict[str],
-    links: Links,
-    edit: Edit | None = None,
+    request: web.BaseRequest, pool: Pool, upstream: Upstream, call: Call, way: Way, links: Links
 ) -> web.StreamResponse:
     """Send a request on and its answer back.
 
@@ -101,10 +102,9 @@ async def forward(
         request: as it came.
         pool: connections.
         upstream: where to.
-        path: path and query below the upstream's base, encoded.
-        headers: to be sent; framing of the body is added here.
+        call: its path, and the headers to be sent; framing of the body is added here.
+        way: what becomes of ids, and of the answer's JSON.
         links: what becomes of URLs in the answer.
-        edit: changes status and JSON of the answer; None if it stays as it is.
 
     Returns:
         The answer, not begun if it is small, sent if it was streamed.
@@ -113,16 +113,28 @@ async def forward(
         OpenStackoidError: the upstream's own errors, before anything was answered.
         CutError: after the answer had begun; the client's connection is cut.
     """
-    session = pool.shared
+    session, headers, path, service = (
+        pool.peers if upstream.far else pool.shared,
+        call.headers,
+        call.place.path,
+        call.place.service,
+    )
     body: bytes | AsyncIterator[bytes] | None = None
+    there = way.there if way.there and way.there.changes and service != _OBJECTS else None
+    if way.back and way.back.changes:
+        headers["Accept-Encoding"] = "identity"  # what is packed cannot be mapped
     if request.body_exists:
         length = request.content_length
-        if length is not None and length <= WHOLE:
+        if there and request.content_type in _JSON:
+            body = await _mapped(request, there, service, headers)
+        elif length is not None and length <= WHOLE:
             await _continue(request)
             body = await request.read()
         else:
             body, session = _stream(request), pool.single
             headers["Connection"] = "close"  # the upstream must not read the rest of a body as a request
+    if way.there and way.there.changes:
+        path = way.there.target(service, path)
     url = URL(upstream.base + path, encoded=True)
     try:
         answer = await session.request(request.method, url, headers=headers, data=body, allow_redirects=False)
@@ -131,7 +143,7 @@ async def forward(
     except (aiohttp.ClientError, OSError) as error:
         raise upstream.unreachable(f"{upstream.name} cannot be reached at {upstream.base}: {reason(error)}.") from None
     try:
-        response = await _answer(request, answer, upstream, links, edit)
+        response = await _answer(request, answer, upstream, links, way, service)
     except BaseException:
         answer.close()
         raise
@@ -139,19 +151,43 @@ async def forward(
     return response
 
 
+async def _mapped(request: web.BaseRequest, ids: Ids, service: str, headers: CIMultiDict[str]) -> bytes:
+    """The JSON body of a request with its ids mapped.
+
+    Raises:
+        BodyError: it is larger than any such document of OpenStack's.
+    """
+    await _continue(request)
+    body = b""
+    async for piece in request.content.iter_any():
+        body += piece
+        if len(body) > ASKED:
+            raise BodyError(f"Expected a JSON document of {ASKED >> 20} MiB at most.")
+    headers.popall("Content-Length", None)
+    if not ids.concerns(body):
+        return body
+    try:
+        return orjson.dumps(ids.request(service, orjson.loads(body)))
+    except orjson.JSONDecodeError:
+        return body  # the service says what is wrong with it
+
+
 async def _answer(
     request: web.BaseRequest,
     answer: aiohttp.ClientResponse,
     upstream: Upstream,
     links: Links,
-    edit: Edit | None,
+    way: Way,
+    service: str,
 ) -> web.StreamResponse:
     empty = request.method == "HEAD" or answer.status in _BODILESS
     kept = heads.outgoing(answer.headers)
     if "Location" in kept:
-        kept["Location"] = links.url(kept["Location"])
-    if (links.changes or edit is not None) and not empty and _is_json(answer):
-        return await _changed(answer, kept, upstream, links, edit)
+        kept["Location"] = links.url(way.back.url(kept["Location"]) if way.back else kept["Location"])
+    changes = links.changes or way.edit is not None or (way.back is not None and way.back.changes)
+    # An object is its owner's, whatever it looks like.
+    if changes and not empty and service != _OBJECTS and _is_json(answer):
+        return await _changed(answer, kept, upstream, links, way, service)
     length = answer.content_length
     if empty:
         response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=kept)
@@ -183,10 +219,12 @@ async def _changed(
     kept: CIMultiDict[str],
     upstream: Upstream,
     links: Links,
-    edit: Edit | None,
+    way: Way,
+    service: str,
 ) -> web.Response:
-    status, body = answer.status, await _read(answer, upstream)
-    if not body or (edit is None and not links.concern(body)):
+    status, body, edit = answer.status, await _read(answer, upstream), way.edit
+    ids = way.back if way.back and way.back.concerns(body) else None
+    if not body or (edit is None and ids is None and not links.concern(body)):
         return _as_it_came(answer, kept, body)
     try:
         document = orjson.loads(body)
@@ -195,9 +233,11 @@ async def _changed(
             f"{upstream.name} answered {status} with what is not the JSON that it claims to be."
         ) from None
     edited = edit(status, document) if edit is not None else None
-    if edited is None and not links.concern(body):
+    if edited is None and ids is None and not links.concern(body):
         return _as_it_came(answer, kept, body)
     status, document = edited or (status, document)
+    if ids:
+        document = ids.answer(service, document)
     for name in _OF_LENGTH:
         kept.popall(name, None)
     reason_ = answer.reason if status == answer.status else None

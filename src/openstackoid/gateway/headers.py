@@ -6,6 +6,7 @@ WSGI maps `X-Auth-Token` and `X_Auth_Token` to one variable (PEP 3333), so the u
 decide who asks are dropped, and doubled ones are refused: two readers could believe two different ones.
 """
 
+import re
 from functools import lru_cache
 from typing import Final
 
@@ -13,6 +14,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from openstackoid.core import scope as scopes
 from openstackoid.core.errors import BadRequestError
+from openstackoid.core.private import PRIVATE
 from openstackoid.core.scope import Scope, is_name
 
 MARK: Final = "!SCOPE!"
@@ -21,6 +23,8 @@ AUTH: Final = "X-Auth-Token"
 SUBJECT: Final = "X-Subject-Token"
 SERVICE: Final = "X-Service-Token"
 HOPS: Final = "X-Openstackoid-Hops"
+CLIENT: Final = "X-Openstackoid-Client"
+ASSERTION: Final = "X-Openstackoid-Assertion"
 REQUEST_ID: Final = "X-Openstack-Request-Id"
 MOST_HOPS: Final = 8
 
@@ -39,9 +43,15 @@ HOP_BY_HOP: Final = frozenset(
         "upgrade",
     }
 )
-_GUARDED: Final = frozenset({"x-auth-token", "x-subject-token", "x-service-token", "x-scope", "x-openstack-request-id"})
-_ONCE: Final = (AUTH, SUBJECT, SERVICE, SCOPE, HOPS, "Content-Length", "Host")
+_GUARDED: Final = frozenset(
+    {
+        *("x-auth-token", "x-subject-token", "x-service-token", "x-scope", "x-openstack-request-id"),
+        *("content-type", "content-length"),
+    }
+)
+_ONCE: Final = (AUTH, SUBJECT, SERVICE, SCOPE, HOPS, ASSERTION, "Content-Length", "Content-Type", "Host")
 _OURS: Final = "x-openstackoid-"
+_PRIVATE: Final = re.compile(PRIVATE)
 
 
 def incoming(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
@@ -65,9 +75,16 @@ def incoming(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
 @lru_cache(maxsize=1024)
 def _comes_in(name: str) -> bool:
     lowered = name.lower()
-    if "_" in lowered and lowered.replace("_", "-") in _GUARDED:
+    dashed = lowered.replace("_", "-")
+    if lowered != dashed and dashed in _GUARDED:
         return False
-    return lowered not in HOP_BY_HOP and not lowered.replace("_", "-").startswith(_OURS)
+    return dashed not in HOP_BY_HOP and not dashed.startswith(_OURS)
+
+
+@lru_cache(maxsize=1024)
+def stays_home(name: str) -> bool:
+    """Whether a header may not cross to another owner's cloud."""
+    return _PRIVATE.match(name.lower().replace("_", "-")) is not None
 
 
 @lru_cache(maxsize=1024)

@@ -15,6 +15,7 @@ from openstackoid.gateway.config import Config
 
 # Where Keystone's answers hold a catalog: keystone/api/auth.py.
 _TOKENS: Final = re.compile(r"/v3/auth/(?:tokens|catalog)/?(?:\?.*)?$")
+_TOKEN: Final = re.compile(r"/v3/auth/tokens/?\Z")
 _UNAUTHORIZED: Final = 401
 _NOT_FOUND: Final = 404
 
@@ -22,6 +23,11 @@ _NOT_FOUND: Final = 404
 def holds_catalog(path: str) -> bool:
     """Whether Keystone answers with a catalog there."""
     return _TOKENS.match(path) is not None
+
+
+def is_token(path: str) -> bool:
+    """Whether Keystone answers there what a token is."""
+    return _TOKEN.match(path) is not None
 
 
 class LocalCatalog:
@@ -34,6 +40,10 @@ class LocalCatalog:
         self.learned = learned
         self._configured = catalogs.catalog(endpoints, config.region)
 
+    def entries(self, project: str | None) -> list[Json]:
+        """The catalog for a project."""
+        return catalogs.filled(self.learned or self._configured, project)
+
     def learn(self, _status: int, document: Any) -> None:
         """Remember the catalog of an answer of the local Keystone, which stays as it came."""
         token = document.get("token") if isinstance(document, dict) else None
@@ -45,13 +55,12 @@ class LocalCatalog:
         """Put this cloud's catalog into an answer of another cloud's Keystone."""
         if not isinstance(document, dict):
             return status, document
-        entries = self.learned or self._configured
         token = document.get("token")
         if isinstance(token, dict) and "catalog" in token:
             project = token.get("project") or {}
-            token["catalog"] = catalogs.filled(entries, project.get("id"))
+            token["catalog"] = self.entries(project.get("id"))
         elif "catalog" in document:
-            document["catalog"] = catalogs.filled(entries, None)
+            document["catalog"] = self.entries(None)
         return status, document
 
     def validated(self, status: int, document: Any) -> tuple[int, Any]:

@@ -31,6 +31,8 @@ _ERRORS: Final = Counter("openstackoid_errors", "Requests that the gateway itsel
 _PEER_UP: Final = Gauge(
     "openstackoid_peer_up", "1 if the peer answered the last time.", ("peer",), multiprocess_mode="mostrecent"
 )
+MINTED: Final = Counter("openstackoid_minted", "Federated tokens sent: newly signed, or used again.", ("how",))
+VERIFIED: Final = Counter("openstackoid_verified", "Federated tokens seen: verified, or known already.", ("how",))
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 
 

@@ -1,11 +1,14 @@
 """The gateway's own paths: what this cloud serves, who its peers are, and why a request would go where it goes.
 
-GET /.well-known/openstackoid                     for peers and clients
+GET /.well-known/openstackoid                     for peers and clients; with the keys that sign our federated tokens
+GET /openstackoid/v1/agreement                    for a peer's gateway: what we say to it
+POST /openstackoid/v1/token                       token exchange (RFC 8693): see `exchange`
 GET /openstackoid/v1/peers                        the peers and their state
 GET /openstackoid/v1/explain?service=image        with a scope in any of its forms; method= and path= as wanted
 GET /healthz, GET /metrics                        at the operators' address alone
 """
 
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -13,13 +16,18 @@ from aiohttp import web
 
 from openstackoid.core import errors
 from openstackoid.core import scope as scopes
+from openstackoid.core.catalog import Cloud
 from openstackoid.core.routing import Facts, explain
 from openstackoid.core.scope import Scope, is_name
 from openstackoid.core.services import service_type
+from openstackoid.gateway import exchange, metrics
 from openstackoid.gateway import headers as heads
-from openstackoid.gateway import metrics
+from openstackoid.gateway.agreements import Agreements
+from openstackoid.gateway.calls import Door
 from openstackoid.gateway.frontends import SCOPED
-from openstackoid.gateway.peers import WELL_KNOWN
+from openstackoid.gateway.mint import EXCHANGE
+from openstackoid.gateway.peers import STATEMENT, WELL_KNOWN
+from openstackoid.trust.agreements import Statement
 
 if TYPE_CHECKING:
     from openstackoid.gateway.app import Gateway
@@ -27,6 +35,7 @@ if TYPE_CHECKING:
 _PREFIX: Final = "/openstackoid/"
 _PEERS: Final = "/openstackoid/v1/peers"
 _EXPLAIN: Final = "/openstackoid/v1/explain"
+_POSTED: Final = frozenset({EXCHANGE})
 
 
 class NoSuchPathError(errors.OpenStackoidError):
@@ -43,25 +52,45 @@ def is_own(target: str) -> bool:
     return target.startswith(_PREFIX) or target.partition("?")[0] == WELL_KNOWN
 
 
-def answer(gateway: "Gateway", request: web.BaseRequest) -> web.Response:
+async def answer(gateway: "Gateway", door: Door, request: web.BaseRequest) -> web.Response:
     """Answer a request for a path of ours.
 
     Raises:
         OpenStackoidError: no such path, or a malformed question.
     """
-    if request.method not in {"GET", "HEAD"}:
-        raise errors.BadRequestError(f"Expected GET, got {request.method}.")
     path, saved = request.path, None
     if path.startswith(SCOPED):
         saved, _, rest = path.removeprefix(SCOPED).partition("/")
         path = f"/{rest}"
+    expected = {"POST"} if path in _POSTED else {"GET", "HEAD"}
+    if request.method not in expected:
+        raise errors.BadRequestError(f"Expected {' or '.join(sorted(expected))}, got {request.method}.")
+    treaty = gateway.treaty
     if path == WELL_KNOWN:
-        return _json(gateway.here.to_json())
-    if path == _PEERS:
-        return _json(_peers(gateway))
-    if path == _EXPLAIN:
-        return _json(_explained(gateway, request, saved))
+        published = treaty.agreements.keys.published(time.time()) if treaty else {}
+        return _json(door.cloud.to_json() | published)
+    if path == STATEMENT and treaty:
+        return _json(_statement(treaty.agreements, request.headers.get(heads.ASSERTION)))
+    if path == EXCHANGE and treaty:
+        return _json(await exchange.answer(gateway.here.name, treaty, request, peers=door.peers))
+    if not door.peers:
+        if path == _PEERS:
+            return _json(_peers(gateway))
+        if path == _EXPLAIN:
+            return _json(_explained(gateway, request, saved))
     raise NoSuchPathError(f"Nothing at {path}. Here are: {WELL_KNOWN}, {_PEERS}, {_EXPLAIN}.")
+
+
+def _statement(agreements: Agreements, assertion: str | None) -> dict[str, Any]:
+    """What we say to the peer that asks.
+
+    Raises:
+        TokenError: no peer asks.
+    """
+    peer = agreements.speaker(assertion)
+    ours = agreements.all()[peer]
+    grant = ours.grant
+    return Statement(ours.id, ours.state, tuple(grant.offered), tuple(sorted(grant.roles))).to_json()
 
 
 async def operators(gateway: "Gateway", request: web.BaseRequest) -> web.Response:
@@ -76,21 +105,35 @@ async def operators(gateway: "Gateway", request: web.BaseRequest) -> web.Respons
 
 
 def _peers(gateway: "Gateway") -> dict[str, Any]:
-    peers = []
-    for name, cloud in sorted(gateway.peers.clouds.items()):
-        error = gateway.peers.errors.get(name)
-        peers.append(
-            {
-                "name": name,
-                "url": gateway.config.peers[name].url,
-                "token": gateway.config.peers[name].token,
-                "labels": sorted(cloud.labels) if cloud else [],
-                "services": sorted(cloud.services) if cloud else [],
-                "state": "down" if error else "up" if cloud else "unknown",
-                "error": str(error) if error else None,
-            }
-        )
-    return {"cloud": gateway.here.name, "peers": peers}
+    return {
+        "cloud": gateway.here.name,
+        "peers": [_peer(gateway, name, cloud) for name, cloud in sorted(gateway.peers.clouds.items())],
+    }
+
+
+def _peer(gateway: "Gateway", name: str, cloud: Cloud | None) -> dict[str, Any]:
+    error = gateway.peers.errors.get(name)
+    federated = gateway.peers.federated(name)
+    told: dict[str, Any] = {
+        "name": name,
+        "url": gateway.peers.url(name),
+        "token": "federated" if federated else "pass-through",
+        "labels": sorted(cloud.labels) if cloud else [],
+        "services": sorted(cloud.services) if cloud else [],
+        "state": "down" if error else "up" if cloud else "unknown",
+        "error": str(error) if error else None,
+    }
+    if federated and gateway.treaty:
+        ours = gateway.treaty.agreements.all().get(name)
+        theirs = gateway.treaty.agreements.statements.get(name)
+        told["agreement"] = {
+            "ours": ours.state if ours else None,
+            "theirs": theirs.state if theirs else "unknown",
+            "fingerprint": ours.fingerprint if ours else None,
+            "offered_here": ours.grant.offered if ours else [],
+            "offered_there": list(theirs.services) if theirs else [],
+        }
+    return told
 
 
 def _explained(gateway: "Gateway", request: web.BaseRequest, saved: str | None) -> dict[str, Any]:

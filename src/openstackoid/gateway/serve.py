@@ -20,7 +20,7 @@ from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from openstackoid.core.errors import BadRequestError, ConfigError, OpenStackoidError
 from openstackoid.gateway import own
 from openstackoid.gateway.app import Gateway, refusal
-from openstackoid.gateway.config import Config, load
+from openstackoid.gateway.config import Config, Tls, load
 from openstackoid.gateway.forward import CutError
 
 # A scope may have 16 KiB, and stands on a token.
@@ -77,7 +77,7 @@ class Worker:
         self._stopping = asyncio.Event()
         self._sites: dict[str, tuple[web.ServerRunner, web.SockSite]] = {}
         self._retired: set[asyncio.Task[None]] = set()
-        self._tls: ssl.SSLContext | None = None
+        self._tls: dict[str, ssl.SSLContext | None] = {}
         self._gateway: Gateway
 
     async def run(self) -> None:
@@ -108,15 +108,15 @@ class Worker:
             config = load(self._path)
             new = await Gateway.make(config, old)
             try:
-                await self._listen(config, replaced=(config.tls is None) is not (old.config.tls is None))
+                await self._listen(config)
             except ConfigError:
                 await new.close()
                 raise
-        except (ConfigError, OSError, ssl.SSLError) as error:
+        except (OpenStackoidError, OSError, ssl.SSLError) as error:
             _say(f"{old.config.cloud}: kept the old configuration: {error}")
             return
         self._gateway = new
-        wanted = {*new.frontends.addresses, *([config.admin.listen] if config.admin else [])}
+        wanted = {*new.doors, *([config.admin.listen] if config.admin else [])}
         for address in [address for address in self._sites if address not in wanted]:
             await self._unlisten(address)
         self._keep(self._retire(old))
@@ -132,17 +132,29 @@ class Worker:
         self._retired.add(task)
         task.add_done_callback(self._retired.discard)
 
-    async def _listen(self, config: Config, *, replaced: bool = False) -> None:
+    async def _listen(self, config: Config) -> None:
         """Listen wherever the configuration says and nobody listens yet; all or nothing."""
-        self._secure(config)
+        # Behind HAProxy, TLS has ended.
+        secure = config.haproxy is None
+        wanted: dict[str, Tls | None] = {
+            config.inner(service.address): config.tls if secure else None for service in config.services.values()
+        }
+        if config.peering:
+            wanted[config.inner(config.peering.address)] = config.peering.tls if secure else None
+        contexts = {address: _tls(tls) for address, tls in wanted.items()}
         begun: list[str] = []
         try:
-            for address in sorted({service.address for service in config.services.values()}):
-                if replaced and address in self._sites:
+            for address, fresh in sorted(contexts.items()):
+                old, tls = self._tls.get(address), wanted[address]
+                if address in self._sites and (fresh is None) is not (old is None):
                     await self._unlisten(address)
                 if address not in self._sites:
-                    await self._site(address, partial(self._handle, address), config, self._tls)
+                    await self._site(address, partial(self._handle, address), config, fresh)
                     begun.append(address)
+                    self._tls[address] = fresh
+                elif old is not None and tls is not None:
+                    # Who listens already shows the new certificate from the next handshake on.
+                    old.load_cert_chain(tls.certificate, tls.key)
             if config.admin and config.admin.listen not in self._sites:
                 await self._site(config.admin.listen, self._operators, config, None)
                 begun.append(config.admin.listen)
@@ -150,14 +162,6 @@ class Worker:
             for address in begun:
                 await self._unlisten(address)
             raise
-
-    def _secure(self, config: Config) -> None:
-        """Take certificate and key; who listens already shows the new ones from the next handshake on."""
-        fresh = _tls(config)
-        if fresh is not None and self._tls is not None and config.tls is not None:
-            self._tls.load_cert_chain(config.tls.certificate, config.tls.key)
-        else:
-            self._tls = fresh
 
     async def _site(
         self,
@@ -224,14 +228,14 @@ def _bound(host: str, port: int, *, shared: bool) -> socket.socket:
     return bound
 
 
-def _tls(config: Config) -> ssl.SSLContext | None:
-    if config.tls is None:
+def _tls(tls: Tls | None) -> ssl.SSLContext | None:
+    if tls is None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
-        context.load_cert_chain(config.tls.certificate, config.tls.key)
+        context.load_cert_chain(tls.certificate, tls.key)
     except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"tls.certificate: {config.tls.certificate} and its key do not fit: {error}") from None
+        raise ConfigError(f"tls.certificate: {tls.certificate} and its key do not fit: {error}") from None
     return context
 
 

@@ -14,13 +14,15 @@ import time
 from pathlib import Path
 from typing import Final
 
+from openstackoid.gateway.rates import WORKERS
+
 _PAUSE: Final = 1.0  # seconds before a worker that died is started again
 
 
 def run(path: Path, number: int) -> int:
     """Serve with several processes until told to stop; returns the exit code."""
     with tempfile.TemporaryDirectory(prefix="openstackoid-metrics-") as folder:
-        environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": folder}
+        environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": folder, WORKERS: str(number)}
         command = [sys.executable, "-m", "openstackoid", "gateway", "--config", str(path), "--worker"]
         stopping = False
         workers: list[subprocess.Popen[bytes]] = []

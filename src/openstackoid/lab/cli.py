@@ -41,6 +41,17 @@ def register(subparsers: Any) -> None:
         "--no-gateway", action="store_true", help="without gateways; the catalogs lead to the services themselves"
     )
     command.add_argument(
+        "--pass-through",
+        action="store_true",
+        help="clouds of one owner: users' tokens go along to the other clouds; default: each cloud has an owner of its own",
+    )
+    command.add_argument(
+        "--projects",
+        choices=("each", "same"),
+        help="for each project of another cloud one of its own (the default), or the same id for both",
+    )
+    command.add_argument("--pseudonyms", action="store_true", help="the clouds do not learn who the others' users are")
+    command.add_argument(
         "--cache",
         type=Path,
         default=default_cache(),
@@ -93,6 +104,9 @@ def up(arguments: argparse.Namespace) -> int:
         arguments.cloud,
         arguments.address,
         with_gateway=False if arguments.no_gateway else None,
+        trust="pass-through" if arguments.pass_through else None,
+        projects=arguments.projects,
+        pseudonyms=arguments.pseudonyms or None,
         cache=arguments.cache,
     )
     if not lab.up(lambda line: print(line, flush=True)):
@@ -106,11 +120,13 @@ def up(arguments: argparse.Namespace) -> int:
 
 def status(arguments: argparse.Namespace) -> int:
     """Print how each part is."""
-    rows = existing(arguments).status()
+    lab = existing(arguments)
+    rows = lab.status()
     if arguments.format == "json":
         print(json.dumps([asdict(row) for row in rows], indent=2))
     else:
         print_table(rows)
+        print(f"\nThis lab {lab.state.meeting}.")
     return 0 if all(row.state is Health.RUNNING for row in rows) else 1
 
 

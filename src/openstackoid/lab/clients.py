@@ -1,6 +1,7 @@
 """What stands around the clouds, as values to be written as YAML: the gateways' configuration and ``clouds.yaml``. Pure."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from .config import Secrets
@@ -8,12 +9,31 @@ from .layout import REGION, SERVICES, Cloud
 
 MEMBER = "alice"
 PROJECT = "demo"
+# Keystone's own first domain, where projects for other clouds' users are made too.
+DOMAIN = "default"
+# What the clouds of a lab allow each other: all but identity, which is never shared.
+SHARED = tuple(kind for kind in SERVICES if kind != "identity")
 
 
-def gateway(cloud: Cloud, clouds: Mapping[str, Cloud]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Terms:
+    """On what the owners of a lab's clouds have agreed.
+
+    Attributes:
+        fingerprints: of each cloud's key.
+        projects: `each` or `same`, as in `State`.
+        pseudonyms: whether the clouds hide from each other who their users are.
+    """
+
+    fingerprints: Mapping[str, str]
+    projects: str = "each"
+    pseudonyms: bool = False
+
+
+def gateway(cloud: Cloud, clouds: Mapping[str, Cloud], terms: Terms | None) -> dict[str, Any]:
     """Give a cloud's gateway: its services, and the other clouds as peers.
 
-    Tokens pass through: all clouds of a lab have one owner.
+    Without terms, all clouds have one owner, and tokens pass through.
     """
     peers = [other for other in clouds.values() if other.name != cloud.name]
     return {
@@ -29,8 +49,46 @@ def gateway(cloud: Cloud, clouds: Mapping[str, Cloud]) -> dict[str, Any]:
             }
             for kind in SERVICES
         },
-        "peers": {peer.name: {"url": peer.frontend("identity"), "token": "pass-through"} for peer in peers},
+        **(door(cloud) if terms else {}),
+        "peers": {
+            peer.name: agreement(peer, terms) if terms else {"url": peer.frontend("identity"), "token": "pass-through"}
+            for peer in peers
+        },
         "scopes": {f"images-from-{peer.name}": {"image": peer.name} for peer in peers},
+    }
+
+
+def door(cloud: Cloud) -> dict[str, Any]:
+    """Give what a gateway needs to meet clouds of other owners: a door with TLS, whom to believe there, keys."""
+    return {
+        "peering": {
+            "url": cloud.peering,
+            "tls": {"certificate": str(cloud.certificate), "key": str(cloud.certificate_key)},
+        },
+        "ca": str(cloud.ca),
+        "trust": {
+            "keys": str(cloud.keys),
+            "database": f"sqlite:///{cloud.database('trust')}",
+            "account": {
+                "auth_url": cloud.backend("identity") + "/v3",
+                "username": "admin",
+                "password_file": str(cloud.trust_password),
+                "project_name": "admin",
+            },
+        },
+    }
+
+
+def agreement(peer: Cloud, terms: Terms) -> dict[str, Any]:
+    """Give a cloud's side of its agreement with a peer; the roles, and what is allowed at home, are the defaults."""
+    return {
+        "url": peer.peering,
+        "fingerprint": terms.fingerprints[peer.name],
+        "allow": {
+            "services": list(SHARED),
+            "projects": f"each:{DOMAIN}" if terms.projects == "each" else terms.projects,
+            "pseudonyms": terms.pseudonyms,
+        },
     }
 
 

@@ -6,14 +6,12 @@ interrupted is continued by the next.
 """
 
 import fcntl
-import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,19 +20,15 @@ from typing import Any
 
 import yaml
 
-from . import clients, config, environment, processes, seed, state
-from .errors import LabError
-from .layout import DEFAULT_ADDRESS, DEFAULT_CLOUDS, GATEWAY, REGION, SERVICES, Cloud, plan
+from . import clients, config, environment, owners, processes, seed, starting, state
+from .layout import CA, DEFAULT_ADDRESS, DEFAULT_CLOUDS, GATEWAY, Cloud, plan
 from .processes import Health, Process
+from .starting import Part, Progress, Starter
 
 DEFAULTS = state.State(DEFAULT_CLOUDS, DEFAULT_ADDRESS, with_gateway=True)
 GATEWAY_COMMAND = (sys.executable, "-m", "openstackoid", "gateway")
 START_SECONDS = 120.0
 STOP_SECONDS = 5.0
-
-Progress = Callable[[str], None]
-Part = tuple[str, str]
-"""A cloud's name, and a service type or ``gateway``."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +52,10 @@ class Lab:
         clouds: names. A lab that exists keeps the clouds that it has, and gets those that are new.
         address: the first cloud's network, 127.0.1.0 when not given; see ``layout``.
         with_gateway: whether a gateway stands before each cloud; without, the catalogs lead to the services themselves.
+        trust: ``federated``, which is the default: the clouds have different owners, and users' tokens stay at home; or
+            ``pass-through``: they have one owner, and tokens go along.
+        projects: ``each`` (the default): a project of another cloud gets one of its own; ``same``: its id stands for it.
+        pseudonyms: whether the clouds hide from each other who their users are; they do not by default.
         gateway_command: what is run as a gateway, with ``--config FILE`` added.
         cache: where the services' environment is kept; the user's cache folder when not given.
 
@@ -72,6 +70,9 @@ class Lab:
         address: str | None = None,
         *,
         with_gateway: bool | None = None,
+        trust: state.Trust | None = None,
+        projects: state.Projects | None = None,
+        pseudonyms: bool | None = None,
         gateway_command: Sequence[str] = GATEWAY_COMMAND,
         cache: Path | None = None,
     ) -> None:
@@ -79,10 +80,15 @@ class Lab:
         self.gateway_command = tuple(gateway_command)
         self.cache = cache or environment.default_cache()
         found = state.load(self.directory)
-        self.state = state.merge(found, clouds, address, with_gateway=with_gateway, defaults=DEFAULTS)
+        wanted = {"with_gateway": with_gateway, "trust": trust, "projects": projects, "pseudonyms": pseudonyms}
+        self.state = state.merge(found, clouds, address, defaults=DEFAULTS, **wanted)
         self.exists = found is not None
         self.clouds: Mapping[str, Cloud] = plan(
-            self.directory, self.state.clouds, self.state.address, with_gateway=self.state.with_gateway
+            self.directory,
+            self.state.clouds,
+            self.state.address,
+            with_gateway=self.state.with_gateway,
+            federated=self.state.federated,
         )
 
     @property
@@ -119,12 +125,12 @@ class Lab:
         where = cloud.frontend_host if part == GATEWAY else f"{host}:{port}"
         if process is None:
             return Status(name, part, where, None, Health.DOWN, 0)
-        well = self.answers(cloud, part, patience)
+        well = starting.answers(cloud, part, patience)
         return Status(name, part, where, process.pid, Health.RUNNING if well else Health.STUCK, process.memory)
 
     def answers(self, cloud: Cloud, part: str, patience: float) -> bool:
         """Tell whether a part answers."""
-        return processes.answers(cloud.health(part), patience, exactly=200 if part == GATEWAY else None)
+        return starting.answers(cloud, part, patience)
 
     # Up.
 
@@ -145,26 +151,31 @@ class Lab:
             changed = self.write_clients()
             missing = self.clear(report)
             if missing:
-                self.start(missing, report, patience)
+                self.starter(report).start(missing, patience)
             for name in changed:
                 self.reload_gateway(name, started=missing)
             filled = self.fill(report)
             return bool(missing or filled)
 
     def write_clients(self) -> list[str]:
-        """Write what is read by gateways and clients; the clouds whose gateway's configuration has changed."""
+        """Write what is read by gateways and clients; the clouds whose gateway has something new to read."""
         state.save(self.directory, self.state)
         known = {name: self.secrets(name) for name in self.clouds}
         state.write_private(self.clouds_yaml, dump(clients.clouds_yaml(self.clouds, known)))
-        changed = []
         for cloud in self.clouds.values():
             for folder in ("run", "logs", "db", "etc"):
                 (cloud.directory / folder).mkdir(exist_ok=True, mode=0o700)
-            if cloud.with_gateway and state.write_private(
-                cloud.gateway_config, dump(clients.gateway(cloud, self.clouds))
-            ):
+        terms = None
+        changed: list[str] = []
+        federated = {name: cloud for name, cloud in self.clouds.items() if cloud.federated}
+        if federated:
+            fingerprints, changed = owners.equip(self.directory, federated, known)
+            terms = clients.Terms(fingerprints, self.state.projects, self.state.pseudonyms)
+        for cloud in self.clouds.values():
+            text = dump(clients.gateway(cloud, self.clouds, terms))
+            if cloud.with_gateway and state.write_private(cloud.gateway_config, text):
                 changed.append(cloud.name)
-        return changed
+        return list(dict.fromkeys(changed))
 
     def clear(self, report: "Reporter") -> list[Part]:
         """Find what must be started, and end what is there and stuck."""
@@ -175,124 +186,19 @@ class Lab:
                 report(f"{row.cloud} {row.service} did not answer: ended")
         return [(row.cloud, row.service) for row in rows]
 
-    def start(self, missing: Sequence[Part], report: "Reporter", patience: float) -> None:
-        """Start these, all at the same time, and wait for them."""
-        for name, part in missing:
-            for host, port in self.clouds[name].listens(part):
-                processes.check_free(host, port, f"{name}'s {part}")
-        services = [(name, part) for name, part in missing if part != GATEWAY]
-        home = environment.ensure(self.cache, report) if services else None
-        for name, part in missing:
-            self.clouds[name].pid_file(part).unlink(missing_ok=True)
-            if part == GATEWAY:
-                self.start_gateway(self.clouds[name])
-        launcher = self.launch(services, home) if home else None
-        try:
-            self.wait(missing, launcher, report, patience)
-        finally:
-            (self.directory / "orders.json").unlink(missing_ok=True)
+    def starter(self, report: Progress = lambda _line: None) -> Starter:
+        """Give what starts this lab's parts."""
+        return Starter(self.directory, self.clouds, self.gateway_command, self.cache, report)
 
     def start_gateway(self, cloud: Cloud) -> None:
-        """Start a cloud's gateway."""
-        variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-        command = [*self.gateway_command, "--config", str(cloud.gateway_config)]
-        processes.spawn(command, cloud.log(GATEWAY), variables, cloud.pid_file(GATEWAY))
+        """Start a cloud's gateway, without waiting for it."""
+        self.starter().start_gateway(cloud)
 
     def reload_gateway(self, name: str, *, started: Sequence[Part]) -> None:
         """Have a gateway that was running before read its configuration again: it has new peers."""
         process = self.process(name, GATEWAY)
         if process and (name, GATEWAY) not in started:
             process.signal(signal.SIGHUP)
-
-    def launch(self, services: Sequence[Part], home: environment.Environment) -> Process:
-        """Start services: write their configuration, then their orders, then run the zygotes."""
-        for name in dict.fromkeys(name for name, _ in services):
-            cloud = self.clouds[name]
-            for file, text in config.files(cloud, self.secrets(name), home.path).items():
-                state.write_private(cloud.etc / file, text)
-            shutil.copyfile(home.path / "etc" / "nova" / "api-paste.ini", cloud.etc / "nova-api-paste.ini")
-        orders = {
-            "templates": str(home.templates),
-            "servers": [self.order(self.clouds[name], part) for name, part in services],
-        }
-        path = self.directory / "orders.json"
-        state.write_private(path, json.dumps(orders))
-        # An environment of its own: proxies, PYTHON* and OS_* of whoever calls would reach the services otherwise.
-        variables = {
-            "PATH": f"{home.path / 'bin'}:{os.environ.get('PATH', os.defpath)}",
-            "HOME": str(self.directory),
-            "XDG_CACHE_HOME": str(home.path / "cache"),
-            "LANG": "C.UTF-8",
-            "PYTHONUNBUFFERED": "1",
-        }
-        main = Path(__file__).with_name("services") / "__main__.py"
-        return processes.spawn(
-            [str(home.python), "-I", str(main), str(path)], self.directory / "launcher.log", variables
-        )
-
-    def order(self, cloud: Cloud, kind: str) -> dict[str, Any]:
-        """Say what a server has to know; ``services.zygote`` describes it."""
-        known = self.secrets(cloud.name)
-        order: dict[str, Any] = {
-            "service": kind,
-            "cloud": cloud.name,
-            "host": cloud.backend_host,
-            "port": SERVICES[kind].port,
-            "etc": str(cloud.etc),
-            "databases": {name: str(path) for name, path in cloud.databases(kind).items()},
-            "log": str(cloud.log(kind)),
-            "pid": str(cloud.pid_file(kind)),
-        }
-        match kind:
-            case "identity":
-                order["done"] = str(cloud.directory / "run" / "accounts")
-                order["content"] = {
-                    "region": REGION,
-                    "admin_password": known.admin,
-                    "service_passwords": dict(known.services),
-                    "member": {"name": clients.MEMBER, "password": known.member, "project": clients.PROJECT},
-                    "catalog": {each: cloud.endpoint(each) for each in SERVICES},
-                    "names": {each: service.name for each, service in SERVICES.items()},
-                }
-            case "image":
-                order["store"] = str(cloud.images)
-            case "compute":
-                order["state"] = str(cloud.directory / "nova")
-                order["needs"] = [cloud.frontend("identity") + "/v3", cloud.frontend("placement") + "/"]
-        return order
-
-    def wait(self, missing: Sequence[Part], launcher: Process | None, report: "Reporter", patience: float) -> None:
-        """Wait until all that was started answers, or one of it has ended, or too long."""
-        left = list(missing)
-        deadline = time.monotonic() + patience
-        while left:
-            # Told first, judged afterwards: a process that ends in between is seen in the next round.
-            launching = launcher is not None and launcher.alive
-            for name, part in list(left):
-                cloud = self.clouds[name]
-                noted = processes.read(cloud.pid_file(part))
-                if noted is None and (part == GATEWAY or launching):
-                    continue
-                if noted is None or not noted.alive:
-                    raise LabError(f"{name}'s {part} ended while it started:\n{self.last_words(cloud, part)}")
-                if self.answers(cloud, part, 2):
-                    left.remove((name, part))
-                    report(f"{name} {part}")
-            if left and time.monotonic() > deadline:
-                names = ", ".join(f"{name}'s {part}" for name, part in left)
-                said = self.last_words(self.clouds[left[0][0]], left[0][1])
-                raise LabError(f"not ready after {patience:.0f} s: {names}. The first one's log:\n{said}")
-            if launcher:
-                processes.reap([launcher])
-            time.sleep(0.05)
-
-    def last_words(self, cloud: Cloud, part: str, lines: int = 15) -> str:
-        """Give the end of a part's log, or of the launcher's when it has none."""
-        for path in (cloud.log(part), self.directory / "launcher.log"):
-            text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-            if text.strip():
-                return "\n".join([f"({path})", *text.splitlines()[-lines:]])
-        return "(it has said nothing)"
 
     def fill(self, report: "Reporter") -> bool:
         """Give new clouds their first content; tell whether there were any."""
@@ -329,7 +235,7 @@ class Lab:
             self.stop_all()
             for cloud in self.clouds.values():
                 shutil.rmtree(cloud.directory, ignore_errors=True)
-            for name in (state.FILE, "clouds.yaml", "launcher.log", "orders.json", "lock"):
+            for name in (state.FILE, "clouds.yaml", CA, owners.CA_KEY, "launcher.log", "orders.json", "lock"):
                 (self.directory / name).unlink(missing_ok=True)
             # HOME of the services: what a library may have kept there.
             shutil.rmtree(self.directory / ".cache", ignore_errors=True)

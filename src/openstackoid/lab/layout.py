@@ -20,6 +20,8 @@ DEFAULT_CLOUDS = ("CloudOne", "CloudTwo")
 DEFAULT_ADDRESS = "127.0.1.0"
 GATEWAY = "gateway"
 ADMIN_PORT = 8700
+PEERING_PORT = 8443
+CA = "ca.crt"
 
 # A cloud's name goes into scopes (core.scope), folder names and entries of clouds.yaml.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -54,7 +56,8 @@ SERVICES: Mapping[str, Service] = MappingProxyType(
 class Cloud:
     """Where one cloud of a lab is.
 
-    ``directory`` holds all of it: ``etc/``, ``db/``, ``logs/``, ``run/``, ``images/``.
+    ``directory`` holds all of it: ``etc/``, ``db/``, ``logs/``, ``run/``, ``images/``. A ``federated`` cloud has an owner
+    of its own: keys, a certificate, and a door for other clouds.
     """
 
     name: str
@@ -62,6 +65,7 @@ class Cloud:
     backend_host: str
     frontend_host: str
     with_gateway: bool = True
+    federated: bool = True
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -96,6 +100,36 @@ class Cloud:
         return self.directory / "gateway.yaml"
 
     @property
+    def peering(self) -> str:
+        """URL where other clouds' gateways call, if the cloud is federated."""
+        return f"https://{self.frontend_host}:{PEERING_PORT}"
+
+    @property
+    def keys(self) -> Path:
+        """The keys that this cloud's federated tokens are signed and sealed with."""
+        return self.directory / "keys.json"
+
+    @property
+    def certificate(self) -> Path:
+        """What the peering door shows; signed by the lab's own authority."""
+        return self.etc / "peering.crt"
+
+    @property
+    def certificate_key(self) -> Path:
+        """Private key of the certificate."""
+        return self.etc / "peering.key"
+
+    @property
+    def ca(self) -> Path:
+        """Certificate of the lab's authority: who trusts it can call all peering doors of the lab."""
+        return self.directory.parent / CA
+
+    @property
+    def trust_password(self) -> Path:
+        """Password of the account with which the gateway makes projects for users of other clouds."""
+        return self.etc / "trust-password"
+
+    @property
     def audit(self) -> Path:
         """The gateway's audit trail, one JSON object a line."""
         return self.directory / "logs" / "audit.jsonl"
@@ -114,7 +148,7 @@ class Cloud:
         return self.directory / "run" / f"{part}.json"
 
     def database(self, name: str) -> Path:
-        """SQLite file of a database: keystone, glance, placement, neutron, nova_api, nova or nova_cell0."""
+        """SQLite file of a database: keystone, glance, placement, neutron, nova_api, nova, nova_cell0, or the gateway's trust."""
         return self.directory / "db" / f"{name}.sqlite"
 
     def databases(self, kind: str) -> Mapping[str, Path]:
@@ -129,7 +163,8 @@ class Cloud:
     def listens(self, part: str) -> tuple[tuple[str, int], ...]:
         """Give addresses and ports that a service or the gateway takes."""
         if part == GATEWAY:
-            return ((self.frontend_host, ADMIN_PORT), *((self.frontend_host, s.port) for s in SERVICES.values()))
+            ports = [ADMIN_PORT, *(service.port for service in SERVICES.values())]
+            return tuple((self.frontend_host, port) for port in [*ports, *([PEERING_PORT] if self.federated else [])])
         return ((self.backend_host, SERVICES[part].port),)
 
     def health(self, part: str) -> str:
@@ -139,7 +174,9 @@ class Cloud:
         return f"{self.backend(part)}/"
 
 
-def plan(directory: Path, names: Sequence[str], address: str, *, with_gateway: bool = True) -> dict[str, Cloud]:
+def plan(
+    directory: Path, names: Sequence[str], address: str, *, with_gateway: bool = True, federated: bool = True
+) -> dict[str, Cloud]:
     """Say where each cloud goes; the order of the names matters, since it gives the addresses.
 
     Raises:
@@ -148,7 +185,7 @@ def plan(directory: Path, names: Sequence[str], address: str, *, with_gateway: b
     check_names(names)
     networks = hosts(address, len(names))
     return {
-        name: Cloud(name, directory / name, backend, frontend, with_gateway)
+        name: Cloud(name, directory / name, backend, frontend, with_gateway, with_gateway and federated)
         for name, (backend, frontend) in zip(names, networks, strict=True)
     }
 

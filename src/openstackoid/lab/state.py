@@ -1,4 +1,4 @@
-"""What a lab remembers in its folder: which clouds it has, and each cloud's passwords.
+"""What a lab remembers in its folder: which clouds it has, how they meet, and each cloud's passwords.
 
 Everything here may hold passwords, so files are made for their owner only, from the first byte on.
 """
@@ -7,9 +7,10 @@ import json
 import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Literal
 
 from .config import Secrets
 from .errors import LabError
@@ -18,13 +19,55 @@ FILE = "lab.json"
 ACCOUNTS = ("nova", "glance", "neutron", "placement")
 
 
+Trust = Literal["federated", "pass-through"]
+Projects = Literal["each", "same"]
+
+# What cannot be changed on a lab that exists: each value, as one says it of a lab.
+SAID: Mapping[str, Mapping[object, str]] = MappingProxyType(
+    {
+        "with_gateway": {True: "has gateways", False: "has no gateways"},
+        "trust": {"federated": "has clouds of different owners", "pass-through": "passes tokens through"},
+        "projects": {
+            "each": "has a project for each project of another cloud",
+            "same": "has the same projects everywhere",
+        },
+        "pseudonyms": {True: "gives its users pseudonyms", False: "gives its users no pseudonyms"},
+    }
+)
+
+
 @dataclass(frozen=True)
 class State:
-    """Which clouds a lab has, in the order that gave them their addresses."""
+    """Which clouds a lab has, in the order that gave them their addresses, and how they meet.
+
+    Attributes:
+        clouds: their names.
+        address: the first one's network.
+        with_gateway: whether a gateway stands before each.
+        trust: `federated`, as clouds of different owners meet, or `pass-through`, as those of one owner may.
+        projects: `each` project of another cloud has one of its own here, or the `same` id stands for both.
+        pseudonyms: whether the clouds hide from each other who their users are.
+    """
 
     clouds: tuple[str, ...]
     address: str
     with_gateway: bool
+    trust: Trust = "federated"
+    projects: Projects = "each"
+    pseudonyms: bool = False
+
+    @property
+    def federated(self) -> bool:
+        """Whether the clouds meet as those of different owners; without gateways they do not meet at all."""
+        return self.with_gateway and self.trust == "federated"
+
+    @property
+    def meeting(self) -> str:
+        """Say how the clouds meet."""
+        if not self.federated:
+            return SAID["trust"]["pass-through"] if self.with_gateway else SAID["with_gateway"][False]
+        told = (SAID["trust"]["federated"], SAID["projects"][self.projects], SAID["pseudonyms"][self.pseudonyms])
+        return ", ".join(told)
 
 
 def default_directory() -> Path:
@@ -49,12 +92,25 @@ def load(directory: Path) -> State | None:
     """Read what lab is in a folder, if one is."""
     path = directory / FILE
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return State(tuple(found["clouds"]), found["address"], found["with_gateway"])
+        return parse(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
         raise LabError(f"{path} is damaged ({error!r}); delete it, or the whole folder, to begin anew") from error
+
+
+def parse(document: Mapping[str, Any]) -> State:
+    """Read what `save` has written, of before there was a choice of trust too: tokens passed through then.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is not that.
+    """
+    modes = {name: document[name] for name in SAID if name in document}
+    found = State(tuple(document["clouds"]), document["address"], **{"trust": "pass-through", **modes})
+    for name, values in SAID.items():
+        if getattr(found, name) not in values:
+            raise ValueError(f"{name}: {getattr(found, name)!r}")
+    return found
 
 
 def save(directory: Path, state: State) -> None:
@@ -62,31 +118,36 @@ def save(directory: Path, state: State) -> None:
     write_private(directory / FILE, json.dumps(asdict(state), indent=2) + "\n")
 
 
-def merge(
-    found: State | None, clouds: Sequence[str], address: str | None, *, with_gateway: bool | None, defaults: State
-) -> State:
+def merge(found: State | None, clouds: Sequence[str], address: str | None, *, defaults: State, **wanted: Any) -> State:
     """Say which clouds a lab has after it was asked for ``clouds``: those that it had, then new ones.
 
     A cloud keeps its address for as long as it lives: it is in its catalog, and in its users' files.
 
+    Args:
+        found: the lab that exists, if one does.
+        clouds: names that are asked for.
+        address: the network that is asked for, or None for any.
+        defaults: what a new lab is where nothing is asked for.
+        wanted: other fields of a State that are asked for, or None for any.
+
     Raises:
-        LabError: the lab exists and is elsewhere, or has gateways where none are wanted.
+        LabError: the lab exists and is elsewhere, or its clouds meet in another way.
     """
+    wanted = {name: value for name, value in wanted.items() if value is not None}
     if found is None:
-        return State(
-            tuple(clouds) or defaults.clouds,
-            address or defaults.address,
-            defaults.with_gateway if with_gateway is None else with_gateway,
-        )
+        made = replace(defaults, clouds=tuple(clouds) or defaults.clouds, address=address or defaults.address, **wanted)
+        if not made.federated and wanted.keys() & {"projects", "pseudonyms"}:
+            raise LabError(f"projects and pseudonyms are of clouds of different owners; this lab {made.meeting}")
+        return made
     if address is not None and address != found.address:
         raise LabError(
             f"this lab is at {found.address}, not at {address}: 'openstackoid lab reset' first, or take another --dir"
         )
-    if with_gateway is not None and with_gateway != found.with_gateway:
-        has = "has gateways" if found.with_gateway else "has no gateways"
-        raise LabError(f"this lab {has}: 'openstackoid lab reset' first, or take another --dir")
-    new = [name for name in clouds if name not in found.clouds]
-    return State((*found.clouds, *new), found.address, found.with_gateway)
+    for name, value in wanted.items():
+        has = getattr(found, name)
+        if value != has:
+            raise LabError(f"this lab {SAID[name][has]}: 'openstackoid lab reset' first, or take another --dir")
+    return replace(found, clouds=(*found.clouds, *(name for name in clouds if name not in found.clouds)))
 
 
 def secrets_of(directory: Path, random: Callable[[], str] = lambda: secrets.token_urlsafe(18)) -> Secrets:

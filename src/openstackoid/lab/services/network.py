@@ -44,13 +44,13 @@ def make_schema(folder: Path, urls: dict[str, str]) -> None:
         rules = rule_migration(config)
         for rule in rules.default_template_rules:
             fields = dict(rule)
-            attribute = connection.execute(
+            made: Any = connection.execute(
                 sa.insert(rules.standardattr).values(
                     description=fields.pop("description"), resource_type=rules.table_name
                 )
-            ).inserted_primary_key[0]
+            )
             table = head.get_metadata().tables[rules.table_name]
-            connection.execute(sa.insert(table).values(**fields, standard_attr_id=attribute))
+            connection.execute(sa.insert(table).values(**fields, standard_attr_id=made.inserted_primary_key[0]))
     engine.dispose()
     command.stamp(config, "heads")
 

@@ -1,0 +1,99 @@
+"""One request on its way: what is known of it, and what is decided of how it goes on."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+from urllib.parse import unquote_plus
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from openstackoid.core.catalog import Cloud
+from openstackoid.core.ids import Ids
+from openstackoid.core.scope import Scope
+from openstackoid.gateway.audit import Record
+from openstackoid.gateway.frontends import Frontends, Place
+
+NO_SCOPE: Final = Scope()
+_FORMS: Final = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
+_OVERRIDE: Final = re.compile(r"x[-_](?:http[-_])?method(?:[-_]override)?\Z", re.IGNORECASE)
+# Changes status and JSON of an answer; None leaves it as it came, to the byte.
+Edit: TypeAlias = Callable[[int, Any], tuple[int, Any] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where requests come in.
+
+    Attributes:
+        cloud: this cloud, with the URLs that are seen through this door.
+        frontends: which service is where.
+        peers: whether other clouds' gateways call here, and nobody else.
+        https: whether the gateway itself ends TLS here.
+    """
+
+    cloud: Cloud
+    frontends: Frontends
+    peers: bool
+    https: bool
+
+
+@dataclass(slots=True)
+class Call:
+    """A request that was read and is to be sent on.
+
+    Attributes:
+        headers: what may be passed on; tokens and scope are taken out.
+        auth, subject: the tokens, without scopes.
+        scope: what the request's way follows.
+        sender: the scope of who sends it, which differs when a service validates another's token.
+        text: the scope as it came on a header or a token, None if it came otherwise.
+    """
+
+    request: web.BaseRequest
+    record: Record
+    door: Door
+    place: Place
+    hops: tuple[str, ...]
+    headers: CIMultiDict[str]
+    auth: str | None = None
+    subject: str | None = None
+    scope: Scope = NO_SCOPE
+    sender: Scope = NO_SCOPE
+    text: str | None = None
+
+    @property
+    def path(self) -> str:
+        """The path inside the service, encoded as it came, without a query."""
+        return self.place.path.partition("?")[0]
+
+
+def overrides(call: Call) -> bool:
+    """Whether a request might become another one behind the rules that it was compared with.
+
+    Routes, in front of glance and nova, takes another method from a query or a form: `GET /v2/images/ID?_method=DELETE` deletes
+    (routes/middleware.py, `use_method_override`). Others take it from a header.
+    """
+    query = call.place.path.partition("?")[2]
+    return (
+        "_method" in unquote_plus(query)
+        or call.request.content_type in _FORMS
+        or any(_OVERRIDE.match(name) for name in call.request.headers)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a request goes on.
+
+    Attributes:
+        edit: what becomes of the answer's JSON.
+        there, back: ids in the request, and in the answer.
+        taught: a federated token that stands for the user's in every request, and until when (Unix seconds).
+    """
+
+    edit: Edit | None = None
+    there: Ids | None = None
+    back: Ids | None = None
+    taught: tuple[str, float] | None = None

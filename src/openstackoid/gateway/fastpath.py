@@ -1,0 +1,189 @@
+"""Teaches the HAProxy in front what the gateway has decided, so that the next request like it need not come here.
+
+What is taught is a decision for a scope, letter by letter (`haproxy.maps`), and the federated token that stands for a user's. It lasts
+until an agreement or a peer changes, or the gateway starts: then all is forgotten. A token lasts `trust.recheck` seconds, after which the gateway
+asks Keystone again; one whose revocation passes by is forgotten at once. The gateway alone writes to the maps; a client cannot.
+"""
+
+import asyncio
+import sys
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from openstackoid.core import scope as scopes
+from openstackoid.core.catalog import Cloud
+from openstackoid.core.routing import READS, Facts, Federation, Local, Reject, Remote, decide
+from openstackoid.core.scope import Scope
+from openstackoid.gateway import headers as heads
+from openstackoid.gateway.calls import Call, Way
+from openstackoid.haproxy import maps
+from openstackoid.haproxy.admin import Admin, AdminError
+from openstackoid.haproxy.maps import Entry
+from openstackoid.haproxy.plan import ADMIN, PEERS, TOKENS, WAYS
+
+_LOOK: Final = 0.5  # seconds between two looks at what has changed
+_MOST: Final = 8192  # tokens, and ways, that HAProxy is taught by one worker
+_QUIET: Final = 10.0  # seconds between two words about an HAProxy that does not answer
+# Requests whose decision depends on more than service, method and scope: the gateway's rule for each of them must say the same.
+_WRITES: Final = ("/v2.1/servers", "/v2.1/servers/x/os-volume_attachments", "/v2.1/flavors")
+
+
+class FastPath:
+    """The maps of the HAProxy in front.
+
+    Args:
+        directory: where they are.
+        reachable: cloud -> service type -> URL, of peers that HAProxy may reach directly; and names in certificates.
+    """
+
+    def __init__(self, directory: Path, reachable: Callable[[], tuple[Mapping[str, Cloud], Mapping[str, str]]]) -> None:
+        self._directory = directory
+        self._admin = Admin(directory / ADMIN)
+        self._reachable = reachable
+        self._ways: set[str] = set()
+        # Key -> (when it ends, the user's token), the oldest first.
+        self._tokens: OrderedDict[str, tuple[float, str]] = OrderedDict()
+        self._places: list[Entry] | None = None
+        self._generation: object = None
+        self._working: set[asyncio.Task[None]] = set()
+        self._spoke = 0.0
+
+    def start(self, generation: Callable[[], object]) -> None:
+        """Forget what an earlier gateway taught, and follow what changes.
+
+        Args:
+            generation: differs from what it was when decisions may differ.
+        """
+        self._spawn(self._follow(generation))
+
+    async def stop(self) -> None:
+        """Stop following; HAProxy keeps what it knows."""
+        for task in list(self._working):
+            task.cancel()
+        await asyncio.gather(*self._working, return_exceptions=True)
+
+    def learned(
+        self,
+        call: Call,
+        decision: Local | Remote,
+        way: Way,
+        explicit: Scope,
+        federation: Federation,
+        *,
+        federated: bool,
+    ) -> None:
+        """Teach what was decided for a request, if all like it are decided so."""
+        service, text, reads = call.place.service, call.text, call.request.method in READS
+        if text is None or not maps.is_writable(text) or not _always(service, reads, call.scope, federation, decision):
+            return
+        written = scopes.format(explicit)
+        if isinstance(decision, Local):
+            value = "P" if service == "identity" else f"L{heads.MARK}{written}"
+        elif service == "identity":
+            return  # what is asked of another cloud's Keystone needs more than a map
+        elif not federated:
+            value = f"T{decision.cloud}|{written}"
+        elif way.taught is None or call.auth is None:
+            return
+        else:
+            value = f"R{decision.cloud}|"
+            token, until = way.taught
+            key = maps.digest(call.auth, decision.cloud, text)
+            self._tokens[key] = (until, call.auth)
+            self._tokens.move_to_end(key)
+            self._spawn(self._put(TOKENS, Entry(key, f"{int(until)}:{token}")))
+        key = maps.way(service, text, reads=reads)
+        if len(self._ways) >= _MOST:
+            self._spawn(self._forget_ways())
+        self._ways.add(key)
+        self._spawn(self._put(WAYS, Entry(key, value)))
+
+    def forget(self, token: str) -> None:
+        """Have HAProxy forget a user's token: it was revoked."""
+        keys = [key for key, (_, own) in self._tokens.items() if own == token]
+        for key in keys:
+            del self._tokens[key]
+        if keys:
+            self._spawn(self._admin.drop(self._directory / TOKENS, keys))
+
+    async def _follow(self, generation: Callable[[], object]) -> None:
+        while True:
+            try:
+                if self._generation != (now := generation()):
+                    await self._forget_ways()
+                    await self._admin.clear(self._directory / TOKENS)
+                    self._tokens.clear()
+                    self._generation = now
+                await self._move()
+                await self._expire()
+            except AdminError as error:
+                self._generation = None  # a new HAProxy knows nothing; an old one must forget
+                self._complain(error)
+            await asyncio.sleep(_LOOK)
+
+    async def _forget_ways(self) -> None:
+        self._ways.clear()
+        await self._admin.clear(self._directory / WAYS)
+
+    async def _move(self) -> None:
+        """Tell HAProxy where peers are, when that has changed; and the file, for when it starts again."""
+        clouds, names = self._reachable()
+        services = {name: dict(cloud.services) for name, cloud in clouds.items()}
+        addresses = {}
+        for host in {urlsplit(url).hostname or "" for each in services.values() for url in each.values()}:
+            try:
+                found = await asyncio.get_running_loop().getaddrinfo(host, None)
+            except OSError:
+                continue
+            addresses[host] = str(found[0][4][0])
+        places = maps.places(services, addresses, names)
+        if places != self._places:
+            await self._admin.replace(self._directory / PEERS, places)
+            fresh = self._directory / f".{PEERS}.new"
+            fresh.write_text(maps.text(places))
+            fresh.replace(self._directory / PEERS)
+            self._places = places
+
+    async def _expire(self) -> None:
+        """Delete tokens whose time is over, and the oldest of too many: HAProxy itself never does."""
+        now = time.time()
+        late = [key for key, (until, _) in self._tokens.items() if until <= now]
+        late += list(self._tokens)[: max(0, len(self._tokens) - _MOST)]
+        for key in late:
+            self._tokens.pop(key, None)
+        if late:
+            await self._admin.drop(self._directory / TOKENS, dict.fromkeys(late))
+
+    async def _put(self, name: str, entry: Entry) -> None:
+        await self._admin.put(self._directory / name, entry)
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        async def safely() -> None:
+            try:
+                await work
+            except (AdminError, OSError) as error:
+                self._complain(error)
+
+        task = asyncio.create_task(safely())
+        self._working.add(task)
+        task.add_done_callback(self._working.discard)
+
+    def _complain(self, error: Exception) -> None:
+        now = time.monotonic()
+        if now - self._spoke > _QUIET:
+            self._spoke = now
+            print(f"fast path: {error}", file=sys.stderr, flush=True)
+
+
+def _always(service: str, reads: bool, scope: Scope, federation: Federation, decision: Local | Remote) -> bool:
+    """Whether every such request of this scope is decided the same."""
+    method = "GET" if reads else "POST"
+    paths = _WRITES if service == "compute" and not reads else ("/",)
+    same = (decide(Facts(service, method, path), scope, federation) for path in paths)
+    return all(
+        not isinstance(each, Reject) and type(each) is type(decision) and each.cloud == decision.cloud for each in same
+    )

@@ -1,0 +1,168 @@
+"""Asks this cloud's own Keystone: what a token is, and for projects that stand for those of other clouds.
+
+A token may validate itself (see `identity`), so the first needs no account. The second does: `trust.account`.
+"""
+
+import asyncio
+import hashlib
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+import aiohttp
+import orjson
+
+from openstackoid.core.catalog import Json
+from openstackoid.core.errors import BackendTimeoutError, BackendUnreachableError, ProjectError
+from openstackoid.gateway import headers as heads
+from openstackoid.gateway.config import Catalog, Trust
+from openstackoid.gateway.peers import reason
+
+_MOST: Final = 8192  # tokens that are remembered
+_LIMIT: Final = aiohttp.ClientTimeout(total=30)
+_OK: Final = 200
+_CREATED: Final = 201
+_CONFLICT: Final = 409
+
+
+def project_name(peer: str, foreign: str) -> str:
+    """The name of the project that stands for a peer's: 64 characters at most, and no other project's of any peer.
+
+    A digest of both, since "A-b" with "c" must not be "A" with "b-c".
+    """
+    digest = hashlib.sha256(f"{peer}\0{foreign}".encode()).hexdigest()
+    return f"{peer[:31]}-{digest[:32]}"
+
+
+class Keystone:
+    """This cloud's Keystone.
+
+    Args:
+        base: base URL of its backend.
+        session: connections.
+        trust: how long an answer is believed, and the account for projects.
+    """
+
+    def __init__(self, base: str, session: aiohttp.ClientSession, trust: Trust) -> None:
+        self._base = base
+        self._session = session
+        self._trust = trust
+        # Token -> when it was asked (monotonic), and what Keystone said; the longest unused first.
+        self._known: OrderedDict[str, tuple[float, Json | None]] = OrderedDict()
+        self._asking: dict[str, asyncio.Task[Json | None]] = {}
+
+    async def token(self, token: str, *, fresh: bool = False) -> Json | None:
+        """What a token of this cloud is: Keystone's `token` object without its catalog; None if it is not valid.
+
+        Args:
+            token: as the user sent it.
+            fresh: do not believe an earlier answer.
+
+        Raises:
+            PeerError: Keystone does not answer.
+        """
+        known = self._known.get(token)
+        if known and not fresh and time.monotonic() - known[0] < self._trust.recheck:
+            self._known.move_to_end(token)
+            return known[1]
+        # One question for all who wait for it; one that began before `fresh` was said is of that moment as well.
+        if token not in self._asking:
+            task = self._asking[token] = asyncio.create_task(self._ask(token))
+            task.add_done_callback(lambda _: self._asking.pop(token, None))
+        return await asyncio.shield(self._asking[token])
+
+    async def is_service(self, token: str | None) -> bool:
+        """Whether a token is valid here and of a service of this cloud, as `service_token_roles` says."""
+        body = await self.token(token) if token else None
+        names = {role["name"].lower() for role in body.get("roles", [])} if body else set()
+        return bool(names & {role.lower() for role in self._trust.service_roles})
+
+    def forget(self, token: str) -> None:
+        """Believe nothing of a token any more: it was revoked."""
+        self._known.pop(token, None)
+
+    async def project(self, name: str, domain: str, description: str) -> str:
+        """The id of the project of this name, made if there is none.
+
+        Raises:
+            ProjectError: it cannot be had.
+        """
+        if self._trust.account is None:
+            raise ProjectError(
+                "A project must be made for users of another cloud, and the gateway has no account for that: trust.account."
+            )
+        token = await self._login(self._trust.account)
+        body = {"project": {"name": name, "domain_id": domain, "description": description, "enabled": True}}
+        status, answer = await self._call("POST", "/v3/projects", token, body)
+        if status == _CREATED:
+            return str(answer["project"]["id"])
+        if status == _CONFLICT:
+            # Another worker, or this one before it was killed: what is there is what was meant.
+            status, answer = await self._call(
+                "GET", f"/v3/projects?name={quote(name)}&domain_id={quote(domain)}", token
+            )
+            if status == _OK and answer.get("projects"):
+                return str(answer["projects"][0]["id"])
+        raise ProjectError(f"Keystone refused to make the project {name} in the domain {domain}, with status {status}.")
+
+    async def _ask(self, token: str) -> Json | None:
+        headers = {heads.AUTH: token, heads.SUBJECT: token}
+        status, answer = await self._request("GET", "/v3/auth/tokens?nocatalog", headers)
+        if status >= 500:  # noqa: PLR2004
+            raise BackendUnreachableError(f"This cloud's identity service answered {status} when asked about a token.")
+        body = answer.get("token") if status == _OK else None
+        self._known[token] = (time.monotonic(), body)
+        self._known.move_to_end(token)
+        while len(self._known) > _MOST:
+            self._known.popitem(last=False)
+        return body
+
+    async def _login(self, account: Catalog) -> str:
+        user = {
+            "name": account.username,
+            "domain": {"name": account.user_domain_name},
+            "password": account.password_file.read_text().strip(),
+        }
+        project = {"name": account.project_name, "domain": {"name": account.project_domain_name}}
+        identity = {"methods": ["password"], "password": {"user": user}}
+        body = {"auth": {"identity": identity, "scope": {"project": project}}}
+        url = f"{account.auth_url}/auth/tokens"
+        try:
+            async with self._session.post(
+                url,
+                data=orjson.dumps(body),
+                headers={"Content-Type": "application/json"},
+                timeout=_LIMIT,
+                allow_redirects=False,
+            ) as answer:
+                if answer.status == _CREATED:
+                    return answer.headers[heads.SUBJECT]
+                raise ProjectError(
+                    f"Keystone refused the gateway's account {account.username} with status {answer.status}."
+                )
+        except (aiohttp.ClientError, OSError, TimeoutError, KeyError) as error:
+            raise ProjectError(f"Keystone cannot be asked for a project: {reason(error)}.") from None
+
+    async def _call(self, method: str, path: str, token: str, body: Json | None = None) -> tuple[int, Json]:
+        headers = {heads.AUTH: token, "Content-Type": "application/json"}
+        return await self._request(method, path, headers, orjson.dumps(body) if body else None)
+
+    async def _request(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None
+    ) -> tuple[int, Json]:
+        try:
+            async with self._session.request(
+                method, self._base + path, headers=headers, data=body, timeout=_LIMIT, allow_redirects=False
+            ) as answer:
+                document: Any = orjson.loads(await answer.read() or b"{}")
+                return answer.status, document if isinstance(document, dict) else {}
+        except TimeoutError:
+            raise BackendTimeoutError("This cloud's identity service did not answer in time.") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise BackendUnreachableError(
+                f"This cloud's identity service cannot be reached: {reason(error)}."
+            ) from None
+        except orjson.JSONDecodeError:
+            raise BackendUnreachableError("This cloud's identity service answered with what is no JSON.") from None

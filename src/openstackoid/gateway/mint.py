@@ -1,0 +1,246 @@
+"""On the way out: federated tokens instead of our users' own, minted from what our Keystone says, and kept while they are young.
+
+What was revoked at home is minted no more at once: every minting asks Keystone. A token that was minted before is used again
+while Keystone, asked every `trust.recheck` seconds, still knows its user's token, and until half of its life is over.
+"""
+
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from urllib.parse import urlencode
+
+import aiohttp
+import orjson
+
+from openstackoid.core import scope as scopes
+from openstackoid.core.catalog import Json
+from openstackoid.core.errors import (
+    ExchangeError,
+    PeerAnswerError,
+    PeerTimeoutError,
+    PeerUnreachableError,
+    RoleError,
+    RuleError,
+    TokenError,
+    TokenScopeError,
+)
+from openstackoid.core.scope import Name, Scope
+from openstackoid.gateway import metrics
+from openstackoid.gateway.agreements import Agreements
+from openstackoid.gateway.config import Trust
+from openstackoid.gateway.keystone import Keystone
+from openstackoid.gateway.peers import reason
+from openstackoid.trust import tokens
+from openstackoid.trust.rules import Rule, allowed
+from openstackoid.trust.tokens import Claims, Named
+
+EXCHANGE: Final = "/openstackoid/v1/token"
+GRANT: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
+JWT: Final = "urn:ietf:params:oauth:token-type:jwt"
+ACCESS: Final = "urn:ietf:params:oauth:token-type:access_token"
+_MOST: Final = 8192
+_LIMIT: Final = aiohttp.ClientTimeout(total=15)
+_OK: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Minted:
+    """A federated token and whose it is.
+
+    Attributes:
+        token: for one peer.
+        user, project: ids in this cloud.
+        pseudonym: who the user is to the peer.
+        agreement: id of the peer's grant.
+        renew: when to mint the next one, expires: when it ends (Unix seconds).
+        limited: whether an application credential's rules say for which requests it may be used.
+    """
+
+    token: str
+    user: str
+    project: str
+    pseudonym: str
+    agreement: str
+    renew: float
+    expires: float
+    limited: bool = False
+
+
+class Mint:
+    """Makes and keeps federated tokens of one cloud's users.
+
+    Args:
+        cloud: this cloud's name.
+        agreements: with whom.
+        keystone: who knows our users.
+        session: connections to peers.
+        trust: times.
+    """
+
+    def __init__(
+        self, cloud: str, agreements: Agreements, keystone: Keystone, session: aiohttp.ClientSession, trust: Trust
+    ) -> None:
+        self._cloud = cloud
+        self._agreements = agreements
+        self._keystone = keystone
+        self._session = session
+        self._trust = trust
+        self._kept: OrderedDict[tuple[str, str, str], Minted] = OrderedDict()
+        self._generation = agreements.generation
+        self._exchanged: OrderedDict[tuple[str, str], tuple[float, str]] = OrderedDict()
+
+    async def for_peer(self, token: str, peer: str, scope: Scope, asked: Rule | None = None) -> Minted:
+        """A federated token for a peer, instead of one of our users' tokens.
+
+        Args:
+            token: of this cloud, plain.
+            peer: the cloud that shall believe it.
+            scope: explicit; it is signed.
+            asked: the request that it is for; None when the caller gets the token itself, for whatever it likes.
+
+        Raises:
+            TokenError: our Keystone does not know the token.
+            TokenScopeError: it is for no project, or an application credential does not allow the request.
+            AgreementError, RoleError: the agreement does not allow it.
+        """
+        grant = self._agreements.theirs(peer).id or ""
+        if self._generation != self._agreements.generation:  # other keys, or other terms
+            self._generation = self._agreements.generation
+            self._kept.clear()
+            self._exchanged.clear()
+        key = (token, peer, scopes.format(scope))
+        kept, now = self._kept.get(key), time.time()
+        young = kept is not None and kept.agreement == grant and now < kept.renew
+        body = await self._keystone.token(token, fresh=not young)
+        if body is None:
+            raise TokenError(f"The token is not valid in {self._cloud}, its own cloud.")
+        _within_limits(body, asked)
+        if kept is not None and young:
+            metrics.MINTED.labels("kept").inc()
+            self._kept.move_to_end(key)
+            return kept
+        metrics.MINTED.labels("signed").inc()
+        minted = self._kept[key] = self._minted(token, body, peer, scope)
+        while len(self._kept) > _MOST:
+            self._kept.popitem(last=False)
+        return minted
+
+    def forget(self, token: str) -> None:
+        """Use nothing any more that was minted for a token: it was revoked."""
+        self._keystone.forget(token)
+        for key in [key for key in self._kept if key[0] == token]:
+            del self._kept[key]
+
+    async def again(self, claims: Claims, third: str, actor: str) -> Minted:
+        """A token for a third cloud, for a peer that shows one of ours.
+
+        Args:
+            claims: of the token that the peer shows, verified.
+            third: the cloud that shall believe the new one.
+            actor: the peer.
+
+        Raises:
+            RuleError: the signed scope does not lead there.
+            TokenError: the user's own token is not valid any more.
+            TokenScopeError: it is an application credential's, limited to some requests: nobody there would know which.
+            AgreementError, RoleError: our agreement with the third cloud does not allow it.
+        """
+        if Name(third) not in {expression for _, expression in claims.scope.entries}:
+            raise RuleError(f"The token's scope does not lead to {third}, so {actor} gets no token for it.")
+        own = tokens.unseal(claims.sealed, self._agreements.keys)
+        body = await self._keystone.token(own, fresh=True)
+        if body is None:
+            raise TokenError(f"The user's token is not valid any more in {self._cloud}, its own cloud.")
+        _within_limits(body, None)
+        return self._minted(own, body, third, claims.scope, actor)
+
+    async def exchange(self, token: str, claims: Claims, third: str) -> str:
+        """Have a token for a third cloud from a visitor's home (RFC 8693).
+
+        Raises:
+            PeerError: home does not answer.
+            ExchangeError: home refuses, with its reason.
+        """
+        key, now = (token, third), time.time()
+        renew, known = self._exchanged.get(key, (0.0, ""))
+        if now < renew:
+            return known
+        url = self._agreements.ours(claims.issuer).url + EXCHANGE
+        form = {
+            "grant_type": GRANT,
+            "subject_token": token,
+            "subject_token_type": JWT,
+            "audience": third,
+            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            "client_assertion": self._agreements.spoken(claims.issuer),
+        }
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+        try:
+            async with self._session.post(
+                url, data=urlencode(form), headers=headers, timeout=_LIMIT, allow_redirects=False
+            ) as answer:
+                document = orjson.loads(await answer.content.read(1 << 16))
+        except TimeoutError:
+            raise PeerTimeoutError(
+                f"{claims.issuer}, the user's own cloud, did not answer when asked for a token for {third}."
+            ) from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise PeerUnreachableError(
+                f"{claims.issuer}, the user's own cloud, cannot be asked for a token for {third}: {reason(error)}."
+            ) from None
+        except orjson.JSONDecodeError:
+            raise PeerAnswerError(f"{claims.issuer} answered a token exchange with what is no JSON.") from None
+        if answer.status != _OK or not isinstance(document.get("access_token"), str):
+            refused = document.get("error") if isinstance(document, dict) else None
+            told = str(refused.get("message"))[:500] if isinstance(refused, dict) else f"status {answer.status}"
+            raise ExchangeError(f"{claims.issuer}, the user's own cloud, gives no token for {third}: {told}")
+        life = float(document.get("expires_in", 0))
+        self._exchanged[key] = (now + life / 2, document["access_token"])
+        while len(self._exchanged) > _MOST:
+            self._exchanged.popitem(last=False)
+        return str(document["access_token"])
+
+    def _minted(self, token: str, body: Json, peer: str, scope: Scope, actor: str | None = None) -> Minted:
+        statement, keys, now = self._agreements.theirs(peer), self._agreements.keys, int(time.time())
+        user, project = _of(body["user"]), body.get("project")
+        if not project:
+            raise TokenScopeError(
+                f"The token is for no project of {self._cloud}; in {peer} it needs one. Log in with a project."
+            )
+        roles = tuple(role["name"] for role in body.get("roles", []))
+        if not {role.lower() for role in roles} & set(statement.roles):
+            counting = ", ".join(statement.roles) or "none"
+            raise RoleError(f"None of the user's roles ({', '.join(roles)}) counts in {peer}; these do: {counting}.")
+        expires = min(now + self._trust.lifetime, int(datetime.fromisoformat(body["expires_at"]).timestamp()))
+        if expires <= now:
+            raise TokenError("The token has expired.")
+        shown, seen = user, _of(project)
+        if self._agreements.ours(peer).grant.pseudonyms:
+            other = tokens.pseudonym(user.id, peer, keys)
+            shown = Named(other, other, self._cloud, self._cloud)
+            seen = Named(seen.id, seen.id, self._cloud, self._cloud)
+        sealed = tokens.seal(token, keys, now)
+        grant = statement.id or ""
+        claims = Claims(
+            self._cloud, peer, tokens.new_id(), now, expires, grant, shown, seen, roles, scope, sealed, actor
+        )
+        renew = now + (expires - now) / 2
+        limited = "access_rules" in (body.get("application_credential") or {})
+        return Minted(tokens.sign(claims, keys), user.id, seen.id, shown.id, grant, renew, expires, limited)
+
+
+def _within_limits(body: Json, asked: Rule | None) -> None:
+    """Hold an application credential to its access rules: in the other cloud nobody knows them."""
+    rules = (body.get("application_credential") or {}).get("access_rules")
+    if rules is None:
+        return
+    limits = tuple(Rule(rule["service"], rule["method"], rule["path"]) for rule in rules)
+    if asked is None or not allowed(limits, asked.service, asked.method, asked.path):
+        raise TokenScopeError("The application credential's access rules do not allow this request.")
+
+
+def _of(entity: Json) -> Named:
+    domain = entity["domain"]
+    return Named(entity["id"], entity["name"], domain["id"], domain["name"])

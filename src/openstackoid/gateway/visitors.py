@@ -1,0 +1,297 @@
+"""Users of other clouds, with federated tokens: who they are here, and what the agreement with their home lets them do.
+
+A request crosses the border once: there the agreement's rules, roles and rate hold, and ids are mapped. Towards our own
+services the token gets the inner mark; what they ask of each other with it is work that has been let in, as with service tokens in
+keystonemiddleware (auth_token/__init__.py, `validate_allowed_request`), and needs no rule of its own.
+"""
+
+import hashlib
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+from aiohttp import web
+
+from openstackoid.core.errors import (
+    AgreementError,
+    HomeError,
+    RateError,
+    RoleError,
+    RuleError,
+    TokenError,
+)
+from openstackoid.core.ids import Ids
+from openstackoid.core.routing import Remote
+from openstackoid.gateway import headers as heads
+from openstackoid.gateway import metrics
+from openstackoid.gateway.agreements import Agreements
+from openstackoid.gateway.bodies import missing, token_body
+from openstackoid.gateway.calls import Call, Way, overrides
+from openstackoid.gateway.config import Trust
+from openstackoid.gateway.frontends import is_version_document
+from openstackoid.gateway.identity import LocalCatalog, is_token
+from openstackoid.gateway.keystone import Keystone
+from openstackoid.gateway.mint import Mint
+from openstackoid.gateway.rates import Rates
+from openstackoid.gateway.residents import clean
+from openstackoid.trust import tokens
+from openstackoid.trust.agreements import Agreement
+from openstackoid.trust.rules import allowed
+from openstackoid.trust.tokens import Claims
+
+_MOST: Final = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """A user of another cloud, with a token that its home signed for this one.
+
+    Attributes:
+        token: without a mark.
+        inner: whether our own service passes it on.
+    """
+
+    token: str
+    claims: Claims
+    agreement: Agreement
+    inner: bool
+
+    @property
+    def user(self) -> str:
+        """The user's id here. It is made of home's name and id, so no cloud can name one of our users, or another cloud's."""
+        return local_user(self.claims.issuer, self.claims.user.id)
+
+
+class Visitors:
+    """What is done with their requests.
+
+    Args:
+        cloud: this cloud's name.
+        agreements: with their homes.
+        keystone: who knows our services, and makes projects.
+        catalog: ours.
+        mint: gets tokens for third clouds.
+        trust: times.
+    """
+
+    def __init__(
+        self,
+        cloud: str,
+        agreements: Agreements,
+        keystone: Keystone,
+        catalog: LocalCatalog,
+        mint: Mint,
+        trust: Trust,
+    ) -> None:
+        self._cloud = cloud
+        self._agreements = agreements
+        self._keystone = keystone
+        self._catalog = catalog
+        self._mint = mint
+        self._trust = trust
+        self._rates = Rates()
+        self._verified: OrderedDict[str, Claims] = OrderedDict()
+        self._generation = -1
+        self._projects: dict[tuple[str, str, str], str] = {}
+
+    def read(self, text: str) -> Visitor:
+        """Whose token it is; that its time is right is not said yet.
+
+        Raises:
+            TokenError: it is not good, or not for this cloud.
+            AgreementError: the agreement that it was made under is not in force.
+        """
+        token, inner = tokens.unmarked(text, self._agreements.keys)
+        claims = self._claims(token)
+        agreement = self._agreements.ours(claims.issuer)
+        if claims.agreement != agreement.id:
+            raise AgreementError(
+                f"The token was made under another agreement than the one between {self._cloud} and {claims.issuer} now."
+            )
+        return Visitor(token, claims, agreement, inner)
+
+    async def admit(self, visitor: Visitor, call: Call) -> None:
+        """Let a request in, or not.
+
+        Raises:
+            TokenError: the token's time is not now.
+            RuleError, RoleError, RateError: the agreement does not allow the request.
+        """
+        self.note(visitor, call)
+        await self._in_time(visitor, call)
+        grant, home = visitor.agreement.grant, visitor.claims.issuer
+        if visitor.inner:
+            return
+        method, path, service = call.request.method, call.path, call.place.service
+        if overrides(call):
+            raise RuleError(
+                f"{self._cloud} takes no requests that change their method on the way (_method) from other clouds."
+            )
+        looks = method in {"GET", "HEAD"} and is_version_document(path) and service in grant.offered
+        if not looks and not allowed(grant.allows, service, method, path):
+            raise RuleError(
+                f"{self._cloud}'s agreement with {home} has no rule that allows {method} {service} {path}. "
+                f"It allows something of: {', '.join(grant.offered) or 'nothing'}."
+            )
+        if not self._roles(visitor):
+            raise RoleError(
+                f"None of the user's roles ({', '.join(visitor.claims.roles)}) counts in {self._cloud}; these do: "
+                f"{', '.join(sorted(grant.roles))}."
+            )
+        if grant.rate is not None and not self._rates.take(visitor.agreement.id, grant.rate):
+            raise RateError(
+                f"{self._cloud} takes {grant.rate:g} requests a second from users of {home}. Try again in a second."
+            )
+
+    async def local(self, visitor: Visitor, call: Call) -> Way:
+        """To our own backend.
+
+        Raises:
+            HomeError: it is for Keystone.
+            ProjectError: no project could be had.
+        """
+        if call.place.service == "identity" and not is_version_document(call.place.path):
+            raise HomeError(
+                f"{visitor.claims.issuer}'s users are unknown to {self._cloud}'s identity service: ask their own."
+            )
+        if not visitor.inner:
+            clean(call.headers)
+        call.headers[heads.AUTH] = tokens.marked(visitor.token, self._agreements.keys)
+        project = await self._project(visitor)
+        call.record.local_project = project
+        if visitor.inner:
+            return Way()
+        return _ids(visitor, project)
+
+    async def remote(self, visitor: Visitor, call: Call, decision: Remote) -> Way:
+        """To another cloud that the signed scope names: home, with the token that it made; a third, with one for it.
+
+        Raises:
+            HomeError: it is for a Keystone.
+            OpenStackoidError: home gives no token for the third cloud.
+        """
+        clean(call.headers)
+        if call.place.service == "identity":
+            raise HomeError(
+                f"{decision.cloud}'s identity service is asked by its own users, in {decision.cloud} itself."
+            )
+        claims = visitor.claims
+        third = decision.cloud != claims.issuer
+        token = await self._mint.exchange(visitor.token, claims, decision.cloud) if third else visitor.token
+        call.headers[heads.AUTH] = token
+        if not visitor.inner:
+            return Way()
+        # Between clouds ids are those of the user's home.
+        way = _ids(visitor, await self._project(visitor))
+        return Way(there=way.back, back=way.there)
+
+    async def validated(self, visitor: Visitor, call: Call, asker: str | None) -> web.Response:
+        """Answer a service that asks what a federated token is, as our Keystone would.
+
+        Raises:
+            TokenError: who asks has no valid token of this cloud.
+            HomeError: it is to be revoked.
+        """
+        self.note(visitor, call)
+        if call.request.method not in {"GET", "HEAD"} or not is_token(call.path):
+            raise HomeError(f"Only {visitor.claims.issuer}, the token's own cloud, can do that.")
+        itself = asker is not None and tokens.unmarked(asker, self._agreements.keys)[0] == visitor.token
+        if not itself and (asker is None or await self._keystone.token(asker) is None):
+            raise TokenError("The request you have made requires authentication.")
+        query = call.request.query
+        if not await self._counts(visitor, asker, allow_expired=query.get("allow_expired") in {"1", "true", "True"}):
+            return missing("its time is over, or has not come")
+        roles = self._roles(visitor)
+        if not roles:
+            return missing("no role of its user counts here")
+        project = await self._project(visitor)
+        call.record.local_project = project
+        entries = [] if "nocatalog" in query else self._catalog.entries(project)
+        body = orjson.dumps(
+            {
+                "token": token_body(
+                    visitor.claims, visitor.user, visitor.agreement.grant.projects, roles, project, entries
+                )
+            }
+        )
+        headers = {heads.SUBJECT: call.subject or "", "Vary": heads.AUTH}
+        return web.Response(body=body, content_type="application/json", headers=headers)
+
+    def note(self, visitor: Visitor, call: Call) -> None:
+        """Write into the audit whose request it is."""
+        record, claims = call.record, visitor.claims
+        record.home, record.user, record.project = claims.issuer, claims.user.id, claims.project.id
+        record.local_user, record.agreement = visitor.user, visitor.agreement.id
+
+    def _claims(self, token: str) -> Claims:
+        if self._generation != self._agreements.generation:
+            self._verified.clear()
+            self._generation = self._agreements.generation
+        claims = self._verified.get(token)
+        if claims is not None:
+            metrics.VERIFIED.labels("known").inc()
+            self._verified.move_to_end(token)
+            return claims
+        metrics.VERIFIED.labels("verified").inc()
+        home, audience = tokens.issuer(token)
+        if audience != self._cloud or home == self._cloud:
+            raise TokenError(f"The token is {home}'s for {audience}, not for {self._cloud}.")
+        claims = tokens.verify(token, self._agreements.ring(home))
+        self._verified[token] = claims
+        while len(self._verified) > _MOST:
+            self._verified.popitem(last=False)
+        return claims
+
+    async def _in_time(self, visitor: Visitor, call: Call) -> None:
+        now, claims = time.time(), visitor.claims
+        if claims.early(now, self._trust.skew):
+            raise TokenError(f"The token is from the future: compare the clocks of {self._cloud} and {claims.issuer}.")
+        if not claims.expired(now, self._trust.skew):
+            return
+        # As keystonemiddleware: work that began may end, where a service of this cloud says that it is its work.
+        service = call.headers.get(heads.SERVICE) if visitor.inner else None
+        if service is None or not await self._counts(visitor, service, allow_expired=True):
+            raise TokenError(
+                f"The token has expired. {claims.issuer}, its own cloud, makes a new one for each request."
+            )
+
+    async def _counts(self, visitor: Visitor, asker: str | None, *, allow_expired: bool) -> bool:
+        now, claims = time.time(), visitor.claims
+        if claims.early(now, self._trust.skew):
+            return False
+        if not claims.expired(now, self._trust.skew):
+            return True
+        late = claims.expired(now, self._trust.skew + self._trust.allow_expired_window)
+        return allow_expired and not late and await self._keystone.is_service(asker)
+
+    def _roles(self, visitor: Visitor) -> list[str]:
+        mapping = visitor.agreement.grant.roles
+        return sorted({mapping[role.lower()] for role in visitor.claims.roles if role.lower() in mapping})
+
+    async def _project(self, visitor: Visitor) -> str:
+        """The project here that stands for the visitor's."""
+        projects, home, foreign = visitor.agreement.grant.projects, visitor.claims.issuer, visitor.claims.project.id
+        if projects.kind == "same":
+            return foreign
+        if projects.kind == "one":
+            return projects.where or foreign
+        key = (home, foreign, projects.where or "")
+        if key not in self._projects:
+            self._projects[key] = await self._agreements.project(
+                self._keystone, home, foreign, projects.where or "default"
+            )
+        return self._projects[key]
+
+
+def local_user(home: str, user: str) -> str:
+    """The id here of another cloud's user: 32 hex digits, as Keystone's."""
+    return hashlib.sha256(f"{home}\0{user}".encode()).hexdigest()[:32]
+
+
+def _ids(visitor: Visitor, project: str) -> Way:
+    """What becomes of ids at the border: home's on the way in, ours on the way out."""
+    claims = visitor.claims
+    there = Ids({claims.project.id: project}, {claims.user.id: visitor.user})
+    return Way(there=there, back=Ids({project: claims.project.id}, {visitor.user: claims.user.id}))

@@ -1,0 +1,94 @@
+"""HAProxy's admin socket: a few commands, one connection each (HAProxy management guide, 9.3)."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from openstackoid.core.errors import OpenStackoidError
+from openstackoid.haproxy.maps import Entry
+
+_PIECE: Final = 8192  # bytes of commands at a time: a payload over tune.bufsize hangs the socket
+_PATIENCE: Final = 5.0  # seconds
+
+
+class AdminError(OpenStackoidError):
+    """HAProxy does not answer at its admin socket, or refuses a command."""
+
+    status = 502
+    code = "haproxy.refused"
+
+
+class Admin:
+    """The admin socket of a running HAProxy.
+
+    Args:
+        path: the socket.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def ask(self, command: str) -> str:
+        """The answer to a command, or to several with `;` between them.
+
+        Raises:
+            AdminError: nobody answers.
+        """
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                reader, writer = await asyncio.open_unix_connection(self._path)
+                try:
+                    writer.write(command.encode() + b"\n")
+                    await writer.drain()
+                    return (await reader.read()).decode("utf-8", "replace").strip()
+                finally:
+                    writer.close()
+                    with contextlib.suppress(OSError):
+                        await writer.wait_closed()
+        except (OSError, TimeoutError) as error:
+            raise AdminError(f"HAProxy does not answer at {self._path}: {type(error).__name__}.") from None
+
+    async def put(self, name: Path, entry: Entry) -> None:
+        """Set one entry of a map, whether it was there or not."""
+        await self._quietly(f"del map {name} {entry.key};add map {name} {entry.key} {entry.value}", "not found")
+
+    async def drop(self, name: Path, keys: Iterable[str]) -> None:
+        """Delete entries of a map."""
+        for piece in _pieces(f"del map {name} {key}" for key in keys):
+            await self._quietly(piece, "not found")
+
+    async def clear(self, name: Path) -> None:
+        """Delete all entries of a map."""
+        await self._quietly(f"clear map {name}")
+
+    async def replace(self, name: Path, entries: Iterable[Entry]) -> None:
+        """Put other entries in the place of all of a map's, at once: no request sees half of them."""
+        told = await self.ask(f"prepare map {name}")
+        version = told.rpartition(" ")[2]
+        if not version.isdigit():
+            raise AdminError(f"HAProxy has no map {name}: {told}")
+        for piece in _pieces(f"add map @{version} {name} {entry.key} {entry.value}" for entry in entries):
+            await self._quietly(piece)
+        await self._quietly(f"commit map @{version} {name}")
+
+    async def _quietly(self, command: str, *expected: str) -> None:
+        """A command that says nothing when it is well."""
+        told = await self.ask(command)
+        wrong = [line for line in told.splitlines() if line.strip() and not any(text in line for text in expected)]
+        if wrong:
+            raise AdminError(f"HAProxy refused a command at {self._path}: {wrong[0]}")
+
+
+def _pieces(commands: Iterable[str]) -> Iterable[str]:
+    piece: list[str] = []
+    size = 0
+    for command in commands:
+        if piece and size + len(command) > _PIECE:
+            yield ";".join(piece)
+            piece, size = [], 0
+        piece.append(command)
+        size += len(command) + 1
+    if piece:
+        yield ";".join(piece)

@@ -1,0 +1,79 @@
+"""The three maps, by which HAProxy knows what the gateway taught it. Pure.
+
+    ways.map     SERVICE|R|SCOPE  ->  what a scope means for a service, reading (R) or writing (W)
+                     L!SCOPE!{...}    this cloud; the explicit scope goes on the token
+                     P                this cloud's Keystone, which reads plain tokens
+                     T<cloud>|{...}   a peer of the same owner: the token passes, the explicit scope goes along
+                     R<cloud>|        a peer of another owner: the token is replaced
+    tokens.map   SHA1 of TOKEN|CLOUD|SCOPE  ->  EXPIRY:TOKEN    what replaces a token there, until when (Unix seconds)
+    peers.map    CLOUD|SERVICE    ->  IP|PORT|HOST|PREFIX|TLS-NAME    where a peer's service is
+
+HAProxy has no scope language: a scope that it was not taught, letter by letter, goes to the gateway.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+# What stands in a map's line and in a command of the admin socket without being quoted.
+_WRITABLE: Final = re.compile(r"[!-:=-\[\]-~]{1,4096}\Z")
+LONGEST_SCOPE: Final = 4096  # characters that HAProxy takes
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of a map."""
+
+    key: str
+    value: str
+
+    def __post_init__(self) -> None:
+        if not is_writable(self.key) or not is_writable(self.value):
+            raise ValueError("a map's keys and values have neither spaces nor ; < \\ nor control characters")
+
+
+def is_writable(text: str) -> bool:
+    """Whether a text can stand in a map as it is."""
+    return _WRITABLE.match(text) is not None
+
+
+def way(service: str, scope: str, *, reads: bool) -> str:
+    """The key of a way."""
+    return f"{service}|{'R' if reads else 'W'}|{scope}"
+
+
+def digest(token: str, cloud: str, scope: str) -> str:
+    """The key of a token: HAProxy's `sha1,hex`. The token is a secret, so that nobody finds another text of this digest."""
+    return hashlib.sha1(f"{token}|{cloud}|{scope}".encode(), usedforsecurity=False).hexdigest().upper()
+
+
+def places(
+    peers: Mapping[str, Mapping[str, str]], addresses: Mapping[str, str], names: Mapping[str, str]
+) -> list[Entry]:
+    """`peers.map`.
+
+    Args:
+        peers: cloud -> service type -> base URL; those that HAProxy may reach directly.
+        addresses: host of a URL -> its IP address; services of hosts that are missing are left out.
+        names: cloud -> name in its certificate, where that is not the URL's host.
+    """
+    found = []
+    for cloud, services in sorted(peers.items()):
+        for kind, url in sorted(services.items()):
+            parts = urlsplit(url)
+            ip = addresses.get(parts.hostname or "")
+            if ip is None:
+                continue
+            tls = parts.scheme == "https"
+            port = parts.port or (443 if tls else 80)
+            name = names.get(cloud, parts.hostname or "") if tls else ""
+            found.append(Entry(f"{cloud}|{kind}", f"{ip}|{port}|{parts.netloc}|{parts.path}|{name}"))
+    return found
+
+
+def text(entries: list[Entry]) -> str:
+    """A map's file."""
+    return "".join(f"{entry.key} {entry.value}\n" for entry in entries)

@@ -1,0 +1,90 @@
+"""What HAProxy has to know, as values."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+ADMIN: Final = "admin.sock"
+CONFIGURATION: Final = "haproxy.cfg"
+WAYS: Final = "ways.map"
+TOKENS: Final = "tokens.map"
+PEERS: Final = "peers.map"
+
+
+class Pair(Protocol):
+    """PEM files of a certificate and its key."""
+
+    @property
+    def certificate(self) -> Path: ...  # noqa: D102
+    @property
+    def key(self) -> Path: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service behind a front.
+
+    Attributes:
+        kind: official service type.
+        prefix: path below which users call it, without a slash at its end; empty if it has an address of its own.
+        backend: HOST:PORT of the service itself.
+        tls: whether the service itself speaks TLS.
+        direct: whether HAProxy may hand requests to it without the gateway: the links in its answers are right as they are.
+    """
+
+    kind: str
+    prefix: str
+    backend: str
+    tls: bool
+    direct: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """One address that HAProxy takes.
+
+    Attributes:
+        address: ADDRESS:PORT.
+        certificate: PEM file with certificate and key, or None for plain HTTP.
+        services: what users call there; none where peers call, which all goes to the gateway.
+    """
+
+    address: str
+    certificate: Path | None
+    services: tuple[Service, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All of a cloud's fast path.
+
+    Attributes:
+        cloud: its name.
+        fronts: addresses.
+        gateway: host where the gateway listens, at the fronts' ports.
+        directory: where configuration, maps and errors are.
+        ca: PEM file of who signs for peers and TLS backends; None for the system's.
+        connect, idle, grace: seconds, as the gateway's timeouts.
+        threads: of HAProxy; None for one a core.
+        pems: file that HAProxy reads -> certificate and key that it is made of.
+    """
+
+    cloud: str
+    fronts: tuple[Front, ...]
+    gateway: str
+    directory: Path
+    ca: Path | None
+    connect: float
+    idle: float
+    grace: float
+    threads: int | None = None
+    pems: tuple[tuple[Path, Pair], ...] = ()
+
+    @property
+    def socket(self) -> Path:
+        """HAProxy's admin socket."""
+        return self.directory / ADMIN
+
+    def file(self, name: str) -> Path:
+        """A file of the fast path: also the name of a map at the admin socket."""
+        return self.directory / name

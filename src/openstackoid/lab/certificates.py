@@ -1,0 +1,130 @@
+"""The lab's own certificate authority, and the certificates that it signs: for TLS at the gateways' peering doors.
+
+All have what RFC 5280 asks for (names, key usage, key identifiers), since Python 3.13 checks with ``VERIFY_X509_STRICT``.
+Files that are there are kept, except those that end soon, and those that do not belong together.
+"""
+
+import ipaddress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from .state import write_private
+
+LIFE = timedelta(days=365)
+LIFE_OF_AUTHORITY = timedelta(days=3650)
+# Clocks differ, and a machine's may have been set back a little.
+BACKDATED = timedelta(days=1)
+RENEWED = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A certificate and its private key."""
+
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+
+
+def authority(certificate: Path, key: Path, now: datetime) -> Pair:
+    """Read the authority of a lab, or make it."""
+    found = read(certificate, key, now)
+    if found:
+        return found
+    fresh = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "openstackoid lab")])
+    made = begin(name, fresh, now, LIFE_OF_AUTHORITY).issuer_name(name)
+    made = made.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    made = made.add_extension(usages(signs_certificates=True), critical=True)
+    pair = Pair(made.sign(fresh, hashes.SHA256()), fresh)
+    write(pair, certificate, key)
+    return pair
+
+
+def ensure(certificate: Path, key: Path, signer: Pair, name: str, address: str, now: datetime) -> bool:
+    """Make the certificate of a server at an IP address, unless a good one is there; tell whether it is new."""
+    found = read(certificate, key, now)
+    if found and is_for(found.certificate, signer, address):
+        return False
+    fresh = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    identifier = signer.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    made = begin(subject, fresh, now, LIFE).issuer_name(signer.certificate.subject)
+    made = made.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+    made = made.add_extension(usages(signs_certificates=False), critical=True)
+    made = made.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+    made = made.add_extension(
+        x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), critical=False
+    )
+    made = made.add_extension(
+        x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False
+    )
+    write(Pair(made.sign(signer.key, hashes.SHA256()), fresh), certificate, key)
+    return True
+
+
+def begin(
+    subject: x509.Name, key: ec.EllipticCurvePrivateKey, now: datetime, life: timedelta
+) -> x509.CertificateBuilder:
+    """Begin a certificate with what all have."""
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - BACKDATED)
+        .not_valid_after(now + life)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    )
+
+
+def usages(*, signs_certificates: bool) -> x509.KeyUsage:
+    """Say what a key is for: certificates, or the handshakes of a server."""
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def read(certificate: Path, key: Path, now: datetime) -> Pair | None:
+    """Read a pair that is whole, belongs together and goes on for a while."""
+    try:
+        found = x509.load_pem_x509_certificate(certificate.read_bytes())
+        private = load_pem_private_key(key.read_bytes(), None)
+    except (OSError, ValueError):
+        return None
+    if not isinstance(private, ec.EllipticCurvePrivateKey) or private.public_key() != found.public_key():
+        return None
+    good = found.not_valid_before_utc <= now <= found.not_valid_after_utc - RENEWED
+    return Pair(found, private) if good else None
+
+
+def is_for(certificate: x509.Certificate, signer: Pair, address: str) -> bool:
+    """Tell whether a certificate is of this authority and for this address."""
+    try:
+        certificate.verify_directly_issued_by(signer.certificate)
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
+        return False
+    return ipaddress.ip_address(address) in names.get_values_for_type(x509.IPAddress)
+
+
+def write(pair: Pair, certificate: Path, key: Path) -> None:
+    """Write both, the key for its owner only. The key first: a certificate that is there means a whole pair."""
+    private = pair.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    write_private(key, private.decode())
+    write_private(certificate, pair.certificate.public_bytes(Encoding.PEM).decode())

@@ -1,0 +1,56 @@
+"""What makes each cloud of a lab the cloud of an owner of its own: keys, a certificate, an account for mapped projects.
+
+Each owner knows the others by the fingerprints of their keys, as operators who have met would. One thing is shared, the
+authority for TLS, as owners share those of the public Web.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from openstackoid.trust import keys
+
+from . import certificates, state
+from .config import Secrets
+from .layout import CA, Cloud
+
+CA_KEY = "ca.key"
+
+
+def equip(
+    directory: Path, clouds: Mapping[str, Cloud], secrets: Mapping[str, Secrets], now: datetime | None = None
+) -> tuple[dict[str, str], list[str]]:
+    """Make what is missing of all that.
+
+    Args:
+        directory: the lab's.
+        clouds: those that are federated; their ``etc`` folders exist.
+        secrets: of each cloud.
+        now: the present, or another time in tests.
+
+    Returns:
+        The fingerprint of each cloud's key, and the clouds of which a file has changed that their gateways read.
+    """
+    now = now or datetime.now(UTC)
+    before = authority_of(directory)
+    signer = certificates.authority(directory / CA, directory / CA_KEY, now)
+    renewed = before != authority_of(directory)
+    fingerprints, changed = {}, []
+    for name, cloud in clouds.items():
+        there = cloud.keys.exists()
+        fingerprints[name] = (keys.read(cloud.keys) if there else keys.create(cloud.keys)).fingerprint
+        fresh = [
+            not there,
+            renewed,
+            state.write_private(cloud.trust_password, secrets[name].admin),
+            certificates.ensure(cloud.certificate, cloud.certificate_key, signer, name, cloud.frontend_host, now),
+        ]
+        if any(fresh):
+            changed.append(name)
+    return fingerprints, changed
+
+
+def authority_of(directory: Path) -> bytes | None:
+    """Give the authority's certificate as it is in its file."""
+    path = directory / CA
+    return path.read_bytes() if path.exists() else None

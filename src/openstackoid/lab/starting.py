@@ -1,0 +1,160 @@
+"""Start parts of a lab, all at the same time, and wait until they answer.
+
+Gateways are started one by one. The services get their configuration, then their *orders* (``services.zygote`` describes
+them), and are forked by one process that has imported what they share.
+"""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import clients, config, environment, processes, state
+from .errors import LabError
+from .layout import GATEWAY, REGION, SERVICES, Cloud
+from .processes import Process
+
+Progress = Callable[[str], None]
+Part = tuple[str, str]
+"""A cloud's name, and a service type or ``gateway``."""
+
+
+def answers(cloud: Cloud, part: str, patience: float) -> bool:
+    """Tell whether a part of a cloud answers."""
+    return processes.answers(cloud.health(part), patience, exactly=200 if part == GATEWAY else None)
+
+
+@dataclass(frozen=True)
+class Starter:
+    """Starts parts of a lab.
+
+    Attributes:
+        directory: the lab's folder.
+        clouds: all of the lab.
+        gateway_command: what is run as a gateway, with ``--config FILE`` added.
+        cache: where the services' environment is kept.
+        report: called with one line for each step that is done.
+    """
+
+    directory: Path
+    clouds: Mapping[str, Cloud]
+    gateway_command: Sequence[str]
+    cache: Path
+    report: Progress
+
+    def start(self, missing: Sequence[Part], patience: float) -> None:
+        """Start these, all at the same time, and wait for them."""
+        for name, part in missing:
+            for host, port in self.clouds[name].listens(part):
+                processes.check_free(host, port, f"{name}'s {part}")
+        services = [(name, part) for name, part in missing if part != GATEWAY]
+        home = environment.ensure(self.cache, self.report) if services else None
+        for name, part in missing:
+            self.clouds[name].pid_file(part).unlink(missing_ok=True)
+            if part == GATEWAY:
+                self.start_gateway(self.clouds[name])
+        launcher = self.launch(services, home) if home else None
+        try:
+            self.wait(missing, launcher, patience)
+        finally:
+            (self.directory / "orders.json").unlink(missing_ok=True)
+
+    def start_gateway(self, cloud: Cloud) -> None:
+        """Start a cloud's gateway."""
+        variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        command = [*self.gateway_command, "--config", str(cloud.gateway_config)]
+        processes.spawn(command, cloud.log(GATEWAY), variables, cloud.pid_file(GATEWAY))
+
+    def launch(self, services: Sequence[Part], home: environment.Environment) -> Process:
+        """Start services: write their configuration, then their orders, then run the zygotes."""
+        for name in dict.fromkeys(name for name, _ in services):
+            cloud = self.clouds[name]
+            for file, text in config.files(cloud, state.secrets_of(cloud.directory), home.path).items():
+                state.write_private(cloud.etc / file, text)
+            shutil.copyfile(home.path / "etc" / "nova" / "api-paste.ini", cloud.etc / "nova-api-paste.ini")
+        orders = {
+            "templates": str(home.templates),
+            "servers": [self.order(self.clouds[name], part) for name, part in services],
+        }
+        path = self.directory / "orders.json"
+        state.write_private(path, json.dumps(orders))
+        # An environment of its own: proxies, PYTHON* and OS_* of whoever calls would reach the services otherwise.
+        variables = {
+            "PATH": f"{home.path / 'bin'}:{os.environ.get('PATH', os.defpath)}",
+            "HOME": str(self.directory),
+            "XDG_CACHE_HOME": str(home.path / "cache"),
+            "LANG": "C.UTF-8",
+            "PYTHONUNBUFFERED": "1",
+        }
+        main = Path(__file__).with_name("services") / "__main__.py"
+        return processes.spawn(
+            [str(home.python), "-I", str(main), str(path)], self.directory / "launcher.log", variables
+        )
+
+    def order(self, cloud: Cloud, kind: str) -> dict[str, Any]:
+        """Say what a server has to know; ``services.zygote`` describes it."""
+        known = state.secrets_of(cloud.directory)
+        order: dict[str, Any] = {
+            "service": kind,
+            "cloud": cloud.name,
+            "host": cloud.backend_host,
+            "port": SERVICES[kind].port,
+            "etc": str(cloud.etc),
+            "databases": {name: str(path) for name, path in cloud.databases(kind).items()},
+            "log": str(cloud.log(kind)),
+            "pid": str(cloud.pid_file(kind)),
+        }
+        match kind:
+            case "identity":
+                order["done"] = str(cloud.directory / "run" / "accounts")
+                order["content"] = {
+                    "region": REGION,
+                    "admin_password": known.admin,
+                    "service_passwords": dict(known.services),
+                    "member": {"name": clients.MEMBER, "password": known.member, "project": clients.PROJECT},
+                    "catalog": {each: cloud.endpoint(each) for each in SERVICES},
+                    "names": {each: service.name for each, service in SERVICES.items()},
+                }
+            case "image":
+                order["store"] = str(cloud.images)
+            case "compute":
+                order["state"] = str(cloud.directory / "nova")
+                order["needs"] = [cloud.frontend("identity") + "/v3", cloud.frontend("placement") + "/"]
+        return order
+
+    def wait(self, missing: Sequence[Part], launcher: Process | None, patience: float) -> None:
+        """Wait until all that was started answers, or one of it has ended, or too long."""
+        left = list(missing)
+        deadline = time.monotonic() + patience
+        while left:
+            # Told first, judged afterwards: a process that ends in between is seen in the next round.
+            launching = launcher is not None and launcher.alive
+            for name, part in list(left):
+                cloud = self.clouds[name]
+                noted = processes.read(cloud.pid_file(part))
+                if noted is None and (part == GATEWAY or launching):
+                    continue
+                if noted is None or not noted.alive:
+                    raise LabError(f"{name}'s {part} ended while it started:\n{self.last_words(cloud, part)}")
+                if answers(cloud, part, 2):
+                    left.remove((name, part))
+                    self.report(f"{name} {part}")
+            if left and time.monotonic() > deadline:
+                names = ", ".join(f"{name}'s {part}" for name, part in left)
+                said = self.last_words(self.clouds[left[0][0]], left[0][1])
+                raise LabError(f"not ready after {patience:.0f} s: {names}. The first one's log:\n{said}")
+            if launcher:
+                processes.reap([launcher])
+            time.sleep(0.05)
+
+    def last_words(self, cloud: Cloud, part: str, lines: int = 15) -> str:
+        """Give the end of a part's log, or of the launcher's when it has none."""
+        for path in (cloud.log(part), self.directory / "launcher.log"):
+            text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+            if text.strip():
+                return "\n".join([f"({path})", *text.splitlines()[-lines:]])
+        return "(it has said nothing)"

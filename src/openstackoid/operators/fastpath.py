@@ -1,0 +1,183 @@
+"""`openstackoid haproxy`: the fast path's configuration, from the file that the gateway reads."""
+
+import argparse
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from openstackoid.core.errors import ConfigError
+from openstackoid.core.services import service_type
+from openstackoid.gateway import backends, config
+from openstackoid.gateway.app import trusted
+from openstackoid.gateway.config import Config, Tls
+from openstackoid.gateway.forward import Pool
+from openstackoid.haproxy import render as rendering
+from openstackoid.haproxy.admin import Admin, AdminError
+from openstackoid.haproxy.plan import CONFIGURATION, PEERS, TOKENS, WAYS, Front, Plan, Service
+
+_LEARNED: Final = frozenset({WAYS, TOKENS, PEERS})
+_PATIENCE: Final = 20.0  # seconds until a reload must be over
+
+
+def render(arguments: argparse.Namespace) -> int:
+    """Write the configuration, maps and errors."""
+    plan = _plan(arguments)
+    changed = _write(plan)
+    for name in changed:
+        print(f"{plan.file(name)}: written")
+    if not changed:
+        print(f"{plan.directory}: nothing has changed")
+    return 0
+
+
+def check(arguments: argparse.Namespace) -> int:
+    """Have HAProxy itself say whether it can serve this, without touching what is in force."""
+    plan = _plan(arguments)
+    with tempfile.TemporaryDirectory(prefix="openstackoid-haproxy-") as folder:
+        tried = _plan(arguments, Path(folder))
+        _write(tried)
+        print(_checked(tried).replace(folder, str(plan.directory)))
+    slow = [service.kind for front in plan.fronts for service in front.services if not service.direct]
+    if slow:
+        print(
+            f"Through the gateway always, since their frontend has a path that their backend has not: {', '.join(slow)}."
+        )
+    return 0
+
+
+def apply(arguments: argparse.Namespace) -> int:
+    """Put it in force: nothing to do, or a reload that no connection notices."""
+    plan = _plan(arguments)
+    with tempfile.TemporaryDirectory(prefix="openstackoid-haproxy-") as folder:
+        tried = _plan(arguments, Path(folder))
+        _write(tried)
+        _checked(tried)
+    changed = _write(plan)
+    if not changed:
+        print("nothing has changed; peers and what is learned follow by themselves")
+        return 0
+    asyncio.run(_reload(plan))
+    print(f"in force: {', '.join(changed)}")
+    return 0
+
+
+def plan_of(found: Config, bases: dict[str, str], directory: Path | None = None) -> Plan:
+    """What HAProxy has to know of a configuration.
+
+    Args:
+        found: with a `haproxy` section.
+        bases: official service type -> base URL of the backend.
+        directory: where the files go; the configuration's if not given.
+
+    Raises:
+        ConfigError: no `haproxy` section.
+    """
+    if found.haproxy is None:
+        raise ConfigError("expected a haproxy section in the gateway's configuration: haproxy: {gateway: 127.0.0.3}")
+    folder = directory or found.haproxy.directory
+    fronts: dict[str, list[Service]] = {}
+    for kind, service in found.services.items():
+        official = service_type(kind) or kind
+        parts, prefix = urlsplit(bases[official]), urlsplit(service.frontend).path
+        port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+        place = Service(official, prefix, f"{parts.hostname}:{port}", parts.scheme == "https", parts.path == prefix)
+        fronts.setdefault(service.address, []).append(place)
+    certificate = folder / "front.pem" if found.tls else None
+    listed = [Front(address, certificate, tuple(services)) for address, services in fronts.items()]
+    if found.peering:
+        listed.append(Front(found.peering.address, folder / "peering.pem" if found.peering.tls else None, ()))
+    times = found.timeouts
+    return Plan(
+        found.cloud,
+        tuple(listed),
+        found.haproxy.gateway,
+        folder,
+        found.ca,
+        times.connect,
+        times.idle,
+        times.grace,
+        found.haproxy.threads,
+        _pems(found, folder),
+    )
+
+
+def _plan(arguments: argparse.Namespace, directory: Path | None = None) -> Plan:
+    found = config.load(arguments.config)
+    return plan_of(found, asyncio.run(_bases(found)), directory or arguments.out)
+
+
+async def _bases(found: Config) -> dict[str, str]:
+    pool = Pool(found.timeouts, trusted(found))
+    try:
+        return dict((await backends.find(found, pool.shared)).bases)
+    finally:
+        await pool.close()
+
+
+def _pems(found: Config, folder: Path) -> tuple[tuple[Path, Tls], ...]:
+    pairs = (("front.pem", found.tls), ("peering.pem", found.peering.tls if found.peering else None))
+    return tuple((folder / name, tls) for name, tls in pairs if tls)
+
+
+def _write(plan: Plan) -> list[str]:
+    """Write what differs, each file whole; maps that HAProxy learns are only made, never emptied."""
+    plan.directory.mkdir(parents=True, exist_ok=True, mode=0o750)
+    wanted = rendering.files(plan)
+    for path, tls in plan.pems:
+        wanted[path.name] = f"{tls.certificate.read_text().rstrip()}\n{tls.key.read_text()}"
+    changed = []
+    for name, text in wanted.items():
+        path = plan.file(name)
+        if path.exists() and (name in _LEARNED or path.read_text() == text):
+            continue
+        fresh = path.with_name(f".{name}.new")
+        fresh.unlink(missing_ok=True)
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(text)
+        fresh.replace(path)
+        changed.append(name)
+    return changed
+
+
+def _checked(plan: Plan) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603 - no part of it comes from others
+            ["haproxy", "-c", "-f", str(plan.file(CONFIGURATION))],  # noqa: S607 - where the system has it
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    except FileNotFoundError:
+        raise ConfigError("expected the program haproxy, 2.6 or later: apt-get install haproxy") from None
+    told = (done.stdout + done.stderr).strip()
+    if done.returncode:
+        raise ConfigError(f"HAProxy refuses the configuration:\n{told}")
+    return told
+
+
+async def _reload(plan: Plan) -> None:
+    """Have the master start new workers; the old ones finish what they have (management guide, 4)."""
+    admin, master = Admin(plan.socket), Admin(plan.file("master.sock"))
+    before = await admin.ask("show info")
+    await master.ask("reload")
+    end = time.monotonic() + _PATIENCE
+    while time.monotonic() < end:
+        try:
+            if _pid(await admin.ask("show info")) != _pid(before):
+                return
+        except AdminError:
+            pass  # between the two
+        await asyncio.sleep(0.1)
+    print(f"HAProxy did not reload within {_PATIENCE:g} s; see its log.", file=sys.stderr)
+    raise AdminError(f"HAProxy did not reload within {_PATIENCE:g} s.")
+
+
+def _pid(told: str) -> str:
+    return next((line for line in told.splitlines() if line.startswith("Pid:")), "")

@@ -1,0 +1,76 @@
+"""`openstackoid key`: this cloud's keys. Nothing secret of them is ever printed."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from openstackoid.core.errors import ConfigError
+from openstackoid.operators import registry
+from openstackoid.operators.output import as_json, table, when
+from openstackoid.trust import keys
+
+
+def new(arguments: argparse.Namespace) -> int:
+    """Make the first keys. The configuration cannot be whole before they are there, so only trust.keys of it is read."""
+    path = arguments.file or _path(arguments.config)
+    made = keys.create(path)
+    print(f"{path}: new keys, for the user who runs the gateway alone to read (mode 600).")
+    _tell(made.fingerprint)
+    return 0
+
+
+def show(arguments: argparse.Namespace) -> int:
+    """The fingerprint, and the keys."""
+    _, trust = registry.trusted(arguments)
+    found = keys.load(trust.keys, trust.keys_env, trust.keys_command)
+    if arguments.format == "json":
+        print(as_json({"fingerprint": found.fingerprint, "keys": found.listed()}))
+        return 0
+    print(f"fingerprint {found.fingerprint}\n")
+    rows = [
+        (each["kid"], each["use"], each["state"], when(each["from"]), when(each["until"])) for each in found.listed()
+    ]
+    print(table(("Key", "Use", "State", "From", "Until"), rows))
+    return 0
+
+
+def rotate(arguments: argparse.Namespace) -> int:
+    """Make new keys."""
+    path = arguments.file or _path(arguments.config)
+    made = keys.rotate(path, compromised=arguments.compromised)
+    if arguments.compromised:
+        print(f"{path}: new keys; what the old ones signed counts no more. Gateways take them within a second.")
+        _tell(made.fingerprint)
+        print(
+            "Each peer's operator must now: openstackoid peer trust NAME --fingerprint FP. Until then nothing passes."
+        )
+        return 0
+    coming = [each for each in made.listed() if each["use"] == "sign" and each["state"] == "next"]
+    for each in coming:
+        print(f"{path}: the key {each['kid']} is published now and signs from {when(each['from'])}.")
+    print("Peers follow by themselves: it is endorsed by the key before it.")
+    return 0
+
+
+def _tell(fingerprint: str) -> None:
+    print(f"Read this fingerprint out to your peers' operators, by telephone for instance:\n\n  {fingerprint}\n")
+
+
+def _path(config: Path) -> Path:
+    """The file of trust.keys, which need not be there yet."""
+    try:
+        document: Any = yaml.safe_load(config.read_text())
+    except OSError as error:
+        raise ConfigError(f"{config}: {error.strerror}; or say --file FILE") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{config}: not YAML: {' '.join(str(error).split())}") from None
+    trust = document.get("trust") if isinstance(document, dict) else None
+    path = trust.get("keys") if isinstance(trust, dict) else None
+    if not isinstance(path, str):
+        raise ConfigError(
+            f"{config}: expected a file at trust.keys. Keys in a variable or from a command: make them with --file FILE, "
+            "and put what is in that file there."
+        )
+    return config.parent / path

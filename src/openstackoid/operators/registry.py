@@ -1,0 +1,124 @@
+"""The peers of a cloud as its operators find them: those of the configuration file, and those of the database."""
+
+import argparse
+import contextlib
+import os
+import pwd
+from collections.abc import Iterator
+from typing import Any
+
+from openstackoid.core.errors import ConfigError
+from openstackoid.gateway.config import Config, Trust, load
+from openstackoid.trust.agreements import Agreement
+from openstackoid.trust.store import AgreementExistsError, Store, UnknownPeerError
+
+Entry = dict[str, Any]
+
+
+def trusted(arguments: argparse.Namespace) -> tuple[Config, Trust]:
+    """The gateway's configuration, and the trust section of it.
+
+    Raises:
+        ConfigError: it is wrong, or has no such section.
+    """
+    config = load(arguments.config)
+    if config.trust is None:
+        raise ConfigError(f"{arguments.config}: expected a trust section with keys and database, for agreements")
+    return config, config.trust
+
+
+@contextlib.contextmanager
+def opened(trust: Trust) -> Iterator[Store]:
+    """The database of agreements.
+
+    Raises:
+        ConfigError: a variable should name it, and is empty.
+        StoreError: it cannot be used.
+    """
+    url = trust.database or os.environ.get(trust.database_env or "", "")
+    if not url:
+        raise ConfigError(f"trust.database_env: the variable {trust.database_env} is empty here")
+    store = Store(url)
+    try:
+        store.upgrade()
+        yield store
+    finally:
+        store.close()
+
+
+@contextlib.contextmanager
+def opened_if_any(arguments: argparse.Namespace) -> Iterator[tuple[Config, Store | None]]:
+    """The configuration, and the database of agreements if it has one."""
+    config = load(arguments.config)
+    with contextlib.nullcontext() if config.trust is None else opened(config.trust) as store:
+        yield config, store
+
+
+@contextlib.contextmanager
+def trusting(arguments: argparse.Namespace) -> Iterator[tuple[Config, Store]]:
+    """The configuration, and the database of agreements, which must be there."""
+    config, trust = trusted(arguments)
+    with opened(trust) as store:
+        yield config, store
+
+
+def entries(config: Config, store: Store | None) -> list[Entry]:
+    """All peers, by name, as JSON has them."""
+    found: list[Entry] = [
+        {
+            "name": each.peer,
+            "state": each.state.value,
+            # The gateway goes by the file where both name a peer.
+            "from": "database, hidden by the file" if each.peer in config.peers else "database",
+            "token": "federated",
+            "url": each.url,
+            "fingerprint": each.fingerprint,
+            "agreement": each.id,
+            "grant": each.grant.model_dump(mode="json"),
+        }
+        for each in (store.agreements() if store else [])
+    ]
+    found += [
+        {
+            "name": name,
+            "state": "active",
+            "from": "file",
+            "token": peer.token,
+            "url": peer.url,
+            "fingerprint": peer.fingerprint,
+            "agreement": None,
+            "grant": peer.allow.model_dump(mode="json") if peer.allow else None,
+        }
+        for name, peer in config.peers.items()
+    ]
+    return sorted(found, key=lambda entry: (entry["name"], entry["from"] != "file"))
+
+
+def changeable(arguments: argparse.Namespace, config: Config, store: Store) -> Agreement:
+    """The agreement with the cloud that a command names.
+
+    Raises:
+        AgreementExistsError: it stands in the file, which no command changes.
+        UnknownPeerError: there is none.
+    """
+    name = arguments.name
+    if name in config.peers:
+        raise AgreementExistsError(
+            f"{name} stands in {arguments.config}, and what stands there no command changes. Edit the file (peers.{name}), "
+            "and send the gateway SIGHUP."
+        )
+    known = store.agreements()
+    for agreement in known:
+        if agreement.peer == name:
+            return agreement
+    raise UnknownPeerError(f"No agreement with {name}. There are: {', '.join(each.peer for each in known) or 'none'}.")
+
+
+def operator() -> str:
+    """Who logged in: also when the command runs as the gateway's user, by sudo."""
+    if name := os.environ.get("SUDO_USER"):
+        return name
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())

@@ -1,0 +1,1 @@
+"""Trust between clouds of different owners: keys, federated tokens, agreements."""

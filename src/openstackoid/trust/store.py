@@ -1,0 +1,291 @@
+"""Agreements that operators make by commands, kept in a database that all gateways of a cloud share.
+
+Every change is one transaction, with its line of history and a new revision; gateways look at the revision twice a second. Calls
+block: in a coroutine, `asyncio.to_thread`.
+"""
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from alembic.util import CommandError
+from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+
+from openstackoid.core.errors import OpenStackoidError
+from openstackoid.trust import migrations
+from openstackoid.trust.agreements import TRANSITIONS, Agreement, Grant, State
+from openstackoid.trust.databases import Database, StoreError
+from openstackoid.trust.tables import AGREEMENTS, EVENTS, PEER_KEYS, PROJECTS, REVISION
+
+__all__ = ["AgreementExistsError", "Event", "Store", "StoreError", "UnknownPeerError"]
+_LONGEST_OPERATOR: Final = 255
+NOTHING: Final = Grant(roles={}, home=())
+
+
+class UnknownPeerError(OpenStackoidError):
+    """No agreement with a cloud of that name."""
+
+    status = 404
+    code = "peer.unknown"
+
+
+class AgreementExistsError(OpenStackoidError):
+    """There is an agreement with a cloud of that name already."""
+
+    status = 409
+    code = "peer.exists"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One change of an agreement.
+
+    Attributes:
+        time: UTC, ISO 8601 with milliseconds, as in the audit.
+        peer: the other cloud.
+        agreement: the agreement's id.
+        event: `add`, `repin`, or an event of `TRANSITIONS`.
+        by: the operator.
+        state: after it; None when the agreement was removed.
+        detail: what was set: `url`, `fingerprint`, `grant`.
+    """
+
+    time: str
+    peer: str
+    agreement: str
+    event: str
+    by: str
+    state: State | None
+    detail: Mapping[str, Any]
+
+
+class Store:
+    """Agreements, their history, the keys of peers and the projects that stand for theirs."""
+
+    def __init__(self, url: str) -> None:
+        """Prepare; `upgrade` comes first.
+
+        Args:
+            url: SQLAlchemy URL, see `databases`. A SQLite file that is missing is made, with mode 0600.
+
+        Raises:
+            StoreError: not a URL of a kind that is known, or its driver is not installed.
+        """
+        self._database = Database(url)
+
+    def upgrade(self) -> None:
+        """Bring the tables up to date; safe while others do the same.
+
+        Raises:
+            StoreError: the database is away, or was made by a newer version.
+        """
+        with self._database.reading() as connection:
+            if migrations.is_current(connection):
+                return
+        try:
+            with self._database.alone() as connection:
+                migrations.upgrade(connection)
+        except CommandError:
+            raise StoreError(
+                f"{self._database.name}: its tables were made by a newer version of openstackoid. Install that here, too."
+            ) from None
+
+    def close(self) -> None:
+        """Close what is open."""
+        self._database.close()
+
+    def revision(self) -> int:
+        """A number that grows with every change of agreements or peer keys."""
+        with self._database.reading() as connection:
+            return int(connection.execute(select(REVISION.c.number)).scalar_one())
+
+    def agreements(self) -> list[Agreement]:
+        """All agreements, by name. One that a newer version wrote counts as suspended, if this one cannot read it."""
+        with self._database.reading() as connection:
+            rows = connection.execute(select(AGREEMENTS).order_by(AGREEMENTS.c.peer)).mappings().all()
+        return [_agreement(row) for row in rows]
+
+    def add(self, peer: str, url: str, fingerprint: str, grant: Grant, by: str) -> Agreement:
+        """Note a peer, and what it may do once we say yes.
+
+        Raises:
+            AgreementExistsError: there is one with that name.
+        """
+        made = Agreement(secrets.token_hex(16), peer, url, fingerprint, State.PROPOSED, grant)
+        with self._database.changing() as connection:
+            _advance(connection)
+            if _row(connection, peer) is not None:
+                raise AgreementExistsError(
+                    f"There is an agreement with {peer} already; see: openstackoid peer show {peer}"
+                )
+            values = {"peer": peer, "id": made.id, "url": url, "fingerprint": fingerprint, "state": made.state.value}
+            connection.execute(insert(AGREEMENTS).values(values | {"allowed": _json(_told(grant))}))
+            detail = {"url": url, "fingerprint": fingerprint, "grant": _told(grant)}
+            _note(connection, made, "add", by, made.state, detail)
+        return made
+
+    def change(self, peer: str, event: str, by: str, grant: Grant | None = None) -> Agreement | None:
+        """Let an event of `TRANSITIONS` happen.
+
+        Args:
+            peer: the other cloud.
+            event: `allow`, `suspend` or `remove`.
+            by: the operator.
+            grant: what is allowed from now on; as it was if not given.
+
+        Returns:
+            The agreement as it is now; None when it is gone, and with it the peer's keys and the projects that stood for its own: another
+            cloud that comes under this name must not find them.
+
+        Raises:
+            UnknownPeerError: there is none with that name.
+        """
+        with self._database.changing() as connection:
+            _advance(connection)
+            row, before = self._known(connection, peer)
+            state = TRANSITIONS[event][before.state]
+            if state is None:
+                for table in (AGREEMENTS, PEER_KEYS, PROJECTS):
+                    connection.execute(delete(table).where(table.c.peer == peer))
+                _note(connection, before, event, by, None, {})
+                return None
+            given = before.grant if grant is None else grant
+            if grant is None and _read(row) is None:
+                raise StoreError(
+                    f"{self._database.name}: what the agreement with {peer} allows is not as this version writes it; "
+                    f"say it anew: openstackoid peer allow {peer} --service TYPE ..."
+                )
+            after = Agreement(before.id, peer, before.url, before.fingerprint, state, given)
+            values = {"state": state.value, "allowed": _json(_told(given))}
+            connection.execute(update(AGREEMENTS).where(AGREEMENTS.c.peer == peer).values(values))
+            _note(connection, after, event, by, state, {} if grant is None else {"grant": _told(grant)})
+        return after
+
+    def repin(self, peer: str, fingerprint: str, by: str) -> Agreement:
+        """Trust another key of a peer, and nothing that the peer published before.
+
+        Raises:
+            UnknownPeerError: there is none with that name.
+        """
+        with self._database.changing() as connection:
+            _advance(connection)
+            _, before = self._known(connection, peer)
+            after = Agreement(before.id, peer, before.url, fingerprint, before.state, before.grant)
+            connection.execute(update(AGREEMENTS).where(AGREEMENTS.c.peer == peer).values({"fingerprint": fingerprint}))
+            connection.execute(delete(PEER_KEYS).where(PEER_KEYS.c.peer == peer))
+            _note(connection, after, "repin", by, after.state, {"fingerprint": fingerprint})
+        return after
+
+    def history(self, peer: str | None = None) -> list[Event]:
+        """Every change, oldest first; of one peer or of all, of agreements that are gone too."""
+        chosen = select(EVENTS).order_by(EVENTS.c.id)
+        if peer is not None:
+            chosen = chosen.where(EVENTS.c.peer == peer)
+        with self._database.reading() as connection:
+            rows = connection.execute(chosen).mappings().all()
+        return [
+            Event(
+                row["time"],
+                row["peer"],
+                row["agreement"],
+                row["event"],
+                row["operator"],
+                State(row["state"]) if row["state"] else None,
+                json.loads(row["detail"]),
+            )
+            for row in rows
+        ]
+
+    def known_keys(self, peer: str) -> dict[str, Any] | None:
+        """The keys that a peer published when it was last seen; they count as far as `rings.Ring` says."""
+        with self._database.reading() as connection:
+            text = connection.scalar(select(PEER_KEYS.c.document).where(PEER_KEYS.c.peer == peer))
+        return None if text is None else dict(json.loads(text))
+
+    def remember_keys(self, peer: str, document: Mapping[str, Any]) -> None:
+        """Keep what a peer publishes, for gateways that start while it is away."""
+        text = _json(document)
+        chosen = PEER_KEYS.c.peer == peer
+        with self._database.reading() as connection:
+            if connection.scalar(select(PEER_KEYS.c.document).where(chosen)) == text:
+                return
+        with self._database.changing() as connection:
+            _advance(connection)
+            connection.execute(delete(PEER_KEYS).where(chosen))
+            connection.execute(insert(PEER_KEYS).values({"peer": peer, "document": text}))
+
+    def project(self, peer: str, foreign: str) -> str | None:
+        """The id of our project that stands for a peer's, if one does."""
+        chosen = select(PROJECTS.c.local_id).where(PROJECTS.c.peer == peer, PROJECTS.c.foreign_id == foreign)
+        with self._database.reading() as connection:
+            return connection.scalar(chosen)
+
+    def bind_project(self, peer: str, foreign: str, local: str) -> str:
+        """Let a project of ours stand for a peer's, for good.
+
+        Returns:
+            The id of the project that does: another one, if another gateway was faster.
+        """
+        chosen = select(PROJECTS.c.local_id).where(PROJECTS.c.peer == peer, PROJECTS.c.foreign_id == foreign)
+        with self._database.changing() as connection:
+            _advance(connection, 0)
+            winner = connection.scalar(chosen)
+            if winner is None:
+                connection.execute(insert(PROJECTS).values({"peer": peer, "foreign_id": foreign, "local_id": local}))
+        return local if winner is None else winner
+
+    def projects(self, peer: str) -> list[tuple[str, str]]:
+        """(the peer's project, ours) of all that are bound."""
+        chosen = select(PROJECTS.c.foreign_id, PROJECTS.c.local_id).where(PROJECTS.c.peer == peer)
+        with self._database.reading() as connection:
+            return [(row[0], row[1]) for row in connection.execute(chosen.order_by(PROJECTS.c.foreign_id))]
+
+    def _known(self, connection: Connection, peer: str) -> tuple[RowMapping, Agreement]:
+        row = _row(connection, peer)
+        if row is None:
+            names = connection.scalars(select(AGREEMENTS.c.peer).order_by(AGREEMENTS.c.peer)).all()
+            raise UnknownPeerError(f"No agreement with {peer}. There are: {', '.join(names) or 'none'}.")
+        return row, _agreement(row)
+
+
+def _agreement(row: RowMapping) -> Agreement:
+    found = _read(row)
+    state, grant = found or (State.SUSPENDED, NOTHING)
+    return Agreement(row["id"], row["peer"], row["url"], row["fingerprint"], state, grant)
+
+
+def _read(row: RowMapping) -> tuple[State, Grant] | None:
+    try:
+        return State(row["state"]), Grant.model_validate_json(row["allowed"])
+    except ValueError:  # pydantic's errors are ValueErrors
+        return None
+
+
+def _row(connection: Connection, peer: str) -> RowMapping | None:
+    return connection.execute(select(AGREEMENTS).where(AGREEMENTS.c.peer == peer)).mappings().one_or_none()
+
+
+def _advance(connection: Connection, by: int = 1) -> None:
+    """Take the one row that every change takes first: what is read after it is what others have left."""
+    connection.execute(update(REVISION).values({"number": REVISION.c.number + by}))
+
+
+def _note(
+    connection: Connection, about: Agreement, event: str, by: str, state: State | None, detail: Mapping[str, Any]
+) -> None:
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    values = {"time": now, "peer": about.peer, "agreement": about.id, "event": event, "detail": _json(detail)}
+    values["operator"] = by[:_LONGEST_OPERATOR]
+    connection.execute(insert(EVENTS).values(**values, state=state.value if state else None))
+
+
+def _told(grant: Grant) -> dict[str, Any]:
+    return grant.model_dump(mode="json")
+
+
+def _json(document: Mapping[str, Any]) -> str:
+    """The same text for the same document."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"))

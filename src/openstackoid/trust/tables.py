@@ -1,0 +1,81 @@
+"""The tables of a cloud's agreements, as SQLAlchemy knows them; `migrations` makes them.
+
+    agreements   one row a peer: our side as it is now
+    events       one row a change: who did what when; never rewritten, and it survives the agreement
+    peer_keys    what a peer last published, for gateways that start while it is away
+    projects     which project of ours stands for one of theirs
+    revision     one row, whose number grows with every change of agreements and peer keys. Every change takes this row first, so
+                 changes happen one after the other on every database
+
+Names differ by case and by every character (`utf8mb4_bin`): MariaDB would otherwise take `cloudtwo` for `CloudTwo`.
+"""
+
+from typing import Any, Final
+
+from sqlalchemy import CheckConstraint, Column, Integer, MetaData, String, Table, Text
+from sqlalchemy.dialects import mysql
+
+# As core.scope allows for names of clouds, and Keystone for ids.
+NAME: Final = 64
+
+
+def exact(length: int) -> Any:
+    """Text of some characters at most, compared character by character on every database."""
+    return String(length).with_variant(
+        mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
+    )
+
+
+def document() -> Any:
+    """JSON as text: the same on every database, and nobody asks a database what is in it."""
+    return Text().with_variant(mysql.MEDIUMTEXT(charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb")
+
+
+METADATA: Final = MetaData()
+
+AGREEMENTS: Final = Table(
+    "agreements",
+    METADATA,
+    Column("peer", exact(NAME), primary_key=True),
+    Column("id", exact(32), nullable=False),
+    Column("url", exact(2048), nullable=False),
+    Column("fingerprint", exact(43), nullable=False),
+    Column("state", exact(16), nullable=False),
+    Column("allowed", document(), nullable=False),
+)
+
+EVENTS: Final = Table(
+    "events",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("time", exact(24), nullable=False),
+    Column("peer", exact(NAME), nullable=False, index=True),
+    Column("agreement", exact(32), nullable=False),
+    Column("event", exact(16), nullable=False),
+    Column("operator", exact(255), nullable=False),
+    Column("state", exact(16), nullable=True),
+    Column("detail", document(), nullable=False),
+)
+
+PEER_KEYS: Final = Table(
+    "peer_keys",
+    METADATA,
+    Column("peer", exact(NAME), primary_key=True),
+    Column("document", document(), nullable=False),
+)
+
+PROJECTS: Final = Table(
+    "projects",
+    METADATA,
+    Column("peer", exact(NAME), primary_key=True),
+    Column("foreign_id", exact(NAME), primary_key=True),
+    Column("local_id", exact(NAME), nullable=False),
+)
+
+REVISION: Final = Table(
+    "revision",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, nullable=False),
+    CheckConstraint("id = 1", name="one_row"),
+)

@@ -1,0 +1,157 @@
+"""`openstackoid audit`: who of which cloud did what here, under which agreement; and what ours did elsewhere."""
+
+import gzip
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import pytest
+from tests.operators.conftest import Desk
+
+NOW: Final = datetime.now(UTC)
+BASE: Final[dict[str, Any]] = {
+    "cloud": "CloudOne", "request_id": "req-1", "global_request_id": "req-1", "client": "10.0.0.9", "method": "GET",
+    "service": "image", "path": "/v2/images", "scope": None, "saved_scope": None, "decision": "local", "peer": "CloudOne",
+    "home": None, "user": None, "project": None, "agreement": None, "status": 200, "error": None, "ms": 1.0,
+}  # fmt: skip
+
+
+def line(hours: float = 0, **more: object) -> dict[str, Any]:
+    time = (NOW - timedelta(hours=hours)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {"time": time, **BASE, **more}
+
+
+BOB: Final = {"home": "CloudTwo", "user": "bob", "project": "theirs", "agreement": "aaaa1111"}
+ALICE: Final = {"home": "CloudOne", "user": "alice", "project": "ours", "agreement": "bbbb2222"}
+LINES: Final = [
+    line(9, path="/v2/old", **BOB),
+    line(3, path="/v2/bob", local_user="shadow", local_project="guests", **BOB),
+    line(2.5, path="/v2/bob-refused", status=403, error="agreement.rule", decision="reject", **BOB),
+    line(2, path="/v2/alice", decision="remote", peer="CloudTwo", **ALICE),
+    line(1.5, path="/v2/alice-at-home", **ALICE),
+    line(1, path="/v2/alice-far", service="compute", decision="remote", peer="CloudThree", status=502, error="peer.unreachable", **ALICE),
+    line(0.5, path="/v2/nobody-knows", decision="reject", status=401, error="token.invalid"),
+    line(0.1, path="/v2/somebody"),
+    line(0, path="/v2/eve\x1b[2J", **(BOB | {"home": "CloudThree", "user": "eve"})),
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def trail(desk: Desk) -> None:
+    (desk.folder / "audit.jsonl").write_text("".join(json.dumps(each) + "\n" for each in LINES))
+
+
+def paths(desk: Desk, *words: str, answer: str = "") -> list[str]:
+    return [each["path"].removeprefix("/v2/") for each in desk.run("audit", "-f", "json", *words, answer=answer).json]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("", "old bob bob-refused alice alice-far eve\x1b[2J"),
+        ("--direction in", "old bob bob-refused eve\x1b[2J"),
+        ("--direction out", "alice alice-far"),
+        ("--peer CloudTwo", "old bob bob-refused alice"),
+        ("--peer CloudThree --direction in", "eve\x1b[2J"),
+        ("--peer CloudOne", ""),
+        ("--user bob --since 4h", "bob bob-refused"),
+        ("--user alice", "alice alice-far"),
+        ("--user shadow", "bob"),
+        ("--project ours", "alice alice-far"),
+        ("--project guests", "bob"),
+        ("--agreement aaaa", "old bob bob-refused eve\x1b[2J"),
+        ("--agreement bbbb2222", "alice alice-far"),
+        ("--service compute", "alice-far"),
+        ("--errors", "bob-refused alice-far nobody-knows"),
+        ("--errors --direction in", "bob-refused"),
+        ("--since 100m", "alice-far eve\x1b[2J"),
+        ("--since 2020-01-01 -n 2", "alice-far eve\x1b[2J"),
+        ("--since 2999-01-01T00:00:00+02:00", ""),
+    ],
+)
+def test_questions(desk: Desk, words: str, expected: str) -> None:
+    found = desk.ask("audit", "-f", "json", *words.split()).json
+    assert [each["path"].removeprefix("/v2/") for each in found] == expected.split()
+
+
+def test_the_table_names_who_what_where_and_under_what(desk: Desk) -> None:
+    head, _, *rows = desk.run("audit", "--since", "4h").out.splitlines()
+    assert head.split() == ["Time", "User", "Of", "Project", "At", "Did", "Status", "Error", "Agreement"]
+    assert rows[0].split()[1:] == [
+        "in",
+        "bob",
+        "CloudTwo",
+        "theirs",
+        "CloudOne",
+        "GET",
+        "image",
+        "/v2/bob",
+        "200",
+        "-",
+        "aaaa1111",
+    ]
+    assert rows[2].split()[1:] == [
+        "out",
+        "alice",
+        "CloudOne",
+        "ours",
+        "CloudTwo",
+        "GET",
+        "image",
+        "/v2/alice",
+        "200",
+        "-",
+        "bbbb2222",
+    ]
+    assert "/v2/eve\\x1b[2J" in rows[-1]
+    assert desk.run("audit", "--user", "nobody").out == "nothing found\n"
+
+
+def test_damaged_lines_are_counted(desk: Desk) -> None:
+    file = desk.folder / "audit.jsonl"
+    damage = [b'{"time": "2030', b"\xff\xfe", b"[]", b'{"time": 5, "cloud": "CloudOne"}', b"[" * 100_000, b"", b"null"]
+    file.write_bytes(b"\n".join([*damage, file.read_bytes()]))
+    done = desk.run("audit")
+    assert done.code == 0
+    assert len(done.out.splitlines()) == 8
+    assert "6 damaged lines were left out" in done.err
+
+
+def test_lines_of_an_older_version_hold_no_home(desk: Desk) -> None:
+    old = {
+        key: value for key, value in line(0, decision="remote", peer="CloudTwo").items() if key in BASE or key == "time"
+    }
+    for key in ("home", "user", "project", "agreement"):
+        del old[key]
+    (desk.folder / "audit.jsonl").write_text(
+        json.dumps(old) + "\n" + json.dumps({"time": "when?", "cloud": "CloudOne", "home": 5})
+    )
+    assert desk.run("audit").out == "nothing found\n"
+
+
+def test_other_files_than_the_configured_one(desk: Desk) -> None:
+    (desk.folder / "audit.jsonl.1.gz").write_bytes(
+        gzip.compress(json.dumps(line(50, path="/v2/older", **BOB)).encode())
+    )
+    assert paths(desk, "audit.jsonl.1.gz", "audit.jsonl", "--direction", "in")[:2] == ["older", "old"]
+    assert paths(desk, "-", answer=json.dumps(LINES[0])) == ["old"]
+    assert paths(desk, "--config", "none.yaml", "audit.jsonl", "--user", "eve") == ["eve\x1b[2J"]
+
+
+def test_what_is_asked_wrongly(desk: Desk) -> None:
+    for words, code, expected in (
+        (["--since", "yesterday"], 2, "--since: expected 30s, 15m, 2h, 7d"),
+        (["--service", "No/Service"], 2, "--service: expected a service type"),
+        (["--direction", "up"], 2, "invalid choice"),
+        (["none.jsonl"], 1, "none.jsonl: No such file"),
+        (["keys.json", "gateway.yaml.gz"], 1, "gateway.yaml.gz: No such file"),
+        (["--config", "none.yaml"], 1, "none.yaml: No such file"),
+    ):
+        done = desk.run("audit", *words)
+        assert (done.code, done.out) == (code, "")
+        assert expected in done.err
+    del desk.config["audit"]
+    desk.write()
+    done = desk.run("audit")
+    assert done.code == 1
+    assert "standard output" in done.err
