@@ -1,4 +1,9 @@
-"""Three real clouds for all tests of this folder, and their users."""
+"""Three real clouds for all tests of this folder, and their users.
+
+Clouds meet in several ways, here *flavours*. Most tests run once, in clouds of different owners with projects of their own for each other's
+users, which is the default; a file or a test that is marked `flavours` runs in those that it names. One lab at a time: all tests of
+a flavour run, then its clouds go, then the next ones come.
+"""
 
 import json
 import os
@@ -6,9 +11,10 @@ import shlex
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -20,17 +26,56 @@ from openstackoid.lab import Lab
 CLOUDS = ("CloudOne", "CloudTwo", "CloudThree")
 ELSEWHERE = "compute=CloudTwo,network=CloudTwo,placement=CloudTwo"
 
+FLAVOURS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "each": {},
+        "same": {"projects": "same", "pseudonyms": True},
+        "pass-through": {"trust": "pass-through"},
+    }
+)
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", f"flavours(name, ...): run in labs of these flavours: {', '.join(FLAVOURS)}")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "flavour" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker("flavours")
+        names = marker.args if marker else ("each",)
+        metafunc.parametrize("flavour", names, indirect=True, scope="session")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     for item in items:
-        if Path(__file__).parent in item.path.parents:
+        if _is_ours(item):
             item.add_marker(pytest.mark.real)
+    yield  # now pytest has chosen by marks, and sorted by fixtures
+    # A test of one flavour between those of another would cost two starts of clouds.
+    places = [place for place, item in enumerate(items) if _is_ours(item)]
+    for place, item in zip(places, sorted((items[place] for place in places), key=_order), strict=True):
+        items[place] = item
+
+
+def _is_ours(item: pytest.Item) -> bool:
+    return Path(__file__).parent in item.path.parents
+
+
+def _order(item: pytest.Item) -> int:
+    callspec = getattr(item, "callspec", None)
+    return list(FLAVOURS).index(callspec.params["flavour"]) if callspec and "flavour" in callspec.params else -1
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def flavour(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory, flavour: str) -> Iterator[Lab]:
     """Clouds of their own: other addresses and another folder than those of a lab that a developer plays with."""
-    clouds = Lab(tmp_path_factory.mktemp("lab"), CLOUDS, "127.0.101.0")
+    clouds = Lab(tmp_path_factory.mktemp("lab"), CLOUDS, "127.0.101.0", **FLAVOURS[flavour])
     try:
         clouds.up(progress=print)
         yield clouds
@@ -64,11 +109,20 @@ class User:
     def json(self, command: str) -> Any:
         return json.loads(self.ok(f"{command} -f json"))
 
-    def token(self, scope: str | None = None) -> str:
+    def login(self, scope: str | None = None) -> requests.Response:
         auth = yaml.safe_load(self.lab.clouds_yaml.read_text())["clouds"][self.entry]["auth"]
         answer = login(self.lab.clouds[self.cloud].auth_url, auth, scope)
         assert answer.status_code == 201, answer.text
-        return str(answer.headers["X-Subject-Token"])
+        return answer
+
+    def token(self, scope: str | None = None) -> str:
+        return str(self.login(scope).headers["X-Subject-Token"])
+
+    @property
+    def ids(self) -> tuple[str, str]:
+        """(user, project), as this user's own cloud knows them."""
+        body = self.login().json()["token"]
+        return body["user"]["id"], body["project"]["id"]
 
     def frontend(self, kind: str) -> str:
         return self.lab.clouds[self.cloud].frontend(kind)

@@ -2,18 +2,16 @@
 
 import signal
 import socket
-import time
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import pytest
 import requests
-import yaml
 
 from openstackoid.lab import Lab
-from openstackoid.lab.processes import Process
 
 from .conftest import User
+from .tools import part, reconfigure, until
 
 Rows = Callable[[str, str, str], set[str]]
 IDLE = 2
@@ -23,28 +21,9 @@ SIZE = 64 << 20
 @pytest.fixture(scope="module", autouse=True)
 def impatient(lab: Lab) -> Iterator[None]:
     """CloudOne's gateway waits for two seconds only; read again without a restart."""
-    path = lab.clouds["CloudOne"].gateway_config
-    config = yaml.safe_load(path.read_text())
-    path.write_text(yaml.safe_dump(config | {"timeouts": {"idle": IDLE, "connect": 1}}))
-    log = lab.clouds["CloudOne"].log("gateway")
-    seen = log.read_text().count("read the configuration again")
-    gateway(lab, "CloudOne").signal(signal.SIGHUP)
-    until(lambda: log.read_text().count("read the configuration again") > seen)
+    reconfigure(lab, "CloudOne", lambda config: config.update({"timeouts": {"idle": IDLE, "connect": 1}}))
     yield
     lab.up()
-
-
-def gateway(lab: Lab, cloud: str) -> Process:
-    process = lab.process(cloud, "gateway")
-    assert process is not None
-    return process
-
-
-def until(done: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < deadline, "it never came to that"
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +40,7 @@ TWO = '{"image": "CloudTwo"}'
 
 
 def test_a_stopped_peer(lab: Lab, alice: User, token: str) -> None:
-    gateway(lab, "CloudTwo").signal(signal.SIGSTOP)
+    part(lab, "CloudTwo").signal(signal.SIGSTOP)
     try:
         answer = images(alice, token, TWO)
         assert answer.status_code == 504
@@ -69,12 +48,12 @@ def test_a_stopped_peer(lab: Lab, alice: User, token: str) -> None:
         assert "CloudTwo" in answer.json()["error"]["message"]
         assert images(alice, token, None).status_code == 200
     finally:
-        gateway(lab, "CloudTwo").signal(signal.SIGCONT)
+        part(lab, "CloudTwo").signal(signal.SIGCONT)
     assert images(alice, token, TWO).status_code == 200
 
 
 def test_a_killed_peer(lab: Lab, alice: User, token: str) -> None:
-    gateway(lab, "CloudTwo").signal(signal.SIGKILL)
+    part(lab, "CloudTwo").signal(signal.SIGKILL)
     until(lambda: lab.process("CloudTwo", "gateway") is None)
     answer = images(alice, token, TWO)
     assert answer.status_code == 502
@@ -116,7 +95,7 @@ def test_a_peer_cut_in_the_middle_of_a_download(lab: Lab, alice: User, token: st
     image = uploaded(alice, headers, bytes(SIZE))
     with requests.get(f"{image}/file", headers=headers, stream=True, timeout=60) as download:
         assert len(download.raw.read(1 << 16)) == 1 << 16
-        gateway(lab, "CloudTwo").signal(signal.SIGKILL)
+        part(lab, "CloudTwo").signal(signal.SIGKILL)
         with pytest.raises((requests.exceptions.RequestException, Exception), match=r"(?i)incomplete|reset|broken"):
             for _ in download.iter_content(1 << 20):
                 pass
@@ -149,7 +128,7 @@ def test_a_gateway_killed_in_the_middle_of_an_upload(
         for _ in range(8):
             client.sendall(b"100000\r\n" + piece + b"\r\n" if framing == "chunked" else piece)
         until(lambda: rows("CloudTwo", "glance", status) == {"saving"})
-        gateway(lab, "CloudOne").signal(signal.SIGKILL)
+        part(lab, "CloudOne").signal(signal.SIGKILL)
         until(lambda: lab.process("CloudOne", "gateway") is None)
     until(lambda: rows("CloudTwo", "glance", status) != {"saving"})
     assert rows("CloudTwo", "glance", status) <= {"queued", "killed"}
@@ -169,7 +148,7 @@ def test_a_wrong_configuration_is_not_taken(lab: Lab, alice: User, token: str) -
     good, log = path.read_text(), lab.clouds["CloudOne"].log("gateway")
     path.write_text(good.replace("backend: http", "backend: nonsense", 1))
     try:
-        gateway(lab, "CloudOne").signal(signal.SIGHUP)
+        part(lab, "CloudOne").signal(signal.SIGHUP)
         until(lambda: "kept the old configuration" in log.read_text())
         assert images(alice, token, TWO).status_code == 200
     finally:

@@ -8,15 +8,11 @@ What Local and Remote do with tokens depends on who asks: `residents`, `visitors
 """
 
 import asyncio
-import os
 import ssl
-import uuid
-from collections.abc import Mapping
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
-import orjson
 from aiohttp import web
 
 from openstackoid.core import errors
@@ -27,14 +23,16 @@ from openstackoid.core.scope import Name, Scope
 from openstackoid.gateway import backends, metrics, own
 from openstackoid.gateway import headers as heads
 from openstackoid.gateway.agreements import Agreements, Target
+from openstackoid.gateway.answers import refusal, request_id
 from openstackoid.gateway.audit import CLIENT_GONE, Audit, Record
 from openstackoid.gateway.backends import Backends
 from openstackoid.gateway.bodies import missing
-from openstackoid.gateway.calls import NO_SCOPE, Call, Door, Way
+from openstackoid.gateway.calls import NO_SCOPE, Call, Way
 from openstackoid.gateway.config import Config
+from openstackoid.gateway.doors import doors as doors_of
 from openstackoid.gateway.fastpath import FastPath
 from openstackoid.gateway.forward import CutError, Pool, Upstream, forward
-from openstackoid.gateway.frontends import Frontends, Place, is_version_document
+from openstackoid.gateway.frontends import Place, is_version_document
 from openstackoid.gateway.identity import LocalCatalog, is_token
 from openstackoid.gateway.linking import Linking
 from openstackoid.gateway.peers import Peers
@@ -44,6 +42,7 @@ from openstackoid.gateway.treaty import Treaty
 from openstackoid.gateway.visitors import Visitor
 from openstackoid.trust import tokens
 
+_REFUSED: Final = frozenset({401, 403})
 # Whose request it is; None: a user with a token of this cloud, or without one.
 Sender: TypeAlias = Visitor | Returning | None
 
@@ -80,7 +79,7 @@ class Gateway:
         self.catalog: LocalCatalog = LocalCatalog(
             config, dict(found.endpoints), previous.catalog.learned if previous else None
         )
-        self.doors = _doors(config)
+        self.doors = doors_of(config)
         self._backends = {
             kind: Upstream(
                 f"{config.cloud}'s {kind} service", base, errors.BackendUnreachableError, errors.BackendTimeoutError
@@ -182,7 +181,7 @@ class Gateway:
             client=request.headers.get(heads.CLIENT, request.remote) if self.config.haproxy else request.remote,
             method=request.method,
             path=request.raw_path.partition("?")[0],
-            global_request_id=_request_id(request.headers.get(heads.REQUEST_ID)),
+            global_request_id=request_id(request.headers.get(heads.REQUEST_ID)),
         )
         try:
             try:
@@ -252,7 +251,7 @@ class Gateway:
                 pass
             else:
                 # A peer may refuse as well, before we know that it does not agree any more.
-                refused = record.decision == "remote" and answer.status in {401, 403}
+                refused = record.decision == "remote" and answer.status in _REFUSED
                 if answer.prepared or not refused:
                     return answer
             call.headers, call.scope, call.sender = kept, NO_SCOPE, NO_SCOPE
@@ -317,6 +316,8 @@ class Gateway:
         response = await forward(call.request, self._pool, upstream, call, way, links)
         if sender is None and call.request.method == "DELETE" and call.subject and is_token(call.path):
             self._revoked(call.subject)
+        if isinstance(decision, Remote) and response.status in _REFUSED and self.peers.federated(decision.cloud):
+            self.peers.doubt(decision.cloud)
         return response
 
     def _revoked(self, token: str) -> None:
@@ -392,62 +393,10 @@ class Gateway:
             await self.peers.ensure(expression.cloud)
 
 
-def refusal(error: errors.OpenStackoidError) -> web.Response:
-    """An error as an answer in OpenStack's JSON form."""
-    headers = {heads.REQUEST_ID: _new_id()}
-    if isinstance(error, errors.RateError):
-        headers["Retry-After"] = "1"
-    return web.Response(
-        status=error.status, body=orjson.dumps(error.body()), content_type="application/json", headers=headers
-    )
-
-
 def trusted(config: Config) -> ssl.SSLContext:
     """Whom to believe that it is a peer or a backend."""
     return ssl.create_default_context(cafile=str(config.ca) if config.ca else None)
 
 
-def _doors(config: Config) -> dict[str, Door]:
-    """The frontends, at as many addresses as they have; and where peers call."""
-    behind = config.haproxy is not None
-    services = {
-        kind: (config.inner(address), config.here.services[kind]) for kind, address in _addresses(config).items()
-    }
-    front = Frontends(services)
-    users = Door(config.here, front, peers=False, https=config.tls is not None and not behind)
-    doors = dict.fromkeys(front.addresses, users)
-    if config.peering:
-        below = {kind: f"{config.peering.url}/{kind}" for kind in services}
-        cloud = Cloud(config.cloud, below, config.here.labels, config.here.services)
-        inner, secure = config.inner(config.peering.address), config.peering.tls is not None and not behind
-        frontends = Frontends({kind: (inner, url) for kind, url in below.items()})
-        doors[inner] = Door(cloud, frontends, peers=True, https=secure)
-    return doors
-
-
-def _addresses(config: Config) -> Mapping[str, str]:
-    kinds = config.endpoints  # in the order of config.services, with official names
-    return dict(zip(kinds, (service.address for service in config.services.values()), strict=True))
-
-
 def _token(value: str | None) -> tuple[str | None, Scope | None]:
     return (value, None) if value is None or heads.MARK not in value else heads.split_token(value)
-
-
-def _request_id(given: str | None) -> str:
-    """The global request id: the client's if it has the form that oslo.middleware believes, else a new one."""
-    if given is not None and len(given) == 40 and given.startswith("req-"):  # noqa: PLR2004 - req- and a UUID
-        try:
-            uuid.UUID(given[4:])
-        except ValueError:
-            pass
-        else:
-            return given
-    return _new_id()
-
-
-def _new_id() -> str:
-    """A request id: `req-` and a random UUID, without the cost of an object."""
-    digits = os.urandom(16).hex()
-    variant = "89ab"[int(digits[16], 16) & 3]
-    return f"req-{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"

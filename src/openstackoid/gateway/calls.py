@@ -9,34 +9,17 @@ from urllib.parse import unquote_plus
 from aiohttp import web
 from multidict import CIMultiDict
 
-from openstackoid.core.catalog import Cloud
 from openstackoid.core.ids import Ids
 from openstackoid.core.scope import Scope
 from openstackoid.gateway.audit import Record
-from openstackoid.gateway.frontends import Frontends, Place
+from openstackoid.gateway.doors import Door
+from openstackoid.gateway.frontends import Place
 
 NO_SCOPE: Final = Scope()
 _FORMS: Final = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 _OVERRIDE: Final = re.compile(r"x[-_](?:http[-_])?method(?:[-_]override)?\Z", re.IGNORECASE)
 # Changes status and JSON of an answer; None leaves it as it came, to the byte.
 Edit: TypeAlias = Callable[[int, Any], tuple[int, Any] | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Door:
-    """Where requests come in.
-
-    Attributes:
-        cloud: this cloud, with the URLs that are seen through this door.
-        frontends: which service is where.
-        peers: whether other clouds' gateways call here, and nobody else.
-        https: whether the gateway itself ends TLS here.
-    """
-
-    cloud: Cloud
-    frontends: Frontends
-    peers: bool
-    https: bool
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from openstackoid.core.catalog import Cloud
 from openstackoid.core.links import Links
-from openstackoid.gateway.calls import Door
+from openstackoid.gateway.doors import Door
 from openstackoid.gateway.frontends import Place
 
 _NO_LINKS: Final = Links({})

@@ -23,7 +23,7 @@ from openstackoid.core.services import service_type
 from openstackoid.gateway import exchange, metrics
 from openstackoid.gateway import headers as heads
 from openstackoid.gateway.agreements import Agreements
-from openstackoid.gateway.calls import Door
+from openstackoid.gateway.doors import Door
 from openstackoid.gateway.frontends import SCOPED
 from openstackoid.gateway.mint import EXCHANGE
 from openstackoid.gateway.peers import STATEMENT, WELL_KNOWN

@@ -68,6 +68,7 @@ class Peers:
         self._partners = partners
         self.errors: dict[str, PeerError] = {}
         self._failed_at: dict[str, float] = {}
+        self._doubted: dict[str, float] = {}
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._refresher: asyncio.Task[None] | None = None
         self._moved = asyncio.Event()
@@ -128,6 +129,14 @@ class Peers:
             await asyncio.shield(self._asking[name])
         if self.clouds.get(name) is None:
             raise self.errors[name]
+
+    def doubt(self, name: str) -> None:
+        """Look at a peer again: it refused what its agreement seemed to allow. Once a second at most."""
+        now = asyncio.get_running_loop().time()
+        if name not in self._asking and now - self._doubted.get(name, -_PATIENCE) >= _PATIENCE:
+            self._doubted[name] = now
+            task = self._asking[name] = asyncio.create_task(self._look(name))
+            task.add_done_callback(lambda _: self._asking.pop(name, None))
 
     async def _refresh(self) -> None:
         while True:

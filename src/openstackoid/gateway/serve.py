@@ -19,7 +19,8 @@ from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from openstackoid.core.errors import BadRequestError, ConfigError, OpenStackoidError
 from openstackoid.gateway import own
-from openstackoid.gateway.app import Gateway, refusal
+from openstackoid.gateway.answers import refusal
+from openstackoid.gateway.app import Gateway
 from openstackoid.gateway.config import Config, Tls, load
 from openstackoid.gateway.forward import CutError
 
