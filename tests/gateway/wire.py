@@ -387,7 +387,8 @@ class Cloud:
 
     def _echo(self, kind: str) -> Handler:
         def answer(seen: Seen, _: socket.socket) -> bytes:
-            return reply(200, {"cloud": self.name, "service": kind, "target": seen.target})
+            document = {"cloud": self.name, "service": kind, "target": seen.target}
+            return reply(200, b"" if seen.method == "HEAD" else document)
 
         return answer
 

@@ -155,3 +155,26 @@ def test_what_is_asked_wrongly(desk: Desk) -> None:
     done = desk.run("audit")
     assert done.code == 1
     assert "standard output" in done.err
+
+
+def test_lines_of_the_fast_path_are_read_as_the_gateways(desk: Desk) -> None:
+    """As HAProxy writes them, with dashes for what it does not know."""
+    told = {
+        "time": NOW.isoformat(),
+        "cloud": "CloudOne",
+        "by": "haproxy",
+        "client": "10.0.0.9",
+        "method": "GET",
+        "global_request_id": "-",
+        "service": "image",
+        "path": "/v2/images",
+        "status": 200,
+        "ms": 3,
+    }
+    ours = told | {"way": "R", "peer": "CloudTwo", "user": "u1", "project": "p1", "agreement": "a1"}
+    here = told | {"way": "L", "peer": "-", "user": "-", "project": "-", "agreement": "-"}
+    file = desk.folder / "haproxy.log"
+    file.write_text("".join(f"{json.dumps(each)}\n" for each in (ours, here)))
+    (shown,) = desk.run("audit", "-f", "json", str(file)).json
+    assert (shown["direction"], shown["user"], shown["peer"], shown["decision"]) == ("out", "u1", "CloudTwo", "remote")
+    assert shown["global_request_id"] is None

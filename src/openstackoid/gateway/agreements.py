@@ -75,6 +75,7 @@ class Agreements:
         self._changed = changed
         self._by_file = {name: _of_file(config.cloud, name, peer) for name, peer in config.peers.items() if peer.allow}
         self._by_database: dict[str, Agreement] = {}
+        self._all = dict(self._by_file)
         self._revision = -1
         self.generation = 0
         self._seen = time.monotonic()
@@ -121,7 +122,7 @@ class Agreements:
 
     def all(self) -> dict[str, Agreement]:
         """Peer -> our side; what stands in the configuration wins."""
-        return self._by_database | self._by_file
+        return self._all
 
     def ours(self, peer: str) -> Agreement:
         """Our side of the agreement with a peer, if it is in force.
@@ -223,7 +224,7 @@ class Agreements:
 
     # Projects.
 
-    async def project(self, keystone: Keystone, peer: str, foreign: str, domain: str) -> str:
+    async def project(self, keystone: Keystone, agreement: Agreement, foreign: str, domain: str) -> str:
         """The id of our project that stands for a peer's, made if there is none yet.
 
         A gateway that is killed between the two steps finds the project by its name the next time.
@@ -231,12 +232,13 @@ class Agreements:
         Raises:
             ProjectError: it cannot be had.
         """
+        peer = agreement.peer
         known = await asyncio.to_thread(self.store.project, peer, foreign)
         if known is None:
-            most = self.ours(peer).grant.most_projects
+            most = agreement.grant.most_projects
             if len(await asyncio.to_thread(self.store.projects, peer)) >= most:
                 raise ProjectError(f"{self._cloud} makes {most} projects at most for {peer}, and has made them.")
-            name = project_name(peer, foreign)
+            name = project_name(agreement, foreign)
             made = await keystone.project(name, domain, f"Stands for project {foreign} of {peer}.")
             known = await asyncio.to_thread(self.store.bind_project, peer, foreign, made)
         return known
@@ -265,6 +267,7 @@ class Agreements:
             for name in self._by_database.keys() - found.keys():
                 self.statements.pop(name, None)
             self._by_database, self._revision = found, revision
+            self._all = found | self._by_file
             self.generation += 1
             self._changed()
         self._seen = time.monotonic()

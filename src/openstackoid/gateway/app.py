@@ -313,9 +313,12 @@ class Gateway:
         if self._fast and sender is None and not (call.door.peers or call.hops or call.place.saved or call.subject):
             explicit, federated = _explicit(scope, self.here.name), self.peers.federated(decision.cloud)
             self._fast.learned(call, decision, way, explicit, self.federation, federated=federated)
+        revoked = call.subject if sender is None and call.request.method == "DELETE" and is_token(call.path) else None
+        if revoked:
+            self._revoked(revoked)  # before the user knows it
         response = await forward(call.request, self._pool, upstream, call, way, links)
-        if sender is None and call.request.method == "DELETE" and call.subject and is_token(call.path):
-            self._revoked(call.subject)
+        if revoked:
+            self._revoked(revoked)  # and what was learned meanwhile
         if isinstance(decision, Remote) and response.status in _REFUSED and self.peers.federated(decision.cloud):
             self.peers.doubt(decision.cloud)
         return response

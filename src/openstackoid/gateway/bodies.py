@@ -9,29 +9,32 @@ from aiohttp import web
 
 from openstackoid.core.catalog import Json
 from openstackoid.gateway.keystone import project_name
-from openstackoid.trust.agreements import Projects
+from openstackoid.trust.agreements import Agreement
 from openstackoid.trust.tokens import Claims
 
 _MISSING: Final = web.HTTPNotFound.status_code
 
 
-def token_body(claims: Claims, user: str, where: Projects, roles: list[str], project: str, entries: list[Json]) -> Json:
+def token_body(
+    claims: Claims, user: str, agreement: Agreement, roles: list[str], project: str, entries: list[Json]
+) -> Json:
     """Keystone's token (keystone/common/render_token.py, `render_token_response_from_model`).
 
     Args:
         claims: of a federated token.
         user: id here.
         project: id here.
-        where: how the project is mapped.
+        agreement: with the user's home; it says how the project is mapped.
         roles: names that count here.
         entries: of the catalog; none if it is not wanted.
     """
+    where = agreement.grant.projects
     mapped = where.kind != "same"
     # A domain of its own name: nobody here is in a domain because another cloud has one with that id.
     home = {"id": claims.issuer, "name": claims.issuer}
     ours = {"id": where.where, "name": where.where} if where.kind == "each" else home
     name = (
-        project_name(claims.issuer, claims.project.id)
+        project_name(agreement, claims.project.id)
         if where.kind == "each"
         else project
         if mapped

@@ -67,16 +67,33 @@ def overrides(call: Call) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Taught:
+    """A federated token that stands for a user's in every request.
+
+    Attributes:
+        token: for one peer.
+        until: when it has to be asked for again (Unix seconds).
+        user, project, agreement: ids, for the audit.
+    """
+
+    token: str
+    until: float
+    user: str
+    project: str
+    agreement: str
+
+
+@dataclass(frozen=True, slots=True)
 class Way:
     """How a request goes on.
 
     Attributes:
         edit: what becomes of the answer's JSON.
         there, back: ids in the request, and in the answer.
-        taught: a federated token that stands for the user's in every request, and until when (Unix seconds).
+        taught: what the fast path may do the same way; None if it may not.
     """
 
     edit: Edit | None = None
     there: Ids | None = None
     back: Ids | None = None
-    taught: tuple[str, float] | None = None
+    taught: Taught | None = None

@@ -227,11 +227,13 @@ class Haproxy(_Model):
         gateway: host where the gateway listens then, at the frontends' ports, without TLS; nobody else may reach it.
         directory: where HAProxy's configuration and maps are written, and its admin socket is.
         threads: of HAProxy; one a core if not given.
+        log: where HAProxy logs what goes straight, one line of audit a request: stdout, /dev/log, ADDRESS:PORT, or none.
     """
 
     gateway: str
     directory: Path = Path("haproxy")
     threads: Annotated[int, Field(ge=1, le=64)] | None = None
+    log: Annotated[str, Field(pattern=r"^[A-Za-z0-9/.:_@-]{1,200}$")] = "stdout"
 
 
 class Admin(_Model):

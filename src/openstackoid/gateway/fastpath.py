@@ -9,7 +9,7 @@ import asyncio
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -25,7 +25,8 @@ from openstackoid.haproxy.admin import Admin, AdminError
 from openstackoid.haproxy.maps import Entry
 from openstackoid.haproxy.plan import ADMIN, PEERS, TOKENS, WAYS
 
-_LOOK: Final = 0.5  # seconds between two looks at what has changed
+_LOOK: Final = 0.2  # seconds between two looks at what has changed
+_NAMES: Final = 5.0  # seconds between two looks at the addresses of the peers' hosts
 _MOST: Final = 8192  # tokens, and ways, that HAProxy is taught by one worker
 _QUIET: Final = 10.0  # seconds between two words about an HAProxy that does not answer
 # Requests whose decision depends on more than service, method and scope: the gateway's rule for each of them must say the same.
@@ -48,7 +49,13 @@ class FastPath:
         # Key -> (when it ends, the user's token), the oldest first.
         self._tokens: OrderedDict[str, tuple[float, str]] = OrderedDict()
         self._places: list[Entry] | None = None
+        self._placed = 0.0
         self._generation: object = None
+        self._current: Callable[[], object] = object
+        self._worker = ""
+        # One command after the other, and none from before the last time that all was forgotten.
+        self._turn = asyncio.Lock()
+        self._age = 0
         self._working: set[asyncio.Task[None]] = set()
         self._spoke = 0.0
 
@@ -58,7 +65,8 @@ class FastPath:
         Args:
             generation: differs from what it was when decisions may differ.
         """
-        self._spawn(self._follow(generation))
+        self._current = generation
+        self._spawn(self._follow())
 
     async def stop(self) -> None:
         """Stop following; HAProxy keeps what it knows."""
@@ -78,29 +86,37 @@ class FastPath:
     ) -> None:
         """Teach what was decided for a request, if all like it are decided so."""
         service, text, reads = call.place.service, call.text, call.request.method in READS
-        if text is None or not maps.is_writable(text) or not _always(service, reads, call.scope, federation, decision):
+        if not call.scope or text is None or not maps.is_writable(text):
+            return  # an empty scope does not go on the token
+        if self._generation != self._current():
+            return  # all is about to be forgotten
+        if not _always(service, reads, call.scope, federation, decision):
             return
         written = scopes.format(explicit)
+        entries: list[tuple[str, Entry]] = []
         if isinstance(decision, Local):
-            value = "P" if service == "identity" else f"L{heads.MARK}{written}"
+            same = "S" if text == written else "L"
+            value = "P" if service == "identity" else f"{same}{heads.MARK}{written}"
         elif service == "identity":
             return  # what is asked of another cloud's Keystone needs more than a map
         elif not federated:
             value = f"T{decision.cloud}|{written}"
-        elif way.taught is None or call.auth is None:
+        elif way.taught is None or call.auth is None or way.taught.until < time.time() + 1:
             return
         else:
             value = f"R{decision.cloud}|"
-            token, until = way.taught
+            taught = way.taught
+            ids = (taught.user, taught.project, taught.agreement)
+            if not all(maps.is_writable(each) and ":" not in each for each in ids):
+                return
             key = maps.digest(call.auth, decision.cloud, text)
-            self._tokens[key] = (until, call.auth)
+            self._tokens[key] = (taught.until, call.auth)
             self._tokens.move_to_end(key)
-            self._spawn(self._put(TOKENS, Entry(key, f"{int(until)}:{token}")))
+            written = ":".join((str(int(taught.until)), *ids, taught.token))
+            entries.append((TOKENS, Entry(key, written)))
         key = maps.way(service, text, reads=reads)
-        if len(self._ways) >= _MOST:
-            self._spawn(self._forget_ways())
-        self._ways.add(key)
-        self._spawn(self._put(WAYS, Entry(key, value)))
+        entries.append((WAYS, Entry(key, value)))
+        self._spawn(self._teach(entries, self._age))
 
     def forget(self, token: str) -> None:
         """Have HAProxy forget a user's token: it was revoked."""
@@ -108,26 +124,49 @@ class FastPath:
         for key in keys:
             del self._tokens[key]
         if keys:
-            self._spawn(self._admin.drop(self._directory / TOKENS, keys))
+            self._spawn(self._drop(keys))
 
-    async def _follow(self, generation: Callable[[], object]) -> None:
+    async def _follow(self) -> None:
         while True:
             try:
-                if self._generation != (now := generation()):
-                    await self._forget_ways()
-                    await self._admin.clear(self._directory / TOKENS)
-                    self._tokens.clear()
-                    self._generation = now
-                await self._move()
+                worker, now = await self._admin.worker(), self._current()
+                if (self._worker, self._generation) != (worker, now):
+                    await self._forget()
+                    self._placed = 0
+                    if self._worker != worker:
+                        self._places = None  # one that has just begun may have read an older file
+                    self._worker, self._generation = worker, now
+                if time.monotonic() - self._placed > _NAMES:
+                    await self._move()
                 await self._expire()
             except AdminError as error:
                 self._generation = None  # a new HAProxy knows nothing; an old one must forget
                 self._complain(error)
             await asyncio.sleep(_LOOK)
 
-    async def _forget_ways(self) -> None:
-        self._ways.clear()
-        await self._admin.clear(self._directory / WAYS)
+    async def _forget(self) -> None:
+        self._age += 1
+        async with self._turn:
+            self._ways.clear()
+            self._tokens.clear()
+            await self._admin.clear(self._directory / WAYS)
+            await self._admin.clear(self._directory / TOKENS)
+
+    async def _teach(self, entries: list[tuple[str, Entry]], age: int) -> None:
+        async with self._turn:
+            if age != self._age:
+                return
+            if len(self._ways) >= _MOST:
+                self._ways.clear()
+                await self._admin.clear(self._directory / WAYS)
+            for name, entry in entries:
+                if name == WAYS:
+                    self._ways.add(entry.key)
+                await self._admin.put(self._directory / name, entry)
+
+    async def _drop(self, keys: Iterable[str]) -> None:
+        async with self._turn:
+            await self._admin.drop(self._directory / TOKENS, keys)
 
     async def _move(self) -> None:
         """Tell HAProxy where peers are, when that has changed; and the file, for when it starts again."""
@@ -147,6 +186,7 @@ class FastPath:
             fresh.write_text(maps.text(places))
             fresh.replace(self._directory / PEERS)
             self._places = places
+        self._placed = time.monotonic()
 
     async def _expire(self) -> None:
         """Delete tokens whose time is over, and the oldest of too many: HAProxy itself never does."""
@@ -156,10 +196,7 @@ class FastPath:
         for key in late:
             self._tokens.pop(key, None)
         if late:
-            await self._admin.drop(self._directory / TOKENS, dict.fromkeys(late))
-
-    async def _put(self, name: str, entry: Entry) -> None:
-        await self._admin.put(self._directory / name, entry)
+            await self._drop(dict.fromkeys(late))
 
     def _spawn(self, work: Awaitable[None]) -> None:
         async def safely() -> None:

@@ -19,6 +19,7 @@ from openstackoid.core.errors import BackendTimeoutError, BackendUnreachableErro
 from openstackoid.gateway import headers as heads
 from openstackoid.gateway.config import Catalog, Trust
 from openstackoid.gateway.peers import reason
+from openstackoid.trust.agreements import Agreement
 
 _MOST: Final = 8192  # tokens that are remembered
 _LIMIT: Final = aiohttp.ClientTimeout(total=30)
@@ -27,13 +28,14 @@ _CREATED: Final = 201
 _CONFLICT: Final = 409
 
 
-def project_name(peer: str, foreign: str) -> str:
+def project_name(agreement: Agreement, foreign: str) -> str:
     """The name of the project that stands for a peer's: 64 characters at most, and no other project's of any peer.
 
-    A digest of both, since "A-b" with "c" must not be "A" with "b-c".
+    A digest, since "A-b" with "c" must not be "A" with "b-c"; of the agreement, since another cloud may come under the name of one
+    that was removed, and must not find its projects.
     """
-    digest = hashlib.sha256(f"{peer}\0{foreign}".encode()).hexdigest()
-    return f"{peer[:31]}-{digest[:32]}"
+    digest = hashlib.sha256(f"{agreement.id}\0{foreign}".encode()).hexdigest()
+    return f"{agreement.peer[:31]}-{digest[:32]}"
 
 
 class Keystone:
@@ -78,6 +80,19 @@ class Keystone:
         body = await self.token(token) if token else None
         names = {role["name"].lower() for role in body.get("roles", [])} if body else set()
         return bool(names & {role.lower() for role in self._trust.service_roles})
+
+    async def described(self, token: str) -> tuple[int, Json]:
+        """Status and whole answer, catalog included, of Keystone about a token of this cloud.
+
+        Raises:
+            PeerError: Keystone does not answer.
+        """
+        return await self._request("GET", "/v3/auth/tokens", {heads.AUTH: token, heads.SUBJECT: token})
+
+    def believed(self, token: str) -> float:
+        """Until when it is believed what Keystone said of a token (Unix seconds)."""
+        asked, _ = self._known.get(token, (-self._trust.recheck, None))
+        return time.time() - time.monotonic() + asked + self._trust.recheck
 
     def forget(self, token: str) -> None:
         """Believe nothing of a token any more: it was revoked."""

@@ -127,6 +127,10 @@ class Mint:
             self._kept.popitem(last=False)
         return minted
 
+    def believed(self, token: str) -> float:
+        """Until when Keystone need not be asked again about one of our users' tokens (Unix seconds)."""
+        return self._keystone.believed(token)
+
     def forget(self, token: str) -> None:
         """Use nothing any more that was minted for a token: it was revoked."""
         self._keystone.forget(token)
@@ -192,15 +196,16 @@ class Mint:
             ) from None
         except orjson.JSONDecodeError:
             raise PeerAnswerError(f"{claims.issuer} answered a token exchange with what is no JSON.") from None
-        if answer.status != _OK or not isinstance(document.get("access_token"), str):
-            refused = document.get("error") if isinstance(document, dict) else None
+        given = document if isinstance(document, dict) else {}
+        if answer.status != _OK or not isinstance(given.get("access_token"), str):
+            refused = given.get("error")
             told = str(refused.get("message"))[:500] if isinstance(refused, dict) else f"status {answer.status}"
             raise ExchangeError(f"{claims.issuer}, the user's own cloud, gives no token for {third}: {told}")
-        life = float(document.get("expires_in", 0))
-        self._exchanged[key] = (now + life / 2, document["access_token"])
+        life = given.get("expires_in")
+        self._exchanged[key] = (now + (life / 2 if isinstance(life, int) else 0), given["access_token"])
         while len(self._exchanged) > _MOST:
             self._exchanged.popitem(last=False)
-        return str(document["access_token"])
+        return str(given["access_token"])
 
     def _minted(self, token: str, body: Json, peer: str, scope: Scope, actor: str | None = None) -> Minted:
         statement, keys, now = self._agreements.theirs(peer), self._agreements.keys, int(time.time())

@@ -12,7 +12,7 @@ from openstackoid.core.ids import Ids
 from openstackoid.core.routing import Remote
 from openstackoid.core.scope import Name, Scope
 from openstackoid.gateway import headers as heads
-from openstackoid.gateway.calls import Call, Way, overrides
+from openstackoid.gateway.calls import Call, Taught, Way, overrides
 from openstackoid.gateway.frontends import is_version_document
 from openstackoid.gateway.identity import LocalCatalog, holds_catalog
 from openstackoid.gateway.mint import Mint
@@ -93,9 +93,10 @@ class Residents:
         record.home, record.user, record.project = self._cloud, minted.user, minted.project
         record.agreement = minted.agreement
         if minted.pseudonym == minted.user:
-            # Keystone is asked again after `recheck` seconds, so no longer than that it may stand for the user's.
-            until = min(minted.renew, time.time() + self._recheck)
-            return _PLAIN if minted.limited else Way(taught=(minted.token, until))
+            # Keystone is asked again `recheck` seconds after the last time, so no longer than that it may stand for the user's.
+            until = min(minted.renew, self._mint.believed(call.auth))
+            taught = Taught(minted.token, until, minted.user, minted.project, minted.agreement)
+            return _PLAIN if minted.limited else Way(taught=taught)
         return Way(
             there=Ids({}, {minted.user: minted.pseudonym}),
             back=Ids({}, {minted.pseudonym: minted.user}),

@@ -50,9 +50,17 @@ class Admin:
         except (OSError, TimeoutError) as error:
             raise AdminError(f"HAProxy does not answer at {self._path}: {type(error).__name__}.") from None
 
+    async def worker(self) -> str:
+        """Which process answers: another one has forgotten what was not in its files."""
+        return next((line for line in (await self.ask("show info")).splitlines() if line.startswith("Pid:")), "")
+
     async def put(self, name: Path, entry: Entry) -> None:
-        """Set one entry of a map, whether it was there or not."""
-        await self._quietly(f"del map {name} {entry.key};add map {name} {entry.key} {entry.value}", "not found")
+        """Set one entry of a map, whether it was there or not; one that was is never missing meanwhile."""
+        told = await self.ask(f"set map {name} {entry.key} {entry.value}")
+        if "not found" in told:
+            await self._quietly(f"del map {name} {entry.key};add map {name} {entry.key} {entry.value}", "not found")
+        elif told:
+            raise AdminError(f"HAProxy refused a command at {self._path}: {told}")
 
     async def drop(self, name: Path, keys: Iterable[str]) -> None:
         """Delete entries of a map."""

@@ -2,16 +2,20 @@
 
     ways.map     SERVICE|R|SCOPE  ->  what a scope means for a service, reading (R) or writing (W)
                      L!SCOPE!{...}    this cloud; the explicit scope goes on the token
+                     S!SCOPE!{...}    the same, and it is the very scope of the key: a token that carries it stays as it is
                      P                this cloud's Keystone, which reads plain tokens
                      T<cloud>|{...}   a peer of the same owner: the token passes, the explicit scope goes along
                      R<cloud>|        a peer of another owner: the token is replaced
-    tokens.map   SHA1 of TOKEN|CLOUD|SCOPE  ->  EXPIRY:TOKEN    what replaces a token there, until when (Unix seconds)
+    tokens.map   SHA1 of TOKEN|CLOUD|SCOPE  ->  EXPIRY:USER:PROJECT:AGREEMENT:TOKEN
+                     what replaces a token there, until when (Unix seconds); whose it is, for the audit
     peers.map    CLOUD|SERVICE    ->  IP|PORT|HOST|PREFIX|TLS-NAME    where a peer's service is
 
 HAProxy has no scope language: a scope that it was not taught, letter by letter, goes to the gateway.
 """
 
+import contextlib
 import hashlib
+import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -70,8 +74,16 @@ def places(
             tls = parts.scheme == "https"
             port = parts.port or (443 if tls else 80)
             name = names.get(cloud, parts.hostname or "") if tls else ""
+            if tls and _is_address(name):
+                continue  # HAProxy looks for names in certificates only
             found.append(Entry(f"{cloud}|{kind}", f"{ip}|{port}|{parts.netloc}|{parts.path}|{name}"))
     return found
+
+
+def _is_address(name: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return bool(ipaddress.ip_address(name))
+    return False
 
 
 def text(entries: list[Entry]) -> str:

@@ -66,6 +66,7 @@ class Plan:
         ca: PEM file of who signs for peers and TLS backends; None for the system's.
         connect, idle, grace: seconds, as the gateway's timeouts.
         threads: of HAProxy; None for one a core.
+        log: where the audit of what goes straight is logged, as HAProxy's `log` has it; None for nowhere.
         pems: file that HAProxy reads -> certificate and key that it is made of.
     """
 
@@ -78,6 +79,7 @@ class Plan:
     idle: float
     grace: float
     threads: int | None = None
+    log: str | None = "stdout"
     pems: tuple[tuple[Path, Pair], ...] = ()
 
     @property

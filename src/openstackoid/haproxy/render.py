@@ -19,14 +19,34 @@ from openstackoid.haproxy.plan import PEERS, TOKENS, WAYS, Front, Plan, Service
 # Room for a federated token and an explicit scope in the place of what came.
 _BUFFER: Final = 32768
 _REWRITE: Final = 8192
+_SLACK: Final = 10.0  # seconds
 _OWN: Final = "/scope/ /openstackoid/ /.well-known/openstackoid"
-# In the names of a request's headers: an underscore (WSGI takes it for a dash), one of ours, a header of those twice that decide.
-_DANGER: Final = "_|(?:^|:)x-openstackoid|" + "|".join(
-    f"(?:^|:){each}:(?:.*:)?{each}(?::|$)" for each in ("x-auth-token", "x-service-token", "x-subject-token", "x-scope")
+# What takes a request out of the way of plain ones, in the names of its headers (in lower case, as HAProxy has them): quick, and too
+# strict, since a second look follows.
+_ODD: Final = "_|:x-(?:openstackoid|scope)|:x-(?:auth|service|subject)-token.*-token|transfer-enc"
+# The second look: an underscore (WSGI takes it for a dash), one of ours, one of those that decide twice.
+_DANGER: Final = "_|x-openstackoid|" + "|".join(
+    f"{each}:(?:.*:)?{each}(?::|$)"
+    for each in ("x-auth-token", "x-service-token", "x-subject-token", "x-scope", "content-type")
 )
+# A request with a scope that is for one connection only, or may become another one behind the agreement's rules, is the gateway's.
+_HOPPING: Final = "(?:^|:)(?:connection|keep-alive|proxy-[^:]*|te|trailer|upgrade)(?::|$)"
+_OVERRIDES: Final = "(?:^|:)x-(?:http-)?method(?:-override)?(?::|$)"
+_METHOD: Final = "".join(f"(?:{letter}|%{ord(letter):x})" for letter in "_method")
+_FORMS: Final = "application/x-www-form-urlencoded multipart/form-data"
+_STEPS: Final = r"(?:/|%2f|%5c|\\\\)(?:[.]|%2e){1,2}(?:/|%2f|%5c|\\\\|$)"
+# A token that HAProxy understands: not a federated one, and with a scope or without one.
+_READABLE: Final = "^[^!~.]+(?:!SCOPE!|$)"
 # Paths of the gateway itself, and version documents, which the entry cloud answers when the scope cannot be served.
 _APART: Final = "^/(?:scope/|openstackoid/|[.]well-known/openstackoid|(?:v[0-9]+(?:[.][0-9]+)?/?)?$)"
 
+# One line of audit for what goes straight, as the gateway writes it for the rest; `way` is the map's letter.
+_AUDIT: Final = (
+    '{"time":"%[date,utime(%Y-%m-%dT%H:%M:%SZ)]","cloud":"CLOUD","by":"haproxy","client":"%ci","method":"%HM",'
+    '"global_request_id":"%[var(txn.request),json(utf8s)]","service":"%[var(txn.service)]","path":"%[var(txn.path),json(utf8s)]",'
+    '"way":"%[var(txn.way),bytes(0,1)]","peer":"%[var(txn.cloud)]","user":"%[var(txn.learned),field(2,:)]",'
+    '"project":"%[var(txn.learned),field(3,:)]","agreement":"%[var(txn.learned),field(4,:)]","status":%ST,"ms":%Ta}'
+)
 # The token itself is replaced.
 _KEPT: Final = PRIVATE.replace("x-auth-.*", "x-auth-(?!token$).*")
 
@@ -101,7 +121,8 @@ def _defaults(plan: Plan) -> list[str]:
         "  option splice-response",
         "  http-reuse safe",
         f"  errorfile 400 {plan.file('malformed.http')}",
-        f"  errorfile 503 {plan.file('unavailable.http')}",
+        "  option disable-h2-upgrade",
+        *(f"  errorfile {status} {plan.file('unavailable.http')}" for status in (502, 503)),
         f"  errorfile 504 {plan.file('service-timeout.http')}",
     ]
 
@@ -110,6 +131,9 @@ def _frontend(plan: Plan, number: int, front: Front) -> Iterator[str]:
     yield f"frontend front_{number}"
     tls = f" ssl crt {front.certificate}" if front.certificate else ""
     yield f"  bind {front.address}{tls}"
+    if plan.log:
+        yield f"  log {plan.log} format raw daemon info"
+        yield f"  log-format '{_AUDIT.replace('CLOUD', plan.cloud)}'"
     if not front.services:
         yield "  # Other clouds' gateways call here: who they are, the gateway says."
         yield "  default_backend gateway"
@@ -127,39 +151,39 @@ def _front_rules(plan: Plan, front: Front) -> Iterator[str]:
     if any(service.prefix for service in front.services):
         told = _told(errors.BadRequestError("Expected a path without . and .. segments."))
         yield "  # A path that steps out of its service could be read as another's."
-        yield (
-            f"  http-request deny deny_status 400 {told} "
-            "if { path -m reg -i (?:/|%2f|%5c)(?:[.]|%2e){1,2}(?:/|%2f|%5c|$) }"
-        )
+        yield (f"  http-request deny deny_status 400 {told} if {{ path -m reg -i {_STEPS} }}")
     yield f"  acl own path_beg {_OWN}"
-    yield "  acl scoped req.fhdr(x-scope) -m found"
-    yield f"  acl odd req.hdr_names(:) -m reg -i (?:^|:)transfer-encoding(?::|$)|{_DANGER}"
-    yield "  acl ticket req.fhdr(x-auth-token) -m reg ^eyJ|!"
-    if _holds(front, "identity"):
+    # The first header has no colon before it: none of those that matter stands first, Host does; if one does, the second look sees it.
+    yield f"  acl odd req.hdr_names(:) -m reg ^x-|{_ODD}"
+    yield "  acl ticket req.fhdr(x-auth-token) -m beg eyJ"
+    yield "  acl ticket req.fhdr(x-auth-token) -m sub !"
+    identity = any(service.kind == "identity" for service in front.services)
+    if identity:
         yield "  # Federated tokens are validated by the gateway, and it must hear of those that are revoked."
         yield "  acl ticket req.fhdr(x-subject-token) -m reg ^eyJ|!"
         yield "  acl ticket method DELETE"
-    yield "  http-request allow if !odd !ticket !own !scoped"
+    if plan.log:
+        yield "  http-request set-log-level silent"
+    yield "  http-request allow if !odd !ticket !own"
     yield "  http-request set-var(txn.to) str(gateway)"
-    yield f"  acl danger req.hdr_names(:) -m reg -i {_DANGER}"
+    yield f"  acl danger req.hdr_names(:) -m reg {_DANGER}"
+    yield "  http-request allow if danger"
+    yield "  acl scoped req.fhdr(x-scope) -m found"
     yield "  acl chunked req.hdr(transfer-encoding) -m found"
-    for service in front.services:
-        if service.direct:
-            yield (
-                f"  http-request set-var(txn.to) str({name_of(service.kind)}_once) if chunked !danger !ticket !own !scoped"
-                f"{_inside(service)}"
-            )
-    yield "  http-request allow if chunked !danger !ticket !own !scoped"
-    yield f"  acl apart path_reg {_prefixed(front, _APART)}"
-    yield "  acl visitor req.fhdr(x-auth-token) -m beg eyJ"
-    yield "  acl visitor req.fhdr(x-subject-token) -m found"
-    yield "  acl visitor req.fhdr(x-auth-token) -m len 0"
-    yield "  acl visitor req.fhdr_cnt(x-auth-token) eq 0"
-    yield "  http-request allow if danger || apart || visitor"
+    yield "  acl given var(txn.scope) -m found"
+    yield "  http-request set-var(txn.scope) req.fhdr(x-auth-token),field(3,!,0)"
     yield "  http-request set-var(txn.scope) req.fhdr(x-scope) if scoped"
-    yield "  http-request set-var(txn.scope) req.fhdr(x-auth-token),field(3,!,0) if !scoped"
-    long = _told(errors.BadRequestError(f"Expected a scope of {LONGEST_SCOPE} characters at most."))
-    yield f"  http-request deny deny_status 400 {long} if {{ var(txn.scope),length -m int gt {LONGEST_SCOPE} }}"
+    yield f"  acl apart path_reg {_prefixed(front, _APART)}"
+    if identity:
+        yield "  acl apart req.fhdr(x-subject-token) -m found"
+    yield f"  acl apart path -m reg -i {_STEPS}"
+    yield f"  acl apart req.hdr_names(:) -m reg {_HOPPING}"
+    yield "  http-request unset-var(txn.to) if !given !ticket !own"
+    for service in _shortest_first(front):
+        yield from _once(service, "!given !ticket !own")
+    yield f"  acl readable req.fhdr(x-auth-token) -m reg {_READABLE}"
+    yield "  # A scope in the header and another one on the token: both are read."
+    yield "  http-request allow if !given || apart || !readable || scoped { req.fhdr(x-auth-token) -m sub ! }"
     yield from _known(plan, front)
     yield from _there(plan, front)
 
@@ -167,25 +191,37 @@ def _front_rules(plan: Plan, front: Front) -> Iterator[str]:
 def _known(plan: Plan, front: Front) -> Iterator[str]:
     """What the gateway taught of a scope, and the commonest: it leads here."""
     ways = plan.file(WAYS)
-    if len(front.services) == 1 and not front.services[0].prefix:
-        yield f"  http-request set-var(txn.service) str({front.services[0].kind})"
-    else:
-        for service in front.services:
-            yield f"  http-request set-var(txn.service) str({service.kind}) if {{ path -m reg {_below(service)} }}"
+    single = len(front.services) == 1 and not front.services[0].prefix
+    for service in _shortest_first(front):
+        yield f"  http-request set-var(txn.service) str({service.kind}){'' if single else ' if ' + _inside(service)}"
     for mode, condition in (("R", "{ method GET HEAD OPTIONS }"), ("W", "!{ method GET HEAD OPTIONS }")):
         yield (
             f"  http-request set-var(txn.way) var(txn.service),concat(|{mode}|,txn.scope),map_str({ways}) if {condition}"
         )
-    yield "  http-request allow if !{ var(txn.way) -m found }"
+    long = _told(errors.BadRequestError(f"Expected a scope of {LONGEST_SCOPE} characters at most."))
+    yield "  acl known var(txn.way) -m found"
+    yield (
+        f"  http-request deny deny_status 400 {long} if !known {{ var(txn.scope),length -m int gt {LONGEST_SCOPE} }}"
+    )
+    yield "  http-request allow if !known"
+    if plan.log:
+        yield "  http-request set-log-level info"
+        yield "  http-request set-var(txn.path) path"
     yield "  # Here: the scope follows the workflow on the token; Keystone reads plain ones."
-    yield "  acl here var(txn.way) -m beg L P"
+    yield "  acl here var(txn.way) -m beg S L P"
+    yield "  http-request unset-var(txn.to) if here"
+    for service in _shortest_first(front):
+        yield from _once(service, "here")
+    yield "  # On a token as services pass it on, the scope is explicit already."
+    yield "  http-request allow if { var(txn.way) -m beg S } !scoped"
     yield "  http-request set-header X-Auth-Token %[req.fhdr(x-auth-token),field(1,!)]%[var(txn.way),bytes(1)] if here"
     yield "  http-request del-header X-Scope if here"
-    yield "  http-request unset-var(txn.to) if here"
-    for service in front.services:
-        if service.direct:
-            yield f"  http-request set-var(txn.to) str({name_of(service.kind)}_once) if here chunked{_inside(service)}"
     yield "  http-request allow if here"
+
+
+def _once(service: Service, condition: str) -> Iterator[str]:
+    target = f"{name_of(service.kind)}_once" if service.direct else "gateway"
+    yield f"  http-request set-var(txn.to) str({target}) if {condition} chunked {_inside(service)}"
 
 
 def _there(plan: Plan, front: Front) -> Iterator[str]:
@@ -203,14 +239,20 @@ def _there(plan: Plan, front: Front) -> Iterator[str]:
     yield "  http-request set-var(txn.left) var(txn.learned),field(1,:),sub(txn.now) if !passes"
     yield "  http-request allow if !passes !{ var(txn.left) -m int gt 0 }"
     yield "  http-request allow if !{ var(txn.place) -m found }"
+    yield f"  acl overrides req.hdr_names(:) -m reg {_OVERRIDES}"
+    yield f"  acl overrides query -m reg -i {_METHOD}"
+    yield f"  acl overrides req.fhdr(content-type) -m beg -i {_FORMS}"
+    yield "  http-request allow if !passes overrides"
     yield "  http-request set-header X-Auth-Token %[var(txn.token)] if passes"
     yield "  http-request set-header X-Scope %[var(txn.way),field(2,|)] if passes"
     yield "  http-request del-header X-Service-Token"
     yield f"  http-request del-header {_KEPT} -m reg if !passes"
     yield "  http-request del-header X-Scope if !passes"
-    yield "  http-request set-header X-Auth-Token %[var(txn.learned),field(2,:)] if !passes"
+    yield "  http-request set-header X-Auth-Token %[var(txn.learned),field(5,:)] if !passes"
     yield f"  http-request set-header X-Openstackoid-Hops {plan.cloud}"
     yield "  http-request set-header X-Openstack-Request-Id req-%[uuid()] if !{ req.fhdr(x-openstack-request-id) -m found }"
+    if plan.log:
+        yield "  http-request set-var(txn.request) req.fhdr(x-openstack-request-id)"
     yield "  http-request set-header Host %[var(txn.place),field(3,|)]"
     for service in front.services:
         if service.prefix:
@@ -223,12 +265,9 @@ def _there(plan: Plan, front: Front) -> Iterator[str]:
     yield "  http-request set-var(txn.to) str(peers_tls) if !{ var(txn.name) -m len 0 }"
 
 
-def _holds(front: Front, kind: str) -> bool:
-    return any(service.kind == kind for service in front.services)
-
-
 def _inside(service: Service) -> str:
-    return f" {{ path -m reg {_below(service)} }}" if service.prefix else ""
+    """The condition that a path is a service's; with no prefix, always."""
+    return f"{{ path -m reg {_below(service)} }}" if service.prefix else "TRUE"
 
 
 def _below(service: Service) -> str:
@@ -237,11 +276,16 @@ def _below(service: Service) -> str:
 
 def _prefixed(front: Front, pattern: str) -> str:
     prefixes = "|".join(service.prefix for service in front.services if service.prefix)
-    return pattern.replace("^/", f"^(?:{prefixes})?/", 1) if prefixes else pattern
+    return f"^(?:{prefixes})$ {pattern.replace('^/', f'^(?:{prefixes})?/', 1)}" if prefixes else pattern
+
+
+def _shortest_first(front: Front) -> list[Service]:
+    """The longest path that fits wins, as at the gateway: it is looked at last, and what it says replaces the rest."""
+    return sorted(front.services, key=lambda service: len(service.prefix))
 
 
 def _direct(front: Front) -> Iterator[str]:
-    for service in front.services:
+    for service in reversed(_shortest_first(front)):
         if service.prefix:
             target = name_of(service.kind) if service.direct else "gateway"
             yield f"  use_backend {target} if {{ path -m reg ^{service.prefix}(?:/|$) }}"
@@ -264,13 +308,20 @@ def _service(plan: Plan, service: Service, *, once: bool = False) -> Iterator[st
         yield "  http-request set-header X-Forwarded-Proto https"
     tls = f" ssl verify required ca-file {_ca(plan)}" if service.tls else ""
     # Services close idle connections after 5 s (Apache) or 10 s (cheroot): leave them first.
-    check = f"track {name_of(service.kind)}/{service.kind}" if once else "check inter 2s pool-purge-delay 3s"
+    check = (
+        f"track {name_of(service.kind)}/{service.kind}"
+        if once
+        else "check inter 2s fastinter 500ms downinter 500ms pool-purge-delay 3s"
+    )
     yield f"  server {service.kind} {service.backend}{tls} {check}"
 
 
 def _gateway(plan: Plan) -> Iterator[str]:
     yield "backend gateway"
-    yield f"  errorfile 503 {plan.file('gateway.http')}"
+    for status in (502, 503):
+        yield f"  errorfile {status} {plan.file('gateway.http')}"
+    yield "  # It says itself who was too slow."
+    yield f"  timeout server {_seconds(plan.idle + plan.connect + _SLACK)}"
     yield "  http-request set-header X-Openstackoid-Client %[src]"
     yield "  # No port: the one that the client called."
     yield f"  server gateway {plan.gateway}"
@@ -280,7 +331,8 @@ def _peers(plan: Plan, *, tls: bool) -> Iterator[str]:
     yield f"backend peers{'_tls' if tls else ''}"
     # Many users share a connection to another cloud: over a WAN it is dear.
     yield "  http-reuse always"
-    yield f"  errorfile 503 {plan.file('peer.http')}"
+    for status in (502, 503):
+        yield f"  errorfile {status} {plan.file('peer.http')}"
     yield f"  errorfile 504 {plan.file('peer-timeout.http')}"
     secure = f" ssl verify required ca-file {_ca(plan)} sni var(txn.name)" if tls else ""
     yield f"  server peer 0.0.0.0:0{secure} pool-purge-delay 60s"

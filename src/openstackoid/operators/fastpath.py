@@ -103,6 +103,7 @@ def plan_of(found: Config, bases: dict[str, str], directory: Path | None = None)
         times.idle,
         times.grace,
         found.haproxy.threads,
+        None if found.haproxy.log == "none" else found.haproxy.log,
         _pems(found, folder),
     )
 
@@ -134,7 +135,7 @@ def _write(plan: Plan) -> list[str]:
     changed = []
     for name, text in wanted.items():
         path = plan.file(name)
-        if path.exists() and (name in _LEARNED or path.read_text() == text):
+        if path.exists() and (name in _LEARNED or path.read_bytes() == text.encode()):
             continue
         fresh = path.with_name(f".{name}.new")
         fresh.unlink(missing_ok=True)

@@ -72,7 +72,7 @@ class Reader:
             except (ValueError, RecursionError):
                 line = None
             if isinstance(line, dict) and isinstance(line.get("time"), str) and isinstance(line.get("cloud"), str):
-                yield line
+                yield _straight(line) if line.get("by") == "haproxy" else line
             else:
                 self.damaged += 1
 
@@ -150,6 +150,15 @@ def _row(line: Line) -> tuple[object, ...]:
         line.get("status"),
         *known,
     )
+
+
+def _straight(line: Line) -> Line:
+    """A line that HAProxy wrote of a request that went straight, in the gateway's words (haproxy/render.py)."""
+    told = {key: None if value in {"-", ""} else value for key, value in line.items()}
+    remote = told.pop("way", None) in {"R", "T"}
+    told |= {"decision": "remote" if remote else "local", "error": None}
+    told["peer"] = told.get("peer") if remote else told["cloud"]
+    return told | {"home": told["cloud"] if told.get("user") else None}
 
 
 def _below(status: object, limit: int) -> bool:
