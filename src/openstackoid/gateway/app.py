@@ -95,7 +95,6 @@ class Gateway:
             config.cloud,
             self.catalog,
             self.treaty.mint if self.treaty else None,
-            config.trust.recheck if config.trust else 0,
         )
         self.peers: Peers = Peers(
             config.timeouts,

@@ -139,7 +139,7 @@ class Peer(_Model):
     Attributes:
         url: base URL of its gateway.
         token: `federated` between owners; `pass-through` between clouds of one owner.
-        tls_name: the name in its certificate, where it is not the URL's host.
+        tls_name: the name in its certificate, where the URL's host is an IP address: HAProxy compares names alone.
         fingerprint: thumbprint of a signing key of it (`federated` only).
         allow: what it may do here (`federated` only).
     """
@@ -302,6 +302,14 @@ class Config(_Model):
             if not all(service_type(kind) for kind in peer.services or {}):
                 raise ValueError(f"peers.{name}.services: expected service types such as image")
             self._trusts(name, peer)
+        if self.haproxy:
+            outer = {address for address, _ in taken} | ({self.peering.address} if self.peering else set())
+            inner = {self.inner(address) for address in outer}
+            if len(inner) < len(outer) or inner & outer:
+                raise ValueError(
+                    "haproxy.gateway: behind HAProxy the gateway listens on one host, so each frontend's address needs a port "
+                    "of its own, and the host must be another one"
+                )
         if self.peering:
             if self.peering.address in {address for address, _ in taken}:
                 raise ValueError(f"peering.url: {self.peering.address} is where a frontend listens already")

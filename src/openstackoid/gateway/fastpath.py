@@ -6,6 +6,7 @@ asks Keystone again; one whose revocation passes by is forgotten at once. The ga
 """
 
 import asyncio
+import os
 import sys
 import time
 from collections import OrderedDict
@@ -20,11 +21,13 @@ from openstackoid.core.routing import READS, Facts, Federation, Local, Reject, R
 from openstackoid.core.scope import Scope
 from openstackoid.gateway import headers as heads
 from openstackoid.gateway.calls import Call, Way
+from openstackoid.gateway.rates import WORKERS
 from openstackoid.haproxy import maps
 from openstackoid.haproxy.admin import Admin, AdminError
 from openstackoid.haproxy.maps import Entry
 from openstackoid.haproxy.plan import ADMIN, PEERS, TOKENS, WAYS
 
+_SEVERAL: Final = int(os.environ.get(WORKERS, "1")) > 1
 _LOOK: Final = 0.2  # seconds between two looks at what has changed
 _NAMES: Final = 5.0  # seconds between two looks at the addresses of the peers' hosts
 _MOST: Final = 8192  # tokens, and ways, that HAProxy is taught by one worker
@@ -101,7 +104,7 @@ class FastPath:
             return  # what is asked of another cloud's Keystone needs more than a map
         elif not federated:
             value = f"T{decision.cloud}|{written}"
-        elif way.taught is None or call.auth is None or way.taught.until < time.time() + 1:
+        elif way.taught is None or call.auth is None or way.taught.until <= time.time():
             return
         else:
             value = f"R{decision.cloud}|"
@@ -112,14 +115,21 @@ class FastPath:
             key = maps.digest(call.auth, decision.cloud, text)
             self._tokens[key] = (taught.until, call.auth)
             self._tokens.move_to_end(key)
-            written = ":".join((str(int(taught.until)), *ids, taught.token))
+            written = ":".join((str(int(taught.until * 1000)), *ids, taught.token))
             entries.append((TOKENS, Entry(key, written)))
         key = maps.way(service, text, reads=reads)
+        if not maps.is_writable(key) or not maps.is_writable(value):
+            return  # too long
         entries.append((WAYS, Entry(key, value)))
         self._spawn(self._teach(entries, self._age))
 
     def forget(self, token: str) -> None:
         """Have HAProxy forget a user's token: it was revoked."""
+        if _SEVERAL:
+            # Another worker may have taught it, under a scope that is not known here.
+            self._tokens.clear()
+            self._spawn(self._drop(None))
+            return
         keys = [key for key, (_, own) in self._tokens.items() if own == token]
         for key in keys:
             del self._tokens[key]
@@ -130,14 +140,13 @@ class FastPath:
         while True:
             try:
                 worker, now = await self._admin.worker(), self._current()
-                if (self._worker, self._generation) != (worker, now):
+                if changed := (self._worker, self._generation) != (worker, now):
                     await self._forget()
-                    self._placed = 0
                     if self._worker != worker:
                         self._places = None  # one that has just begun may have read an older file
-                    self._worker, self._generation = worker, now
-                if time.monotonic() - self._placed > _NAMES:
+                if changed or time.monotonic() - self._placed > _NAMES:
                     await self._move()
+                self._worker, self._generation = worker, now
                 await self._expire()
             except AdminError as error:
                 self._generation = None  # a new HAProxy knows nothing; an old one must forget
@@ -164,9 +173,13 @@ class FastPath:
                     self._ways.add(entry.key)
                 await self._admin.put(self._directory / name, entry)
 
-    async def _drop(self, keys: Iterable[str]) -> None:
+    async def _drop(self, keys: Iterable[str] | None) -> None:
+        """Have HAProxy forget these tokens; None: all."""
         async with self._turn:
-            await self._admin.drop(self._directory / TOKENS, keys)
+            if keys is None:
+                await self._admin.clear(self._directory / TOKENS)
+            else:
+                await self._admin.drop(self._directory / TOKENS, keys)
 
     async def _move(self) -> None:
         """Tell HAProxy where peers are, when that has changed; and the file, for when it starts again."""

@@ -96,7 +96,7 @@ def _goes_out(name: str) -> bool:
 def hops(headers: CIMultiDictProxy[str]) -> tuple[str, ...]:
     """Names of the clouds that a request met before.
 
-    Anyone may send this header: all that it can do is to have one's own request refused.
+    Anyone may send this header: it can have one's own request refused, its service token dropped, and links lead elsewhere.
 
     Raises:
         BadRequestError: not names with commas between them, or too many.

@@ -1,6 +1,5 @@
 """Requests of this cloud's own users, and those of clouds that pass tokens through: with plain tokens, and a scope that they chose."""
 
-import time
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -28,14 +27,12 @@ class Residents:
         cloud: this cloud's name.
         catalog: its catalog.
         mint: makes federated tokens; None in a cloud without federated peers.
-        recheck: seconds for which Keystone is believed about a token.
     """
 
-    def __init__(self, cloud: str, catalog: LocalCatalog, mint: Mint | None, recheck: float) -> None:
+    def __init__(self, cloud: str, catalog: LocalCatalog, mint: Mint | None) -> None:
         self._cloud = cloud
         self._catalog = catalog
         self._mint = mint
-        self._recheck = recheck
 
     def local(self, call: Call, explicit: Scope) -> Way:
         """To our own backend: the scope goes on the token, so that it follows the workflow; Keystone reads plain tokens."""

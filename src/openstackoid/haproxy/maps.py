@@ -7,7 +7,7 @@
                      T<cloud>|{...}   a peer of the same owner: the token passes, the explicit scope goes along
                      R<cloud>|        a peer of another owner: the token is replaced
     tokens.map   SHA1 of TOKEN|CLOUD|SCOPE  ->  EXPIRY:USER:PROJECT:AGREEMENT:TOKEN
-                     what replaces a token there, until when (Unix seconds); whose it is, for the audit
+                     what replaces a token there, until when (Unix milliseconds); whose it is, for the audit
     peers.map    CLOUD|SERVICE    ->  IP|PORT|HOST|PREFIX|TLS-NAME    where a peer's service is
 
 HAProxy has no scope language: a scope that it was not taught, letter by letter, goes to the gateway.

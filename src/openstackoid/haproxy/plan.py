@@ -29,6 +29,7 @@ class Service:
         prefix: path below which users call it, without a slash at its end; empty if it has an address of its own.
         backend: HOST:PORT of the service itself.
         tls: whether the service itself speaks TLS.
+        https: whether its users call it by https.
         direct: whether HAProxy may hand requests to it without the gateway: the links in its answers are right as they are.
     """
 
@@ -36,6 +37,7 @@ class Service:
     prefix: str
     backend: str
     tls: bool
+    https: bool
     direct: bool
 
 
@@ -64,7 +66,7 @@ class Plan:
         gateway: host where the gateway listens, at the fronts' ports.
         directory: where configuration, maps and errors are.
         ca: PEM file of who signs for peers and TLS backends; None for the system's.
-        connect, idle, grace: seconds, as the gateway's timeouts.
+        connect, idle: seconds, as the gateway's timeouts.
         threads: of HAProxy; None for one a core.
         log: where the audit of what goes straight is logged, as HAProxy's `log` has it; None for nowhere.
         pems: file that HAProxy reads -> certificate and key that it is made of.
@@ -77,7 +79,6 @@ class Plan:
     ca: Path | None
     connect: float
     idle: float
-    grace: float
     threads: int | None = None
     log: str | None = "stdout"
     pems: tuple[tuple[Path, Pair], ...] = ()

@@ -104,7 +104,6 @@ def _global(plan: Plan) -> list[str]:
         "  ssl-default-server-options ssl-min-ver TLSv1.2",
         # Idle connections are told to close one by one, so that a reload cuts none of them.
         "  close-spread-time 1s",
-        f"  hard-stop-after {_seconds(plan.grace)}",
     ]
 
 
@@ -135,7 +134,9 @@ def _frontend(plan: Plan, number: int, front: Front) -> Iterator[str]:
         yield f"  log {plan.log} format raw daemon info"
         yield f"  log-format '{_AUDIT.replace('CLOUD', plan.cloud)}'"
     if not front.services:
-        yield "  # Other clouds' gateways call here: who they are, the gateway says."
+        yield "  # Other clouds' gateways call here: who they are, the gateway says, and it writes the audit."
+        if plan.log:
+            yield "  http-request set-log-level silent"
         yield "  default_backend gateway"
         return
     yield from _front_rules(plan, front)
@@ -173,6 +174,7 @@ def _front_rules(plan: Plan, front: Front) -> Iterator[str]:
     yield "  acl given var(txn.scope) -m found"
     yield "  http-request set-var(txn.scope) req.fhdr(x-auth-token),field(3,!,0)"
     yield "  http-request set-var(txn.scope) req.fhdr(x-scope) if scoped"
+    yield "  acl apart var(txn.scope) -m reg [[:^print:]]"
     yield f"  acl apart path_reg {_prefixed(front, _APART)}"
     if identity:
         yield "  acl apart req.fhdr(x-subject-token) -m found"
@@ -204,12 +206,10 @@ def _known(plan: Plan, front: Front) -> Iterator[str]:
         f"  http-request deny deny_status 400 {long} if !known {{ var(txn.scope),length -m int gt {LONGEST_SCOPE} }}"
     )
     yield "  http-request allow if !known"
-    if plan.log:
-        yield "  http-request set-log-level info"
-        yield "  http-request set-var(txn.path) path"
     yield "  # Here: the scope follows the workflow on the token; Keystone reads plain ones."
     yield "  acl here var(txn.way) -m beg S L P"
     yield "  http-request unset-var(txn.to) if here"
+    yield from _audited(plan, " if here")
     for service in _shortest_first(front):
         yield from _once(service, "here")
     yield "  # On a token as services pass it on, the scope is explicit already."
@@ -235,7 +235,7 @@ def _there(plan: Plan, front: Front) -> Iterator[str]:
         "  http-request set-var(txn.learned) "
         f"var(txn.token),concat(|,txn.cloud),concat(|,txn.scope),sha1,hex,map_str({plan.file(TOKENS)}) if !passes"
     )
-    yield "  http-request set-var(txn.now) date() if !passes"
+    yield "  http-request set-var(txn.now) date(0,ms) if !passes"
     yield "  http-request set-var(txn.left) var(txn.learned),field(1,:),sub(txn.now) if !passes"
     yield "  http-request allow if !passes !{ var(txn.left) -m int gt 0 }"
     yield "  http-request allow if !{ var(txn.place) -m found }"
@@ -243,6 +243,7 @@ def _there(plan: Plan, front: Front) -> Iterator[str]:
     yield f"  acl overrides query -m reg -i {_METHOD}"
     yield f"  acl overrides req.fhdr(content-type) -m beg -i {_FORMS}"
     yield "  http-request allow if !passes overrides"
+    yield from _audited(plan)
     yield "  http-request set-header X-Auth-Token %[var(txn.token)] if passes"
     yield "  http-request set-header X-Scope %[var(txn.way),field(2,|)] if passes"
     yield "  http-request del-header X-Service-Token"
@@ -256,7 +257,7 @@ def _there(plan: Plan, front: Front) -> Iterator[str]:
     yield "  http-request set-header Host %[var(txn.place),field(3,|)]"
     for service in front.services:
         if service.prefix:
-            yield f"  http-request replace-path ^{service.prefix}(/.*)?$ \\1 if {{ var(txn.service) -m str {service.kind} }}"
+            yield f"  http-request replace-path ^{_literal(service.prefix)}(/.*)?$ \\1 if {{ var(txn.service) -m str {service.kind} }}"
     yield "  http-request set-path %[var(txn.place),field(4,|)]%[path] if !{ var(txn.place),field(4,|) -m len 0 }"
     yield "  http-request set-var(txn.name) var(txn.place),field(5,|)"
     yield "  http-request set-dst var(txn.place),field(1,|)"
@@ -270,12 +271,24 @@ def _inside(service: Service) -> str:
     return f"{{ path -m reg {_below(service)} }}" if service.prefix else "TRUE"
 
 
+def _audited(plan: Plan, condition: str = "") -> Iterator[str]:
+    """A line of audit for what goes straight; for what does not, the gateway writes one."""
+    if plan.log:
+        yield f"  http-request set-log-level info{condition}"
+        yield f"  http-request set-var(txn.path) path{condition}"
+
+
 def _below(service: Service) -> str:
-    return f"^{service.prefix}(?:/|$)"
+    return f"^{_literal(service.prefix)}(?:/|$)"
+
+
+def _literal(text: str) -> str:
+    """A text as a regular expression that means itself; without backslashes, which HAProxy's reader takes for its own."""
+    return "".join(each if each.isalnum() or each == "/" else f"[{each}]" for each in text)
 
 
 def _prefixed(front: Front, pattern: str) -> str:
-    prefixes = "|".join(service.prefix for service in front.services if service.prefix)
+    prefixes = "|".join(_literal(service.prefix) for service in front.services if service.prefix)
     return f"^(?:{prefixes})$ {pattern.replace('^/', f'^(?:{prefixes})?/', 1)}" if prefixes else pattern
 
 
@@ -303,10 +316,12 @@ def _service(plan: Plan, service: Service, *, once: bool = False) -> Iterator[st
         # After a chunked body WSGI servers lose their place in the connection: nobody else may get it.
         yield "  option http-server-close"
         yield "  http-reuse never"
-    secure = any(front.certificate for front in plan.fronts if service in front.services)
-    if secure:
+    if service.https:
         yield "  http-request set-header X-Forwarded-Proto https"
-    tls = f" ssl verify required ca-file {_ca(plan)}" if service.tls else ""
+    host = service.backend.rpartition(":")[0]
+    # HAProxy compares names alone, so an IP address is believed if its certificate is signed.
+    name = f" verifyhost {host} sni str({host})" if host.rpartition(".")[2].isalpha() else ""
+    tls = f" ssl verify required ca-file {_ca(plan)}{name}" if service.tls else ""
     # Services close idle connections after 5 s (Apache) or 10 s (cheroot): leave them first.
     check = (
         f"track {name_of(service.kind)}/{service.kind}"

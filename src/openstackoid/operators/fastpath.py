@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import hashlib
 import os
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from openstackoid.haproxy.admin import Admin, AdminError
 from openstackoid.haproxy.plan import CONFIGURATION, PEERS, TOKENS, WAYS, Front, Plan, Service
 
 _LEARNED: Final = frozenset({WAYS, TOKENS, PEERS})
+_STAMP: Final = ".in-force"  # digest of what HAProxy read the last time
 _PATIENCE: Final = 20.0  # seconds until a reload must be over
 
 
@@ -29,6 +31,10 @@ def render(arguments: argparse.Namespace) -> int:
     """Write the configuration, maps and errors."""
     plan = _plan(arguments)
     changed = _write(plan)
+    if not asyncio.run(_runs(plan)):
+        plan.file(_STAMP).write_text(_stamp(plan))  # what HAProxy is about to start with
+    elif changed:
+        plan.file(_STAMP).unlink(missing_ok=True)  # nobody knows what a restart on the way to `apply` has read
     for name in changed:
         print(f"{plan.file(name)}: written")
     if not changed:
@@ -58,12 +64,14 @@ def apply(arguments: argparse.Namespace) -> int:
         tried = _plan(arguments, Path(folder))
         _write(tried)
         _checked(tried)
-    changed = _write(plan)
-    if not changed:
+    _write(plan)
+    stamp, wanted = plan.file(_STAMP), _stamp(plan)
+    if stamp.exists() and stamp.read_text() == wanted:
         print("nothing has changed; peers and what is learned follow by themselves")
         return 0
     asyncio.run(_reload(plan))
-    print(f"in force: {', '.join(changed)}")
+    stamp.write_text(wanted)
+    print(f"in force: {plan.file(CONFIGURATION)}")
     return 0
 
 
@@ -86,7 +94,14 @@ def plan_of(found: Config, bases: dict[str, str], directory: Path | None = None)
         official = service_type(kind) or kind
         parts, prefix = urlsplit(bases[official]), urlsplit(service.frontend).path
         port = parts.port or {"http": 80, "https": 443}[parts.scheme]
-        place = Service(official, prefix, f"{parts.hostname}:{port}", parts.scheme == "https", parts.path == prefix)
+        place = Service(
+            official,
+            prefix,
+            f"{parts.hostname}:{port}",
+            tls=parts.scheme == "https",
+            https=service.frontend.startswith("https://"),
+            direct=parts.path == prefix,
+        )
         fronts.setdefault(service.address, []).append(place)
     certificate = folder / "front.pem" if found.tls else None
     listed = [Front(address, certificate, tuple(services)) for address, services in fronts.items()]
@@ -101,7 +116,6 @@ def plan_of(found: Config, bases: dict[str, str], directory: Path | None = None)
         found.ca,
         times.connect,
         times.idle,
-        times.grace,
         found.haproxy.threads,
         None if found.haproxy.log == "none" else found.haproxy.log,
         _pems(found, folder),
@@ -146,6 +160,15 @@ def _write(plan: Plan) -> list[str]:
     return changed
 
 
+def _stamp(plan: Plan) -> str:
+    """What is the same as long as HAProxy has nothing to read again."""
+    read = [name for name in rendering.files(plan) if name not in _LEARNED] + [path.name for path, _ in plan.pems]
+    digest = hashlib.sha256()
+    for name in sorted(read):
+        digest.update(plan.file(name).read_bytes())
+    return digest.hexdigest()
+
+
 def _checked(plan: Plan) -> str:
     try:
         done = subprocess.run(  # noqa: S603 - no part of it comes from others
@@ -161,6 +184,13 @@ def _checked(plan: Plan) -> str:
     if done.returncode:
         raise ConfigError(f"HAProxy refuses the configuration:\n{told}")
     return told
+
+
+async def _runs(plan: Plan) -> bool:
+    try:
+        return bool(await Admin(plan.socket).ask("show info"))
+    except AdminError:
+        return False
 
 
 async def _reload(plan: Plan) -> None:
