@@ -1,32 +1,44 @@
-# Everything lives in .venv and in the lab's own folder. Tests alone need Debian packages, for the servers of databases.
+# Everything lives in .venv and in the lab's own folder, but Debian's HAProxy, and for tests the servers of databases.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
+# Options of the lab that `make demo` starts, as in: make demo LAB=--gateway-only
+LAB ?=
+
 # It would have every start of the clouds and the client compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install services-for-tests demo test unit unit-gateway unit-rest real lint bench clean
+AS_ROOT = as_root=$$([ "$$(id -u)" = 0 ] || echo sudo -n)
+APT = { $$as_root apt-get -qq update && $$as_root env DEBIAN_FRONTEND=noninteractive \
+  apt-get -qq install -y --no-install-recommends $(1); } > /dev/null
 
-install: $(VENV)/.installed services-for-tests
+.PHONY: install haproxy services-for-tests demo test unit unit-gateway unit-rest real lint bench clean
+
+install: $(VENV)/.installed haproxy services-for-tests
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt uv
 	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e '.[dev]'
 	@touch $@
 
+# The lab runs it before its gateways.
+haproxy:
+	@if ! PATH="$$PATH:/usr/local/sbin:/usr/sbin" command -v haproxy > /dev/null; then \
+	  $(AS_ROOT); if command -v apt-get > /dev/null && $$as_root true 2> /dev/null; then \
+	    $(call APT,haproxy) || echo "Cannot install haproxy: 'make demo LAB=--gateway-only' does without." >&2; \
+	  else echo "HAProxy is missing: apt-get install haproxy, or make demo LAB=--gateway-only" >&2; fi; fi
+
 # PostgreSQL and MariaDB: tests start servers of their own. Where they cannot be installed, those tests fail and say so.
 services-for-tests:
 	@if ! { ls /usr/lib/postgresql/*/bin/postgres /usr/sbin/mariadbd /usr/bin/mariadb-install-db; } > /dev/null 2>&1; then \
-	  as_root=$$([ "$$(id -u)" = 0 ] || echo sudo -n); \
-	  if command -v apt-get > /dev/null && $$as_root true 2> /dev/null; then \
-	    { $$as_root apt-get -qq update && $$as_root env DEBIAN_FRONTEND=noninteractive \
-	      apt-get -qq install -y --no-install-recommends postgresql mariadb-server-core mariadb-client-core; } > /dev/null || \
+	  $(AS_ROOT); if command -v apt-get > /dev/null && $$as_root true 2> /dev/null; then \
+	    $(call APT,postgresql mariadb-server-core mariadb-client-core) || \
 	      echo "Cannot install postgresql and mariadb-server-core: the tests of their databases will fail." >&2; \
 	  else echo "Install postgresql and mariadb-server-core: the tests of their databases will fail without." >&2; fi; fi
 
-demo: $(VENV)/.installed
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python examples/demo.py
+demo: $(VENV)/.installed $(if $(findstring --gateway-only,$(LAB)),,haproxy)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python examples/demo.py $(LAB)
 
 lint: $(VENV)/.installed
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache > $(VENV)/imports.txt || (cat $(VENV)/imports.txt; false)
@@ -39,7 +51,7 @@ unit-gateway:
 unit-rest:
 	@$(BIN)/python -m pytest -q -m "not real" --ignore=tests/gateway
 
-real: $(VENV)/.installed
+real: $(VENV)/.installed haproxy
 	@$(BIN)/python -m pytest -q -m real
 
 test: lint install

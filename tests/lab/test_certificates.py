@@ -12,6 +12,7 @@ from openstackoid.lab import certificates
 
 NOW = datetime.now(UTC)
 HERE = "127.0.1.2"
+NAME = "cloudone.openstackoid.test"
 
 
 class Files:
@@ -21,9 +22,9 @@ class Files:
         self.ca, self.ca_key = folder / "ca.crt", folder / "ca.key"
         self.certificate, self.key = folder / "peering.crt", folder / "peering.key"
 
-    def make(self, now: datetime = NOW, address: str = HERE) -> bool:
+    def make(self, now: datetime = NOW, address: str = HERE, name: str = NAME) -> bool:
         signer = certificates.authority(self.ca, self.ca_key, now)
-        return certificates.ensure(self.certificate, self.key, signer, "CloudOne", address, now)
+        return certificates.ensure(self.certificate, self.key, signer, name, address, now)
 
     def all(self) -> list[bytes]:
         return [path.read_bytes() for path in (self.ca, self.ca_key, self.certificate, self.key)]
@@ -58,16 +59,19 @@ def handshake(files: Files, address: str) -> None:
 
 def test_strict_clients_accept_it(files: Files) -> None:
     handshake(files, HERE)
+    handshake(files, NAME)
     with pytest.raises(ssl.SSLCertVerificationError, match="IP address mismatch"):
         handshake(files, "127.0.2.2")
+    with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
+        handshake(files, "cloudtwo.openstackoid.test")
 
 
 def test_another_implementation_accepts_it(files: Files) -> None:
     store = Store([x509.load_pem_x509_certificate(files.ca.read_bytes())])
     certificate = x509.load_pem_x509_certificate(files.certificate.read_bytes())
-    (name,) = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    verifier = PolicyBuilder().store(store).time(NOW).build_server_verifier(name)
-    assert verifier.verify(certificate, [])
+    for name in certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value:
+        verifier = PolicyBuilder().store(store).time(NOW).build_server_verifier(name)
+        assert verifier.verify(certificate, [])
     late = PolicyBuilder().store(store).time(NOW + timedelta(days=366)).build_server_verifier(name)
     with pytest.raises(VerificationError):
         late.verify(certificate, [])
@@ -124,3 +128,11 @@ def test_a_key_of_another_certificate_does_not_count(files: Files, tmp_path: Pat
 def test_another_address_is_another_certificate(files: Files) -> None:
     assert files.make(address="127.0.9.2")
     handshake(files, "127.0.9.2")
+
+
+def test_another_name_is_another_certificate(files: Files) -> None:
+    longest = f"{'x' * 50}-12345678.openstackoid.test"
+    assert files.make(name=longest)
+    handshake(files, longest)
+    handshake(files, HERE)
+    assert not files.make(name=longest)

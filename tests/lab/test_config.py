@@ -61,6 +61,15 @@ def test_a_gateway_knows_all_other_clouds() -> None:
     assert not written.keys() & {"peering", "trust", "ca"}
 
 
+def test_a_gateway_stands_behind_haproxy_or_alone() -> None:
+    fast = clients.gateway(CLOUD, CLOUDS, None)
+    assert fast["haproxy"] == {"gateway": "127.0.1.3", "directory": "/lab/CloudOne/haproxy", "threads": 1}
+    alone = plan(Path("/lab"), ["CloudOne"], "127.0.1.0", with_haproxy=False)
+    written = clients.gateway(alone["CloudOne"], alone, None)
+    assert "haproxy" not in written
+    assert written["services"] == fast["services"]
+
+
 def test_a_gateway_meets_clouds_of_other_owners_at_their_doors() -> None:
     terms = clients.Terms({name: name[-1] * 43 for name in CLOUDS}, "same", pseudonyms=True)
     written = clients.gateway(CLOUD, CLOUDS, terms)
@@ -70,6 +79,7 @@ def test_a_gateway_meets_clouds_of_other_owners_at_their_doors() -> None:
         "CloudTwo": ("https://127.0.2.2:8443", "o" * 43),
         "CloudThree": ("https://127.0.3.2:8443", "e" * 43),
     }
+    assert written["peers"]["CloudTwo"]["tls_name"] == CLOUDS["CloudTwo"].certificate_name
     allowed = written["peers"]["CloudTwo"]["allow"]
     assert "identity" not in allowed["services"]
     assert (allowed["projects"], allowed["pseudonyms"]) == ("same", True)

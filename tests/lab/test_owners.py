@@ -1,12 +1,13 @@
 """What a lab writes for clouds of different owners, with real files, without starting a cloud."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from openstackoid.gateway.config import Config, load
-from openstackoid.lab import Lab
+from openstackoid.lab import Lab, certificates
 from openstackoid.trust.agreements import HOME
 
 NAMES = ("CloudOne", "CloudTwo", "CloudThree")
@@ -65,6 +66,16 @@ def test_a_renewed_certificate_is_told(lab: Lab) -> None:
     assert Lab(lab.directory).write_clients() == ["CloudTwo"]
     (lab.directory / "ca.crt").unlink()
     assert Lab(lab.directory).write_clients() == list(NAMES)
+
+
+def test_certificates_without_a_name_are_made_anew(lab: Lab) -> None:
+    """Those of labs of before: HAProxy compares names only."""
+    cloud = lab.clouds["CloudOne"]
+    signer = certificates.authority(lab.directory / "ca.crt", lab.directory / "ca.key", datetime.now(UTC))
+    certificates.ensure(
+        cloud.certificate, cloud.certificate_key, signer, "other.test", cloud.frontend_host, datetime.now(UTC)
+    )
+    assert Lab(lab.directory).write_clients() == ["CloudOne"]
 
 
 def test_what_is_secret_is_for_its_owner_only(lab: Lab) -> None:

@@ -223,7 +223,7 @@ def test_eight_servers_at_the_same_time(lab: Lab) -> None:
     )
 
 
-@pytest.mark.parametrize("parts", [("gateway",), ("identity", "compute")])
+@pytest.mark.parametrize("parts", [("haproxy",), ("gateway",), ("identity", "compute")])
 def test_up_heals_what_was_killed(lab: Lab, parts: tuple[str, ...]) -> None:
     before = {(row.cloud, row.service): row.pid for row in lab.status()}
     for part in parts:
@@ -254,7 +254,7 @@ def test_data_survive_a_restart(lab: Lab) -> None:
     server = client.server("long-lived")
     assert client.wait(server) == "ACTIVE"
     token = client.token
-    assert lab.down() == 12
+    assert lab.down() == 14
     assert all(row.state is Health.DOWN for row in lab.status())
     assert lab.up() is True
     # Its token as well: the keys are the same.

@@ -1,14 +1,16 @@
 """What a lab remembers, and what it refuses, without starting one."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from openstackoid.lab import Lab, LabError, environment, state
+from openstackoid.lab import Lab, LabError, environment, haproxy, state
 from openstackoid.lab.processes import Process, answers, check_free, read, spawn, stop
 
 DEFAULTS = state.State(("CloudOne", "CloudTwo"), "127.0.1.0", with_gateway=True)
@@ -35,6 +37,7 @@ def test_a_lab_does_not_move() -> None:
     ("wanted", "said"),
     [
         ({"with_gateway": False}, "has gateways"),
+        ({"with_haproxy": False}, "has HAProxy before its gateways"),
         ({"trust": "pass-through"}, "has clouds of different owners"),
         ({"projects": "same"}, "has a project for each project of another cloud"),
         ({"pseudonyms": True}, "gives its users no pseudonyms"),
@@ -57,20 +60,67 @@ def test_clouds_of_one_owner_have_nothing_to_agree_on(alone: dict[str, object], 
         state.merge(None, [], None, defaults=DEFAULTS, **alone, **wanted)
 
 
+def test_haproxy_stands_before_gateways_only() -> None:
+    assert DEFAULTS.with_haproxy
+    assert not state.merge(None, [], None, defaults=DEFAULTS, with_gateway=False).with_haproxy
+    with pytest.raises(LabError, match="before gateways"):
+        state.merge(None, [], None, defaults=DEFAULTS, with_gateway=False, with_haproxy=True)
+
+
 def test_it_is_remembered(tmp_path: Path) -> None:
-    made = state.State(("A",), "127.0.1.0", with_gateway=True, projects="same", pseudonyms=True)
+    made = state.State(("A",), "127.0.1.0", with_gateway=True, with_haproxy=False, projects="same", pseudonyms=True)
     state.save(tmp_path, made)
     assert state.load(tmp_path) == made
     assert Lab(tmp_path).state == made
 
 
-def test_labs_of_before_passed_tokens_through(tmp_path: Path) -> None:
+def test_labs_of_before_passed_tokens_through_and_had_gateways_only(tmp_path: Path) -> None:
     (tmp_path / state.FILE).write_text('{"clouds": ["A", "B"], "address": "127.0.1.0", "with_gateway": true}')
     lab = Lab(tmp_path)
     assert lab.state.trust == "pass-through"
     assert not any(cloud.federated for cloud in lab.clouds.values())
     with pytest.raises(LabError, match="passes tokens through"):
         Lab(tmp_path, trust="federated")
+    assert "haproxy" not in lab.clouds["A"].parts
+    with pytest.raises(LabError, match="has no HAProxy"):
+        Lab(tmp_path, with_haproxy=True)
+
+
+def test_a_lab_that_lacks_haproxy_says_so_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(haproxy, "ELSEWHERE", ())
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(LabError, match="apt-get install haproxy, or --gateway-only"):
+        Lab(tmp_path / "lab").up()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_of_somebody_else_is_not_used(tmp_path: Path) -> None:
+    lab = Lab(tmp_path / ("deep" * 20), ["One"])
+    folder = lab.clouds["One"].haproxy
+    assert lab.directory not in folder.parents
+    folder.symlink_to(tmp_path)
+    try:
+        with pytest.raises(LabError, match="of yours alone"):
+            haproxy.make_folder(lab.clouds["One"])
+    finally:
+        folder.unlink()
+    haproxy.make_folder(lab.clouds["One"])
+    assert folder.stat().st_mode & 0o777 == 0o700
+    lab.directory.mkdir()
+    lab.write_clients()
+    lab.reset()
+    assert not folder.exists()
+
+
+def test_what_haproxy_cannot_be_configured_with_is_told(tmp_path: Path) -> None:
+    lab = Lab(tmp_path / "lab", ["One"])
+    lab.directory.mkdir()
+    lab.write_clients()
+    lab.clouds["One"].gateway_config.write_text("cloud: One")
+    with pytest.raises(LabError, match=r"One's haproxy cannot be configured(.|\n)*services"):
+        haproxy.configure("render", [lab.clouds["One"]])
 
 
 @pytest.mark.parametrize(
@@ -130,6 +180,23 @@ def test_processes_are_known_by_their_start_too(tmp_path: Path) -> None:
         stop([ended, process], 5)
     assert not ended.alive
     stop([ended], 5)
+
+
+def test_a_group_is_found_when_its_leader_is_gone(tmp_path: Path) -> None:
+    child = "import os, time; os.fork() or time.sleep(60); time.sleep(60)"
+    process = spawn([sys.executable, "-c", child], tmp_path / "log", os.environ)
+    try:
+        while len(process.group()) < 2:
+            time.sleep(0.01)
+        assert process in process.group()
+        process.signal(signal.SIGKILL)
+        stop([process], 5)
+        (left,) = process.group()
+        assert left.pid != process.pid
+        assert Process(os.getpid(), 1).group() == []
+    finally:
+        stop(process.group(), 5)
+    assert process.group() == []
 
 
 def test_what_cannot_be_started_is_named(tmp_path: Path) -> None:

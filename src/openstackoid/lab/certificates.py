@@ -49,19 +49,20 @@ def authority(certificate: Path, key: Path, now: datetime) -> Pair:
 
 
 def ensure(certificate: Path, key: Path, signer: Pair, name: str, address: str, now: datetime) -> bool:
-    """Make the certificate of a server at an IP address, unless a good one is there; tell whether it is new."""
+    """Make the certificate of a server with a DNS name, at an IP address, unless a good one is there; tell whether it is new."""
     found = read(certificate, key, now)
-    if found and is_for(found.certificate, signer, address):
+    if found and is_for(found.certificate, signer, name, address):
         return False
     fresh = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    # X.520 allows 64 characters; nobody reads it where there are other names.
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
     identifier = signer.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     made = begin(subject, fresh, now, LIFE).issuer_name(signer.certificate.subject)
     made = made.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     made = made.add_extension(usages(signs_certificates=False), critical=True)
     made = made.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
     made = made.add_extension(
-        x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), critical=False
+        x509.SubjectAlternativeName([x509.DNSName(name), x509.IPAddress(ipaddress.ip_address(address))]), critical=False
     )
     made = made.add_extension(
         x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False
@@ -113,14 +114,15 @@ def read(certificate: Path, key: Path, now: datetime) -> Pair | None:
     return Pair(found, private) if good else None
 
 
-def is_for(certificate: x509.Certificate, signer: Pair, address: str) -> bool:
-    """Tell whether a certificate is of this authority and for this address."""
+def is_for(certificate: x509.Certificate, signer: Pair, name: str, address: str) -> bool:
+    """Tell whether a certificate is of this authority, and for this name and address."""
     try:
         certificate.verify_directly_issued_by(signer.certificate)
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
         return False
-    return ipaddress.ip_address(address) in names.get_values_for_type(x509.IPAddress)
+    addresses = names.get_values_for_type(x509.IPAddress)
+    return ipaddress.ip_address(address) in addresses and name in names.get_values_for_type(x509.DNSName)
 
 
 def write(pair: Pair, certificate: Path, key: Path) -> None:

@@ -35,9 +35,11 @@ def register(subparsers: Any) -> None:
     command.add_argument(
         "--address",
         metavar="NETWORK",
-        help=f"network of the first cloud: services at .1, gateway at .2, the next cloud in the next network (default: {DEFAULT_ADDRESS})",
+        help=f"network of the first cloud: services at .1, frontends at .2, the next cloud in the next network (default: {DEFAULT_ADDRESS})",
     )
-    command.add_argument(
+    front = command.add_mutually_exclusive_group()
+    front.add_argument("--gateway-only", action="store_true", help="without HAProxy: the gateways have the frontends")
+    front.add_argument(
         "--no-gateway", action="store_true", help="without gateways; the catalogs lead to the services themselves"
     )
     command.add_argument(
@@ -67,7 +69,9 @@ def register(subparsers: Any) -> None:
 
     command = add(commands, "logs", logs, "print the ends of the logs")
     command.add_argument("--cloud", metavar="NAME", help="of this cloud only")
-    command.add_argument("--service", metavar="TYPE", help="of this service only (compute, image, ..., gateway)")
+    command.add_argument(
+        "--service", metavar="TYPE", help="of this service only (compute, image, ..., gateway, haproxy)"
+    )
     command.add_argument("-f", "--follow", action="store_true", help="go on as they grow")
     command.add_argument("-n", "--lines", type=int, default=10, help="lines of each (default: %(default)s)")
 
@@ -104,6 +108,7 @@ def up(arguments: argparse.Namespace) -> int:
         arguments.cloud,
         arguments.address,
         with_gateway=False if arguments.no_gateway else None,
+        with_haproxy=False if arguments.gateway_only else None,
         trust="pass-through" if arguments.pass_through else None,
         projects=arguments.projects,
         pseudonyms=arguments.pseudonyms or None,

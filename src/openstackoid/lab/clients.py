@@ -41,6 +41,12 @@ def gateway(cloud: Cloud, clouds: Mapping[str, Cloud], terms: Terms | None) -> d
         "region": REGION,
         "audit": str(cloud.audit),
         "admin": {"listen": cloud.gateway_admin.removeprefix("http://")},
+        # One thread: several HAProxies share a machine with all of their clouds.
+        **(
+            {"haproxy": {"gateway": cloud.gateway_host, "directory": str(cloud.haproxy), "threads": 1}}
+            if cloud.with_haproxy
+            else {}
+        ),
         "services": {
             kind: {
                 "frontend": cloud.frontend(kind),
@@ -83,6 +89,7 @@ def agreement(peer: Cloud, terms: Terms) -> dict[str, Any]:
     """Give a cloud's side of its agreement with a peer; the roles, and what is allowed at home, are the defaults."""
     return {
         "url": peer.peering,
+        "tls_name": peer.certificate_name,
         "fingerprint": terms.fingerprints[peer.name],
         "allow": {
             "services": list(SHARED),

@@ -20,8 +20,8 @@ from typing import Any
 
 import yaml
 
-from . import clients, config, environment, owners, processes, seed, starting, state
-from .layout import CA, DEFAULT_ADDRESS, DEFAULT_CLOUDS, GATEWAY, Cloud, plan
+from . import clients, config, environment, haproxy, owners, processes, seed, starting, state
+from .layout import CA, DEFAULT_ADDRESS, DEFAULT_CLOUDS, GATEWAY, HAPROXY, Cloud, plan
 from .processes import Health, Process
 from .starting import Part, Progress, Starter
 
@@ -52,6 +52,7 @@ class Lab:
         clouds: names. A lab that exists keeps the clouds that it has, and gets those that are new.
         address: the first cloud's network, 127.0.1.0 when not given; see ``layout``.
         with_gateway: whether a gateway stands before each cloud; without, the catalogs lead to the services themselves.
+        with_haproxy: whether HAProxy stands before each gateway, as it does by default; without, the gateway has the frontends.
         trust: ``federated``, which is the default: the clouds have different owners, and users' tokens stay at home; or
             ``pass-through``: they have one owner, and tokens go along.
         projects: ``each`` (the default): a project of another cloud gets one of its own; ``same``: its id stands for it.
@@ -70,6 +71,7 @@ class Lab:
         address: str | None = None,
         *,
         with_gateway: bool | None = None,
+        with_haproxy: bool | None = None,
         trust: state.Trust | None = None,
         projects: state.Projects | None = None,
         pseudonyms: bool | None = None,
@@ -80,7 +82,8 @@ class Lab:
         self.gateway_command = tuple(gateway_command)
         self.cache = cache or environment.default_cache()
         found = state.load(self.directory)
-        wanted = {"with_gateway": with_gateway, "trust": trust, "projects": projects, "pseudonyms": pseudonyms}
+        wanted: dict[str, Any] = {"with_gateway": with_gateway, "with_haproxy": with_haproxy}
+        wanted |= {"trust": trust, "projects": projects, "pseudonyms": pseudonyms}
         self.state = state.merge(found, clouds, address, defaults=DEFAULTS, **wanted)
         self.exists = found is not None
         self.clouds: Mapping[str, Cloud] = plan(
@@ -88,6 +91,7 @@ class Lab:
             self.state.clouds,
             self.state.address,
             with_gateway=self.state.with_gateway,
+            with_haproxy=self.state.with_haproxy,
             federated=self.state.federated,
         )
 
@@ -101,14 +105,14 @@ class Lab:
         return state.secrets_of(self.clouds[cloud].directory)
 
     def process(self, cloud: str, part: str) -> Process | None:
-        """The process of a service or of the gateway, if it lives."""
+        """The process of a service, of the gateway or of HAProxy (its master), if it lives."""
         found = processes.read(self.clouds[cloud].pid_file(part))
         return found if found and found.alive else None
 
     # How it is.
 
     def status(self, patience: float = 5) -> list[Status]:
-        """Say of each service and gateway how it is; one that does not answer for ``patience`` seconds is stuck."""
+        """Say of each service, gateway and HAProxy how it is; one that does not answer for ``patience`` seconds is stuck."""
         parts = self.parts()
         with ThreadPoolExecutor(len(parts)) as pool:
             return list(pool.map(lambda part: self.look(part[0], part[1], patience), parts))
@@ -122,11 +126,12 @@ class Lab:
         cloud = self.clouds[name]
         process = self.process(name, part)
         host, port = cloud.listens(part)[0]
-        where = cloud.frontend_host if part == GATEWAY else f"{host}:{port}"
+        where = host if part in {GATEWAY, HAPROXY} else f"{host}:{port}"
         if process is None:
             return Status(name, part, where, None, Health.DOWN, 0)
         well = starting.answers(cloud, part, patience)
-        return Status(name, part, where, process.pid, Health.RUNNING if well else Health.STUCK, process.memory)
+        memory = sum(each.memory for each in (haproxy.family(cloud) if part == HAPROXY else [process]))
+        return Status(name, part, where, process.pid, Health.RUNNING if well else Health.STUCK, memory)
 
     def answers(self, cloud: Cloud, part: str, patience: float) -> bool:
         """Tell whether a part answers."""
@@ -144,6 +149,8 @@ class Lab:
         Raises:
             LabError: something cannot be started; the message says what and why.
         """
+        if self.state.with_haproxy:
+            haproxy.program()  # before a lab is noted that could never run
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self.alone():
             began = time.monotonic()
@@ -152,8 +159,7 @@ class Lab:
             missing = self.clear(report)
             if missing:
                 self.starter(report).start(missing, patience)
-            for name in changed:
-                self.reload_gateway(name, started=missing)
+            self.reload(changed, started=missing)
             filled = self.fill(report)
             return bool(missing or filled)
 
@@ -181,8 +187,11 @@ class Lab:
         """Find what must be started, and end what is there and stuck."""
         rows = [row for row in self.status() if row.state is not Health.RUNNING]
         for row in rows:
-            if row.state is Health.STUCK and (process := self.process(row.cloud, row.service)):
+            if row.service == HAPROXY:
+                processes.stop(haproxy.family(self.clouds[row.cloud]), STOP_SECONDS)
+            elif row.state is Health.STUCK and (process := self.process(row.cloud, row.service)):
                 processes.stop([process], STOP_SECONDS)
+            if row.state is Health.STUCK:
                 report(f"{row.cloud} {row.service} did not answer: ended")
         return [(row.cloud, row.service) for row in rows]
 
@@ -194,11 +203,14 @@ class Lab:
         """Start a cloud's gateway, without waiting for it."""
         self.starter().start_gateway(cloud)
 
-    def reload_gateway(self, name: str, *, started: Sequence[Part]) -> None:
-        """Have a gateway that was running before read its configuration again: it has new peers."""
-        process = self.process(name, GATEWAY)
-        if process and (name, GATEWAY) not in started:
-            process.signal(signal.SIGHUP)
+    def reload(self, names: Sequence[str], *, started: Sequence[Part]) -> None:
+        """Have what was running before read the configuration again, which has new peers; HAProxy hears of these by itself."""
+        for name in names:
+            process = self.process(name, GATEWAY)
+            if process and (name, GATEWAY) not in started:
+                process.signal(signal.SIGHUP)
+        running = [name for name in names if self.process(name, HAPROXY) and (name, HAPROXY) not in started]
+        haproxy.configure("apply", [self.clouds[name] for name in running])
 
     def fill(self, report: "Reporter") -> bool:
         """Give new clouds their first content; tell whether there were any."""
@@ -224,7 +236,8 @@ class Lab:
     def stop_all(self) -> int:
         """Stop all that runs."""
         running = [process for name, part in self.parts() if (process := self.process(name, part))]
-        processes.stop(running, STOP_SECONDS)
+        workers = [process for cloud in self.clouds.values() for process in haproxy.family(cloud)]
+        processes.stop(dict.fromkeys([*running, *workers]), STOP_SECONDS)
         return len(running)
 
     def reset(self) -> None:
@@ -235,6 +248,7 @@ class Lab:
             self.stop_all()
             for cloud in self.clouds.values():
                 shutil.rmtree(cloud.directory, ignore_errors=True)
+                shutil.rmtree(cloud.haproxy, ignore_errors=True)
             for name in (state.FILE, "clouds.yaml", CA, owners.CA_KEY, "launcher.log", "orders.json", "lock"):
                 (self.directory / name).unlink(missing_ok=True)
             # HOME of the services: what a library may have kept there.

@@ -1,11 +1,12 @@
 """Where everything of a lab is: names, addresses, ports and files, as values. Nothing here touches the machine.
 
-The N-th cloud has a network of its own, 127.0.N.0 by default: its services listen on ``.1`` (their *backends*) and its
-gateway on ``.2`` (the *frontends*), both on the services' usual ports. Linux answers on all of 127.0.0.0/8 without any
-set-up. Frontends on an address of their own need no path prefix, so the services' absolute links, which they build from
+The N-th cloud has a network of its own, 127.0.N.0 by default: its services listen on ``.1`` (their *backends*), HAProxy
+on ``.2`` (the *frontends*), and the gateway behind it on ``.3``, all on the services' usual ports; without HAProxy the
+gateway has the frontends. Linux answers on all of 127.0.0.0/8 without any set-up. Frontends on an address of their own need no path prefix, so the services' absolute links, which they build from
 the ``Host`` header, need no rewriting.
 """
 
+import hashlib
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,12 +20,17 @@ REGION = "RegionOne"
 DEFAULT_CLOUDS = ("CloudOne", "CloudTwo")
 DEFAULT_ADDRESS = "127.0.1.0"
 GATEWAY = "gateway"
+HAPROXY = "haproxy"
 ADMIN_PORT = 8700
 PEERING_PORT = 8443
 CA = "ca.crt"
 
 # A cloud's name goes into scopes (core.scope), folder names and entries of clouds.yaml.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+# A path that stands in HAProxy's configuration without being quoted, and as an argument of its converters.
+PLAIN = re.compile(r"[A-Za-z0-9/._+=@-]+")
+# Bytes of a Unix socket's path, less what HAProxy appends to it while it begins to listen there (".PID.tmp").
+LONGEST_SOCKET = 107 - len(".4194304.tmp")
 
 
 @dataclass(frozen=True)
@@ -56,28 +62,31 @@ SERVICES: Mapping[str, Service] = MappingProxyType(
 class Cloud:
     """Where one cloud of a lab is.
 
-    ``directory`` holds all of it: ``etc/``, ``db/``, ``logs/``, ``run/``, ``images/``. A ``federated`` cloud has an owner
-    of its own: keys, a certificate, and a door for other clouds.
+    ``directory`` holds all of it: ``etc/``, ``db/``, ``logs/``, ``run/``, ``images/``, ``haproxy/``. A ``federated`` cloud
+    has an owner of its own: keys, a certificate, and a door for other clouds.
     """
 
     name: str
     directory: Path
     backend_host: str
     frontend_host: str
+    gateway_host: str
     with_gateway: bool = True
+    with_haproxy: bool = True
     federated: bool = True
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """What runs for this cloud: the service types, and ``gateway``."""
-        return (GATEWAY, *SERVICES) if self.with_gateway else tuple(SERVICES)
+        """What runs for this cloud: the service types, ``gateway`` and ``haproxy``."""
+        front = ((HAPROXY,) if self.with_haproxy else ()) + ((GATEWAY,) if self.with_gateway else ())
+        return (*front, *SERVICES)
 
     def backend(self, kind: str) -> str:
         """URL where a service really listens."""
         return f"http://{self.backend_host}:{SERVICES[kind].port}"
 
     def frontend(self, kind: str) -> str:
-        """URL where users and other services call it: the gateway's (the backend's, in a lab without gateways)."""
+        """URL where users and other services call it: HAProxy's or the gateway's (the backend's, in a lab without both)."""
         return f"http://{self.frontend_host}:{SERVICES[kind].port}" if self.with_gateway else self.backend(kind)
 
     def endpoint(self, kind: str) -> str:
@@ -100,6 +109,29 @@ class Cloud:
         return self.directory / "gateway.yaml"
 
     @property
+    def haproxy(self) -> Path:
+        """Folder of HAProxy's configuration, maps and sockets: in the cloud's own, unless sockets cannot have so long a path."""
+        folder = self.directory / "haproxy"
+        if len(str(folder / "master.sock")) <= LONGEST_SOCKET:
+            return folder
+        return Path("/tmp") / f"openstackoid-{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}"
+
+    @property
+    def haproxy_config(self) -> Path:
+        """HAProxy's configuration file, which ``openstackoid haproxy render`` writes."""
+        return self.haproxy / "haproxy.cfg"
+
+    @property
+    def haproxy_admin(self) -> Path:
+        """HAProxy's admin socket, which its worker serves."""
+        return self.haproxy / "admin.sock"
+
+    @property
+    def haproxy_master(self) -> Path:
+        """The socket of HAProxy's master process, which reloads on command."""
+        return self.haproxy / "master.sock"
+
+    @property
     def peering(self) -> str:
         """URL where other clouds' gateways call, if the cloud is federated."""
         return f"https://{self.frontend_host}:{PEERING_PORT}"
@@ -113,6 +145,15 @@ class Cloud:
     def certificate(self) -> Path:
         """What the peering door shows; signed by the lab's own authority."""
         return self.etc / "peering.crt"
+
+    @property
+    def certificate_name(self) -> str:
+        """DNS name in the certificate: HAProxy compares no addresses. Not every cloud's name is a label of DNS."""
+        name = self.name.lower()
+        label = re.sub(r"[^a-z0-9-]", "-", name).strip("-")[:50]
+        if label != name:
+            label = f"{label}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+        return f"{label}.openstackoid.test"
 
     @property
     def certificate_key(self) -> Path:
@@ -140,11 +181,11 @@ class Cloud:
         return self.directory / "etc"
 
     def log(self, part: str) -> Path:
-        """Log of a service or of the gateway."""
+        """Log of a service, of the gateway or of HAProxy."""
         return self.directory / "logs" / f"{part}.log"
 
     def pid_file(self, part: str) -> Path:
-        """File that says which process a service or the gateway is."""
+        """File that says which process a service, the gateway or HAProxy is."""
         return self.directory / "run" / f"{part}.json"
 
     def database(self, name: str) -> Path:
@@ -161,33 +202,63 @@ class Cloud:
         return self.directory / "images"
 
     def listens(self, part: str) -> tuple[tuple[str, int], ...]:
-        """Give addresses and ports that a service or the gateway takes."""
-        if part == GATEWAY:
-            ports = [ADMIN_PORT, *(service.port for service in SERVICES.values())]
-            return tuple((self.frontend_host, port) for port in [*ports, *([PEERING_PORT] if self.federated else [])])
-        return ((self.backend_host, SERVICES[part].port),)
+        """Give addresses and ports that a part takes, the most telling one first."""
+        if part not in {GATEWAY, HAPROXY}:
+            return ((self.backend_host, SERVICES[part].port),)
+        ports = [*(service.port for service in SERVICES.values()), *([PEERING_PORT] if self.federated else [])]
+        if part == HAPROXY:
+            return tuple((self.frontend_host, port) for port in ports)
+        return (*((self.gateway_host, port) for port in ports), (self.frontend_host, ADMIN_PORT))
 
     def health(self, part: str) -> str:
-        """URL that answers when a service or the gateway is well, and asks nobody else for that."""
+        """URL that answers when a service or the gateway is well, and asks nobody else for that; HAProxy has none."""
         if part == GATEWAY:
             return f"{self.gateway_admin}/healthz"
         return f"{self.backend(part)}/"
 
 
 def plan(
-    directory: Path, names: Sequence[str], address: str, *, with_gateway: bool = True, federated: bool = True
+    directory: Path,
+    names: Sequence[str],
+    address: str,
+    *,
+    with_gateway: bool = True,
+    with_haproxy: bool = True,
+    federated: bool = True,
 ) -> dict[str, Cloud]:
     """Say where each cloud goes; the order of the names matters, since it gives the addresses.
 
     Raises:
-        LabError: a name or the address cannot be used.
+        LabError: a name, the address or, with HAProxy, the folder cannot be used.
     """
     check_names(names)
-    networks = hosts(address, len(names))
-    return {
-        name: Cloud(name, directory / name, backend, frontend, with_gateway, with_gateway and federated)
-        for name, (backend, frontend) in zip(names, networks, strict=True)
+    fast = with_gateway and with_haproxy
+    clouds = {
+        name: Cloud(
+            name,
+            directory / name,
+            backend,
+            frontend,
+            behind if fast else frontend,
+            with_gateway,
+            fast,
+            with_gateway and federated,
+        )
+        for name, (backend, frontend, behind) in zip(names, hosts(address, len(names)), strict=True)
     }
+    for cloud in clouds.values():
+        if cloud.with_haproxy:
+            check_folder(cloud)
+    return clouds
+
+
+def check_folder(cloud: Cloud) -> None:
+    """Refuse a folder that HAProxy's configuration could not name."""
+    if not PLAIN.fullmatch(str(cloud.directory)):
+        raise LabError(
+            f"{cloud.directory} cannot stand in HAProxy's configuration: expected letters, digits and /._+=@- in the lab's folder; "
+            "take another --dir, or --gateway-only"
+        )
 
 
 def check_names(names: Sequence[str]) -> None:
@@ -204,8 +275,8 @@ def check_names(names: Sequence[str]) -> None:
         raise LabError(f"clouds need different names, upper and lower case not counted: {', '.join(sorted(doubled))}")
 
 
-def hosts(address: str, count: int) -> Iterable[tuple[str, str]]:
-    """Give backend and frontend address of each cloud: ``.1`` and ``.2`` of one network of 256 after the other."""
+def hosts(address: str, count: int) -> Iterable[tuple[str, str, str]]:
+    """Give each cloud's address for backends, frontends and what is behind these: ``.1``, ``.2`` and ``.3`` of a network of 256."""
     try:
         first = ipaddress.IPv4Address(address)
     except ValueError as error:
@@ -218,4 +289,4 @@ def hosts(address: str, count: int) -> Iterable[tuple[str, str]]:
         raise LabError(
             f"{address}, and {count} networks from there on, are not all in 127.0.0.0/8: a lab has weak passwords' hashes and belongs on this machine only"
         )
-    return [(str(first + 256 * n + 1), str(first + 256 * n + 2)) for n in range(count)]
+    return [(str(first + 256 * n + 1), str(first + 256 * n + 2), str(first + 256 * n + 3)) for n in range(count)]

@@ -43,7 +43,9 @@ def equip(
             not there,
             renewed,
             state.write_private(cloud.trust_password, secrets[name].admin),
-            certificates.ensure(cloud.certificate, cloud.certificate_key, signer, name, cloud.frontend_host, now),
+            certificates.ensure(
+                cloud.certificate, cloud.certificate_key, signer, cloud.certificate_name, cloud.frontend_host, now
+            ),
         ]
         if any(fresh):
             changed.append(name)

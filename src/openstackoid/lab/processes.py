@@ -53,6 +53,16 @@ class Process:
             pass
         return 0
 
+    def group(self) -> list["Process"]:
+        """Give those of its process group that live: what it has started, itself first, even after its own end."""
+        leader = stat(self.pid)
+        if leader and leader[1] != self.started:
+            return []  # the id is somebody else's by now
+        others = (int(path.name) for path in Path("/proc").glob("[0-9]*") if path.name != str(self.pid))
+        seen = [(pid, stat(pid)) for pid in others if group_of(pid) == self.pid]
+        found = [self, *(Process(pid, told[1]) for pid, told in seen if told)]
+        return [process for process in found if process.alive]
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal, unless it has ended."""
         if self.alive:
@@ -69,6 +79,14 @@ def stat(pid: int) -> tuple[str, int] | None:
     except OSError:
         return None
     return ("dead" if fields[0] in "ZX" else "alive", int(fields[19]))
+
+
+def group_of(pid: int) -> int | None:
+    """Give the process group of a process."""
+    try:
+        return os.getpgid(pid)
+    except OSError:
+        return None
 
 
 def read(path: Path) -> Process | None:
@@ -119,6 +137,21 @@ def answers(url: str, seconds: float, *, exactly: int | None = None) -> bool:
     finally:
         connection.close()
     return status == exactly if exactly else status < http.HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def converses(path: Path, command: str, seconds: float) -> str:
+    """Ask something at a Unix socket, one line; what comes back until it is closed, or nothing if nobody answers in time."""
+    told = b""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(seconds)
+        try:
+            connection.connect(str(path))
+            connection.sendall(command.encode() + b"\n")
+            while piece := connection.recv(1 << 16):
+                told += piece
+        except OSError:
+            return ""
+    return told.decode("utf-8", "replace")
 
 
 def stop(processes: Iterable[Process], patience: float) -> None:

@@ -1,6 +1,6 @@
 """Start parts of a lab, all at the same time, and wait until they answer.
 
-Gateways are started one by one. The services get their configuration, then their *orders* (``services.zygote`` describes
+Gateways and HAProxy are started one by one. The services get their configuration, then their *orders* (``services.zygote`` describes
 them), and are forked by one process that has imported what they share.
 """
 
@@ -13,19 +13,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import clients, config, environment, processes, state
+from . import clients, config, environment, haproxy, processes, state
 from .errors import LabError
-from .layout import GATEWAY, REGION, SERVICES, Cloud
+from .layout import GATEWAY, HAPROXY, REGION, SERVICES, Cloud
 from .processes import Process
 
 Progress = Callable[[str], None]
 Part = tuple[str, str]
-"""A cloud's name, and a service type or ``gateway``."""
+"""A cloud's name, and a service type, ``gateway`` or ``haproxy``."""
 
 
 def answers(cloud: Cloud, part: str, patience: float) -> bool:
     """Tell whether a part of a cloud answers."""
+    if part == HAPROXY:
+        return haproxy.answers(cloud, patience)
     return processes.answers(cloud.health(part), patience, exactly=200 if part == GATEWAY else None)
+
+
+def is_reached(cloud: Cloud, part: str, patience: float) -> bool:
+    """Tell whether users reach it too: HAProxy looks now and then only whether a service is back."""
+    if not cloud.with_haproxy:
+        return True
+    if part in {GATEWAY, HAPROXY}:
+        return processes.answers(f"{cloud.frontend('identity')}/.well-known/openstackoid", patience, exactly=200)
+    return processes.answers(f"{cloud.frontend(part)}/", patience)
 
 
 @dataclass(frozen=True)
@@ -51,7 +62,7 @@ class Starter:
         for name, part in missing:
             for host, port in self.clouds[name].listens(part):
                 processes.check_free(host, port, f"{name}'s {part}")
-        services = [(name, part) for name, part in missing if part != GATEWAY]
+        services = [(name, part) for name, part in missing if part in SERVICES]
         home = environment.ensure(self.cache, self.report) if services else None
         for name, part in missing:
             self.clouds[name].pid_file(part).unlink(missing_ok=True)
@@ -59,6 +70,7 @@ class Starter:
                 self.start_gateway(self.clouds[name])
         launcher = self.launch(services, home) if home else None
         try:
+            self.start_haproxy([self.clouds[name] for name, part in missing if part == HAPROXY])
             self.wait(missing, launcher, patience)
         finally:
             (self.directory / "orders.json").unlink(missing_ok=True)
@@ -68,6 +80,14 @@ class Starter:
         variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         command = [*self.gateway_command, "--config", str(cloud.gateway_config)]
         processes.spawn(command, cloud.log(GATEWAY), variables, cloud.pid_file(GATEWAY))
+
+    def start_haproxy(self, clouds: Sequence[Cloud]) -> None:
+        """Write HAProxy's configuration for these clouds, and start it."""
+        for cloud in clouds:
+            haproxy.make_folder(cloud)
+        haproxy.configure("render", clouds)
+        for cloud in clouds:
+            haproxy.start(cloud)
 
     def launch(self, services: Sequence[Part], home: environment.Environment) -> Process:
         """Start services: write their configuration, then their orders, then run the zygotes."""
@@ -136,11 +156,11 @@ class Starter:
             for name, part in list(left):
                 cloud = self.clouds[name]
                 noted = processes.read(cloud.pid_file(part))
-                if noted is None and (part == GATEWAY or launching):
+                if noted is None and launching:
                     continue
                 if noted is None or not noted.alive:
                     raise LabError(f"{name}'s {part} ended while it started:\n{self.last_words(cloud, part)}")
-                if answers(cloud, part, 2):
+                if answers(cloud, part, 2) and is_reached(cloud, part, 2):
                     left.remove((name, part))
                     self.report(f"{name} {part}")
             if left and time.monotonic() > deadline:

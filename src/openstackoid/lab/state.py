@@ -26,6 +26,7 @@ Projects = Literal["each", "same"]
 SAID: Mapping[str, Mapping[object, str]] = MappingProxyType(
     {
         "with_gateway": {True: "has gateways", False: "has no gateways"},
+        "with_haproxy": {True: "has HAProxy before its gateways", False: "has no HAProxy"},
         "trust": {"federated": "has clouds of different owners", "pass-through": "passes tokens through"},
         "projects": {
             "each": "has a project for each project of another cloud",
@@ -44,6 +45,7 @@ class State:
         clouds: their names.
         address: the first one's network.
         with_gateway: whether a gateway stands before each.
+        with_haproxy: whether HAProxy stands before each gateway.
         trust: `federated`, as clouds of different owners meet, or `pass-through`, as those of one owner may.
         projects: `each` project of another cloud has one of its own here, or the `same` id stands for both.
         pseudonyms: whether the clouds hide from each other who their users are.
@@ -52,6 +54,7 @@ class State:
     clouds: tuple[str, ...]
     address: str
     with_gateway: bool
+    with_haproxy: bool = True
     trust: Trust = "federated"
     projects: Projects = "each"
     pseudonyms: bool = False
@@ -100,13 +103,14 @@ def load(directory: Path) -> State | None:
 
 
 def parse(document: Mapping[str, Any]) -> State:
-    """Read what `save` has written, of before there was a choice of trust too: tokens passed through then.
+    """Read what `save` has written, of before there was a choice too: tokens passed through then, and gateways stood alone.
 
     Raises:
         KeyError, TypeError, ValueError: it is not that.
     """
     modes = {name: document[name] for name in SAID if name in document}
-    found = State(tuple(document["clouds"]), document["address"], **{"trust": "pass-through", **modes})
+    old: dict[str, Any] = {"trust": "pass-through", "with_haproxy": False}
+    found = State(tuple(document["clouds"]), document["address"], **(old | modes))
     for name, values in SAID.items():
         if getattr(found, name) not in values:
             raise ValueError(f"{name}: {getattr(found, name)!r}")
@@ -138,7 +142,9 @@ def merge(found: State | None, clouds: Sequence[str], address: str | None, *, de
         made = replace(defaults, clouds=tuple(clouds) or defaults.clouds, address=address or defaults.address, **wanted)
         if not made.federated and wanted.keys() & {"projects", "pseudonyms"}:
             raise LabError(f"projects and pseudonyms are of clouds of different owners; this lab {made.meeting}")
-        return made
+        if not made.with_gateway and wanted.get("with_haproxy"):
+            raise LabError("HAProxy stands before gateways, and this lab is to have none")
+        return replace(made, with_haproxy=made.with_gateway and made.with_haproxy)
     if address is not None and address != found.address:
         raise LabError(
             f"this lab is at {found.address}, not at {address}: 'openstackoid lab reset' first, or take another --dir"

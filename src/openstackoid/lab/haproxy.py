@@ -1,0 +1,87 @@
+"""HAProxy before the gateways of a lab: Debian's own, a master process and its worker for each cloud.
+
+Its configuration comes from the program ``openstackoid haproxy``, as everywhere else; the lab only runs both.
+"""
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Literal
+
+from . import processes
+from .errors import LabError
+from .layout import HAPROXY, Cloud
+from .processes import Process
+
+COMMAND = (sys.executable, "-m", "openstackoid", "haproxy")
+# Where Debian has it, and users' PATH often has not.
+ELSEWHERE = ("/usr/local/sbin", "/usr/sbin")
+
+
+def program() -> str:
+    """Find HAProxy.
+
+    Raises:
+        LabError: it is not there; the message says what to do.
+    """
+    found = shutil.which(HAPROXY, path=environment()["PATH"])
+    if found is None:
+        raise LabError(
+            "the program haproxy, 2.6 or later, is missing: apt-get install haproxy, or --gateway-only for a lab without"
+        )
+    return found
+
+
+def environment() -> dict[str, str]:
+    """Give the environment of HAProxy, and of what looks for it."""
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return variables | {"PATH": os.pathsep.join([os.environ.get("PATH", os.defpath), *ELSEWHERE])}
+
+
+def configure(action: Literal["render", "apply"], clouds: Sequence[Cloud]) -> None:
+    """Write the configuration of these clouds, and with ``apply`` have a running HAProxy take it; all at the same time.
+
+    Raises:
+        LabError: it cannot be; the message says what the program said.
+    """
+    begun = []
+    for cloud in clouds:
+        command = [*COMMAND, action, "--config", str(cloud.gateway_config)]
+        begun.append(subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT))
+    # All of them are waited for, also when one has failed.
+    told = [process.communicate()[0].decode(errors="replace").strip() for process in begun]
+    for cloud, process, text in zip(clouds, begun, told, strict=True):
+        if process.returncode:
+            raise LabError(f"{cloud.name}'s haproxy cannot be configured ('openstackoid haproxy {action}'):\n{text}")
+
+
+def make_folder(cloud: Cloud) -> None:
+    """Make the folder of HAProxy's files, which may be where others could have made one before.
+
+    Raises:
+        LabError: they did.
+    """
+    cloud.haproxy.mkdir(exist_ok=True, mode=0o700)
+    found = cloud.haproxy.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+        raise LabError(f"{cloud.haproxy} is not a folder of yours alone (mode 0700): {cloud.name}'s HAProxy needs it")
+
+
+def start(cloud: Cloud) -> None:
+    """Start HAProxy, without waiting for it; its configuration is there."""
+    command = [program(), "-W", "-S", f"{cloud.haproxy_master},mode,600", "-f", str(cloud.haproxy_config)]
+    processes.spawn(command, cloud.log(HAPROXY), environment(), cloud.pid_file(HAPROXY))
+
+
+def answers(cloud: Cloud, patience: float) -> bool:
+    """Tell whether HAProxy's worker answers: at its admin socket, which neither the gateway nor a service has a part in."""
+    return "Pid:" in processes.converses(cloud.haproxy_admin, "show info", patience)
+
+
+def family(cloud: Cloud) -> list[Process]:
+    """Give all of a cloud's HAProxy that lives: a worker that was stopped has not seen that its master is gone."""
+    noted = processes.read(cloud.pid_file(HAPROXY))
+    return noted.group() if noted else []
