@@ -29,13 +29,15 @@ haproxy:
 	    $(call APT,haproxy) || echo "Cannot install haproxy: 'make demo LAB=--gateway-only' does without." >&2; \
 	  else echo "HAProxy is missing: apt-get install haproxy, or make demo LAB=--gateway-only" >&2; fi; fi
 
-# PostgreSQL and MariaDB: tests start servers of their own. Where they cannot be installed, those tests fail and say so.
+# PostgreSQL and MariaDB, of which tests start servers of their own; sshd and systemd's checker, for the role and the units. Where they
+# cannot be installed, those tests fail and say so.
+SERVICES := postgresql mariadb-server-core mariadb-client-core openssh-server openssh-client systemd
+PROGRAMS := /usr/lib/postgresql/*/bin/postgres /usr/sbin/mariadbd /usr/bin/mariadb-install-db /usr/sbin/sshd /usr/bin/ssh /usr/bin/systemd-analyze
 services-for-tests:
-	@if ! { ls /usr/lib/postgresql/*/bin/postgres /usr/sbin/mariadbd /usr/bin/mariadb-install-db; } > /dev/null 2>&1; then \
+	@if ! ls $(PROGRAMS) > /dev/null 2>&1; then \
 	  $(AS_ROOT); if command -v apt-get > /dev/null && $$as_root true 2> /dev/null; then \
-	    $(call APT,postgresql mariadb-server-core mariadb-client-core) || \
-	      echo "Cannot install postgresql and mariadb-server-core: the tests of their databases will fail." >&2; \
-	  else echo "Install postgresql and mariadb-server-core: the tests of their databases will fail without." >&2; fi; fi
+	    $(call APT,$(SERVICES)) || echo "Cannot install $(SERVICES): the tests that need them will fail." >&2; \
+	  else echo "Install $(SERVICES): the tests that need them will fail without." >&2; fi; fi
 
 demo: $(VENV)/.installed $(if $(findstring --gateway-only,$(LAB)),,haproxy)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python examples/demo.py $(LAB)

@@ -350,7 +350,8 @@ def _peers(plan: Plan, *, tls: bool) -> Iterator[str]:
         yield f"  errorfile {status} {plan.file('peer.http')}"
     yield f"  errorfile 504 {plan.file('peer-timeout.http')}"
     secure = f" ssl verify required ca-file {_ca(plan)} sni var(txn.name)" if tls else ""
-    yield f"  server peer 0.0.0.0:0{secure} pool-purge-delay 60s"
+    # All peers are one server to HAProxy, which would keep as many idle connections as one of them needs.
+    yield f"  server peer 0.0.0.0:0{secure} pool-purge-delay 60s pool-low-conn 1000"
 
 
 def _ca(plan: Plan) -> str:

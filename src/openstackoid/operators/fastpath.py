@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -170,16 +171,13 @@ def _stamp(plan: Plan) -> str:
 
 
 def _checked(plan: Plan) -> str:
-    try:
-        done = subprocess.run(  # noqa: S603 - no part of it comes from others
-            ["haproxy", "-c", "-f", str(plan.file(CONFIGURATION))],  # noqa: S607 - where the system has it
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-    except FileNotFoundError:
-        raise ConfigError("expected the program haproxy, 2.6 or later: apt-get install haproxy") from None
+    # Debian has it where only root looks.
+    program = shutil.which("haproxy", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
+    if program is None:
+        raise ConfigError("expected the program haproxy, 2.6 or later: apt-get install haproxy")
+    command = [program, "-c", "-f", str(plan.file(CONFIGURATION))]
+    # HAProxy wants to come back to where it was called, which its user may not be allowed to read.
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd="/")  # noqa: S603 - ours, all of it
     told = (done.stdout + done.stderr).strip()
     if done.returncode:
         raise ConfigError(f"HAProxy refuses the configuration:\n{told}")
