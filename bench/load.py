@@ -1,6 +1,6 @@
 """Load in a process of its own: raw protocol, keep-alive connections. Prints what it saw as one JSON document.
 
-python -m bench.load JSON
+python -m bench.load < JSON
     {"port": 1, "headers": {}, "tokens": [], "mode": "full", "connections": 50, "seconds": 2}    as fast as it is answered
     {..., "mode": "rate", "connections": 50, "seconds": 2, "rate": 200}            at a fixed rate, answered or not
     {..., "mode": "download", "bytes": 1000}                                       one big answer
@@ -126,4 +126,4 @@ async def run(spec: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(uvloop.run(run(json.loads(sys.argv[1])))))
+    print(json.dumps(uvloop.run(run(json.load(sys.stdin)))))

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from bench import clouds
 from bench.clouds import ports
@@ -21,8 +21,10 @@ PASSED: Final = "remote, pass-through, both"
 FEDERATED: Final = "remote, federated, both"
 _TICK = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-_TOKENS = [f"gAAAAA{number:03}" + "x" * 174 for number in range(20)]  # of as many users, as long as Fernet tokens
-_HEADERS = {
+TOKENS: Final = tuple(
+    f"gAAAAA{number:03}" + "x" * 174 for number in range(20)
+)  # of as many users, as long as Fernet tokens
+HEADERS: Final = {
     "User-Agent": "openstacksdk/4.0.0 keystoneauth1/5.8.0 python-requests/2.32.0 CPython/3.11",
     "Accept": "application/json",
     "Accept-Encoding": "gzip, deflate",
@@ -32,28 +34,29 @@ _HEADERS = {
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to the upstream: where to ask, with which headers more, through which processes."""
+    """One way to the upstream: where to ask, with which headers more, through which processes, as which users."""
 
     name: str
     port: int
     processes: tuple["Process", ...] = ()
     headers: dict[str, str] = field(default_factory=dict)
+    tokens: tuple[str, ...] = TOKENS
 
 
 class Process:
     """A server that runs until the end of the run."""
 
-    def __init__(self, log: Path, port: int, *command: str) -> None:
-        self.port, self._log = port, log
+    def __init__(self, log: Path, port: int, *command: str, host: str = "127.0.0.1") -> None:
+        self.port, self._log, self._host = port, log, host
         with log.open("wb") as file:
-            self._process = subprocess.Popen([sys.executable, "-m", *command], stdout=file, stderr=file)
+            self._process = subprocess.Popen(command, stdout=file, stderr=file)
         self._stat = Path(f"/proc/{self._process.pid}/stat")
 
     def wait(self) -> None:
         """Until it listens."""
         end = time.monotonic() + 15
         while self._process.poll() is None and time.monotonic() < end:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 0.2):
+            with contextlib.suppress(OSError), socket.create_connection((self._host, self.port), 0.2):
                 return
             time.sleep(0.05)
         self.stop()
@@ -77,6 +80,9 @@ class Process:
         return int(self._stat.read_text().rpartition(")")[2].split()[21]) * _PAGE
 
 
+AProcess = TypeVar("AProcess", bound=Process)
+
+
 class Scene:
     """A folder, and servers that end with it."""
 
@@ -88,9 +94,13 @@ class Scene:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def start(self, name: str, port: int, *command: str) -> Process:
+    def start(self, name: str, port: int, *command: str, host: str = "127.0.0.1") -> Process:
         """Start a server; it ends with the stage."""
-        process = Process(self.folder / f"{name}-{port}.log", port, *command)
+        log = self.folder / f"{name}-{port}.log"
+        return self.keep(Process(log, port, sys.executable, "-m", *command, host=host))
+
+    def keep(self, process: AProcess) -> AProcess:
+        """Have a server end with the stage."""
         self._stack.callback(process.stop)
         return process
 
@@ -99,7 +109,8 @@ class Scene:
         port = int(next(iter(config["services"].values()))["listen"].rpartition(":")[2])
         file = self.folder / f"{config['cloud']}-{port}.yaml"
         file.write_text(json.dumps(config | {"audit": f"{file}.jsonl"}))  # JSON is YAML
-        return self.start(config["cloud"], port, "openstackoid", "gateway", "--config", str(file))
+        host = config.get("haproxy", {}).get("gateway", "127.0.0.1")
+        return self.start(config["cloud"], port, "openstackoid", "gateway", "--config", str(file), host=host)
 
 
 class Stage(Scene):
@@ -141,10 +152,10 @@ class Stage(Scene):
 
 def load(variant: Variant, mode: str, **spec: Any) -> dict[str, Any]:
     """Run the load generator; bounded in time."""
-    spec |= {"port": variant.port, "headers": _HEADERS | variant.headers, "tokens": _TOKENS, "mode": mode}
+    spec |= {"port": variant.port, "headers": HEADERS | variant.headers, "tokens": variant.tokens, "mode": mode}
     spec.setdefault("connections", 50)
-    command = [sys.executable, "-m", "bench.load", json.dumps(spec)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    command = [sys.executable, "-m", "bench.load"]
+    done = subprocess.run(command, input=json.dumps(spec), capture_output=True, text=True, timeout=60, check=False)
     if done.returncode:
         raise SystemExit(f"bench: {variant.name}: {done.stderr.strip().splitlines()[-1]}")
     answer: dict[str, Any] = json.loads(done.stdout)

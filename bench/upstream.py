@@ -1,6 +1,6 @@
 """A service as fast as Python goes: raw protocol, keep-alive, one JSON document of 1 KB and a download of any size.
 
-python -m bench.upstream PORT          GET /download/BYTES, all else is the document
+python -m bench.upstream PORT [MANY]   GET /download/BYTES, all else is the document; at MANY addresses: see `address`
 """
 
 import asyncio
@@ -75,10 +75,16 @@ class Upstream(asyncio.Protocol):
         self.send()
 
 
-async def _serve(port: int) -> None:
-    server = await asyncio.get_running_loop().create_server(Upstream, "127.0.0.1", port, backlog=1024)
+def address(number: int) -> str:
+    """One of many loopback addresses."""
+    return f"127.1.{number // 250}.{number % 250 + 1}"
+
+
+async def _serve(port: int, many: int) -> None:
+    hosts = ["127.0.0.1", *map(address, range(many))]
+    server = await asyncio.get_running_loop().create_server(Upstream, hosts, port, backlog=1024)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    uvloop.run(_serve(int(sys.argv[1])))
+    uvloop.run(_serve(int(sys.argv[1]), int(sys.argv[2]) if sys.argv[2:] else 0))

@@ -9,7 +9,7 @@ from typing import Final
 from openstackoid.core.errors import OpenStackoidError
 from openstackoid.haproxy.maps import Entry
 
-_PIECE: Final = 8192  # bytes of commands at a time: a payload over tune.bufsize hangs the socket
+_PIECE: Final = 16384  # bytes of commands at a time: a payload over tune.bufsize hangs the socket
 _PATIENCE: Final = 5.0  # seconds
 
 

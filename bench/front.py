@@ -1,0 +1,184 @@
+"""Two clouds of different owners with HAProxy in front, plain HAProxies beside them, and a cloud with many peers."""
+
+import contextlib
+import json
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any, Self
+
+from bench import clouds
+from bench.clouds import ports
+from bench.haproxies import Authority, Haproxy, configure, plain, short
+from bench.stage import TOKENS, Process, Scene, Variant, load
+from bench.upstream import address
+from openstackoid.core import scope as scopes
+
+BEHIND = "127.0.0.2"  # where gateways listen, at the ports of the frontends
+KINDS = ("compute", "image", "identity")
+_NAME = "cloudtwo.example"
+MANY_KINDS = ("compute", "image", "network", "block-storage", "placement")
+
+
+class Front(Scene):
+    """All that listens.
+
+        plain:      HAProxy                    -> service
+        plain TLS:  HAProxy -> HAProxy (far)   -> service
+        fast:       HAProxy (home)             -> service, or -> far: CloudTwo's compute, which takes as many requests as HAProxy sends
+                            -> HAProxy (away) -> CloudTwo's gateway -> service: CloudTwo's image, through its real door
+
+    Args:
+        log: whether HAProxy writes its audit, and plain HAProxy a line a request as well.
+    """
+
+    def __init__(self, *, log: bool) -> None:
+        self._log = log
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        short(self.folder)
+        authority = Authority(self.folder)
+        here, there = authority.pair("cloudone.example"), authority.pair(_NAME)
+        upstream, keystone, bare, bare_tls, far = ports(5)
+        servers = [
+            self.start("upstream", upstream, "bench.upstream", str(upstream)),
+            self.start("keystone", keystone, "bench.fakes", "keystone", str(keystone)),
+        ]
+        self.far = self.keep(plain(self.folder / "far", far, upstream, certificate=Path(there["both"])))
+        peer = (authority.file, _NAME)
+        self.bare = self.keep(plain(self.folder / "bare", bare, upstream, log=self._log))
+        self.bare_tls = self.keep(plain(self.folder / "tls", bare_tls, far, far=peer, log=self._log))
+        one, two = (clouds.Ports.free(name, KINDS) for name in ("CloudOne", "CloudTwo"))
+        backends = {"compute": upstream, "image": upstream, "identity": keystone}
+        configs = clouds.owned(self.folder, [one, two], [backends, backends], [None, None])
+        for config, pair, name in zip(configs, (here, there), ("cloudone.example", _NAME), strict=True):
+            config["haproxy"] = self._haproxy(config["cloud"])
+            config["ca"] = str(authority.file)
+            # Tokens stay learned while they are measured; what their end costs is a row of its own.
+            config["trust"]["recheck"] = 300
+            config["peering"]["url"] = _secure(config["peering"]["url"])
+            config["peering"]["tls"] = {kind: pair[kind] for kind in ("certificate", "key")}
+            for each in config["peers"].values():
+                each["url"] = _secure(each["url"])
+                each["tls_name"] = _NAME if name != _NAME else "cloudone.example"
+        door = configs[1]["peering"]["url"]
+        configs[0]["peers"]["CloudTwo"]["services"] = {
+            "compute": f"https://127.0.0.1:{far}",
+            "image": f"{door}/image",
+        }
+        self.home, self.away = (self._fronted(config, each) for config, each in zip(configs, (one, two), strict=True))
+        self.admins = {"CloudOne": one.admin, "CloudTwo": two.admin}
+        self.configuration = self.folder / f"CloudOne-{one.ports['compute']}.yaml"
+        for process in (*servers, self.far, self.bare, self.bare_tls, *self.home, *self.away):
+            process.wait()
+        clouds.wait_for_peers([each.ports["compute"] for each in (one, two)])
+        local, remote = '{"compute":"CloudOne"}', {"X-Scope": '{"compute":"CloudTwo"}'}
+        entry = one.ports["compute"]
+        # As the services of this cloud pass it on.
+        explicit = scopes.format(scopes.parse(local).explicit("CloudOne"))
+        carried = tuple(f"{token}!SCOPE!{explicit}" for token in TOKENS)
+        self.plain = Variant("plain HAProxy", bare, (self.bare,))
+        self.plain_tls = Variant("plain HAProxy, TLS", bare_tls, (self.bare_tls,))
+        self.none = Variant("no scope", entry, (self.home[0],))
+        self.header = Variant("X-Scope, this cloud", entry, (self.home[0],), {"X-Scope": local})
+        self.token = Variant("scope on the token", entry, (self.home[0],), tokens=carried)
+        self.federated = Variant("federated, TLS", entry, (self.home[0],), remote)
+        images = {"X-Scope": '{"image":"CloudTwo"}'}
+        self.both = Variant("across both", one.ports["image"], (*self.pair, self.home[1], self.away[1]), images)
+        self.both_plain = Variant("plain across both", bare_tls, (self.bare_tls, self.far))
+        for variant in (self.none, self.header, self.token, self.federated, self.both):
+            load(variant, "full", seconds=0.5)
+        return self
+
+    @property
+    def pair(self) -> tuple[Haproxy, Haproxy]:
+        """HAProxy of both clouds."""
+        return self.home[0], self.away[0]
+
+    def seen(self, cloud: str = "CloudOne") -> float:
+        """Requests that a gateway itself served."""
+        return requests(self.admins[cloud])
+
+    def _haproxy(self, cloud: str) -> dict[str, Any]:
+        folder = str(self.folder / cloud)
+        return {"gateway": BEHIND, "directory": folder, "threads": 1, "log": "stdout" if self._log else "none"}
+
+    def _fronted(self, config: dict[str, Any], each: clouds.Ports) -> tuple[Haproxy, Process]:
+        gateway = self.gateway(config)
+        port = each.ports["compute"]
+        configure(self.folder / f"{config['cloud']}-{port}.yaml")
+        return self.keep(Haproxy(Path(config["haproxy"]["directory"]), port)), gateway
+
+
+class Many(Scene):
+    """A cloud with many peers of the same owner, and the same with two; each peer at an address of its own.
+
+    Args:
+        counts: how many peers.
+    """
+
+    def __init__(self, *counts: int) -> None:
+        self._counts = counts
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        short(self.folder)
+        self.haproxies: dict[int, Haproxy] = {}
+        self.gateways: dict[int, Process] = {}
+        self.variants: dict[int, Variant] = {}
+        self.folders: dict[int, Path] = {}
+        (self.port,) = ports(1)
+        servers = [self.start("upstream", self.port, "bench.upstream", str(self.port), str(max(self._counts)))]
+        for count in self._counts:
+            (front, admin), folder = ports(2), self.folder / str(count)
+            peers = {f"Cloud{number}": f"http://{address(number)}:{self.port}" for number in range(count)}
+            config = clouds.shared("CloudOne", {"compute": front}, {"compute": self.port}, peers)
+            for peer in config["peers"].values():
+                peer["services"] = dict.fromkeys(MANY_KINDS, peer["url"])
+            config["haproxy"] = {"gateway": BEHIND, "directory": str(folder), "threads": 1, "log": "none"}
+            config["admin"] = {"listen": f"127.0.0.1:{admin}"}
+            gateway = self.gateways[count] = self.gateway(config)
+            configure(self.folder / f"CloudOne-{front}.yaml")
+            self.haproxies[count] = self.keep(Haproxy(folder, front))
+            self.folders[count] = folder
+            servers += [gateway, self.haproxies[count]]
+            tokens = tuple(f'{TOKENS[n % 20]}!SCOPE!{{"compute":"{name}"}}' for n, name in enumerate(peers))
+            self.variants[count] = Variant(f"{count} clouds", front, (self.haproxies[count],), {}, tokens)
+        for server in servers:
+            server.wait()
+        for count, folder in self.folders.items():
+            end = time.monotonic() + 30
+            while len((folder / "peers.map").read_text().splitlines()) < count * len(MANY_KINDS):
+                if time.monotonic() > end:
+                    raise SystemExit("bench: the gateway does not tell HAProxy where its peers are")
+                time.sleep(0.05)
+        return self
+
+    def again(self, count: int) -> float:
+        """Stop HAProxy and start it; seconds until it answers."""
+        haproxy = self.haproxies[count]
+        haproxy.stop()
+        fresh = self.haproxies[count] = self.keep(Haproxy(self.folders[count], haproxy.port))
+        fresh.wait()
+        took = time.monotonic() - fresh.began
+        old = self.variants[count]
+        self.variants[count] = Variant(old.name, old.port, (fresh,), old.headers, old.tokens)
+        return took
+
+
+def requests(admin: int) -> float:
+    """Requests that a gateway served."""
+    with contextlib.closing(urllib.request.urlopen(f"http://127.0.0.1:{admin}/metrics", timeout=5)) as answer:
+        lines = answer.read().decode().splitlines()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith("openstackoid_request_seconds_count"))
+
+
+def changed(config: Path, **more: Any) -> None:
+    """Change a section of a configuration."""
+    document = json.loads(config.read_text())
+    config.write_text(json.dumps(document | more))
+
+
+def _secure(url: str) -> str:
+    return url.replace("http:", "https:")

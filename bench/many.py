@@ -1,0 +1,142 @@
+"""HAProxy of a cloud with a thousand peers, beside that of one with two: start, memory, CPU, and peers that change."""
+
+import asyncio
+import statistics
+import time
+from typing import Final
+
+from bench.front import MANY_KINDS, Many
+from bench.rows import Row, lasting, spent
+from bench.stage import HEADERS, load
+from bench.upstream import address
+from openstackoid.haproxy import maps
+from openstackoid.haproxy.admin import Admin
+from openstackoid.haproxy.plan import PEERS
+
+_CLOUDS: Final = 1000
+_FEW: Final = 2
+_STARTS: Final = 5
+_CHANGES: Final = 50
+_REPLACEMENTS: Final = 10
+
+
+def measured(rounds: int, seconds: float) -> list[Row]:
+    """All rows with many clouds."""
+    with Many(_FEW, _CLOUDS) as scene:
+        rows = [_start(scene)]
+        for variant in scene.variants.values():
+            load(variant, "full", seconds=2)
+        time.sleep(1)
+        rows += _cpu(scene, rounds, seconds)
+        rows += _changes(scene)
+        rows.append(_gateway(scene))
+    return rows
+
+
+def _start(scene: Many) -> Row:
+    """From the command to the worker's first answer, with the map of peers that the gateway wrote."""
+    times: dict[int, list[float]] = {count: [] for count in scene.haproxies}
+    for _ in range(_STARTS):
+        for count, found in times.items():
+            found.append(scene.again(count) * 1000)
+    many, few = statistics.median(times[_CLOUDS]), statistics.median(times[_FEW])
+    told = f"{many:.0f} ({min(times[_CLOUDS]):.0f} to {max(times[_CLOUDS]):.0f}); {_FEW} clouds: {few:.0f}"
+    return Row(f"{_CLOUDS} clouds, {len(MANY_KINDS)} services each: start, ms", "<= 50", told, many <= 50)
+
+
+def _cpu(scene: Many, rounds: int, seconds: float) -> list[Row]:
+    ratios, costs, few = [], [], []
+    for number in range(rounds):
+        turn = {
+            count: spent(scene.variants[count], seconds)[0] for count in ((_FEW, _CLOUDS), (_CLOUDS, _FEW))[number % 2]
+        }
+        ratios.append(turn[_CLOUDS] / turn[_FEW])
+        costs.append(turn[_CLOUDS])
+        few.append(turn[_FEW])
+    middle = statistics.median(ratios)
+    memory = {count: haproxy.memory() / 1e6 for count, haproxy in scene.haproxies.items()}
+    ways = len(scene.haproxies[_CLOUDS].tell(f"show map {scene.folders[_CLOUDS] / 'ways.map'}").splitlines()) - 1
+    return [
+        Row(
+            f"{_CLOUDS} clouds: memory under load, MB",
+            "<= 30",
+            f"{memory[_CLOUDS]:.0f}; {_FEW} clouds: {memory[_FEW]:.0f}",
+            memory[_CLOUDS] <= 30,
+        ),
+        Row(
+            f"{_CLOUDS} clouds: CPU a request, all asked in turns ({ways} taught)",
+            "<= 1.4",
+            f"{middle:.2f} ({min(ratios):.2f} to {max(ratios):.2f}); {statistics.median(costs):.1f} us, "
+            f"{_FEW} clouds {statistics.median(few):.1f} us",
+            middle <= 1.4,
+        ),
+    ]
+
+
+def _changes(scene: Many) -> list[Row]:
+    """Peers change while requests to them run: nothing may fail."""
+    folder, haproxy, variant = scene.folders[_CLOUDS], scene.haproxies[_CLOUDS], scene.variants[_CLOUDS]
+    admin, name = Admin(folder / "admin.sock"), folder / PEERS
+    places = [_places(scene.port, shift) for shift in (0, 1)]
+    each: list[float] = []
+    all_: list[float] = []
+
+    async def change() -> None:
+        for number in range(_CHANGES):
+            entry = places[number % 2][number * 7 % _CLOUDS]
+            began = time.perf_counter()
+            await admin.put(name, entry)
+            each.append((time.perf_counter() - began) * 1000)
+            await asyncio.sleep(0.01)
+        for number in range(_REPLACEMENTS):
+            began = time.perf_counter()
+            await admin.replace(name, places[1 - number % 2])
+            all_.append((time.perf_counter() - began) * 1000)
+            await asyncio.sleep(0.05)
+
+    def act() -> None:
+        time.sleep(0.5)
+        asyncio.run(change())
+
+    before = haproxy.worker()
+    asked = [[*HEADERS.items(), ("X-Auth-Token", token)] for token in variant.tokens]
+    found = lasting(variant.port, asked, act, busy=2, idle=0, least=1, expected=200)
+    if haproxy.worker() != before:
+        raise SystemExit("bench: HAProxy was started again")
+    why = f" {found['failures']}" if found["failed"] else ""
+    failed = f"{found['failed']} of {found['answered'] + found['failed']} requests failed{why}"
+    one, every = statistics.median(each), statistics.median(all_)
+    return [
+        Row(
+            "one peer changed, ms",
+            "< 1",
+            f"{one:.2f}, at most {max(each):.2f}; {failed}",
+            one < 1 and not found["failed"],
+        ),
+        Row(
+            f"{_CLOUDS} peers changed, ms",
+            "< 10",
+            f"{every:.1f}, at most {max(all_):.1f}; the same requests",
+            every < 10 and not found["failed"],
+        ),
+    ]
+
+
+def _gateway(scene: Many) -> Row:
+    """What the gateway spends on knowing that nothing has changed."""
+    gateways = scene.gateways
+    before = {count: gateway.cpu() for count, gateway in gateways.items()}
+    time.sleep(3)
+    idle = {count: (gateway.cpu() - before[count]) / 3 for count, gateway in gateways.items()}
+    return Row(
+        f"{_CLOUDS} clouds: the gateway itself at rest, CPU",
+        "",
+        f"{idle[_CLOUDS]:.1%} of one; {_FEW} clouds: {idle[_FEW]:.1%}",
+    )
+
+
+def _places(port: int, shift: int) -> list[maps.Entry]:
+    """Where the peers' first service is; shifted, each is where the next peer was."""
+    hosts = [address(number) for number in range(_CLOUDS)]
+    found = {f"Cloud{n}": {MANY_KINDS[0]: f"http://{hosts[(n + shift) % _CLOUDS]}:{port}"} for n in range(_CLOUDS)}
+    return maps.places(found, dict(zip(hosts, hosts, strict=True)), {})

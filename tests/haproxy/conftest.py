@@ -1,0 +1,53 @@
+"""The worlds of these tests: real HAProxies, real gateways, and everything else fake at the wire."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from tests.gateway.owners import private
+from tests.gateway.wire import SECRETS, ask, until
+from tests.haproxy.world import Authority, Fronted, Secure, World
+
+IMAGES = {"services": ["image", "network", "compute"], "projects": "each:default"}
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("world")
+    signer = Authority(folder)
+    one = Fronted("CloudOne", folder / "one", signer=signer)
+    two = Fronted("CloudTwo", folder / "two", paths=True, signer=signer)
+    three = Fronted("CloudThree", folder / "three", paths=True)
+    bare = Secure("CloudBare", signer)
+    passing = {"token": "pass-through"}
+    door = {each: each.frontends["identity"].removesuffix("/identity") for each in (one, three)}
+    clouds = (one, two, three)
+    one.start(
+        {
+            "CloudTwo": two.entry({"services": ["image"]}),
+            "CloudBare": bare.entry({"services": ["image"]}),
+            "CloudThree": passing | {"url": door[three]},
+        },
+        recheck=300,
+        more={"scopes": {"images-elsewhere": {"image": "CloudTwo"}}},
+    )
+    two.start({"CloudOne": one.entry(IMAGES)}, recheck=300)
+    three.start({"CloudOne": passing | {"url": door[one]}})
+    try:
+        for cloud in clouds:
+            cloud.ready()
+        until(lambda: one.agreed("CloudTwo", "CloudBare") and two.agreed("CloudOne"), 15)
+        until(lambda: {"CloudTwo|image", "CloudBare|image", "CloudThree|image"} <= one.proxy.peers.keys(), 5)
+        yield World(one, two, three, bare)
+        written = [ask(each.gateway.admin, "/metrics", token=None).body.decode() for each in clouds]
+    finally:
+        for cloud in clouds:
+            cloud.stop()
+        bare.close()
+    for cloud in clouds:
+        assert "Traceback" not in cloud.gateway.said, cloud.gateway.said
+        written.append(cloud.gateway.said + cloud.gateway.audit.read_text() + cloud.proxy_said)
+    hidden = [*SECRETS, *(secret for cloud in clouds for secret in private(cloud.keys))]
+    for text in written:
+        assert [secret for secret in hidden if secret in text] == []
+        assert re.findall(r"eyJ[\w-]{20}|~[\w-]{22}", text) == []
