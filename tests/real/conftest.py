@@ -31,6 +31,7 @@ FLAVOURS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "each": {},
         "same": {"projects": "same", "pseudonyms": True},
         "pass-through": {"trust": "pass-through"},
+        "gateway-only": {"with_haproxy": False},
     }
 )
 
@@ -161,10 +162,15 @@ def rows(lab: Lab) -> Callable[[str, str, str], set[str]]:
 
 @pytest.fixture(scope="session")
 def audit(lab: Lab) -> Callable[..., list[dict[str, Any]]]:
-    """Lines of a gateway's audit trail that have the wanted values."""
+    """Lines of a cloud's audit trail that have the wanted values: the gateway's, and HAProxy's of what went straight."""
 
     def lines(cloud: str, **wanted: object) -> list[dict[str, Any]]:
         told = [json.loads(line) for line in lab.clouds[cloud].audit.read_text().splitlines()]
-        return [line for line in told if all(line[key] == value for key, value in wanted.items())]
+        straight = lab.clouds[cloud].log("haproxy")
+        for text in straight.read_text().splitlines() if straight.exists() else ():
+            if text.startswith("{"):
+                line = json.loads(text)
+                told.append(line | {"decision": "remote" if line["way"] in {"R", "T"} else "local"})
+        return [line for line in told if all(line.get(key) == value for key, value in wanted.items())]
 
     return lines

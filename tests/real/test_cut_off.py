@@ -2,6 +2,8 @@
 
 Federated tokens live for half a minute here, and CloudTwo's clock is believed to the second. Services are held to make work wait: it goes
 on when CloudOne's gateway and Keystone are gone, and once more when the token's time is over.
+
+Without HAProxy: it keeps connections to a held service that the service lets go of when it wakes, and nova does not ask again.
 """
 
 import hashlib
@@ -24,6 +26,7 @@ from .tools import Config, federated, part, reconfigure, until
 LIFETIME = 30
 SIZE = 64 << 20
 Rows = Callable[[str, str, str], set[str]]
+pytestmark = pytest.mark.flavours("gateway-only")
 
 
 def short_lives(config: Config) -> None:

@@ -1,6 +1,8 @@
 """What several of these tests need: waiting, a gateway's process and its configuration, tokens for other clouds."""
 
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,6 +45,12 @@ def reload(lab: Lab, cloud: str, before: int) -> None:
     log = lab.clouds[cloud].log("gateway")
     part(lab, cloud).signal(signal.SIGHUP)
     until(lambda: log.read_text().count("the configuration again") > before)
+    if lab.process(cloud, "haproxy"):
+        command = [sys.executable, "-m", "openstackoid", "haproxy", "apply", "--config"]
+        done = subprocess.run(
+            [*command, str(lab.clouds[cloud].gateway_config)], capture_output=True, text=True, check=False, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
 
 
 @contextmanager

@@ -42,6 +42,7 @@ from openstackoid.gateway.treaty import Treaty
 from openstackoid.gateway.visitors import Visitor
 from openstackoid.trust import tokens
 
+_FAILED: Final = 400
 _REFUSED: Final = frozenset({401, 403})
 # Whose request it is; None: a user with a token of this cloud, or without one.
 Sender: TypeAlias = Visitor | Returning | None
@@ -128,11 +129,15 @@ class Gateway:
             gateway._fast.start(gateway._generation)
         return gateway
 
+    async def unfollow(self) -> None:
+        """Teach nobody any more: another gateway has taken over, and knows better."""
+        if self._fast:
+            await self._fast.stop()
+
     async def close(self) -> None:
         """Let go of everything."""
         await self.peers.stop()
-        if self._fast:
-            await self._fast.stop()
+        await self.unfollow()
         if self.treaty:
             await self.treaty.agreements.stop()
         await self._pool.close()
@@ -249,8 +254,8 @@ class Gateway:
             except (errors.RoutingError, errors.PeerError, errors.TrustError):
                 pass
             else:
-                # A peer may refuse as well, before we know that it does not agree any more.
-                refused = record.decision == "remote" and answer.status in _REFUSED
+                # A peer may refuse as well, before we know that it does not agree any more; or only its HAProxy is left.
+                refused = record.decision == "remote" and answer.status >= _FAILED
                 if answer.prepared or not refused:
                     return answer
             call.headers, call.scope, call.sender = kept, NO_SCOPE, NO_SCOPE
@@ -312,21 +317,21 @@ class Gateway:
         if self._fast and sender is None and not (call.door.peers or call.hops or call.place.saved or call.subject):
             explicit, federated = _explicit(scope, self.here.name), self.peers.federated(decision.cloud)
             self._fast.learned(call, decision, way, explicit, self.federation, federated=federated)
-        revoked = call.subject if sender is None and call.request.method == "DELETE" and is_token(call.path) else None
-        if revoked:
-            self._revoked(revoked)  # before the user knows it
         response = await forward(call.request, self._pool, upstream, call, way, links)
-        if revoked:
-            self._revoked(revoked)  # and what was learned meanwhile
+        revoked = call.subject if sender is None and call.request.method == "DELETE" and is_token(call.path) else None
+        if revoked and response.status < _FAILED:
+            await self._revoked(
+                revoked
+            )  # the answer has no body, so it has not gone out yet: forgotten before the user knows it
         if isinstance(decision, Remote) and response.status in _REFUSED and self.peers.federated(decision.cloud):
             self.peers.doubt(decision.cloud)
         return response
 
-    def _revoked(self, token: str) -> None:
+    async def _revoked(self, token: str) -> None:
         if self.treaty:
             self.treaty.mint.forget(token)
         if self._fast:
-            self._fast.forget(token)
+            await self._fast.forget(token)
 
     async def _local(self, call: Call, sender: Sender) -> Way:
         """To our backend, with what it may get."""

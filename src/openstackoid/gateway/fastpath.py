@@ -28,6 +28,7 @@ from openstackoid.haproxy.maps import Entry
 from openstackoid.haproxy.plan import ADMIN, PEERS, TOKENS, WAYS
 
 _SEVERAL: Final = int(os.environ.get(WORKERS, "1")) > 1
+_LONGEST: Final = 1024  # characters of a scope that is worth HAProxy's memory: whoever asks, invented token or not, may have it taught
 _LOOK: Final = 0.2  # seconds between two looks at what has changed
 _NAMES: Final = 5.0  # seconds between two looks at the addresses of the peers' hosts
 _MOST: Final = 8192  # tokens, and ways, that HAProxy is taught by one worker
@@ -90,7 +91,7 @@ class FastPath:
     ) -> None:
         """Teach what was decided for a request, if all like it are decided so."""
         service, text, reads = call.place.service, call.text, call.request.method in READS
-        if not call.scope or text is None or not maps.is_writable(text):
+        if not call.scope or text is None or len(text) > _LONGEST or not maps.is_writable(text):
             return  # an empty scope does not go on the token
         if self._generation != self._current():
             return  # all is about to be forgotten
@@ -127,18 +128,18 @@ class FastPath:
             self._queued.add(told)
             self._spawn(self._teach(entries, self._age))
 
-    def forget(self, token: str) -> None:
-        """Have HAProxy forget a user's token: it was revoked."""
+    async def forget(self, token: str) -> None:
+        """Have HAProxy forget a user's token: it was revoked. When this is over, it has, if it answers."""
         if _SEVERAL:
             # Another worker may have taught it, under a scope that is not known here.
             self._tokens.clear()
-            self._spawn(self._drop(None))
+            await self._safely(self._drop(None))
             return
         keys = [key for key, (_, own) in self._tokens.items() if own == token]
         for key in keys:
             del self._tokens[key]
         if keys:
-            self._spawn(self._drop(keys))
+            await self._safely(self._drop(keys))
 
     async def _follow(self) -> None:
         while True:
@@ -217,15 +218,15 @@ class FastPath:
             await self._drop(dict.fromkeys(late))
 
     def _spawn(self, work: Awaitable[None]) -> None:
-        async def safely() -> None:
-            try:
-                await work
-            except (AdminError, OSError) as error:
-                self._complain(error)
-
-        task = asyncio.create_task(safely())
+        task = asyncio.create_task(self._safely(work))
         self._working.add(task)
         task.add_done_callback(self._working.discard)
+
+    async def _safely(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except (AdminError, OSError) as error:
+            self._complain(error)
 
     def _complain(self, error: Exception) -> None:
         now = time.monotonic()

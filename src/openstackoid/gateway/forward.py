@@ -189,6 +189,8 @@ async def _answer(
     if changes and not empty and service != _OBJECTS and _is_json(answer):
         return await _changed(answer, kept, upstream, links, way, service)
     length = answer.content_length
+    if answer.status in _BODILESS:
+        return web.Response(status=answer.status, reason=answer.reason, headers=kept)
     if empty:
         response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=kept)
     elif length is not None and length <= WHOLE:

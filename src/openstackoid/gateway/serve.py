@@ -124,6 +124,7 @@ class Worker:
         _say(f"{config.cloud}: read the configuration again; serving at {', '.join(sorted(self._sites))}")
 
     async def _retire(self, gateway: Gateway) -> None:
+        await gateway.unfollow()
         # What it has under way goes on, however long; nothing new reaches it.
         await gateway.idle.wait()
         await gateway.close()

@@ -47,6 +47,7 @@ _AUDIT: Final = (
     '"way":"%[var(txn.way),bytes(0,1)]","peer":"%[var(txn.cloud)]","user":"%[var(txn.learned),field(2,:)]",'
     '"project":"%[var(txn.learned),field(3,:)]","agreement":"%[var(txn.learned),field(4,:)]","status":%ST,"ms":%Ta}'
 )
+_MADE: Final = "X-Openstackoid-Made"
 # The token itself is replaced.
 _KEPT: Final = PRIVATE.replace("x-auth-.*", "x-auth-(?!token$).*")
 # The same, looked for in all names at once: most requests have none, and then no header is compared.
@@ -91,9 +92,7 @@ def files(plan: Plan) -> dict[str, str]:
         PEERS: "",
         "unavailable.http": _raw(errors.BackendUnreachableError("The service does not answer.")),
         "service-timeout.http": _raw(errors.BackendTimeoutError("The service did not answer in time.")),
-        "gateway.http": _raw(errors.BackendUnreachableError("The gateway, which reads this scope, does not answer.")),
-        "peer.http": _raw(errors.PeerUnreachableError("The other cloud's gateway cannot be reached.")),
-        "peer-timeout.http": _raw(errors.PeerTimeoutError("The other cloud's gateway did not answer in time.")),
+        "gateway.http": _raw(errors.BackendUnreachableError(f"{plan.cloud}'s gateway does not answer.")),
         "malformed.http": _raw(errors.BadRequestError("Expected a request in HTTP, with a head of less than 24 KiB.")),
     }
 
@@ -126,6 +125,7 @@ def _defaults(plan: Plan) -> list[str]:
         "  timeout check 5s",
         "  option splice-response",
         "  http-reuse safe",
+        "  retries 1",
         f"  errorfile 400 {plan.file('malformed.http')}",
         "  option disable-h2-upgrade",
         *(f"  errorfile {status} {plan.file('unavailable.http')}" for status in (502, 503)),
@@ -336,12 +336,15 @@ def _service(plan: Plan, service: Service, *, once: bool = False) -> Iterator[st
         else "check inter 2s fastinter 500ms downinter 500ms pool-purge-delay 3s"
     )
     yield f"  server {service.kind} {service.backend}{tls} {check}"
+    # One that fails its checks may only be slow: who asks may try, and wait, as without HAProxy.
+    yield f"  server {service.kind}_anyway {service.backend}{tls} backup"
 
 
 def _gateway(plan: Plan) -> Iterator[str]:
     yield "backend gateway"
     for status in (502, 503):
         yield f"  errorfile {status} {plan.file('gateway.http')}"
+    yield "  retries 0"
     yield "  # It says itself who was too slow."
     yield f"  timeout server {_seconds(plan.idle + plan.connect + _SLACK)}"
     yield "  http-request set-header X-Openstackoid-Client %[src]"
@@ -353,9 +356,14 @@ def _peers(plan: Plan, *, tls: bool) -> Iterator[str]:
     yield f"backend peers{'_tls' if tls else ''}"
     # Many users share a connection to another cloud: over a WAN it is dear.
     yield "  http-reuse always"
-    for status in (502, 503):
-        yield f"  errorfile {status} {plan.file('peer.http')}"
-    yield f"  errorfile 504 {plan.file('peer-timeout.http')}"
+    cut = _told(errors.PeerUnreachableError("PEER cannot be reached.")).replace("PEER", "%[var(txn.cloud)]")
+    late = _told(errors.PeerTimeoutError("PEER did not answer in time.")).replace("PEER", "%[var(txn.cloud)]")
+    yield f"  http-error status 502 {cut}"
+    yield f"  http-error status 503 {cut} hdr {_MADE} 1"
+    yield f"  http-error status 504 {late}"
+    yield "  # What HAProxy itself calls unavailable is a peer that cannot be reached, as at the gateway."
+    yield f"  http-after-response set-status 502 if {{ res.hdr({_MADE}) -m found }}"
+    yield f"  http-after-response del-header {_MADE}"
     secure = f" ssl verify required ca-file {_ca(plan)} sni var(txn.name)" if tls else ""
     # All peers are one server to HAProxy, which would keep as many idle connections as one of them needs.
     yield f"  server peer 0.0.0.0:0{secure} pool-purge-delay 60s pool-low-conn 1000"
