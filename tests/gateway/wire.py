@@ -38,7 +38,7 @@ def free_ports(count: int) -> list[int]:
             sock.close()
 
 
-def until(what: Callable[[], T], seconds: float = 5.0) -> T:
+def until(what: Callable[[], T], seconds: float = 15.0) -> T:
     """The first true answer, or an AssertionError."""
     end = time.monotonic() + seconds
     while True:

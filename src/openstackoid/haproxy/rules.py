@@ -1,0 +1,215 @@
+"""What HAProxy does with a request before it goes anywhere: the rules of a front, in order. Pure.
+
+Every expression was chosen for what it costs: see docs/performance.md.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Final
+
+from openstackoid.core import errors
+from openstackoid.core.private import PRIVATE
+from openstackoid.haproxy.maps import LONGEST_SCOPE
+from openstackoid.haproxy.plan import PEERS, TOKENS, WAYS, Front, Plan, Service
+
+_OWN: Final = "/scope/ /openstackoid/ /.well-known/openstackoid"
+# What takes a request out of the way of plain ones, in the names of its headers (in lower case, as HAProxy has them): quick, and too
+# strict, since a second look follows.
+_ODD: Final = "_|:x-(?:openstackoid|scope)|:x-(?:auth|service|subject)-token.*-token|transfer-enc"
+# The second look: an underscore (WSGI takes it for a dash), one of ours, one of those that decide twice.
+_DANGER: Final = "_|x-openstackoid|" + "|".join(
+    f"{each}:(?:.*:)?{each}(?::|$)"
+    for each in ("x-auth-token", "x-service-token", "x-subject-token", "x-scope", "content-type")
+)
+# A request with a scope that is for one connection only, or may become another one behind the agreement's rules, is the gateway's.
+_HOPPING: Final = "(?:^|:)(?:connection|keep-alive|proxy-[^:]*|te|trailer|upgrade)(?::|$)"
+_OVERRIDES: Final = "(?:^|:)x-(?:http-)?method(?:-override)?(?::|$)"
+_METHOD: Final = "".join(f"(?:{letter}|%{ord(letter):x})" for letter in "_method")
+_FORMS: Final = "application/x-www-form-urlencoded multipart/form-data"
+_STEPS: Final = r"(?:/|%2f|%5c|\\\\)(?:[.]|%2e){1,2}(?:/|%2f|%5c|\\\\|$)"
+# A token that HAProxy understands: not a federated one, and with a scope or without one.
+_READABLE: Final = "^[^!~.]+(?:!SCOPE!|$)"
+# Paths of the gateway itself, and version documents, which the entry cloud answers when the scope cannot be served.
+_APART: Final = "^/(?:scope/|openstackoid/|[.]well-known/openstackoid|(?:v[0-9]+(?:[.][0-9]+)?/?)?$)"
+# The token itself is replaced.
+_KEPT: Final = PRIVATE.replace("x-auth-.*", "x-auth-(?!token$).*")
+# The same, looked for in all names at once: most requests have none, and then no header is compared.
+_SOME_KEPT: Final = (
+    PRIVATE.replace("x-auth-.*", "x-auth-(?!token(?::|$)).*")
+    .replace("^(", "(?:^|:)(")
+    .replace(")$", ")(?::|$)")
+    .replace(".*", "[^:]*")
+)
+
+
+def name_of(kind: str) -> str:
+    """The backend of a service."""
+    return f"service_{kind}"
+
+
+def front_rules(plan: Plan, front: Front) -> Iterator[str]:
+    """From the request as it came to `txn.to`, the backend where it goes; without it, straight to the service.
+
+    `allow` ends the rules. What goes to the gateway goes as it came: the gateway cleans it and says what is wrong with it.
+    """
+    if any(service.prefix for service in front.services):
+        refused = told(errors.BadRequestError("Expected a path without . and .. segments."))
+        yield "  # A path that steps out of its service could be read as another's."
+        yield (f"  http-request deny deny_status 400 {refused} if {{ path -m reg -i {_STEPS} }}")
+    yield f"  acl own path_beg {_OWN}"
+    # The first header has no colon before it: none of those that matter stands first, Host does; if one does, the second look sees it.
+    yield f"  acl odd req.hdr_names(:) -m reg ^x-|{_ODD}"
+    yield "  acl ticket req.fhdr(x-auth-token) -m beg eyJ"
+    yield "  acl ticket req.fhdr(x-auth-token) -m sub !"
+    identity = any(service.kind == "identity" for service in front.services)
+    if identity:
+        yield "  # Federated tokens are validated by the gateway, and it must hear of those that are revoked."
+        yield "  acl ticket req.fhdr(x-subject-token) -m reg ^eyJ|!"
+        yield "  acl ticket method DELETE"
+    if plan.log:
+        yield "  http-request set-log-level silent"
+    yield "  http-request allow if !odd !ticket !own"
+    yield "  http-request set-var(txn.to) str(gateway)"
+    yield f"  acl danger req.hdr_names(:) -m reg {_DANGER}|{_HOPPING}"
+    yield "  http-request allow if danger"
+    yield "  acl scoped req.fhdr(x-scope) -m found"
+    yield "  acl chunked req.hdr(transfer-encoding) -m found"
+    yield "  acl given var(txn.scope) -m found"
+    yield "  http-request set-var(txn.scope) req.fhdr(x-auth-token),field(3,!,0)"
+    yield "  http-request set-var(txn.scope) req.fhdr(x-scope) if scoped"
+    yield "  acl apart var(txn.scope) -m reg [[:^print:]]"
+    yield f"  acl apart path -m reg -i {_prefixed(front, _APART)} {_STEPS}"
+    if identity:
+        yield "  acl apart req.fhdr(x-subject-token) -m found"
+    yield "  http-request unset-var(txn.to) if !given !ticket !own"
+    for service in _shortest_first(front):
+        yield from _once(service, "!given !ticket !own")
+    yield f"  acl readable req.fhdr(x-auth-token) -m reg {_READABLE}"
+    yield "  # A scope in the header and another one on the token: both are read."
+    yield "  http-request allow if !given || apart || !readable || scoped { req.fhdr(x-auth-token) -m sub ! }"
+    yield from _known(plan, front)
+    yield from _there(plan, front)
+
+
+def _known(plan: Plan, front: Front) -> Iterator[str]:
+    """What the gateway taught of a scope, and the commonest: it leads here."""
+    ways = plan.file(WAYS)
+    single = len(front.services) == 1 and not front.services[0].prefix
+    for service in _shortest_first(front):
+        yield f"  http-request set-var(txn.service) str({service.kind}){'' if single else ' if ' + _inside(service)}"
+    for mode, condition in (("R", "{ method GET HEAD OPTIONS }"), ("W", "!{ method GET HEAD OPTIONS }")):
+        yield (
+            f"  http-request set-var(txn.way) var(txn.service),concat(|{mode}|,txn.scope),map_str({ways}) if {condition}"
+        )
+    long = told(errors.BadRequestError(f"Expected a scope of {LONGEST_SCOPE} characters at most."))
+    yield "  acl known var(txn.way) -m found"
+    yield (
+        f"  http-request deny deny_status 400 {long} if !known {{ var(txn.scope),length -m int gt {LONGEST_SCOPE} }}"
+    )
+    yield "  http-request allow if !known"
+    yield "  # Here: the scope follows the workflow on the token; Keystone reads plain ones."
+    yield "  acl here var(txn.way) -m beg S L P"
+    yield "  http-request unset-var(txn.to) if here"
+    yield from _audited(plan, " if here")
+    for service in _shortest_first(front):
+        yield from _once(service, "here")
+    yield "  # On a token as services pass it on, the scope is explicit already."
+    yield "  http-request allow if { var(txn.way) -m beg S } !scoped"
+    yield "  http-request set-header X-Auth-Token %[req.fhdr(x-auth-token),field(1,!)]%[var(txn.way),bytes(1)] if here"
+    yield "  http-request del-header X-Scope if here"
+    yield "  http-request allow if here"
+
+
+def _there(plan: Plan, front: Front) -> Iterator[str]:
+    """To a peer, with its place and the token that counts there."""
+    yield "  # There."
+    yield "  http-request set-var(txn.cloud) var(txn.way),bytes(1),field(1,|)"
+    yield f"  http-request set-var(txn.place) var(txn.cloud),concat(|,txn.service),map_str({plan.file(PEERS)})"
+    yield "  http-request set-var(txn.token) req.fhdr(x-auth-token),field(1,!)"
+    yield "  acl passes var(txn.way) -m beg T"
+    yield (
+        "  http-request set-var(txn.learned) "
+        f"var(txn.token),concat(|,txn.cloud),concat(|,txn.scope),sha1,hex,map_str({plan.file(TOKENS)}) if !passes"
+    )
+    yield "  http-request set-var(txn.now) date(0,ms) if !passes"
+    yield "  http-request set-var(txn.left) var(txn.learned),field(1,:),sub(txn.now) if !passes"
+    yield "  http-request allow if !passes !{ var(txn.left) -m int gt 0 }"
+    yield "  http-request allow if !{ var(txn.place) -m found }"
+    yield f"  acl overrides req.hdr_names(:) -m reg {_OVERRIDES}"
+    yield f"  acl overrides query -m reg -i {_METHOD}"
+    yield f"  acl overrides req.fhdr(content-type) -m beg -i {_FORMS}"
+    yield "  http-request allow if !passes overrides"
+    yield from _audited(plan)
+    yield "  http-request set-header X-Auth-Token %[var(txn.token)] if passes"
+    yield "  http-request set-header X-Scope %[var(txn.way),field(2,|)] if passes"
+    yield "  http-request del-header X-Service-Token"
+    yield f"  http-request del-header {_KEPT} -m reg if !passes {{ req.hdr_names(:) -m reg {_SOME_KEPT} }}"
+    yield "  http-request del-header X-Scope if !passes"
+    yield "  http-request set-header X-Auth-Token %[var(txn.learned),field(5,:)] if !passes"
+    yield f"  http-request set-header X-Openstackoid-Hops {plan.cloud}"
+    yield "  http-request set-header X-Openstack-Request-Id req-%[uuid()] if !{ req.fhdr(x-openstack-request-id) -m found }"
+    if plan.log:
+        yield "  http-request set-var(txn.request) req.fhdr(x-openstack-request-id)"
+    yield "  http-request set-header Host %[var(txn.place),field(3,|)]"
+    for service in front.services:
+        if service.prefix:
+            yield f"  http-request replace-path ^{_literal(service.prefix)}(/.*)?$ \\1 if {{ var(txn.service) -m str {service.kind} }}"
+    yield "  http-request set-path %[var(txn.place),field(4,|)]%[path] if !{ var(txn.place),field(4,|) -m len 0 }"
+    yield "  http-request set-var(txn.name) var(txn.place),field(5,|)"
+    yield "  http-request set-dst var(txn.place),field(1,|)"
+    yield "  http-request set-dst-port var(txn.place),field(2,|),mul(1)"
+    yield "  http-request set-var(txn.to) str(peers)"
+    yield "  http-request set-var(txn.to) str(peers_tls) if !{ var(txn.name) -m len 0 }"
+
+
+def _once(service: Service, condition: str) -> Iterator[str]:
+    target = f"{name_of(service.kind)}_once" if service.direct else "gateway"
+    yield f"  http-request set-var(txn.to) str({target}) if {condition} chunked {_inside(service)}"
+
+
+def _audited(plan: Plan, condition: str = "") -> Iterator[str]:
+    """A line of audit for what goes straight; for what does not, the gateway writes one."""
+    if plan.log:
+        yield f"  http-request set-log-level info{condition}"
+        yield f"  http-request set-var(txn.path) path{condition}"
+
+
+def straight(front: Front) -> Iterator[str]:
+    """To the service itself, or to the gateway where HAProxy alone cannot serve it."""
+    for service in reversed(_shortest_first(front)):
+        if service.prefix:
+            target = name_of(service.kind) if service.direct else "gateway"
+            yield f"  use_backend {target} if {{ path -m reg ^{service.prefix}(?:/|$) }}"
+    root = [service for service in front.services if not service.prefix]
+    yield f"  default_backend {name_of(root[0].kind) if root and root[0].direct else 'gateway'}"
+
+
+def _inside(service: Service) -> str:
+    """The condition that a path is a service's; with no prefix, always."""
+    return f"{{ path -m reg {_below(service)} }}" if service.prefix else "TRUE"
+
+
+def _below(service: Service) -> str:
+    return f"^{_literal(service.prefix)}(?:/|$)"
+
+
+def _literal(text: str) -> str:
+    """A text as a regular expression that means itself; without backslashes, which HAProxy's reader takes for its own."""
+    return "".join(each if each.isalnum() or each == "/" else f"[{each}]" for each in text)
+
+
+def _prefixed(front: Front, pattern: str) -> str:
+    prefixes = "|".join(_literal(service.prefix) for service in front.services if service.prefix)
+    return f"^(?:{prefixes})$ {pattern.replace('^/', f'^(?:{prefixes})?/', 1)}" if prefixes else pattern
+
+
+def _shortest_first(front: Front) -> list[Service]:
+    """The longest path that fits wins, as at the gateway: it is looked at last, and what it says replaces the rest."""
+    return sorted(front.services, key=lambda service: len(service.prefix))
+
+
+def told(error: errors.OpenStackoidError) -> str:
+    """An error in a `deny` rule: its JSON, quoted for HAProxy's reader and its log format."""
+    body = json.dumps(error.body()).replace("%", "%%")
+    quoted = body.replace("\\", "\\\\").replace('"', '\\"')
+    return f'content-type application/json lf-string "{quoted}"'
