@@ -52,6 +52,7 @@ def test_images_of_the_other_cloud(alice: User, rows: Rows, audit: Audit, tmp_pa
         assert {line["global_request_id"] for line in left} == {line["global_request_id"] for line in came}
 
 
+@pytest.mark.flavours("each", "same")
 def test_a_network_in_the_other_cloud(alice: User, rows: Rows) -> None:
     network = alice.json("openstack network create elsewhere --os-scope network=CloudTwo")["id"]
     every = "select id from networks"
@@ -139,6 +140,7 @@ def test_a_server_there_with_identity_and_image_of_here(
     assert server["id"] not in rows("CloudTwo", "nova", SERVERS)
 
 
+@pytest.mark.flavours("each", "same")
 def test_three_clouds(lab: Lab, alice: User, rows: Rows, network: str, audit: Audit) -> None:
     """Entry in one, compute in the second, image in the third."""
     server = alice.json(
