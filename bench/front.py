@@ -45,6 +45,8 @@ class Front(Scene):
             self.start("upstream", upstream, "bench.upstream", str(upstream)),
             self.start("keystone", keystone, "bench.fakes", "keystone", str(keystone)),
         ]
+        for server in servers:
+            server.wait()  # or the first check of a plain HAProxy fails, and it is down for seconds
         self.far = self.keep(plain(self.folder / "far", far, upstream, certificate=Path(there["both"])))
         peer = (authority.file, _NAME)
         self.bare = self.keep(plain(self.folder / "bare", bare, upstream, log=self._log))
