@@ -184,8 +184,6 @@ class Peers:
             raise PeerAnswerError(
                 f"Expected {name}'s services at the host that was agreed, {target.url}, not at {strange[0]}."
             )
-        if target.services is None:
-            self.clouds[name] = cloud
         status, said = await self._get(name, target.url, STATEMENT, {heads.ASSERTION: self._partners.spoken(name)})
         try:
             # Who does not know us, says nothing to us.
@@ -196,6 +194,8 @@ class Peers:
             ) from None
         if self._targets.get(name) is target:
             self._partners.statements[name] = statement
+            if target.services is None:
+                self.clouds[name] = cloud  # last: who waits for it finds the peer's word as well
 
     async def _ask(self, name: str, target: Target) -> tuple[Cloud, Any]:
         expected = f"Expected what {name} serves at {target.url}{WELL_KNOWN}"
