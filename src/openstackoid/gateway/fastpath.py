@@ -50,7 +50,7 @@ class FastPath:
         self._admin = Admin(directory / ADMIN)
         self._reachable = reachable
         self._ways: set[str] = set()
-        self._queued: set[tuple[str, ...]] = set()
+        self._queued: set[tuple[object, ...]] = set()
         # Key -> (when it ends, the user's token), the oldest first.
         self._tokens: OrderedDict[str, tuple[float, str]] = OrderedDict()
         self._places: list[Entry] | None = None
@@ -123,7 +123,7 @@ class FastPath:
         if not maps.is_writable(key) or not maps.is_writable(value):
             return  # too long
         entries.append((WAYS, Entry(key, value)))
-        told = tuple(entry.key for _, entry in entries)
+        told = (self._age, *(entry.key for _, entry in entries))
         if told not in self._queued:  # many requests may wait for the same lesson
             self._queued.add(told)
             self._spawn(self._teach(entries, self._age))
@@ -168,7 +168,7 @@ class FastPath:
 
     async def _teach(self, entries: list[tuple[str, Entry]], age: int) -> None:
         async with self._turn:
-            self._queued.discard(tuple(entry.key for _, entry in entries))
+            self._queued.discard((age, *(entry.key for _, entry in entries)))
             if age != self._age:
                 return
             if len(self._ways) >= _MOST:
