@@ -259,17 +259,21 @@ class Agreements:
         revision = await asyncio.to_thread(self.store.revision)
         if revision != self._revision:
             found, documents = await asyncio.to_thread(self._read)
+            # A peer's keys that were remembered count as well as agreements, but are known here already.
+            changed = found != self._by_database or self._revision < 0
             for name, document in documents.items():
                 agreement = (found | self._by_file).get(name)
                 if agreement and (name, agreement.fingerprint) not in self._rings:
                     with contextlib.suppress(ValueError):  # of an older agreement
                         self._rings[name, agreement.fingerprint] = Ring(document, agreement.fingerprint)
+                        changed = True
             for name in self._by_database.keys() - found.keys():
                 self.statements.pop(name, None)
             self._by_database, self._revision = found, revision
             self._all = found | self._by_file
-            self.generation += 1
-            self._changed()
+            if changed:
+                self.generation += 1
+                self._changed()
         self._seen = time.monotonic()
         if self._stamp() != self._keys_time:
             self._keys_time = self._stamp()

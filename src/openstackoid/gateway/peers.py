@@ -175,7 +175,7 @@ class Peers:
     async def _listen(self, name: str, target: Target) -> None:
         """Hear a peer of another owner: what it serves, with which keys it signs, and what it says of the agreement."""
         cloud, document = await self._ask(name, target)
-        if self._partners is None or self._targets.get(name) is not target:
+        if self._partners is None or self._targets.get(name) != target:
             return  # it was removed meanwhile
         self._partners.saw(name, document)
         strange = sorted(url for url in cloud.services.values() if _origin(url) != _origin(target.url))
@@ -192,7 +192,7 @@ class Peers:
             raise PeerAnswerError(
                 f"Expected {name}'s side of the agreement at {target.url}{STATEMENT}: {error}."
             ) from None
-        if self._targets.get(name) is target:
+        if self._targets.get(name) == target:
             self._partners.statements[name] = statement
             if target.services is None:
                 self.clouds[name] = cloud  # last: who waits for it finds the peer's word as well
