@@ -177,6 +177,35 @@ def _answer(connection: socket.socket) -> bytes:
     return told
 
 
+def test_a_worker_that_is_replaced_uses_nothing_that_it_learned(ill: Ill) -> None:
+    """And says that its next answer is the last, instead of closing a connection on which a request may be under way."""
+    proxy, scoped = ill.cloud.proxy, '{"compute":"CloudOne"}'
+
+    def ready() -> bool:
+        ask(ill.cloud.url("image"), "/v2/images", {"X-Scope": scoped})
+        return f"image|R|{scoped}" in proxy.ways
+
+    until(ready)
+    old = proxy.pid()
+    with connect(ill.cloud.url("image")) as connection:
+        for path in ("/v2/before", "/v2/after"):
+            head = f"GET {path} HTTP/1.1\r\nHost: x\r\nX-Auth-Token: {TOKEN}\r\nX-Scope: {scoped}\r\n\r\n"
+            connection.sendall(head.encode())
+            told = _answer(connection).lower()
+            assert told.startswith(b"http/1.1 200 "), told
+            assert (b"connection: close" in told) is (path == "/v2/after")
+            assert ill.cloud.passed(path) is (path == "/v2/after")
+            if path == "/v2/before":
+                with socket.socket(socket.AF_UNIX) as master:
+                    master.connect(str(proxy.folder / "master.sock"))
+                    master.sendall(b"reload\n")
+                    while master.recv(65536):
+                        pass
+                until(lambda: proxy.serves() and proxy.pid() not in {0, old}, 10)
+        assert connection.recv(1) == b""
+    until(ready)
+
+
 def test_a_dead_gateway_stops_only_what_needs_it(ill: Ill) -> None:
     until(lambda: ill.ask("Moving").status == 200 and ill.taught("Moving"))
     ill.cloud.gateway.process.send_signal(signal.SIGKILL)

@@ -12,7 +12,7 @@ from tests.gateway.wire import SERVICE_TOKEN, TOKEN, ask, raw, reply, until
 from tests.haproxy.test_traps import everywhere, fresh, parsed
 from tests.haproxy.world import Authority, World, marked, names
 
-from openstackoid.haproxy.maps import digest
+from openstackoid.haproxy import maps
 
 
 def learn(world: World, cloud: str, token: str, headers: dict[str, str] | None = None) -> dict[str, str]:
@@ -24,7 +24,7 @@ def learn(world: World, cloud: str, token: str, headers: dict[str, str] | None =
 
     def known() -> bool:
         ask(world.one.url("image"), fresh(), given, token=token)
-        own = cloud == "CloudThree" or digest(token, cloud, text) in world.one.proxy.tokens
+        own = cloud == "CloudThree" or maps.user(token, cloud, text) in world.one.proxy.tokens
         return own and f"image|R|{text}" in world.one.proxy.ways
 
     until(known)
@@ -104,7 +104,7 @@ def test_on_the_token_it_is_the_same(world: World) -> None:
     text = json.dumps({"*": "CloudOne", "identity": "CloudOne", "image": "CloudBare"}, separators=(",", ":"))
     carried = {"X-Auth-Token": f"{mine}!SCOPE!{text}", "X-Service-Token": SERVICE_TOKEN}
     asked = partial(ask, world.one.url("image"), headers=carried)
-    until(lambda: asked(fresh()).status == 200 and digest(mine, "CloudBare", text) in world.one.proxy.tokens)
+    until(lambda: asked(fresh()).status == 200 and maps.user(mine, "CloudBare", text) in world.one.proxy.tokens)
     until(lambda: f"image|R|{text}" in world.one.proxy.ways)
     path = straight(world, carried, mine)
     seen = world.bare.seen(f"/image{path}")

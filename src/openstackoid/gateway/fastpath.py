@@ -56,6 +56,7 @@ class FastPath:
         self._places: list[Entry] | None = None
         self._placed = 0.0
         self._generation: object = None
+        self._answers = False  # HAProxy does
         self._current: Callable[[], object] = object
         self._worker = ""
         # One command after the other, and none from before the last time that all was forgotten.
@@ -93,7 +94,7 @@ class FastPath:
         service, text, reads = call.place.service, call.text, call.request.method in READS
         if not call.scope or text is None or len(text) > _LONGEST or not maps.is_writable(text):
             return  # an empty scope does not go on the token
-        if self._generation != self._current():
+        if not self._answers or self._generation != self._current():
             return  # all is about to be forgotten
         if not _always(service, reads, call.scope, federation, decision):
             return
@@ -111,14 +112,13 @@ class FastPath:
         else:
             value = f"R{decision.cloud}|"
             taught = way.taught
-            ids = (taught.user, taught.project, taught.agreement)
-            if not all(maps.is_writable(each) and ":" not in each for each in ids):
+            replaced = maps.token(taught.until, (taught.user, taught.project, taught.agreement), taught.token)
+            key = maps.user(call.auth, decision.cloud, text)
+            if "|" in call.auth or replaced is None or not maps.is_writable(key) or not maps.is_writable(replaced):
                 return
-            key = maps.digest(call.auth, decision.cloud, text)
             self._tokens[key] = (taught.until, call.auth)
             self._tokens.move_to_end(key)
-            written = ":".join((str(int(taught.until * 1000)), *ids, taught.token))
-            entries.append((TOKENS, Entry(key, written)))
+            entries.append((TOKENS, Entry(key, replaced)))
         key = maps.way(service, text, reads=reads)
         if not maps.is_writable(key) or not maps.is_writable(value):
             return  # too long
@@ -151,10 +151,11 @@ class FastPath:
                         self._places = None  # one that has just begun may have read an older file
                 if changed or time.monotonic() - self._placed > _NAMES:
                     await self._move()
-                self._worker, self._generation = worker, now
+                self._worker, self._generation, self._answers = worker, now, True
                 await self._expire()
             except AdminError as error:
-                self._generation = None  # a new HAProxy knows nothing; an old one must forget
+                # What had to be forgotten still has to be: it is done again. One that was merely slow forgets nothing else.
+                self._answers = False
                 self._complain(error)
             await asyncio.sleep(_LOOK)
 
@@ -210,12 +211,14 @@ class FastPath:
     async def _expire(self) -> None:
         """Delete tokens whose time is over, and the oldest of too many: HAProxy itself never does."""
         now = time.time()
-        late = [key for key, (until, _) in self._tokens.items() if until <= now]
-        late += list(self._tokens)[: max(0, len(self._tokens) - _MOST)]
-        for key in late:
-            self._tokens.pop(key, None)
-        if late:
-            await self._drop(dict.fromkeys(late))
+        old = [key for key, (until, _) in self._tokens.items() if until <= now]
+        old += list(self._tokens)[: max(0, len(self._tokens) - _MOST)]
+        late = {key: self._tokens.pop(key) for key in dict.fromkeys(old)}
+        try:
+            await self._drop(late)
+        except AdminError:
+            self._tokens = OrderedDict(late | self._tokens)  # the next time
+            raise
 
     def _spawn(self, work: Awaitable[None]) -> None:
         task = asyncio.create_task(self._safely(work))

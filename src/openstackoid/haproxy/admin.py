@@ -51,8 +51,16 @@ class Admin:
             raise AdminError(f"HAProxy does not answer at {self._path}: {type(error).__name__}.") from None
 
     async def worker(self) -> str:
-        """Which process answers: another one has forgotten what was not in its files."""
-        return next((line for line in (await self.ask("show info")).splitlines() if line.startswith("Pid:")), "")
+        """Which process answers: another one has forgotten what was not in its files.
+
+        Raises:
+            AdminError: nobody answers, or without saying who.
+        """
+        told = await self.ask("show info")
+        for line in told.splitlines():
+            if line.startswith("Pid:"):
+                return line
+        raise AdminError(f"HAProxy does not say at {self._path} which process it is.")
 
     async def put(self, name: Path, entry: Entry) -> None:
         """Set one entry of a map, whether it was there or not; one that was is never missing meanwhile."""

@@ -6,8 +6,9 @@
                      P                this cloud's Keystone, which reads plain tokens
                      T<cloud>|{...}   a peer of the same owner: the token passes, the explicit scope goes along
                      R<cloud>|        a peer of another owner: the token is replaced
-    tokens.map   SHA1 of TOKEN|CLOUD|SCOPE  ->  EXPIRY:USER:PROJECT:AGREEMENT:TOKEN
-                     what replaces a token there, until when (Unix milliseconds); whose it is, for the audit
+    tokens.map   SHA1 of TOKEN|CLOUD|SCOPE  ->  EXPIRY:USER:PROJECT:AGREEMENT:::::TOKEN
+                     what replaces a token there, until when (Unix milliseconds); whose it is, for the audit. The token is at
+                     a fixed place (`HEAD`), since looking for it letter by letter would cost as much as everything else
     peers.map    CLOUD|SERVICE    ->  IP|PORT|HOST|PREFIX|TLS-NAME    where a peer's service is
 
 HAProxy has no scope language: a scope that it was not taught, letter by letter, goes to the gateway.
@@ -25,6 +26,8 @@ from urllib.parse import urlsplit
 # What stands in a map's line and in a command of the admin socket without being quoted.
 _WRITABLE: Final = re.compile(r"[!-:=-\[\]-~]{1,4096}\Z")
 LONGEST_SCOPE: Final = 4096  # characters that HAProxy takes
+TIME: Final = 13  # digits of Unix milliseconds
+HEAD: Final = 192  # characters before the token in tokens.map
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +52,23 @@ def way(service: str, scope: str, *, reads: bool) -> str:
     return f"{service}|{'R' if reads else 'W'}|{scope}"
 
 
-def digest(token: str, cloud: str, scope: str) -> str:
+def user(token: str, cloud: str, scope: str) -> str:
     """The key of a token: HAProxy's `sha1,hex`. The token is a secret, so that nobody finds another text of this digest."""
     return hashlib.sha1(f"{token}|{cloud}|{scope}".encode(), usedforsecurity=False).hexdigest().upper()
+
+
+def token(until: float, ids: tuple[str, str, str], federated: str) -> str | None:
+    """The value of a token; None if it cannot be written.
+
+    Args:
+        until: Unix seconds.
+        ids: of user, project and agreement.
+        federated: what replaces the user's token.
+    """
+    head = ":".join((f"{int(until * 1000):0{TIME}}", *ids, ""))
+    if len(head) > HEAD or not all(is_writable(each) and ":" not in each for each in ids):
+        return None
+    return head.ljust(HEAD, ":") + federated
 
 
 def places(

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from openstackoid.core import errors
+from openstackoid.haproxy.maps import LONGEST_SCOPE
 from openstackoid.haproxy.plan import PEERS, TOKENS, WAYS, Front, Plan, Service
-from openstackoid.haproxy.rules import front_rules, name_of, straight, told
+from openstackoid.haproxy.rules import front_rules, name_of, rewritten, straight, told
 
 # Room for a federated token and an explicit scope in the place of what came.
 _BUFFER: Final = 32768
@@ -42,8 +43,7 @@ def render(plan: Plan) -> str:
             for once in (False, True)
         ),
         _gateway(plan),
-        _peers(plan, tls=False),
-        _peers(plan, tls=True),
+        *(_peers(plan, passes=passes, tls=tls) for passes in (True, False) for tls in (False, True)),
     ]
     return "\n\n".join("\n".join(part) for part in parts) + "\n"
 
@@ -73,8 +73,8 @@ def _global(plan: Plan) -> list[str]:
         f"  tune.maxrewrite {_REWRITE}",
         "  ssl-default-bind-options ssl-min-ver TLSv1.2",
         "  ssl-default-server-options ssl-min-ver TLSv1.2",
-        # Idle connections are told to close one by one, so that a reload cuts none of them.
-        "  close-spread-time 5s",
+        # A reload closes no connection by itself: a request might be under way on it. The next answer says that it was the last.
+        "  close-spread-time infinite",
     ]
 
 
@@ -105,6 +105,7 @@ def _frontend(plan: Plan, number: int, front: Front) -> Iterator[str]:
     if plan.log:
         yield f"  log {plan.log} format raw daemon info"
         yield f"  log-format '{_AUDIT.replace('CLOUD', plan.cloud)}'"
+    yield "  http-after-response set-header Connection close if { stopping }"
     if not front.services:
         yield "  # Other clouds' gateways call here: who they are, the gateway says, and it writes the audit."
         if plan.log:
@@ -150,13 +151,16 @@ def _gateway(plan: Plan) -> Iterator[str]:
     yield "  retries 0"
     yield "  # It says itself who was too slow."
     yield f"  timeout server {_seconds(plan.idle + plan.connect + _SLACK)}"
+    long = told(errors.BadRequestError(f"Expected a scope of {LONGEST_SCOPE} characters at most."))
+    yield f"  http-request deny deny_status 400 {long} if {{ var(txn.scope),length -m int gt {LONGEST_SCOPE} }}"
     yield "  http-request set-header X-Openstackoid-Client %[src]"
     yield "  # No port: the one that the client called."
     yield f"  server gateway {plan.gateway}"
 
 
-def _peers(plan: Plan, *, tls: bool) -> Iterator[str]:
-    yield f"backend peers{'_tls' if tls else ''}"
+def _peers(plan: Plan, *, passes: bool, tls: bool) -> Iterator[str]:
+    yield f"backend {'own' if passes else 'others'}{'_tls' if tls else ''}"
+    yield from rewritten(plan, passes=passes)
     # Many users share a connection to another cloud: over a WAN it is dear.
     yield "  http-reuse always"
     cut = told(errors.PeerUnreachableError("PEER cannot be reached.")).replace("PEER", "%[var(txn.cloud)]")
@@ -165,9 +169,9 @@ def _peers(plan: Plan, *, tls: bool) -> Iterator[str]:
     yield f"  http-error status 503 {cut} hdr {_MADE} 1"
     yield f"  http-error status 504 {late}"
     yield "  # What HAProxy itself calls unavailable is a peer that cannot be reached, as at the gateway."
-    yield f"  http-after-response set-status 502 if {{ res.hdr({_MADE}) -m found }}"
-    yield f"  http-after-response del-header {_MADE}"
-    secure = f" ssl verify required ca-file {_ca(plan)} sni var(txn.name)" if tls else ""
+    yield f"  http-after-response set-status 502 if {{ status 503 }} {{ res.hdr({_MADE}) -m found }}"
+    yield f"  http-after-response del-header {_MADE} if {{ status 502 }}"
+    secure = f" ssl verify required ca-file {_ca(plan)} sni var(txn.place),field(5,|)" if tls else ""
     # All peers are one server to HAProxy, which would keep as many idle connections as one of them needs.
     yield f"  server peer 0.0.0.0:0{secure} pool-purge-delay 60s pool-low-conn 1000"
 

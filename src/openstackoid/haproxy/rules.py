@@ -9,7 +9,7 @@ from typing import Final
 
 from openstackoid.core import errors
 from openstackoid.core.private import PRIVATE
-from openstackoid.haproxy.maps import LONGEST_SCOPE
+from openstackoid.haproxy import maps
 from openstackoid.haproxy.plan import PEERS, TOKENS, WAYS, Front, Plan, Service
 
 _OWN: Final = "/scope/ /openstackoid/ /.well-known/openstackoid"
@@ -27,8 +27,9 @@ _OVERRIDES: Final = "(?:^|:)x-(?:http-)?method(?:-override)?(?::|$)"
 _METHOD: Final = "".join(f"(?:{letter}|%{ord(letter):x})" for letter in "_method")
 _FORMS: Final = "application/x-www-form-urlencoded multipart/form-data"
 _STEPS: Final = r"(?:/|%2f|%5c|\\\\)(?:[.]|%2e){1,2}(?:/|%2f|%5c|\\\\|$)"
-# A token that HAProxy understands: not a federated one, and with a scope or without one.
-_READABLE: Final = "^[^!~.]+(?:!SCOPE!|$)"
+# Tokens that HAProxy understands: not federated ones; without a scope, and with one.
+_BARE: Final = "^[^!~.|[:^graph:]]+$"
+_CARRYING: Final = "^[^!~.|[:^graph:]]+!SCOPE!"
 # Paths of the gateway itself, and version documents, which the entry cloud answers when the scope cannot be served.
 _APART: Final = "^/(?:scope/|openstackoid/|[.]well-known/openstackoid|(?:v[0-9]+(?:[.][0-9]+)?/?)?$)"
 # The token itself is replaced.
@@ -59,8 +60,7 @@ def front_rules(plan: Plan, front: Front) -> Iterator[str]:
     yield f"  acl own path_beg {_OWN}"
     # The first header has no colon before it: none of those that matter stands first, Host does; if one does, the second look sees it.
     yield f"  acl odd req.hdr_names(:) -m reg ^x-|{_ODD}"
-    yield "  acl ticket req.fhdr(x-auth-token) -m beg eyJ"
-    yield "  acl ticket req.fhdr(x-auth-token) -m sub !"
+    yield "  acl ticket req.fhdr(x-auth-token) -m reg ^eyJ|!"
     identity = any(service.kind == "identity" for service in front.services)
     if identity:
         yield "  # Federated tokens are validated by the gateway, and it must hear of those that are revoked."
@@ -70,13 +70,13 @@ def front_rules(plan: Plan, front: Front) -> Iterator[str]:
         yield "  http-request set-log-level silent"
     yield "  http-request allow if !odd !ticket !own"
     yield "  http-request set-var(txn.to) str(gateway)"
-    yield f"  acl danger req.hdr_names(:) -m reg {_DANGER}|{_HOPPING}"
+    yield f"  acl danger req.hdr_names(:) -m reg {_DANGER}|{_HOPPING}|{_OVERRIDES}"
     yield "  http-request allow if danger"
-    yield "  acl scoped req.fhdr(x-scope) -m found"
-    yield "  acl chunked req.hdr(transfer-encoding) -m found"
+    yield "  acl chunked req.fhdr(transfer-encoding) -m found"
     yield "  acl given var(txn.scope) -m found"
-    yield "  http-request set-var(txn.scope) req.fhdr(x-auth-token),field(3,!,0)"
-    yield "  http-request set-var(txn.scope) req.fhdr(x-scope) if scoped"
+    yield "  acl carried var(txn.carried) -m found"
+    yield "  http-request set-var(txn.scope) req.fhdr(x-scope)"
+    yield "  http-request set-var(txn.scope) req.fhdr(x-auth-token),field(3,!,0),set-var(txn.carried) if !given"
     yield "  acl apart var(txn.scope) -m reg [[:^print:]]"
     yield f"  acl apart path -m reg -i {_prefixed(front, _APART)} {_STEPS}"
     if identity:
@@ -84,9 +84,10 @@ def front_rules(plan: Plan, front: Front) -> Iterator[str]:
     yield "  http-request unset-var(txn.to) if !given !ticket !own"
     for service in _shortest_first(front):
         yield from _once(service, "!given !ticket !own")
-    yield f"  acl readable req.fhdr(x-auth-token) -m reg {_READABLE}"
     yield "  # A scope in the header and another one on the token: both are read."
-    yield "  http-request allow if !given || apart || !readable || scoped { req.fhdr(x-auth-token) -m sub ! }"
+    yield f"  acl bare req.fhdr(x-auth-token) -m reg {_BARE}"
+    yield f"  acl carrying req.fhdr(x-auth-token) -m reg {_CARRYING}"
+    yield "  http-request allow if !given || apart || !carried !bare || carried !carrying"
     yield from _known(plan, front)
     yield from _there(plan, front)
 
@@ -94,72 +95,79 @@ def front_rules(plan: Plan, front: Front) -> Iterator[str]:
 def _known(plan: Plan, front: Front) -> Iterator[str]:
     """What the gateway taught of a scope, and the commonest: it leads here."""
     ways = plan.file(WAYS)
-    single = len(front.services) == 1 and not front.services[0].prefix
     for service in _shortest_first(front):
-        yield f"  http-request set-var(txn.service) str({service.kind}){'' if single else ' if ' + _inside(service)}"
+        if plan.log or not _single(front):
+            condition = "" if _single(front) else f" if {_inside(service)}"
+            yield f"  http-request set-var(txn.service) str({service.kind}){condition}"
     for mode, condition in (("R", "{ method GET HEAD OPTIONS }"), ("W", "!{ method GET HEAD OPTIONS }")):
-        yield (
-            f"  http-request set-var(txn.way) var(txn.service),concat(|{mode}|,txn.scope),map_str({ways}) if {condition}"
-        )
-    long = told(errors.BadRequestError(f"Expected a scope of {LONGEST_SCOPE} characters at most."))
-    yield "  acl known var(txn.way) -m found"
-    yield (
-        f"  http-request deny deny_status 400 {long} if !known {{ var(txn.scope),length -m int gt {LONGEST_SCOPE} }}"
-    )
-    yield "  http-request allow if !known"
+        text = f"str({front.services[0].kind}|{mode}|),concat(,txn.scope)"
+        key = text if _single(front) else f"var(txn.service),concat(|{mode}|,txn.scope)"
+        yield f"  http-request set-var(txn.way) {key},map_str({ways}) if {condition}"
+    yield "  # A worker that is being replaced is told no news: what it has learned counts no more."
+    yield "  http-request allow if !{ var(txn.way) -m found } || { stopping }"
+    yield "  acl there var(txn.cloud) -m found"
+    yield "  http-request set-var(txn.cloud) var(txn.way),bytes(1),field(1,|) if { var(txn.way) -m beg R T }"
     yield "  # Here: the scope follows the workflow on the token; Keystone reads plain ones."
-    yield "  acl here var(txn.way) -m beg S L P"
-    yield "  http-request unset-var(txn.to) if here"
-    yield from _audited(plan, " if here")
+    yield "  http-request unset-var(txn.to) if !there"
+    yield from _audited(plan, " if !there")
     for service in _shortest_first(front):
-        yield from _once(service, "here")
+        yield from _once(service, "!there")
     yield "  # On a token as services pass it on, the scope is explicit already."
-    yield "  http-request allow if { var(txn.way) -m beg S } !scoped"
-    yield "  http-request set-header X-Auth-Token %[req.fhdr(x-auth-token),field(1,!)]%[var(txn.way),bytes(1)] if here"
-    yield "  http-request del-header X-Scope if here"
-    yield "  http-request allow if here"
+    yield "  http-request allow if carried { var(txn.way) -m beg S }"
+    yield "  http-request replace-header X-Auth-Token ^([^!]*).*$ \\1%[var(txn.way),bytes(1)] if !there"
+    yield "  http-request del-header X-Scope if !there"
+    yield "  http-request allow if !there"
 
 
 def _there(plan: Plan, front: Front) -> Iterator[str]:
-    """To a peer, with its place and the token that counts there."""
+    """To a peer, if its place is known and the token that counts there; the backend changes the headers (`rewritten`)."""
     yield "  # There."
-    yield "  http-request set-var(txn.cloud) var(txn.way),bytes(1),field(1,|)"
-    yield f"  http-request set-var(txn.place) var(txn.cloud),concat(|,txn.service),map_str({plan.file(PEERS)})"
-    yield "  http-request set-var(txn.token) req.fhdr(x-auth-token),field(1,!)"
-    yield "  acl passes var(txn.way) -m beg T"
-    yield (
-        "  http-request set-var(txn.learned) "
-        f"var(txn.token),concat(|,txn.cloud),concat(|,txn.scope),sha1,hex,map_str({plan.file(TOKENS)}) if !passes"
-    )
-    yield "  http-request set-var(txn.now) date(0,ms) if !passes"
-    yield "  http-request set-var(txn.left) var(txn.learned),field(1,:),sub(txn.now) if !passes"
-    yield "  http-request allow if !passes !{ var(txn.left) -m int gt 0 }"
+    kind = f"concat(|{front.services[0].kind})" if _single(front) else "concat(|,txn.service)"
+    yield f"  http-request set-var(txn.place) var(txn.cloud),{kind},map_str({plan.file(PEERS)})"
     yield "  http-request allow if !{ var(txn.place) -m found }"
-    yield f"  acl overrides req.hdr_names(:) -m reg {_OVERRIDES}"
+    yield "  acl passes var(txn.way) -m beg T"
+    for condition, token in (("!carried", ""), ("carried", ",field(1,!)")):
+        yield (
+            f"  http-request set-var(txn.learned) req.fhdr(x-auth-token){token},concat(|,txn.cloud),concat(|,txn.scope),"
+            f"sha1,hex,map_str({plan.file(TOKENS)}) if {condition} !passes"
+        )
+    yield "  http-request allow if !passes !{ date(0,ms),sub(txn.learned) -m int lt 0 }"
     yield f"  acl overrides query -m reg -i {_METHOD}"
     yield f"  acl overrides req.fhdr(content-type) -m beg -i {_FORMS}"
     yield "  http-request allow if !passes overrides"
     yield from _audited(plan)
-    yield "  http-request set-header X-Auth-Token %[var(txn.token)] if passes"
-    yield "  http-request set-header X-Scope %[var(txn.way),field(2,|)] if passes"
-    yield "  http-request del-header X-Service-Token"
-    yield f"  http-request del-header {_KEPT} -m reg if !passes {{ req.hdr_names(:) -m reg {_SOME_KEPT} }}"
-    yield "  http-request del-header X-Scope if !passes"
-    yield "  http-request set-header X-Auth-Token %[var(txn.learned),field(5,:)] if !passes"
-    yield f"  http-request set-header X-Openstackoid-Hops {plan.cloud}"
-    yield "  http-request set-header X-Openstack-Request-Id req-%[uuid()] if !{ req.fhdr(x-openstack-request-id) -m found }"
-    if plan.log:
-        yield "  http-request set-var(txn.request) req.fhdr(x-openstack-request-id)"
-    yield "  http-request set-header Host %[var(txn.place),field(3,|)]"
     for service in front.services:
         if service.prefix:
             yield f"  http-request replace-path ^{_literal(service.prefix)}(/.*)?$ \\1 if {{ var(txn.service) -m str {service.kind} }}"
+    yield "  acl plain_peer var(txn.place) -m end |"
+    yield "  http-request set-var(txn.to) str(others_tls)"
+    yield "  http-request set-var(txn.to) str(others) if plain_peer"
+    yield "  http-request set-var(txn.to) str(own_tls) if passes"
+    yield "  http-request set-var(txn.to) str(own) if passes plain_peer"
+
+
+def rewritten(plan: Plan, *, passes: bool) -> Iterator[str]:
+    """What is changed on the way to a peer: of the same owner, where tokens pass, or of another one."""
+    if passes:
+        yield "  http-request del-header X-Service-Token"
+        yield "  http-request replace-header X-Auth-Token ^([^!]*).*$ \\1 if { var(txn.carried) -m found }"
+        yield "  http-request set-header X-Scope %[var(txn.way),field(2,|)]"
+    else:
+        yield f"  http-request del-header {_KEPT} -m reg if {{ req.hdr_names(:) -m reg {_SOME_KEPT} }}"
+        yield "  http-request del-header X-Scope"
+        yield f"  http-request set-header X-Auth-Token %[var(txn.learned),bytes({maps.HEAD})]"
+    yield f"  http-request set-header X-Openstackoid-Hops {plan.cloud}"
+    yield "  http-request set-var(sess.id) uuid(),bytes(0,24) if !{ var(sess.id) -m found }"
+    yield (
+        "  http-request set-header X-Openstack-Request-Id req-%[var(sess.id)]%[date(0,us),bytes(4,12)] "
+        "if !{ req.fhdr(x-openstack-request-id) -m found }"
+    )
+    if plan.log:
+        yield "  http-request set-var(txn.request) req.fhdr(x-openstack-request-id)"
+    yield "  http-request set-header Host %[var(txn.place),field(3,|)]"
     yield "  http-request set-path %[var(txn.place),field(4,|)]%[path] if !{ var(txn.place),field(4,|) -m len 0 }"
-    yield "  http-request set-var(txn.name) var(txn.place),field(5,|)"
     yield "  http-request set-dst var(txn.place),field(1,|)"
     yield "  http-request set-dst-port var(txn.place),field(2,|),mul(1)"
-    yield "  http-request set-var(txn.to) str(peers)"
-    yield "  http-request set-var(txn.to) str(peers_tls) if !{ var(txn.name) -m len 0 }"
 
 
 def _once(service: Service, condition: str) -> Iterator[str]:
@@ -182,6 +190,11 @@ def straight(front: Front) -> Iterator[str]:
             yield f"  use_backend {target} if {{ path -m reg ^{service.prefix}(?:/|$) }}"
     root = [service for service in front.services if not service.prefix]
     yield f"  default_backend {name_of(root[0].kind) if root and root[0].direct else 'gateway'}"
+
+
+def _single(front: Front) -> bool:
+    """Whether all paths are of one service, whose name then need not be looked for."""
+    return len(front.services) == 1 and not front.services[0].prefix
 
 
 def _inside(service: Service) -> str:
