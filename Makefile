@@ -1,9 +1,10 @@
-# Everything lives in .venv and in the lab's own folder, but Debian's HAProxy, and for tests the servers of databases.
+# Everything lives in .venv, in the lab's own folder and in node_modules of the JavaScript client, but Debian's HAProxy, and for tests the
+# servers of databases and compilers.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-# Options of the lab that `make demo` starts, as in: make demo LAB=--gateway-only
+# Options of the lab that `make demo` and `make demo-oaktree` start, as in: make demo LAB=--gateway-only
 LAB ?=
 
 # It would have every start of the clouds and the client compile everything again.
@@ -13,9 +14,9 @@ AS_ROOT = as_root=$$([ "$$(id -u)" = 0 ] || echo sudo -n)
 APT = { $$as_root apt-get -qq update && $$as_root env DEBIAN_FRONTEND=noninteractive \
   apt-get -qq install -y --no-install-recommends $(1); } > /dev/null
 
-.PHONY: install haproxy services-for-tests demo test unit unit-gateway unit-rest real lint bench clean
+.PHONY: install haproxy services-for-tests node definitions definitions-check clients demo demo-oaktree test unit unit-gateway unit-rest real lint bench clean
 
-install: $(VENV)/.installed haproxy services-for-tests
+install: $(VENV)/.installed haproxy services-for-tests node
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt uv
@@ -29,18 +30,44 @@ haproxy:
 	    $(call APT,haproxy) || echo "Cannot install haproxy: 'make demo LAB=--gateway-only' does without." >&2; \
 	  else echo "HAProxy is missing: apt-get install haproxy, or make demo LAB=--gateway-only" >&2; fi; fi
 
-# PostgreSQL and MariaDB, of which tests start servers of their own; sshd and systemd's checker, for the role and the units. Where they
-# cannot be installed, those tests fail and say so.
-SERVICES := postgresql mariadb-server-core mariadb-client-core openssh-server openssh-client systemd
-PROGRAMS := /usr/lib/postgresql/*/bin/postgres /usr/sbin/mariadbd /usr/bin/mariadb-install-db /usr/sbin/sshd /usr/bin/ssh /usr/bin/systemd-analyze
+# PostgreSQL, MariaDB and Redis, of which tests start servers of their own; sshd and systemd's checker, for the role and the units;
+# qemu-img, for images; compilers of definitions and of C++, for clients of oaktree. Where they cannot be installed, those tests fail and
+# say so.
+SERVICES := postgresql mariadb-server-core mariadb-client-core redis-server openssh-server openssh-client systemd qemu-utils \
+  protobuf-compiler protobuf-compiler-grpc protobuf-compiler-grpc-java-plugin protoc-gen-go protoc-gen-go-grpc \
+  g++ pkg-config libgrpc++-dev libprotobuf-dev
+PROGRAMS := /usr/lib/postgresql/*/bin/postgres /usr/sbin/mariadbd /usr/bin/mariadb-install-db /usr/bin/redis-server /usr/sbin/sshd \
+  /usr/bin/ssh /usr/bin/systemd-analyze /usr/bin/qemu-img /usr/bin/protoc /usr/bin/grpc_cpp_plugin /usr/bin/grpc_java_plugin \
+  /usr/bin/protoc-gen-go /usr/bin/protoc-gen-go-grpc /usr/bin/g++ /usr/bin/pkg-config /usr/include/grpcpp/grpcpp.h
 services-for-tests:
 	@if ! ls $(PROGRAMS) > /dev/null 2>&1; then \
 	  $(AS_ROOT); if command -v apt-get > /dev/null && $$as_root true 2> /dev/null; then \
 	    $(call APT,$(SERVICES)) || echo "Cannot install $(SERVICES): the tests that need them will fail." >&2; \
 	  else echo "Install $(SERVICES): the tests that need them will fail without." >&2; fi; fi
 
+# For the JavaScript client, and buf: Node.js from 20 on, and packages of npm.
+PACKAGE := clients/javascript
+node: $(PACKAGE)/node_modules/.installed
+$(PACKAGE)/node_modules/.installed: $(PACKAGE)/package.json
+	@if ! command -v npm > /dev/null; then $(AS_ROOT); $(call APT,nodejs npm) || true; fi
+	@if (cd $(PACKAGE) && npm install --no-audit --no-fund --loglevel=error > /dev/null); then touch $@; \
+	  else echo "Cannot install npm's packages in $(PACKAGE): tests of definitions and of the JavaScript client will fail." >&2; fi
+
+# From openstacksdk's classes: definitions, stubs, the catalog of kinds.
+definitions: $(VENV)/.installed
+	@$(BIN)/python -m tools.definitions
+definitions-check: $(VENV)/.installed node
+	@$(BIN)/python -m tools.definitions --check
+
+# Messages and stubs for other languages, in build/clients; the JavaScript package is built in its own folder.
+clients: $(VENV)/.installed node
+	@$(BIN)/python -m tools.clients
+	@cd $(PACKAGE) && npm run --silent build
+
 demo: $(VENV)/.installed $(if $(findstring --gateway-only,$(LAB)),,haproxy)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python examples/demo.py $(LAB)
+demo-oaktree: $(VENV)/.installed $(if $(findstring --gateway-only,$(LAB)),,haproxy)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python examples/demo_oaktree.py $(LAB)
 
 lint: $(VENV)/.installed
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache > $(VENV)/imports.txt || (cat $(VENV)/imports.txt; false)
@@ -65,4 +92,4 @@ bench: $(VENV)/.installed
 	  $(BIN)/openstackoid lab reset --dir $(VENV)/bench-lab; exit $$status
 
 clean:
-	@rm -rf $(VENV)
+	@rm -rf $(VENV) build $(PACKAGE)/node_modules $(PACKAGE)/dist $(PACKAGE)/src/gen

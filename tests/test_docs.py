@@ -10,13 +10,19 @@ import pytest
 from openstackoid.cli import main
 
 ROOT: Final = Path(__file__).parents[1]
+# Not ours: what is installed, and what is built.
+_OTHERS: Final = {"node_modules", "build", "dist"}
 PAGES: Final = sorted(
-    path for path in ROOT.rglob("*.md") if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
+    path
+    for path in ROOT.rglob("*.md")
+    if not any(part.startswith(".") or part in _OTHERS for part in path.relative_to(ROOT).parts)
 )
 _FENCED: Final = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _LINK: Final = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING: Final = re.compile(r"^#+ (.+)$", re.MULTILINE)
-_COMMAND: Final = re.compile(r"\b(lab (?:up|status|env|logs|down|reset)|gateway check|gateway)\b([^`\n)]*)")
+_COMMAND: Final = re.compile(
+    r"\b(lab (?:up|status|env|logs|down|reset)|gateway check|gateway|oaktree serve|oaktree call operation [a-z]+|oaktree call [a-z]+)\b([^`\n)|]*)"
+)
 _OPTION: Final = re.compile(r"(?<!\S)\[?(--?[a-z][a-z-]*)")
 
 
@@ -59,6 +65,7 @@ def test_options_in_the_pages_exist(capsys: pytest.CaptureFixture[str]) -> None:
                 seen |= {(command, option) for option in _OPTION.findall(rest)}
     assert ("lab up", "--cloud") in seen
     assert ("gateway", "--config") in seen
+    assert {("oaktree serve", "--clouds"), ("oaktree call list", "--sort")} <= seen
     for command, option in sorted(seen):
         with pytest.raises(SystemExit):
             main([*command.split(), "--help"])
@@ -66,7 +73,7 @@ def test_options_in_the_pages_exist(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_targets_of_make_in_the_pages_exist() -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = {word for page in PAGES for line in code(page) for word in re.findall(r"^make ([a-z ]+)", line)}
-    assert {"demo", "test"} <= named
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {word for page in PAGES for line in code(page) for word in re.findall(r"^make ([a-z][a-z -]+)", line)}
+    assert {"demo", "demo-oaktree", "test"} <= named
     assert {word for words in named for word in words.split()} <= targets

@@ -1,4 +1,4 @@
-"""The program `openstackoid`: a gateway for a cloud, agreements with other clouds, and clouds to try it on."""
+"""The program `openstackoid`: a gateway for a cloud, agreements with other clouds, one API for many clouds, and clouds to try it on."""
 
 import argparse
 import importlib
@@ -17,9 +17,10 @@ PARTS: Final[Mapping[str, str]] = {
     "audit": "operators",
     "haproxy": "operators",
     "lab": "lab",
+    "oaktree": "oaktree",
 }
 # Command -> the extra that brings what it needs.
-_EXTRAS: Final[Mapping[str, str]] = {"lab": "lab"}
+_EXTRAS: Final[Mapping[str, str]] = {"lab": "lab", "oaktree": "oaktree"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

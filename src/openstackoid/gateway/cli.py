@@ -1,6 +1,7 @@
 """`openstackoid gateway`: serve, or say what would be served."""
 
 import argparse
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ def register(commands: "argparse._SubParsersAction[Any]") -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from openstackoid.gateway import check, config, serve, workers  # noqa: PLC0415 - the other commands need no aiohttp
+    from openstackoid import workers  # noqa: PLC0415 - as the next line
+    from openstackoid.gateway import check, config, serve  # noqa: PLC0415 - the other commands need no aiohttp
+    from openstackoid.gateway.rates import WORKERS  # noqa: PLC0415 - as above
 
     if arguments.action == "check":
         print(check.report(config.load(arguments.config)))
@@ -31,7 +34,10 @@ def _run(arguments: argparse.Namespace) -> int:
         workers.end_with_parent()
     elif arguments.workers > 1:
         config.load(arguments.config)
-        return workers.run(arguments.config, arguments.workers)
+        with tempfile.TemporaryDirectory(prefix="openstackoid-metrics-") as folder:
+            environment = {"PROMETHEUS_MULTIPROC_DIR": folder, WORKERS: str(arguments.workers)}
+            command = ("gateway", "--config", str(arguments.config), "--worker")
+            return workers.run(command, arguments.workers, environment)
     serve.run(arguments.config, shared=arguments.worker)
     return 0
 

@@ -8,7 +8,7 @@ import yaml
 
 from openstackoid.core.errors import ConfigError
 from openstackoid.operators import registry
-from openstackoid.operators.output import as_json, table, when
+from openstackoid.output import as_json, table, when
 from openstackoid.trust import keys
 
 

@@ -10,7 +10,7 @@ from openstackoid.core.errors import OpenStackoidError, PeerError
 from openstackoid.gateway.config import Config, is_safe
 from openstackoid.operators import discovery, grants, registry
 from openstackoid.operators.discovery import Found
-from openstackoid.operators.output import as_json, fields, refuse, table
+from openstackoid.output import as_json, fields, refuse, table
 from openstackoid.trust.agreements import Grant, is_fingerprint
 from openstackoid.trust.rings import Ring
 from openstackoid.trust.store import AgreementExistsError, Store, UnknownPeerError

@@ -16,7 +16,7 @@ from typing import Any, Final
 from openstackoid.core.errors import ConfigError
 from openstackoid.core.services import service_type
 from openstackoid.gateway.config import load
-from openstackoid.operators.output import as_json, printable, refuse, table
+from openstackoid.output import as_json, printable, refuse, table
 
 Line = dict[str, Any]
 _DURATION: Final = re.compile(r"(\d{1,6})([smhd])\Z")

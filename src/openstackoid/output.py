@@ -33,8 +33,18 @@ def fields(pairs: Sequence[tuple[str, object]]) -> str:
 
 
 def as_json(document: object) -> str:
-    """JSON that people can read, in ASCII."""
-    return json.dumps(document, indent=2)
+    """JSON that people can read, in printable ASCII."""
+    return _printable(json.dumps(document, indent=2))
+
+
+def json_line(document: object) -> str:
+    """JSON on one line, in printable ASCII."""
+    return _printable(json.dumps(document))
+
+
+def _printable(text: str) -> str:
+    # The one character of ASCII that JSON leaves as it is, and terminals need not.
+    return text.replace("\x7f", "\\u007f")
 
 
 def when(seconds: float | None) -> str:

@@ -1,0 +1,4 @@
+// oaktree for JavaScript: messages and services are in "openstackoid-oaktree/v1/...", helpers here.
+
+export { type Credential, type Options, client, connect } from "./connect.js";
+export { type Rest, rest } from "./rest.js";

@@ -1,0 +1,1 @@
+"""oaktree for Python: messages and stubs in `oaktree.v1`, helpers in `oaktree.client`."""

@@ -1,0 +1,188 @@
+"""What is asked on the command line, as messages: kinds by the names that people use, locations, attributes."""
+
+import argparse
+import functools
+import json
+import re
+import sys
+import uuid
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+from google.protobuf.struct_pb2 import Struct
+
+from oaktree.client import Oaktree
+from oaktree.v1.cloud_pb2 import ListCloudsRequest
+from oaktree.v1.common_pb2 import Condition, CreateOptions
+from oaktree.v1.location_pb2 import Location
+
+_GIVEN: Final = re.compile(r"([A-Za-z_][\w.:-]*?)(:?=)(.*)", re.DOTALL)
+_FIELDS: Final = tuple(Location.DESCRIPTOR.fields_by_name)
+_SHOWN: Final = 8  # kinds in a message
+
+
+class WrongError(Exception):
+    """Something on the command line that cannot be meant; `str()` says what was expected."""
+
+
+def kind(text: str) -> str:
+    """The name of a kind, from "compute.server", "server", or "servers".
+
+    A short name means the kind that has a message of its own, if only one of those that are called so has.
+
+    Raises:
+        WrongError: there is none, or there are several.
+    """
+    name = text.replace("-", "_").lower()
+    known = _kinds()
+    if "." in name:
+        # Also one that a newer server knows, and we do not.
+        found = [each for each in known if name in (each, _plural(each))]
+        return found[0] if found else name
+    found = [each for each in known if name in (_noun(each), _plural(_noun(each)))]
+    typed = [each for each in found if known[each]]
+    if len(typed) == 1 or len(found) == 1:
+        return (typed if len(typed) == 1 else found)[0]
+    if found:
+        raise WrongError(f"{text} could be any of {', '.join(found)}: say which")
+    near = [each for each in known if name.rstrip("s") in each][:_SHOWN]
+    hint = f" Did you mean {', '.join(near)}?" if near else ""
+    raise WrongError(f"there is no kind {text!r}.{hint} 'openstackoid oaktree call kinds' lists them all")
+
+
+@functools.cache
+def _kinds() -> Mapping[str, bool]:
+    """Kinds, and whether each has a message of its own; those of old versions of APIs have other names for the same."""
+    document = json.loads(resources.files("openstackoid.oaktree").joinpath("kinds.json").read_text())
+    return {each["kind"]: bool(each.get("message")) for each in document["kinds"]}
+
+
+def services() -> frozenset[str]:
+    """The services that have kinds."""
+    return frozenset(each.partition(".")[0] for each in _kinds())
+
+
+def _noun(name: str) -> str:
+    service, _, noun = name.partition(".")
+    return noun if "." not in noun else f"{service}.{noun}"
+
+
+def _plural(name: str) -> str:
+    if re.search(r"[^aeiou]y$", name):
+        return f"{name[:-1]}ies"
+    return f"{name}es" if re.search(r"(s|x|ch|sh)$", name) else f"{name}s"
+
+
+def values(given: Iterable[str], option: str) -> dict[str, Any]:
+    """Attributes: NAME=TEXT, or NAME:=JSON.
+
+    Raises:
+        WrongError: for another form.
+    """
+    found: dict[str, Any] = {}
+    for each in given:
+        match = _GIVEN.fullmatch(each)
+        if not match:
+            raise WrongError(f"{option}: expected NAME=TEXT or NAME:=JSON, got {each!r}")
+        name, sign, text = match.groups()
+        try:
+            found[name] = json.loads(text) if sign == ":=" else text
+        except ValueError as error:
+            raise WrongError(f"{option} {name}: expected JSON after :=, got {text!r}") from error
+    return found
+
+
+def attributes(arguments: argparse.Namespace) -> Struct:
+    """The attributes of --from and --set, the later ones over the earlier.
+
+    Raises:
+        WrongError: see `values`; or the file is no JSON object.
+    """
+    found: dict[str, Any] = {}
+    if arguments.from_ is not None:
+        found = _document(arguments.from_)
+        found.pop("location", None)
+    return struct({**found, **values(arguments.set or (), "--set")}, "--set")
+
+
+def struct(found: Mapping[str, Any], option: str) -> Struct:
+    """The same as a message; raises WrongError for what JSON allows and a message does not."""
+    made = Struct()
+    try:
+        made.update(found)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise WrongError(f"{option}: {error}") from error
+    return made
+
+
+def _document(path: str) -> dict[str, Any]:
+    try:
+        text = sys.stdin.read() if path == "-" else Path(path).read_text()
+        found = json.loads(text)
+    except OSError as error:
+        raise WrongError(f"--from {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise WrongError(f"--from {path}: expected JSON: {error}") from error
+    if isinstance(found, list) and len(found) == 1:
+        found = found[0]
+    if not isinstance(found, dict):
+        raise WrongError(f"--from {path}: expected one JSON object: the attributes")
+    return found
+
+
+def locations(given: Iterable[str], oaktree: Oaktree) -> list[Location]:
+    """Locations: CLOUD, CLOUD/REGION, or cloud=C,region=R,zone=Z and so on.
+
+    Names of clouds behind other oaktrees have slashes themselves: for these the server is asked what there is.
+
+    Raises:
+        WrongError: for another form, or one that means two places.
+        grpc.RpcError: the server did not answer.
+    """
+    return [_location(each, oaktree) for each in given]
+
+
+def _location(text: str, oaktree: Oaktree) -> Location:
+    if "=" in text:
+        pairs = [each.partition("=") for each in text.split(",")]
+        for name, sign, value in pairs:
+            if name.strip() not in _FIELDS or not sign or not value:
+                raise WrongError(f"--location: expected CLOUD, CLOUD/REGION, or NAME=VALUE,... of {', '.join(_FIELDS)}")
+        return Location(**{name.strip(): value for name, _, value in pairs})
+    if "/" not in text:
+        return Location(cloud=text)
+    places = [each.location for each in oaktree.clouds.ListClouds(ListCloudsRequest()).clouds]
+    region = any(f"{each.cloud}/{each.region}" == text for each in places)
+    cloud = any(f"{each.cloud}/".startswith(f"{text}/") for each in places)
+    first, _, last = text.rpartition("/")
+    if region and cloud:
+        raise WrongError(f"--location {text} is a cloud and a region: say cloud={text}, or cloud={first},region={last}")
+    return Location(cloud=text) if cloud else Location(cloud=first, region=last)
+
+
+def create_options(arguments: argparse.Namespace) -> CreateOptions:
+    """How to create; with a key in any case, so that it can be asked for again."""
+    made = CreateOptions(
+        idempotency_key=arguments.idempotency_key or str(uuid.uuid4()),
+        undo_on_failure=arguments.undo,
+        wait=arguments.wait,
+    )
+    if arguments.timeout:
+        made.timeout.FromMilliseconds(int(arguments.timeout * 1000))
+    return made
+
+
+def condition(arguments: argparse.Namespace) -> Condition | None:
+    """What a watch waits for; raises WrongError for what it cannot."""
+    if arguments.until_query is not None:
+        return Condition(query=arguments.until_query)
+    if arguments.until is None:
+        return None
+    name, sign, value = arguments.until.partition("=")
+    if arguments.until == "gone":
+        return Condition(gone=True)
+    if name != "status" or not sign or not value:
+        raise WrongError(f"--until: expected status=STATUS, or gone, got {arguments.until!r}; or use --until-query")
+    return Condition(status=value)

@@ -1,0 +1,219 @@
+"""`call create` and `upload`: in many clouds at once, step by step."""
+
+import argparse
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import grpc
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.json_format import ParseDict, ParseError
+
+from oaktree.client import Oaktree
+from oaktree.v1 import image_pb2, resource_pb2
+from oaktree.v1.common_pb2 import STAGE_CREATED, STAGE_DONE, Stage, Summary
+from oaktree.v1.common_pb2 import Progress as Step
+from oaktree.v1.location_pb2 import Location
+from openstackoid.oaktree.call import asked, shown, told
+from openstackoid.oaktree.call.progress import Progress
+from openstackoid.oaktree.call.run import conclude, note, say
+
+_GRACE: Final = 30.0  # seconds for a server to say what it has waited for in vain
+_PIECE: Final = 1024 * 1024  # bytes
+_MADE: Final = frozenset({STAGE_CREATED, STAGE_DONE})
+_HEAD: Final = "location", "stage", "id", "name", "status"
+
+T = TypeVar("T")
+
+
+class Parts:
+    """What is known of each cloud-region's part."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self.operation = ""
+        self.summary: Summary | None = None
+        self._steps: Final[dict[bytes, Step]] = {}
+        self._resources: Final[dict[tuple[str, str], dict[str, Any]]] = {}
+
+    def take(self, answer: Any, resource: Mapping[str, Any] | None) -> None:
+        """One more answer, with the resource in it."""
+        if answer.HasField("progress"):
+            self.operation = answer.progress.operation_id or self.operation
+            if answer.progress.HasField("location"):
+                self._steps[_key(answer.progress.location)] = answer.progress
+        if resource is not None:
+            self._resources[told.place_of(resource), str(resource.get("id"))] = dict(resource)
+        if answer.HasField("summary"):
+            self.summary = answer.summary
+
+    def line(self) -> str:
+        """How far all of it is."""
+        ended = sum(each.stage in _MADE or each.HasField("error") for each in self._steps.values())
+        latest = next(reversed(self._steps.values()), None)
+        return f"{ended} of {len(self._steps)}: {_said(latest)} ..." if latest else "asking ..."
+
+    def documents(self) -> list[dict[str, Any]]:
+        """Each part, for programs."""
+        return [self._document(each) for each in self._steps.values()]
+
+    def rows(self) -> Iterator[tuple[object, ...]]:
+        """Each part, for people."""
+        for step in self._steps.values():
+            found = self._resource(step)
+            yield (
+                told.place(step.location),
+                stage(step),
+                step.resource_id,
+                found.get("name"),
+                found.get("status") or step.status,
+            )
+
+    def _resource(self, step: Step) -> dict[str, Any]:
+        return self._resources.get((told.place(step.location), step.resource_id), {})
+
+    def _document(self, step: Step) -> dict[str, Any]:
+        error = told.of_status(step.error).document() if step.HasField("error") else None
+        return {
+            "operation_id": self.operation,
+            "location": shown.document(step.location),
+            "stage": stage(step),
+            "id": step.resource_id or None,
+            "resource": self._resource(step) or None,
+            "error": error,
+        }
+
+
+def create(arguments: argparse.Namespace, oaktree: Oaktree) -> int:
+    """A resource in each of the locations."""
+    kind = asked.kind(arguments.kind)
+    options = asked.create_options(arguments)
+    request = resource_pb2.CreateResourceRequest(
+        locations=asked.locations(arguments.location or (), oaktree),
+        resource=resource_pb2.Resource(kind=kind, attributes=asked.attributes(arguments)),
+        options=options,
+    )
+    answers = oaktree.resources.CreateResource(request, timeout=_deadline(arguments))
+    return _follow(
+        arguments, ((each, _generic(each)) for each in answers), options.idempotency_key, Progress(), kind=kind
+    )
+
+
+def upload(arguments: argparse.Namespace, oaktree: Oaktree) -> int:
+    """An image with its data into each of the locations."""
+    options = asked.create_options(arguments)
+    given = asked.values(arguments.set or (), "--set")
+    given |= {"name": arguments.name, "disk_format": arguments.disk_format}
+    given.setdefault("container_format", "bare")
+    request = image_pb2.CreateImageRequest(
+        locations=asked.locations(arguments.location or (), oaktree), image=_image(given), options=options
+    )
+    progress = Progress()
+    try:
+        size = arguments.file.stat().st_size
+        with arguments.file.open("rb"):
+            pass
+    except OSError as error:
+        raise asked.WrongError(f"{arguments.file}: {error.strerror}") from error
+    answers = oaktree.image.UploadImage(_pieces(arguments.file, size, request, progress), timeout=_deadline(arguments))
+    return _follow(
+        arguments, ((each, _typed(each)) for each in answers), options.idempotency_key, progress, kind="image.image"
+    )
+
+
+def stage(step: Step) -> str:
+    """A stage's name as people write it."""
+    return Stage.Name(step.stage).removeprefix("STAGE_").lower()
+
+
+def _follow(
+    arguments: argparse.Namespace,
+    answers: Iterable[tuple[Any, Mapping[str, Any] | None]],
+    key: str,
+    progress: Progress,
+    *,
+    kind: str,
+) -> int:
+    parts = Parts()
+    try:
+        with progress:
+            for answer, resource in answers:
+                parts.take(answer, resource)
+                progress.show(f"{kind}: {parts.line()}")
+    except KeyboardInterrupt:
+        _broken_off(parts, key)
+        raise
+    except grpc.RpcError:
+        if parts.operation:
+            _broken_off(parts, key)
+        raise
+    if arguments.format == "table":
+        shown.grid(_HEAD, list(parts.rows()))
+    else:
+        shown.documents(parts.documents(), arguments.format)
+    code = conclude(parts.summary, "nothing was created: the server has no cloud for you")
+    if code != told.OK and parts.operation:
+        note(f"openstackoid oaktree call operation show {parts.operation}  # what became of it; 'undo' deletes it")
+    return code
+
+
+def _broken_off(parts: Parts, key: str) -> None:
+    if parts.operation:
+        say(
+            f"what was sent goes on; 'openstackoid oaktree call operation show {parts.operation}' tells what came of it"
+        )
+    say(f"the same again with --idempotency-key {key} creates nothing twice")
+
+
+def _said(step: Step) -> str:
+    percent = f" {step.percent} %" if step.HasField("percent") else ""
+    return f"{told.place(step.location)} {stage(step)}{f' ({step.status})' if step.status else ''}{percent}"
+
+
+def _deadline(arguments: argparse.Namespace) -> float | None:
+    return arguments.timeout + _GRACE if arguments.timeout else None
+
+
+def _generic(answer: resource_pb2.CreateResourceResponse) -> dict[str, Any] | None:
+    return shown.resource(answer.resource) if answer.HasField("resource") else None
+
+
+def _typed(answer: image_pb2.CreateImageResponse) -> dict[str, Any] | None:
+    if not answer.HasField("image"):
+        return None
+    found = shown.document(answer.image)
+    return {**found.pop("other", {}), **found}
+
+
+def _image(given: Mapping[str, Any]) -> image_pb2.Image:
+    """Attributes that a message has fields for go there, all others beside them."""
+    fields = image_pb2.Image.DESCRIPTOR.fields_by_name
+    known: dict[str, Any] = {"other": {}}
+    for name, value in given.items():
+        if name not in fields:
+            known["other"][name] = value
+        elif fields[name].type == FieldDescriptor.TYPE_BOOL and value in ("true", "false"):
+            known[name] = value == "true"
+        else:
+            known[name] = value
+    try:
+        return ParseDict(known, image_pb2.Image())
+    except ParseError as error:
+        raise asked.WrongError(f"--set: {error}") from error
+
+
+def _pieces(
+    file: Path, size: int, request: image_pb2.CreateImageRequest, progress: Progress
+) -> Iterator[image_pb2.UploadImageRequest]:
+    # In a thread of gRPC's.
+    yield image_pb2.UploadImageRequest(create=request)
+    sent = 0
+    with file.open("rb") as data:
+        while piece := data.read(_PIECE):
+            sent += len(piece)
+            progress.show(f"{file.name}: {sent * 100 // max(size, sent)} % sent to the oaktree ...")
+            yield image_pb2.UploadImageRequest(data=piece)
+
+
+def _key(location: Location) -> bytes:
+    return location.SerializeToString(deterministic=True)

@@ -1,0 +1,118 @@
+"""Resources on standard output: a table, JSON, JSON lines, YAML, or values for shell scripts."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+
+from oaktree.v1.resource_pb2 import Resource
+from openstackoid.oaktree.call import columns
+from openstackoid.oaktree.call.columns import Column
+from openstackoid.output import as_json, fields, json_line, printable, table
+
+
+def document(message: Message) -> dict[str, Any]:
+    """A message as JSON, with the names of its fields. Structs know no whole numbers: those that are, become so again."""
+    found: dict[str, Any] = _whole(MessageToDict(message, preserving_proto_field_name=True))
+    return found
+
+
+def resource(message: Resource) -> dict[str, Any]:
+    """A resource as JSON: its attributes, with where it is."""
+    found = document(message)
+    named = {name: found[name] for name in ("id", "name") if found.get(name)}
+    attributes = {name: value for name, value in sorted(found.get("attributes", {}).items()) if name not in named}
+    return {**named, **attributes, "location": found.get("location", {})}
+
+
+def _whole(value: Any) -> Any:
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case dict():
+            return {name: _whole(each) for name, each in value.items()}
+        case list():
+            return [_whole(each) for each in value]
+    return value
+
+
+def line(found: Mapping[str, Any], chosen: Sequence[Column]) -> str:
+    """One resource as a line of JSON; what was chosen of it, or all."""
+    return json_line(chosen_of(found, chosen))
+
+
+def chosen_of(found: Mapping[str, Any], chosen: Sequence[Column]) -> Mapping[str, Any]:
+    """What was chosen of a resource; all of it if nothing was."""
+    return {each.name: each.of(found) for each in chosen} if chosen else found
+
+
+def many(kind: str, found: Sequence[Mapping[str, Any]], chosen: Sequence[Column], form: str) -> None:
+    """Print resources of one kind."""
+    if form == "table":
+        wanted = list(chosen) or columns.usual(kind, found)
+        grid([each.name for each in wanted], columns.rows(wanted, found))
+    elif form in ("jsonl", "value"):
+        for each in found:
+            print(line(each, chosen) if form == "jsonl" else values(kind, each, chosen))
+    else:
+        whole([chosen_of(each, chosen) for each in found], form)
+
+
+def values(kind: str, found: Mapping[str, Any], chosen: Sequence[Column]) -> str:
+    """The cells of one resource, with spaces between them."""
+    wanted = list(chosen) or columns.usual(kind, [])
+    return " ".join(printable(columns.cell(each.of(found))) for each in wanted)
+
+
+def pairs(found: Mapping[str, Any]) -> None:
+    """Print what a document says, a line each; nothing of what it does not say."""
+    print(fields([(name, _text(value)) for name, value in found.items() if value not in (None, "", [], {})]))
+
+
+def one(kind: str, found: Mapping[str, Any], chosen: Sequence[Column], form: str) -> None:
+    """Print one resource: as a table, a line for each attribute that it has."""
+    if form == "table" and chosen:
+        print(fields([(each.name, columns.cell(each.of(found))) for each in chosen]))
+    elif form == "table":
+        pairs(found)
+    elif form == "jsonl":
+        print(line(found, chosen))
+    elif form == "value":
+        print(values(kind, found, chosen))
+    else:
+        whole(chosen_of(found, chosen), form)
+
+
+def whole(found: Any, form: str) -> None:
+    """Print a document as JSON or YAML."""
+    if form == "yaml":
+        import yaml  # noqa: PLC0415 - for this alone
+
+        print(yaml.safe_dump(found, sort_keys=False), end="")
+    else:
+        print(as_json(found))
+
+
+def documents(found: Any, form: str) -> None:
+    """Print a document, or a list of them, as JSON, JSON lines, or YAML."""
+    if form == "jsonl":
+        for each in found if isinstance(found, list) else [found]:
+            print(json_line(each))
+    else:
+        whole(found, form)
+
+
+def grid(head: Iterable[str], cells: Sequence[Sequence[object]]) -> None:
+    """Print a table."""
+    print(table(list(head), cells))
+
+
+def _text(value: Any) -> object:
+    """All of a value: one resource has the room that a table's cell has not."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) and "cloud" not in value else _cell(value)
+
+
+def _cell(value: Any) -> object:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list) and value else columns.cell(value)

@@ -1,0 +1,87 @@
+"""Where the oaktree is, and with which credentials to go there."""
+
+import argparse
+import os
+import stat
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+from oaktree.client import Certificate, Oaktree, Token, connect
+from openstackoid.oaktree.address import default_address
+from openstackoid.oaktree.call.asked import WrongError
+
+_LARGEST: Final = 64 * 1024 * 1024  # bytes of an answer
+_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", _LARGEST),
+    # A server whose machine has gone says nothing more: noticed within a minute, however long the call may take.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+)
+
+
+def target(arguments: argparse.Namespace) -> str:
+    """The address."""
+    return str(arguments.target or os.environ.get("OAKTREE_TARGET") or default_address())
+
+
+def opened(arguments: argparse.Namespace) -> Oaktree:
+    """A connection as the command line says.
+
+    Raises:
+        WrongError: credentials that cannot be had or used, or a socket that is somebody else's.
+    """
+    address = target(arguments)
+    if bool(arguments.cert) != bool(arguments.key):
+        raise WrongError("expected both --cert and --key, or neither")
+    if address == default_address():
+        _own(Path(address.removeprefix("unix:")))
+    certificate = Certificate(arguments.cert, arguments.key) if arguments.cert else None
+    # A proxy of the environment is for the web.
+    options = (*_OPTIONS, ("grpc.enable_http_proxy", 0)) if arguments.plaintext else _OPTIONS
+    try:
+        return connect(
+            address,
+            credentials=_tokens(arguments.as_ or ()),
+            certificate=certificate,
+            authority=arguments.ca,
+            plain=arguments.plaintext,
+            options=options,
+        )
+    except ValueError as error:
+        raise WrongError(str(error)) from error
+    except OSError as error:
+        raise WrongError(f"{error.filename}: {error.strerror}") from error
+
+
+def _own(path: Path) -> None:
+    """Refuse a socket at the usual place that another user has put there: it would hear what only our oaktree should."""
+    try:
+        found = path.stat()
+    except OSError:
+        return  # nobody listens: the call says so
+    if stat.S_ISSOCK(found.st_mode) and found.st_uid not in (os.getuid(), 0):
+        raise WrongError(f"{path} belongs to another user: nothing was sent. Say --target if that is what you want")
+
+
+def _tokens(entries: Iterable[str]) -> list[Token]:
+    """A fresh token from each cloud's own Keystone, at the same time."""
+    pairs = [(cloud, entry or cloud) for cloud, _, entry in (each.partition("=") for each in entries)]
+    if not pairs:
+        return []
+    with ThreadPoolExecutor(len(pairs)) as threads:
+        return list(threads.map(lambda pair: Token(pair[0], _token(pair[1])), pairs))
+
+
+def _token(entry: str) -> str:
+    # Late: most calls need none of it.
+    import keystoneauth1.exceptions  # noqa: PLC0415
+    import openstack.config  # noqa: PLC0415
+    import openstack.exceptions  # noqa: PLC0415
+
+    try:
+        region: Any = openstack.config.OpenStackConfig().get_one(entry)
+        return str(region.get_session().get_token())
+    except (keystoneauth1.exceptions.ClientException, openstack.exceptions.SDKException) as error:
+        raise WrongError(f"--as {entry}: no token of this entry in your clouds.yaml: {error}") from error

@@ -1,0 +1,151 @@
+"""What went wrong, in words: the status of a call, and what each cloud says in a summary."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import grpc
+from google.protobuf.message import DecodeError
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+
+from oaktree.v1.common_pb2 import CloudResult, Summary
+from oaktree.v1.location_pb2 import Location
+from openstackoid.output import printable
+
+OK: Final = 0
+FAILED: Final = 1
+WRONG: Final = 2
+PARTLY: Final = 3
+
+# A cloud that has no such service has none of its resources: that is an answer.
+_NO_SERVICE: Final = "SERVICE_MISSING"
+# Parts of requests -> what says them on the command line.
+_OPTIONS: Final = (
+    ("options.filters.", "--filter "),
+    ("options.query", "--query"),
+    ("options.order_by", "--sort"),
+    ("options.page_size", "--page-size"),
+    ("options.page_token", "--page-token"),
+    ("options.idempotency_key", "--idempotency-key"),
+    ("options.timeout", "--timeout"),
+    ("resource.attributes.", "--set "),
+    ("resource.", "--set "),
+    ("create.image.", "--set "),
+    ("create.locations", "--location"),
+    ("create.options.", "--"),
+    ("parents.", "--parent "),
+    ("locations", "--location"),
+    ("location", "--location"),
+    ("until.query", "--until-query"),
+    ("until.", "--until "),
+)
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why something did not work.
+
+    Attributes:
+        code: gRPC's name of it.
+        message: what the server or the cloud says.
+        reason: the permanent code, if an oaktree said it.
+        facts: cloud, region, service, request_id, http_status, as far as they are known.
+        retry: seconds after which it may be tried again.
+        fields: parts of the request that are wrong, with what was expected.
+    """
+
+    code: str
+    message: str
+    reason: str = ""
+    facts: dict[str, str] = field(default_factory=dict)
+    retry: float | None = None
+    fields: tuple[tuple[str, str], ...] = ()
+
+    def document(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"code": self.code, "reason": self.reason, "message": self.message, **self.facts}
+
+    def __str__(self) -> str:
+        said = "; ".join(f"{_option(name)}: {expected}" for name, expected in self.fields) or self.message
+        notes = [self.reason or self.code]
+        if self.facts.get("service"):
+            notes.append(self.facts["service"])
+        if self.facts.get("request_id"):
+            notes.append(f"the cloud's request id {self.facts['request_id']}")
+        if self.retry is not None:
+            notes.append(f"try again in {self.retry:g} s")
+        return printable(f"{said.rstrip('.')} ({', '.join(notes)})")
+
+
+def of_status(status: status_pb2.Status) -> Trouble:
+    """What a status tells."""
+    info, retry, request = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo(), error_details_pb2.BadRequest()
+    for detail in status.details:
+        for known in (info, retry, request):
+            if detail.Is(known.DESCRIPTOR):
+                detail.Unpack(known)
+    return Trouble(
+        code=code_pb2.Code.Name(status.code) if status.code in code_pb2.Code.values() else str(status.code),
+        message=status.message,
+        reason=info.reason,
+        facts=dict(info.metadata),
+        retry=retry.retry_delay.ToTimedelta().total_seconds() if retry.HasField("retry_delay") else None,
+        fields=tuple((each.field, each.description) for each in request.field_violations),
+    )
+
+
+def of_call(error: grpc.RpcError, target: str) -> Trouble:
+    """What the end of a call tells: an oaktree's own words, or gRPC's."""
+    call: Any = error
+    for name, value in call.trailing_metadata() or ():
+        if name == "grpc-status-details-bin":
+            try:
+                return of_status(status_pb2.Status.FromString(value))
+            except DecodeError:
+                break
+    code, details = call.code(), call.details() or ""
+    match code:
+        case grpc.StatusCode.UNAVAILABLE:
+            hint = "" if target.startswith("unix:") else " TCP goes over TLS, unless --plaintext."
+            details = (
+                f"no oaktree answers at {target}: is it running ('openstackoid oaktree serve'), and is this its address "
+                f"(--target, or OAKTREE_TARGET)?{hint} What gRPC says: {details}"
+            )
+        case grpc.StatusCode.DEADLINE_EXCEEDED:
+            details = f"{target} has not answered within --timeout"
+        case grpc.StatusCode.UNIMPLEMENTED:
+            details = f"what listens at {target} does not know this call: is it an oaktree, and as new as this program?"
+    return Trouble(code=code.name, message=details)
+
+
+def place(location: Location) -> str:
+    """A location as --location takes it."""
+    return "/".join(filter(None, (location.cloud, location.region))) or "-"
+
+
+def place_of(resource: Mapping[str, Any]) -> str:
+    """The same of a resource as JSON."""
+    found = resource.get("location", {})
+    return place(Location(cloud=found.get("cloud", ""), region=found.get("region", "")))
+
+
+def failures(summary: Summary) -> Iterator[tuple[CloudResult, Trouble]]:
+    """What did not answer, and why."""
+    for each in summary.results:
+        if each.HasField("error"):
+            yield each, of_status(each.error)
+
+
+def exit_code(summary: Summary) -> int:
+    """0 if every cloud answered, 3 if some did, 1 if none did."""
+    troubles = [trouble for _, trouble in failures(summary)]
+    if len(troubles) == len(summary.results):
+        return FAILED
+    return PARTLY if any(each.reason != _NO_SERVICE for each in troubles) else OK
+
+
+def _option(name: str) -> str:
+    for part, option in _OPTIONS:
+        if name.startswith(part):
+            return option + name.removeprefix(part) if option.endswith((" ", "-")) else option
+    return name

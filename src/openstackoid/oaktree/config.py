@@ -1,0 +1,275 @@
+"""What a server is told: a YAML file, checked; without one, sensible defaults for one user on one machine.
+
+    listen: ["unix:/run/oaktree/oaktree.sock", "0.0.0.0:50051"]     # TCP: plaintext on loopback only, if there is no `tls`
+    clouds: clouds.yaml                         # where openstacksdk looks for one, if not given
+    tls: {certificate: oaktree.crt, key: oaktree.key, client_ca: callers-ca.crt}    # client_ca: every TCP caller shows a certificate
+    callers:
+      local: false                              # who may connect without TLS is the clouds.yaml's user; the default if nothing else is here
+      tokens: {policy: users}                   # Keystone's tokens and application credentials; without a policy all that their cloud allows
+      certificates:                             # as the clouds.yaml's user, under a policy
+        - {name: ops, san: ops.example, policy: readers}
+    policies:
+      readers: {locations: [{cloud: "Cloud*", region: RegionOne}], verbs: [list, get, watch], kinds: ["compute.*"]}
+      users: {verbs: [list, get, create, update, delete, watch, upload, rest]}
+    oaktrees:                                   # other oaktrees, whose clouds are named SiteB/...
+      - {name: SiteB, target: "site-b.example:50051", ca: site-b-ca.crt, certificate: here.crt, key: here.key}
+    id: site-a                                  # how oaktrees that call each other tell that a call comes back
+    watch: {interval: 2}                        # seconds between polls, one for all who watch the same
+    operations: {database: "sqlite:////var/lib/oaktree/operations.sqlite", keep: 604800}   # or postgresql://..., mariadb://...: one for all workers
+    uploads: {folder: /var/lib/oaktree/uploads, largest: 68719476736, at_once: 4}
+    redis: "redis://127.0.0.1:6379/0"           # shared by workers and machines: limits, and what is remembered
+    limits: {default: {rate: 50, burst: 10}, clouds: {CloudTwo: {rate: 5}}}   # requests a second for a cloud-region
+    cache: {fresh: 10, stale: 50}               # seconds; lists are not remembered without it
+    workers: 4                                  # processes; more than one need TCP addresses
+    timeout: 30                                 # seconds, for each cloud's part of a call
+    threads: 256
+
+Relative paths are relative to the file.
+"""
+
+import hashlib
+import os
+import re
+import socket
+from pathlib import Path
+from typing import Annotated, Any, Final, Self
+
+import pydantic
+import yaml
+
+from openstackoid.core.errors import ConfigError
+from openstackoid.oaktree.address import default_address
+from openstackoid.oaktree.policy import ALL, EVERYTHING, Policy
+
+Seconds = Annotated[float, pydantic.Field(gt=0, le=86400)]
+# A name of a caller, a policy, another oaktree.
+_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9_.@:-]{0,63}$"
+_Name = Annotated[str, pydantic.StringConstraints(pattern=_NAME)]
+
+
+def _path(path: Path, info: pydantic.ValidationInfo) -> Path:
+    return (info.context or Path()) / path.expanduser()
+
+
+File = Annotated[Path, pydantic.AfterValidator(_path)]
+
+
+class _Part(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+
+class Tls(_Part):
+    """Certificates of the TCP addresses, as PEM files; read again when they change."""
+
+    certificate: File  # with those between it and the authority
+    key: File
+    client_ca: File | None = None  # who signs callers' certificates; all TCP callers then need one
+
+
+class Certificate(_Part):
+    """A caller that is known by a certificate: by a name in it, or by the subject's common name if it has no other names."""
+
+    name: _Name
+    policy: _Name
+    san: Annotated[str, pydantic.StringConstraints(min_length=1, max_length=2048)] | None = None  # a DNS name or a URI
+    common_name: Annotated[str, pydantic.StringConstraints(min_length=1, max_length=64)] | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.san is None) == (self.common_name is None):
+            raise ValueError("expected either san or common_name")
+        return self
+
+
+class Tokens(_Part):
+    """Callers with Keystone's tokens or application credentials."""
+
+    policy: _Name | None = None  # without: all that their cloud allows
+    remember: Annotated[float, pydantic.Field(ge=0, le=3600)] = 60  # seconds after which a credential is checked again
+    wait: Seconds = 5  # for Keystones; a cloud that takes longer is left out of that call
+
+
+def _switched(value: Any) -> Any:
+    return {True: {}, False: None}[value] if isinstance(value, bool) else value
+
+
+class Callers(_Part):
+    """Who may call."""
+
+    local: bool | None = None
+    certificates: tuple[Certificate, ...] = ()
+    tokens: Annotated[Tokens | None, pydantic.BeforeValidator(_switched)] = None
+
+    @property
+    def local_allowed(self) -> bool:
+        """Whether who may connect without TLS acts as the clouds.yaml's user."""
+        return self.local if self.local is not None else not (self.certificates or self.tokens)
+
+
+class Oaktree(_Part):
+    """Another oaktree, whose clouds are served as `name/cloud`."""
+
+    name: _Name
+    target: Annotated[str, pydantic.StringConstraints(min_length=1, max_length=300)]  # host:port, or unix:/path
+    ca: File | None = None  # who signs its certificate; the system's authorities if not given
+    certificate: File | None = None  # shown to it
+    key: File | None = None
+    server_name: str | None = None  # in its certificate, if not the target's host
+    plaintext: bool = False  # without TLS; Unix sockets and loopback only
+
+    @pydantic.model_validator(mode="after")
+    def _pairs(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("expected both certificate and key, or neither")
+        return self
+
+
+class Watch(_Part):
+    """How clouds are asked for changes. Seconds."""
+
+    interval: Seconds = 2  # between two polls for all who watch the same
+    longest: Seconds = 30  # between two polls of a cloud that does not answer
+    patience: Seconds = 120  # after which a cloud that does not answer ends its watches
+
+
+class Uploads(_Part):
+    """Images on their way to clouds."""
+
+    folder: File = pydantic.Field(
+        default_factory=lambda: _state() / "uploads"
+    )  # needs room for what is on its way, in all its formats
+    largest: Annotated[int, pydantic.Field(ge=1)] = 64 * 1024**3  # bytes
+    at_once: Annotated[int, pydantic.Field(ge=1, le=1024)] = 4
+
+
+class Operations(_Part):
+    """Creates on record. Seconds."""
+
+    database: str = pydantic.Field(default_factory=lambda: f"sqlite:///{_state() / 'operations.sqlite'}", repr=False)
+    keep: Annotated[float, pydantic.Field(ge=3600, le=366 * 86400)] = (
+        7 * 86400
+    )  # after which they are forgotten, with their keys
+    lease: Annotated[float, pydantic.Field(ge=1, le=3600)] = 15  # after which a worker that says nothing counts as dead
+    settle: Annotated[float, pydantic.Field(ge=0, le=3600)] = (
+        120  # for which a cloud may still be at a request that broke off
+    )
+
+
+class Rate(_Part):
+    """How often a cloud-region is asked."""
+
+    rate: Annotated[float, pydantic.Field(gt=0, le=100_000)]  # requests a second
+    burst: Annotated[int, pydantic.Field(ge=1, le=100_000)] = 1  # at once, after a pause
+
+
+class Limits(_Part):
+    """Requests a second for each cloud-region, of all workers together; of all machines, with Redis."""
+
+    default: Rate | None = None
+    clouds: dict[str, Rate] = {}  # by the cloud's name, or "cloud/region"
+
+    def of(self, cloud: str, region: str) -> Rate | None:
+        """The rate of a cloud-region; None if there is no limit."""
+        return self.clouds.get(f"{cloud}/{region}") or self.clouds.get(cloud) or self.default
+
+
+class Cache(_Part):
+    """How long lists are remembered. Seconds and bytes."""
+
+    fresh: Annotated[float, pydantic.Field(ge=0, le=86400)] = 10  # given as they are
+    stale: Annotated[float, pydantic.Field(ge=0, le=86400)] = 50  # then given at once, and renewed behind it
+    memory: Annotated[int, pydantic.Field(ge=1)] = 256 * 1024**2  # of each worker, without Redis
+    largest: Annotated[int, pydantic.Field(ge=1)] = 8 * 1024**2  # of one list of one cloud-region
+
+
+class Config(_Part):
+    """A server's configuration."""
+
+    listen: list[str] = pydantic.Field(default_factory=lambda: [default_address()], min_length=1)
+    clouds: File | None = None  # a clouds.yaml; None: where openstacksdk looks for one
+    tls: Tls | None = None
+    callers: Callers = Callers()
+    policies: dict[_Name, Policy] = {}
+    oaktrees: tuple[Oaktree, ...] = ()
+    id: Annotated[str, pydantic.StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] = pydantic.Field(
+        default_factory=lambda data: _default_id(data["listen"])
+    )
+    watch: Watch = Watch()
+    operations: Operations = pydantic.Field(default_factory=Operations)
+    uploads: Uploads = pydantic.Field(default_factory=Uploads)
+    redis: str | None = pydantic.Field(
+        default=None, repr=False
+    )  # redis://, rediss:// or unix://: for limits and the cache
+    limits: Limits = Limits()
+    cache: Cache | None = None
+    workers: Annotated[int, pydantic.Field(ge=1, le=256)] = 1
+    timeout: Seconds = 30  # for each cloud's part of a call
+    threads: Annotated[int, pydantic.Field(ge=1, le=4096)] = 256
+
+    @pydantic.model_validator(mode="after")
+    def _whole(self) -> Self:
+        for name in (
+            *(each.policy for each in self.callers.certificates),
+            self.callers.tokens and self.callers.tokens.policy,
+        ):
+            if name and name not in self.policies:
+                known = ", ".join(sorted(self.policies)) or "none"
+                raise ValueError(f"callers: policy {name} is not among policies ({known})")
+        sites = [each.name for each in self.oaktrees]
+        if len(set(sites)) != len(sites):
+            raise ValueError("oaktrees: expected different names")
+        names = [each.name for each in self.callers.certificates]
+        if len(set(names)) != len(names):
+            raise ValueError("callers.certificates: expected different names")
+        for each in self.callers.certificates:
+            policy = self.policies[each.policy]
+            if "rest" in policy.verbs and policy.limited:
+                raise ValueError(
+                    f"policies.{each.policy}: rest gives a token of the clouds.yaml's user, which no policy limits: "
+                    f"with it, for certificates, expected all verbs ({', '.join(sorted(ALL))}) and kinds"
+                )
+        for name, policy in self.policies.items():
+            for site in sites:
+                try:
+                    policy.below(site)
+                except ValueError as error:
+                    raise ValueError(f"policies.{name}.locations: {error}") from None
+        return self
+
+    def policy(self, name: str | None) -> Policy:
+        """A policy by its name; all is allowed without one."""
+        return EVERYTHING if name is None else self.policies[name]
+
+
+def _state() -> Path:
+    """Where a user's programs keep what outlives them."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "oaktree"
+
+
+def _default_id(listen: list[str]) -> str:
+    # The same for all workers of a server, and after a restart; another for each server that can be told from here.
+    return hashlib.sha256("\n".join([socket.gethostname(), str(os.getuid()), *listen]).encode()).hexdigest()[:32]
+
+
+def load(path: Path | None) -> Config:
+    """The configuration of a file, or the default.
+
+    Raises:
+        ConfigError: with the file, the place in it, and what was expected there.
+    """
+    if path is None:
+        return Config()
+    try:
+        document = yaml.safe_load(path.read_text()) or {}
+        return Config.model_validate(document, context=path.absolute().parent)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: expected UTF-8") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: expected YAML: {str(error).splitlines()[0]}") from error
+    except pydantic.ValidationError as error:
+        wrong = error.errors()[0]
+        place = ".".join(map(str, wrong["loc"])) or "the file"
+        message = re.sub(r"^Value error, ", "", wrong["msg"])
+        raise ConfigError(f"{path}: {place}: {message}") from error

@@ -1,0 +1,111 @@
+"""Credentials in the metadata of a call, one or more, each for one cloud.
+
+    x-oaktree-token: CLOUD TOKEN
+    x-oaktree-application-credential: CLOUD ID SECRET
+
+Words are separated by one space, and percent-encoded where they hold spaces or other than printable ASCII. Values are secret: nothing here shows them.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Final
+from urllib.parse import quote, unquote
+
+from grpc import StatusCode
+
+from openstackoid.oaktree import errors
+from openstackoid.oaktree.locations import NAME
+
+TOKEN: Final = "x-oaktree-token"  # noqa: S105 - a header's name
+APPLICATION_CREDENTIAL: Final = "x-oaktree-application-credential"
+
+# The most in one call; the size of all metadata is limited by the server.
+_MOST: Final = 256
+# Fernet and JWS tokens, ids of application credentials: they become headers, and parts of documents.
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_.=~+/-]{1,8192}")
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_SECRET: Final = re.compile(r"[^\x00-\x1f\x7f]{1,255}")
+# Of this process: what is remembered of secrets tells nothing to who reads it, and is of no use elsewhere.
+_KEY: Final = secrets.token_bytes(32)
+
+
+class UnauthenticatedError(errors.OaktreeError):
+    """A caller whose credentials do not count, or who has none.
+
+    Attributes:
+        cloud: the cloud that refused them, if one was asked.
+    """
+
+    code: ClassVar[StatusCode] = StatusCode.UNAUTHENTICATED
+    reason: ClassVar[str] = "CALLER_UNAUTHENTICATED"
+
+    def __init__(self, message: str, *, cloud: str = "", retry_after: float | None = None) -> None:
+        """Keep who refused."""
+        self.cloud = cloud
+        super().__init__(message, retry_after=retry_after)
+
+
+@dataclass(frozen=True)
+class Credential:
+    """A token, or an application credential, for one cloud."""
+
+    cloud: str
+    secret: str = field(repr=False)
+    id: str = ""  # the application credential's; empty for a token
+
+    @property
+    def digest(self) -> str:
+        """Stands for it in this process."""
+        text = f"{self.cloud}\0{self.id}\0{self.secret}".encode()
+        return hmac.new(_KEY, text, hashlib.sha256).hexdigest()
+
+    def header(self, cloud: str) -> tuple[str, str]:
+        """The metadata that brings it to a server that knows the cloud by this name."""
+        words = (cloud, self.id, self.secret) if self.id else (cloud, self.secret)
+        return APPLICATION_CREDENTIAL if self.id else TOKEN, " ".join(quote(each, safe="/=+:@") for each in words)
+
+
+def parse(metadata: Iterable[tuple[str, Any]]) -> list[Credential]:
+    """All credentials in the metadata of a call; sorted by clouds.
+
+    Raises:
+        errors.InvalidError: a value that is none, or two for one cloud. The value is not told.
+    """
+    found: dict[str, Credential] = {}
+    for name, value in metadata:
+        if name == TOKEN:
+            words = _words(name, value, "CLOUD TOKEN")
+            credential = Credential(words[0], words[1])
+            good = _TOKEN.fullmatch(credential.secret)
+        elif name == APPLICATION_CREDENTIAL:
+            words = _words(name, value, "CLOUD ID SECRET")
+            credential = Credential(words[0], words[2], words[1])
+            good = _ID.fullmatch(credential.id) and _SECRET.fullmatch(credential.secret)
+        else:
+            continue
+        if not good or not NAME.fullmatch(credential.cloud):
+            raise errors.invalid(f"metadata.{name}", "a word of it has characters that it cannot have, or is too long")
+        if credential.cloud in found:
+            raise errors.invalid(
+                f"metadata.{name}", f"expected one credential for a cloud, got several for {credential.cloud}"
+            )
+        found[credential.cloud] = credential
+        if len(found) > _MOST:
+            raise errors.invalid(f"metadata.{name}", f"expected credentials for at most {_MOST} clouds")
+    return [found[cloud] for cloud in sorted(found)]
+
+
+def _words(name: str, value: Any, form: str) -> list[str]:
+    words = value.split(" ") if isinstance(value, str) else []
+    if len(words) != len(form.split()):
+        raise errors.invalid(
+            f"metadata.{name}", f"expected {form}: words with one space between, percent-encoded where needed"
+        )
+    try:
+        return [unquote(each, errors="strict") for each in words]
+    except UnicodeDecodeError:
+        raise errors.invalid(f"metadata.{name}", "expected percent-encoded words in UTF-8") from None

@@ -1,0 +1,42 @@
+"""Foreign text as it may be shown: what clouds and libraries say goes into statuses and logs only through `clean`."""
+
+import re
+import unicodedata
+from typing import Final
+
+# Characters of a message that are passed on: a status travels in HTTP/2 headers, where gRPC allows 8 KiB for all of them.
+LONGEST: Final = 500
+
+_ADDRESS: Final = re.compile(r"<[\w.]+ object at 0x[0-9a-fA-F]+>:? ?")
+_LOGIN: Final = re.compile(r"(?<=://)[^/\s@]+@")
+_QUERY: Final = re.compile(r"(?<=[\w/])\?[^\s'\")\]]+")
+_HEADER: Final = re.compile(
+    r"(?i)(\"?(?:x-[\w-]*token|authorization|set-cookie|cookie|password|passwd|secret|adminpass)\b[\"']?\s*[:=]\s*)"
+    r"(?:bearer\s+|basic\s+)?(?:\"[^\"]*\"|'[^']*'|[^\s,;}]+)"
+)
+_TOKEN: Final = re.compile(r"gAAAA[\w=-]*|(?i:bearer|basic) [\w+/.=~-]{8,}|\b[0-9a-fA-F]{40,}\b")
+_LONG: Final = re.compile(r"[A-Za-z0-9+/_=-]{40,}")
+_MASK: Final = "***"
+
+
+def clean(text: object, longest: int = LONGEST) -> str:
+    """Foreign text as it may be shown: one line of bounded length, nothing invisible, nothing that looks like a secret."""
+    found = str(text)[: 20 * LONGEST]
+    found = "".join(" " if each.isspace() else each for each in found if each.isspace() or _shows(each))
+    found = " ".join(_ADDRESS.sub("", found).split())
+    found = _QUERY.sub(f"?{_MASK}", _LOGIN.sub(f"{_MASK}@", found))
+    found = _TOKEN.sub(_MASK, _HEADER.sub(rf"\1{_MASK}", found))
+    found = _LONG.sub(_masked, found)
+    return found if len(found) <= longest else found[: longest - 3] + "..."
+
+
+def _shows(character: str) -> bool:
+    # Controls, marks that turn the direction of writing, and halves of characters, which protobuf does not take.
+    return unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Co", "Cn"}
+
+
+def _masked(match: re.Match[str]) -> str:
+    # Base64 mixes small and capital letters and digits; paths of APIs and long names do not.
+    run = match.group()
+    mixed = all(any(test(each) for each in run) for test in (str.islower, str.isupper, str.isdigit))
+    return _MASK if mixed else run

@@ -1,0 +1,103 @@
+"""What a caller may do: which cloud-regions, which verbs, which kinds. Pure."""
+
+import re
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from typing import Annotated, Final, Literal
+
+import pydantic
+
+from oaktree.v1.location_pb2 import Location
+
+Verb = Literal["list", "get", "create", "update", "delete", "watch", "upload", "rest"]
+READING: Final[frozenset[Verb]] = frozenset({"list", "get", "watch"})
+ALL: Final[frozenset[Verb]] = READING | {"create", "update", "delete", "upload", "rest"}
+
+_GLOB: Final = re.compile(r"[*?\[]")
+_Pattern = Annotated[str, pydantic.StringConstraints(min_length=1, max_length=255)]
+
+
+class _Part(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+
+class Where(_Part):
+    """Cloud-regions, by patterns of the shell (`*`, `?`, `[...]`)."""
+
+    cloud: _Pattern = "*"
+    region: _Pattern = "*"
+
+    def holds(self, here: Location) -> bool:
+        """Whether a cloud-region is one of them."""
+        return fnmatchcase(here.cloud, self.cloud) and (
+            fnmatchcase(here.region, self.region) or (self.region == "*" and not here.region)
+        )
+
+    def below(self, site: str) -> Location | None:
+        """What it allows of another oaktree, whose clouds nobody here can enumerate: empty for all of it; None for nothing.
+
+        Raises:
+            ValueError: a pattern that only the names there could tell.
+        """
+        prefix = f"{site}/"
+        literal = _GLOB.split(self.cloud, maxsplit=1)[0]
+        if not (literal.startswith(prefix) or prefix.startswith(literal)):
+            return None
+        if literal == self.cloud:
+            cloud = self.cloud.removeprefix(prefix)
+            if not self.cloud.startswith(prefix) or not cloud:
+                return None
+        elif self.cloud == f"{literal}*" and prefix.startswith(literal):
+            cloud = ""
+        else:
+            raise ValueError(
+                f"{self.cloud!r}: clouds behind the oaktree {site} are named in full, or all as '{prefix}*'"
+            )
+        if self.region != "*" and _GLOB.search(self.region):
+            raise ValueError(f"{self.region!r}: regions behind the oaktree {site} are named in full, or all as '*'")
+        return Location(cloud=cloud, region="" if self.region == "*" else self.region)
+
+
+class Policy(_Part):
+    """What a caller may do."""
+
+    locations: tuple[Where, ...] = (Where(),)
+    verbs: frozenset[Verb] = READING
+    kinds: tuple[_Pattern, ...] = ("*",)  # patterns of "service.kind"
+    projects: bool = False  # may work in other projects than that of the clouds.yaml, as far as its user may
+
+    def may(self, verb: str, kind: str) -> bool:
+        """Whether it allows a verb for a kind."""
+        return verb in self.verbs and any(fnmatchcase(kind, each) for each in self.kinds)
+
+    def allows(self, here: Location) -> bool:
+        """Whether it allows a cloud-region."""
+        return any(each.holds(here) for each in self.locations)
+
+    def below(self, site: str) -> list[Location] | None:
+        """What it allows of another oaktree, by names there: one that is empty if all of it; None if nothing."""
+        found = [each for each in (where.below(site) for where in self.locations) if each is not None]
+        return found or None
+
+    @property
+    def limited(self) -> bool:
+        """Whether there is a verb or a kind that it does not allow: a cloud's token would go past that."""
+        return not (self.verbs >= ALL and "*" in self.kinds)
+
+
+EVERYTHING: Final = Policy(verbs=ALL, projects=True)
+
+
+def narrowed(wanted: Iterable[Location], allowed: Iterable[Location]) -> list[Location]:
+    """Those of the wanted locations that lie in the allowed ones, each as narrow as both say."""
+    found = []
+    for each in wanted:
+        for most in allowed:
+            if all(not a or not b or a == b for a, b in ((each.cloud, most.cloud), (each.region, most.region))):
+                both = Location()
+                both.CopyFrom(each)
+                both.cloud = each.cloud or most.cloud
+                both.region = each.region or most.region
+                if both not in found:
+                    found.append(both)
+    return found

@@ -1,0 +1,118 @@
+"""A server: its workers, and what each of them does from its start to its end."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from oaktree.v1 import cloud_pb2, cloud_pb2_grpc, operation_pb2, operation_pb2_grpc
+from openstackoid import workers
+from openstackoid.core.errors import ConfigError
+from openstackoid.oaktree import kind_service, listeners
+from openstackoid.oaktree.cloud_service import CloudService
+from openstackoid.oaktree.config import Config
+from openstackoid.oaktree.operation_service import OperationService
+from openstackoid.oaktree.services import Engine, Services
+from openstackoid.oaktree.wiring import Parts
+
+# Larger requests are refused by gRPC; images come in pieces.
+_LARGEST: Final = 4 * 1024 * 1024
+_GRACE: Final = 10.0  # seconds for calls that are under way, at the end
+_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", _LARGEST),
+    ("grpc.max_metadata_size", 64 * 1024),
+    ("grpc.so_reuseport", 1),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+)
+
+
+def run(config: Config, *, again: Sequence[str] = (), worker: bool = False) -> int:
+    """Serve until told to stop; returns the exit code.
+
+    Args:
+        config: what to serve.
+        again: the program's arguments for each of several workers.
+        worker: this is one of several processes.
+
+    Raises:
+        ConfigError: for what cannot be served.
+    """
+    if worker:
+        workers.end_with_parent()
+    elif config.workers > 1:
+        if any(each.path for each in listeners.check(config)):
+            raise ConfigError("workers: several of them cannot share a Unix socket: expected TCP addresses alone")
+        return workers.run(again, config.workers, {})
+    asyncio.run(serve(config))
+    return 0
+
+
+async def serve(config: Config) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigError: for what cannot be served.
+    """
+    listening = listeners.Listeners(config)
+    parts = Parts.of(config)
+    await parts.creates.start()
+    server = grpc.aio.server(options=_OPTIONS)
+    names = _register(server, parts, config)
+    healthy = health.aio.HealthServicer()  # type: ignore[attr-defined]  # it is there for every Python of ours
+    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+    addresses = listening.open(server)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop.set)
+    await server.start()
+    for name in ("", *names):
+        await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
+    for line in (f"oaktree listens at {' '.join(addresses)}", *listening.notes()):
+        print(line, file=sys.stderr, flush=True)
+    await stop.wait()
+    await healthy.enter_graceful_shutdown()
+    await server.stop(_GRACE)
+    await parts.close(_GRACE)
+    listening.close()
+
+
+def _register(server: grpc.aio.Server, parts: Parts, config: Config) -> list[str]:
+    """Add every service; returns their names."""
+    engine = Engine(
+        kinds=parts.kinds,
+        threads=parts.threads,
+        authenticate=parts.authenticate,
+        timeout=config.timeout,
+        watches=parts.watches,
+        creates=parts.creates,
+        uploads=parts.uploads,
+        sites=parts.sites,
+        cache=parts.cache,
+    )
+
+    def state(cloud: str, region: str) -> Any:
+        return parts.gates.gate(cloud, region).breaker.state()
+
+    operation_pb2_grpc.add_OperationServiceServicer_to_server(
+        OperationService(parts.creates.means, parts.kinds, parts.authenticate, parts.sites), server
+    )
+    cloud_pb2_grpc.add_CloudServiceServicer_to_server(
+        CloudService(parts.authenticate, state, parts.threads, parts.sites, timeout=config.timeout), server
+    )
+    kind_service.register(server, parts.kinds, parts.authenticate)
+    return [
+        *Services(engine).register(server),
+        *(
+            service.full_name
+            for file in (operation_pb2, cloud_pb2)
+            for service in file.DESCRIPTOR.services_by_name.values()
+        ),
+    ]

@@ -1,0 +1,50 @@
+"""The tables of operations, as SQLAlchemy knows them; `migrations` makes them.
+
+    oaktree_operations   one row a create: who asked, under which key, which worker is at it and until when that counts
+    oaktree_parts        one row for each cloud-region of it: how far it is, and what would be needed to find what became of it
+
+Never a secret: of what was asked, a part keeps the name, ids of other resources, and the mark by which the cloud knows it again.
+Names begin with `oaktree_`, so that a database may hold other tables beside these. Times are milliseconds since 1970, UTC.
+"""
+
+from typing import Final
+
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, SmallInteger, Table, UniqueConstraint
+
+from openstackoid.trust.tables import document, exact
+
+METADATA: Final = MetaData()
+
+OPERATIONS: Final = Table(
+    "oaktree_operations",
+    METADATA,
+    Column("id", exact(32), primary_key=True),
+    Column("caller", exact(255), nullable=False),
+    # Databases take any number of rows without one, and one row of each.
+    Column("idempotency_key", exact(255), nullable=True),
+    Column("digest", exact(64), nullable=False),
+    Column("kind", exact(128), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("owner", exact(32), nullable=False),
+    Column("lease_until", BigInteger, nullable=False),
+    Column("done", SmallInteger, nullable=False),
+    UniqueConstraint("caller", "idempotency_key", name="uq_oaktree_operations_key"),
+    Index("ix_oaktree_operations_caller", "caller", "created_at"),
+    Index("ix_oaktree_operations_created_at", "created_at"),
+)
+
+PARTS: Final = Table(
+    "oaktree_parts",
+    METADATA,
+    Column("operation", exact(32), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("location", document(), nullable=False),
+    Column("stage", SmallInteger, nullable=False),
+    Column("resource_id", exact(255), nullable=True),
+    Column("status", exact(255), nullable=True),
+    Column("error", document(), nullable=True),
+    Column("sought", document(), nullable=True),
+    Column("sent_at", BigInteger, nullable=True),
+    Column("changed_at", BigInteger, nullable=False),
+    Index("ix_oaktree_parts_resource_id", "resource_id"),
+)

@@ -1,0 +1,127 @@
+"""From a configuration to what serves it: every part once, each with what it needs."""
+
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+import openstack.exceptions
+from openstack.config import OpenStackConfig
+
+from openstackoid.core.errors import ConfigError
+from openstackoid.oaktree.authentication import Authentication
+from openstackoid.oaktree.breaker import Breaker
+from openstackoid.oaktree.cache import Cache, Lifetimes
+from openstackoid.oaktree.clouds import Clouds
+from openstackoid.oaktree.config import Config
+from openstackoid.oaktree.creating import Creates, watched
+from openstackoid.oaktree.kinds import Kinds
+from openstackoid.oaktree.limits import Limiter, LocalLimiter, RedisLimiter, Unlimited
+from openstackoid.oaktree.logins import Logins
+from openstackoid.oaktree.operations import Operations
+from openstackoid.oaktree.owned import Means
+from openstackoid.oaktree.polls import Pace
+from openstackoid.oaktree.remote import Sites
+from openstackoid.oaktree.sessions import Gates
+from openstackoid.oaktree.shared import Shared
+from openstackoid.oaktree.transport import Gate
+from openstackoid.oaktree.uploading import Limits as Uploading
+from openstackoid.oaktree.uploading import Uploads
+from openstackoid.oaktree.watching import Watches
+
+# Bytes of a list that workers share; they go to Redis and back once an interval.
+_POLLED: Final = 64 * 1024**2
+
+
+@dataclass(frozen=True)
+class Parts:
+    """All that a worker serves with."""
+
+    kinds: Kinds
+    gates: Gates
+    clouds: Clouds
+    logins: Logins
+    authenticate: Authentication
+    sites: Sites
+    threads: ThreadPoolExecutor
+    cache: Cache | None
+    watches: Watches
+    creates: Creates
+    uploads: Uploads
+
+    @classmethod
+    def of(cls, config: Config) -> Self:
+        """Make them; asks no cloud, and connects to nothing.
+
+        Raises:
+            ConfigError: the clouds cannot be used, or their names clash with other oaktrees'.
+        """
+        shared = Shared.at(config.redis, connections=config.threads + 16) if config.redis else None
+        gates = Gates(lambda cloud, region: _gate(config, shared, cloud, region))
+        try:
+            found = OpenStackConfig(config_files=[str(config.clouds)] if config.clouds else None)
+            clouds = Clouds(found, gates.session)
+        except (openstack.exceptions.SDKException, OSError, ValueError) as error:
+            raise ConfigError(f"{config.clouds or 'clouds.yaml'}: {error}") from error
+        said = config.callers.tokens
+        logins = Logins(clouds, remember=said.remember if said else 0, timeout=config.timeout)
+        threads = ThreadPoolExecutor(config.threads, thread_name_prefix="cloud")
+        watch = config.watch
+        pace = Pace(watch.interval, watch.longest, watch.patience, config.timeout)
+        # Workers that share nothing have nothing to share a poll by: each polls for its own watchers. What lists have for lifetimes does
+        # not count here: one that is shorter than the interval would have a poll renewed between two polls.
+        polled = Cache(Lifetimes(fresh=watch.interval, stale=0.0, largest=_POLLED), shared) if shared else None
+        watches = Watches(threads, pace, cache=polled)
+        creates = Creates(Means(_records(config), threads, watched(watches), config.timeout, config.operations.settle))
+        return cls(
+            kinds=Kinds(),
+            gates=gates,
+            clouds=clouds,
+            logins=logins,
+            authenticate=Authentication(config, clouds, logins),
+            sites=Sites(config.oaktrees, timeout=config.timeout),
+            threads=threads,
+            cache=_cache(config, shared) if config.cache else None,
+            watches=watches,
+            creates=creates,
+            uploads=Uploads(creates, Uploading(config.uploads.folder, config.uploads.largest, config.uploads.at_once)),
+        )
+
+    async def close(self, grace: float) -> None:
+        """End what goes on, within `grace` seconds."""
+        await self.creates.stop(grace)
+        await self.sites.close()
+        self.logins.close()
+        if self.cache is not None:
+            self.cache.close()
+        self.threads.shutdown(wait=False, cancel_futures=True)
+        with contextlib.suppress(OSError):
+            self.gates.close()
+
+
+def _gate(config: Config, shared: Shared | None, cloud: str, region: str) -> Gate:
+    return Gate(cloud, region, Breaker(cloud, region), _limiter(config, shared, cloud, region))
+
+
+def _limiter(config: Config, shared: Shared | None, cloud: str, region: str) -> Limiter:
+    said = config.limits.of(cloud, region)
+    if said is None:
+        return Unlimited()
+    if shared is None:
+        return LocalLimiter(said.rate / config.workers, said.burst)
+    return RedisLimiter(shared, said.rate, said.burst, workers=config.workers)
+
+
+def _cache(config: Config, shared: Shared | None) -> Cache:
+    said = config.cache
+    if said is None:
+        return Cache(None, shared)
+    return Cache(Lifetimes(fresh=said.fresh, stale=said.stale, largest=said.largest, memory=said.memory), shared)
+
+
+def _records(config: Config) -> Operations:
+    said = config.operations
+    if said.database.startswith("sqlite:///"):
+        Path(said.database.removeprefix("sqlite:///")).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return Operations(said.database, lease=said.lease, keep=said.keep)

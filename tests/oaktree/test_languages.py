@@ -1,0 +1,158 @@
+"""Clients in other languages: made from the definitions, built, and run against a server."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.oaktree.answering import Oaktree, Web, running
+from tools import clients
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "clients/javascript"
+
+
+@pytest.fixture
+def oaktree(tmp_path: Path) -> Iterator[Oaktree]:
+    """An oaktree."""
+    with running(Oaktree(tmp_path)) as server:
+        yield server
+
+
+def run(*command: str | Path, cwd: Path | None = None, limit: int = 300) -> subprocess.CompletedProcess[str]:
+    """Run a program that must succeed."""
+    assert shutil.which(command[0]), f"{command[0]} is missing: make install"
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=limit)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder where programs can import the JavaScript package, made and built from the definitions."""
+    folder = tmp_path_factory.mktemp("javascript")
+    built = folder / "node_modules/openstackoid-oaktree"
+    shutil.copytree(PACKAGE, built, ignore=shutil.ignore_patterns("node_modules", "gen", "dist"))
+    assert (PACKAGE / "node_modules").exists(), "npm's packages are missing: make install"
+    (built / "node_modules").symlink_to(PACKAGE / "node_modules")
+    clients.generate("javascript", built / "src/gen")
+    run(built / "node_modules/.bin/tsc", "-p", built)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example in C++, built."""
+    folder = tmp_path_factory.mktemp("cpp")
+    clients.generate("cpp", folder / "generated")
+    variables = (f"GENERATED={folder / 'generated'}", f"BUILD={folder / 'built'}", "CXXFLAGS=-O0")
+    run("make", "-s", "-j2", "-C", ROOT / "examples/oaktree/cpp", *variables)
+    return folder / "built/list-servers"
+
+
+def check_listing(done: subprocess.CompletedProcess[str]) -> None:
+    assert done.stdout == "one web-one ACTIVE\ntwo web-two ACTIVE\n"
+    assert done.stderr == "dead: no answer\n"
+
+
+def test_cpp_lists_servers_of_everywhere(oaktree: Oaktree, program: Path) -> None:
+    check_listing(run(program, oaktree.target))
+
+
+def test_python_lists_servers_of_everywhere(oaktree: Oaktree) -> None:
+    check_listing(run(sys.executable, ROOT / "examples/oaktree/list_servers.py", oaktree.target))
+
+
+def test_javascript_lists_servers_of_everywhere(oaktree: Oaktree, package: Path) -> None:
+    shutil.copy(ROOT / "examples/oaktree/list-servers.mjs", package)
+    check_listing(run("node", "list-servers.mjs", oaktree.target, cwd=package))
+
+
+def test_javascript_has_messages_credentials_and_rest(oaktree: Oaktree, package: Path) -> None:
+    with running(Web()) as api, running(Web()) as elsewhere:
+        oaktree.clouds.root_url = f"{api.url}/compute/v2.1/"
+        root = "/compute/v2.1"
+        api.moved = {
+            f"{root}/a": (302, f"{root}/b"),
+            f"{root}/b": (307, f"{elsewhere.url}/c"),
+            f"{root}/endless": (302, f"{root}/endless"),
+        }
+        elsewhere.moved = {"/c": (302, f"{api.url}/d")}
+        shutil.copy(ROOT / "tests/oaktree/javascript/client.mjs", package)
+        where = (oaktree.target, oaktree.socket, oaktree.secure, oaktree.authority, *oaktree.certificate)
+        found = json.loads(run("node", "client.mjs", *where, cwd=package).stdout)
+    assert found["server"] == {
+        "name": "web-one",
+        "progress": str(2**53 + 1),
+        "addresses": {"net": [{"addr": "192.0.2.1", "version": 4}]},
+        "absent": True,
+    }
+    assert found["malformed"] == "options.query: malformed"
+    assert found["image"] == {"name": "tiny", "size": "30"}
+    assert oaktree.heard == 3 * [("x-oaktree-application-credential", "one ab12 s%C3%A9cret%20word%2C")]
+    assert "certificate" in found["unproved"]
+    assert "without TLS" in found["network"]
+    assert (found["ok"], found["posted"], found["manual"]) == (True, 302, 302)
+    assert "redirects" in found["endless"]
+    assert "below" in found["url"]
+    # One token for all of them, and it stays at home.
+    assert oaktree.clouds.given == 1
+    assert api.seen[0][1] == f"{root}/servers/detail?limit=1"
+    assert [headers.get("x-auth-token") for _, path, headers in api.seen if path != "/d"] == ["token-1"] * (
+        len(api.seen) - 1
+    )
+    [(_, _, headers)] = [seen for seen in api.seen if seen[1] == f"{root}/b"]
+    assert headers["openstack-api-version"] == "compute 2.1"
+    [(_, _, headers)] = elsewhere.seen
+    assert headers["x-mine"] == "kept"
+    assert not {"x-auth-token", "authorization", "cookie"} & headers.keys()
+
+
+def test_javascript_renews_a_token_that_ends(oaktree: Oaktree, package: Path) -> None:
+    (package / "renew.mjs").write_text(
+        'import { client, connect, rest } from "openstackoid-oaktree";\n'
+        'import { CloudService } from "openstackoid-oaktree/v1/cloud_pb";\n'
+        "const clouds = client(CloudService, connect(process.argv[2], { plain: true }));\n"
+        'const get = rest(clouds, { cloud: "one" }, "compute");\n'
+        'await get("servers").catch(() => undefined);\n'
+        'await get("servers");\nawait Promise.all([get("servers"), get("servers")]);\nprocess.exit(0);\n'
+    )
+    with running(Web()) as api:
+        oaktree.clouds.root_url = api.url
+        oaktree.clouds.lasts = 30
+        run("node", "renew.mjs", oaktree.target, cwd=package)
+    tokens = [headers["x-auth-token"] for _, _, headers in api.seen]
+    assert tokens == ["token-1", "token-2", "token-3", "token-3"]
+
+
+@pytest.mark.parametrize(
+    ("language", "file", "said"),
+    [
+        ("cpp", "oaktree/v1/compute.grpc.pb.h", "namespace oaktree"),
+        ("go", "openstackoid/oaktree/v1/compute_grpc.pb.go", "package oaktreev1"),
+        ("java", "org/openstackoid/oaktree/v1/Server.java", "package org.openstackoid.oaktree.v1;"),
+        ("javascript", "oaktree/v1/compute_pb.ts", "export const ComputeService"),
+        ("ruby", "oaktree/v1/compute_services_pb.rb", "module Oaktree"),
+    ],
+)
+def test_code_is_made_for_every_language(tmp_path: Path, language: str, file: str, said: str) -> None:
+    made = clients.generate(language, tmp_path / "made")
+    assert said in (made / file).read_text()
+    assert {case[0] for case in _cases()} == clients.LANGUAGES.keys()
+
+
+def _cases() -> list[tuple[str, str, str]]:
+    [mark] = [m for m in test_code_is_made_for_every_language.pytestmark if m.name == "parametrize"]  # type: ignore[attr-defined]
+    return list(mark.args[1])
+
+
+def test_a_missing_plugin_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", os.fspath(tmp_path))
+    assert clients.main(["go"]) == 1
+    assert "protoc-gen-go is missing: apt-get install" in capsys.readouterr().err

@@ -1,0 +1,177 @@
+"""Rates: of one process, and of several that share a Redis; counted by a cloud at the wire."""
+
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.oaktree.upstream import RedisServer, redis_server, reply, until, upstream
+
+from openstackoid.oaktree.limits import LONGEST_WAIT, LocalLimiter, RedisLimiter, Unlimited
+from openstackoid.oaktree.shared import AwayError, Shared
+
+WORKERS = 4
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    now = 50.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RedisServer]:
+    with redis_server() as made:
+        yield made
+
+
+def most_in_window(times: list[float], seconds: float) -> int:
+    times = sorted(times)
+    first = most = 0
+    for last, at in enumerate(times):
+        while at - times[first] > seconds:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
+
+
+@given(
+    st.floats(0.1, 1000),
+    st.integers(1, 20),
+    st.lists(st.floats(0, 3), min_size=1, max_size=100),
+    st.floats(0.001, 5),
+)
+def test_no_window_holds_more_than_its_rate_and_burst(
+    rate: float, burst: int, pauses: list[float], window: float
+) -> None:
+    clock = Clock()
+    limiter = LocalLimiter(rate, burst, late=0, clock=clock)
+    sent = []
+    for pause in pauses:
+        clock.now += pause / rate
+        wait = limiter.reserve("a")
+        if wait <= LONGEST_WAIT:
+            sent.append(clock.now + wait)
+    assert most_in_window(sent, window) <= window * rate + burst + 1e-6
+
+
+def test_a_burst_goes_at_once_and_then_one_each_interval() -> None:
+    clock = Clock()
+    limiter = LocalLimiter(2, 3, late=0, clock=clock)
+    assert [limiter.reserve("a") for _ in range(5)] == [0, 0, 0, 0.5, 1]
+    assert limiter.reserve("b") == 0
+    clock.now += 100
+    assert [limiter.reserve("a") for _ in range(4)] == [0, 0, 0, 0.5]
+
+
+def test_what_may_be_late_is_kept_back_from_the_burst() -> None:
+    limiter = LocalLimiter(10, 5, late=0.3, clock=Clock())
+    assert [limiter.reserve("a") for _ in range(3)] == pytest.approx([0, 0, 0.1])
+    assert [LocalLimiter(10, 1, late=0.3, clock=Clock()).reserve("a") for _ in range(2)] == [0, 0]
+
+
+def test_who_cannot_wait_takes_no_slot() -> None:
+    limiter = LocalLimiter(1, 1, late=0, clock=Clock())
+    assert limiter.reserve("a") == 0
+    for _ in range(100):
+        assert limiter.reserve("a", 0.5) == 1
+    assert limiter.reserve("a") == 1
+
+
+def test_nobody_waits_more_than_a_minute() -> None:
+    limiter = LocalLimiter(1, 1, late=0, clock=Clock())
+    waits = [limiter.reserve("a") for _ in range(100)]
+    assert [each for each in waits if each <= LONGEST_WAIT] == list(range(61))
+    assert set(waits[61:]) == {61}
+
+
+def test_keys_that_are_over_are_forgotten() -> None:
+    clock = Clock()
+    limiter = LocalLimiter(1, 1, late=0, clock=clock)
+    for number in range(30_000):
+        clock.now += 0.01
+        limiter.reserve(str(number))
+    assert len(limiter._next) <= 10_001
+
+
+@pytest.mark.parametrize(("rate", "burst"), [(0, 1), (-1, 1), (1, 0), (math.nan, 1)])
+def test_limits_that_mean_nothing_are_refused(rate: float, burst: int) -> None:
+    with pytest.raises(ValueError, match="expected a rate above 0"):
+        LocalLimiter(rate, burst)
+
+
+def test_no_limit_is_no_wait() -> None:
+    assert Unlimited().reserve("a") == 0
+
+
+def test_redis_keeps_one_count_for_all_with_an_end(server: RedisServer) -> None:
+    one, two = (RedisLimiter(Shared.at(server.url), 0.5, 2, late=0) for _ in range(2))
+    assert [one.reserve("x/R"), two.reserve("x/R")] == [0, 0]
+    assert 1 < one.reserve("x/R", 0.5) <= 2  # not reserved
+    assert 1 < two.reserve("x/R") <= 2
+    assert 2 < one.reserve("x/R") <= 4
+    assert one.reserve("y/R") == 0
+    left = redis.Redis.from_url(server.url).pttl("oaktree:rate:x/R")
+    assert isinstance(left, int)
+    assert 0 < left < 20_000
+
+
+def test_a_clock_of_redis_that_was_set_back_stops_nothing(server: RedisServer) -> None:
+    client = redis.Redis.from_url(server.url)
+    client.set("oaktree:rate:back/R", "99999999999999999")
+    assert RedisLimiter(Shared.at(server.url), 10).reserve("back/R") == 0
+
+
+def test_without_redis_each_worker_keeps_to_its_part_and_goes_back_when_it_is_there() -> None:
+    with redis_server() as own:
+        shared = Shared.at(own.url, pause=0.05)
+        limiter = RedisLimiter(shared, 4, 8, late=0, workers=4)
+        assert limiter.reserve("x/R") == 0
+        own.stop()
+        waits = [limiter.reserve("x/R") for _ in range(3)]
+        assert waits[:2] == [0, 0]
+        assert 0 < waits[2] <= 1
+        with pytest.raises(AwayError):
+            shared.ask(shared.redis.ping)
+        own.start()
+        until(lambda: not shared.away and limiter.reserve("z/R") == 0 and not shared.away)
+        assert redis.Redis.from_url(own.url).exists("oaktree:rate:z/R")
+
+
+def test_a_redis_that_says_nonsense_is_as_one_that_is_away(server: RedisServer) -> None:
+    redis.Redis.from_url(server.url).lpush("oaktree:rate:list/R", "x")
+    shared = Shared.at(server.url)
+    assert RedisLimiter(shared, 1).reserve("list/R") == 0
+    assert shared.away
+
+
+def test_the_rate_is_never_exceeded_over_four_workers(server: RedisServer) -> None:
+    rate, burst = 100, 20
+    with upstream(lambda *_: reply(200)) as cloud:
+        given = {"redis": server.url, "url": cloud.url, "rate": rate, "burst": burst, "workers": WORKERS}
+        command = [sys.executable, str(Path(__file__).with_name("counting.py"))]
+        workers = [
+            subprocess.Popen(
+                [*command, json.dumps(given | {"seconds": 3, "threads": 6})], stdin=subprocess.PIPE, text=True
+            )
+            for _ in range(WORKERS)
+        ]
+        for each in workers:
+            assert each.stdin is not None
+            each.stdin.write("\n")
+            each.stdin.flush()
+        assert [each.wait(60) for each in workers] == [0] * WORKERS
+        times = [each.at for each in cloud.seen]
+    spans = {seconds: most_in_window(times, seconds) for seconds in (0.1, 0.25, 0.5, 1, 2)}
+    assert {seconds: most for seconds, most in spans.items() if most > rate * seconds + burst} == {}
+    # Without a limit 24 threads send far more; a limiter that lets nothing through would pass the line above.
+    assert len(times) > 100

@@ -1,0 +1,193 @@
+"""openstacksdk itself through a gate: what it makes of deadlines, breakers, rubbish and retries."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from google.rpc import status_pb2
+from keystoneauth1.identity import Password
+from openstack import connection
+from openstack.config import cloud_region, defaults
+from tests.oaktree.upstream import TOKEN, Seen, Upstream, reply, upstream, wait_for_end
+
+from openstackoid.oaktree import errors
+from openstackoid.oaktree.breaker import Breaker, Patience
+from openstackoid.oaktree.calls import Call, run
+from openstackoid.oaktree.sessions import Gates
+from openstackoid.oaktree.transport import Gate
+
+# openstacksdk calls itself in ways that it warns of.
+pytestmark = pytest.mark.filterwarnings("ignore::openstack.warnings.RemovedInSDK50Warning")
+
+Answer = Callable[[Seen, socket.socket], bytes | None]
+
+
+@dataclass
+class Cloud:
+    """Keystone, nova and glance, as far as a list needs them; `answers` replaces some, by the start of their paths."""
+
+    answers: dict[str, Answer] = field(default_factory=dict)
+    upstream: Upstream | None = None
+
+    def __call__(self, seen: Seen, sock: socket.socket) -> bytes | None:
+        url = self.url
+        for path, answer in self.answers.items():
+            if seen.target.startswith(path):
+                return answer(seen, sock)
+        if seen.target == "/v3/auth/tokens":
+            catalog = [
+                {"type": kind, "id": kind, "name": kind, "endpoints": [endpoint(f"{url}{path}")]}
+                for kind, path in (("identity", "/v3"), ("compute", "/compute/v2.1"), ("image", "/image"))
+            ]
+            token = {
+                "user": {"id": "u", "name": "u", "domain": {"id": "d", "name": "d"}},
+                "project": {"id": "p", "name": "p", "domain": {"id": "d", "name": "d"}},
+                "issued_at": "2020-01-01T00:00:00.000000Z",
+                "expires_at": "2999-01-01T00:00:00.000000Z",
+                "methods": ["password"],
+                "roles": [],
+                "catalog": catalog,
+            }
+            return reply(201, {"token": token}, {"X-Subject-Token": TOKEN})
+        if seen.target in {"/v3", "/v3/"}:
+            links = [{"rel": "self", "href": f"{url}/v3/"}]
+            return reply(200, {"version": {"id": "v3.14", "status": "stable", "links": links}})
+        if seen.target in {"/compute/v2.1", "/compute/v2.1/"}:
+            links = [{"rel": "self", "href": f"{url}/compute/v2.1/"}]
+            version = {"id": "v2.1", "status": "CURRENT", "version": "2.96", "min_version": "2.1", "links": links}
+            return reply(200, {"version": version})
+        if seen.target in {"/image", "/image/"}:
+            links = [{"rel": "self", "href": f"{url}/image/v2/"}]
+            return reply(300, {"versions": [{"id": "v2.9", "status": "CURRENT", "links": links}]})
+        if seen.target.startswith("/compute/v2.1/servers/detail"):
+            return reply(200, {"servers": [{"id": "s", "name": "one"}]})
+        return reply(404, {"error": {"message": f"nothing at {seen.target}"}})
+
+    @property
+    def url(self) -> str:
+        assert self.upstream is not None
+        return self.upstream.url
+
+    def asked(self, path: str) -> int:
+        assert self.upstream is not None
+        return sum(each.target.startswith(path) for each in self.upstream.seen)
+
+
+def endpoint(url: str) -> dict[str, str]:
+    return {"id": url, "interface": "public", "region": "R", "region_id": "R", "url": url}
+
+
+@pytest.fixture
+def cloud() -> Iterator[Cloud]:
+    made = Cloud()
+    with upstream(made) as made.upstream:
+        yield made
+
+
+def connect(cloud: Cloud, **options: Any) -> connection.Connection:
+    patience = Patience(patience=0.2)
+    gates = Gates(lambda name, region: Gate(name, region, Breaker(name, region, patience), **options))
+    auth = Password(
+        f"{cloud.url}/v3", username="u", password="p", user_domain_id="d", project_name="p", project_domain_id="d"
+    )
+    through = gates.session("one", "R", auth=auth)
+    return connection.Connection(config=cloud_region.CloudRegion("one", "R", defaults.get_defaults(), session=through))
+
+
+def servers(made: connection.Connection, seconds: float = 60) -> Any:
+    return run(Call(time.monotonic() + seconds), lambda: list(made.compute.servers()))
+
+
+def told(error: BaseException) -> tuple[str, status_pb2.Status]:
+    status = errors.status(error, cloud="one", region="R", service="compute")
+    return errors.reason(status), status
+
+
+def hang(seen: Seen, sock: socket.socket) -> None:
+    wait_for_end(seen, sock)
+
+
+def test_openstacksdk_lists_through_a_gate(cloud: Cloud) -> None:
+    (server,) = servers(connect(cloud))
+    assert server.name == "one"
+
+
+@pytest.mark.parametrize("dead", ["/v3/auth", "/compute/v2.1", "/compute/v2.1/servers"])
+def test_a_service_that_hangs_costs_its_timeout_once_and_says_so(cloud: Cloud, dead: str) -> None:
+    cloud.answers[dead] = hang
+    made = connect(cloud, read_timeout=0.3)
+    reasons = []
+    for _ in range(2):
+        with pytest.raises(Exception) as caught:  # noqa: PT011 - whichever openstacksdk makes of it
+            servers(made)
+        reasons.append(told(caught.value)[0])
+    assert reasons in (["CLOUD_TIMEOUT", "CLOUD_LEFT_ALONE"], ["CLOUD_LEFT_ALONE", "CLOUD_LEFT_ALONE"])
+    before = cloud.asked("/")
+    with pytest.raises(errors.LeftAloneError):
+        servers(made)
+    assert cloud.asked("/") == before
+
+
+@pytest.mark.parametrize("hanging", ["/v3/auth", "/compute/v2.1", "/compute/v2.1/servers"])
+def test_the_callers_deadline_ends_openstacksdk_wherever_it_is(cloud: Cloud, hanging: str) -> None:
+    cloud.answers[hanging] = hang
+    with pytest.raises(errors.CallDeadlineError):
+        servers(connect(cloud), 0.3)
+
+
+def rubbish(seen: Seen, sock: socket.socket) -> bytes:
+    return reply(200, b"{rubbish", {"Content-Type": "application/json"})
+
+
+@pytest.mark.parametrize("path", ["/v3/auth", "/compute/v2.1/servers"])
+def test_rubbish_is_called_rubbish(cloud: Cloud, path: str) -> None:
+    cloud.answers[path] = rubbish
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - whichever openstacksdk makes of it
+        servers(connect(cloud))
+    reason, status = told(caught.value)
+    assert reason == "CLOUD_ANSWER_INVALID"
+    assert TOKEN not in status.SerializeToString().decode("latin-1")
+
+
+def test_an_answer_that_is_too_large_ends_a_list(cloud: Cloud) -> None:
+    cloud.answers["/compute/v2.1/servers"] = lambda *_: reply(200, {"servers": [{"id": "x" * 100_000}]})
+    with pytest.raises(errors.AnswerTooLargeError):
+        servers(connect(cloud, largest_answer=50_000))
+
+
+def test_wrong_credentials_are_the_callers(cloud: Cloud) -> None:
+    cloud.answers["/v3/auth"] = lambda *_: reply(401, {"error": {"message": "wrong", "code": 401}})
+    made = connect(cloud)
+    for _ in range(3):
+        with pytest.raises(Exception) as caught:  # noqa: PT011 - whichever openstacksdk makes of it
+            servers(made)
+        assert told(caught.value)[0] == "CLOUD_UNAUTHENTICATED"
+
+
+def test_openstacksdks_own_retries_wait_no_longer_than_the_call(cloud: Cloud) -> None:
+    # openstack/config/defaults.json: five for images. keystoneauth would sleep as long as the cloud says.
+    cloud.answers["/image/v2/images"] = lambda *_: reply(503, b"", {"Retry-After": "3000"})
+    made = connect(cloud)
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - whichever openstacksdk makes of it
+        run(Call(time.monotonic() + 30), lambda: list(made.image.images()))
+    reason, status = told(caught.value)
+    assert reason == "CLOUD_UNAVAILABLE"
+    assert cloud.asked("/image/v2/images") == 1
+    assert any(each.type_url.endswith("RetryInfo") for each in status.details)
+
+
+def test_a_service_that_the_cloud_lacks_is_missing(cloud: Cloud) -> None:
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - whichever openstacksdk makes of it
+        run(Call(), lambda: list(connect(cloud).orchestration.stacks()))
+    assert told(caught.value)[0] == "SERVICE_MISSING"
+
+
+def test_no_token_goes_where_a_cloud_redirects(cloud: Cloud) -> None:
+    with upstream(lambda *_: reply(200, {"servers": []})) as elsewhere:
+        cloud.answers["/compute/v2.1/servers"] = lambda *_: reply(302, b"", {"Location": f"{elsewhere.url}/servers"})
+        with pytest.raises(errors.RedirectError):
+            servers(connect(cloud))
+        assert elsewhere.seen == []

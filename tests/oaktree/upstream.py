@@ -1,0 +1,176 @@
+"""What these tests stand on: clouds at the wire, byte by byte, and Redis servers of their own."""
+
+import contextlib
+import json
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import redis as redis_client
+
+T = TypeVar("T")
+
+TOKEN: Final = "gAAAAABmarker-of-a-token-that-must-not-be-seen"
+
+
+def until(what: Callable[[], T], seconds: float = 20.0) -> T:
+    """The first true answer, or an AssertionError."""
+    end = time.monotonic() + seconds
+    while True:
+        if answer := what():
+            return answer
+        assert time.monotonic() < end, f"not within {seconds} s"
+        time.sleep(0.005)
+
+
+@dataclass
+class Seen:
+    """A request as the cloud saw it."""
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    connection: int
+    body: bytes = b""
+    at: float = field(default_factory=time.monotonic)
+
+
+# What a cloud does with a request: bytes to send (and go on with the connection), or None after it has dealt with the socket itself.
+Handler = Callable[[Seen, socket.socket], bytes | None]
+
+
+def reply(status: int, body: Any = b"", headers: dict[str, str] | None = None) -> bytes:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    kind = {} if isinstance(body, bytes) else {"Content-Type": "application/json"}
+    lines = {"Content-Length": str(len(data)), **kind, **(headers or {})}
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    return f"HTTP/1.1 {status} X\r\n{head}\r\n".encode() + data
+
+
+class Upstream:
+    """A cloud on a loopback port."""
+
+    def __init__(
+        self, handler: Handler, *, port: int = 0, wrap: Callable[[socket.socket], socket.socket] | None = None
+    ) -> None:
+        self.handler = handler
+        self.seen: list[Seen] = []
+        self.closed: list[int] = []  # connections that the client has ended
+        self._wrap = wrap
+        self._server = socket.create_server(("127.0.0.1", port), backlog=256)
+        self._open: set[socket.socket] = set()
+        self.port: int = self._server.getsockname()[1]
+        self._count = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self._wrap else 'http'}://127.0.0.1:{self.port}"
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        for each in list(self._open):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                sock, _ = self._server.accept()
+            except OSError:
+                return
+            self._count += 1
+            self._open.add(sock)
+            threading.Thread(target=self._serve, args=(sock, self._count), daemon=True).start()
+
+    def _serve(self, sock: socket.socket, number: int) -> None:
+        with contextlib.suppress(OSError), sock:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._wrap:
+                sock = self._wrap(sock)
+            reader = sock.makefile("rb")
+            while line := reader.readline():
+                method, target, _ = line.decode().split()
+                headers = {}
+                while line := reader.readline().strip():
+                    name, _, value = line.decode().partition(":")
+                    headers[name.lower()] = value.strip()
+                seen = Seen(method, target, headers, number)
+                seen.body = reader.read(int(headers.get("content-length", 0)))
+                self.seen.append(seen)
+                answer = self.handler(seen, sock)
+                if answer is None:
+                    break
+                sock.sendall(answer)
+        self.closed.append(number)
+
+
+def wait_for_end(seen: Seen, sock: socket.socket) -> None:
+    """Answer nothing; go on when the client has ended the connection."""
+    with contextlib.suppress(OSError):
+        while sock.recv(4096):
+            pass
+
+
+@contextlib.contextmanager
+def upstream(handler: Handler, **options: Any) -> Iterator[Upstream]:
+    made = Upstream(handler, **options)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port: int = sock.getsockname()[1]
+        return port
+
+
+class RedisServer:
+    """A Redis on a Unix socket in a folder of its own, that can be stopped and started."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = f"unix://{folder}/redis.sock"
+
+    def start(self) -> None:
+        program = shutil.which("redis-server") or "/usr/bin/redis-server"
+        options = ["--port", "0", "--unixsocket", f"{self._folder}/redis.sock", "--save", "", "--appendonly", "no"]
+        self._process = subprocess.Popen(
+            [program, *options, "--dir", str(self._folder)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        until(self._answers)
+
+    def _answers(self) -> bool:
+        client = redis_client.Redis.from_url(self.url)
+        with contextlib.suppress(redis_client.RedisError), contextlib.closing(client):
+            return bool(client.ping())
+        return False
+
+    def stop(self) -> None:
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+@contextlib.contextmanager
+def redis_server() -> Iterator[RedisServer]:
+    with tempfile.TemporaryDirectory(prefix="oaktree-redis-") as folder:
+        server = RedisServer(Path(folder))
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
