@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from tests.haproxy.test_traps import everywhere, fresh, parsed
 from tests.haproxy.world import Authority, World, marked, names
 
 from openstackoid.haproxy import maps
+
+REQUEST_ID = re.compile(r"req-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def learn(world: World, cloud: str, token: str, headers: dict[str, str] | None = None) -> dict[str, str]:
@@ -39,6 +42,24 @@ def straight(world: World, headers: dict[str, str], token: str, path: str | None
     return path
 
 
+def test_each_request_has_an_id_of_its_own(world: World) -> None:
+    mine = world.one.keystone.issue("alice", "member", "reader")
+    headers = learn(world, "CloudBare", mine)
+    paths = [fresh() for _ in range(20)]
+    head = ["Host: x", f"X-Auth-Token: {mine}", f"X-Scope: {headers['X-Scope']}"]
+    # On one connection, and each on its own.
+    requests = [
+        "\r\n".join([f"GET {path} HTTP/1.1", *head, *(["Connection: close"] * (path == paths[9])), "", ""])
+        for path in paths
+    ]
+    raw(world.one.url("image"), "".join(requests[:10]).encode())
+    for path in paths[10:]:
+        ask(world.one.url("image"), path, headers, token=mine)
+    found = {world.bare.seen(f"/image{path}").get("X-Openstack-Request-Id") or "" for path in paths}
+    assert len(found) == 20
+    assert all(REQUEST_ID.fullmatch(each) for each in found)
+
+
 def test_what_goes_straight_to_another_owner(world: World) -> None:
     mine = world.one.keystone.issue("alice", "member", "reader")
     headers = learn(world, "CloudBare", mine)
@@ -57,7 +78,7 @@ def test_what_goes_straight_to_another_owner(world: World) -> None:
     assert "gAAAAAmarker" not in repr(seen)
     assert seen.get("X-Openstackoid-Hops") == "CloudOne"
     assert seen.get("Host") == f"127.0.0.1:{world.bare.port}"
-    assert (seen.get("X-Openstack-Request-Id") or "").startswith("req-")
+    assert REQUEST_ID.fullmatch(seen.get("X-Openstack-Request-Id") or "")
     said = payload(seen.get("X-Auth-Token") or "")
     assert (said["iss"], said["aud"], said["sub"], said["roles"]) == (
         "CloudOne",

@@ -158,8 +158,9 @@ def rewritten(plan: Plan, *, passes: bool) -> Iterator[str]:
         yield f"  http-request set-header X-Auth-Token %[var(txn.learned),bytes({maps.HEAD})]"
     yield f"  http-request set-header X-Openstackoid-Hops {plan.cloud}"
     yield "  http-request set-var(sess.id) uuid(),bytes(0,24) if !{ var(sess.id) -m found }"
+    # `concat()` makes text of the number: `bytes` would take its bytes in memory.
     yield (
-        "  http-request set-header X-Openstack-Request-Id req-%[var(sess.id)]%[date(0,us),bytes(4,12)] "
+        "  http-request set-header X-Openstack-Request-Id req-%[var(sess.id)]%[date(0,us),concat(),bytes(4,12)] "
         "if !{ req.fhdr(x-openstack-request-id) -m found }"
     )
     if plan.log:
