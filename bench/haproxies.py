@@ -1,24 +1,18 @@
 """HAProxy for the benchmark: as `openstackoid haproxy render` has it, and plain, as an operator without OpenStackoïd runs it."""
 
-import datetime as dt
-import ipaddress
 import os
 import shutil
 import socket
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
-
 from bench.stage import Process
 from openstackoid.haproxy.plan import ADMIN, CONFIGURATION
+from openstackoid.lab import certificates
 
 _LONGEST: Final = 80  # characters of a folder: sockets have 107, and HAProxy makes them under a longer name first
 
@@ -158,34 +152,13 @@ class Authority:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "the benchmark's authority")])
+        self._now = datetime.now(UTC)
         self.file = folder / "ca.crt"
-        made = self._begun(self._name, self._key).add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
-        self.file.write_bytes(made.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM))
+        self._signer = certificates.authority(self.file, folder / "ca.key", self._now)
 
     def pair(self, name: str) -> dict[str, str]:
         """PEM files for a DNS name, as in a `tls` section; and `both` in one, as HAProxy reads them."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        home = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-        names = x509.SubjectAlternativeName([x509.DNSName(name), home])
-        made = self._begun(subject, key).add_extension(names, critical=False)
-        certificate = made.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
-        private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        files = {"certificate": certificate, "key": private, "both": certificate + private}
-        for kind, content in files.items():
-            (self._folder / f"{name}.{kind}.pem").write_bytes(content)
-        return {kind: str(self._folder / f"{name}.{kind}.pem") for kind in files}
-
-    def _begun(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-        now = dt.datetime.now(dt.UTC)
-        return (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self._name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - dt.timedelta(days=1))
-            .not_valid_after(now + dt.timedelta(days=2))
-        )
+        files = {kind: self._folder / f"{name}.{kind}.pem" for kind in ("certificate", "key", "both")}
+        certificates.ensure(files["certificate"], files["key"], self._signer, name, "127.0.0.1", self._now)
+        files["both"].write_bytes(files["certificate"].read_bytes() + files["key"].read_bytes())
+        return {kind: str(file) for kind, file in files.items()}

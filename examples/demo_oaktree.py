@@ -95,7 +95,8 @@ def story(demo: Demo) -> None:
     for cloud in CLOUDS:
         wait = " --wait" if cloud == CLOUDS[0] else ""
         demo.show(
-            f"{CALL} create server --location {cloud} --set name=oaktree-vm --set networks=auto \\\n"
+            f"{CALL} create server --location {cloud} --set name=oaktree-vm \\\n"
+            f"    --set 'networks:=[{{\"uuid\": \"'$({CALL} get network private --location {cloud} -c id -f value)'\"}}]' \\\n"
             f"    --set image_id=$({CALL} get image oaktree-demo --location {cloud} -c id -f value) \\\n"
             f"    --set flavor_id=$({CALL} get flavor m1.tiny --location {cloud} -c id -f value){wait}"
         )

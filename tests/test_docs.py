@@ -20,9 +20,9 @@ PAGES: Final = sorted(
 _FENCED: Final = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _LINK: Final = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING: Final = re.compile(r"^#+ (.+)$", re.MULTILINE)
-_COMMAND: Final = re.compile(
-    r"\b(lab (?:up|status|env|logs|down|reset)|gateway check|gateway|oaktree serve|oaktree call operation [a-z]+|oaktree call [a-z]+)\b([^`\n)|]*)"
-)
+_COMMAND: Final = re.compile(r"\b(lab (?:up|status|env|logs|down|reset)|gateway check|gateway)\b([^`\n)]*)")
+# Queries have backticks of their own.
+_OAKTREE: Final = re.compile(r"\boaktree (serve|call operation [a-z]+|call [a-z]+)\b([^\n)|]*)")
 _OPTION: Final = re.compile(r"(?<!\S)\[?(--?[a-z][a-z-]*)")
 
 
@@ -63,6 +63,8 @@ def test_options_in_the_pages_exist(capsys: pytest.CaptureFixture[str]) -> None:
         for line in code(page):
             for command, rest in _COMMAND.findall(line) if re.search(r"openstackoid |^lab ", line) else ():
                 seen |= {(command, option) for option in _OPTION.findall(rest)}
+            for command, rest in _OAKTREE.findall(line):
+                seen |= {(f"oaktree {command}", option) for option in _OPTION.findall(rest)}
     assert ("lab up", "--cloud") in seen
     assert ("gateway", "--config") in seen
     assert {("oaktree serve", "--clouds"), ("oaktree call list", "--sort")} <= seen

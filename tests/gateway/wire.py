@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -283,7 +283,9 @@ def everything(connection: socket.socket) -> bytes:
 class Gateway:
     """`openstackoid gateway` in a process of its own."""
 
-    def __init__(self, folder: Path, config: dict[str, Any], *options: str) -> None:
+    def __init__(
+        self, folder: Path, config: dict[str, Any], *options: str, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.file = folder / "gateway.yaml"
@@ -297,7 +299,7 @@ class Gateway:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
-                env=os.environ | {"PYTHONDONTWRITEBYTECODE": ""},
+                env=os.environ | {"PYTHONDONTWRITEBYTECODE": ""} | dict(environment or {}),
             )
 
     def write(self, config: dict[str, Any]) -> None:

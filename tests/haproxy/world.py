@@ -1,7 +1,6 @@
 """Clouds with the real HAProxy in front of their gateways, and upstreams that show at the wire what arrives."""
 
 import contextlib
-import ipaddress
 import os
 import random
 import shutil
@@ -12,20 +11,17 @@ import subprocess
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from tests.gateway.owners import Bare, Owner
 from tests.gateway.wire import Gateway, Seen, Upstream, ask, free_ports, reply, until
 
 from openstackoid.cli import main
 from openstackoid.haproxy.plan import ADMIN, CONFIGURATION, PEERS, TOKENS, WAYS
+from openstackoid.lab import certificates
 
 KINDS = ("identity", "image", "compute", "network", "placement", "block-storage")
 HAPROXY = shutil.which("haproxy", path=os.environ.get("PATH", os.defpath) + ":/usr/local/sbin:/usr/sbin") or "haproxy"
@@ -36,35 +32,15 @@ class Authority:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"the tests' authority {folder.name}")])
         self.file = folder / "ca.crt"
-        made = self._begun(self._name, self._key).add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
-        self.file.write_bytes(made.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM))
+        self._signer = certificates.authority(self.file, folder / "ca.key", datetime.now(UTC))
 
-    def pair(self, name: str, *more: str) -> dict[str, str]:
-        """PEM files of a certificate for a name; as the gateway's `tls` section has them."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        names: list[x509.GeneralName] = [x509.DNSName(name)]
-        names += [x509.IPAddress(ipaddress.ip_address(each)) for each in more]
-        made = self._begun(subject, key).add_extension(x509.SubjectAlternativeName(names), critical=False)
-        certificate, private = self.folder / f"{name}.crt", self.folder / f"{name}.key"
-        certificate.write_bytes(made.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM))
-        private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-        return {"certificate": str(certificate), "key": str(private)}
-
-    def _begun(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-        now = datetime.now(UTC)
-        return (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self._name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=1))
-        )
+    def pair(self, name: str, address: str = "127.0.0.1") -> dict[str, str]:
+        """PEM files of a certificate for a name at an address, of a server or a client; as the gateway's `tls` section has them."""
+        certificate, key = self.folder / f"{name}.crt", self.folder / f"{name}.key"
+        purposes = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
+        certificates.ensure(certificate, key, self._signer, name, address, datetime.now(UTC), purposes=purposes)
+        return {"certificate": str(certificate), "key": str(key)}
 
 
 class Proxy:
@@ -242,9 +218,9 @@ class Secure(Bare):
     def url(self) -> str:
         return f"https://127.0.0.1:{self.port}"
 
-    def show(self, *names: str) -> None:
-        """Show this certificate from now on."""
-        pair = self.signer.pair(*names)
+    def show(self, name: str, address: str) -> None:
+        """Show a certificate for these from now on."""
+        pair = self.signer.pair(name, address)
         self.context.load_cert_chain(pair["certificate"], pair["key"])
 
     def entry(self, allow: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,9 +18,12 @@ from typing import Any
 
 import pytest
 import yaml
+from google.rpc import error_details_pb2
 from tests.oaktree.world import Oaktree, Process, Simulated, port, until
 
+from oaktree.v1.common_pb2 import Summary
 from openstackoid.cli import main
+from openstackoid.oaktree.call import told
 
 PROGRAM = (sys.executable, "-m", "openstackoid", "oaktree")
 
@@ -160,7 +163,7 @@ def test_locations_can_be_said_in_full(sh: Shell) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "says"),
     [
         (("list", "servers", "--query", "name =="), "--query: expected a JMESPath"),
         (("list", "servers", "--filter", "colour=red"), "--filter colour: no attribute of compute.server"),
@@ -183,10 +186,10 @@ def test_locations_can_be_said_in_full(sh: Shell) -> None:
         (("upload", "/nowhere", "--name", "x", "--disk-format", "raw"), "/nowhere: No such file"),
     ],
 )  # fmt: skip
-def test_what_was_asked_wrongly_is_told_in_the_words_of_the_command_line(sh: Shell, words: tuple[str, ...], told: str) -> None:  # fmt: skip
+def test_what_was_asked_wrongly_is_told_in_the_words_of_the_command_line(sh: Shell, words: tuple[str, ...], says: str) -> None:  # fmt: skip
     done = sh.call(*words)
     assert done.returncode == 2
-    assert told in done.stderr
+    assert says in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not done.stdout
 
@@ -216,10 +219,30 @@ def test_a_cloud_that_fails_is_told_with_its_reason_and_the_others_are_shown(ill
     assert ill.call("list", "servers", "--location", "Broken").returncode == 1
 
 
-def test_a_cloud_without_the_service_has_answered(sh: Shell) -> None:
+def test_a_service_that_no_cloud_has_is_told(sh: Shell) -> None:
     done = sh.call("list", "volumes", "--location", "Alpha")
     assert "SERVICE_MISSING" in done.stderr
     assert done.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("reasons", "code"),
+    [
+        (("", ""), 0),
+        (("", "SERVICE_MISSING"), 0),
+        (("", "CLOUD_UNREACHABLE"), 3),
+        (("", "SERVICE_MISSING", "CLOUD_FAILED"), 3),
+        (("CLOUD_FAILED", "SERVICE_MISSING"), 1),
+        ((), 1),
+    ],
+)
+def test_exit_codes_tell_all_from_some_from_none(reasons: tuple[str, ...], code: int) -> None:
+    summary = Summary()
+    for reason in reasons:
+        result = summary.results.add()
+        if reason:
+            result.error.details.add().Pack(error_details_pb2.ErrorInfo(reason=reason))
+    assert told.exit_code(summary) == code
 
 
 def test_an_oaktree_that_is_not_there_is_told_with_what_to_do(sh: Shell, tmp_path: Path) -> None:
@@ -465,18 +488,18 @@ def test_several_workers_serve_one_address(sh: Shell, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "says"),
     [
         (("--clouds", "/nowhere.yaml"), "--clouds: there is no file /nowhere.yaml"),
         (("--config", "/nowhere.yaml"), "/nowhere.yaml: No such file"),
         (("--listen", "everywhere"), "listen: everywhere: expected unix:/PATH"),
         (("--listen", "0.0.0.0:0"), "is public: expected tls"),
-        (("--workers", "2"), "workers: several of them cannot share a Unix socket"),
+        (("--workers", "2"), "workers: several of them can share TCP addresses alone"),
     ],
 )
-def test_what_cannot_be_served_is_refused(words: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+def test_what_cannot_be_served_is_refused(words: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
     assert main(["oaktree", "serve", *words]) == 1
-    assert told in capsys.readouterr().err
+    assert says in capsys.readouterr().err
 
 
 def test_a_call_as_oneself_brings_a_token_of_ones_own_clouds_yaml(tmp_path: Path) -> None:

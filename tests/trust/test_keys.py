@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from joserfc import jws
 from joserfc.jwk import OctKey, OKPKey
-from tests.trust.test_tokens import claims
+from tests.trust.signing import claims
 
 from openstackoid.core.errors import TokenError
 from openstackoid.trust import keys as keyfile

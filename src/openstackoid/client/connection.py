@@ -73,7 +73,7 @@ def scoped(connection: "Connection", scope: "str | Mapping[str, str] | Scope") -
     # `__class__`, so that a subclass stays one, as Connection.connect_as does.
     twin = connection.__class__(config=region)
     if connection._global_request_id:  # noqa: SLF001 - has a setter only
-        twin.set_global_request_id(connection._global_request_id)  # noqa: SLF001
+        twin.set_global_request_id(connection._global_request_id)  # noqa: SLF001 - as above
     try:
         yield twin
     finally:
@@ -89,13 +89,13 @@ def _attach(connection: "Connection") -> None:
     if _moves_identity(scope):
         # A login kept by openstacksdk (`cache: {auth: true}`) is named by URL and user only: under this scope the
         # same URL is another Keystone. Neither take a login from there nor leave this one (CloudRegion.set_auth_cache).
-        connection.config._cache_auth = False  # noqa: SLF001
+        connection.config._cache_auth = False  # noqa: SLF001 - set by the configuration alone
         if session.auth is not None:
             session.auth.invalidate()
 
 
 def _put(session: "Session", scope: "Scope") -> None:
-    from openstackoid.core.scope import format as write  # noqa: PLC0415
+    from openstackoid.core.scope import format as write  # noqa: PLC0415 - a client without a scope needs none of it
 
     session.additional_headers[HEADER] = write(scope)
 
@@ -119,28 +119,28 @@ def _replaced_hook(region: "CloudRegion") -> str | None:
 
 def _region(connection: "Connection", scope: "Scope") -> "CloudRegion":
     """The configuration of the new Connection. No public way copies one with its login; the tests watch these names."""
-    import copy  # noqa: PLC0415
+    import copy  # noqa: PLC0415 - for scoped() only
 
     region = copy.copy(connection.config)
     config: dict[str, Any] = {**connection.config.config, settings.KEY: scope}
     region.config = config
     # Answers kept by openstacksdk are named by method and arguments: those of another cloud must not be taken for ours.
-    region._cache_class = "dogpile.cache.null"  # noqa: SLF001
-    region._cache_expirations = {}  # noqa: SLF001
-    region._cache_auth = False  # noqa: SLF001
-    region._discovery_cache = None  # noqa: SLF001
-    region._keystone_session = _session(connection.session, scope)  # noqa: SLF001
-    region._auth = region._keystone_session.auth  # noqa: SLF001
+    region._cache_class = "dogpile.cache.null"  # noqa: SLF001 - no public way, as said above; so for the next five
+    region._cache_expirations = {}  # noqa: SLF001 - as above
+    region._cache_auth = False  # noqa: SLF001 - as above
+    region._discovery_cache = None  # noqa: SLF001 - as above
+    region._keystone_session = _session(connection.session, scope)  # noqa: SLF001 - as above
+    region._auth = region._keystone_session.auth  # noqa: SLF001 - as above
     return region
 
 
 def _session(session: "Session", scope: "Scope") -> "Session":
-    import copy  # noqa: PLC0415
+    import copy  # noqa: PLC0415 - for scoped() only
 
     twin = copy.copy(session)
     twin._session = None  # noqa: SLF001 - the requests.Session is lent: its owner closes it
-    twin._api_times = []  # noqa: SLF001
-    twin._discovery_cache = {}  # noqa: SLF001
+    twin._api_times = []  # noqa: SLF001 - a copy shares it, and has no public way to another
+    twin._discovery_cache = {}  # noqa: SLF001 - as above
     twin.additional_headers = {name: value for name, value in session.additional_headers.items() if name != HEADER}
     before = settings.read(session.additional_headers.get(HEADER))
     if scope:
@@ -152,12 +152,12 @@ def _session(session: "Session", scope: "Scope") -> "Session":
 
 def _auth(session: "Session", auth: "BaseAuthPlugin", *, moved: bool) -> "BaseAuthPlugin":
     """A plugin with the same login, if the same Keystone is meant, and with discoveries of its own."""
-    import copy  # noqa: PLC0415
+    import copy  # noqa: PLC0415 - for scoped() only
 
     if not moved:
         auth.get_token(session)  # now, so that both know it
     twin = copy.copy(auth)
-    twin._discovery_cache = {}  # noqa: SLF001
+    twin._discovery_cache = {}  # noqa: SLF001 - as in _session
     if moved:
         twin.invalidate()
     return twin

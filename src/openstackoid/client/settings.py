@@ -72,9 +72,8 @@ def read(value: object) -> "Scope":
     Raises:
         ScopeError: names the setting, what is wrong and where.
     """
-    # Imported here, since a client without a scope needs none of it.
-    from openstackoid.core.errors import ScopeError  # noqa: PLC0415
-    from openstackoid.core.scope import Scope, parse_short  # noqa: PLC0415
+    from openstackoid.core.errors import ScopeError  # noqa: PLC0415 - a client without a scope needs none of it
+    from openstackoid.core.scope import Scope, parse_short  # noqa: PLC0415 - as above
 
     match value:
         case None:
@@ -110,8 +109,8 @@ def _service(suffix: str) -> str:
 
 
 def _given(given: Given) -> "Scope":
-    from openstackoid.core.errors import ScopeError  # noqa: PLC0415
-    from openstackoid.core.scope import Scope  # noqa: PLC0415
+    from openstackoid.core.errors import ScopeError  # noqa: PLC0415 - as in read
+    from openstackoid.core.scope import Scope  # noqa: PLC0415 - as above
 
     entries = dict(_named(given.source, given.text).entries) if given.source else {}
     seen: dict[str, str] = {}
@@ -125,8 +124,8 @@ def _given(given: Given) -> "Scope":
 
 
 def _mapping(value: Mapping[Any, Any]) -> "Scope":
-    from openstackoid.core.errors import ScopeError  # noqa: PLC0415
-    from openstackoid.core.scope import parse  # noqa: PLC0415
+    from openstackoid.core.errors import ScopeError  # noqa: PLC0415 - as in read
+    from openstackoid.core.scope import parse  # noqa: PLC0415 - as above
 
     try:
         text = json.dumps(dict(value))
@@ -136,7 +135,7 @@ def _mapping(value: Mapping[Any, Any]) -> "Scope":
 
 
 def _named(source: str, value: object) -> "Scope":
-    from openstackoid.core.errors import ScopeError  # noqa: PLC0415
+    from openstackoid.core.errors import ScopeError  # noqa: PLC0415 - as in read
 
     try:
         return read(value)

@@ -21,9 +21,10 @@ from openstackoid.core.errors import (
     ProjectError,
     TokenError,
 )
-from openstackoid.gateway.config import Config, is_safe
-from openstackoid.gateway.config import Peer as Configured
+from openstackoid.gateway.config import Config
 from openstackoid.gateway.keystone import Keystone, project_name
+from openstackoid.gateway.peering import Peer as Configured
+from openstackoid.gateway.peering import is_safe
 from openstackoid.trust import keys as keyfile
 from openstackoid.trust import tokens
 from openstackoid.trust.agreements import Agreement, State, Statement

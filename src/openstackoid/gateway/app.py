@@ -4,58 +4,41 @@ place (which service) -> who (whose token) -> scope (which clouds) -> decide -> 
                                                                             -> Remote: the peer's frontend
                                                                             -> Reject: an error in OpenStack's JSON form
 
-What Local and Remote do with tokens depends on who asks: `residents`, `visitors`, `returning`.
+What Local and Remote do with tokens depends on who asks: `senders`.
 """
 
 import asyncio
-import ssl
-from functools import lru_cache
-from typing import Final, TypeAlias
-from urllib.parse import urlsplit
+from typing import Final
 
 from aiohttp import web
 
 from openstackoid.core import errors
-from openstackoid.core import scope as scopes
 from openstackoid.core.catalog import Cloud
 from openstackoid.core.routing import Facts, Federation, Local, Reject, Remote, decide
 from openstackoid.core.scope import Name, Scope
-from openstackoid.gateway import backends, metrics, own
+from openstackoid.gateway import backends, metrics, own, scoping
 from openstackoid.gateway import headers as heads
 from openstackoid.gateway.agreements import Agreements, Target
 from openstackoid.gateway.answers import refusal, request_id
 from openstackoid.gateway.audit import CLIENT_GONE, Audit, Record
 from openstackoid.gateway.backends import Backends
 from openstackoid.gateway.bodies import missing
-from openstackoid.gateway.calls import NO_SCOPE, Call, Way
+from openstackoid.gateway.calls import NO_SCOPE, Call
 from openstackoid.gateway.config import Config
 from openstackoid.gateway.doors import doors as doors_of
 from openstackoid.gateway.fastpath import FastPath
 from openstackoid.gateway.forward import CutError, Pool, Upstream, forward
-from openstackoid.gateway.frontends import Place, is_version_document
+from openstackoid.gateway.frontends import is_version_document
 from openstackoid.gateway.identity import LocalCatalog, is_token
 from openstackoid.gateway.linking import Linking
 from openstackoid.gateway.peers import Peers
-from openstackoid.gateway.residents import Residents, host
-from openstackoid.gateway.returning import Returning
+from openstackoid.gateway.senders import Sender, Senders
 from openstackoid.gateway.treaty import Treaty
 from openstackoid.gateway.visitors import Visitor
 from openstackoid.trust import tokens
 
 _FAILED: Final = 400
 _REFUSED: Final = frozenset({401, 403})
-# Whose request it is; None: a user with a token of this cloud, or without one.
-Sender: TypeAlias = Visitor | Returning | None
-
-
-@lru_cache(maxsize=512)
-def _parsed(text: str) -> Scope:
-    return scopes.parse(text)
-
-
-@lru_cache(maxsize=512)
-def _explicit(scope: Scope, entry: str) -> Scope:
-    return scope.explicit(entry)
 
 
 class Gateway:
@@ -92,11 +75,6 @@ class Gateway:
             before = previous.treaty.agreements if previous and previous.treaty else None
             agreements = Agreements(config, self._moved, before)
             self.treaty = Treaty(config, agreements, found.bases.get("identity"), pool, self.catalog)
-        self._residents = Residents(
-            config.cloud,
-            self.catalog,
-            self.treaty.mint if self.treaty else None,
-        )
         self.peers: Peers = Peers(
             config.timeouts,
             pool.peers,
@@ -104,6 +82,7 @@ class Gateway:
             self.treaty.agreements if self.treaty else None,
             previous.peers.clouds if previous else {},
         )
+        self._senders = Senders(config.cloud, self.catalog, self.treaty, self.peers)
         self._linking = Linking(config.here)
         self._fast = FastPath(config.haproxy.directory, self._reachable) if config.haproxy else None
 
@@ -115,7 +94,7 @@ class Gateway:
             ConfigError: the backends cannot be found, or a certificate or a key cannot be read.
             OpenStackoidError: the database with the agreements cannot be used.
         """
-        pool = Pool(config.timeouts, trusted(config))
+        pool = Pool(config)
         try:
             found = await backends.find(config, pool.shared)
             gateway = cls(config, found, pool, previous)
@@ -221,23 +200,14 @@ class Gateway:
             record.path = place.path.partition("?")[0]  # as in the line of the cloud that it came from
         headers = heads.incoming(request.headers)
         call = Call(request, record, door, place, heads.hops(request.headers), headers)
-        given_on_token = (headers.get(heads.AUTH) or "").partition(heads.MARK)[2] or None
-        call.auth, auth_scope = _token(headers.pop(heads.AUTH, None))
-        call.subject, subject_scope = _token(headers.pop(heads.SUBJECT, None))
-        header = headers.pop(heads.SCOPE, None)
+        given = scoping.take(call)
         if place.service == "identity" and call.subject is not None and tokens.is_federated(call.subject):
             return await self._validated(call, call.subject)
-        sender = self._sender(call)
+        sender = self._senders.of(call)
         if sender is None:
-            call.scope, call.sender = self._scope(header, auth_scope, subject_scope, place)
-            call.text = header if header is not None else given_on_token
+            scoping.choose(call, given, self.config)
         else:
-            call.scope = call.sender = sender.claims.scope
-            given = _parsed(header) if header is not None else auth_scope
-            if given is not None and given != call.scope:
-                raise errors.TokenScopeError(
-                    "The scope is signed into the token: nobody on the way can give another one."
-                )
+            scoping.bind(call, given, sender.claims.scope)
         record.scope = call.scope or None
         if (
             sender is None
@@ -260,20 +230,6 @@ class Gateway:
                     return answer
             call.headers, call.scope, call.sender = kept, NO_SCOPE, NO_SCOPE
         return await self._route(call, sender)
-
-    def _sender(self, call: Call) -> Sender:
-        """Whose request it is.
-
-        Raises:
-            TrustError: a federated token that does not count; or, where peers call, no federated token.
-        """
-        if self.treaty is None:
-            return None
-        if call.auth is not None and tokens.is_federated(call.auth):
-            return self.treaty.sender(call.auth, call)
-        if call.door.peers:
-            self.treaty.stranger(call)
-        return None
 
     async def _validated(self, call: Call, subject: str) -> web.StreamResponse:
         """Answer what a federated token is: its claims say it, no other cloud is asked."""
@@ -303,26 +259,25 @@ class Gateway:
         if call.hops:
             call.headers.pop(heads.SERVICE, None)
         if isinstance(decision, Local):
-            way = await self._local(call, sender)
+            way = await self._senders.local(call, sender)
             upstream, links = (
                 self._backends[call.place.service],
                 self._linking.here(call.door, call.place, self._via(call)),
             )
         else:
-            way = await self._remote(call, sender, decision)
+            way = await self._senders.remote(call, sender, decision)
             upstream = Upstream(
                 decision.cloud, decision.url, errors.PeerUnreachableError, errors.PeerTimeoutError, far=True
             )
             links = self._linking.there(self.peers.clouds[decision.cloud], call.door, call.place)
         if self._fast and sender is None and not (call.door.peers or call.hops or call.place.saved or call.subject):
-            explicit, federated = _explicit(scope, self.here.name), self.peers.federated(decision.cloud)
-            self._fast.learned(call, decision, way, explicit, self.federation, federated=federated)
+            whole, federated = scoping.explicit(scope, self.here.name), self.peers.federated(decision.cloud)
+            self._fast.learned(call, decision, way, whole, self.federation, federated=federated)
         response = await forward(call.request, self._pool, upstream, call, way, links)
         revoked = call.subject if sender is None and call.request.method == "DELETE" and is_token(call.path) else None
         if revoked and response.status < _FAILED:
-            await self._revoked(
-                revoked
-            )  # the answer has no body, so it has not gone out yet: forgotten before the user knows it
+            # The answer has no body, so it has not gone out yet: forgotten before the user knows it.
+            await self._revoked(revoked)
         if isinstance(decision, Remote) and response.status in _REFUSED and self.peers.federated(decision.cloud):
             self.peers.doubt(decision.cloud)
         return response
@@ -333,64 +288,9 @@ class Gateway:
         if self._fast:
             await self._fast.forget(token)
 
-    async def _local(self, call: Call, sender: Sender) -> Way:
-        """To our backend, with what it may get."""
-        if isinstance(sender, Visitor) and self.treaty:
-            way = await self.treaty.visitors.local(sender, call)
-        elif isinstance(sender, Returning) and self.treaty:
-            way = await self.treaty.homecoming.local(sender, call)
-        else:
-            way = self._residents.local(call, _explicit(call.scope, self.here.name))
-        frontend = call.door.cloud.services[call.place.service]
-        if call.door.https or frontend.startswith("https://"):
-            call.headers["X-Forwarded-Proto"] = urlsplit(frontend).scheme
-        return way
-
-    async def _remote(self, call: Call, sender: Sender, decision: Remote) -> Way:
-        """To a peer, with what may leave this cloud."""
-        call.headers.pop(heads.SERVICE, None)
-        call.headers["Host"] = host(decision.url)
-        explicit = _explicit(call.scope, self.here.name)
-        federated = self.peers.federated(decision.cloud)
-        if isinstance(sender, Returning):
-            raise errors.RuleError(f"The token came home to {self.here.name}, and goes nowhere else.")
-        if isinstance(sender, Visitor) and self.treaty:
-            way = await self.treaty.visitors.remote(sender, call, decision)
-        elif federated:
-            way = await self._residents.federated(call, decision, explicit)
-        else:
-            way = self._residents.passed(call, decision, explicit)
-        if federated and self.treaty:
-            call.headers[heads.ASSERTION] = self.treaty.agreements.spoken(decision.cloud)
-        call.headers[heads.HOPS] = ",".join((*call.hops, self.here.name))
-        return way
-
     def _via(self, call: Call) -> Cloud | None:
         """The cloud that sent a request on, if it is a peer."""
         return self.peers.clouds.get(call.hops[-1]) if call.hops else None
-
-    def _scope(
-        self, header: str | None, auth: Scope | None, subject: Scope | None, place: Place
-    ) -> tuple[Scope, Scope]:
-        """The scope of a request, and that of who sends it: they differ when a service validates another's token.
-
-        The first form that is found wins: header, token, saved.
-        """
-        saved = NO_SCOPE
-        if place.saved is not None:
-            if place.saved not in self.config.scopes:
-                known = ", ".join(sorted(self.config.scopes)) or "none"
-                raise errors.UnknownScopeError(
-                    f"{self.here.name} has no saved scope {place.saved}. Saved are: {known}."
-                )
-            saved = self.config.scopes[place.saved]
-        if header is not None:
-            scope = _parsed(header)
-            return scope, scope
-        sender = auth if auth is not None else saved
-        if subject is not None and place.service == "identity":
-            return subject, sender
-        return sender, sender
 
     async def _know(self, scope: Scope, service: str, record: Record) -> None:
         """Ask a peer that never answered what it serves, when the request is for it."""
@@ -398,12 +298,3 @@ class Gateway:
         if isinstance(expression, Name) and expression.cloud in self.peers.clouds:
             record.decision, record.peer = "reject", expression.cloud  # until it answers
             await self.peers.ensure(expression.cloud)
-
-
-def trusted(config: Config) -> ssl.SSLContext:
-    """Whom to believe that it is a peer or a backend."""
-    return ssl.create_default_context(cafile=str(config.ca) if config.ca else None)
-
-
-def _token(value: str | None) -> tuple[str | None, Scope | None]:
-    return (value, None) if value is None or heads.MARK not in value else heads.split_token(value)

@@ -11,7 +11,8 @@ import orjson
 from openstackoid.core.catalog import PROJECT, base_url
 from openstackoid.core.errors import ConfigError
 from openstackoid.core.services import service_type
-from openstackoid.gateway.config import Catalog, Config
+from openstackoid.gateway.config import Config
+from openstackoid.gateway.forms import Catalog
 from openstackoid.gateway.peers import reason
 
 # A catalog shows versioned URLs; a gateway forwards below the root.

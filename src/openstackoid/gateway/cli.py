@@ -1,6 +1,7 @@
 """`openstackoid gateway`: serve, or say what would be served."""
 
 import argparse
+import signal
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -23,22 +24,27 @@ def register(commands: "argparse._SubParsersAction[Any]") -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from openstackoid import workers  # noqa: PLC0415 - as the next line
+    if arguments.action == "serve":
+        # Until it has its effect it would end the program; what it stands for has not been read yet.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    from openstackoid import notify, workers  # noqa: PLC0415 - as the next line
     from openstackoid.gateway import check, config, serve  # noqa: PLC0415 - the other commands need no aiohttp
     from openstackoid.gateway.rates import WORKERS  # noqa: PLC0415 - as above
 
     if arguments.action == "check":
         print(check.report(config.load(arguments.config)))
         return 0
+    tell = notify.tell
     if arguments.worker:
         workers.end_with_parent()
+        tell = workers.tell
     elif arguments.workers > 1:
         config.load(arguments.config)
         with tempfile.TemporaryDirectory(prefix="openstackoid-metrics-") as folder:
             environment = {"PROMETHEUS_MULTIPROC_DIR": folder, WORKERS: str(arguments.workers)}
             command = ("gateway", "--config", str(arguments.config), "--worker")
             return workers.run(command, arguments.workers, environment)
-    serve.run(arguments.config, shared=arguments.worker)
+    serve.run(arguments.config, shared=arguments.worker, tell=tell)
     return 0
 
 

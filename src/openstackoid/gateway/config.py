@@ -44,49 +44,21 @@
 Relative paths are relative to the file.
 """
 
-import contextlib
-import ipaddress
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from openstackoid.core import scope as scopes
 from openstackoid.core.catalog import PROJECT, Cloud, base_url
 from openstackoid.core.errors import ConfigError, ScopeError
-from openstackoid.core.scope import Scope, is_name
+from openstackoid.core.scope import Scope
 from openstackoid.core.services import service_type
-from openstackoid.trust.agreements import Grant, is_fingerprint
-
-
-def _name(text: str) -> str:
-    if not is_name(text):
-        raise ValueError("expected letters, digits, dots, - and _, 64 at most, a letter or digit first")
-    return text
-
-
-def _listen(text: str) -> str:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:  # noqa: PLR2004 - the number of ports
-        raise ValueError("expected ADDRESS:PORT")
-    return text
-
-
-def _address(url: str, listen: str | None) -> str:
-    if listen:
-        return listen
-    parts = urlsplit(url)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    return f"{host}:{parts.port or {'http': 80, 'https': 443}[parts.scheme]}"
-
-
-def _fingerprint(text: str) -> str:
-    if not is_fingerprint(text):
-        raise ValueError("expected a key's fingerprint, 43 characters of base64url")
-    return text
+from openstackoid.gateway.forms import Base, Catalog, Listen, Named, Seconds, Section, Tls, address_of
+from openstackoid.gateway.peering import Peer, Peering, Trust, fits
 
 
 def _endpoint(text: str) -> str:
@@ -105,21 +77,11 @@ def _scope(value: Any) -> Scope:
         raise ValueError(str(error)) from None
 
 
-Named = Annotated[str, AfterValidator(_name)]
-Base = Annotated[str, AfterValidator(base_url)]
-Listen = Annotated[str, AfterValidator(_listen)]
 Saved = Annotated[Scope, BeforeValidator(_scope)]
-Seconds = Annotated[float, Field(gt=0, le=86400)]
-
-
 _SQLITE = re.compile(r"sqlite:///(?!/)(.+)\Z")
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
-
-
-class Service(_Model):
+class Service(Section):
     """One service of this cloud."""
 
     frontend: Base
@@ -130,97 +92,10 @@ class Service(_Model):
     @property
     def address(self) -> str:
         """ADDRESS:PORT where the gateway listens for it."""
-        return _address(self.frontend, self.listen)
+        return address_of(self.frontend, self.listen)
 
 
-class Peer(_Model):
-    """Another cloud. `services` (type -> URL) spares asking it what it serves.
-
-    Attributes:
-        url: base URL of its gateway.
-        token: `federated` between owners; `pass-through` between clouds of one owner.
-        tls_name: the name in its certificate, where the URL's host is an IP address: HAProxy compares names alone.
-        fingerprint: thumbprint of a signing key of it (`federated` only).
-        allow: what it may do here (`federated` only).
-    """
-
-    url: Base
-    token: Literal["federated", "pass-through"] = "federated"  # noqa: S105 - a mode, no secret
-    tls_name: str | None = None
-    services: dict[str, Base] | None = None
-    fingerprint: Annotated[str, AfterValidator(_fingerprint)] | None = None
-    allow: Grant | None = None
-
-
-class Catalog(_Model):
-    """Whom to ask for the backends of services that are given none."""
-
-    auth_url: Base
-    username: str
-    password_file: Path
-    user_domain_name: str = "Default"
-    project_name: str
-    project_domain_name: str = "Default"
-    region: str | None = None
-    interface: Literal["public", "internal", "admin"] = "internal"
-
-
-class Tls(_Model):
-    """PEM files."""
-
-    certificate: Path
-    key: Path
-
-
-class Peering(_Model):
-    """Where other clouds' gateways call: every service below one URL, by its type."""
-
-    url: Base
-    listen: Listen | None = None
-    tls: Tls | None = None
-
-    @property
-    def address(self) -> str:
-        """ADDRESS:PORT where the gateway listens for peers."""
-        return _address(self.url, self.listen)
-
-
-class Trust(_Model):
-    """What federated tokens need.
-
-    Attributes:
-        keys, keys_env, keys_command: where this cloud's keys are: a file, a variable, or what a command prints.
-        database, database_env: SQLAlchemy URL, or the variable that holds it.
-        account: a user of this cloud who may make projects in the domain of `projects: each:DOMAIN_ID`.
-        lifetime: seconds that a federated token lives: so long, at most, what was minted outlives its revocation.
-        recheck: seconds for which this cloud's Keystone is believed about one of its tokens.
-        skew: seconds by which the clocks of two clouds may differ.
-        allow_expired_window: seconds for which an expired token still serves work that began, as Keystone's option.
-        service_roles: roles of this cloud's services, as keystonemiddleware's `service_token_roles`.
-    """
-
-    keys: Path | None = None
-    keys_env: str | None = None
-    keys_command: list[str] | None = None
-    database: str | None = None
-    database_env: str | None = None
-    account: Catalog | None = None
-    lifetime: Annotated[int, Field(ge=30, le=3600)] = 300
-    recheck: Annotated[float, Field(ge=0, le=300)] = 10
-    skew: Annotated[int, Field(ge=0, le=120)] = 30
-    allow_expired_window: Annotated[int, Field(ge=0, le=14 * 86400)] = 172800
-    service_roles: list[str] = ["service", "admin"]
-
-    @model_validator(mode="after")
-    def _one_of_each(self) -> "Trust":
-        if sum(each is not None for each in (self.keys, self.keys_env, self.keys_command)) != 1:
-            raise ValueError("expected one of keys, keys_env and keys_command")
-        if (self.database is None) is (self.database_env is None):
-            raise ValueError("expected one of database and database_env")
-        return self
-
-
-class Haproxy(_Model):
+class Haproxy(Section):
     """HAProxy in front: it takes the frontends, and the gateway listens behind it.
 
     Attributes:
@@ -236,13 +111,13 @@ class Haproxy(_Model):
     log: Annotated[str, Field(pattern=r"^[A-Za-z0-9/.:_@-]{1,200}$")] = "stdout"
 
 
-class Admin(_Model):
+class Admin(Section):
     """Where health and metrics are, for operators alone."""
 
     listen: Listen
 
 
-class Timeouts(_Model):
+class Timeouts(Section):
     """Seconds: to connect; without a byte; between two looks at a peer; for what runs when the gateway stops."""
 
     connect: Seconds = 5
@@ -251,19 +126,19 @@ class Timeouts(_Model):
     grace: Seconds = 30
 
 
-class Config(_Model):
+class Config(Section):
     """All of it."""
 
     cloud: Named
     region: Annotated[str, Field(min_length=1, max_length=255)] = "RegionOne"
-    labels: list[Named] = []
+    labels: list[Named] = Field(default_factory=list)
     services: Annotated[dict[str, Service], Field(min_length=1)]
     catalog: Catalog | None = None
     peering: Peering | None = None
     trust: Trust | None = None
     haproxy: Haproxy | None = None
-    peers: dict[Named, Peer] = {}
-    scopes: dict[Named, Saved] = {}
+    peers: dict[Named, Peer] = Field(default_factory=dict)
+    scopes: dict[Named, Saved] = Field(default_factory=dict)
     tls: Tls | None = None
     ca: Path | None = None
     admin: Admin | None = None
@@ -301,7 +176,7 @@ class Config(_Model):
         for name, peer in self.peers.items():
             if not all(service_type(kind) for kind in peer.services or {}):
                 raise ValueError(f"peers.{name}.services: expected service types such as image")
-            self._trusts(name, peer)
+            fits(name, peer, self.trust)
         if self.haproxy:
             outer = {address for address, _ in taken} | ({self.peering.address} if self.peering else set())
             inner = {self.inner(address) for address in outer}
@@ -316,23 +191,6 @@ class Config(_Model):
             if self.peering.url.startswith("https://") and not (self.peering.tls or self.peering.listen):
                 raise ValueError("peering.url: https needs peering.tls, or a listen address behind TLS")
         return self
-
-    def _trusts(self, name: str, peer: Peer) -> None:
-        if peer.token == "pass-through":  # noqa: S105 - a mode
-            if peer.allow or peer.fingerprint:
-                raise ValueError(
-                    f"peers.{name}: allow and fingerprint are of federated peers; tokens pass through here"
-                )
-            return
-        if self.trust is None:
-            raise ValueError(
-                f"peers.{name}: expected a trust section for a federated peer, "
-                "or token: pass-through, which hands it our users' tokens (clouds of one owner only)"
-            )
-        if peer.fingerprint is None or peer.allow is None:
-            raise ValueError(f"peers.{name}: expected fingerprint and allow for a federated peer")
-        if not is_safe(peer.url):
-            raise ValueError(f"peers.{name}.url: expected https for a federated peer, got {peer.url}")
 
     def inner(self, address: str) -> str:
         """Where the gateway itself listens for what arrives at ADDRESS:PORT."""
@@ -350,16 +208,6 @@ class Config(_Model):
         return {
             service_type(kind) or kind: service.endpoint or service.frontend for kind, service in self.services.items()
         }
-
-
-def is_safe(url: str) -> bool:
-    """Whether nobody can listen on the way to a base URL: TLS, or this very machine."""
-    parts = urlsplit(url)
-    if parts.scheme == "https" or parts.hostname == "localhost":
-        return True
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(parts.hostname or "").is_loopback
-    return False
 
 
 def load(path: Path) -> Config:

@@ -10,9 +10,10 @@ Traps of HTTP behind this file, each with a test:
 - An answer that breaks off must break off for the client too: its connection is cut, not ended well.
 """
 
+import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 import orjson
@@ -25,7 +26,7 @@ from openstackoid.core.ids import Ids
 from openstackoid.core.links import Links
 from openstackoid.gateway import headers as heads
 from openstackoid.gateway.calls import Call, Way
-from openstackoid.gateway.config import Timeouts
+from openstackoid.gateway.config import Config
 from openstackoid.gateway.peers import reason
 
 WHOLE: Final = 1 << 16  # bytes: bodies up to this are passed on in one piece
@@ -65,13 +66,17 @@ class Upstream:
 class Pool:
     """Connections to upstreams: shared ones that are used again, and single ones for streamed bodies."""
 
-    def __init__(self, timeouts: Timeouts, ssl: Any) -> None:
+    def __init__(self, config: Config) -> None:
+        # Whom to believe that it is a peer or a backend.
+        trusted = ssl.create_default_context(cafile=str(config.ca) if config.ca else None)
         # Services close idle connections after 5 s (Apache) or 10 s (cheroot): leave them first.
-        shared = aiohttp.TCPConnector(limit=0, keepalive_timeout=4, ssl=ssl)
+        shared = aiohttp.TCPConnector(limit=0, keepalive_timeout=4, ssl=trusted)
         # Other gateways hold on for longer, and a connection over a WAN costs three round trips with TLS.
-        far = aiohttp.TCPConnector(limit=0, keepalive_timeout=60, ssl=ssl)
-        single = aiohttp.TCPConnector(limit=0, force_close=True, ssl=ssl)
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect, sock_read=timeouts.idle)
+        far = aiohttp.TCPConnector(limit=0, keepalive_timeout=60, ssl=trusted)
+        single = aiohttp.TCPConnector(limit=0, force_close=True, ssl=trusted)
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=config.timeouts.connect, sock_read=config.timeouts.idle
+        )
         self.shared, self.peers, self.single = (
             aiohttp.ClientSession(
                 connector=connector,

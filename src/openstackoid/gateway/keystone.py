@@ -17,7 +17,8 @@ import orjson
 from openstackoid.core.catalog import Json
 from openstackoid.core.errors import BackendTimeoutError, BackendUnreachableError, ProjectError
 from openstackoid.gateway import headers as heads
-from openstackoid.gateway.config import Catalog, Trust
+from openstackoid.gateway.forms import Catalog
+from openstackoid.gateway.peering import Trust
 from openstackoid.gateway.peers import reason
 from openstackoid.trust.agreements import Agreement
 

@@ -29,8 +29,8 @@ from openstackoid.core.errors import (
 from openstackoid.core.scope import Name, Scope
 from openstackoid.gateway import metrics
 from openstackoid.gateway.agreements import Agreements
-from openstackoid.gateway.config import Trust
 from openstackoid.gateway.keystone import Keystone
+from openstackoid.gateway.peering import Trust
 from openstackoid.gateway.peers import reason
 from openstackoid.trust import tokens
 from openstackoid.trust.rules import Rule, allowed

@@ -14,8 +14,8 @@ from openstackoid.core.scope import Name
 from openstackoid.gateway import headers as heads
 from openstackoid.gateway.agreements import Agreements
 from openstackoid.gateway.calls import Call, Way, overrides
-from openstackoid.gateway.config import Trust
 from openstackoid.gateway.keystone import Keystone
+from openstackoid.gateway.peering import Trust
 from openstackoid.gateway.residents import clean
 from openstackoid.trust import tokens
 from openstackoid.trust.rules import allowed

@@ -1,7 +1,8 @@
 """One process that serves: listeners, signals, and a configuration that can be read again.
 
 SIGTERM: no new connections, what runs is finished (`timeouts.grace` seconds at most), then the end.
-SIGHUP: the configuration is read again; if it is wrong, it is said and the old one stays.
+SIGHUP: the configuration is read again; if it is wrong, it is said and the old one stays. One that comes before all listeners
+are open waits for that.
 """
 
 import asyncio
@@ -17,11 +18,13 @@ from typing import Final
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
+from openstackoid import notify
 from openstackoid.core.errors import BadRequestError, ConfigError, OpenStackoidError
 from openstackoid.gateway import own
 from openstackoid.gateway.answers import refusal
 from openstackoid.gateway.app import Gateway
-from openstackoid.gateway.config import Config, Tls, load
+from openstackoid.gateway.config import Config, load
+from openstackoid.gateway.forms import Tls
 from openstackoid.gateway.forward import CutError
 
 # A scope may have 16 KiB, and stands on a token.
@@ -70,11 +73,15 @@ class Worker:
     Args:
         path: the configuration file, read again on SIGHUP.
         shared: several processes listen at the same addresses.
+        tell: whoever wants to know when it serves (`notify`).
     """
 
-    def __init__(self, path: Path, *, shared: bool) -> None:
+    def __init__(self, path: Path, *, shared: bool, tell: Callable[[str], None]) -> None:
         self._path = path
         self._shared = shared
+        self._tell = tell
+        self._reading = asyncio.Lock()
+        self._asked = False  # to read the file, and has not begun
         self._stopping = asyncio.Event()
         self._sites: dict[str, tuple[web.ServerRunner, web.SockSite]] = {}
         self._retired: set[asyncio.Task[None]] = set()
@@ -87,22 +94,53 @@ class Worker:
         Raises:
             ConfigError: at the start only.
         """
-        config = load(self._path)
-        self._gateway = await Gateway.make(config)
+        async with self._reading:
+            try:
+                await self._begin()
+            except BaseException:
+                self._stopping.set()  # who was told meanwhile to read it again need not
+                raise
         try:
-            await self._listen(config)
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, self._stopping.set)
-            loop.add_signal_handler(signal.SIGHUP, lambda: self._keep(self.reload()))
-            _say(f"{config.cloud}: serving at {', '.join(sorted(self._sites))}")
             await self._stopping.wait()
-            _say(f"{config.cloud}: stopping")
+            self._tell(notify.STOPPING)
+            _say(f"{self._gateway.config.cloud}: stopping")
             await asyncio.gather(*(self._unlisten(address) for address in list(self._sites)))
         finally:
             await self._gateway.close()
 
-    async def reload(self) -> None:
+    async def _begin(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, self._ask)
+        config = load(self._path)
+        self._gateway = await Gateway.make(config)
+        try:
+            await self._listen(config)
+        except BaseException:
+            await self._gateway.close()
+            raise
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        _say(f"{config.cloud}: serving at {', '.join(sorted(self._sites))}")
+        self._tell(notify.READY)
+
+    def _ask(self) -> None:
+        if not self._asked:
+            self._asked = True
+            self._keep(self._again())
+
+    async def _again(self) -> None:
+        async with self._reading:  # one after the other, the first of them the start
+            self._asked = False
+            if self._stopping.is_set():
+                return
+            self._tell(notify.reloading())
+            try:
+                await self._reload()
+            finally:
+                if not self._stopping.is_set():
+                    self._tell(notify.READY)
+
+    async def _reload(self) -> None:
         """Read the configuration again; a wrong one changes nothing."""
         old = self._gateway
         try:
@@ -204,15 +242,20 @@ class Worker:
         return await own.operators(self._gateway, request)
 
 
-def run(path: Path, *, shared: bool = False) -> None:
+def run(path: Path, *, shared: bool, tell: Callable[[str], None]) -> None:
     """Serve a configuration in this process until it is told to stop.
+
+    Args:
+        path: the file.
+        shared: it is one of several processes.
+        tell: whom to tell when it serves.
 
     Raises:
         ConfigError: the configuration cannot be served.
     """
     import uvloop  # noqa: PLC0415 - checking a configuration needs no event loop
 
-    uvloop.run(Worker(path, shared=shared).run())
+    uvloop.run(Worker(path, shared=shared, tell=tell).run())
 
 
 def _bound(host: str, port: int, *, shared: bool) -> socket.socket:

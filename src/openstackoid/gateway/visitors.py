@@ -29,11 +29,11 @@ from openstackoid.gateway import metrics
 from openstackoid.gateway.agreements import Agreements
 from openstackoid.gateway.bodies import missing, token_body
 from openstackoid.gateway.calls import Call, Way, overrides
-from openstackoid.gateway.config import Trust
 from openstackoid.gateway.frontends import is_version_document
 from openstackoid.gateway.identity import LocalCatalog, is_token
 from openstackoid.gateway.keystone import Keystone
 from openstackoid.gateway.mint import Mint
+from openstackoid.gateway.peering import Trust
 from openstackoid.gateway.rates import Rates
 from openstackoid.gateway.residents import clean
 from openstackoid.trust import tokens

@@ -5,6 +5,7 @@ Files that are there are kept, except those that end soon, and those that do not
 """
 
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -48,7 +49,16 @@ def authority(certificate: Path, key: Path, now: datetime) -> Pair:
     return pair
 
 
-def ensure(certificate: Path, key: Path, signer: Pair, name: str, address: str, now: datetime) -> bool:
+def ensure(
+    certificate: Path,
+    key: Path,
+    signer: Pair,
+    name: str,
+    address: str,
+    now: datetime,
+    *,
+    purposes: Sequence[x509.ObjectIdentifier] = (ExtendedKeyUsageOID.SERVER_AUTH,),
+) -> bool:
     """Make the certificate of a server with a DNS name, at an IP address, unless a good one is there; tell whether it is new."""
     found = read(certificate, key, now)
     if found and is_for(found.certificate, signer, name, address):
@@ -60,7 +70,7 @@ def ensure(certificate: Path, key: Path, signer: Pair, name: str, address: str, 
     made = begin(subject, fresh, now, LIFE).issuer_name(signer.certificate.subject)
     made = made.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     made = made.add_extension(usages(signs_certificates=False), critical=True)
-    made = made.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+    made = made.add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
     made = made.add_extension(
         x509.SubjectAlternativeName([x509.DNSName(name), x509.IPAddress(ipaddress.ip_address(address))]), critical=False
     )

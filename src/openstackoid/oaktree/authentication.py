@@ -54,6 +54,11 @@ class Authentication:
                 raise ConfigError(
                     f"oaktrees: a cloud of clouds.yaml is named {cloud}: expected other names for other oaktrees"
                 )
+        for site in self._sites:
+            if clouds.peers.home(site):
+                raise ConfigError(
+                    f"oaktrees: {site} looks like a peer of {clouds.peers.home(site)}: expected another name"
+                )
         self._settings: Final = settings
         self._clouds: Final = clouds
         self._logins: Final = logins

@@ -190,13 +190,14 @@ class Users(_Known):
         self.expires = min(ends, default=None)
 
     def _why_not(self, wanted: Location, here: Location) -> str:
-        login = self._logins.get((here.cloud, here.region))
+        home = self._clouds.home(here)
+        login = self._logins.get(home)
         if login is None:
-            return f"no credential for {here.cloud} came with the call: {credentials.TOKEN}, or {credentials.APPLICATION_CREDENTIAL}"
+            return f"no credential for {home[0]} came with the call: {credentials.TOKEN}, or {credentials.APPLICATION_CREDENTIAL}"
         if not self._policy.allows(here):
             return super()._why_not(Location(), here)
         if isinstance(login, Login) and not _is_in(login, wanted):
-            return f"the credential for {here.cloud} is for another project than the request: bring one that is for that project"
+            return f"the credential for {home[0]} is for another project than the request: bring one that is for that project"
         return ""
 
     def check(self, verb: str, kind: str) -> None:
@@ -210,7 +211,7 @@ class Users(_Known):
 
     def _region(self, here: Location, scope: Mapping[str, str]) -> Region:
         del scope  # that of the credential: see _why_not
-        found = self._logins[here.cloud, here.region]
+        found = self._logins[self._clouds.home(here)]
         if isinstance(found, Login):
             return self._clouds.region(here, {}, found)
 

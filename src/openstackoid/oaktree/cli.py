@@ -21,6 +21,7 @@ Serve the clouds of a clouds.yaml. Without a configuration: on a socket that onl
 
   openstackoid oaktree serve                              listens at {default_address()}
   openstackoid oaktree serve --clouds ./clouds.yaml --listen 127.0.0.1:50051
+  openstackoid oaktree serve --peers-of CloudOne          with the clouds that CloudOne's gateway leads to
   openstackoid oaktree serve --config /etc/openstackoid/oaktree.yaml --workers 4
 
 SIGTERM and Ctrl-C end it; calls that are under way get ten seconds.
@@ -63,6 +64,12 @@ def _serve(actions: Any) -> None:
     )
     parser.add_argument(
         "--clouds", type=Path, metavar="FILE", help="the clouds.yaml (default: where openstacksdk looks for one)"
+    )
+    parser.add_argument(
+        "--peers-of",
+        action="append",
+        metavar="CLOUD",
+        help="a cloud of the clouds.yaml whose OpenStackoid gateway leads to others: serve them, too, as CLOUD:PEER; can be repeated",
     )
     parser.add_argument("--workers", type=_positive, metavar="N", help="processes, instead of the configuration's")
     # What `server.run` starts.

@@ -113,6 +113,10 @@ class CloudService(cloud_pb2_grpc.CloudServiceServicer):
         raise AssertionError  # _told has ended the call
 
     def _cloud(self, region: Region) -> cloud_pb2.Cloud:
+        if region.error is not None:
+            lost = cloud_pb2.Cloud(location=region.location, available=False)
+            lost.last_error.CopyFrom(errors.status(region.error, cloud=region.location.cloud))
+            return lost
         state = self._states(*region.key)
         found = cloud_pb2.Cloud(location=region.location, services=region.services(), available=state.available)
         if state.last_error is not None:
@@ -150,7 +154,8 @@ def rest_info(region: Region, service: str) -> RestInfo:
     if not url:
         raise errors.UnsupportedError(f"{'/'.join(filter(None, region.key))} has no service {service} in its catalog")
     auth: Any = made.session.auth
-    headers = dict(made.session.get_auth_headers() or {})
+    # The scope, where a gateway leads to a peer: without it, the request would be for another cloud.
+    headers = {**made.session.additional_headers, **(made.session.get_auth_headers() or {})}
     access = auth.get_access(made.session) if hasattr(auth, "get_access") else None
     return RestInfo(url, headers, access.expires.timestamp() if access is not None and access.expires else None)
 

@@ -1,9 +1,10 @@
-"""The clouds of a `clouds.yaml`, one connection for each region, project and user.
+"""The clouds of a `clouds.yaml`, and their peers; one connection for each region, project and user.
 
 Making a connection asks nothing of a cloud: the first request that needs it authenticates, in its own thread, so a cold start waits for
 the slowest cloud and not for the sum of all.
 """
 
+import copy
 import hashlib
 import threading
 from collections import OrderedDict
@@ -12,12 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from keystoneauth1 import session as keystone_session
-from openstack import connection
+from openstack import connection, exceptions
 from openstack.config import OpenStackConfig, cloud_region
 
 from oaktree.v1.location_pb2 import Location
+from openstackoid.core.errors import ConfigError
 from openstackoid.oaktree.credentials import UnauthenticatedError
 from openstackoid.oaktree.locations import selects
+from openstackoid.oaktree.peers import HEADER, Peer, Peers, PeersError, prefix
 from openstackoid.oaktree.tokens import Keystone, Login
 
 # Makes the keystoneauth session of a cloud-region: cloud, region, and keystoneauth's own arguments.
@@ -37,6 +40,8 @@ class Region:
     identity: str  # who asks there: opaque, the same for the same user, project, rights and cloud-region
     connect: Callable[[], connection.Connection] = field(repr=False)
     made: Callable[[], connection.Connection | None] = field(repr=False, default=lambda: None)
+    offered: tuple[str, ...] | None = None  # a peer's service types, which the catalog of its home does not tell
+    error: Exception | None = None  # why nothing can be asked there
 
     @property
     def key(self) -> tuple[str, str]:
@@ -47,9 +52,8 @@ class Region:
         """The location with the project that is asked; authenticates if nobody did. Blocks."""
         place = Location()
         place.CopyFrom(self.location)
-        session = self.connect().session
-        auth: Any = session.auth
-        access = auth.get_access(session) if hasattr(auth, "get_access") else None
+        session: Any = self.connect().session
+        access = session.access()
         if access is not None:
             place.project_id = access.project_id or ""
             place.project = access.project_name or ""
@@ -59,19 +63,41 @@ class Region:
 
     def services(self) -> list[str]:
         """Service types in the cloud's catalog; empty as long as nobody has asked the cloud. Does not block."""
+        if self.offered is not None:
+            return list(self.offered)
         made = self.made()
         access = getattr(made.session.auth, "auth_ref", None) if made is not None else None
         return sorted({each["type"] for each in access.service_catalog.catalog}) if access is not None else []
 
 
-class Clouds:
-    """What a `clouds.yaml` names, as its own users or with other credentials."""
+class _PeerConnection(connection.Connection):
+    """To a peer, but for identity: nothing of home's may be taken for the peer's."""
 
-    def __init__(self, config: OpenStackConfig, sessions: Sessions) -> None:
+    @property
+    def identity(self) -> Any:  # type: ignore[override]  # of a description that is asked for a proxy
+        raise exceptions.ServiceDisabledException(
+            f"a peer's users and projects are those of {self.config.name}: ask there"
+        )
+
+
+class Clouds:
+    """What a `clouds.yaml` names, as its own users or with other credentials.
+
+    Attributes:
+        peers: clouds that gateways of these lead to.
+    """
+
+    def __init__(self, config: OpenStackConfig, sessions: Sessions, peers_of: Iterable[str] = ()) -> None:
         """Read the clouds; asks none of them.
+
+        Args:
+            config: the `clouds.yaml`.
+            sessions: makes what requests go through.
+            peers_of: clouds whose peers are clouds, too, as soon as `peers` has learnt them.
 
         Raises:
             openstack.exceptions.ConfigException: for a `clouds.yaml` that cannot be used.
+            ConfigError: for `peers_of` that are none of its clouds, or whose peers could not be told from them.
         """
         self._config: Final = config
         self._sessions: Final = sessions
@@ -84,15 +110,16 @@ class Clouds:
             for name in config.get_cloud_names()
             for region in config._get_regions(name)  # noqa: SLF001 - what get_all goes by, without making all configurations
         )
+        self.peers: Final = self._peers(peers_of)
 
     @property
     def names(self) -> frozenset[str]:
-        """All clouds."""
+        """All clouds of the file."""
         return frozenset(name for name, _ in self._names)
 
     def places(self, wanted: Location) -> Iterator[Location]:
         """The cloud-regions that one location of a request is for; sorted."""
-        for name, region in self._names:
+        for name, region in sorted([*self._names, *self.peers.places(wanted.cloud)]):
             here = Location(cloud=name, region=region)
             if selects(wanted, here) and wanted.cloud in ("", name):
                 yield here
@@ -114,26 +141,34 @@ class Clouds:
             scope: the project to work in, in keystoneauth's names; empty for the one of the credentials.
             login: credentials that replace the file's.
         """
-        place = (here.cloud, here.region)
+        peer = self.peers.find(here.cloud)
+        if isinstance(peer, PeersError):
+            return _unknown(here, peer)
+        place = (here.cloud, here.region, *((peer.scope,) if peer else ()))
         if login is None:
             key = ("file", *place, *(f"{name}={value}" for name, value in sorted(scope.items())))
             identity = hashlib.sha256(repr(key).encode()).hexdigest()
         else:
             key = ("login", *place, login.key)
             identity = hashlib.sha256(repr(("login", *place, login.identity)).encode()).hexdigest()
-        kept: Any = self._others if scope or login else self._connections
+        kept: Any = self._others if scope or login or peer else self._connections
 
         def connect() -> connection.Connection:
             with self._lock:
                 if key not in kept:
-                    kept[key] = connection.Connection(config=self._cloud_region(here, scope, login))
+                    made = _PeerConnection if peer else connection.Connection
+                    kept[key] = made(config=self._cloud_region(here, scope, login, peer))
                     while len(self._others) > _MOST_CONNECTIONS:
                         self._others.popitem(last=False)
                 elif kept is self._others:
                     self._others.move_to_end(key)
                 return kept[key]  # type: ignore[no-any-return]
 
-        return Region(here, identity, connect, lambda: kept.get(key))
+        return Region(here, identity, connect, lambda: kept.get(key), peer.services if peer else None)
+
+    def home(self, here: Location) -> tuple[str, str]:
+        """The cloud and region of the file whose users ask there: of a peer, those that lead to it."""
+        return self.peers.home(here.cloud) or here.cloud, here.region
 
     def keystones(self, cloud: str) -> dict[str, Keystone]:
         """Where credentials are checked, for each region of a cloud.
@@ -162,14 +197,33 @@ class Clouds:
         verify, cert = found.get_requests_verify_args()
         return Keystone(cloud, region, f"{url}/v3", verify, cert)
 
-    def _cloud_region(self, here: Location, scope: Mapping[str, str], login: Login | None) -> cloud_region.CloudRegion:
+    def _peers(self, homes: Iterable[str]) -> Peers:
+        regions: dict[str, str] = {}
+        for home in homes:
+            found = [region for name, region in self._names if name == home]
+            if not found:
+                known = ", ".join(sorted(self.names)) or "none"
+                raise ConfigError(f"peers.of: {home} is no cloud of the clouds.yaml ({known})")
+            taken = [name for name, _ in self._names if name.startswith(prefix(home))]
+            if taken:
+                raise ConfigError(
+                    f"peers.of: the clouds.yaml has a cloud {taken[0]}, which looks like a peer of {home}: rename it"
+                )
+            regions[home] = found[0]
+        return Peers(regions)
+
+    def _cloud_region(
+        self, here: Location, scope: Mapping[str, str], login: Login | None, peer: Peer | None
+    ) -> cloud_region.CloudRegion:
+        cloud = peer.home if peer else here.cloud
         options: dict[str, Any] = {"auth": dict(scope)} if scope else {}
         # Without validation where the file's credentials do not matter: it may have none.
-        found = self._config.get_one(
-            cloud=here.cloud, region_name=here.region or None, validate=login is None, **options
-        )
+        found = self._config.get_one(cloud=cloud, region_name=here.region or None, validate=login is None, **options)
         verify, cert = found.get_requests_verify_args()
-        config = {**found.config, IMAGE_FORMAT: self._image_format(here.cloud)}
+        # What a peer wants, the file does not say.
+        config = {**found.config, IMAGE_FORMAT: None if peer else self._image_format(cloud)}
+        if peer:
+            config.pop("scope", None)  # the client's, for home: its vendor hook would put it in the place of ours
         if login is not None:
             # openstacksdk reads them for some calls of its own, and would act as the file's user.
             config = {name: value for name, value in config.items() if name != "passcode"}
@@ -182,10 +236,11 @@ class Clouds:
             session=self._sessions(
                 here.cloud,
                 here.region,
-                auth=login.auth if login else found.get_auth(),
+                auth=_auth(login, peer) if login else found.get_auth(),
                 verify=verify,
                 cert=cert,
                 timeout=config.get("api_timeout"),
+                additional_headers={HEADER: peer.scope} if peer else {},
             ),
         )
 
@@ -196,6 +251,22 @@ class Clouds:
             said, named = {}, said
             self._config._expand_vendor_profile(cloud, said, named)  # noqa: SLF001 - get_one mixes it with the defaults
         return str(said["image_format"]).lower() if said.get("image_format") else None
+
+
+def _auth(login: Login, peer: Peer | None) -> Any:
+    if peer is None:
+        return login.auth
+    # Under another scope, other versions of a service stand behind the same URL.
+    twin: Any = copy.copy(login.auth)
+    twin._discovery_cache = {}  # noqa: SLF001 - has no setter
+    return twin
+
+
+def _unknown(here: Location, error: PeersError) -> Region:
+    def refuse() -> Any:
+        raise error.with_traceback(None)
+
+    return Region(here, f"unknown {here.cloud}", refuse, error=error)
 
 
 def scope_of(wanted: Location) -> dict[str, str]:

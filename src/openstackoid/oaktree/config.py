@@ -2,6 +2,7 @@
 
     listen: ["unix:/run/oaktree/oaktree.sock", "0.0.0.0:50051"]     # TCP: plaintext on loopback only, if there is no `tls`
     clouds: clouds.yaml                         # where openstacksdk looks for one, if not given
+    peers: {of: [CloudOne], refresh: 60}        # what CloudOne's gateway leads to is served as well, as CloudOne:CloudTwo and so on
     tls: {certificate: oaktree.crt, key: oaktree.key, client_ca: callers-ca.crt}    # client_ca: every TCP caller shows a certificate
     callers:
       local: false                              # who may connect without TLS is the clouds.yaml's user; the default if nothing else is here
@@ -106,6 +107,13 @@ class Callers(_Part):
         return self.local if self.local is not None else not (self.certificates or self.tokens)
 
 
+class Peers(_Part):
+    """Clouds that gateways of OpenStackoid lead to, as users of the clouds that the gateways belong to."""
+
+    of: tuple[Annotated[str, pydantic.StringConstraints(min_length=1, max_length=255)], ...] = ()  # of the clouds.yaml
+    refresh: Annotated[float, pydantic.Field(ge=1, le=86400)] = 60  # seconds after which a gateway is asked again
+
+
 class Oaktree(_Part):
     """Another oaktree, whose clouds are served as `name/cloud`."""
 
@@ -187,6 +195,7 @@ class Config(_Part):
 
     listen: list[str] = pydantic.Field(default_factory=lambda: [default_address()], min_length=1)
     clouds: File | None = None  # a clouds.yaml; None: where openstacksdk looks for one
+    peers: Peers = Peers()
     tls: Tls | None = None
     callers: Callers = Callers()
     policies: dict[_Name, Policy] = {}

@@ -3,14 +3,15 @@
     x-oaktree-token: CLOUD TOKEN
     x-oaktree-application-credential: CLOUD ID SECRET
 
-Words are separated by one space, and percent-encoded where they hold spaces or other than printable ASCII. Values are secret: nothing here shows them.
+Words are separated by one space, and percent-encoded where they hold spaces, commas, or other than printable ASCII. Several values of one name may come
+joined by commas, as gRPC allows and clients of the Fetch API do. Values are secret: nothing here shows them.
 """
 
 import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 from urllib.parse import quote, unquote
@@ -76,7 +77,7 @@ def parse(metadata: Iterable[tuple[str, Any]]) -> list[Credential]:
         errors.InvalidError: a value that is none, or two for one cloud. The value is not told.
     """
     found: dict[str, Credential] = {}
-    for name, value in metadata:
+    for name, value in _separated(metadata):
         if name == TOKEN:
             words = _words(name, value, "CLOUD TOKEN")
             credential = Credential(words[0], words[1])
@@ -97,6 +98,14 @@ def parse(metadata: Iterable[tuple[str, Any]]) -> list[Credential]:
         if len(found) > _MOST:
             raise errors.invalid(f"metadata.{name}", f"expected credentials for at most {_MOST} clouds")
     return [found[cloud] for cloud in sorted(found)]
+
+
+def _separated(metadata: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    for name, value in metadata:
+        if name in (TOKEN, APPLICATION_CREDENTIAL) and isinstance(value, str):
+            yield from ((name, each.strip(" ")) for each in value.split(","))
+        else:
+            yield name, value
 
 
 def _words(name: str, value: Any, form: str) -> list[str]:

@@ -1,9 +1,10 @@
 """A server: its workers, and what each of them does from its start to its end."""
 
 import asyncio
+import gc
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import grpc
@@ -11,7 +12,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from oaktree.v1 import cloud_pb2, cloud_pb2_grpc, operation_pb2, operation_pb2_grpc
-from openstackoid import workers
+from openstackoid import notify, workers
 from openstackoid.core.errors import ConfigError
 from openstackoid.oaktree import kind_service, listeners
 from openstackoid.oaktree.cloud_service import CloudService
@@ -43,18 +44,28 @@ def run(config: Config, *, again: Sequence[str] = (), worker: bool = False) -> i
     Raises:
         ConfigError: for what cannot be served.
     """
+    # Certificates are read again when they change, and all else needs a restart: a signal that means "read again" ends nothing.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if worker:
         workers.end_with_parent()
-    elif config.workers > 1:
-        if any(each.path for each in listeners.check(config)):
-            raise ConfigError("workers: several of them cannot share a Unix socket: expected TCP addresses alone")
+        asyncio.run(serve(config, workers.tell))
+        return 0
+    if config.workers > 1:
+        if any(each.path or not each.port for each in listeners.check(config)):
+            raise ConfigError(
+                "workers: several of them can share TCP addresses alone, with a port: no Unix socket, no port 0"
+            )
         return workers.run(again, config.workers, {})
-    asyncio.run(serve(config))
+    asyncio.run(serve(config, notify.tell))
     return 0
 
 
-async def serve(config: Config) -> None:
+async def serve(config: Config, tell: Callable[[str], None] = notify.tell) -> None:
     """Serve until SIGTERM or SIGINT.
+
+    Args:
+        config: what to serve.
+        tell: whoever wants to know when it serves (`notify`).
 
     Raises:
         ConfigError: for what cannot be served.
@@ -73,11 +84,16 @@ async def serve(config: Config) -> None:
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
     await server.start()
+    # What was imported stays: looking through it again and again would stop all calls for a sixth of a second.
+    gc.collect()
+    gc.freeze()
     for name in ("", *names):
         await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
     for line in (f"oaktree listens at {' '.join(addresses)}", *listening.notes()):
         print(line, file=sys.stderr, flush=True)
+    tell(notify.READY)
     await stop.wait()
+    tell(notify.STOPPING)
     await healthy.enter_graceful_shutdown()
     await server.stop(_GRACE)
     await parts.close(_GRACE)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import grpc
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from oaktree.v1.common_pb2 import STAGE_CREATED, STAGE_DONE, STAGE_FAILED, STAGE_UNDONE, Summary
 from openstackoid.oaktree import conditions, errors, filters, listing, plans, single
@@ -193,9 +193,29 @@ def _plan(asked: Asked, content: Content | None = None) -> plans.Plan:
 
 async def _pieces(requests: AsyncIterator[Any]) -> AsyncIterator[bytes]:
     async for each in requests:
+        if isinstance(each, _Unreadable):
+            raise each.error
         if each.WhichOneof("part") != "data":
             raise errors.invalid("create", "expected in the first message only; then data")
         yield each.data
+
+
+@dataclass(frozen=True)
+class _Unreadable:
+    """Bytes that are no such message: gRPC would call what its reader raises UNKNOWN, and log it."""
+
+    error: errors.InvalidError
+
+
+def _reader(method: Method) -> Callable[[bytes], Message | _Unreadable]:
+    def read(data: bytes) -> Message | _Unreadable:
+        try:
+            return method.request.FromString(data)
+        except DecodeError:
+            name = method.request.DESCRIPTOR.name
+            return _Unreadable(errors.invalid("request", f"expected a message {name}, and text in it as UTF-8"))
+
+    return read
 
 
 class Services:
@@ -221,13 +241,15 @@ class Services:
         if verb is None or missing.get(method.verb):
             return None
         options = {
-            "request_deserializer": method.request.FromString,
+            "request_deserializer": _reader(method),
             "response_serializer": bytes if method.verb == "watch" else method.response.SerializeToString,
         }
         if method.verb == "upload":
 
             async def exchange(requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Message]:
                 first = await anext(requests, None)
+                if isinstance(first, _Unreadable):
+                    await errors.abort(context, first.error)
                 if first is None or first.WhichOneof("part") != "create":
                     await errors.abort(context, errors.invalid("create", "expected in the first message"))
                 async with (
@@ -285,6 +307,8 @@ class _Serving:
             await errors.abort(self._context, error)
 
     async def _check(self) -> Asked:
+        if isinstance(self._request, _Unreadable):
+            raise self._request.error
         caller = await self._engine.authenticate(self._context)
         kind = kind_of(self._method, self._request, self._engine.kinds)
         caller.check(self._method.verb, kind.name)

@@ -26,6 +26,8 @@ def _again(arguments: argparse.Namespace) -> list[str]:
     command = ["oaktree", "serve", "--worker"]
     for each in arguments.listen or ():
         command += ["--listen", each]
+    for each in arguments.peers_of or ():
+        command += ["--peers-of", each]
     # How many there are counts for each of them, too: limits are for all together.
     for name in ("config", "clouds", "workers"):
         if value := getattr(arguments, name):
@@ -45,6 +47,8 @@ def configured(arguments: argparse.Namespace) -> Config:
         given["workers"] = arguments.workers
     if arguments.listen:
         given["listen"] = arguments.listen
+    if arguments.peers_of:
+        given["peers"] = {**config.peers.model_dump(exclude_unset=True), "of": arguments.peers_of}
     if arguments.clouds:
         # Here, where the mistake was made: openstacksdk takes a file that is not there for one without clouds.
         if not arguments.clouds.is_file():

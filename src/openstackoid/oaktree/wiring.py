@@ -16,6 +16,7 @@ from openstackoid.oaktree.cache import Cache, Lifetimes
 from openstackoid.oaktree.clouds import Clouds
 from openstackoid.oaktree.config import Config
 from openstackoid.oaktree.creating import Creates, watched
+from openstackoid.oaktree.gateways import Authenticate, Gateways
 from openstackoid.oaktree.kinds import Kinds
 from openstackoid.oaktree.limits import Limiter, LocalLimiter, RedisLimiter, Unlimited
 from openstackoid.oaktree.logins import Logins
@@ -41,8 +42,9 @@ class Parts:
     kinds: Kinds
     gates: Gates
     clouds: Clouds
+    gateways: Gateways
     logins: Logins
-    authenticate: Authentication
+    authenticate: Authenticate
     sites: Sites
     threads: ThreadPoolExecutor
     cache: Cache | None
@@ -61,12 +63,13 @@ class Parts:
         gates = Gates(lambda cloud, region: _gate(config, shared, cloud, region))
         try:
             found = OpenStackConfig(config_files=[str(config.clouds)] if config.clouds else None)
-            clouds = Clouds(found, gates.session)
+            clouds = Clouds(found, gates.session, config.peers.of)
         except (openstack.exceptions.SDKException, OSError, ValueError) as error:
             raise ConfigError(f"{config.clouds or 'clouds.yaml'}: {error}") from error
         said = config.callers.tokens
         logins = Logins(clouds, remember=said.remember if said else 0, timeout=config.timeout)
         threads = ThreadPoolExecutor(config.threads, thread_name_prefix="cloud")
+        gateways = Gateways(clouds, threads, refresh=config.peers.refresh, timeout=config.timeout)
         watch = config.watch
         pace = Pace(watch.interval, watch.longest, watch.patience, config.timeout)
         # Workers that share nothing have nothing to share a poll by: each polls for its own watchers. What lists have for lifetimes does
@@ -78,8 +81,9 @@ class Parts:
             kinds=Kinds(),
             gates=gates,
             clouds=clouds,
+            gateways=gateways,
             logins=logins,
-            authenticate=Authentication(config, clouds, logins),
+            authenticate=gateways.before(Authentication(config, clouds, logins)),
             sites=Sites(config.oaktrees, timeout=config.timeout),
             threads=threads,
             cache=_cache(config, shared) if config.cache else None,
@@ -92,6 +96,7 @@ class Parts:
         """End what goes on, within `grace` seconds."""
         await self.creates.stop(grace)
         await self.sites.close()
+        self.gateways.close()
         self.logins.close()
         if self.cache is not None:
             self.cache.close()

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 from openstackoid.core.errors import ConfigError
 from openstackoid.core.services import service_type
 from openstackoid.gateway import backends, config
-from openstackoid.gateway.app import trusted
-from openstackoid.gateway.config import Config, Tls
+from openstackoid.gateway.config import Config
+from openstackoid.gateway.forms import Tls
 from openstackoid.gateway.forward import Pool
 from openstackoid.haproxy import render as rendering
 from openstackoid.haproxy.admin import Admin, AdminError
@@ -129,7 +129,7 @@ def _plan(arguments: argparse.Namespace, directory: Path | None = None) -> Plan:
 
 
 async def _bases(found: Config) -> dict[str, str]:
-    pool = Pool(found.timeouts, trusted(found))
+    pool = Pool(found)
     try:
         return dict((await backends.find(found, pool.shared)).bases)
     finally:

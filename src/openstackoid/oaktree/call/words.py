@@ -43,7 +43,7 @@ Create a resource in each location; in every cloud, if none is given.
   openstackoid oaktree call create server --location CloudOne --from server.json --wait
   openstackoid oaktree call create server --location cloud=CloudOne,zone=nova --set name=vm --set flavor_id=... --set image_id=... \\
       --set 'networks:=[{"uuid": "..."}]' --wait
-  openstackoid oaktree call get security-group web -f json | openstackoid oaktree call create security-group --from - --location CloudTwo
+  openstackoid oaktree call get network web -c name -c mtu -f json | openstackoid oaktree call create network --from - --location CloudTwo
 
 NAME=VALUE is text, NAME:=JSON anything else. Secrets belong in --from, not on the command line, where every user of the machine can read them.
 The same request with the same --idempotency-key creates nothing twice.
