@@ -2,7 +2,7 @@
 
 Everything runs on the loopback address: one upstream, a bare aiohttp forwarder as the baseline, two pairs of gateways, and a load
 generator, each in a process of its own. Variants are measured in turns, so that other work on the machine meets all of them.
-What trust between owners costs beside that is in `bench.trust`, and HAProxy in front in `bench.fast`.
+What trust between owners costs beside that is in `bench.trust`, HAProxy in front in `bench.fast`, and lists over many clouds in `bench.oaktree`.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from bench import clouds, fast, real, trust
+from bench import clouds, fast, oaktree, real, trust
 from bench.stage import Stage, Variant, Watch, load
 
 
@@ -30,11 +30,13 @@ def main() -> None:
         "--real", action="store_true", help="also the stock client on a running lab, which is restarted"
     )
     parser.add_argument("--lab", type=Path, metavar="DIR", help="the lab's folder, for --real")
-    parser.add_argument("--only", choices=("fast",), help="this section alone")
+    parser.add_argument("--only", choices=("fast", "oaktree"), help="this section alone")
     arguments = parser.parse_args()
     if arguments.only:
-        found = fast.measured(arguments.rounds, 0.6 * arguments.seconds)
-        print(json.dumps(found, indent=2) if arguments.output == "json" else "\n".join(fast.lines(found)))
+        section: Any = {"fast": fast, "oaktree": oaktree}[arguments.only]
+        options = (arguments.rounds, 0.6 * arguments.seconds) if section is fast else (arguments.rounds,)
+        found = section.measured(*options)
+        print(json.dumps(found, indent=2) if arguments.output == "json" else "\n".join(section.lines(found)))
         return
     if arguments.real and arguments.lab is None:
         parser.error("--real needs --lab DIR")
@@ -42,6 +44,7 @@ def main() -> None:
         result = measured(stage, arguments)
     result["trust"] = trust.measured(result["variants"], result.pop("tokens"))
     result["fast"] = fast.measured(arguments.rounds, 0.6 * arguments.seconds)
+    result["oaktree"] = oaktree.measured(arguments.rounds)
     if arguments.real:
         result["lab"] = real.measured(arguments.lab)
     if arguments.output == "json":
@@ -174,6 +177,7 @@ def table(result: dict[str, Any]) -> str:
         )
     lines += ["", *trust.lines(result["trust"])]
     lines += ["", *fast.lines(result["fast"])]
+    lines += ["", *oaktree.lines(result["oaktree"])]
     if "lab" in result:
         lines += ["", "On the lab, seconds:", *(f"{name:60} {value:8.2f}" for name, value in result["lab"].items())]
     return "\n".join(lines)

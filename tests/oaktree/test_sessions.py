@@ -191,3 +191,42 @@ def test_no_token_goes_where_a_cloud_redirects(cloud: Cloud) -> None:
         with pytest.raises(errors.RedirectError):
             servers(connect(cloud))
         assert elsewhere.seen == []
+
+
+def test_a_token_leads_to_the_same_endpoints_until_there_is_another(cloud: Cloud) -> None:
+    made = connect(cloud)
+    for _ in range(3):
+        servers(made)
+    assert (cloud.asked("/v3/auth"), cloud.asked("/compute/v2.1/servers")) == (1, 3)
+
+    def renewed(seen: Seen, sock: socket.socket) -> bytes:
+        return (
+            reply(200, {"servers": []})
+            if seen.headers["x-auth-token"] == "gAAAAABanother"
+            else reply(401, {"error": {"code": 401, "message": "it has ended"}})
+        )
+
+    def moved(seen: Seen, sock: socket.socket) -> bytes | None:
+        # The catalog that comes with the new token has nova elsewhere.
+        del cloud.answers["/v3/auth"]
+        answer = cloud(seen, sock)
+        assert answer is not None
+        return answer.replace(b"/compute/v2.1", b"/Compute/v2.1").replace(TOKEN.encode(), b"gAAAAABanother")
+
+    cloud.answers |= {"/compute/v2.1/servers": renewed, "/v3/auth": moved, "/Compute/v2.1/servers": renewed}
+    assert servers(made) == []  # refused once, and sent again with the other token
+    cloud.answers["/compute/v2.1/servers"] = lambda *_: reply(410)
+    assert servers(made) == []
+    assert cloud.asked("/Compute/v2.1/servers") == 1
+
+
+def test_what_discovery_did_not_find_is_looked_for_again(cloud: Cloud) -> None:
+    cloud.answers["/compute/v2.1"] = lambda *_: reply(500)
+    made = connect(cloud)
+    with pytest.raises(Exception):  # noqa: B017, PT011 - whichever openstacksdk makes of it
+        servers(made)
+    del cloud.answers["/compute/v2.1"]
+    (server,) = servers(made)
+    assert server.name == "one"
+    assert cloud.upstream is not None
+    assert cloud.upstream.seen[-1].headers["openstack-api-version"].startswith("compute 2.")

@@ -16,6 +16,7 @@ from contextvars import ContextVar
 from typing import Any, Final, TypeVar
 
 from openstackoid.oaktree import errors
+from openstackoid.oaktree.turns import TURNS
 
 T = TypeVar("T")
 
@@ -125,7 +126,8 @@ class Call:
     def wait(self, seconds: float) -> None:
         """Sleep, no longer than until the deadline or a cancellation; raises as `check` does."""
         left = self.left()
-        self._ended.wait(seconds if left is None else min(seconds, left))
+        with TURNS.resting():
+            self._ended.wait(seconds if left is None else min(seconds, left))
         self.check()
 
     def cancel(self) -> None:

@@ -7,7 +7,7 @@ same result: `Resource._consume_attrs`, `fields._BaseComponent.__get__` and `_co
 Nothing is lost: what a message has no field for, or what does not fit its field, is in `other`, by the cloud's own name.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -123,9 +123,10 @@ class Codec:
             try:
                 put(message, field.name, value)
             except (Unfit, TypeError, ValueError):
+                message.ClearField(field.name)
                 other[self.attributes.by_name[name].wire if name in self.attributes.by_name else name] = value
         if other:
-            cast("Any", message).other.update(_plain(other))
+            _fill(cast("Any", message).other, other)
         return message
 
     def decode(self, message: Message) -> dict[str, JSON]:
@@ -204,7 +205,7 @@ def _fill_any(message: Message, found: dict[str, JSON], other: dict[str, JSON], 
     for name in ("id", "name"):
         if isinstance(value := found.get(name), str | int):
             setattr(generic, name, str(value))
-    generic.attributes.update(_plain(other | found))
+    _fill(generic.attributes, other | found)
 
 
 def _attributes(cls: type[resource.Resource]) -> Iterator[Attribute]:
@@ -327,7 +328,7 @@ def _repeated(kind: Any) -> Callable[[Any, str, JSON], None]:
         target = getattr(message, name)
         if kind is dict:
             for each in value:
-                target.add().update(_plain(each))
+                _fill(target.add(), each)
         else:
             target.extend(value)
 
@@ -340,32 +341,44 @@ def _message(kind: Any, name_of_type: str) -> Callable[[Any, str, JSON], None]:
             raise Unfit
         target = getattr(message, name)
         if name_of_type == "Struct":
-            target.update(_plain(value))
-            target.SetInParent()
+            _fill(target, value)
         elif name_of_type == "ListValue":
-            target.extend(_plain(value))
-            target.SetInParent()
+            _extend(target, value)
         else:
-            target.CopyFrom(struct_pb2.Value(list_value=None) if value is None else _value(value))
+            _put(target, value)
 
     return put
 
 
-def _value(value: JSON) -> struct_pb2.Value:
-    holder = struct_pb2.ListValue()
-    holder.append(_plain(value))
-    return holder.values[0]
+def _fill(struct: Any, value: Mapping[str, JSON]) -> None:
+    """Put values into an empty Struct: half of what `Struct.update` costs, with its checks for values of our own making."""
+    struct.SetInParent()  # it is there, also if nothing is in it
+    fields = struct.fields
+    for name, each in value.items():
+        _put(fields[str(name)], each)
 
 
-def _plain(value: JSON) -> JSON:
-    """Values as a Struct takes them: no other classes, and no numbers that a double cannot hold without loss (they become text)."""
+def _extend(items: Any, value: Iterable[JSON]) -> None:
+    items.SetInParent()
+    add = items.values.add
+    for each in value:
+        _put(add(), each)
+
+
+def _put(target: Any, value: JSON) -> None:
+    """One value. A Struct holds no other classes than JSON has, and no numbers that a double cannot hold without loss: they become text."""
     kind = type(value)
-    if kind is str or value is None or kind is bool or kind is float:
-        return value
-    if kind is int:
-        return value if -_EXACT <= value <= _EXACT else str(value)
-    if kind is dict or isinstance(value, Mapping):
-        return {str(name): _plain(each) for name, each in value.items()}
-    if isinstance(value, list | tuple | set):
-        return [_plain(each) for each in value]
-    return str(value)
+    if kind is str:
+        target.string_value = value
+    elif value is None:
+        target.null_value = 0
+    elif kind is bool:
+        target.bool_value = value
+    elif kind is float or (kind is int and -_EXACT <= value <= _EXACT):
+        target.number_value = value
+    elif kind is dict or isinstance(value, Mapping):
+        _fill(target.struct_value, value)
+    elif isinstance(value, list | tuple | set):
+        _extend(target.list_value, value)
+    else:
+        target.string_value = str(value)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
@@ -20,6 +20,7 @@ from openstackoid.oaktree.filters import Filters
 from openstackoid.oaktree.kinds import Kind
 from openstackoid.oaktree.locations import chosen, holds
 from openstackoid.oaktree.remembering import Memory
+from openstackoid.oaktree.turns import TURNS
 
 # Messages of one answer: large enough that what each answer costs does not count, small enough for gRPC's 4 MiB.
 _BATCH: Final = 250
@@ -70,14 +71,20 @@ async def listed(ask: Lists, call: Call, threads: ThreadPoolExecutor) -> AsyncIt
         kept: list[Message] = []
         left = len(parts)
         while left:
-            match await waiting.get():
-                case _Part() as part:
-                    part.elapsed = time.monotonic() - started
+            together: list[Message] = []
+            for found in await _waiting(waiting):
+                if isinstance(found, _Part):
+                    found.elapsed = time.monotonic() - started
                     left -= 1
-                case messages if ask.filters.order:
-                    kept += messages
-                case messages:
-                    yield messages
+                elif ask.filters.order:
+                    kept += found
+                elif len(together) + len(found) <= _BATCH:
+                    together += found
+                else:
+                    yield together
+                    together = found
+            if together:
+                yield together
         page: dict[str, Any] = {_name(part.region): part.last for part in parts if part.last}
         if ask.filters.order:
             page = {}
@@ -92,6 +99,15 @@ async def listed(ask: Lists, call: Call, threads: ThreadPoolExecutor) -> AsyncIt
     finally:
         for task in tasks:
             task.cancel()
+
+
+async def _waiting(queue: asyncio.Queue[Any]) -> list[Any]:
+    """What waits in a queue: something, and what else has come meanwhile."""
+    found = [await queue.get()]
+    with contextlib.suppress(asyncio.QueueEmpty):
+        while True:
+            found.append(queue.get_nowait())
+    return found
 
 
 def _turn(ask: Lists) -> list[Region]:
@@ -113,7 +129,7 @@ async def _ask(ask: Lists, part: _Part, call: Call, threads: ThreadPoolExecutor,
         # From the thread: it goes on reading when there is room for what it has read, or ends with the call.
         put = asyncio.run_coroutine_threadsafe(waiting.put(messages), loop)
         while not put.done():
-            with contextlib.suppress(TimeoutError):
+            with TURNS.resting(), contextlib.suppress(TimeoutError):
                 put.result(_LOOK)
             if not put.done() and (here.cancelled or here.left() == 0.0):
                 put.cancel()
@@ -135,9 +151,16 @@ def _patience(ask: Lists, call: Call) -> float:
 
 def _read(ask: Lists, part: _Part, give: Any) -> list[Message]:
     """One cloud-region's items, in its thread; gives all batches but the last."""
+    if ask.memory and not _size(ask):
+        return _wanted(ask, part, _remembered(ask, part), give)
+    with TURNS.running():
+        return _wanted(ask, part, items(ask, part), give)
+
+
+def _wanted(ask: Lists, part: _Part, found: Iterable[Message], give: Any) -> list[Message]:
     batch: list[Message] = []
-    for message in _remembered(ask, part) if ask.memory and not _size(ask) else items(ask, part):
-        if not _wanted(ask, message):
+    for message in found:
+        if not _keeps(ask, message):
             continue
         batch.append(message)
         part.items += 1
@@ -154,7 +177,7 @@ def _remembered(ask: Lists, part: _Part) -> Iterator[Message]:
     began = time.time()
     found = memory.cache.get(
         remembering.key(part.region.identity, ask.kind.name, ask.codec.message, ask.filters.sent, ask.parents),
-        lambda: remembering.pack(items(ask, _Part(part.region))),
+        lambda: _packed(ask, part.region),
         max_age=memory.max_age,
         refresh=memory.refresh,
     )
@@ -163,7 +186,12 @@ def _remembered(ask: Lists, part: _Part) -> Iterator[Message]:
     return remembering.unpack(ask.codec.message, found.value)
 
 
-def _wanted(ask: Lists, message: Message) -> bool:
+def _packed(ask: Lists, region: Region) -> bytes:
+    with TURNS.running():
+        return remembering.pack(items(ask, _Part(region)))
+
+
+def _keeps(ask: Lists, message: Message) -> bool:
     location = cast("Any", message).location
     return ask.filters.keeps(message) and (
         not ask.locations or any(holds(each, location) for each in chosen(ask.locations, location))

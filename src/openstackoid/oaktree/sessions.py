@@ -1,5 +1,6 @@
 """keystoneauth's session as openstacksdk gets it here: through a gate, and with retries that wait as the call allows."""
 
+import functools
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,10 +8,13 @@ from typing import Any, Final, Self
 
 import keystoneauth1.exceptions as keystone
 import requests
+from keystoneauth1 import discover, plugin
 from keystoneauth1 import session as keystone_session
+from keystoneauth1.access import AccessInfo
 
 from openstackoid.oaktree import errors
 from openstackoid.oaktree.calls import CALL, Call
+from openstackoid.oaktree.endpoints import Led
 from openstackoid.oaktree.transport import SAFE, Adapter, Gate, session
 
 # Seconds before a retry, where the cloud does not say: the first, and the longest (keystoneauth's own).
@@ -30,7 +34,53 @@ class Session(keystone_session.Session):
             **options: keystoneauth's own: auth, verify, cert, timeout and so on.
         """
         self._again: Final = int(options.pop("connect_retries", 0) or 0)
+        self._led: Led | None = None
         super().__init__(session=through, **options)
+
+    def access(self) -> AccessInfo | None:
+        """The document of the token that is used; None if the credentials make none. Authenticates if nobody did."""
+        led = self._current(None)
+        if led is not None:
+            return led.access
+        auth: Any = self.auth
+        found: AccessInfo | None = auth.get_access(self) if hasattr(auth, "get_access") else None
+        return found
+
+    def get_auth_headers(self, auth: plugin.BaseAuthPlugin | None = None) -> dict[str, str] | None:
+        """As keystoneauth's."""
+        ask = functools.partial(super().get_auth_headers, auth)
+        led = self._current(auth)
+        return ask() if led is None else led.get("headers", {}, ask, bool)
+
+    def get_project_id(self, auth: plugin.BaseAuthPlugin | None = None) -> str | None:
+        """As keystoneauth's."""
+        led = self._current(auth)
+        return super().get_project_id(auth) if led is None else led.access.project_id
+
+    def get_endpoint(self, auth: plugin.BaseAuthPlugin | None = None, **wanted: Any) -> str | None:
+        """As keystoneauth's."""
+        ask = functools.partial(super().get_endpoint, auth, **wanted)
+        led = self._current(auth)
+        return ask() if led is None else led.get("endpoint", wanted, ask, bool)
+
+    def get_endpoint_data(
+        self, auth: plugin.BaseAuthPlugin | None = None, **wanted: Any
+    ) -> discover.EndpointData | None:
+        """As keystoneauth's."""
+        ask = functools.partial(super().get_endpoint_data, auth, **wanted)
+        led = self._current(auth)
+        # Only what discovery has found has a status.
+        return ask() if led is None else led.get("data", wanted, ask, lambda found: found and found.status)
+
+    def _current(self, auth: plugin.BaseAuthPlugin | None) -> Led | None:
+        """What the token in use has led to; None while there is none that lasts."""
+        access = getattr(auth or self.auth, "auth_ref", None)
+        if access is None:
+            return None
+        led = self._led
+        if led is None or led.access is not access:
+            led = self._led = Led(access)
+        return led if led.current else None
 
     def request(self, url: str, method: str, *args: Any, **options: Any) -> requests.Response:
         """As keystoneauth's.
