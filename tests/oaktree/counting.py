@@ -5,10 +5,10 @@ import sys
 import threading
 import time
 
-from openstackoid.oaktree.breaker import Breaker
-from openstackoid.oaktree.limits import RedisLimiter
-from openstackoid.oaktree.shared import Shared
-from openstackoid.oaktree.transport import Gate, session
+from openstackoid.oaktree.upstream.breaker import Breaker
+from openstackoid.oaktree.upstream.limits import RedisLimiter
+from openstackoid.oaktree.upstream.shared import Shared
+from openstackoid.oaktree.upstream.transport import Gate, session
 
 
 def main() -> None:

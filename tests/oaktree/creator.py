@@ -21,19 +21,19 @@ from oaktree.v1 import (
     resource_pb2_grpc,
 )
 from oaktree.v1.location_pb2 import Location
-from openstackoid.oaktree.breaker import Breaker, Patience
-from openstackoid.oaktree.callers import Local
-from openstackoid.oaktree.clouds import Clouds
-from openstackoid.oaktree.creating import Creates, polled
-from openstackoid.oaktree.kinds import Kinds
-from openstackoid.oaktree.operation_service import OperationService
-from openstackoid.oaktree.operations import Operations
-from openstackoid.oaktree.owned import Means
-from openstackoid.oaktree.services import Engine, Services
-from openstackoid.oaktree.sessions import Gates
-from openstackoid.oaktree.transport import Gate
-from openstackoid.oaktree.uploading import Limits, Uploads
-from openstackoid.oaktree.watching import Watches
+from openstackoid.oaktree.access.callers import Local
+from openstackoid.oaktree.creates.creating import Creates, polled
+from openstackoid.oaktree.creates.operations import Operations
+from openstackoid.oaktree.creates.owned import Means
+from openstackoid.oaktree.images.uploading import Limits, Uploads
+from openstackoid.oaktree.resources.kinds import Kinds
+from openstackoid.oaktree.rpcs.operation_service import OperationService
+from openstackoid.oaktree.rpcs.services import Engine, Services
+from openstackoid.oaktree.upstream.breaker import Breaker, Patience
+from openstackoid.oaktree.upstream.clouds import Clouds
+from openstackoid.oaktree.upstream.sessions import Gates
+from openstackoid.oaktree.upstream.transport import Gate
+from openstackoid.oaktree.watches.watching import Watches
 
 KINDS = Kinds()
 ACCEPTED, SENT, CREATED, DONE, FAILED, UNDONE, UNKNOWN, CANCELLED = range(1, 9)

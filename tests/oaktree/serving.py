@@ -9,8 +9,8 @@ from typing import Any
 import grpc
 
 from oaktree.v1 import cloud_pb2, cloud_pb2_grpc, compute_pb2, compute_pb2_grpc, operation_pb2_grpc
+from openstackoid.oaktree.access.listeners import Listeners
 from openstackoid.oaktree.config import Config
-from openstackoid.oaktree.listeners import Listeners
 from openstackoid.oaktree.server import _OPTIONS, _register
 from openstackoid.oaktree.wiring import Parts
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openstackoid.oaktree import errors
-from openstackoid.oaktree.breaker import Breaker, Failure, Patience
+from openstackoid.oaktree.upstream.breaker import Breaker, Failure, Patience
 
 A, B = "http://a:80", "http://b:80"
 ERROR = requests.ConnectionError("no route")

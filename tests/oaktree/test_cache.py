@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from tests.oaktree.upstream import RedisServer, redis_server, until
 
 from openstackoid.oaktree import errors
-from openstackoid.oaktree.backends import MemoryBackend
-from openstackoid.oaktree.cache import Cache, Key, Lifetimes, Remembered, identity
-from openstackoid.oaktree.calls import Call, run
-from openstackoid.oaktree.shared import Shared
+from openstackoid.oaktree.memory.backends import MemoryBackend
+from openstackoid.oaktree.memory.cache import Cache, Key, Lifetimes, Remembered, identity
+from openstackoid.oaktree.upstream.calls import Call, run
+from openstackoid.oaktree.upstream.shared import Shared
 
 LONG = Lifetimes(fresh=1000, stale=1000)
 STALE = Lifetimes(fresh=0.05, stale=1000)

@@ -18,7 +18,7 @@ from tests.oaktree.serving import oaktree
 
 from oaktree.v1 import cloud_pb2, compute_pb2
 from oaktree.v1.location_pb2 import Location
-from openstackoid.oaktree.credentials import APPLICATION_CREDENTIAL, TOKEN
+from openstackoid.oaktree.upstream.credentials import APPLICATION_CREDENTIAL, TOKEN
 
 pytestmark = pytest.mark.filterwarnings("ignore::openstack.warnings.RemovedInSDK50Warning")
 

@@ -16,7 +16,7 @@ from tests.oaktree.test_callers import refused, token
 from oaktree.v1 import cloud_pb2, common_pb2, compute_pb2, operation_pb2, resource_pb2
 from oaktree.v1.common_pb2 import Condition, CreateOptions, ListOptions
 from oaktree.v1.location_pb2 import Location
-from openstackoid.oaktree.callers import PATH
+from openstackoid.oaktree.access.callers import PATH
 
 pytestmark = pytest.mark.filterwarnings("ignore::openstack.warnings.RemovedInSDK50Warning")
 

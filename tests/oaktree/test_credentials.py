@@ -2,8 +2,8 @@
 
 import pytest
 
-from openstackoid.oaktree.credentials import APPLICATION_CREDENTIAL, TOKEN, Credential, parse
 from openstackoid.oaktree.errors import InvalidError
+from openstackoid.oaktree.upstream.credentials import APPLICATION_CREDENTIAL, TOKEN, Credential, parse
 
 ONE = Credential("one", "gAAAAA-one=")
 TWO = Credential("two/east", "gAAAAA_two==")

@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from tests.oaktree.upstream import TOKEN, Seen, free_port, reply, upstream
 
 from openstackoid.oaktree import codes, errors
-from openstackoid.oaktree.breaker import Breaker
-from openstackoid.oaktree.calls import Call
 from openstackoid.oaktree.masking import LONGEST, clean
-from openstackoid.oaktree.sessions import Session
-from openstackoid.oaktree.transport import Gate, run, session
+from openstackoid.oaktree.upstream.breaker import Breaker
+from openstackoid.oaktree.upstream.calls import Call
+from openstackoid.oaktree.upstream.sessions import Session
+from openstackoid.oaktree.upstream.transport import Gate, run, session
 
 
 def told(status: status_pb2.Status) -> tuple[StatusCode, str]:

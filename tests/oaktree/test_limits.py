@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.oaktree.upstream import RedisServer, redis_server, reply, until, upstream
 
-from openstackoid.oaktree.limits import LONGEST_WAIT, LocalLimiter, RedisLimiter, Unlimited
-from openstackoid.oaktree.shared import AwayError, Shared
+from openstackoid.oaktree.upstream.limits import LONGEST_WAIT, LocalLimiter, RedisLimiter, Unlimited
+from openstackoid.oaktree.upstream.shared import AwayError, Shared
 
 WORKERS = 4
 

@@ -13,8 +13,8 @@ import yaml
 from tests.haproxy.world import Authority
 
 from openstackoid.core.errors import ConfigError
+from openstackoid.oaktree.access.listeners import Listeners, parse
 from openstackoid.oaktree.config import Config, load
-from openstackoid.oaktree.listeners import Listeners, parse
 
 CERTIFICATES = {"certificates": [{"name": "ops", "san": "ops.example", "policy": "all"}]}
 POLICIES = {"all": {"verbs": ["list"]}}

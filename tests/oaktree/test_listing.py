@@ -14,7 +14,7 @@ from tests.oaktree.world import Oaktree, Simulated
 from oaktree.v1 import compute_pb2 as compute_messages
 from oaktree.v1 import compute_pb2_grpc, resource_pb2_grpc
 from oaktree.v1 import resource_pb2 as resource_messages
-from openstackoid.oaktree.codec import to_python
+from openstackoid.oaktree.resources.codec import to_python
 
 NAMES = ("one", "two", "three")
 # Messages are made of dictionaries here, which their types do not tell.

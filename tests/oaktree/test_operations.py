@@ -11,10 +11,11 @@ from tests.trust.conftest import mariadb_server, postgresql_server, url
 
 from oaktree.v1 import common_pb2
 from oaktree.v1.location_pb2 import Location
-from openstackoid.oaktree import errors, migrations
-from openstackoid.oaktree.operations import Operations
-from openstackoid.oaktree.records import LostError, Operation, RecordsError
-from openstackoid.oaktree.tables import METADATA
+from openstackoid.oaktree import errors
+from openstackoid.oaktree.creates import migrations
+from openstackoid.oaktree.creates.operations import Operations
+from openstackoid.oaktree.creates.records import LostError, Operation, RecordsError
+from openstackoid.oaktree.creates.tables import METADATA
 from openstackoid.trust.databases import Database
 from openstackoid.trust.store import Store
 

@@ -20,9 +20,10 @@ from tests.oaktree.upstream import TOKEN, Seen, reply
 from oaktree.v1 import cloud_pb2, compute_pb2, identity_pb2, identity_pb2_grpc
 from oaktree.v1.location_pb2 import Location
 from openstackoid.core.errors import ConfigError
-from openstackoid.oaktree import errors, peers
+from openstackoid.oaktree import errors
 from openstackoid.oaktree.cli import register
 from openstackoid.oaktree.serving import _again, configured
+from openstackoid.oaktree.upstream import peers
 
 pytestmark = pytest.mark.filterwarnings("ignore::openstack.warnings.RemovedInSDK50Warning")
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from oaktree.v1.location_pb2 import Location
-from openstackoid.oaktree.policy import EVERYTHING, Policy, narrowed
+from openstackoid.oaktree.access.policy import EVERYTHING, Policy, narrowed
 
 
 def policy(*locations: dict[str, str], **more: Any) -> Policy:

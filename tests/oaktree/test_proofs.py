@@ -27,7 +27,7 @@ from oaktree.v1.compute_pb2 import (
 )
 from oaktree.v1.location_pb2 import Location
 from oaktree.v1.resource_pb2 import ListResourcesRequest
-from openstackoid.oaktree.codec import to_python
+from openstackoid.oaktree.resources.codec import to_python
 
 END: Final[Any] = grpc.aio.EOF  # type: ignore[attr-defined] # types of grpc.aio lack it
 WORKERS: Final = 4

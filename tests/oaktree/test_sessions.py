@@ -14,10 +14,10 @@ from openstack.config import cloud_region, defaults
 from tests.oaktree.upstream import TOKEN, Seen, Upstream, reply, upstream, wait_for_end
 
 from openstackoid.oaktree import errors
-from openstackoid.oaktree.breaker import Breaker, Patience
-from openstackoid.oaktree.calls import Call, run
-from openstackoid.oaktree.sessions import Gates
-from openstackoid.oaktree.transport import Gate
+from openstackoid.oaktree.upstream.breaker import Breaker, Patience
+from openstackoid.oaktree.upstream.calls import Call, run
+from openstackoid.oaktree.upstream.sessions import Gates
+from openstackoid.oaktree.upstream.transport import Gate
 
 # openstacksdk calls itself in ways that it warns of.
 pytestmark = pytest.mark.filterwarnings("ignore::openstack.warnings.RemovedInSDK50Warning")

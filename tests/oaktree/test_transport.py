@@ -19,11 +19,11 @@ from keystoneauth1 import noauth
 from tests.oaktree.upstream import TOKEN, Handler, Seen, free_port, reply, until, upstream, wait_for_end
 
 from openstackoid.oaktree import errors
-from openstackoid.oaktree.breaker import Breaker, Patience
-from openstackoid.oaktree.calls import CALL, Call, in_thread, run
-from openstackoid.oaktree.limits import LocalLimiter
-from openstackoid.oaktree.sessions import Gates, Session
-from openstackoid.oaktree.transport import Gate, session
+from openstackoid.oaktree.upstream.breaker import Breaker, Patience
+from openstackoid.oaktree.upstream.calls import CALL, Call, in_thread, run
+from openstackoid.oaktree.upstream.limits import LocalLimiter
+from openstackoid.oaktree.upstream.sessions import Gates, Session
+from openstackoid.oaktree.upstream.transport import Gate, session
 
 
 def gate(**more: Any) -> Gate:

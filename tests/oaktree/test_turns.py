@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from tests.oaktree.upstream import until
 
-from openstackoid.oaktree.turns import Turns
+from openstackoid.oaktree.upstream.turns import Turns
 
 LONG = 60.0
 

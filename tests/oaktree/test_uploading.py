@@ -19,7 +19,8 @@ from tests.oaktree.upstream import reply
 
 from oaktree.v1 import common_pb2, image_pb2
 from oaktree.v1.location_pb2 import Location
-from openstackoid.oaktree import errors, formats, spooling
+from openstackoid.oaktree import errors
+from openstackoid.oaktree.images import formats, spooling
 
 pytestmark = pytest.mark.filterwarnings("ignore::openstack.warnings.RemovedInSDK50Warning")
 SLOW = 60.0

@@ -33,9 +33,9 @@ from tests.oaktree.watched import (
 from oaktree.v1 import common_pb2, compute_pb2, resource_pb2
 from oaktree.v1.common_pb2 import Condition
 from oaktree.v1.location_pb2 import Location
-from openstackoid.oaktree import conditions
-from openstackoid.oaktree.cache import Cache, Lifetimes
-from openstackoid.oaktree.shared import Shared
+from openstackoid.oaktree.memory.cache import Cache, Lifetimes
+from openstackoid.oaktree.upstream.shared import Shared
+from openstackoid.oaktree.watches import conditions
 
 # openstacksdk warns its own code of what it will drop.
 pytestmark = pytest.mark.filterwarnings("ignore::openstack.warnings.RemovedInSDK50Warning")

@@ -5,9 +5,9 @@ import pytest
 from oaktree.v1.common_pb2 import Condition
 from oaktree.v1.location_pb2 import Location
 from oaktree.v1.resource_pb2 import Resource
-from openstackoid.oaktree.conditions import FailedError, parse
-from openstackoid.oaktree.kinds import Kind, Kinds
-from openstackoid.oaktree.states import State, state
+from openstackoid.oaktree.resources.kinds import Kind, Kinds
+from openstackoid.oaktree.watches.conditions import FailedError, parse
+from openstackoid.oaktree.watches.states import State, state
 
 KINDS = Kinds()
 

@@ -15,9 +15,9 @@ from oaktree.v1.common_pb2 import (
 )
 from oaktree.v1.compute_pb2 import Server, WatchServerResponse
 from oaktree.v1.location_pb2 import Location
-from openstackoid.oaktree.kinds import Kinds
-from openstackoid.oaktree.pending import Event, Pending, coalesced
-from openstackoid.oaktree.states import State, state
+from openstackoid.oaktree.resources.kinds import Kinds
+from openstackoid.oaktree.watches.pending import Event, Pending, coalesced
+from openstackoid.oaktree.watches.states import State, state
 
 _KIND = Kinds().get("compute.server")
 assert _KIND is not None

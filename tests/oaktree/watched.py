@@ -19,16 +19,16 @@ from oaktree.v1 import common_pb2, compute_pb2, compute_pb2_grpc, resource_pb2_g
 from oaktree.v1.common_pb2 import Condition
 from oaktree.v1.location_pb2 import Location
 from openstackoid.oaktree import errors
-from openstackoid.oaktree.breaker import Breaker, Patience
-from openstackoid.oaktree.cache import Cache
-from openstackoid.oaktree.callers import Caller, Local
-from openstackoid.oaktree.clouds import Clouds
-from openstackoid.oaktree.kinds import Kinds
-from openstackoid.oaktree.polls import Pace
-from openstackoid.oaktree.services import Engine, Services
-from openstackoid.oaktree.sessions import Gates
-from openstackoid.oaktree.transport import Gate
-from openstackoid.oaktree.watching import Watches
+from openstackoid.oaktree.access.callers import Caller, Local
+from openstackoid.oaktree.memory.cache import Cache
+from openstackoid.oaktree.resources.kinds import Kinds
+from openstackoid.oaktree.rpcs.services import Engine, Services
+from openstackoid.oaktree.upstream.breaker import Breaker, Patience
+from openstackoid.oaktree.upstream.clouds import Clouds
+from openstackoid.oaktree.upstream.sessions import Gates
+from openstackoid.oaktree.upstream.transport import Gate
+from openstackoid.oaktree.watches.polls import Pace
+from openstackoid.oaktree.watches.watching import Watches
 
 INTERVAL = 0.05
 GENEROUS = 60.0

@@ -15,7 +15,7 @@ from tests.oaktree.test_callers import refused
 from oaktree.v1 import cloud_pb2, compute_pb2, identity_pb2, identity_pb2_grpc
 from oaktree.v1.location_pb2 import Location
 from openstackoid.lab import Lab
-from openstackoid.oaktree.credentials import APPLICATION_CREDENTIAL, TOKEN
+from openstackoid.oaktree.upstream.credentials import APPLICATION_CREDENTIAL, TOKEN
 
 # openstacksdk warns its own code of what it will drop.
 pytestmark = pytest.mark.filterwarnings("ignore::openstack.warnings.RemovedInSDK50Warning")

@@ -15,7 +15,7 @@ from tests.oaktree.test_uploading import requests
 from oaktree.v1 import cloud_pb2, compute_pb2, image_pb2, image_pb2_grpc
 from oaktree.v1.location_pb2 import Location
 from openstackoid.lab import Lab
-from openstackoid.oaktree.credentials import TOKEN
+from openstackoid.oaktree.upstream.credentials import TOKEN
 
 from .conftest import User
 from .tools import Config, reconfigured

@@ -39,8 +39,8 @@ import pydantic
 import yaml
 
 from openstackoid.core.errors import ConfigError
+from openstackoid.oaktree.access.policy import ALL, EVERYTHING, Policy
 from openstackoid.oaktree.address import default_address
-from openstackoid.oaktree.policy import ALL, EVERYTHING, Policy
 
 Seconds = Annotated[float, pydantic.Field(gt=0, le=86400)]
 # A name of a caller, a policy, another oaktree.

@@ -14,11 +14,12 @@ from grpc_reflection.v1alpha import reflection
 from oaktree.v1 import cloud_pb2, cloud_pb2_grpc, operation_pb2, operation_pb2_grpc
 from openstackoid import notify, workers
 from openstackoid.core.errors import ConfigError
-from openstackoid.oaktree import kind_service, listeners
-from openstackoid.oaktree.cloud_service import CloudService
+from openstackoid.oaktree.access import listeners
 from openstackoid.oaktree.config import Config
-from openstackoid.oaktree.operation_service import OperationService
-from openstackoid.oaktree.services import Engine, Services
+from openstackoid.oaktree.rpcs import kind_service
+from openstackoid.oaktree.rpcs.cloud_service import CloudService
+from openstackoid.oaktree.rpcs.operation_service import OperationService
+from openstackoid.oaktree.rpcs.services import Engine, Services
 from openstackoid.oaktree.wiring import Parts
 
 # Larger requests are refused by gRPC; images come in pieces.

@@ -10,26 +10,26 @@ import openstack.exceptions
 from openstack.config import OpenStackConfig
 
 from openstackoid.core.errors import ConfigError
-from openstackoid.oaktree.authentication import Authentication
-from openstackoid.oaktree.breaker import Breaker
-from openstackoid.oaktree.cache import Cache, Lifetimes
-from openstackoid.oaktree.clouds import Clouds
+from openstackoid.oaktree.access.authentication import Authentication
+from openstackoid.oaktree.access.gateways import Authenticate, Gateways
+from openstackoid.oaktree.access.logins import Logins
+from openstackoid.oaktree.chain.remote import Sites
 from openstackoid.oaktree.config import Config
-from openstackoid.oaktree.creating import Creates, watched
-from openstackoid.oaktree.gateways import Authenticate, Gateways
-from openstackoid.oaktree.kinds import Kinds
-from openstackoid.oaktree.limits import Limiter, LocalLimiter, RedisLimiter, Unlimited
-from openstackoid.oaktree.logins import Logins
-from openstackoid.oaktree.operations import Operations
-from openstackoid.oaktree.owned import Means
-from openstackoid.oaktree.polls import Pace
-from openstackoid.oaktree.remote import Sites
-from openstackoid.oaktree.sessions import Gates
-from openstackoid.oaktree.shared import Shared
-from openstackoid.oaktree.transport import Gate
-from openstackoid.oaktree.uploading import Limits as Uploading
-from openstackoid.oaktree.uploading import Uploads
-from openstackoid.oaktree.watching import Watches
+from openstackoid.oaktree.creates.creating import Creates, watched
+from openstackoid.oaktree.creates.operations import Operations
+from openstackoid.oaktree.creates.owned import Means
+from openstackoid.oaktree.images.uploading import Limits as Uploading
+from openstackoid.oaktree.images.uploading import Uploads
+from openstackoid.oaktree.memory.cache import Cache, Lifetimes
+from openstackoid.oaktree.resources.kinds import Kinds
+from openstackoid.oaktree.upstream.breaker import Breaker
+from openstackoid.oaktree.upstream.clouds import Clouds
+from openstackoid.oaktree.upstream.limits import Limiter, LocalLimiter, RedisLimiter, Unlimited
+from openstackoid.oaktree.upstream.sessions import Gates
+from openstackoid.oaktree.upstream.shared import Shared
+from openstackoid.oaktree.upstream.transport import Gate
+from openstackoid.oaktree.watches.polls import Pace
+from openstackoid.oaktree.watches.watching import Watches
 
 # Bytes of a list that workers share; they go to Redis and back once an interval.
 _POLLED: Final = 64 * 1024**2

@@ -1,0 +1,1 @@
+"""Where a server listens, who calls it, and what they may."""

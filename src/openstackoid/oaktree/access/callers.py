@@ -1,0 +1,260 @@
+"""Who calls, and what they see of the clouds.
+
+A caller is one of
+
+- local: may connect without TLS, on a Unix socket or a loopback address, and acts as the clouds.yaml's user;
+- a certificate that the configuration knows: acts as the clouds.yaml's user, under a policy;
+- users with a Keystone token or an application credential for each cloud that they want to see: act there as themselves.
+
+`authentication` finds out which.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from oaktree.v1.location_pb2 import Location
+from openstackoid.oaktree import errors
+from openstackoid.oaktree.access.policy import EVERYTHING, Policy, narrowed
+from openstackoid.oaktree.upstream import credentials
+from openstackoid.oaktree.upstream.clouds import Clouds, Region, scope_of
+from openstackoid.oaktree.upstream.credentials import Credential
+from openstackoid.oaktree.upstream.tokens import Login
+
+# The servers that a call has passed, as metadata.
+PATH: Final = "x-oaktree-path"
+# Longest of a caller's name.
+_LONGEST: Final = 200
+# What is kept on record, under the caller's name.
+_KEPT: Final = frozenset({"create", "upload"})
+
+
+@dataclass(frozen=True)
+class Beyond:
+    """A caller's part of a request at another oaktree."""
+
+    site: str
+    locations: tuple[Location, ...]  # by names there; empty for everywhere
+    metadata: tuple[tuple[str, str], ...] = ()  # the way, and the caller's own credentials for clouds there; secret
+    named: bool = False  # the request names it, or a cloud there
+
+    def __repr__(self) -> str:
+        return f"Beyond({self.site!r}, {len(self.locations)} locations)"
+
+
+@dataclass(frozen=True)
+class Way:
+    """Where a call came from, and may go on to."""
+
+    sites: tuple[str, ...] = ()  # names of other oaktrees
+    path: str = ""  # the servers that it has passed, with this one
+
+
+class Caller(Protocol):
+    """Someone who was authenticated."""
+
+    @property
+    def name(self) -> str:
+        """Who it is; what they created is kept under this name."""
+
+    @property
+    def expires(self) -> float | None:
+        """When the first of their tokens ends, in seconds since the epoch: watches end then. None for never."""
+
+    def regions(self, locations: Iterable[Location] = ()) -> list[Region]:
+        """The cloud-regions that a request of theirs is for, with their own credentials; sorted. Empty if there are none.
+
+        Raises:
+            errors.ForbiddenError: there are some for one of the locations, and the caller may use none of them.
+        """
+
+    def beyond(self, locations: Iterable[Location] = ()) -> list[Beyond]:
+        """The same for other oaktrees; those that a request need not be for are left out."""
+
+    def check(self, verb: str, kind: str) -> None:
+        """Raise errors.ForbiddenError unless their policy allows the verb for the kind."""
+
+
+class _Known:
+    """What all callers have in common."""
+
+    expires: float | None = None
+
+    def __init__(self, name: str, clouds: Clouds, policy: Policy, way: Way) -> None:
+        self.name: Final = name
+        self._clouds: Final = clouds
+        self._policy: Final = policy
+        self._way: Final = way
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
+
+    def check(self, verb: str, kind: str) -> None:
+        if not self._policy.may(verb, kind):
+            raise errors.ForbiddenError(f"the policy of {self.name} does not allow to {verb} {kind}")
+
+    def regions(self, locations: Iterable[Location] = ()) -> list[Region]:
+        found: dict[tuple[str, str, str], Region] = {}
+        for each in list(locations) or [Location()]:
+            refused, allowed = "", False
+            for here in self._clouds.places(each):
+                if why := self._why_not(each, here):
+                    refused = refused or why
+                    continue
+                region = self._region(here, scope_of(each))
+                found[(*region.key, region.identity)] = region
+                allowed = True
+            if refused and not allowed and any((each.cloud, each.region, each.project_id, each.project)):
+                raise errors.ForbiddenError(refused)
+        return [found[key] for key in sorted(found)]
+
+    def beyond(self, locations: Iterable[Location] = ()) -> list[Beyond]:
+        wanted = list(locations)
+        found = []
+        for site in self._way.sites:
+            allowed = self._policy.below(site)
+            there = [each for each in (_at(site, each) for each in wanted) if each is not None]
+            named = any(each.cloud.partition("/")[0] == site for each in wanted)
+            if allowed is None and named:
+                raise errors.ForbiddenError(f"the policy of {self.name} does not allow {site}")
+            if allowed is None or (wanted and not there):
+                continue
+            metadata = self._metadata(site)
+            if metadata is None:
+                if named:
+                    raise errors.ForbiddenError(f"no credential for a cloud of {site} came with the call")
+                continue
+            if not all(each == Location() for each in allowed) or there:
+                narrow = narrowed(there or [Location()], allowed)
+                if not narrow and not named:
+                    continue
+                if not narrow:
+                    raise errors.ForbiddenError(f"the policy of {self.name} does not allow what it asks for at {site}")
+                there = [] if Location() in narrow else narrow
+            path = ((PATH, self._way.path),) if self._way.path else ()
+            found.append(Beyond(site, tuple(there), (*path, *metadata), named))
+        return found
+
+    def _why_not(self, wanted: Location, here: Location) -> str:
+        """Why a cloud-region is not theirs; empty if it is."""
+        if not self._policy.allows(here):
+            return f"the policy of {self.name} does not allow {'/'.join(filter(None, (here.cloud, here.region)))}"
+        if not self._policy.projects and scope_of(wanted):
+            return f"the policy of {self.name} does not allow other projects than that of the server's clouds.yaml"
+        return ""
+
+    def _region(self, here: Location, scope: Mapping[str, str]) -> Region:
+        return self._clouds.region(here, scope)
+
+    def _metadata(self, _site: str) -> tuple[tuple[str, str], ...] | None:
+        return ()
+
+
+class Local(_Known):
+    """The one trusted user of a Unix socket or a loopback address: the `clouds.yaml` itself, all of it."""
+
+    def __init__(self, clouds: Clouds, way: Way | None = None) -> None:
+        """Allows everything: it is the user's own file."""
+        super().__init__("local", clouds, EVERYTHING, way or Way())
+
+
+class Known(_Known):
+    """Who showed a certificate that the configuration knows: the `clouds.yaml`'s user, under a policy."""
+
+
+class Users(_Known):
+    """Who brought credentials: in each cloud the user that they stand for, and no cloud beside."""
+
+    def __init__(
+        self,
+        clouds: Clouds,
+        policy: Policy,
+        way: Way,
+        *,
+        logins: Mapping[tuple[str, str], Login | Exception],
+        passed: Sequence[Credential] = (),
+    ) -> None:
+        """Keep what was confirmed.
+
+        Args:
+            clouds: all.
+            policy: on top of what their clouds allow.
+            way: where the call came from.
+            logins: for each cloud and region the confirmed credential; an error where its Keystone did not answer.
+            passed: credentials for clouds behind other oaktrees, which confirm them.
+        """
+        super().__init__(_name(logins, passed), clouds, policy, way)
+        self._logins: Final = logins
+        self._passed: Final = passed
+        ends = (each.expires for each in logins.values() if isinstance(each, Login) and not each.renews)
+        self.expires = min(ends, default=None)
+
+    def _why_not(self, wanted: Location, here: Location) -> str:
+        home = self._clouds.home(here)
+        login = self._logins.get(home)
+        if login is None:
+            return f"no credential for {home[0]} came with the call: {credentials.TOKEN}, or {credentials.APPLICATION_CREDENTIAL}"
+        if not self._policy.allows(here):
+            return super()._why_not(Location(), here)
+        if isinstance(login, Login) and not _is_in(login, wanted):
+            return f"the credential for {home[0]} is for another project than the request: bring one that is for that project"
+        return ""
+
+    def check(self, verb: str, kind: str) -> None:
+        """See `Caller`; for what is kept on record, raises also the error of a Keystone that has not confirmed who it is."""
+        super().check(verb, kind)
+        if verb in _KEPT:
+            for each in self._logins.values():
+                if isinstance(each, Exception):
+                    # Without knowing all of who it is, a repeated create would not be found again under the caller's name.
+                    raise each.with_traceback(None)
+
+    def _region(self, here: Location, scope: Mapping[str, str]) -> Region:
+        del scope  # that of the credential: see _why_not
+        found = self._logins[self._clouds.home(here)]
+        if isinstance(found, Login):
+            return self._clouds.region(here, {}, found)
+
+        def refuse() -> Any:
+            raise found.with_traceback(None)
+
+        # Known to nobody else: whose it is has not been confirmed.
+        return Region(here, f"unconfirmed {self.name}", refuse)
+
+    def _metadata(self, site: str) -> tuple[tuple[str, str], ...] | None:
+        prefix = f"{site}/"
+        found = tuple(
+            each.header(each.cloud.removeprefix(prefix)) for each in self._passed if each.cloud.startswith(prefix)
+        )
+        return found or None  # without one, the other oaktree would take us for the caller
+
+
+def _at(site: str, wanted: Location) -> Location | None:
+    """A location by the names of another oaktree; None if it is not there."""
+    first, _, rest = wanted.cloud.partition("/")
+    if first not in ("", site):
+        return None
+    there = Location()
+    there.CopyFrom(wanted)
+    there.cloud = rest
+    return there
+
+
+def _is_in(login: Login, wanted: Location) -> bool:
+    if wanted.project_id:
+        return wanted.project_id == login.project_id
+    return not wanted.project or (
+        wanted.project == login.project
+        and wanted.domain_id in ("", login.domain_id)
+        and wanted.domain in ("", login.domain)
+    )
+
+
+def _name(logins: Mapping[tuple[str, str], Login | Exception], passed: Sequence[Credential]) -> str:
+    """The same for the same users in the same projects."""
+    parts = {f"{each.cloud}:{each.user_id}:{each.project_id}" for each in logins.values() if isinstance(each, Login)}
+    # Nobody here confirms these: only who has the very same one is taken for the same.
+    parts |= {f"{each.cloud}:{each.digest[:32]}" for each in passed}
+    name = ",".join(sorted(parts)) or "nobody"
+    return name if len(name) <= _LONGEST else f"users:{hashlib.sha256(name.encode()).hexdigest()}"

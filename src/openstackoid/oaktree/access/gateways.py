@@ -1,0 +1,156 @@
+"""Asks gateways for their peers: when a call first needs to know, and now and then while calls come.
+
+A gateway that does not answer holds up one call for a moment, and none after that: what stands for its peers tells the error.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import requests
+
+from openstackoid.oaktree import errors
+from openstackoid.oaktree.access.callers import Caller
+from openstackoid.oaktree.masking import clean
+from openstackoid.oaktree.upstream import peers
+from openstackoid.oaktree.upstream.calls import Call, in_thread
+from openstackoid.oaktree.upstream.clouds import Clouds
+
+_PATH: Final = "/openstackoid/v1/peers"
+# Seconds: that a call waits at most, and between two questions to one that did not answer.
+_WAIT: Final = 5.0
+_AGAIN: Final = 5.0
+_LOG: Final = logging.getLogger(__name__)
+
+Authenticate = Callable[[Any], Awaitable[Caller]]
+
+
+class Gateways:
+    """Those of all homes. In one event loop."""
+
+    def __init__(
+        self, clouds: Clouds, threads: ThreadPoolExecutor, *, refresh: float = 60.0, timeout: float = 30.0
+    ) -> None:
+        """Ask nothing yet.
+
+        Args:
+            clouds: with the homes; learns their peers.
+            threads: for what blocks.
+            refresh: seconds after which a gateway is asked again.
+            timeout: seconds for an answer.
+        """
+        self._clouds: Final = clouds
+        self._threads: Final = threads
+        self._refresh: Final = refresh
+        self._timeout: Final = timeout
+        self._due: Final[dict[str, float]] = {}  # when each is asked again, as time.monotonic() has it
+        self._asking: Final[dict[str, asyncio.Task[None]]] = {}
+
+    def before(self, authenticate: Authenticate) -> Authenticate:
+        """Authentication of callers after which the peers are known, as far as gateways answer; strangers have none asked."""
+        if not self._clouds.peers.homes:
+            return authenticate
+
+        async def authenticated(context: Any) -> Caller:
+            caller = await authenticate(context)
+            await self.known(context.time_remaining())
+            return caller
+
+        return authenticated
+
+    async def known(self, left: float | None = None) -> None:
+        """Renew what is old, and wait for what is not known at all, or older still: with half of the seconds `left`, and not for long."""
+        now = time.monotonic()
+        waited = {}
+        for home in self._clouds.peers.homes:
+            due = self._due.get(home)
+            if due is not None and now < due:
+                continue
+            if home not in self._asking:
+                self._asking[home] = asyncio.create_task(self._ask(home))
+            if due is None or now >= due + self._refresh:
+                waited[home] = self._asking[home]
+        if waited:
+            await asyncio.wait(waited.values(), timeout=_WAIT if left is None else max(0.0, min(_WAIT, left / 2)))
+        for home, task in waited.items():
+            if not task.done():
+                self._due[home] = time.monotonic() + _AGAIN  # it goes on; no other call waits for it
+
+    def close(self) -> None:
+        """Give up what is under way."""
+        for task in self._asking.values():
+            task.cancel()
+
+    async def _ask(self, home: str) -> None:
+        pause = min(self._refresh, _AGAIN)
+        call = Call().to(home, self._clouds.peers.region(home), timeout=self._timeout)
+        try:
+            found = await in_thread(call, self._threads, ask, self._clouds, home)
+        except peers.PeersError as error:
+            self._lost(home, error)
+        except Exception as error:  # noqa: BLE001 - it harms its own peers only
+            told = errors.status(error, cloud=home).message
+            self._lost(home, peers.PeersError(f"the gateway of {home} has not told its peers: {told}"))
+        else:
+            self._clouds.peers.learn(home, found)
+            pause = self._refresh
+        finally:
+            self._due[home] = time.monotonic() + pause
+            del self._asking[home]
+
+    def _lost(self, home: str, error: peers.PeersError) -> None:
+        if self._clouds.peers.lose(home, error):
+            _LOG.warning("%s", error)
+
+
+def ask(clouds: Clouds, home: str) -> tuple[peers.Peer, ...]:
+    """The peers that a home's gateway tells, which stands where its `auth_url` leads. Blocks.
+
+    Raises:
+        peers.NoGatewayError: something else stands there.
+        Exception: of keystoneauth, if nothing answers.
+    """
+    at = clouds.keystones(home)[clouds.peers.region(home)]
+    parts = urlsplit(at.url)
+    origin = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    response = clouds.session(at).get(
+        origin + _PATH,
+        headers={"Accept": "application/json"},
+        authenticated=False,
+        redirect=False,
+        raise_exc=False,
+        log=False,
+    )
+    document = _document(response)
+    if response.status_code == HTTPStatus.OK:
+        try:
+            return peers.read(home, document)
+        except ValueError as error:
+            raise _none(home, origin, str(error)) from None
+    refusal = document.get("error") if isinstance(document, dict) else None
+    # Keystone answers unknown paths in the same form; the code of ours tells them apart.
+    ours = isinstance(refusal, dict) and "openstackoid_code" in refusal
+    if ours or response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        said = refusal.get("message") if isinstance(refusal, dict) else ""
+        message = f"the gateway of {home} has not told its peers: HTTP {response.status_code}: {clean(str(said or 'nothing'))}"
+        raise peers.PeersError(message)
+    raise _none(home, origin, f"got HTTP {response.status_code}")
+
+
+def _none(home: str, origin: str, why: str) -> peers.NoGatewayError:
+    return peers.NoGatewayError(
+        f"{home} has no peers, for no OpenStackoid gateway answers at {origin}: {why}. Its auth_url in clouds.yaml has to be a gateway's, or "
+        f"{home} has to be left out of peers.of"
+    )
+
+
+def _document(response: requests.Response) -> Any:
+    try:
+        return response.json()
+    except ValueError:
+        return None

@@ -1,0 +1,1 @@
+"""Other oaktrees, as clouds of this one."""

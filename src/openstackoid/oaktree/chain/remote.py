@@ -1,0 +1,245 @@
+"""Other oaktrees: an rpc that is passed on to one, and its answers by the names that they have here.
+
+The clouds of an oaktree that is named SiteB here are SiteB/CloudOne and so on: each server takes its own part off on the way there and
+puts it on again on the way back, so none needs to know the whole. `x-oaktree-path` lists the servers that a call has passed; a server that finds itself in
+it refuses, and so does the ninth.
+"""
+
+import contextlib
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from typing import Any, ClassVar, Final, TypeVar
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+from google.rpc import error_details_pb2, status_pb2
+from grpc import StatusCode
+from grpc_status import rpc_status
+
+from oaktree.v1 import cloud_pb2
+from oaktree.v1.location_pb2 import Location
+from openstackoid.core.errors import ConfigError
+from openstackoid.oaktree import errors
+from openstackoid.oaktree.access import listeners
+from openstackoid.oaktree.access.callers import Beyond, Caller
+from openstackoid.oaktree.chain.renaming import prefixed, renamed_status
+from openstackoid.oaktree.config import Oaktree
+from openstackoid.oaktree.masking import clean
+
+M = TypeVar("M", bound=Message)
+
+# Of a caller's deadline, this share is kept for telling what another oaktree did not answer in time.
+_KEPT: Final = 0.05
+_OPTIONS: Final = (
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.max_receive_message_length", 16 * 1024 * 1024),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 10_000),
+)
+_SERVICE: Final = "/oaktree.v1.CloudService"
+
+
+class SiteError(errors.OaktreeError):
+    """Another oaktree that could not be reached, or broke off."""
+
+    code: ClassVar[StatusCode] = StatusCode.UNAVAILABLE
+    reason: ClassVar[str] = "OAKTREE_UNREACHABLE"
+
+
+class Sites:
+    """The other oaktrees of a server, each with one channel. In one event loop."""
+
+    def __init__(self, oaktrees: Iterable[Oaktree] = (), *, timeout: float = 30.0) -> None:
+        """Check them; connects when they are first needed.
+
+        Args:
+            oaktrees: as configured.
+            timeout: seconds for an answer, where the caller's deadline is not earlier.
+
+        Raises:
+            ConfigError: plaintext to another machine, or a file that cannot be read.
+        """
+        self._timeout: Final = timeout
+        self._makers: Final[dict[str, Callable[[], grpc.aio.Channel]]] = {each.name: _maker(each) for each in oaktrees}
+        self._channels: Final[dict[str, grpc.aio.Channel]] = {}
+
+    async def close(self) -> None:
+        """Close the channels; calls that are under way are cancelled."""
+        for channel in self._channels.values():
+            await channel.close(None)
+        self._channels.clear()
+
+    async def one(self, method: str, request: Message, answer: type[M], to: Beyond, left: float | None) -> M:
+        """The answer to an rpc.
+
+        Args:
+            method: "/oaktree.v1.ComputeService/GetServer".
+            request: by names there.
+            answer: its type.
+            to: which oaktree, with the caller's credentials.
+            left: seconds to the caller's deadline, or None.
+
+        Raises:
+            grpc.aio.AioRpcError: what the other oaktree told, by names here.
+            SiteError: it did not answer.
+        """
+        call = self._channel(to.site).unary_unary(
+            method, request_serializer=type(request).SerializeToString, response_deserializer=answer.FromString
+        )
+        try:
+            found: M = await call(request, metadata=to.metadata, timeout=self._patience(left))
+            return prefixed(to.site, found)
+        except grpc.aio.AioRpcError as error:
+            raise told(to.site, error) from None
+
+    async def stream(
+        self, method: str, request: Message, answer: type[M], to: Beyond, left: float | None, *, endless: bool = False
+    ) -> AsyncGenerator[M, None]:
+        """The answers to an rpc, as `one`; `endless` ones have the caller's deadline alone."""
+        call = self._channel(to.site).unary_stream(
+            method, request_serializer=type(request).SerializeToString, response_deserializer=answer.FromString
+        )
+        patience = _most(left) if endless else self._patience(left)
+        async with contextlib.aclosing(_answers(call(request, metadata=to.metadata, timeout=patience), to)) as answers:
+            async for each in answers:
+                yield each
+
+    async def exchange(
+        self, method: str, requests: AsyncIterator[Message], answer: type[M], to: Beyond, left: float | None
+    ) -> AsyncGenerator[M, None]:
+        """The answers to an rpc with a stream of requests; only the caller's deadline ends it."""
+        call = self._channel(to.site).stream_stream(
+            method, request_serializer=lambda each: each.SerializeToString(), response_deserializer=answer.FromString
+        )
+        under_way = call(requests, metadata=to.metadata, timeout=_most(left))
+        async with contextlib.aclosing(_answers(under_way, to)) as answers:
+            async for each in answers:
+                yield each
+
+    async def clouds(self, to: Beyond, left: float | None) -> list[cloud_pb2.Cloud]:
+        """The cloud-regions that the caller may use there."""
+        request = cloud_pb2.ListCloudsRequest(locations=to.locations)
+        found = await self.one(f"{_SERVICE}/ListClouds", request, cloud_pb2.ListCloudsResponse, to, left)
+        return list(found.clouds)
+
+    async def rest_info(self, to: Beyond, service: str, left: float | None) -> cloud_pb2.GetRestInfoResponse:
+        """How to call a cloud's own API there."""
+        request = cloud_pb2.GetRestInfoRequest(service=service)
+        for each in to.locations:
+            request.location.CopyFrom(each)
+        return await self.one(f"{_SERVICE}/GetRestInfo", request, cloud_pb2.GetRestInfoResponse, to, left)
+
+    async def operation(self, caller: Caller, rpc: str, request: Any, answer: type[M], left: float | None) -> M | None:
+        """What another oaktree says of an operation of its own; None if the id is none of theirs.
+
+        Args:
+            caller: who asks.
+            rpc: "GetOperation" or "UndoOperation".
+            request: with `id`, as "SiteB/ID".
+            answer: its type.
+            left: seconds to the caller's deadline, or None.
+        """
+        site, slash, there = request.id.partition("/")
+        if not slash or site not in self._makers:
+            return None
+        beyond = caller.beyond([Location(cloud=site)])
+        if not beyond:
+            raise errors.MissingError(f"no operation {request.id!r} of yours")
+        asked = type(request)()
+        asked.CopyFrom(request)
+        asked.id = there
+        return await self.one(f"/oaktree.v1.OperationService/{rpc}", asked, answer, beyond[0], left)
+
+    def _patience(self, left: float | None) -> float:
+        return min(self._timeout, _most(left) or self._timeout)
+
+    def _channel(self, site: str) -> grpc.aio.Channel:
+        if site not in self._channels:
+            self._channels[site] = self._makers[site]()
+        return self._channels[site]
+
+
+def _most(left: float | None) -> float | None:
+    return None if left is None else max(0.001, left * (1 - _KEPT))
+
+
+async def _answers(under_way: Any, to: Beyond) -> AsyncGenerator[Any, None]:
+    try:
+        async for each in under_way:
+            yield prefixed(to.site, each)
+    except grpc.aio.AioRpcError as error:
+        raise told(to.site, error) from None
+    finally:
+        under_way.cancel()
+
+
+def _maker(oaktree: Oaktree) -> Callable[[], grpc.aio.Channel]:
+    address = oaktree.target
+    if address.startswith("unix:") or oaktree.plaintext:
+        found = listeners.parse(address)
+        if not found.private:
+            raise ConfigError(
+                f"oaktrees: {oaktree.name}: plaintext is for Unix sockets and loopback addresses: expected TLS"
+            )
+        target = f"unix:{found.path}" if found.path else address
+        return lambda: grpc.aio.insecure_channel(target, options=_OPTIONS)
+    try:
+        authority, certificate, key = (
+            each.read_bytes() if each else None for each in (oaktree.ca, oaktree.certificate, oaktree.key)
+        )
+    except OSError as error:
+        raise ConfigError(f"oaktrees: {oaktree.name}: {error.filename}: {error.strerror}") from error
+    credentials = grpc.ssl_channel_credentials(authority, key, certificate)
+    name = (("grpc.ssl_target_name_override", oaktree.server_name),) if oaktree.server_name else ()
+    return lambda: grpc.aio.secure_channel(address, credentials, options=(*_OPTIONS, *name))
+
+
+def told(site: str, error: grpc.aio.AioRpcError) -> Exception:
+    """What another oaktree told, by names here; or that it could not be reached."""
+    found = None
+    metadata: Any = error.trailing_metadata() or ()
+    for name, value in metadata:
+        if name == "grpc-status-details-bin" and isinstance(value, bytes):
+            with contextlib.suppress(DecodeError):
+                found = status_pb2.Status.FromString(value)
+    if found is None or found.code != error.code().value[0]:
+        if error.code() is StatusCode.DEADLINE_EXCEEDED:
+            return errors.CallDeadlineError(f"the oaktree {site} did not answer in time")
+        if error.code() is StatusCode.UNIMPLEMENTED:
+            return errors.UnsupportedError(f"the oaktree {site} does not know this rpc")
+        return SiteError(f"the oaktree {site} did not answer: {clean(error.details() or error.code().name, 200)}")
+    status = rpc_status.to_status(renamed_status(site, found))
+    return grpc.aio.AioRpcError(
+        status.code, grpc.aio.Metadata(), grpc.aio.Metadata(*status.trailing_metadata), status.details, None
+    )
+
+
+def elsewhere(to: Beyond, error: BaseException, *, loops: bool = True) -> bool:
+    """Whether an error says only that nothing there is meant: a region that it has not or, if wanted, the server that asks."""
+    status = errors.status(error)
+    if to.named:
+        return False
+    if errors.reason(status) == "LOOP":
+        return loops
+    if status.code != StatusCode.INVALID_ARGUMENT.value[0]:
+        return False
+    wrong = error_details_pb2.BadRequest()
+    return any(
+        detail.Unpack(wrong) and any(each.field.startswith("location") for each in wrong.field_violations)
+        for detail in status.details
+    )
+
+
+def timed(started: float) -> int:
+    """Nanoseconds since a time of `time.monotonic()`."""
+    return int((time.monotonic() - started) * 1e9)
+
+
+def parts(beyond: Sequence[Beyond]) -> list[Beyond]:
+    """For requests of one location: one for each location."""
+    return [
+        Beyond(each.site, (where,) if where else (), each.metadata, each.named)
+        for each in beyond
+        for where in (each.locations or (None,))
+    ]

@@ -1,0 +1,1 @@
+"""Creates in many clouds, on record."""

@@ -1,0 +1,116 @@
+"""What became of the parts of a create, as callers are told. Pure."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from google.protobuf.message import Message
+from google.rpc import code_pb2, status_pb2
+from grpc import StatusCode
+
+from oaktree.v1 import common_pb2
+from oaktree.v1.common_pb2 import CloudResult, Progress, Summary
+from openstackoid.oaktree import errors
+from openstackoid.oaktree.creates.reconciling import text
+from openstackoid.oaktree.creates.records import Part
+from openstackoid.oaktree.masking import clean
+from openstackoid.oaktree.resources.codec import document
+from openstackoid.oaktree.resources.kinds import Kind
+
+UNSENT: Final = frozenset({common_pb2.STAGE_ACCEPTED, common_pb2.STAGE_CANCELLED})
+OPEN: Final = frozenset({common_pb2.STAGE_SENT, common_pb2.STAGE_UNKNOWN})
+MADE: Final = frozenset({common_pb2.STAGE_CREATED, common_pb2.STAGE_DONE})
+BAD: Final = frozenset({common_pb2.STAGE_FAILED, common_pb2.STAGE_UNKNOWN})
+# A part that failed like this, with nothing created, may be tried again under the same key.
+PASSING: Final = frozenset(
+    {code_pb2.UNAVAILABLE, code_pb2.DEADLINE_EXCEEDED, code_pb2.RESOURCE_EXHAUSTED, code_pb2.ABORTED, code_pb2.UNKNOWN}
+)
+_ENDED: Final[Mapping[int, str]] = {
+    common_pb2.STAGE_UNDONE: "it was created, and deleted again",
+    common_pb2.STAGE_CANCELLED: "it was given up before it was sent",
+}
+_SHOWN: Final = 5  # ids in a message
+
+
+class OutcomeUnknownError(errors.OaktreeError):
+    """A create was sent, and nobody can tell whether something came of it."""
+
+    code = StatusCode.UNKNOWN
+    reason = "OUTCOME_UNKNOWN"
+
+
+class NotCreatedError(errors.OaktreeError):
+    """A create was sent, and nothing came of it: it may be sent again."""
+
+    code = StatusCode.ABORTED
+    reason = "NOT_CREATED"
+
+
+class NotReadyError(errors.OaktreeError):
+    """It was created, and went wrong afterwards."""
+
+    code = StatusCode.FAILED_PRECONDITION
+    reason = "RESOURCE_FAILED"
+
+
+class CloudGoneError(errors.OaktreeError):
+    """The caller has no such cloud-region any more."""
+
+    code = StatusCode.FAILED_PRECONDITION
+    reason = "CLOUD_GONE"
+
+
+def progress_of(
+    operation: str, part: Part, *, percent: int | None = None, error: status_pb2.Status | None = None
+) -> Progress:
+    """A part as callers see it."""
+    made = Progress(
+        operation_id=operation,
+        location=part.location,
+        stage=part.stage,  # type: ignore[arg-type]
+        resource_id=part.resource_id,
+        status=part.status,
+        percent=percent,
+    )
+    if (told := error or part.error) is not None:
+        made.error.CopyFrom(told)
+    return made
+
+
+def summary_of(parts: Iterable[Part], also: Mapping[int, status_pb2.Status], elapsed: Mapping[int, float]) -> Summary:
+    """The end of a create.
+
+    Args:
+        parts: all of them.
+        also: errors that are not on record, by number.
+        elapsed: seconds that each took.
+    """
+    summary = Summary()
+    for part in parts:
+        result = CloudResult(location=part.location, items=int(part.stage in MADE))
+        result.elapsed.FromNanoseconds(int(elapsed.get(part.number, 0) * 1e9))
+        error = part.error or also.get(part.number)
+        if error is None and part.stage in _ENDED:
+            error = status_pb2.Status(code=code_pb2.CANCELLED, message=_ENDED[part.stage])
+        if error is not None:
+            result.error.CopyFrom(error)
+        summary.results.append(result)
+    return summary
+
+
+def unknown(kind: Kind, part: Part, ids: Iterable[str], error: BaseException | None) -> OutcomeUnknownError:
+    """What is known of a part that nobody can tell about, and what to do."""
+    shown = list(ids)[:_SHOWN]
+    found = f"found since: {', '.join(shown)}" if shown else "nothing like it was found yet"
+    why = f" ({clean(error, 120)})" if error is not None else ""
+    asked = text(part.sought or {"attributes": {}})
+    return OutcomeUnknownError(
+        f"the create of {kind.name} {asked} was sent, and its answer never came{why}; {found}. "
+        "Ask again with the same key, or look in the cloud and delete what is too much"
+    )
+
+
+def attributes_of(message: Message) -> dict[str, Any]:
+    """A resource's attributes, whether its message is typed or not."""
+    found = document(message)
+    inner = found.get("attributes")
+    return inner if isinstance(inner, dict) and "kind" in found else found

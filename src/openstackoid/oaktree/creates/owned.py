@@ -1,0 +1,192 @@
+"""An operation that this worker owns: its parts, each step of them on record, and what is done about them without sending anything new."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from google.rpc import status_pb2
+
+from oaktree.v1 import common_pb2
+from oaktree.v1.common_pb2 import Progress
+from openstackoid.oaktree import errors
+from openstackoid.oaktree.creates import reconciling
+from openstackoid.oaktree.creates.operations import Operations
+from openstackoid.oaktree.creates.outcomes import (
+    OPEN,
+    CloudGoneError,
+    NotCreatedError,
+    progress_of,
+    unknown,
+)
+from openstackoid.oaktree.creates.plans import Plan, region_of
+from openstackoid.oaktree.creates.posting import Watch, delete
+from openstackoid.oaktree.creates.records import LostError, Operation, Part, RecordsError
+from openstackoid.oaktree.upstream.calls import Call, in_thread
+from openstackoid.oaktree.upstream.clouds import Region
+
+_LOG: Final = logging.getLogger(__name__)
+_TRIES: Final = 5  # to put on record what a cloud has done already
+
+
+@dataclass(frozen=True)
+class Means:
+    """What all operations of a worker share. Times are seconds."""
+
+    records: Operations
+    threads: ThreadPoolExecutor
+    watch: Watch
+    timeout: float = 30.0  # for each request to a cloud
+    settle: float = 120.0  # after which a request that broke off is not being worked on any more in its cloud
+
+
+class Owned:
+    """An operation, by the worker that owns it."""
+
+    def __init__(self, means: Means, plan: Plan, operation: Operation) -> None:
+        """Prepare."""
+        self.operation: Final = operation
+        self._means: Final = means
+        self._plan: Final = plan
+        self._call: Final = Call(time.monotonic() + plan.timeout)
+        self._left = asyncio.Event()  # the caller has gone
+        self._lost = False
+        self._parts: Final = list(operation.parts)
+        self._errors: Final[dict[int, status_pb2.Status]] = {}  # of parts that are none the worse for them on record
+
+    @property
+    def is_leaving(self) -> bool:
+        """The caller has gone."""
+        return self._left.is_set()
+
+    def leave(self) -> None:
+        """The caller has gone: nothing more is sent, and nothing waited for."""
+        self._left.set()
+
+    @property
+    def parts(self) -> list[Progress]:
+        """All parts as they are now, with errors that are not on record."""
+        return [self._progress(each, error=each.error or self._errors.get(each.number)) for each in self._parts]
+
+    async def settle(self) -> None:
+        """Find out what became of what a dead worker left; nothing is sent."""
+        self.leave()
+        await asyncio.gather(*(self._settle(each) for each in self._parts))
+        await self._end()
+
+    async def undo(self) -> None:
+        """Delete what was created."""
+        self.leave()
+        await asyncio.gather(*(self._settle(each) for each in self._parts))
+        await self._undo_all()
+        await self._end()
+
+    async def _settle(self, part: Part) -> None:
+        try:
+            if part.stage == common_pb2.STAGE_ACCEPTED:
+                await self._step(part, stage=common_pb2.STAGE_CANCELLED)
+            elif part.stage in OPEN:
+                ids, told = await self._seen(part, await self._region(part))
+                if told and ids:
+                    await self._created(part, ids[0], "")
+                elif told and self._is_settled(part):
+                    error = NotCreatedError("it was sent, and nothing came of it: ask again with the same key")
+                    await self._step(part, stage=common_pb2.STAGE_FAILED, error=self._status(part, error))
+                else:
+                    await self._unknown(part, ids, None)
+        except Exception as error:  # noqa: BLE001 - its cloud does not answer: the record stays as it is
+            self._lost = self._lost or isinstance(error, LostError)
+            self._errors[part.number] = self._status(part, error)
+
+    async def _undo_all(self) -> None:
+        made = [each for each in self._parts if each.resource_id and each.stage != common_pb2.STAGE_UNDONE]
+        await asyncio.gather(*(self._undo(each) for each in made))
+
+    async def _undo(self, part: Part) -> None:
+        try:
+            region = await self._region(part)
+            await self._delete(part, region)
+            await self._step(part, stage=common_pb2.STAGE_UNDONE)
+        except Exception as error:  # noqa: BLE001 - the others are undone
+            self._errors[part.number] = self._status(part, error)
+
+    async def _end(self) -> None:
+        if not self._lost:
+            try:
+                await asyncio.to_thread(self._means.records.end, self.operation)
+            except errors.OaktreeError as error:
+                _LOG.warning("operation %s stays open on record: %s", self.operation.id, error)
+
+    async def _seen(self, part: Part, region: Region) -> tuple[list[str], bool]:
+        """What may be the resource, and whether that is told: with an id that it is this one, without that it is not there now."""
+        wanted = part.sought or {}
+        seen = await self._ask(region, reconciling.look, self._plan.kind, region, wanted, part.sent_at or 0.0)
+        others = {each.resource_id for each in self._parts if each.number != part.number}
+        others |= await asyncio.to_thread(self._means.records.known, seen.ids, but=self.operation.id)
+        ids = [each for each in seen.ids if each not in others]
+        return ids, seen.surely or (wanted.get("before") is not None and len(ids) == 1)
+
+    def _is_settled(self, part: Part) -> bool:
+        return (part.sent_at or 0.0) + self._means.settle <= time.time()
+
+    async def _created(self, part: Part, resource_id: str, status: str) -> Part:
+        created = replace(part, stage=common_pb2.STAGE_CREATED, resource_id=resource_id, status=status, error=None)
+        for tries in range(_TRIES):
+            try:
+                return await self._step(created)
+            except RecordsError:
+                _LOG.warning(
+                    "operation %s: cannot put on record that part %d was created", self.operation.id, part.number
+                )
+                await asyncio.sleep(0.2 * 2**tries)
+        # It stays SENT there: who asks later finds the resource by its mark.
+        self._parts[part.number] = created
+        self._told(created)
+        return created
+
+    async def _unknown(self, part: Part, ids: Iterable[str], error: BaseException | None) -> Part:
+        return await self._step(
+            part, stage=common_pb2.STAGE_UNKNOWN, error=self._status(part, unknown(self._plan.kind, part, ids, error))
+        )
+
+    async def _delete(self, part: Part, region: Region) -> None:
+        call = Call(time.monotonic() + 2 * self._means.timeout).to(*region.key)
+        await delete(self._plan.kind, region, part, call, self._means.threads)
+
+    async def _region(self, part: Part) -> Region:
+        found = await asyncio.to_thread(region_of, self._plan.caller, part.location)
+        if found is None:
+            raise CloudGoneError(
+                f"{'/'.join(filter(None, (part.location.cloud, part.location.region)))} is no cloud-region of yours now"
+            )
+        return found
+
+    async def _ask(self, region: Region, function: Callable[..., Any], *args: Any) -> Any:
+        call = self._call.to(*region.key, timeout=self._means.timeout)
+        return await in_thread(call, self._means.threads, function, *args)
+
+    async def _step(self, part: Part, **changes: Any) -> Part:
+        """On record, then told."""
+        changed = replace(part, **changes)
+        await asyncio.to_thread(self._means.records.change, self.operation, changed)
+        self._parts[part.number] = changed
+        self._told(changed)
+        return changed
+
+    def _told(self, part: Part, percent: int | None = None) -> None:
+        self._tell(self._progress(part, percent, part.error))
+
+    def _progress(self, part: Part, percent: int | None = None, error: status_pb2.Status | None = None) -> Progress:
+        return progress_of(self.operation.id, part, percent=percent, error=error)
+
+    def _tell(self, progress: Progress) -> None:
+        """A step, for whoever listens: nobody here."""
+
+    def _status(self, part: Part, error: BaseException) -> status_pb2.Status:
+        place = part.location
+        return errors.status(
+            error, cloud=place.cloud, region=place.region, service=self._plan.kind.service, creating=True
+        )

@@ -1,0 +1,203 @@
+"""What a request to create asks for: the attributes, the cloud-regions, and how. Pure, but for authenticated callers' cloud-regions."""
+
+import hashlib
+import json
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from google.protobuf.message import Message
+
+from oaktree.v1.location_pb2 import Location
+from openstackoid.oaktree import errors
+from openstackoid.oaktree.access.callers import Caller
+from openstackoid.oaktree.resources.codec import Codec
+from openstackoid.oaktree.resources.kinds import Kind
+from openstackoid.oaktree.resources.methods import parents_of
+from openstackoid.oaktree.upstream.calls import Call
+from openstackoid.oaktree.upstream.clouds import Region
+
+LONGEST: Final = 24 * 3600.0  # seconds that a create may be waited for
+_USUAL: Final = 3600.0
+_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+# What clouds say of a resource and nobody can ask for: left out, so that one that was got from a cloud can be created in another.
+_TOLD: Final = frozenset({"id", "location", "created_at", "updated_at", "status", "links"})
+# Attributes that hold secrets, or may: they are sent, and neither kept nor told again.
+SECRET: Final = re.compile(
+    r"pass|secret|token|credential|private_key|user_data|personality|payload|key_data", re.IGNORECASE
+)
+
+
+class Content(Protocol):
+    """Data that goes into what was created: an image's."""
+
+    @property
+    def digest(self) -> str:
+        """The same for the same data."""
+
+    def attributes(self, region: Region) -> Mapping[str, Any]:
+        """What the resource must be created with there, beside what was asked for."""
+
+    async def send(self, region: Region, resource_id: str, call: Call, told: Callable[[int], Awaitable[None]]) -> None:
+        """Send it there; `told` hears the percentage."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One request to create, checked."""
+
+    kind: Kind
+    codec: Codec
+    caller: Caller
+    attributes: Mapping[str, Any]
+    parents: Mapping[str, str]
+    locations: Sequence[
+        Location
+    ]  # one for each part: cloud and region, with the zone and the project that were asked for
+    respond: Callable[..., Message]  # progress=, resource=, summary=
+    key: str | None = None
+    undo: bool = False
+    wait: bool = False
+    timeout: float = _USUAL  # seconds, for all of it
+    content: Content | None = None
+
+    @property
+    def digest(self) -> str:
+        """The same for the same request: without secrets, which must not be found out by trying."""
+        asked = {
+            "kind": self.kind.name,
+            "attributes": _open(self.attributes),
+            "parents": dict(self.parents),
+            "locations": [each.SerializeToString(deterministic=True).hex() for each in self.asked],
+            "undo": self.undo,
+            "content": self.content.digest if self.content else None,
+        }
+        return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
+
+    asked: Sequence[Location] = field(default=())  # as the request has them
+
+    def within(self, region: Region, zone: str) -> dict[str, Any]:
+        """The attributes for one part."""
+        found = dict(self.attributes) | (dict(self.content.attributes(region)) if self.content else {})
+        if zone:
+            name = zone_attribute(self.kind)
+            found |= {name: [zone] if name == "availability_zone_hints" else zone} if name else {}
+        return found
+
+
+def planned(
+    kind: Kind,
+    codec: Codec,
+    caller: Caller,
+    request: Any,
+    field_name: str,
+    response: Callable[..., Message],
+    content: Content | None = None,
+) -> Plan:
+    """A request's plan.
+
+    Args:
+        kind: what is created.
+        codec: between its attributes and the request's message.
+        caller: who asks.
+        request: with `locations`, `options`, and the resource.
+        field_name: where the resource is, in requests and responses.
+        response: the class of responses.
+        content: what goes into it.
+
+    Raises:
+        errors.InvalidError: for what cannot be meant, with the field named.
+    """
+    given, parents = _attributes(kind, codec, request, field_name)
+    options = request.options
+    if options.idempotency_key and not _KEY.fullmatch(options.idempotency_key):
+        raise errors.invalid(
+            "options.idempotency_key", "expected 1 to 255 visible ASCII characters, a UUID for example"
+        )
+    timeout = options.timeout.ToTimedelta().total_seconds() if options.HasField("timeout") else _USUAL
+    if not 0 < timeout <= LONGEST:
+        raise errors.invalid(
+            "options.timeout", f"expected more than 0 s and at most {LONGEST:.0f} s, got {timeout:g} s"
+        )
+
+    def respond(**parts: Any) -> Message:
+        return response(**{field_name if name == "resource" else name: value for name, value in parts.items()})
+
+    zone = getattr(request, field_name).location.zone
+    return Plan(
+        kind=kind,
+        codec=codec,
+        caller=caller,
+        attributes=given,
+        parents=parents,
+        locations=_places(kind, caller, request.locations, zone),
+        respond=respond,
+        key=options.idempotency_key or None,
+        undo=options.undo_on_failure,
+        wait=options.wait,
+        timeout=timeout,
+        content=content,
+        asked=list(request.locations),
+    )
+
+
+def zone_attribute(kind: Kind) -> str | None:
+    """What the kind calls the zone to create it in."""
+    return next(
+        (each for each in ("availability_zone", "availability_zone_hints") if each in kind.attributes.by_name), None
+    )
+
+
+def region_of(caller: Caller, location: Location) -> Region | None:
+    """The caller's cloud-region of a part; None if it is not the caller's any more."""
+    found = caller.regions([location])
+    return next((each for each in found if each.key == (location.cloud, location.region)), None)
+
+
+def _attributes(kind: Kind, codec: Codec, request: Any, field_name: str) -> tuple[dict[str, Any], dict[str, str]]:
+    resource = getattr(request, field_name)
+    given = codec.decode(resource)
+    generic = "attributes" in resource.DESCRIPTOR.fields_by_name and "kind" in resource.DESCRIPTOR.fields_by_name
+    wires = {each.wire for each in kind.attributes.all}
+    open_ended = bool(kind.cls._store_unknown_attrs_as_properties or kind.cls._allow_unknown_attrs_in_body)  # noqa: SLF001
+    for name in given:
+        if name not in kind.attributes.by_name and name not in wires and not open_ended:
+            where = f"{field_name}.{'attributes' if generic else 'other'}.{name}"
+            raise errors.invalid(where, f"{kind.name} has no such attribute")
+    chooses_id = kind.cls.create_opts.method == "PUT"
+    kept = {name: value for name, value in given.items() if name not in _TOLD or (name == "id" and chooses_id)}
+    for name in ("min_count", "max_count"):
+        if kind.name == "compute.server" and kept.get(name, 1) != 1:
+            raise errors.invalid(f"{field_name}.{name}", "expected 1: each create makes one server in each location")
+    return kept, parents_of(kind, request, kept)
+
+
+def _places(kind: Kind, caller: Caller, locations: Sequence[Location], zone: str) -> list[Location]:
+    """One location for each part, in the caller's order; the same place is not meant twice."""
+    found: dict[tuple[str, str], Location] = {}
+    for index, wanted in enumerate(locations or [Location()]):
+        named = wanted.zone or zone
+        if named and zone_attribute(kind) is None:
+            where = f"locations[{index}].zone" if wanted.zone else "location.zone"
+            raise errors.invalid(where, f"{kind.name} is in no zone: leave it empty")
+        for region in caller.regions([wanted]):
+            place = Location(
+                cloud=region.location.cloud,
+                region=region.location.region,
+                zone=named,
+                project_id=wanted.project_id,
+                project=wanted.project,
+                domain_id=wanted.domain_id,
+                domain=wanted.domain,
+            )
+            found.setdefault((region.identity, named), place)
+    return list(found.values())
+
+
+def _open(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _open(each) for name, each in value.items() if not SECRET.search(str(name))}
+    if isinstance(value, list):
+        return [_open(each) for each in value]
+    return value

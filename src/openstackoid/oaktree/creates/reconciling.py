@@ -1,0 +1,234 @@
+"""How a resource is found again whose create was sent, and whose answer never came.
+
+Where an API lets a resource carry something of its creator's from the first moment, it carries a mark:
+
+    server, volume, snapshot     metadata `oaktree_operation`: the operation's id, a dot, the part's number (and which try, after one that failed)
+    load balancer                the same as a tag, `oaktree_operation=...`
+    image                        its id, which its creator may choose: made from the same
+
+For other kinds, those that look like it are listed before the create is sent. What is there afterwards and was not before, and was not made
+by another operation on record, is what was created: if it is one. If there are several, nobody can tell, and nobody guesses.
+
+What looks like it: the same name, the same parent, and the same ids of other resources. What blocks here runs in a thread of the call.
+"""
+
+import json
+import re
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import keystoneauth1.exceptions as keystone
+import openstack.exceptions as sdk
+import requests
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+
+from openstackoid.oaktree import errors
+from openstackoid.oaktree.resources.kinds import Kind
+from openstackoid.oaktree.upstream.clouds import Region
+
+MARK: Final = "oaktree_operation"
+_METADATA: Final = frozenset({"compute.server", "block_storage.volume", "block_storage.snapshot"})
+_TAGS: Final = frozenset({"load_balancer.load_balancer"})
+_OWN_ID: Final = frozenset({"image.image"})
+_NAMESPACE: Final = uuid.UUID("0d2c9a4e-6a1b-5c39-9a35-2c7a6c1f6f0e")
+# nova reads a name as a regular expression, and tells of servers that were deleted since if it is asked for changes.
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_ -]+")
+_SKEW: Final = 3600.0  # seconds by which a cloud's clock may differ from ours
+_LONGEST: Final = 255
+_MOST: Final = 5000  # of a kind that are looked at
+_KEPT: Final = re.compile(
+    r"name|.*_id|direction|ether_?type|protocol|port_range_(min|max)|remote_ip_prefix|cidr|ip_version|type|subnet_id|mac_address"
+)
+_NEVER: Final = re.compile(r"secret|token|credential|pass", re.IGNORECASE)
+# Answers after which nothing was created, and nothing will be. Others, and none at all, leave it open.
+_REFUSED: Final = frozenset({501, 503, 505})
+_CLIENT: Final = 4
+_TIMED_OUT: Final = 408
+_BEGAN: Final = (NewConnectionError, ConnectTimeoutError, NameResolutionError)
+
+
+class TooManyError(Exception):
+    """More look like it than are looked at."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was found. `surely` means that there is nothing else that it could be."""
+
+    ids: tuple[str, ...]
+    surely: bool
+
+
+def mark_of(operation: str, number: int, last: str, *, anew: bool) -> str:
+    """The mark of a part.
+
+    Args:
+        operation: its id.
+        number: the part's.
+        last: that of the create that was sent last; empty if none was.
+        anew: that one is over: Glance, for one, never takes an id a second time.
+    """
+    first = f"{operation}.{number}"
+    if not last or not anew:
+        return last or first
+    tries = last.removeprefix(first).removeprefix(".")
+    return f"{first}.{int(tries or 1) + 1}"
+
+
+def marked(kind: Kind, attributes: Mapping[str, Any], mark: str) -> dict[str, Any]:
+    """The attributes with the mark, where the kind can carry one."""
+    found = dict(attributes)
+    if kind.name in _METADATA:
+        given = found.get("metadata")
+        found["metadata"] = {**(given if isinstance(given, Mapping) else {}), MARK: mark}
+    elif kind.name in _TAGS:
+        found["tags"] = [*found.get("tags", []), f"{MARK}={mark}"]
+    elif kind.name in _OWN_ID:
+        found["id"] = str(uuid.uuid5(_NAMESPACE, mark))
+    return found
+
+
+def sought(kind: Kind, attributes: Mapping[str, Any], parents: Mapping[str, str], mark: str) -> dict[str, Any]:
+    """What is kept to find it again: no secret is among it."""
+    names = {each.wire: each.name for each in kind.attributes.all}
+    kept = {}
+    for given, value in attributes.items():
+        name = names.get(given, given)
+        if (
+            _KEPT.fullmatch(name)
+            and not _NEVER.search(name)
+            and isinstance(value, str | int)
+            and len(str(value)) <= _LONGEST
+        ):
+            kept[name] = value
+    return {"mark": mark, "attributes": kept, "parents": dict(parents), "before": None}
+
+
+def before(kind: Kind, region: Region, wanted: Mapping[str, Any]) -> list[str] | None:
+    """The ids of those that look like it now; None where they are not needed, or cannot be listed. Blocks."""
+    if kind.name in _METADATA | _TAGS | _OWN_ID or not kind.cls.allow_list:
+        return None
+    try:
+        return list(_alike(kind, region, wanted))
+    except (sdk.SDKException, keystone.ClientException, TooManyError):
+        # It may be created without being listed; then nobody can tell afterwards.
+        return None
+
+
+def look(kind: Kind, region: Region, wanted: Mapping[str, Any], sent_at: float) -> Seen:
+    """What may be the resource that was sent. Blocks; raises what openstacksdk does."""
+    try:
+        return _look(kind, region, wanted, sent_at)
+    except TooManyError:
+        return Seen((), surely=False)
+
+
+def _look(kind: Kind, region: Region, wanted: Mapping[str, Any], sent_at: float) -> Seen:
+    mark = wanted["mark"]
+    if kind.name in _OWN_ID:
+        return _by_id(kind, region, str(uuid.uuid5(_NAMESPACE, mark)))
+    if kind.name in _METADATA | _TAGS:
+        found = [str(each.id) for each in _listed(kind, region, wanted, sent_at) if _carries(each, mark)]
+        return Seen(tuple(found), surely=True)
+    if wanted["before"] is None or not kind.cls.allow_list:
+        ids = tuple(_alike(kind, region, wanted)) if kind.cls.allow_list else ()
+        return Seen(ids, surely=False)
+    found = [each for each in _alike(kind, region, wanted) if each not in wanted["before"]]
+    return Seen(tuple(found), surely=len(found) <= 1)
+
+
+def is_certain(error: BaseException) -> bool:
+    """Nothing was created, and nothing will be: the cloud refused, or was never reached."""
+    number = _http_status(error)
+    if number is not None:
+        return (number // 100 == _CLIENT and number != _TIMED_OUT) or number in _REFUSED
+    if isinstance(error, errors.LeftAloneError | errors.RateError | errors.InvalidError):
+        return True
+    if isinstance(error, keystone.ConnectTimeout | keystone.EndpointNotFound | keystone.MissingAuthPlugin):
+        return True
+    return any(isinstance(each, (*_BEGAN, requests.ConnectTimeout)) for each in _behind(error))
+
+
+def has_answered(error: BaseException) -> bool:
+    """The service itself gave up: nothing goes on there. A proxy's 502 or 504 does not say so."""
+    return _http_status(error) is not None and _http_status(error) not in {_TIMED_OUT, 502, 504}
+
+
+def _http_status(error: BaseException) -> int | None:
+    if isinstance(error, keystone.HttpError):
+        return int(error.http_status)
+    if isinstance(error, sdk.HttpException) and isinstance(error.status_code, int):
+        return error.status_code
+    return None
+
+
+def _behind(error: BaseException) -> Iterator[BaseException]:
+    """An error and those that it came from, also as arguments: requests keeps urllib3's there."""
+    seen: set[int] = set()
+    waiting: list[Any] = [error]
+    while waiting:
+        each = waiting.pop()
+        if not isinstance(each, BaseException) or id(each) in seen:
+            continue
+        seen.add(id(each))
+        yield each
+        waiting += [each.__cause__, each.__context__, getattr(each, "reason", None), *each.args]
+
+
+def _by_id(kind: Kind, region: Region, resource_id: str) -> Seen:
+    proxy = getattr(region.connect(), kind.service)
+    try:
+        kind.cls.existing(id=resource_id, connection=region.connect()).fetch(proxy)
+    except sdk.NotFoundException:
+        return Seen((), surely=True)
+    return Seen((resource_id,), surely=True)
+
+
+def _carries(raw: Any, mark: str) -> bool:
+    metadata = raw.get("metadata") or {}
+    return metadata.get(MARK) == mark or f"{MARK}={mark}" in (raw.get("tags") or [])
+
+
+def _alike(kind: Kind, region: Region, wanted: Mapping[str, Any]) -> Iterator[str]:
+    for raw in _listed(kind, region, wanted, None):
+        if all(_same(raw.get(name), value) for name, value in wanted["attributes"].items()):
+            yield str(raw.id)
+
+
+def _same(found: Any, wanted: Any) -> bool:
+    # What lists leave out tells nothing; some services answer with a resource where they were given its id.
+    if found is None:
+        return True
+    if isinstance(found, Mapping):
+        return str(wanted) in {str(found.get(each)) for each in ("id", "name")}
+    # A DNS zone's name may come back in small letters.
+    return str(found).casefold() == str(wanted).casefold()
+
+
+def _listed(kind: Kind, region: Region, wanted: Mapping[str, Any], since: float | None) -> Iterable[Any]:
+    proxy = getattr(region.connect(), kind.service)
+    params: dict[str, Any] = dict(wanted["parents"])
+    known = kind.raw._query_mapping._mapping  # noqa: SLF001 - openstacksdk tells it in no other way
+    name = wanted["attributes"].get("name")
+    if name and "name" in known and (kind.name != "compute.server" or _PLAIN.fullmatch(str(name))):
+        params["name"] = name
+    if kind.list_path:
+        params["base_path"] = kind.list_path
+    if since is not None and kind.name == "compute.server":
+        params["changes_since"] = _iso(since - _SKEW)
+    for count, raw in enumerate(kind.raw.list(proxy, **params)):
+        if count >= _MOST:
+            raise TooManyError
+        yield raw
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def text(wanted: Mapping[str, Any]) -> str:
+    """What to look for, for people."""
+    return json.dumps(wanted["attributes"], sort_keys=True)

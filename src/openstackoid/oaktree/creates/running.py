@@ -1,0 +1,254 @@
+"""One operation under way: each cloud-region's part at the same time, every step on record before the next.
+
+It goes on when its caller has gone: what was not sent by then is not sent any more, what was sent is brought to its end.
+"""
+
+import asyncio
+import contextlib
+import time
+from dataclasses import replace
+from typing import Any, Final
+
+import openstack.exceptions as sdk
+from google.protobuf.message import Message
+
+from oaktree.v1 import common_pb2
+from oaktree.v1.common_pb2 import Progress
+from openstackoid.oaktree import errors
+from openstackoid.oaktree.creates import readiness, reconciling
+from openstackoid.oaktree.creates.outcomes import (
+    BAD,
+    MADE,
+    OPEN,
+    PASSING,
+    UNSENT,
+    NotCreatedError,
+    NotReadyError,
+    attributes_of,
+    summary_of,
+)
+from openstackoid.oaktree.creates.owned import Means, Owned
+from openstackoid.oaktree.creates.plans import Content, Plan
+from openstackoid.oaktree.creates.posting import AGAIN, Seek, fetch, post, prepare
+from openstackoid.oaktree.creates.records import LostError, Operation, Part
+from openstackoid.oaktree.upstream.clouds import Region
+
+
+class Run(Owned):
+    """An operation that is brought to its end."""
+
+    def __init__(self, means: Means, plan: Plan, operation: Operation) -> None:
+        """Prepare."""
+        super().__init__(means, plan, operation)
+        self.messages: Final[asyncio.Queue[Message | Exception | None]] = asyncio.Queue()
+        self._elapsed: Final[dict[int, float]] = {}
+        self._undone: Final = any(each.stage == common_pb2.STAGE_UNDONE for each in operation.parts)
+
+    async def go(self) -> None:
+        """To the end. The last message is None, after what broke it off, if something did."""
+        try:
+            self._tell(Progress(operation_id=self.operation.id, stage=common_pb2.STAGE_ACCEPTED))
+            await asyncio.gather(*(self._part(each) for each in self._parts))
+            if self._plan.undo and not self._left.is_set() and self._went_wrong():
+                await self._undo_all()
+            await self._end()
+            self.messages.put_nowait(self._plan.respond(summary=summary_of(self._parts, self._errors, self._elapsed)))
+        except Exception as error:  # noqa: BLE001 - the caller is told, and the record stays as it is
+            self.messages.put_nowait(error)
+        finally:
+            self.messages.put_nowait(None)
+
+    def _went_wrong(self) -> bool:
+        return bool(self._errors) or any(each.stage in BAD for each in self._parts)
+
+    async def _part(self, part: Part) -> None:
+        started = time.monotonic()
+        try:
+            await self._bring(part)
+        except LostError as error:
+            self._lost = True
+            self._errors[part.number] = self._status(self._parts[part.number], error)
+        except Exception as error:  # noqa: BLE001 - whatever one cloud does harms its own part only
+            await self._fail(self._parts[part.number], error)
+        self._elapsed[part.number] = time.monotonic() - started
+
+    async def _bring(self, part: Part) -> None:
+        """One part, from wherever it is to its end."""
+        region = await self._region(part)
+        message: Message | None = None
+        if part.stage in OPEN:
+            part = await self._reconcile(part, region)
+        elif part.stage in MADE or not self._may_send(part):
+            self._told(part)
+        if self._may_send(part):
+            part, message = await self._send(part, region)
+        if part.stage not in MADE:
+            return
+        if message is None and self._plan.kind.cls.allow_fetch:
+            message = await fetch(self._seek(part, region, self._means.timeout), self._means.threads)
+        if message is not None:
+            self._tell_resource(message)
+            await self._finish(part, region, message)
+
+    def _may_send(self, part: Part) -> bool:
+        """It was not sent, or failed in a way that passes, with nothing created."""
+        if self._undone:
+            return False
+        failed = part.stage == common_pb2.STAGE_FAILED and not part.resource_id and part.error is not None
+        return part.stage in UNSENT or (failed and part.error is not None and part.error.code in PASSING)
+
+    async def _send(self, part: Part, region: Region) -> tuple[Part, Message | None]:
+        """Create it, unless the caller has gone; what is sent is on record before."""
+        plan = self._plan
+        anew = part.stage == common_pb2.STAGE_FAILED
+        mark = reconciling.mark_of(self.operation.id, part.number, (part.sought or {}).get("mark", ""), anew=anew)
+        attributes = reconciling.marked(plan.kind, plan.within(region, part.location.zone), mark)
+        wanted = reconciling.sought(plan.kind, attributes, plan.parents, mark)
+        if not self._left.is_set():
+            # Authenticates, so that between the record and the request there is nothing else.
+            wanted["before"] = await self._ask(region, prepare, plan, region, wanted)
+        if self._left.is_set():
+            return await self._step(part, stage=common_pb2.STAGE_CANCELLED, error=None), None
+        if part.stage == common_pb2.STAGE_CANCELLED and part.sought is not None:
+            # It was sent before, and nothing came of that: if something does after all, it is not taken for older than it is.
+            wanted["before"] = part.sought["before"]
+        sent = await self._step(part, stage=common_pb2.STAGE_SENT, sought=wanted, sent_at=time.time(), error=None)
+        until = time.monotonic() + self._means.records.lease
+        try:
+            resource_id, message = await self._ask(region, post, plan, region, attributes, until)
+        except Exception as error:  # noqa: BLE001 - all that a cloud may do
+            if self._is_certain(part, error):
+                return await self._step(sent, stage=common_pb2.STAGE_FAILED, error=self._status(sent, error)), None
+            return await self._doubt(sent, region, error), None
+        return await self._created(sent, resource_id, readiness.status_of(attributes_of(message))), message
+
+    def _is_certain(self, before: Part, error: Exception) -> bool:
+        """Nothing came of the request that failed, nor of one before it."""
+        if isinstance(error, NotCreatedError):
+            return True
+        if self._plan.kind.cls.create_opts.response_has_body is False:
+            return False  # a second request reads what was created: the error may be that one's
+        if before.sent_at is not None and isinstance(error, sdk.ConflictException):
+            return False  # it may be in the way of itself
+        return reconciling.is_certain(error)
+
+    async def _doubt(self, part: Part, region: Region, error: Exception) -> Part:
+        """The answer did not come, or says nothing certain: look."""
+        try:
+            ids, told = await self._seen(part, region)
+        except Exception:  # noqa: BLE001 - the first error tells more
+            return await self._unknown(part, (), error)
+        if told and ids:
+            return await self._created(part, ids[0], "")
+        if told and reconciling.has_answered(error):
+            return await self._step(part, stage=common_pb2.STAGE_FAILED, error=self._status(part, error))
+        return await self._unknown(part, ids, error)
+
+    async def _reconcile(self, part: Part, region: Region) -> Part:
+        """What became of one that was sent: CREATED, or CANCELLED if surely nothing was created, or UNKNOWN."""
+        while True:
+            ids, told = await self._seen(part, region)
+            if told and ids:
+                return await self._created(part, ids[0], "")
+            if told and self._is_settled(part):
+                return replace(part, stage=common_pb2.STAGE_CANCELLED, error=None)
+            if not told or self._left.is_set():
+                return await self._unknown(part, ids, None)
+            # Its request may be worked on: what is not there now may come.
+            await asyncio.sleep(AGAIN)
+
+    async def _finish(self, part: Part, region: Region, message: Message) -> None:
+        """What comes after the create: an image's data, and the wait."""
+        plan = self._plan
+        found = attributes_of(message)
+        if part.stage == common_pb2.STAGE_DONE:
+            return
+        if plan.content is not None and readiness.status_of(found).upper() in {"QUEUED", ""}:
+            if self._left.is_set():
+                await self._delete(part, region)
+                await self._step(part, stage=common_pb2.STAGE_UNDONE)
+                return
+            await self._fill(part, region, plan.content)
+        elif plan.wait and readiness.is_surely_ready(plan.kind, found):
+            await self._step(part, stage=common_pb2.STAGE_DONE, status=readiness.status_of(found))
+            return
+        if plan.wait or plan.content is not None:
+            await self._wait(part, region)
+
+    async def _fill(self, part: Part, region: Region, content: Content) -> None:
+        async def told(percent: int) -> None:
+            self._told(replace(part, status="uploading"), percent)
+
+        try:
+            await content.send(region, part.resource_id, self._call.to(*region.key), told)
+        except Exception:
+            # Half of an image is none; if its cloud does not take it back now, its id stays on record.
+            with contextlib.suppress(Exception):
+                await self._delete(part, region)
+                self._parts[part.number] = replace(part, resource_id="")
+            raise
+
+    async def _wait(self, part: Part, region: Region) -> None:
+        """Until it is ready, or has failed; no longer than the caller is there."""
+        gone = asyncio.create_task(self._left.wait())
+        ready = asyncio.create_task(self._ready(part, region))
+        try:
+            await asyncio.wait({ready, gone}, timeout=self._call.left(), return_when=asyncio.FIRST_COMPLETED)
+            if ready.done():
+                await ready
+            elif not gone.done():
+                raise errors.CallDeadlineError(f"it was created, and is not ready after {self._plan.timeout:g} s")
+        finally:
+            for task in (gone, ready):
+                task.cancel()
+            await asyncio.gather(gone, ready, return_exceptions=True)
+
+    async def _ready(self, part: Part, region: Region) -> None:
+        last: tuple[str, Any] | None = None
+        async with contextlib.aclosing(self._means.watch(self._seek(part, region))) as states:
+            async for message in states:
+                found = attributes_of(message)
+                status, percent = readiness.status_of(found), found.get("progress")
+                if readiness.has_failed(found):
+                    why = readiness.why(found) or "its cloud does not say why"
+                    self._parts[part.number] = replace(part, status=status)
+                    raise NotReadyError(f"its status is {status}: {why}")
+                if readiness.is_ready(self._plan.kind.name, found):
+                    self._tell_resource(message)
+                    await self._step(part, stage=common_pb2.STAGE_DONE, status=status)
+                    return
+                if (status, percent) != last:
+                    last = status, percent
+                    self._told(replace(part, status=status), percent if isinstance(percent, int) else None)
+        raise NotReadyError("it was deleted before it was ready")
+
+    def _seek(self, part: Part, region: Region, timeout: float | None = None) -> Seek:
+        plan = self._plan
+        call = self._call.to(*region.key, timeout=timeout)
+        return Seek(plan.kind, plan.codec, region, part.resource_id, plan.parents, call)
+
+    async def _fail(self, part: Part, error: BaseException) -> None:
+        """A part that ends with an error.
+
+        One that was created stays so on record, unless it went wrong itself; and one that was sent stays so: nobody could look what came of
+        it, and if it counted as failed, it would be sent again.
+        """
+        told = self._status(part, error)
+        wrong = isinstance(error, NotReadyError | errors.MissingError | sdk.NotFoundException)
+        if part.stage not in OPEN and (wrong or not (part.stage in MADE and part.resource_id)):
+            try:
+                await self._step(part, stage=common_pb2.STAGE_FAILED, error=told)
+            except errors.OaktreeError as away:
+                self._lost = self._lost or isinstance(away, LostError)
+            else:
+                return
+        self._errors[part.number] = told
+        self._tell(self._progress(part, error=told))
+
+    def _tell_resource(self, message: Message) -> None:
+        if not self._left.is_set():
+            self.messages.put_nowait(self._plan.respond(resource=message))
+
+    def _tell(self, progress: Progress) -> None:
+        if not self._left.is_set():
+            self.messages.put_nowait(self._plan.respond(progress=progress))

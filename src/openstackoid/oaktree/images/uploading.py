@@ -1,0 +1,210 @@
+"""Images into many clouds at once: received once, checked, converted for the clouds that want another format, sent to all in parallel."""
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, cast
+
+import openstack.exceptions as sdk
+from google.protobuf.message import Message
+from grpc import StatusCode
+from openstack.image.v2 import image as sdk_image
+
+from openstackoid.oaktree import errors
+from openstackoid.oaktree.creates.creating import Creates
+from openstackoid.oaktree.creates.plans import Plan
+from openstackoid.oaktree.images import formats, spooling
+from openstackoid.oaktree.upstream.calls import Call, in_thread
+from openstackoid.oaktree.upstream.clouds import IMAGE_FORMAT, Region
+
+_ALL: Final = 100  # percent
+
+
+class ChecksumError(errors.OaktreeError):
+    """A cloud has other bytes than were sent."""
+
+    code = StatusCode.INTERNAL
+    reason = "IMAGE_CHECKSUM_MISMATCH"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much is received.
+
+    Attributes:
+        folder: where images are kept on their way.
+        largest: bytes of an image, and of what is converted from it.
+        at_once: images on their way; more wait before they are read.
+    """
+
+    folder: Path
+    largest: int = 64 * 1024**3
+    at_once: int = 4
+
+
+class Uploads:
+    """All uploads of a worker."""
+
+    def __init__(self, creates: Creates, limits: Limits) -> None:
+        """Begin with none; deletes what a killed server left."""
+        self._creates: Final = creates
+        self._limits: Final = limits
+        self._turn: Final = asyncio.Semaphore(limits.at_once)
+        spooling.sweep(limits.folder)
+
+    async def upload(
+        self, request: Any, pieces: AsyncIterator[bytes], plan: Callable[["Content"], Plan]
+    ) -> AsyncGenerator[Message, None]:
+        """Create an image with data.
+
+        Args:
+            request: the CreateImageRequest.
+            pieces: the data; nothing is asked of any cloud before its end.
+            plan: makes the plan of the create.
+
+        Raises:
+            errors.InvalidError: no format, or one that is unknown.
+            formats.ContentError: the data is not of that format.
+            spooling.TooLargeError: see there.
+        """
+        declared = request.image.disk_format.lower()
+        if declared not in formats.FORMATS:
+            raise errors.invalid("create.image.disk_format", f"expected one of: {', '.join(sorted(formats.FORMATS))}")
+        async with self._turn:
+            with spooling.Spool(self._limits.folder, self._limits.largest) as spool:
+                path, digest = await spool.fill(pieces)
+                if not await asyncio.to_thread(lambda: path.stat().st_size):
+                    raise errors.invalid("data", "expected the bytes of an image after the first message; none came")
+                image = await asyncio.to_thread(formats.inspect, path, declared)
+                content = Content(image, digest, self._limits.largest, self._creates.means.threads)
+                try:
+                    async with contextlib.aclosing(self._creates.create(plan(content))) as messages:
+                        async for message in messages:
+                            yield message
+                finally:
+                    await content.close()
+
+
+class Content:
+    """An image's data, in each format that a cloud wants."""
+
+    def __init__(self, image: formats.Image, digest: str, largest: int, threads: ThreadPoolExecutor) -> None:
+        """Keep where it is; conversions are made when they are first wanted, once each."""
+        self.digest: Final = digest
+        self._image: Final = image
+        self._largest: Final = largest
+        self._threads: Final = threads
+        self._conversions: Final[dict[str, asyncio.Task[Path]]] = {}
+        self._sending: Final[set[asyncio.Task[None]]] = set()
+
+    def attributes(self, region: Region) -> Mapping[str, Any]:
+        """The format that the cloud wants."""
+        return {"disk_format": self._format(region)}
+
+    async def send(self, region: Region, resource_id: str, call: Call, told: Callable[[int], Awaitable[None]]) -> None:
+        """See `plans.Content`; the cloud's hash of it is compared with ours.
+
+        Raises:
+            ChecksumError: they differ.
+            Exception: what formats.convert or openstacksdk raise.
+        """
+        task = asyncio.ensure_future(self._send(region, resource_id, call, told))
+        self._sending.add(task)
+        try:
+            await task
+        finally:
+            self._sending.discard(task)
+
+    async def close(self) -> None:
+        """Wait for what is being sent, since its file goes afterwards, and give up what is being converted for nobody."""
+        if self._sending:
+            await asyncio.wait(self._sending)
+        for task in self._conversions.values():
+            task.cancel()
+        await asyncio.gather(*self._conversions.values(), return_exceptions=True)
+
+    def _format(self, region: Region) -> str:
+        wanted = wanted_format(region)
+        return wanted if wanted and formats.is_convertible(self._image.format, wanted) else self._image.format
+
+    async def _send(self, region: Region, resource_id: str, call: Call, told: Callable[[int], Awaitable[None]]) -> None:
+        path = await self._in(self._format(region))
+        loop = asyncio.get_running_loop()
+
+        def percent(value: int) -> None:
+            asyncio.run_coroutine_threadsafe(told(value), loop)  # type: ignore[arg-type]
+
+        await in_thread(call, self._threads, _put, region, resource_id, path, percent)
+
+    async def _in(self, wanted: str) -> Path:
+        if wanted == self._image.format:
+            return self._image.path
+        if wanted not in self._conversions:
+            self._conversions[wanted] = asyncio.create_task(self._converted(wanted))
+        # One cloud that gives up must not take it from the others.
+        return await asyncio.shield(self._conversions[wanted])
+
+    async def _converted(self, wanted: str) -> Path:
+        path = self._image.path.with_suffix(f".{wanted}")
+        await formats.convert(self._image, wanted, path, self._largest)
+        return path
+
+
+class _Reader:
+    """A file for requests to send: counts percents, and hashes what was sent."""
+
+    def __init__(self, path: Path, told: Callable[[int], None]) -> None:
+        self.size: Final = path.stat().st_size
+        self.hash: Final = hashlib.sha512()
+        self._file: Final = path.open("rb")
+        self._told: Final = told
+        self._sent = 0
+        self._last = -1
+
+    def __len__(self) -> int:
+        return self.size
+
+    def read(self, amount: int = -1) -> bytes:
+        piece = self._file.read(amount)
+        self.hash.update(piece)
+        self._sent += len(piece)
+        percent = self._sent * _ALL // self.size if self.size else _ALL
+        if percent != self._last:
+            self._last = percent
+            self._told(percent)
+        return piece
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _put(region: Region, image_id: str, path: Path, told: Callable[[int], None]) -> None:
+    """Send a file to a cloud's Glance. Blocks."""
+    proxy: Any = region.connect().image
+    image = sdk_image.Image.existing(id=image_id, connection=region.connect())
+    reader = _Reader(path, told)
+    try:
+        # As Image.upload does, but never sent again: openstacksdk would repeat it after a 503, when the file is at its end.
+        headers = {"Content-Type": "application/octet-stream", "Accept": "", "X-OpenStack-Image-Size": str(reader.size)}
+        sdk.raise_from_response(
+            proxy.put(
+                f"/images/{image_id}/file", data=reader, headers=headers, status_code_retries=0, connect_retries=0
+            )
+        )
+    finally:
+        reader.close()
+    there = image.fetch(proxy)
+    ours = reader.hash.hexdigest()
+    if there.hash_algo == "sha512" and there.hash_value and there.hash_value != ours:
+        raise ChecksumError("the cloud's SHA-512 of the image is not that of what was sent: it was deleted there")
+    if there.size is not None and there.size != reader.size:
+        raise ChecksumError(f"the cloud has {there.size} bytes of {reader.size}: it was deleted there")
+
+
+def wanted_format(region: Region) -> str | None:
+    """The format that a cloud wants its images in, as clouds.yaml or a vendor's profile says (`image_format`); None for any."""
+    return cast("str | None", region.connect().config.config[IMAGE_FORMAT])

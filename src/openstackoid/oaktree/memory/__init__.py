@@ -1,0 +1,1 @@
+"""What clouds answered, remembered."""

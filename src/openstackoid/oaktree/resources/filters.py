@@ -1,0 +1,188 @@
+"""What a list keeps, and in which order. Pure.
+
+A filter is sent to a cloud where its API knows it, and compared here in any case: nova takes a name for a regular expression, glance
+takes it literally, and a caller asks both at once.
+"""
+
+import base64
+import binascii
+import functools
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import jmespath
+import orjson
+from google.protobuf.message import Message
+from jmespath import exceptions as jmespath_exceptions
+
+from oaktree.v1.common_pb2 import ListOptions
+from openstackoid.oaktree import errors
+from openstackoid.oaktree.resources.codec import document, to_python
+from openstackoid.oaktree.resources.kinds import Kind
+
+_LONGEST_QUERY: Final = 2048
+_LARGEST_PAGE: Final = 10_000
+# nova reads a server's name as a regular expression: only what means itself is sent.
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_ -]+")
+_PATTERNS: Final = frozenset({("compute.server", "name"), ("compute.server", "hostname")})
+# Ways to ask, not attributes that a resource must have.
+_PAGING: Final = frozenset({"limit", "marker", "sort_key", "sort_dir", "page_reverse", "sort"})
+_ORDER: Final = re.compile(r"([a-z_][a-z0-9_.]{0,127})(?: (asc|desc))?")
+
+
+@dataclass(frozen=True)
+class Filters:
+    """A list's options, checked."""
+
+    sent: Mapping[str, Any] = field(default_factory=dict)
+    compared: Mapping[str, Any] = field(default_factory=dict)
+    query: Any = None
+    order: Sequence[tuple[str, bool]] = ()  # field, descending
+    page_size: int = 0
+    page: Mapping[str, Any] = field(default_factory=dict)  # region -> the last id of the page before, or "offset"
+    digest: str = ""
+
+    def keeps(self, message: Message) -> bool:
+        """Whether a resource is what was asked for."""
+        if not self.compared and self.query is None:
+            return True
+        found = document(message)
+        found = found.get("attributes", {}) | found if "attributes" in found else found
+        if any(not _equal(found.get(name), value) for name, value in self.compared.items()):
+            return False
+        if self.query is None:
+            return True
+        try:
+            return _true(self.query.search(found))
+        except jmespath_exceptions.JMESPathError:
+            # A function that got a type it does not know, as contains() of null: this resource is not what was meant.
+            return False
+
+    def sorted(self, messages: list[Message]) -> list[Message]:
+        """In the order that was asked for; what lacks a field comes last."""
+        for name, descending in reversed(self.order):
+            messages.sort(key=functools.partial(_rank, name), reverse=descending)
+            messages.sort(key=lambda each, name=name: _at(each, name) is None)  # type: ignore[misc]
+        return messages
+
+    def token(self, page: Mapping[str, Any]) -> str:
+        """Where the next page starts, for the caller to bring back; empty if nowhere."""
+        return base64.urlsafe_b64encode(orjson.dumps({"q": self.digest, "p": page})).decode() if page else ""
+
+
+def parse(kind: Kind, options: ListOptions, *, asked: bytes = b"") -> Filters:
+    """A request's options.
+
+    Args:
+        kind: what is listed.
+        options: as they came.
+        asked: what a page must have in common with the one before, beside the options: locations and parents.
+
+    Raises:
+        errors.InvalidError: for what cannot be meant, with the field named.
+    """
+    given = to_python(options.filters)
+    known = kind.raw._query_mapping._mapping  # noqa: SLF001 - openstacksdk tells it in no other way
+    attributes = kind.attributes.by_name
+    sent, compared = {}, {}
+    for name, value in given.items():
+        if name in _PAGING:
+            raise errors.invalid(f"options.filters.{name}", "page_size, page_token and order_by do this for all clouds")
+        if name not in known and name not in attributes:
+            expected = ", ".join(sorted({*known, *attributes} - _PAGING))
+            raise errors.invalid(f"options.filters.{name}", f"no attribute of {kind.name}; expected one of: {expected}")
+        if isinstance(value, list | dict) or value is None:
+            raise errors.invalid(f"options.filters.{name}", "expected text, a number, or true or false")
+        if name in attributes:
+            compared[name] = value
+        if name in known and ((kind.name, name) not in _PATTERNS or _PLAIN.fullmatch(str(value))):
+            sent[name] = value
+    if not 0 <= options.page_size <= _LARGEST_PAGE:
+        raise errors.invalid("options.page_size", f"expected 0 to {_LARGEST_PAGE}, got {options.page_size}")
+    if options.HasField("max_age") and options.max_age.ToTimedelta().total_seconds() < 0:
+        raise errors.invalid("options.max_age", "expected a duration of 0 s or more")
+    bare = ListOptions()
+    bare.CopyFrom(options)
+    for name in ("page_token", "refresh", "max_age", "page_size"):
+        bare.ClearField(name)  # type: ignore[arg-type]
+    digest = hashlib.sha256(kind.name.encode() + bare.SerializeToString(deterministic=True) + asked).hexdigest()[:16]
+    return Filters(
+        sent=sent,
+        compared=compared,
+        query=compiled("options.query", options.query) if options.query else None,
+        order=_order(options.order_by),
+        page_size=options.page_size,
+        page=_page(options.page_token, digest),
+        digest=digest,
+    )
+
+
+def compiled(name: str, expression: str) -> Any:
+    """A JMESPath expression, ready to search; raises InvalidError, with the place where it is wrong."""
+    if len(expression) > _LONGEST_QUERY:
+        raise errors.invalid(name, f"expected at most {_LONGEST_QUERY} characters, got {len(expression)}")
+    try:
+        return jmespath.compile(expression)
+    except (jmespath_exceptions.JMESPathError, RecursionError) as error:
+        raise errors.invalid(name, f"expected a JMESPath expression: {str(error).splitlines()[0]}") from error
+
+
+def _order(text: str) -> list[tuple[str, bool]]:
+    found = []
+    for part in text.split(",") if text.strip() else []:
+        match = _ORDER.fullmatch(" ".join(part.split()))
+        if not match:
+            raise errors.invalid(
+                "options.order_by", f'expected fields as in "name, created_at desc", got {part.strip()!r}'
+            )
+        found.append((match[1], match[2] == "desc"))
+    return found
+
+
+def _page(token: str, digest: str) -> Mapping[str, Any]:
+    if not token:
+        return {}
+    try:
+        document_ = orjson.loads(base64.urlsafe_b64decode(token.encode()))
+        page, made_for = document_["p"], document_["q"]
+    except (binascii.Error, ValueError, KeyError, TypeError) as error:
+        raise errors.invalid("options.page_token", "expected next_page_token of a summary, as it came") from error
+    if made_for != digest or not isinstance(page, dict):
+        raise errors.invalid("options.page_token", "it is of another request: only page_size may change between pages")
+    return page
+
+
+def _equal(found: Any, wanted: Any) -> bool:
+    if isinstance(found, bool) or isinstance(wanted, bool):
+        return found is wanted or str(found).lower() == str(wanted).lower()
+    if isinstance(found, dict):
+        # Nested resources are asked for by their ids, or what stands for them.
+        return str(wanted) in {str(found.get(each)) for each in ("id", "name", "original_name")}
+    if isinstance(found, list):
+        return wanted in found
+    return found is not None and (found == wanted or str(found).casefold() == str(wanted).casefold())
+
+
+def _true(value: Any) -> bool:
+    """Truth as JMESPath has it: numbers are true, 0 as well; empty text, lists and objects are not."""
+    return value is True or (value is not False and value is not None and value not in ("", [], {}))
+
+
+def _at(message: Message, name: str) -> Any:
+    found: Any = document(message)
+    if "attributes" in found:
+        found = found["attributes"] | found
+    for part in name.split("."):
+        found = found.get(part) if isinstance(found, dict) else None
+    return found
+
+
+def _rank(name: str, message: Message) -> tuple[str, Any]:
+    """Values of one type among themselves; other types by their names."""
+    value = _at(message, name)
+    if isinstance(value, bool | int | float):
+        return "number", value
+    return "text", str(value)

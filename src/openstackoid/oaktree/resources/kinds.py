@@ -1,0 +1,166 @@
+"""The kinds of resources: openstacksdk's classes, what can be done with them, and the messages that stand for them."""
+
+import functools
+import importlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any, Final, cast
+
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from openstack import connection, proxy, resource
+
+from oaktree.v1.resource_pb2 import Resource
+from openstackoid.oaktree.resources.codec import Attributes, Codec
+
+# Lists of these come in a short form, and in a long one at another path; openstacksdk's proxies ask for the long one as well.
+_DETAIL: Final = frozenset(
+    {
+        "block_storage.attachment",
+        "block_storage.backup",
+        "block_storage.cluster",
+        "block_storage.consistency_group",
+        "block_storage.consistency_group_snapshot",
+        "block_storage.group",
+        "block_storage.group_snapshot",
+        "block_storage.snapshot",
+        "block_storage.volume",
+        "compute.flavor",
+        "compute.hypervisor",
+        "compute.server",
+    }
+)
+
+
+_OF_A_PROJECT: Final = frozenset({"compute.quota", "block_storage.quota"})
+_NEEDED: Final = re.compile(r"%\((\w+)\)s")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of resource."""
+
+    name: str  # "service.kind"
+    sdk_class: str
+    verbs: frozenset[str]
+
+    @property
+    def service(self) -> str:
+        """The name of openstacksdk's proxy for it: `block_storage`."""
+        return self.name.partition(".")[0]
+
+    @functools.cached_property
+    def cls(self) -> type[resource.Resource]:
+        """The class of openstacksdk."""
+        module, _, name = self.sdk_class.rpartition(".")
+        return cast("type[resource.Resource]", getattr(importlib.import_module(module), name))
+
+    @functools.cached_property
+    def attributes(self) -> Attributes:
+        """Its attributes."""
+        return Attributes(self.cls)
+
+    @functools.cached_property
+    def raw(self) -> type[resource.Resource]:
+        """The class, but its lists give the JSON as it came: paging, filters and microversions are openstacksdk's own."""
+        return type(
+            f"Raw{self.cls.__name__}", (self.cls,), {"existing": classmethod(functools.partial(_existing, self))}
+        )
+
+    @property
+    def list_path(self) -> str | None:
+        """The path of its long list; None for the class's own."""
+        return f"{self.cls.base_path}/detail" if self.name in _DETAIL else None
+
+    @functools.cached_property
+    def parents(self) -> frozenset[str]:
+        """What its path needs."""
+        return frozenset(_NEEDED.findall(self.cls.base_path))
+
+    @property
+    def of_project(self) -> bool:
+        """It has no id of its own: there is one for each project."""
+        return self.name in _OF_A_PROJECT
+
+    def proxy(self, cloud: connection.Connection) -> Any:
+        """The proxy of openstacksdk for the kind's service.
+
+        Raises:
+            openstack.exceptions.ServiceDisabledException: the cloud has no such service.
+        """
+        found = getattr(cloud, self.service)
+        if not isinstance(found, proxy.Proxy):
+            # What stands for a service that is not there raises at every use (service_description._ServiceDisabledProxyShim).
+            found.get  # noqa: B018
+        return found
+
+    def codec(self, message: type[Message]) -> Codec:
+        """Between its JSON and a message."""
+        return _codec(self, message)  # type: ignore[arg-type]  # classes are hashable, whatever their instances are
+
+
+@functools.cache
+def _codec(kind: Kind, message: type[Message]) -> Codec:
+    return Codec(kind.cls, message, kind.name)
+
+
+class Raw:
+    """One resource's JSON, with the two ways in which `Resource.list` looks at what it made."""
+
+    __slots__ = ("_kind", "json")
+
+    def __init__(self, kind: Kind, json: dict[str, Any]) -> None:
+        self._kind = kind
+        self.json = json
+
+    @property
+    def id(self) -> Any:
+        """The id: where the next page starts."""
+        return self.get("id")
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """An attribute by openstacksdk's name, for filters that the API lacks."""
+        attributes = self._kind.attributes
+        found = attributes.by_name.get(attributes.id if name == "id" and "id" not in self.json else name)
+        if found is None:
+            return self.json.get(name, default)
+        value = self.json.get(found.wire, self.json.get(name))
+        return default if value is None else found.convert(value)
+
+
+def _existing(kind: Kind, _cls: type, connection: object = None, microversion: object = None, **raw: Any) -> Raw:
+    del connection, microversion
+    # nova wraps each key pair of a list (openstack.compute.v2.keypair.Keypair._consume_attrs takes that off).
+    wrapped = raw.get(kind.cls.resource_key or "")
+    if len(raw) == 1 and isinstance(wrapped, dict):
+        raw = wrapped
+    return Raw(kind, raw)
+
+
+class Kinds:
+    """All of them."""
+
+    def __init__(self) -> None:
+        document = json.loads(resources.files("openstackoid.oaktree").joinpath("kinds.json").read_text())
+        self.documents: Final[Mapping[str, Any]] = {each["kind"]: each for each in document["kinds"]}
+        self._kinds: Final = {
+            name: Kind(name, each["sdk_class"], frozenset(each["verbs"])) for name, each in self.documents.items()
+        }
+
+    def __iter__(self) -> Iterator[Kind]:
+        return iter(self._kinds.values())
+
+    def get(self, name: str) -> Kind | None:
+        """The kind of this name."""
+        return self._kinds.get(name)
+
+    @staticmethod
+    def message(kind: Kind, descriptor: Any) -> Codec:
+        """The codec for a message that is known by its descriptor."""
+        return kind.codec(GetMessageClass(descriptor))
+
+
+GENERIC: Final = Resource

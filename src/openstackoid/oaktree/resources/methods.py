@@ -1,0 +1,159 @@
+"""The rpcs of all services, read from their descriptors: which verb, for which kind, in which fields. Pure."""
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from google.protobuf.descriptor import Descriptor, FileDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+import oaktree.v1
+from oaktree.v1 import annotations_pb2
+from oaktree.v1.location_pb2 import Location
+from oaktree.v1.resource_pb2 import Resource
+from openstackoid.oaktree import errors
+from openstackoid.oaktree.names import segment
+from openstackoid.oaktree.resources.kinds import Kind, Kinds
+
+_NAME: Final = re.compile(r"(List|Get|Create|Update|Delete|Watch|Upload)(.+)")
+_ANY: Final = Resource.DESCRIPTOR.full_name
+
+
+@dataclass(frozen=True)
+class Method:
+    """One rpc for resources."""
+
+    service: str
+    name: str
+    verb: str  # "list", "get", "create", "update", "delete", "watch", "upload"
+    request: type[Message]
+    response: type[Message]
+    resource: type[Message]
+    field: str  # of the response: where the resource is, or the resources are
+    kind: str | None  # None: the request names it
+
+
+def files() -> Iterator[FileDescriptor]:
+    """Every file of definitions."""
+    for module in pkgutil.iter_modules(oaktree.v1.__path__):
+        if module.name.endswith("_pb2"):
+            yield importlib.import_module(f"oaktree.v1.{module.name}").DESCRIPTOR
+
+
+def methods() -> list[Method]:
+    """Every rpc that one of the verbs serves, typed or generic."""
+    return [
+        found
+        for file in files()
+        for service in file.services_by_name.values()
+        for method in service.methods
+        if (found := _method(service.full_name, method)) is not None
+    ]
+
+
+def _method(service: str, method: Any) -> Method | None:
+    match = _NAME.fullmatch(method.name)
+    if not match:
+        return None
+    verb = match[1].lower()
+    # Deletes answer with the id alone: their kind is that of the service's other rpcs of this name.
+    for descriptor in (
+        method.output_type,
+        method.input_type,
+        *(each.output_type for each in _siblings(method, match[2])),
+    ):
+        for field in descriptor.fields:
+            resource = field.message_type
+            if resource is not None and (resource.full_name == _ANY or _kind(resource)):
+                return Method(
+                    service=service,
+                    name=method.name,
+                    verb=verb,
+                    request=GetMessageClass(method.input_type),
+                    response=GetMessageClass(method.output_type),
+                    resource=GetMessageClass(resource),
+                    field=field.name,
+                    kind=_kind(resource),
+                )
+    return None
+
+
+def _siblings(method: Any, noun: str) -> Iterator[Any]:
+    for each in method.containing_service.methods:
+        match = _NAME.fullmatch(each.name)
+        if match and match[2] in (noun, f"{noun}s"):
+            yield each
+
+
+def _kind(descriptor: Descriptor) -> str | None:
+    options = descriptor.GetOptions()
+    if not options.HasExtension(annotations_pb2.resource):
+        return None
+    return str(options.Extensions[annotations_pb2.resource].kind)
+
+
+def kind_of(method: Method, request: Any, kinds: Kinds) -> Kind:
+    """The kind that a request is for.
+
+    Raises:
+        errors.InvalidError: there is no such kind.
+        errors.UnsupportedError: it has not this verb.
+    """
+    if method.kind is None:
+        names = request.DESCRIPTOR.fields_by_name
+        field, name = ("kind", request.kind) if "kind" in names else ("resource.kind", request.resource.kind)
+    else:
+        field, name = "kind", method.kind
+    kind = kinds.get(name)
+    if kind is None:
+        raise errors.invalid(field, f"expected a kind as ResourceService.ListKinds names it, got {name[:80]!r}")
+    needed = {"watch": "list", "upload": "create"}.get(method.verb, method.verb)
+    if needed not in kind.verbs and not (method.verb == "watch" and "get" in kind.verbs):
+        has = ", ".join(sorted(kind.verbs)) or "nothing"
+        raise errors.UnsupportedError(f"{name} cannot be {_PAST.get(method.verb, method.verb)}; what it has: {has}.")
+    return kind
+
+
+_PAST: Final[Mapping[str, str]] = {
+    "list": "listed",
+    "get": "asked for by id",
+    "create": "created",
+    "update": "changed",
+    "delete": "deleted",
+    "watch": "watched",
+}
+
+
+def parents_of(kind: Kind, request: Any, resource: Any = None) -> dict[str, str]:
+    """What the path of a kind needs, from the request's own fields, its `parents`, or the resource in it.
+
+    Raises:
+        errors.InvalidError: something is missing, unknown, or no segment of a path.
+    """
+    names = request.DESCRIPTOR.fields_by_name
+    if "parents" in names:
+        given = dict(request.parents)
+        for name in given:
+            if name not in kind.parents:
+                expected = ", ".join(sorted(kind.parents)) or "none"
+                raise errors.invalid(f"parents.{name}", f"{kind.name} has no such parent; expected: {expected}")
+    else:
+        given = {name: getattr(request, name) for name in kind.parents if name in names and getattr(request, name)}
+    if resource is not None:
+        given = {name: str(resource[name]) for name in kind.parents if resource.get(name)} | given
+    inside = "parents." if "parents" in names else ""
+    for name in sorted(kind.parents - set(given)):
+        if not (kind.of_project and bool(getattr(request, "id", ""))):  # then the id is the project's
+            raise errors.invalid(f"{inside}{name}", f"{kind.name} needs it in its path")
+    return {name: segment(f"{inside}{name}", value) for name, value in given.items()}
+
+
+def locations_of(request: Any) -> list[Location]:
+    """Where a request is for: its locations, or its one location; none for everywhere."""
+    if "locations" in request.DESCRIPTOR.fields_by_name:
+        return list(request.locations)
+    return [request.location] if request.HasField("location") else []

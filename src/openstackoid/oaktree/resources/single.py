@@ -1,0 +1,162 @@
+"""One resource: found by its id or name, changed, deleted. What blocks here runs in a thread of the call."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from google.protobuf.message import Message
+from openstack import exceptions, resource
+
+from openstackoid.oaktree import errors
+from openstackoid.oaktree.names import fits, segment
+from openstackoid.oaktree.resources.codec import Codec
+from openstackoid.oaktree.resources.kinds import Kind
+from openstackoid.oaktree.upstream.calls import Call, in_thread
+from openstackoid.oaktree.upstream.clouds import Region
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One call for one resource."""
+
+    kind: Kind
+    codec: Codec
+    regions: Sequence[Region]
+    id: str
+    parents: Mapping[str, str] = field(default_factory=dict)
+    timeout: float = 30.0  # seconds, for each cloud
+
+
+@dataclass(frozen=True)
+class Found:
+    """A resource, and where it was found."""
+
+    region: Region
+    resource: resource.Resource
+    message: Message
+
+
+async def find(want: Wanted, call: Call, threads: ThreadPoolExecutor) -> Found:
+    """The resource, wherever it is among the cloud-regions.
+
+    Raises:
+        errors.MissingError: none of them has it, and all answered.
+        errors.AmbiguousError: several have one.
+        Exception: of a cloud that did not answer, where no other has it: it may be there.
+    """
+    if not want.id and not (want.kind.of_project and want.parents):
+        raise errors.invalid("id", f"expected the id or the name of a {want.kind.name}")
+    results = await asyncio.gather(
+        *(_look(want, region, call, threads) for region in want.regions), return_exceptions=True
+    )
+    found = [each for each in results if isinstance(each, Found)]
+    if len(found) > 1:
+        places = ", ".join(sorted("/".join(filter(None, each.region.key)) for each in found))
+        raise errors.AmbiguousError(f"{want.kind.name} {want.id!r} is in {places}: give a location with one of them.")
+    if found:
+        return found[0]
+    for each in results:
+        if isinstance(each, BaseException):
+            raise each
+    places = ", ".join(sorted({region.location.cloud for region in want.regions})) or "no cloud"
+    raise errors.MissingError(f"{want.kind.name} {want.id!r} is not in {places}, by id or by name.")
+
+
+async def update(
+    want: Wanted, changes: Mapping[str, Any], call: Call, threads: ThreadPoolExecutor
+) -> tuple[Region, Message]:
+    """The resource with its attributes changed.
+
+    Raises:
+        errors.InvalidError: an attribute that this kind has not.
+    """
+    for name in changes:
+        if name not in want.kind.attributes.by_name:
+            raise errors.invalid(f"resource.{name}", f"{want.kind.name} has no such attribute")
+    found = await find(want, call, threads)
+
+    def change() -> Message:
+        for name, value in changes.items():
+            setattr(found.resource, name, value)
+        changed = found.resource.commit(want.kind.proxy(found.region.connect()))
+        return want.codec.encode(as_raw(changed), found.region.place())
+
+    here = call.to(*found.region.key, timeout=want.timeout)
+    return found.region, await in_thread(here, threads, change)
+
+
+async def delete(want: Wanted, call: Call, threads: ThreadPoolExecutor) -> Found:
+    """The resource that is deleted now, or on its way: `Watch` tells when it is gone."""
+    found = await find(want, call, threads)
+    here = call.to(*found.region.key, timeout=want.timeout)
+    await in_thread(here, threads, found.resource.delete, want.kind.proxy(found.region.connect()))
+    return found
+
+
+def as_raw(found: resource.Resource) -> dict[str, Any]:
+    """A resource of openstacksdk's, by the names of the wire."""
+    raw = found.to_dict(computed=False, original_names=True, ignore_none=True)
+    raw |= {name: value for name, value in found._uri.attributes.items() if value is not None}  # noqa: SLF001 - to_dict leaves them out
+    return raw
+
+
+async def _look(want: Wanted, region: Region, call: Call, threads: ThreadPoolExecutor) -> Found | None:
+    here = call.to(*region.key, timeout=want.timeout)
+    return await in_thread(here, threads, look, want, region)
+
+
+def look(want: Wanted, region: Region) -> Found | None:
+    """The resource in one cloud-region; None if it is not there. Blocks.
+
+    Raises:
+        errors.AmbiguousError: several have the name.
+    """
+    proxy = want.kind.proxy(region.connect())
+    cls = want.kind.cls
+    found: resource.Resource | None
+    try:
+        if want.kind.of_project:
+            project = want.parents.get("project_id") or segment("id", want.id)
+            found = cls.new(connection=region.connect(), project_id=project).fetch(proxy)
+        else:
+            found = _by_id(cls, proxy, region, want) or _by_name(cls, proxy, want)
+    except exceptions.DuplicateResource as error:
+        place = "/".join(filter(None, region.key))
+        raise errors.AmbiguousError(f"{place} has several of {want.kind.name} {want.id!r}: give an id.") from error
+    if found is None:
+        return None
+    return Found(region, found, want.codec.encode(as_raw(found), region.place()))
+
+
+def _by_id(cls: type[resource.Resource], proxy: Any, region: Region, want: Wanted) -> resource.Resource | None:
+    if not cls.allow_fetch or not fits(want.id):
+        return None
+    parents: dict[str, Any] = dict(want.parents)
+    wanted = cls.existing(id=want.id, connection=region.connect(), **parents)
+    try:
+        return wanted.fetch(proxy, **parents)
+    except (exceptions.NotFoundException, exceptions.BadRequestException):
+        return None  # some services answer 400 for a name in the place of an id
+    except exceptions.ForbiddenException:
+        if not cls.allow_list:
+            raise
+        return None
+
+
+def _by_name(cls: type[resource.Resource], proxy: Any, want: Wanted) -> resource.Resource | None:
+    if not cls.allow_list:
+        return None
+    params: dict[str, Any] = dict(want.parents)
+    if want.kind.list_path:
+        params["base_path"] = want.kind.list_path
+    if "name" in cls._query_mapping._mapping and want.kind.name != "compute.server":  # noqa: SLF001 - see filters
+        params["name"] = want.id
+    matches = [each for each in want.kind.raw.list(proxy, **params) if want.id in (each.id, each.get("name"))]
+    if len(matches) > 1:
+        raise exceptions.DuplicateResource(want.id)
+    if not matches:
+        return None
+    raw: Any = matches[0]
+    return cls.existing(connection=proxy._get_connection(), **raw.json)  # noqa: SLF001 - as Resource.list does

@@ -1,0 +1,183 @@
+"""The clouds themselves: what state they are in, and the way past this API to their own."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+
+import grpc
+import keystoneauth1.exceptions as keystone
+from os_service_types import ServiceTypes
+
+from oaktree.v1 import cloud_pb2, cloud_pb2_grpc
+from oaktree.v1.location_pb2 import Location
+from openstackoid.oaktree import errors
+from openstackoid.oaktree.access.callers import Caller
+from openstackoid.oaktree.chain.remote import Sites, elsewhere
+from openstackoid.oaktree.locations import flaw
+from openstackoid.oaktree.upstream.breaker import State
+from openstackoid.oaktree.upstream.calls import Call, in_thread
+from openstackoid.oaktree.upstream.clouds import Region
+
+Authenticate = Callable[[grpc.aio.ServicerContext[Any, Any]], Awaitable[Caller]]
+# What is known of a cloud-region's health: cloud, region.
+States = Callable[[str, str], State]
+
+
+@dataclass(frozen=True)
+class RestInfo:
+    """How to call a cloud's own API."""
+
+    root_url: str
+    headers: dict[str, str]
+    expires_at: float | None  # seconds since the epoch
+
+
+class CloudService(cloud_pb2_grpc.CloudServiceServicer):
+    """Its rpcs."""
+
+    def __init__(
+        self, authenticate: Authenticate, states: States, threads: ThreadPoolExecutor, sites: Sites, *, timeout: float
+    ) -> None:
+        """Keep what it asks.
+
+        Args:
+            authenticate: who calls.
+            states: of the clouds.
+            threads: for what blocks.
+            sites: other oaktrees.
+            timeout: seconds for a cloud.
+        """
+        self._authenticate: Final = authenticate
+        self._states: Final = states
+        self._threads: Final = threads
+        self._sites: Final = sites
+        self._timeout: Final = timeout
+
+    async def ListClouds(self, request: cloud_pb2.ListCloudsRequest, context: Any) -> cloud_pb2.ListCloudsResponse:  # noqa: N802 - the rpc's name
+        """Every cloud-region that the caller may use, with those of other oaktrees that answer; asks no cloud."""
+        async with _told(context) as call:
+            caller = await self._authenticate(context)
+            _check(request.locations, "locations")
+            found = [self._cloud(region) for region in caller.regions(request.locations)]
+            beyond = caller.beyond(request.locations)
+            answers = await asyncio.gather(
+                *(self._sites.clouds(each, call.left()) for each in beyond), return_exceptions=True
+            )
+            for each, answer in zip(beyond, answers, strict=True):
+                if isinstance(answer, BaseException):
+                    if elsewhere(each, answer):
+                        continue
+                    lost = cloud_pb2.Cloud(location=Location(cloud=each.site), available=False)
+                    lost.last_error.CopyFrom(errors.status(answer, cloud=each.site))
+                    found.append(lost)
+                else:
+                    found += answer
+            found.sort(key=lambda each: (each.location.cloud, each.location.region))
+            return cloud_pb2.ListCloudsResponse(clouds=found)
+        raise AssertionError  # _told has ended the call
+
+    async def GetRestInfo(self, request: cloud_pb2.GetRestInfoRequest, context: Any) -> cloud_pb2.GetRestInfoResponse:  # noqa: N802 - the rpc's name
+        """Where one cloud's own API is, with a token for it."""
+        async with _told(context) as call:
+            caller = await self._authenticate(context)
+            official = ServiceTypes().get_service_type(request.service) or request.service
+            if not official or not official.replace("-", "").replace("_", "").isalnum() or len(official) > 64:  # noqa: PLR2004 - longer than all
+                raise errors.invalid("service", "expected a service type, as compute or block-storage")
+            caller.check("rest", f"{official.replace('-', '_')}.*")
+            wanted = [request.location] if request.HasField("location") else []
+            _check(wanted, "location")
+            regions, beyond = caller.regions(wanted), caller.beyond(wanted)
+            named = [each for each in beyond if each.named]
+            if regions and not named:
+                beyond = []  # a region's name, for example, that is here: not asked elsewhere
+            if len(regions) + len(beyond) != 1:
+                places = ", ".join(
+                    [*("/".join(filter(None, each.key)) for each in regions), *(each.site for each in beyond)]
+                )
+                raise errors.invalid("location", f"expected one cloud-region; it matches {places or 'none of yours'}")
+            if beyond:
+                return await self._sites.rest_info(beyond[0], official, call.left())
+            region = regions[0]
+            here = call.to(*region.key, timeout=self._timeout)
+            found = await in_thread(here, self._threads, rest_info, region, official)
+            answer = cloud_pb2.GetRestInfoResponse(
+                root_url=found.root_url, headers=found.headers, location=region.location
+            )
+            if found.expires_at is not None:
+                answer.expires_at.FromMilliseconds(int(found.expires_at * 1000))
+            return answer
+        raise AssertionError  # _told has ended the call
+
+    def _cloud(self, region: Region) -> cloud_pb2.Cloud:
+        if region.error is not None:
+            lost = cloud_pb2.Cloud(location=region.location, available=False)
+            lost.last_error.CopyFrom(errors.status(region.error, cloud=region.location.cloud))
+            return lost
+        state = self._states(*region.key)
+        found = cloud_pb2.Cloud(location=region.location, services=region.services(), available=state.available)
+        if state.last_error is not None:
+            found.last_error.CopyFrom(state.last_error)
+        if state.retry_at is not None:
+            found.retry_at.FromMilliseconds(int(state.retry_at * 1000))
+        return found
+
+
+def rest_info(region: Region, service: str) -> RestInfo:
+    """How to call a service of a cloud-region. Blocks.
+
+    Args:
+        region: where.
+        service: the official service type, as "block-storage".
+
+    Raises:
+        errors.UnsupportedError: the cloud has no such service.
+        Exception: of keystoneauth or openstacksdk, if it did not answer.
+    """
+    made = region.connect()
+    # openstacksdk's proxies know which version to look for.
+    proxy: Any = getattr(made, service.replace("-", "_"), None)
+    try:
+        if hasattr(proxy, "get_endpoint"):
+            url = proxy.get_endpoint()
+        else:
+            url = made.session.get_endpoint(
+                service_type=service,
+                interface=made.config.get_interface(service),
+                region_name=region.location.region or None,
+            )
+    except (keystone.EndpointNotFound, keystone.CatalogException):
+        url = None
+    if not url:
+        raise errors.UnsupportedError(f"{'/'.join(filter(None, region.key))} has no service {service} in its catalog")
+    auth: Any = made.session.auth
+    # The scope, where a gateway leads to a peer: without it, the request would be for another cloud.
+    headers = {**made.session.additional_headers, **(made.session.get_auth_headers() or {})}
+    access = auth.get_access(made.session) if hasattr(auth, "get_access") else None
+    return RestInfo(url, headers, access.expires.timestamp() if access is not None and access.expires else None)
+
+
+def _check(locations: Sequence[Location], name: str) -> None:
+    for index, each in enumerate(locations):
+        if wrong := flaw(each):
+            field, _, expected = wrong.partition(": ")
+            raise errors.invalid(f"{name}[{index}].{field}" if name == "locations" else f"{name}.{field}", expected)
+
+
+@contextlib.asynccontextmanager
+async def _told(context: Any) -> AsyncIterator[Call]:
+    """The time of a call; what goes wrong becomes its status."""
+    left = context.time_remaining()
+    call = Call(None if left is None else time.monotonic() + left)
+    try:
+        yield call
+    except (asyncio.CancelledError, GeneratorExit):
+        call.cancel()
+        raise
+    except grpc.aio.AbortError:
+        raise
+    except Exception as error:  # noqa: BLE001 - each becomes a status
+        await errors.abort(context, error)

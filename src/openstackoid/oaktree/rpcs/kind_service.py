@@ -1,0 +1,72 @@
+"""`ResourceService.ListKinds`: what there is, what can be done with it, and what it says of itself. Asks no cloud."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+import grpc
+
+from oaktree.v1 import resource_pb2
+from openstackoid.oaktree import errors
+from openstackoid.oaktree.access.callers import Caller
+from openstackoid.oaktree.resources.kinds import Kinds
+
+_SERVICE: Final = resource_pb2.DESCRIPTOR.services_by_name["ResourceService"].full_name
+
+
+def register(server: grpc.aio.Server, kinds: Kinds, authenticate: Callable[[Any], Awaitable[Caller]]) -> None:
+    """Add the rpc to a server; the service's others are verbs, like those of typed services.
+
+    Args:
+        server: not started yet.
+        kinds: all of them.
+        authenticate: who calls, from a call's context.
+    """
+
+    async def answer(request: Any, context: Any) -> resource_pb2.ListKindsResponse:
+        try:
+            await authenticate(context)
+            return listed(kinds, request.kind)
+        except Exception as error:  # noqa: BLE001 - each becomes a status
+            await errors.abort(context, error)
+
+    handler = grpc.unary_unary_rpc_method_handler(
+        answer,
+        request_deserializer=resource_pb2.ListKindsRequest.FromString,
+        response_serializer=resource_pb2.ListKindsResponse.SerializeToString,
+    )
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, {"ListKinds": handler}),))
+
+
+def listed(kinds: Kinds, wanted: str) -> resource_pb2.ListKindsResponse:
+    """The kinds, sorted by name: all, those of a service, or the one that is wanted.
+
+    Raises:
+        errors.InvalidError: there is none like that.
+    """
+    found = [
+        document
+        for name, document in sorted(kinds.documents.items())
+        if wanted in ("", name) or name.startswith(f"{wanted}.")
+    ]
+    if not found:
+        raise errors.invalid("kind", f"expected a kind or a service that has some, got {wanted[:80]!r}")
+    return resource_pb2.ListKindsResponse(kinds=map(_kind, found))
+
+
+def _kind(document: Mapping[str, Any]) -> resource_pb2.Kind:
+    return resource_pb2.Kind(
+        kind=document["kind"],
+        sdk_class=document["sdk_class"],
+        verbs=document["verbs"],
+        message=document.get("message", ""),
+        attributes=[
+            resource_pb2.Attribute(
+                name=each["name"],
+                type=each["type"],
+                description=each.get("description", ""),
+                parent=each.get("parent", False),
+                filter=each.get("filter", False),
+            )
+            for each in document["attributes"]
+        ],
+    )

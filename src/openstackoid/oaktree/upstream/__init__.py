@@ -1,0 +1,1 @@
+"""How clouds are asked: connections, deadlines, rates, and what fails."""

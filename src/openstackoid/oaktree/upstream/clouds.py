@@ -1,0 +1,281 @@
+"""The clouds of a `clouds.yaml`, and their peers; one connection for each region, project and user.
+
+Making a connection asks nothing of a cloud: the first request that needs it authenticates, in its own thread, so a cold start waits for
+the slowest cloud and not for the sum of all.
+"""
+
+import copy
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from keystoneauth1 import session as keystone_session
+from openstack import connection, exceptions
+from openstack.config import OpenStackConfig, cloud_region
+
+from oaktree.v1.location_pb2 import Location
+from openstackoid.core.errors import ConfigError
+from openstackoid.oaktree.locations import selects
+from openstackoid.oaktree.upstream.credentials import UnauthenticatedError
+from openstackoid.oaktree.upstream.peers import HEADER, Peer, Peers, PeersError, prefix
+from openstackoid.oaktree.upstream.tokens import Keystone, Login
+
+# Makes the keystoneauth session of a cloud-region: cloud, region, and keystoneauth's own arguments.
+Sessions = Callable[..., keystone_session.Session]
+
+# In a connection's configuration: the format that the cloud wants its images in, or None.
+IMAGE_FORMAT: Final = "oaktree_image_format"
+# Connections for callers' own credentials, and for projects that requests name: the ones that were not used for longest are forgotten.
+_MOST_CONNECTIONS: Final = 1024
+
+
+@dataclass(frozen=True)
+class Region:
+    """A cloud-region as one caller sees it."""
+
+    location: Location  # cloud and region
+    identity: str  # who asks there: opaque, the same for the same user, project, rights and cloud-region
+    connect: Callable[[], connection.Connection] = field(repr=False)
+    made: Callable[[], connection.Connection | None] = field(repr=False, default=lambda: None)
+    offered: tuple[str, ...] | None = None  # a peer's service types, which the catalog of its home does not tell
+    error: Exception | None = None  # why nothing can be asked there
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Cloud and region."""
+        return self.location.cloud, self.location.region
+
+    def place(self) -> Location:
+        """The location with the project that is asked; authenticates if nobody did. Blocks."""
+        place = Location()
+        place.CopyFrom(self.location)
+        session: Any = self.connect().session
+        access = session.access()
+        if access is not None:
+            place.project_id = access.project_id or ""
+            place.project = access.project_name or ""
+            place.domain_id = access.project_domain_id or access.domain_id or ""
+            place.domain = access.project_domain_name or access.domain_name or ""
+        return place
+
+    def services(self) -> list[str]:
+        """Service types in the cloud's catalog; empty as long as nobody has asked the cloud. Does not block."""
+        if self.offered is not None:
+            return list(self.offered)
+        made = self.made()
+        access = getattr(made.session.auth, "auth_ref", None) if made is not None else None
+        return sorted({each["type"] for each in access.service_catalog.catalog}) if access is not None else []
+
+
+class _PeerConnection(connection.Connection):
+    """To a peer, but for identity: nothing of home's may be taken for the peer's."""
+
+    @property
+    def identity(self) -> Any:  # type: ignore[override]  # of a description that is asked for a proxy
+        raise exceptions.ServiceDisabledException(
+            f"a peer's users and projects are those of {self.config.name}: ask there"
+        )
+
+
+class Clouds:
+    """What a `clouds.yaml` names, as its own users or with other credentials.
+
+    Attributes:
+        peers: clouds that gateways of these lead to.
+    """
+
+    def __init__(self, config: OpenStackConfig, sessions: Sessions, peers_of: Iterable[str] = ()) -> None:
+        """Read the clouds; asks none of them.
+
+        Args:
+            config: the `clouds.yaml`.
+            sessions: makes what requests go through.
+            peers_of: clouds whose peers are clouds, too, as soon as `peers` has learnt them.
+
+        Raises:
+            openstack.exceptions.ConfigException: for a `clouds.yaml` that cannot be used.
+            ConfigError: for `peers_of` that are none of its clouds, or whose peers could not be told from them.
+        """
+        self._config: Final = config
+        self._sessions: Final = sessions
+        self._lock: Final = threading.Lock()
+        self._connections: Final[dict[tuple[str, ...], connection.Connection]] = {}
+        self._others: Final[OrderedDict[tuple[str, ...], connection.Connection]] = OrderedDict()
+        self._keystones: Final[dict[str, dict[str, Keystone]]] = {}
+        self._names: Final = sorted(
+            (name, region["name"] or "")
+            for name in config.get_cloud_names()
+            for region in config._get_regions(name)  # noqa: SLF001 - what get_all goes by, without making all configurations
+        )
+        self.peers: Final = self._peers(peers_of)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """All clouds of the file."""
+        return frozenset(name for name, _ in self._names)
+
+    def places(self, wanted: Location) -> Iterator[Location]:
+        """The cloud-regions that one location of a request is for; sorted."""
+        for name, region in sorted([*self._names, *self.peers.places(wanted.cloud)]):
+            here = Location(cloud=name, region=region)
+            if selects(wanted, here) and wanted.cloud in ("", name):
+                yield here
+
+    def regions(self, locations: Iterable[Location] = ()) -> list[Region]:
+        """The cloud-regions that a request is for, as the file's users, each with the project it asks for; sorted."""
+        found = {}
+        for each in list(locations) or [Location()]:
+            for here in self.places(each):
+                region = self.region(here, scope_of(each))
+                found[region.identity] = region
+        return list(found.values())
+
+    def region(self, here: Location, scope: Mapping[str, str], login: Login | None = None) -> Region:
+        """One cloud-region: as the user of the file, or with other credentials.
+
+        Args:
+            here: cloud and region.
+            scope: the project to work in, in keystoneauth's names; empty for the one of the credentials.
+            login: credentials that replace the file's.
+        """
+        peer = self.peers.find(here.cloud)
+        if isinstance(peer, PeersError):
+            return _unknown(here, peer)
+        place = (here.cloud, here.region, *((peer.scope,) if peer else ()))
+        if login is None:
+            key = ("file", *place, *(f"{name}={value}" for name, value in sorted(scope.items())))
+            identity = hashlib.sha256(repr(key).encode()).hexdigest()
+        else:
+            key = ("login", *place, login.key)
+            identity = hashlib.sha256(repr(("login", *place, login.identity)).encode()).hexdigest()
+        kept: Any = self._others if scope or login or peer else self._connections
+
+        def connect() -> connection.Connection:
+            with self._lock:
+                if key not in kept:
+                    made = _PeerConnection if peer else connection.Connection
+                    kept[key] = made(config=self._cloud_region(here, scope, login, peer))
+                    while len(self._others) > _MOST_CONNECTIONS:
+                        self._others.popitem(last=False)
+                elif kept is self._others:
+                    self._others.move_to_end(key)
+                return kept[key]  # type: ignore[no-any-return]
+
+        return Region(here, identity, connect, lambda: kept.get(key), peer.services if peer else None)
+
+    def home(self, here: Location) -> tuple[str, str]:
+        """The cloud and region of the file whose users ask there: of a peer, those that lead to it."""
+        return self.peers.home(here.cloud) or here.cloud, here.region
+
+    def keystones(self, cloud: str) -> dict[str, Keystone]:
+        """Where credentials are checked, for each region of a cloud.
+
+        Raises:
+            UnauthenticatedError: the file does not say it.
+        """
+        if cloud not in self._keystones:
+            self._keystones[cloud] = {
+                region: self._keystone(cloud, region) for name, region in self._names if name == cloud
+            }
+        return self._keystones[cloud]
+
+    def session(self, at: Keystone) -> keystone_session.Session:
+        """A session to ask a Keystone, without credentials."""
+        return self._sessions(at.cloud, at.region, verify=at.verify, cert=at.cert)
+
+    def _keystone(self, cloud: str, region: str) -> Keystone:
+        found = self._config.get_one(cloud=cloud, region_name=region or None, validate=False)
+        url = str((found.config.get("auth") or {}).get("auth_url") or "").rstrip("/")
+        if not url.startswith(("http://", "https://")):
+            message = f"the server's clouds.yaml has no auth_url for {cloud}: no credential for it can be checked"
+            raise UnauthenticatedError(message, cloud=cloud)
+        for version in ("/v2.0", "/v3"):
+            url = url.removesuffix(version)
+        verify, cert = found.get_requests_verify_args()
+        return Keystone(cloud, region, f"{url}/v3", verify, cert)
+
+    def _peers(self, homes: Iterable[str]) -> Peers:
+        regions: dict[str, str] = {}
+        for home in homes:
+            found = [region for name, region in self._names if name == home]
+            if not found:
+                known = ", ".join(sorted(self.names)) or "none"
+                raise ConfigError(f"peers.of: {home} is no cloud of the clouds.yaml ({known})")
+            taken = [name for name, _ in self._names if name.startswith(prefix(home))]
+            if taken:
+                raise ConfigError(
+                    f"peers.of: the clouds.yaml has a cloud {taken[0]}, which looks like a peer of {home}: rename it"
+                )
+            regions[home] = found[0]
+        return Peers(regions)
+
+    def _cloud_region(
+        self, here: Location, scope: Mapping[str, str], login: Login | None, peer: Peer | None
+    ) -> cloud_region.CloudRegion:
+        cloud = peer.home if peer else here.cloud
+        options: dict[str, Any] = {"auth": dict(scope)} if scope else {}
+        # Without validation where the file's credentials do not matter: it may have none.
+        found = self._config.get_one(cloud=cloud, region_name=here.region or None, validate=login is None, **options)
+        verify, cert = found.get_requests_verify_args()
+        # What a peer wants, the file does not say.
+        config = {**found.config, IMAGE_FORMAT: None if peer else self._image_format(cloud)}
+        if peer:
+            config.pop("scope", None)  # the client's, for home: its vendor hook would put it in the place of ours
+        if login is not None:
+            # openstacksdk reads them for some calls of its own, and would act as the file's user.
+            config = {name: value for name, value in config.items() if name != "passcode"}
+            config["auth"] = {"auth_url": (found.config.get("auth") or {}).get("auth_url")}
+        return cloud_region.CloudRegion(
+            name=found.name,
+            region_name=found.region_name,
+            config=config,
+            openstack_config=self._config if login is None else None,
+            session=self._sessions(
+                here.cloud,
+                here.region,
+                auth=_auth(login, peer) if login else found.get_auth(),
+                verify=verify,
+                cert=cert,
+                timeout=config.get("api_timeout"),
+                additional_headers={HEADER: peer.scope} if peer else {},
+            ),
+        )
+
+    def _image_format(self, cloud: str) -> str | None:
+        """What the file, or a vendor's profile, says of it; openstacksdk's own default, qcow2, is no wish of the cloud's."""
+        said = dict(self._config.cloud_config["clouds"].get(cloud) or {})
+        if "image_format" not in said:
+            said, named = {}, said
+            self._config._expand_vendor_profile(cloud, said, named)  # noqa: SLF001 - get_one mixes it with the defaults
+        return str(said["image_format"]).lower() if said.get("image_format") else None
+
+
+def _auth(login: Login, peer: Peer | None) -> Any:
+    if peer is None:
+        return login.auth
+    # Under another scope, other versions of a service stand behind the same URL.
+    twin: Any = copy.copy(login.auth)
+    twin._discovery_cache = {}  # noqa: SLF001 - has no setter
+    return twin
+
+
+def _unknown(here: Location, error: PeersError) -> Region:
+    def refuse() -> Any:
+        raise error.with_traceback(None)
+
+    return Region(here, f"unknown {here.cloud}", refuse, error=error)
+
+
+def scope_of(wanted: Location) -> dict[str, str]:
+    """A request's project, in keystoneauth's names; what the file says of it is replaced as a whole."""
+    if not (wanted.project_id or wanted.project):
+        return {}
+    return {
+        "project_id": wanted.project_id,
+        "project_name": "" if wanted.project_id else wanted.project,
+        **({"project_domain_id": wanted.domain_id} if wanted.domain_id else {}),
+        **({"project_domain_name": wanted.domain} if wanted.domain else {}),
+    }

@@ -1,0 +1,139 @@
+"""Requests per second for a cloud-region, held over all workers and machines.
+
+Both limiters are the generic cell rate algorithm: one number for each key, the theoretical arrival time of the next request. In no
+window of N seconds are there more than `rate * N + burst` requests. The cloud counts when they arrive, some time after their slots, and not
+all equally late: what may arrive in `late` seconds is kept back from the burst, so that the sum holds there too (if the burst is large
+enough to keep it back; with a burst of 1, two requests may come closer together than their slots). A slot that was reserved is used up, also if its owner then gives
+up: the cloud sees fewer requests, never more. One whose wait would be longer than its owner can wait is not reserved, so that those who
+cannot wait do not push away those who can. Nobody waits more than a minute.
+"""
+
+import math
+import threading
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from openstackoid.oaktree.upstream.shared import AwayError, Shared
+
+# Nobody waits longer for a slot, in seconds.
+LONGEST_WAIT: Final = 60.0
+# Seconds by which requests may be unequally late: making a connection is the most of it.
+LATE: Final = 0.1
+# Keys whose time has passed are forgotten when there are more.
+_MANY_KEYS: Final = 10_000
+
+
+class Limiter(Protocol):
+    """Says how long to wait before a request; from any thread."""
+
+    def reserve(self, key: str, longest: float = math.inf) -> float:
+        """Seconds to wait before the next request of a key.
+
+        The slot is reserved, unless the wait would be more than `longest` seconds, or more than a minute: then nothing is.
+        """
+        ...
+
+
+def _at_once(rate: float, burst: int, late: float) -> int:
+    if not (0 < rate < math.inf and burst >= 1):
+        raise ValueError(f"expected a rate above 0 and a burst of 1 or more, got {rate} and {burst}")
+    return max(1, burst - math.ceil(rate * late))
+
+
+class Unlimited:
+    """No limit."""
+
+    def reserve(self, key: str, longest: float = math.inf) -> float:  # noqa: ARG002 - as the protocol has it
+        """Nothing to wait."""
+        return 0.0
+
+
+class LocalLimiter:
+    """The limit of this process alone."""
+
+    def __init__(
+        self, rate: float, burst: int = 1, *, late: float = LATE, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Keep the limit.
+
+        Args:
+            rate: requests a second.
+            burst: how many may go at once after a pause, with those that are late; at least 1.
+            late: seconds by which one request may be later than another on its way to the cloud.
+            clock: seconds that never go back.
+        """
+        self._tolerance: Final = (_at_once(rate, burst, late) - 1) / rate
+        self._interval: Final = 1 / rate
+        self._clock: Final = clock
+        self._lock: Final = threading.Lock()
+        self._next: Final[dict[str, float]] = {}
+
+    def reserve(self, key: str, longest: float = math.inf) -> float:
+        """See `Limiter`."""
+        with self._lock:
+            now = self._clock()
+            due = max(self._next.get(key, now), now)
+            wait = max(0.0, due - self._tolerance - now)
+            if wait <= min(longest, LONGEST_WAIT):
+                self._next[key] = due + self._interval
+            if len(self._next) > _MANY_KEYS:
+                for each in [each for each, at in self._next.items() if at < now]:
+                    del self._next[each]
+            return wait
+
+
+# Times are microseconds of Redis's own clock, so that those of the machines do not matter. Lua's tostring() keeps 14 digits: too few. A wait
+# that nobody can have reserved means that Redis's clock was set back.
+_SCRIPT: Final = """
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local interval, tolerance, longest = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local due = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now)
+local wait = math.max(0, due - tolerance - now)
+if wait > tonumber(ARGV[4]) + 2 * interval then
+  due, wait = now, 0
+end
+if wait <= longest then
+  local following = due + interval
+  redis.call('SET', KEYS[1], string.format('%.0f', following), 'PX', math.ceil((following - now) / 1000) + 1000)
+end
+return math.ceil(wait)
+"""
+_MICRO: Final = 1_000_000
+_LONGEST: Final = int(LONGEST_WAIT * _MICRO)
+
+
+class RedisLimiter:
+    """The limit of all who share a Redis.
+
+    While Redis is away, each worker keeps to its own part: rate and burst divided by `workers`. A worker that alone has lost Redis adds
+    its part to what the others send until it is back.
+    """
+
+    def __init__(self, shared: Shared, rate: float, burst: int = 1, *, late: float = LATE, workers: int = 1) -> None:
+        """Keep the limit.
+
+        Args:
+            shared: the Redis.
+            rate: requests a second, of all workers together.
+            burst: how many may go at once after a pause, with those that are late.
+            late: as for `LocalLimiter`.
+            workers: how many share the Redis, on all machines.
+        """
+        self._alone: Final = LocalLimiter(rate / workers, max(1, burst // workers), late=late)
+        self._shared: Final = shared
+        # Rounded up: never more than the rate.
+        self._interval: Final = math.ceil(_MICRO / rate)
+        self._tolerance: Final = math.floor((_at_once(rate, burst, late) - 1) * _MICRO / rate)
+        self._script: Final = shared.redis.register_script(_SCRIPT)
+
+    def reserve(self, key: str, longest: float = math.inf) -> float:
+        """See `Limiter`; waits for Redis itself no longer than its client's timeouts."""
+        most = int(min(longest * _MICRO, _LONGEST))
+        arguments = [self._interval, self._tolerance, most, _LONGEST]
+        try:
+            wait = self._shared.ask(lambda: self._script(keys=[f"oaktree:rate:{key}"], args=arguments))
+        except AwayError:
+            return self._alone.reserve(key, longest)
+        return int(wait) / _MICRO

@@ -1,0 +1,169 @@
+"""Keystone's word on a caller's credentials: who it is, what they may, and until when. What is here blocks, in a thread of its own.
+
+The address of Keystone and how its certificate is checked come from the configuration, never from the caller. Tokens are validated with
+themselves (`GET /v3/auth/tokens`), which Keystone allows to every user.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import keystoneauth1.exceptions as keystone
+from keystoneauth1 import access, plugin, session
+from keystoneauth1.identity import v3
+from keystoneauth1.identity.access import AccessInfoPlugin
+
+from openstackoid.oaktree import errors
+from openstackoid.oaktree.upstream.credentials import Credential, UnauthenticatedError
+
+# Parts of a token that do not tell what its bearer may: two tokens of one user in one project differ in no others.
+_OF_THE_TOKEN: Final = frozenset({"audit_ids", "catalog", "expires_at", "issued_at", "methods"})
+_REFUSED: Final = frozenset({401, 403, 404})
+
+
+@dataclass(frozen=True)
+class Keystone:
+    """Where credentials of a cloud are checked."""
+
+    cloud: str
+    region: str  # whose rate and breaker count
+    url: str  # with /v3
+    verify: Any = True  # as requests has it
+    cert: Any = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Login:
+    """Credentials that Keystone confirmed.
+
+    Attributes:
+        identity: the same for the same user with the same project and rights in this cloud.
+        key: the same for the same credential and identity; tells nothing of it.
+        expires: seconds since the epoch.
+        renews: a new token is asked for when this one ends.
+    """
+
+    cloud: str
+    identity: str
+    key: str
+    expires: float
+    user_id: str
+    project_id: str
+    project: str
+    domain_id: str  # the project's, or the one that it is for
+    domain: str
+    renews: bool
+    auth: plugin.BaseAuthPlugin = field(repr=False)
+
+
+class _Token(AccessInfoPlugin):
+    """A validated token; cannot be renewed, so one that a service refuses is forgotten."""
+
+    def __init__(self, info: access.AccessInfo, url: str, refused: Callable[[], None]) -> None:
+        super().__init__(info, auth_url=url)
+        self._refused = refused
+
+    def invalidate(self) -> bool:
+        self._refused()
+        return False
+
+
+class _ApplicationCredential(v3.ApplicationCredential):
+    """Asks for a new token when one ends or is refused; who it is, and what they may, is then asked again at the next call."""
+
+    def __init__(self, credential: Credential, url: str, refused: Callable[[], None]) -> None:
+        super().__init__(
+            auth_url=url, application_credential_id=credential.id, application_credential_secret=credential.secret
+        )
+        self._refused = refused
+
+    def invalidate(self) -> bool:
+        self._refused()
+        return bool(super().invalidate())
+
+
+def login(credential: Credential, at: Keystone, through: session.Session, refused: Callable[[], None]) -> Login:
+    """Have credentials confirmed. Blocks.
+
+    Args:
+        credential: the caller's.
+        at: whom to ask.
+        through: how.
+        refused: called later, if a service of the cloud refuses them.
+
+    Raises:
+        UnauthenticatedError: Keystone refuses them, or they are for no project, domain, or system.
+        Exception: of keystoneauth, if Keystone did not answer.
+    """
+    auth: plugin.BaseAuthPlugin
+    if credential.id:
+        auth = _ApplicationCredential(credential, at.url, refused)
+        try:
+            info = auth.get_access(through)
+        except keystone.HttpError as error:
+            if error.http_status in _REFUSED:
+                raise _unconfirmed(credential, f"{at.cloud} refuses the application credential") from None
+            raise
+    else:
+        info = _validated(credential, at, through)
+        auth = _Token(info, at.url, refused)
+    try:
+        return _login(credential, at, info, auth)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise errors.AnswerError(f"{at.cloud} did not answer with a token's document") from None
+
+
+def _login(credential: Credential, at: Keystone, info: access.AccessInfo, auth: plugin.BaseAuthPlugin) -> Login:
+    if info.expires is None or info.will_expire_soon(0):
+        raise _unconfirmed(credential, f"the token for {at.cloud} has ended")
+    if not info.scoped:
+        raise _unconfirmed(
+            credential, f"the token for {at.cloud} is for no project, domain or system: ask for one that is"
+        )
+    identity = _identity(at, info)
+    return Login(
+        cloud=credential.cloud,
+        identity=identity,
+        key=f"{credential.digest}-{identity}",
+        expires=info.expires.timestamp(),
+        user_id=str(info.user_id),
+        project_id=info.project_id or "",
+        project=info.project_name or "",
+        domain_id=info.project_domain_id or info.domain_id or "",
+        domain=info.project_domain_name or info.domain_name or "",
+        renews=bool(credential.id),
+        auth=auth,
+    )
+
+
+def _validated(credential: Credential, at: Keystone, through: session.Session) -> access.AccessInfo:
+    token = credential.secret
+    response = through.get(
+        f"{at.url}/auth/tokens",
+        headers={"X-Auth-Token": token, "X-Subject-Token": token, "Accept": "application/json"},
+        authenticated=False,
+        redirect=False,
+        raise_exc=False,
+        log=False,
+    )
+    if response.status_code in _REFUSED:
+        raise _unconfirmed(credential, f"{at.cloud} does not know the token, or it has ended or was revoked")
+    if response.status_code != 200:  # noqa: PLR2004 - as HTTP has it
+        raise keystone.from_response(response, "GET", at.url)
+    try:
+        return access.create(body=response.json(), auth_token=token)
+    except (ValueError, TypeError):
+        raise errors.AnswerError(f"{at.cloud} did not answer with a token's document") from None
+
+
+def _unconfirmed(credential: Credential, message: str) -> UnauthenticatedError:
+    return UnauthenticatedError(message, cloud=credential.cloud)
+
+
+def _identity(at: Keystone, info: access.AccessInfo) -> str:
+    """A digest of all that the token says of its bearer: with a right more or less it is another."""
+    told = {name: value for name, value in info._data["token"].items() if name not in _OF_THE_TOKEN}  # noqa: SLF001 - has no accessor
+    told["roles"] = sorted(str(each.get("id")) for each in told.get("roles") or ())
+    return hashlib.sha256(json.dumps([at.cloud, at.url, told], sort_keys=True).encode()).hexdigest()

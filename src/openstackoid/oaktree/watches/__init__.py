@@ -1,0 +1,1 @@
+"""Changes of resources, told to all who wait."""

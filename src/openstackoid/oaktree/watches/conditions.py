@@ -1,0 +1,96 @@
+"""What a watch waits for, and what ends it otherwise. Pure."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from grpc import StatusCode
+
+from oaktree.v1.common_pb2 import Condition
+from openstackoid.oaktree import errors
+from openstackoid.oaktree.masking import clean
+from openstackoid.oaktree.resources.codec import Codec
+from openstackoid.oaktree.resources.filters import Filters, compiled
+from openstackoid.oaktree.resources.kinds import Kind
+from openstackoid.oaktree.watches.states import State, status_of
+
+# nova, cinder, heat, octavia, glance and ironic: ERROR, error_deleting, CREATE_FAILED, "deploy failed", killed.
+_FAILED: Final = re.compile(r"error(?:[_ ].*)?|(?:.*[_ ])?failed|killed", re.IGNORECASE)
+_STATUS: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_ .:-]{0,63}")
+
+
+class FailedError(errors.OaktreeError):
+    """A resource is in error, and somebody waits for another status of it."""
+
+    code = StatusCode.FAILED_PRECONDITION
+    reason = "RESOURCE_FAILED"
+
+
+class DeletedError(errors.OaktreeError):
+    """A resource is gone, and somebody waits for something else of it."""
+
+    code = StatusCode.FAILED_PRECONDITION
+    reason = "RESOURCE_DELETED"
+
+
+@dataclass(frozen=True)
+class Until:
+    """A condition, checked. Without any of the three a watch goes on until the resource is gone, or the caller is.
+
+    Attributes:
+        status: the status to wait for, in small letters.
+        gone: wait until it is gone.
+        expression: a JMESPath expression that becomes true.
+    """
+
+    status: str = ""
+    gone: bool = False
+    expression: str = ""
+    _query: Any = field(default=None, repr=False, compare=False)
+
+    @property
+    def waits(self) -> bool:
+        """There is something to wait for."""
+        return bool(self.status or self.gone or self.expression)
+
+    def met(self, state: State, codec: Codec) -> bool:
+        """Whether it holds for a resource that is there. Remembered with the state: many wait for the same."""
+        if self.status:
+            return state.status.lower() == self.status
+        if not self.expression:
+            return False
+        return state.recall((codec, self.expression), lambda: Filters(query=self._query).keeps(state.message(codec)))
+
+    def failure(self, state: State) -> FailedError | None:
+        """Why the status will not come by waiting; None if it may."""
+        if not self.status or state.status.lower() == self.status or not _FAILED.fullmatch(state.status):
+            return None
+        fault = clean(state.fault()) or "the cloud does not say why"
+        return FailedError(f"{state} is in status {state.status}, not {self.status.upper()}: {fault}")
+
+
+def parse(kind: Kind, until: Condition) -> Until:
+    """A request's condition.
+
+    Raises:
+        errors.InvalidError: for one that cannot come true, with the field named.
+    """
+    match until.WhichOneof("until"):
+        case "status":
+            if status_of(kind) is None:
+                raise errors.invalid(
+                    "until.status", f"a {kind.name} has no status: wait with until.query or until.gone"
+                )
+            if not _STATUS.fullmatch(until.status):
+                raise errors.invalid("until.status", f"expected a status as ACTIVE, got {until.status[:80]!r}")
+            return Until(status=until.status.lower())
+        case "gone":
+            if not until.gone:
+                raise errors.invalid("until.gone", "expected true, or no condition at all")
+            return Until(gone=True)
+        case "query":
+            if not until.query.strip():
+                raise errors.invalid("until.query", "expected a JMESPath expression, got an empty text")
+            return Until(expression=until.query, _query=compiled("until.query", until.query))
+        case _:
+            return Until()

@@ -1,0 +1,178 @@
+"""Watches: changes of resources until a condition holds. Thousands who watch the same cost one poll an interval together.
+
+A thousand streams share what they are told, as well: a resource is encoded once, and a reader that is slow keeps references.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from google.protobuf.message import Message
+
+from oaktree.v1.common_pb2 import CHANGE_REACHED, Change
+from openstackoid.oaktree import errors
+from openstackoid.oaktree.memory.cache import Cache
+from openstackoid.oaktree.resources.codec import Codec
+from openstackoid.oaktree.resources.kinds import Kind
+from openstackoid.oaktree.upstream.clouds import Region
+from openstackoid.oaktree.watches.asking import Asker, Subject
+from openstackoid.oaktree.watches.conditions import Until
+from openstackoid.oaktree.watches.pending import Event
+from openstackoid.oaktree.watches.polls import Pace, Poll
+from openstackoid.oaktree.watches.states import State
+from openstackoid.oaktree.watches.watchers import Watcher
+
+
+@dataclass(frozen=True)
+class Watch:
+    """One watch, as it is asked for.
+
+    Attributes:
+        kind: of what kind.
+        codec: of its messages.
+        regions: where.
+        id: id or name of one resource; empty for all.
+        until: when to end.
+        parents: what the kind's path needs.
+        zone: of all, those in this availability zone only; empty for all.
+    """
+
+    kind: Kind
+    codec: Codec
+    regions: Sequence[Region]
+    id: str = ""
+    until: Until = field(default_factory=Until)
+    parents: Mapping[str, str] = field(default_factory=dict)
+    zone: str = ""
+
+
+class Watches:
+    """All watches of a process. In one event loop."""
+
+    def __init__(
+        self, threads: ThreadPoolExecutor, pace: Pace | None = None, *, cache: Cache | None = None, most: int = 64
+    ) -> None:
+        """Begin with none.
+
+        Args:
+            threads: where questions to clouds block.
+            pace: how often clouds are asked, and how long one may be silent.
+            cache: over a Redis that other workers use, too; None where there is none.
+            most: changes that are kept as they came for a reader that is slow.
+        """
+        self._threads: Final = threads
+        self._pace: Final = pace or Pace()
+        self._asker: Final = Asker(cache, self._pace.interval)
+        self._most: Final = most
+        self._polls: Final[dict[tuple[Any, ...], Poll]] = {}
+
+    @property
+    def polls(self) -> list[Poll]:
+        """Those that go on now."""
+        return list(self._polls.values())
+
+    async def watch(self, watch: Watch) -> AsyncGenerator[Event, None]:
+        """What happens: first what is, then changes, last that the condition holds.
+
+        Raises:
+            errors.MissingError: it is not there, and that is not what was waited for.
+            errors.AmbiguousError: several cloud-regions have one.
+            errors.InvalidError: all of a kind that has no lists.
+            conditions.FailedError: it is in error, and will not get the status.
+            conditions.DeletedError: it is gone, and the condition was another.
+            silence.SilentError: its cloud has not answered for `Pace.patience`.
+            Exception: what a cloud answers instead.
+        """
+        if watch.id and not watch.kind.cls.allow_list and not watch.kind.cls.allow_fetch:
+            raise errors.UnsupportedError(f"{watch.kind.name} can be neither listed nor asked for: nobody can watch it")
+        if not watch.id and not watch.kind.cls.allow_list:
+            raise errors.invalid("id", f"{watch.kind.name} has no lists: give the id of one")
+        with contextlib.ExitStack() as stack:
+            polls = [self._poll(watch, region) for region in watch.regions]
+            for poll in polls:
+                stack.enter_context(poll.held())
+            try:
+                joined = self._one(watch, polls) if watch.id else self._all(watch, polls)
+                watcher = await joined
+            except errors.MissingError:
+                if not watch.until.gone:
+                    raise
+                watcher = None
+        if watcher is None:
+            yield Event(CHANGE_REACHED, None, time.time())
+            return
+        try:
+            async for event in watcher.events():
+                yield event
+        finally:
+            for poll in polls:
+                poll.leave(watcher)
+
+    async def follow(
+        self, kind: Kind, codec: Codec, region: Region, id_: str, until: Until, parents: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[tuple["Change.ValueType", Message], None]:
+        """As `watch`, of one resource in one cloud-region, with its messages. Close it (`aclosing`) if you stop before its end."""
+        async with contextlib.aclosing(self.watch(Watch(kind, codec, [region], id_, until, parents or {}))) as events:
+            async for event in events:
+                if event.state is not None:
+                    yield event.change, event.state.message(codec)
+
+    def _poll(self, watch: Watch, region: Region) -> Poll:
+        subject = Subject(region, watch.kind, watch.parents)
+        poll = self._polls.get(subject.key)
+        if poll is None:
+            poll = self._polls[subject.key] = Poll(subject, self._pace, self._asker, self._threads, self._emptied)
+        # The same user, with a token that lives longer.
+        poll.subject = subject
+        return poll
+
+    def _emptied(self, poll: Poll) -> None:
+        if self._polls.get(poll.subject.key) is poll:
+            del self._polls[poll.subject.key]
+
+    async def _one(self, watch: Watch, polls: Sequence[Poll]) -> Watcher:
+        results = await _all_of([poll.find(watch.id) for poll in polls])
+        found = [(poll, each) for poll, each in zip(polls, results, strict=True) if isinstance(each, State)]
+        if len(found) > 1:
+            places = ", ".join(sorted("/".join(filter(None, poll.subject.region.key)) for poll, _ in found))
+            raise errors.AmbiguousError(
+                f"{watch.kind.name} {watch.id!r} is in {places}: give a location with one of them."
+            )
+        for each in results:
+            if not found and isinstance(each, BaseException):
+                raise each
+        if not found:
+            places = ", ".join(sorted({region.location.cloud for region in watch.regions})) or "no cloud"
+            raise errors.MissingError(f"{watch.kind.name} {watch.id!r} is not in {places}, by id or by name.")
+        [(poll, state)] = found
+        watcher = Watcher(watch.until, watch.codec, poll.leave, most=self._most, id_=state.id)
+        poll.add(watcher, state)
+        return watcher
+
+    async def _all(self, watch: Watch, polls: Sequence[Poll]) -> Watcher:
+        results = await _all_of([poll.fill() for poll in polls])
+        failed = [each for each in results if isinstance(each, BaseException)]
+        if failed and len(failed) == len(polls):
+            raise failed[0]
+        if watch.until.expression:
+            await _all_of([poll.prepare(lambda state: watch.until.met(state, watch.codec)) for poll in polls])
+
+        def leave(watcher: Watcher) -> None:
+            for poll in polls:
+                poll.leave(watcher)
+
+        watcher = Watcher(watch.until, watch.codec, leave, most=self._most, zone=watch.zone, sources=polls)
+        # Those that did not answer are asked again, and told when they do.
+        for poll in polls:
+            if not watcher.ended:
+                poll.add(watcher)
+        return watcher
+
+
+async def _all_of(work: Sequence[Any]) -> list[Any]:
+    """What all of them give, or raise; they end with the caller."""
+    return await asyncio.gather(*work, return_exceptions=True)
