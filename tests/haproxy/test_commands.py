@@ -138,6 +138,31 @@ def test_apply_loses_no_request(cloud: Fronted, capsys: pytest.CaptureFixture[st
     assert cloud.proxy.peers
 
 
+def test_a_service_that_moves_is_followed_on_open_connections(
+    cloud: Fronted, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The worker that ends answers once more on each connection: not from where a service was."""
+    open_since = http.client.HTTPConnection(cloud.url("block-storage").removeprefix("http://"), timeout=10)
+
+    def where() -> tuple[int, str]:
+        open_since.request("GET", "/v3/here", headers={"X-Auth-Token": "t"})
+        answer = open_since.getresponse()
+        return answer.status, json.loads(answer.read())["cloud"]
+
+    assert where() == (200, "CloudOne")
+    moved = echo("Moved")
+    entry = json.loads(cloud.gateway.file.read_text())["services"]["block-storage"] | {"backend": moved.url}
+    try:
+        code, told = said(capsys, "apply", file=changed(cloud, "moved.yaml", {"services": {"block-storage": entry}}))
+        assert code == 0, told
+        assert where() == (200, "Moved")
+    finally:
+        moved.close()
+        open_since.close()
+        assert said(capsys, "apply", file=cloud.gateway.file)[0] == 0
+    assert ask(cloud.url("block-storage"), "/v3/back").json["cloud"] == "CloudOne"
+
+
 def test_render_then_apply_puts_it_in_force(cloud: Fronted, capsys: pytest.CaptureFixture[str]) -> None:
     file, worker = changed(cloud, "rendered.yaml", {"timeouts": {"connect": 7}}), cloud.proxy.pid()
     assert said(capsys, "render", file=file)[0] == 0

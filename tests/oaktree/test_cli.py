@@ -63,7 +63,13 @@ class Shell:
 
     def start(self, *words: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            self.words(*words), env=self.env(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            self.words(*words),
+            env=self.env(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            # What starts the tests may have told its children to ignore Ctrl-C, as shells do for what is in the background.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - before any thread
         )
 
 

@@ -5,6 +5,7 @@ import asyncio
 import hashlib
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,7 @@ from openstackoid.gateway.forward import Pool
 from openstackoid.haproxy import render as rendering
 from openstackoid.haproxy.admin import Admin, AdminError
 from openstackoid.haproxy.plan import CONFIGURATION, PEERS, TOKENS, WAYS, Front, Plan, Service
+from openstackoid.haproxy.rules import name_of
 
 _LEARNED: Final = frozenset({WAYS, TOKENS, PEERS})
 _STAMP: Final = ".in-force"  # digest of what HAProxy read the last time
@@ -195,6 +197,7 @@ async def _reload(plan: Plan) -> None:
     """Have the master start new workers; the old ones finish what they have (management guide, 4)."""
     admin, master = Admin(plan.socket), Admin(plan.file("master.sock"))
     before = await admin.ask("show info")
+    await _move(plan, admin)
     await master.ask("reload")
     end = time.monotonic() + _PATIENCE
     while time.monotonic() < end:
@@ -206,6 +209,26 @@ async def _reload(plan: Plan) -> None:
         await asyncio.sleep(0.1)
     print(f"HAProxy did not reload within {_PATIENCE:g} s; see its log.", file=sys.stderr)
     raise AdminError(f"HAProxy did not reload within {_PATIENCE:g} s.")
+
+
+async def _move(plan: Plan, admin: Admin) -> None:
+    """Tell the worker that will end where services are now: what is open at it would be answered from where a service was.
+
+    A service that it does not know, it has nothing open for.
+    """
+    loop = asyncio.get_running_loop()
+    moves = []
+    for service in (each for front in plan.fronts for each in front.services if each.direct):
+        host, _, port = service.backend.rpartition(":")
+        found = await loop.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+        place, name = f"addr {found[0][4][0]} port {port}", name_of(service.kind)
+        moves += [
+            f"set server {backend}/{service.kind}{suffix} {place}"
+            for backend in (name, f"{name}_once")
+            for suffix in ("", "_anyway")
+        ]
+    for move in moves:
+        await admin.ask(move)
 
 
 def _pid(told: str) -> str:
