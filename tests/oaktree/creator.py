@@ -1,13 +1,15 @@
 """An oaktree in the test's own process, before clouds in which things can be created."""
 
+import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import grpc
+from google.protobuf.message import Message
 from google.rpc import status_pb2
 from openstack.config import OpenStackConfig
 
@@ -22,9 +24,10 @@ from oaktree.v1 import (
 )
 from oaktree.v1.location_pb2 import Location
 from openstackoid.oaktree.access.callers import Local
-from openstackoid.oaktree.creates.creating import Creates, polled
+from openstackoid.oaktree.creates.creating import Creates
 from openstackoid.oaktree.creates.operations import Operations
 from openstackoid.oaktree.creates.owned import Means
+from openstackoid.oaktree.creates.posting import Seek, Watch, fetch
 from openstackoid.oaktree.images.uploading import Limits, Uploads
 from openstackoid.oaktree.resources.kinds import Kinds
 from openstackoid.oaktree.rpcs.operation_service import OperationService
@@ -37,6 +40,17 @@ from openstackoid.oaktree.watches.watching import Watches
 
 KINDS = Kinds()
 ACCEPTED, SENT, CREATED, DONE, FAILED, UNDONE, UNKNOWN, CANCELLED = range(1, 9)
+
+
+def polled(threads: ThreadPoolExecutor, interval: float = 2.0) -> Watch:
+    """States of resources that are asked for again and again, each by itself, `interval` seconds after the answer before."""
+
+    async def states(seek: Seek) -> AsyncGenerator[Message, None]:
+        while True:
+            yield await fetch(seek, threads)
+            await asyncio.sleep(interval)
+
+    return states
 
 
 @dataclasses.dataclass

@@ -264,6 +264,17 @@ def test_the_generic_service_says_the_same(server: Oaktree, compute: Any) -> Non
             assert refused(stub.ListResources(request)) == (grpc.StatusCode.INVALID_ARGUMENT, field)
 
 
+def test_a_service_that_a_cloud_lacks_is_told_as_missing(server: Oaktree) -> None:
+    with server.channel() as channel:
+        stub = resource_pb2_grpc.ResourceServiceStub(channel)
+        kind = "block_storage.volume"
+        listed = stub.ListResources(resource_pb2.ListResourcesRequest(kind=kind, locations=locations("one")))
+        assert reasons(list(listed)[-1].summary) == {"one": "SERVICE_MISSING"}
+        volume = {"kind": kind, "attributes": {"name": "v", "size": 1}}
+        made = stub.CreateResource(resource_pb2.CreateResourceRequest(locations=locations("one"), resource=volume))
+        assert reasons(list(made)[-1].summary) == {"one": "SERVICE_MISSING"}
+
+
 def test_one_resource_by_id_or_name(compute: Any, clouds: Simulated) -> None:
     known = {each.name: each.id for each in listed(compute)[0]}
     by_name = compute.GetServer(compute_pb2.GetServerRequest(id="two-1", location={"cloud": "two"})).server

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from google.protobuf.message import Message
@@ -19,7 +18,7 @@ from openstackoid.oaktree import errors
 from openstackoid.oaktree.creates.outcomes import progress_of
 from openstackoid.oaktree.creates.owned import Means
 from openstackoid.oaktree.creates.plans import Plan
-from openstackoid.oaktree.creates.posting import Seek, Watch, fetch
+from openstackoid.oaktree.creates.posting import Seek, Watch
 from openstackoid.oaktree.creates.records import Operation
 from openstackoid.oaktree.creates.running import Run
 from openstackoid.oaktree.watches.conditions import Until
@@ -138,17 +137,6 @@ class Creates:
             except errors.OaktreeError as error:
                 _LOG.warning("old operations stay: %s", error)
             await asyncio.sleep(_CLEANING)
-
-
-def polled(threads: ThreadPoolExecutor, interval: float = 2.0) -> Watch:
-    """States of resources that are asked for again and again, each by itself, `interval` seconds after the answer before."""
-
-    async def states(seek: Seek) -> AsyncGenerator[Message, None]:
-        while True:
-            yield await fetch(seek, threads)
-            await asyncio.sleep(interval)
-
-    return states
 
 
 def watched(watches: Watches) -> Watch:

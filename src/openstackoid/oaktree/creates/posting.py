@@ -47,8 +47,12 @@ Watch = Callable[[Seek], AsyncGenerator[Message, None]]
 
 
 def prepare(plan: Plan, region: Region, wanted: Mapping[str, Any]) -> list[str] | None:
-    """Authenticate, and list what looks like it already, if that will be needed. Blocks."""
+    """Authenticate, find the service, and list what looks like it already, if that will be needed. Blocks.
+
+    What fails here was never sent, and nothing about it is in doubt.
+    """
     region.place()
+    plan.kind.proxy(region.connect())
     return reconciling.before(plan.kind, region, wanted)
 
 
@@ -66,7 +70,7 @@ def post(plan: Plan, region: Region, attributes: Mapping[str, Any], until: float
         errors.AnswerError: the answer names no id.
     """
     cls = plan.kind.cls
-    proxy = getattr(region.connect(), plan.kind.service)
+    proxy = plan.kind.proxy(region.connect())
     made = cls.new(connection=region.connect(), **{**attributes, **plan.parents})
     if time.monotonic() > until:
         raise NotCreatedError("the server was stopped before it sent the request: try again")
@@ -94,7 +98,7 @@ async def fetch(seek: Seek, threads: ThreadPoolExecutor) -> Message:
 
     def read() -> Message:
         wanted = seek.kind.cls.existing(id=seek.id, connection=seek.region.connect(), **seek.parents)
-        found = wanted.fetch(getattr(seek.region.connect(), seek.kind.service))
+        found = wanted.fetch(seek.kind.proxy(seek.region.connect()))
         return seek.codec.encode(as_raw(found), seek.region.place())
 
     return await in_thread(seek.call, threads, read)
@@ -111,7 +115,7 @@ async def delete(kind: Kind, region: Region, part: Part, call: Call, threads: Th
     def now() -> None:
         wanted = kind.cls.existing(id=part.resource_id, connection=region.connect(), **parents)
         try:
-            wanted.delete(getattr(region.connect(), kind.service))
+            wanted.delete(kind.proxy(region.connect()))
         except sdk.NotFoundException:
             return
 

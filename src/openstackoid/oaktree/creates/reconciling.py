@@ -179,7 +179,7 @@ def _behind(error: BaseException) -> Iterator[BaseException]:
 
 
 def _by_id(kind: Kind, region: Region, resource_id: str) -> Seen:
-    proxy = getattr(region.connect(), kind.service)
+    proxy = kind.proxy(region.connect())
     try:
         kind.cls.existing(id=resource_id, connection=region.connect()).fetch(proxy)
     except sdk.NotFoundException:
@@ -209,7 +209,7 @@ def _same(found: Any, wanted: Any) -> bool:
 
 
 def _listed(kind: Kind, region: Region, wanted: Mapping[str, Any], since: float | None) -> Iterable[Any]:
-    proxy = getattr(region.connect(), kind.service)
+    proxy = kind.proxy(region.connect())
     params: dict[str, Any] = dict(wanted["parents"])
     known = kind.raw._query_mapping._mapping  # noqa: SLF001 - openstacksdk tells it in no other way
     name = wanted["attributes"].get("name")

@@ -10,10 +10,8 @@ from importlib import resources
 from typing import Any, Final, cast
 
 from google.protobuf.message import Message
-from google.protobuf.message_factory import GetMessageClass
 from openstack import connection, proxy, resource
 
-from oaktree.v1.resource_pb2 import Resource
 from openstackoid.oaktree.resources.codec import Attributes, Codec
 
 # Lists of these come in a short form, and in a long one at another path; openstacksdk's proxies ask for the long one as well.
@@ -156,11 +154,3 @@ class Kinds:
     def get(self, name: str) -> Kind | None:
         """The kind of this name."""
         return self._kinds.get(name)
-
-    @staticmethod
-    def message(kind: Kind, descriptor: Any) -> Codec:
-        """The codec for a message that is known by its descriptor."""
-        return kind.codec(GetMessageClass(descriptor))
-
-
-GENERIC: Final = Resource
