@@ -16,156 +16,16 @@ import json
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
 import uvloop
 from aiohttp import web
 
+from bench.simulated_cloud import Cloud, Who, server
+from bench.simulated_faults import faulty
+
 _END: Final = "2099-01-01T00:00:00.000000Z"
-_HANG: Final = 600.0  # seconds: longer than any test
-_DEMO: Final = "9fa2d65908f84b4ebbb486c9f53888fb"
-
-
-@dataclass(frozen=True)
-class Who:
-    """Whose a token is."""
-
-    user: str
-    project: str  # its name
-
-    @property
-    def project_id(self) -> str:
-        """The id of the project."""
-        return _DEMO if self.project == "demo" else uuid.uuid5(uuid.NAMESPACE_DNS, self.project).hex
-
-    @property
-    def admin(self) -> bool:
-        """They see more of each server."""
-        return self.user.startswith("admin")
-
-
-class Cloud:
-    """One of them."""
-
-    def __init__(self, name: str, latency: float, servers: int) -> None:
-        self.name = name
-        self.latency = latency  # seconds
-        self.fault: str | None = None
-        self.build = 0
-        self.everywhere = False
-        self.users: dict[str, Who] = {}  # by token
-        self.requests: list[tuple[float, str, str]] = []
-        self.created = 0
-        self.open = 0
-        self.servers: dict[str, dict[str, Any]] = {}
-        self._number = servers
-        self._projects: dict[str, str] = {_DEMO: "demo"}  # name by id
-        self._listed: dict[tuple[str, bool], bytes] = {}
-        self.fill(servers)
-
-    def fill(self, number: int) -> None:
-        """Have this many servers in each project."""
-        self.servers = {}
-        self._number = number
-        for project in self._projects:
-            self._fill(project)
-
-    def _fill(self, project: str) -> None:
-        name = self.name if project == _DEMO else f"{self.name}-{self._projects[project]}"
-        for index in range(self._number):
-            server = _server(f"{name}-{index}", {})
-            server["id"] = str(uuid.uuid5(uuid.NAMESPACE_DNS, server["name"]))
-            server["tenant_id"] = project
-            self.servers[server["id"]] = server
-        self.changed()
-
-    def enter(self, who: Who) -> str:
-        """A token for somebody."""
-        token = f"gAAAAA{uuid.uuid4().hex}"
-        self.users[token] = who
-        if who.project_id not in self._projects:
-            self._projects[who.project_id] = who.project
-            self._fill(who.project_id)
-        return token
-
-    def changed(self) -> None:
-        """Something of the servers is not what it was."""
-        self._listed.clear()
-
-    def seen(self, who: Who) -> list[dict[str, Any]]:
-        """The servers that somebody sees, as they see them."""
-        mine = [each for each in self.servers.values() if each["tenant_id"] == who.project_id]
-        return [each | {"OS-EXT-SRV-ATTR:host": f"host-of-{self.name}"} for each in mine] if who.admin else mine
-
-    def listed(self, who: Who) -> bytes:
-        """All of them, as nova lists them."""
-        key = who.project_id, who.admin
-        if key not in self._listed:
-            self._listed[key] = orjson.dumps({"servers": self.seen(who)})
-        return self._listed[key]
-
-    def grow(self) -> None:
-        """One more look at servers that are being built."""
-        for server in self.servers.values():
-            if server["status"] == "BUILD":
-                server["progress"] = min(100, server["progress"] + 100 // max(1, self.build))
-                if server["progress"] >= 100 or self.build == 0:
-                    server["status"] = "ACTIVE"
-                self.changed()
-
-
-def _server(name: str, asked: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "id": str(uuid.uuid4()),
-        "name": name,
-        "status": "ACTIVE",
-        "tenant_id": _DEMO,
-        "user_id": "0e8e6f2b7fd44a7f8d2f9d7ce2fe1f4e",
-        "metadata": asked.get("metadata", {}),
-        "hostId": "f" * 56,
-        "image": {"id": asked.get("imageRef", "70a599e0-31e7-49b7-b260-868f441e862b"), "links": []},
-        "flavor": {
-            "vcpus": 1,
-            "ram": 512,
-            "disk": 1,
-            "ephemeral": 0,
-            "swap": 0,
-            "original_name": "m1.tiny",
-            "extra_specs": {},
-        },
-        "created": "2026-01-01T00:00:00Z",
-        "updated": "2026-01-01T00:00:00Z",
-        "addresses": {
-            "private": [
-                {
-                    "version": 4,
-                    "addr": "10.0.0.3",
-                    "OS-EXT-IPS:type": "fixed",
-                    "OS-EXT-IPS-MAC:mac_addr": "fa:16:3e:00:00:01",
-                }
-            ]
-        },
-        "accessIPv4": "",
-        "accessIPv6": "",
-        "links": [],
-        "OS-DCF:diskConfig": "AUTO",
-        "progress": 0,
-        "OS-EXT-AZ:availability_zone": asked.get("availability_zone", "nova"),
-        "config_drive": "",
-        "key_name": asked.get("key_name"),
-        "OS-SRV-USG:launched_at": "2026-01-01T00:00:01.000000",
-        "OS-SRV-USG:terminated_at": None,
-        "security_groups": [{"name": "default"}],
-        "OS-EXT-STS:task_state": None,
-        "OS-EXT-STS:vm_state": "active",
-        "OS-EXT-STS:power_state": 1,
-        "os-extended-volumes:volumes_attached": [],
-        "locked": False,
-        "description": None,
-        "tags": [],
-    }
 
 
 class Simulation:
@@ -218,7 +78,7 @@ class Simulation:
                 if cloud.latency:
                     await asyncio.sleep(cloud.latency)
                 if cloud.fault and (cloud.everywhere or "/identity" not in path):
-                    return await _faulty(cloud.fault, request)
+                    return await faulty(cloud.fault, request)
                 answer = handle(cloud, request)
                 return answer if isinstance(answer, web.Response) else await answer
             finally:
@@ -352,19 +212,19 @@ class Simulation:
         if (who := _who(cloud, request)) is None:
             return _refused()
         asked = json.loads(await request.read())["server"]
-        server = _server(asked["name"], asked) | {"status": "BUILD", "tenant_id": who.project_id}
-        cloud.servers[server["id"]] = server
+        made = server(asked["name"], asked) | {"status": "BUILD", "tenant_id": who.project_id}
+        cloud.servers[made["id"]] = made
         cloud.created += 1
         cloud.changed()
-        return web.json_response({"server": {"id": server["id"], "links": [], "adminPass": "secret"}}, status=202)
+        return web.json_response({"server": {"id": made["id"], "links": [], "adminPass": "secret"}}, status=202)
 
     def _delete(self, cloud: Cloud, request: web.Request) -> web.Response:
         if (who := _who(cloud, request)) is None:
             return _refused()
-        server = cloud.servers.get(request.match_info["id"])
-        if server is None or server["tenant_id"] != who.project_id:
+        found = cloud.servers.get(request.match_info["id"])
+        if found is None or found["tenant_id"] != who.project_id:
             return _missing()
-        del cloud.servers[server["id"]]
+        del cloud.servers[found["id"]]
         cloud.changed()
         return web.Response(status=204)
 
@@ -382,35 +242,6 @@ def _refused() -> web.Response:
         "error": {"code": 401, "title": "Unauthorized", "message": "The request you have made requires authentication."}
     }
     return web.json_response(body, status=401)
-
-
-async def _faulty(fault: str, request: web.Request) -> web.StreamResponse:
-    match fault:
-        case "hang":
-            await asyncio.sleep(_HANG)
-        case "rubbish":
-            return web.Response(
-                body=b'{"servers": [{"id": 7, "name": [], "flavor": "\xff', content_type="application/json"
-            )
-        case "strange":
-            return web.json_response(
-                {"servers": [{"id": 7, "name": ["x"], "flavor": 3, "metadata": [1], "status": {"a": 1}}, 5, None]}
-            )
-        case "huge":
-            response = web.StreamResponse(headers={"Content-Type": "application/json"})
-            await response.prepare(request)
-            for _ in range(4096):
-                await response.write(b" " * 65536)
-            return response
-        case "cut":
-            assert request.transport
-            request.transport.abort()
-        case number:
-            headers = {"Retry-After": "7"} if number in ("429", "503") else {}
-            return web.json_response(
-                {"computeFault": {"code": int(number), "message": "out of order"}}, status=int(number), headers=headers
-            )
-    return web.Response(status=500)
 
 
 def main() -> None:

@@ -31,8 +31,9 @@ from oaktree.v1 import (
     orchestration_pb2_grpc,
     resource_pb2_grpc,
 )
+from oaktree.watching import watch
 
-__all__ = ["ApplicationCredential", "Certificate", "Credential", "Oaktree", "Token", "connect", "rest_session"]
+__all__ = ["ApplicationCredential", "Certificate", "Credential", "Oaktree", "Token", "connect", "rest_session", "watch"]
 
 
 class Credential(Protocol):

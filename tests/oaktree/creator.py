@@ -12,6 +12,8 @@ import grpc
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 from openstack.config import OpenStackConfig
+from tests.oaktree import failures
+from tests.oaktree.making import Hook
 
 from oaktree.v1 import (
     common_pb2,
@@ -147,6 +149,22 @@ async def all_of(call: Any, field: str = "server") -> Told:
         if each.HasField("summary"):
             told.summary = each.summary
     return told
+
+
+async def refused(call: Any, field: str = "server") -> tuple[grpc.StatusCode, str, str]:
+    """Status, reason and message of a create that must fail."""
+    code, message, info = await failures.refused(all_of(call, field))
+    return code, info.reason, message
+
+
+def held(go: asyncio.Event) -> Hook:
+    """A cloud that waits."""
+    loop = asyncio.get_running_loop()
+
+    def wait(_: Any) -> None:
+        asyncio.run_coroutine_threadsafe(go.wait(), loop).result()
+
+    return wait
 
 
 def request(name: str = "web", *places: str, key: str = "", **options: Any) -> Any:

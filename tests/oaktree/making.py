@@ -1,22 +1,20 @@
-"""A cloud at the wire in which things can be created: Keystone, Nova, Neutron, Cinder and Glance on one port. It counts, and can hold answers."""
+"""A cloud at the wire in which things can be created: Keystone, Nova, Neutron, Cinder and Glance. It counts, and can hold answers."""
 
 import hashlib
 import json
 import re
-import socket
 import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-import yaml
-from tests.oaktree.upstream import TOKEN, Seen, Upstream, reply
+from tests.oaktree.keystone import PROJECT, Keystone
+from tests.oaktree.upstream import Seen, reply
 
-PROJECT = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
 # What a test has a cloud do: bytes to answer instead, b"" for no answer at all, None to go on.
 Hook = Callable[[Seen], bytes | None]
+_SERVICES = {"compute": "/compute/v2.1", "network": "/network", "image": "/image", "block-storage": "/volume/v3"}
 # path below the root of the API -> the name of one, and of many
 _COLLECTIONS = {
     "/compute/v2.1/servers": ("server", "servers"),
@@ -28,7 +26,7 @@ _COLLECTIONS = {
 }
 
 
-class Cloud:
+class Cloud(Keystone):
     """One cloud.
 
     Attributes:
@@ -37,6 +35,7 @@ class Cloud:
         deletes: ids.
         before: called with every request that creates, before it does.
         after: the same, when it is done and not answered.
+        during_upload: the same, before an image's data is taken.
         statuses: those that a new server has, one after the other each time that it is read.
         data: image id -> its bytes.
     """
@@ -52,32 +51,16 @@ class Cloud:
         self.data: dict[str, bytes] = {}
         self._left: dict[str, list[str]] = {}
         self._lock = threading.Lock()
-        self._upstream = Upstream(self._answer)
-
-    @property
-    def url(self) -> str:
-        return self._upstream.url
-
-    @property
-    def seen(self) -> list[Seen]:
-        return self._upstream.seen
-
-    def close(self) -> None:
-        self._upstream.close()
+        super().__init__(_SERVICES)
 
     @property
     def servers(self) -> dict[str, dict[str, Any]]:
         return self.made["servers"]
 
-    def _answer(self, seen: Seen, _sock: socket.socket) -> bytes | None:
-        path = seen.target.partition("?")[0]
-        if path.endswith("/auth/tokens"):
-            return reply(201, self._token(), {"X-Subject-Token": TOKEN})
-        if (version := self._version(path)) is not None:
-            return version
+    def _serve(self, seen: Seen, path: str) -> bytes | None:
         match = re.fullmatch(r"(/\w+/v[\d.]+/[\w-]+)(?:/([^/]+))?(/file)?", path)
         if not match or match[1] not in _COLLECTIONS:
-            return reply(404, {"error": {"message": "nothing here"}})
+            return super()._serve(seen, path)
         one, many = _COLLECTIONS[match[1]]
         if seen.method == "POST":
             return self._held(self.before, seen) or self._create(seen, one, many)
@@ -149,67 +132,6 @@ class Cloud:
             shown[name]["status"] = left.pop(0) if len(left) > 1 else left[0]
         return reply(200, {one: shown[name]} if one else shown[name])
 
-    def _version(self, path: str) -> bytes | None:
-        def link(where: str) -> list[dict[str, str]]:
-            return [{"rel": "self", "href": f"{self.url}{where}"}]
-
-        match path.rstrip("/"):
-            case "" | "/identity" | "/identity/v3":
-                shown: dict[str, Any] = {
-                    "id": "v3.14",
-                    "status": "stable",
-                    "links": link("/identity/v3"),
-                    "media-types": [],
-                }
-            case "/compute/v2.1":
-                shown = {
-                    "id": "v2.1",
-                    "status": "CURRENT",
-                    "version": "2.90",
-                    "min_version": "2.1",
-                    "links": link("/compute/v2.1"),
-                }
-            case "/volume/v3":
-                shown = {
-                    "id": "v3.0",
-                    "status": "CURRENT",
-                    "version": "3.60",
-                    "min_version": "3.0",
-                    "links": link("/volume/v3"),
-                }
-            case "/network" | "/network/v2.0":
-                return reply(200, {"versions": [{"id": "v2.0", "status": "CURRENT", "links": link("/network/v2.0")}]})
-            case "/image" | "/image/v2":
-                return reply(200, {"versions": [{"id": "v2.16", "status": "CURRENT", "links": link("/image/v2/")}]})
-            case _:
-                return None
-        return reply(200, {"version": shown})
-
-    def _token(self) -> dict[str, Any]:
-        def service(kind: str, path: str) -> dict[str, Any]:
-            endpoint = {"interface": "public", "region_id": "RegionOne", "region": "RegionOne", "url": self.url + path}
-            return {"type": kind, "name": kind, "id": kind, "endpoints": [{**endpoint, "id": kind}]}
-
-        domain = {"id": "default", "name": "Default"}
-        catalog = {
-            "identity": "/identity/v3",
-            "compute": "/compute/v2.1",
-            "network": "/network",
-            "image": "/image",
-            "block-storage": "/volume/v3",
-        }
-        return {
-            "token": {
-                "methods": ["password"],
-                "user": {"id": "0a", "name": "alice", "domain": domain},
-                "project": {"id": PROJECT, "name": "demo", "domain": domain},
-                "roles": [{"id": "1", "name": "member"}],
-                "expires_at": "2199-01-01T00:00:00.000000Z",
-                "issued_at": "2026-01-01T00:00:00.000000Z",
-                "catalog": [service(kind, path) for kind, path in catalog.items()],
-            }
-        }
-
 
 @contextmanager
 def clouds(*names: str) -> Iterator[dict[str, Cloud]]:
@@ -219,25 +141,3 @@ def clouds(*names: str) -> Iterator[dict[str, Cloud]]:
     finally:
         for each in made.values():
             each.close()
-
-
-def clouds_yaml(folder: Path, made: dict[str, str], **more: dict[str, Any]) -> Path:
-    """A clouds.yaml of them: name -> URL, and more settings of some."""
-    entries = {
-        name: {
-            "auth": {
-                "auth_url": f"{url}/identity/v3",
-                "username": "alice",
-                "password": "secret-of-alice",
-                "project_name": "demo",
-                "user_domain_name": "Default",
-                "project_domain_name": "Default",
-            },
-            "region_name": "RegionOne",
-            **more.get(name, {}),
-        }
-        for name, url in made.items()
-    }
-    path = folder / "clouds.yaml"
-    path.write_text(yaml.safe_dump({"clouds": entries}))
-    return path

@@ -2,23 +2,18 @@
 
 import contextlib
 import itertools
-import json
 import re
-import socket
 import threading
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import yaml
-from tests.oaktree.upstream import TOKEN, Seen, Upstream, reply
-
-PROJECT = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
+from tests.oaktree.keystone import PROJECT, Keystone
+from tests.oaktree.upstream import Seen, reply
 
 
-class Nova:
-    """Keystone and Nova on one loopback port.
+class Nova(Keystone):
+    """Servers, to list and to read.
 
     Attributes:
         servers: id -> JSON, as Nova shows it.
@@ -39,23 +34,16 @@ class Nova:
         self._page = page
         self._lock = threading.Lock()
         self._count = itertools.count(1)
-        self._upstream = Upstream(self._answer)
-
-    @property
-    def url(self) -> str:
-        return self._upstream.url
+        super().__init__({"compute": "/compute/v2.1"})
 
     @property
     def asked(self) -> list[str]:
         """The questions for servers, in their order."""
-        return [each.target for each in self._upstream.seen if "/servers" in each.target]
+        return [each.target for each in self.seen if "/servers" in each.target]
 
     @property
     def lists(self) -> int:
         return sum(1 for each in self.asked if "/servers/detail" in each)
-
-    def close(self) -> None:
-        self._upstream.close()
 
     def boot(self, name: str = "", status: str = "BUILD", **more: Any) -> str:
         """A new server; returns its id."""
@@ -86,17 +74,7 @@ class Nova:
         with self._lock:
             del self.servers[server_id]
 
-    def _answer(self, seen: Seen, _sock: socket.socket) -> bytes | None:
-        path = seen.target.partition("?")[0]
-        if path.endswith("/auth/tokens"):
-            return reply(201, self._token(), {"X-Subject-Token": TOKEN})
-        if path in {"/", "/identity", "/identity/v3"}:
-            link = [{"rel": "self", "href": f"{self.url}/identity/v3"}]
-            return reply(200, {"version": {"id": "v3.14", "status": "stable", "links": link, "media-types": []}})
-        if path in {"/compute/v2.1", "/compute/v2.1/"}:
-            link = [{"rel": "self", "href": f"{self.url}/compute/v2.1"}]
-            version = {"id": "v2.1", "status": "CURRENT", "version": "2.90", "min_version": "2.1", "links": link}
-            return reply(200, {"version": version})
+    def _serve(self, seen: Seen, path: str) -> bytes | None:
         if self.broken:
             return None
         if self.faults:
@@ -126,50 +104,8 @@ class Nova:
             return reply(404, {"itemNotFound": {"code": 404, "message": "Instance could not be found."}})
         return reply(200, {"server": server})
 
-    def _token(self) -> dict[str, Any]:
-        def service(kind: str, path: str) -> dict[str, Any]:
-            endpoint = {"interface": "public", "region_id": "RegionOne", "region": "RegionOne", "url": self.url + path}
-            return {"type": kind, "name": kind, "id": kind, "endpoints": [{**endpoint, "id": kind}]}
-
-        domain = {"id": "default", "name": "Default"}
-        return {
-            "token": {
-                "methods": ["password"],
-                "user": {"id": "0a", "name": "alice", "domain": domain},
-                "project": {"id": PROJECT, "name": "demo", "domain": domain},
-                "roles": [{"id": "1", "name": "member"}],
-                "expires_at": "2199-01-01T00:00:00.000000Z",
-                "issued_at": "2026-01-01T00:00:00.000000Z",
-                "catalog": [service("identity", "/identity/v3"), service("compute", "/compute/v2.1")],
-            }
-        }
-
 
 @contextlib.contextmanager
 def nova(**options: Any) -> Iterator[Nova]:
-    made = Nova(**options)
-    try:
+    with contextlib.closing(Nova(**options)) as made:
         yield made
-    finally:
-        made.close()
-
-
-def clouds_yaml(folder: Path, clouds: dict[str, Nova]) -> Path:
-    """A clouds.yaml of them."""
-    entries = {
-        name: {
-            "auth": {
-                "auth_url": f"{cloud.url}/identity/v3",
-                "username": "alice",
-                "password": json.dumps(name),
-                "project_name": "demo",
-                "user_domain_name": "Default",
-                "project_domain_name": "Default",
-            },
-            "region_name": "RegionOne",
-        }
-        for name, cloud in clouds.items()
-    }
-    path = folder / "clouds.yaml"
-    path.write_text(yaml.safe_dump({"clouds": entries}))
-    return path

@@ -6,10 +6,19 @@ import socket
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.oaktree.nova import PROJECT, Nova
+from tests.oaktree.keystone import PROJECT
+from tests.oaktree.nova import Nova
 from tests.oaktree.upstream import TOKEN, Seen, reply
 
+from openstackoid.oaktree.upstream.credentials import TOKEN as METADATA
+
 OTHER = "ffffffffffffffffffffffffffffffff"
+_REFUSED = reply(401, {"error": {"code": 401, "message": "The request you have made requires authentication."}})
+
+
+def token(cloud: str, value: str) -> tuple[str, str]:
+    """The metadata with which a user's token goes."""
+    return METADATA, f"{cloud} {value}"
 
 
 class Cloud(Nova):
@@ -59,23 +68,20 @@ class Cloud(Nova):
             if token == TOKEN:
                 return super()._answer(seen, sock)
             if token not in self._tokens:
-                return reply(
-                    401, {"error": {"code": 401, "message": "The request you have made requires authentication."}}
-                )
+                return _REFUSED
             project = self._tokens[token]["project"]["id"]
             shown = [each for each in self.servers.values() if each["tenant_id"] == project]
             return reply(200, {"servers": shown})
         return super()._answer(seen, sock)
 
     def _keystone(self, seen: Seen) -> bytes:
-        refused = reply(401, {"error": {"code": 401, "message": "The request you have made requires authentication."}})
         if seen.method == "GET":
             self.checked += 1
             if self.away:
                 return reply(503, {"error": {"code": 503, "message": "later"}})
             token = seen.headers.get("x-subject-token", "")
             if seen.headers.get("x-auth-token") != token or token not in self._tokens:
-                return refused
+                return _REFUSED
             return reply(200, {"token": self._tokens[token]}, {"X-Subject-Token": token})
         identity = json.loads(seen.body)["auth"]["identity"]
         if identity["methods"] == ["application_credential"]:
@@ -83,7 +89,7 @@ class Cloud(Nova):
             given = identity["application_credential"]
             secret, user, project = self._credentials.get(given["id"], ("", "", ""))
             if not secret or secret != given["secret"]:
-                return refused
+                return _REFUSED
             more: dict[str, Any] = {"application_credential": {"id": given["id"], "name": "x", "restricted": True}}
             token = self.token(user, project, **more)
             return reply(201, {"token": self._tokens[token]}, {"X-Subject-Token": token})

@@ -1,64 +1,37 @@
-"""An oaktree in a process of its own, that can be killed; and its caller."""
+"""An oaktree in a process of its own, that is killed and started again; and its caller."""
 
 import contextlib
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import grpc
-import yaml
 from tests.oaktree.creator import request
-from tests.oaktree.making import Cloud, clouds_yaml
-from tests.oaktree.upstream import free_port
+from tests.oaktree.keystone import clouds_yaml
+from tests.oaktree.making import Cloud
+from tests.oaktree.world import Oaktree
 
 from oaktree.v1 import common_pb2, compute_pb2_grpc, network_pb2, network_pb2_grpc, operation_pb2, operation_pb2_grpc
 
 SLOW = 60.0
 LEASE = 2
-_PROGRAM = """
-import asyncio, sys
-from pathlib import Path
-from openstackoid.oaktree.config import load
-from openstackoid.oaktree.server import serve
-asyncio.run(serve(load(Path(sys.argv[1]))))
-"""
 
 
 class Server:
     """A process that serves, and its caller."""
 
     def __init__(self, folder: Path, file: Path, settle: float) -> None:
-        self._folder = folder
-        self.port = free_port()
-        document = {
-            "listen": [f"127.0.0.1:{self.port}"],
-            "clouds": str(file),
-            "operations": {"database": f"sqlite:///{folder}/operations.sqlite", "lease": LEASE, "settle": settle},
-            "uploads": {"folder": str(folder / "uploads")},
-            "threads": 16,
-        }
-        (folder / "oaktree.yaml").write_text(yaml.safe_dump(document))
-        self.start()
+        operations = {"database": f"sqlite:///{folder}/operations.sqlite", "lease": LEASE, "settle": settle}
+        self._oaktree = Oaktree(folder, file, operations=operations, threads=16)
+        self.channel = grpc.insecure_channel(self._oaktree.address)
 
     def start(self) -> None:
-        with (self._folder / "server.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", _PROGRAM, str(self._folder / "oaktree.yaml")], stdout=log, stderr=log
-            )
-        self.channel = grpc.insecure_channel(f"127.0.0.1:{self.port}")
-        try:
-            grpc.channel_ready_future(self.channel).result(SLOW)
-        except grpc.FutureTimeoutError:
-            self.kill()
-            raise AssertionError((self._folder / "server.log").read_text()) from None
+        self._oaktree.start()
+        self.channel = grpc.insecure_channel(self._oaktree.address)
 
     def kill(self) -> None:
-        os.kill(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        self._oaktree.process.stop(signal.SIGKILL)
         self.channel.close()
 
     @property
@@ -84,7 +57,7 @@ class Server:
 
 @contextlib.contextmanager
 def serving(folder: Path, made: dict[str, Cloud], settle: float = 0.5) -> Iterator[Server]:
-    server = Server(folder, clouds_yaml(folder, {name: each.url for name, each in made.items()}), settle)
+    server = Server(folder, clouds_yaml(folder, made), settle)
     try:
         yield server
     finally:

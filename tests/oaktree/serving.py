@@ -11,7 +11,7 @@ import grpc
 from oaktree.v1 import cloud_pb2, cloud_pb2_grpc, compute_pb2, compute_pb2_grpc, operation_pb2_grpc
 from openstackoid.oaktree.access.listeners import Listeners
 from openstackoid.oaktree.config import Config
-from openstackoid.oaktree.server import _OPTIONS, _register
+from openstackoid.oaktree.server import made
 from openstackoid.oaktree.wiring import Parts
 
 Metadata = Sequence[tuple[str, str]]
@@ -71,8 +71,7 @@ async def oaktree(
     listeners = Listeners(config)
     parts = Parts.of(config)
     await parts.creates.start()
-    server = grpc.aio.server(options=_OPTIONS)
-    _register(server, parts, config)
+    server, _ = made(parts, config)
     addresses = listeners.open(server)
     await server.start()
     at = addresses[0]

@@ -1,19 +1,16 @@
-"""Who calls: local users, certificates, users with credentials; each sees what is theirs, and nothing tells their secrets."""
+"""Who calls: local users, and users with credentials; each sees what is theirs, and nothing tells their secrets."""
 
 import asyncio
 import json
 import logging
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import grpc
 import pytest
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
-from tests.haproxy.world import Authority
-from tests.oaktree.nova import PROJECT, clouds_yaml
-from tests.oaktree.people import OTHER, Cloud
+from tests.oaktree.failures import refused
+from tests.oaktree.keystone import PROJECT, clouds_yaml
+from tests.oaktree.people import OTHER, Cloud, token
 from tests.oaktree.serving import oaktree
 
 from oaktree.v1 import cloud_pb2, compute_pb2
@@ -23,42 +20,16 @@ from openstackoid.oaktree.upstream.credentials import APPLICATION_CREDENTIAL, TO
 pytestmark = pytest.mark.filterwarnings("ignore::openstack.warnings.RemovedInSDK50Warning")
 
 
-@pytest.fixture
-def clouds() -> Iterator[dict[str, Cloud]]:
-    made = {"CloudOne": Cloud(), "CloudTwo": Cloud()}
-    for name, cloud in made.items():
-        cloud.boot(f"alice-{name}")
-        cloud.boot(f"bob-{name}", tenant_id=OTHER)
-    yield made
-    for cloud in made.values():
-        cloud.close()
-
-
 def settings(folder: Path, **more: Any) -> dict[str, Any]:
     return {"listen": [f"unix:{folder}/s/oaktree.sock"], "callers": {"tokens": True}, **more}
 
 
-def token(cloud: str, value: str) -> tuple[str, str]:
-    return TOKEN, f"{cloud} {value}"
-
-
-async def refused(call: Any) -> tuple[grpc.StatusCode, str, error_details_pb2.ErrorInfo]:
-    """Status, message and ErrorInfo of a call that must fail."""
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await call
-    info = error_details_pb2.ErrorInfo()
-    status = rpc_status.from_call(cast("Any", caught.value))
-    assert status is not None
-    assert status.details[0].Unpack(info)
-    return caught.value.code(), str(caught.value.details()), info
-
-
 @pytest.mark.parametrize("cache", [None, {"fresh": 60}], ids=["asked", "remembered"])
-async def test_users_see_what_is_theirs(tmp_path: Path, clouds: dict[str, Cloud], cache: Any) -> None:
-    one, two = clouds.values()
+async def test_users_see_what_is_theirs(tmp_path: Path, homes: dict[str, Cloud], cache: Any) -> None:
+    one, two = homes.values()
     alice = [token("CloudOne", one.token()), token("CloudTwo", two.token())]
     bob = [token("CloudOne", one.token("bob", OTHER))]
-    async with oaktree(clouds_yaml(tmp_path, dict(clouds)), settings(tmp_path, cache=cache)) as server:
+    async with oaktree(clouds_yaml(tmp_path, homes), settings(tmp_path, cache=cache)) as server:
         for _ in range(3):
             seen = await asyncio.gather(*(server.servers(who) for who in (alice, bob) * 10))
             assert [found for found, _ in seen] == [
@@ -71,13 +42,13 @@ async def test_users_see_what_is_theirs(tmp_path: Path, clouds: dict[str, Cloud]
         assert "no credential for CloudTwo" in message
 
 
-async def test_a_role_less_is_another_identity(tmp_path: Path, clouds: dict[str, Cloud]) -> None:
+async def test_a_role_less_is_another_identity(tmp_path: Path, homes: dict[str, Cloud]) -> None:
     """What a user saw with a role is not remembered for the same user without it."""
-    one = clouds["CloudOne"]
+    one = homes["CloudOne"]
     member, again = one.token(), one.token()
     reader = one.token(roles=[{"id": "2", "name": "reader"}])
     limited = one.token(application_credential={"id": "x", "access_rules": []})
-    async with oaktree(clouds_yaml(tmp_path, dict(clouds)), settings(tmp_path, cache={"fresh": 60})) as server:
+    async with oaktree(clouds_yaml(tmp_path, homes), settings(tmp_path, cache={"fresh": 60})) as server:
         asked = []
         for each in (member, again, reader, limited):
             assert (await server.servers([token("CloudOne", each)]))[0] == {("CloudOne", "alice-CloudOne")}
@@ -85,38 +56,38 @@ async def test_a_role_less_is_another_identity(tmp_path: Path, clouds: dict[str,
         assert asked == [1, 1, 2, 3]
 
 
-async def test_tokens_for_many_clouds_fit_into_one_call(tmp_path: Path, clouds: dict[str, Cloud]) -> None:
-    entries = {f"Cloud{number}": clouds["CloudOne"] for number in range(100)}
-    who = [token(name, clouds["CloudOne"].token()) for name in entries]
-    async with oaktree(clouds_yaml(tmp_path, dict(entries)), settings(tmp_path)) as server:
+async def test_tokens_for_many_clouds_fit_into_one_call(tmp_path: Path, homes: dict[str, Cloud]) -> None:
+    entries = {f"Cloud{number}": homes["CloudOne"] for number in range(100)}
+    who = [token(name, homes["CloudOne"].token()) for name in entries]
+    async with oaktree(clouds_yaml(tmp_path, entries), settings(tmp_path)) as server:
         assert set(await server.names(who)) == set(entries)
 
 
-async def test_keystone_is_asked_once_for_many_calls(tmp_path: Path, clouds: dict[str, Cloud]) -> None:
-    who = [token("CloudOne", clouds["CloudOne"].token())]
-    async with oaktree(clouds_yaml(tmp_path, dict(clouds)), settings(tmp_path)) as server:
+async def test_keystone_is_asked_once_for_many_calls(tmp_path: Path, homes: dict[str, Cloud]) -> None:
+    who = [token("CloudOne", homes["CloudOne"].token())]
+    async with oaktree(clouds_yaml(tmp_path, homes), settings(tmp_path)) as server:
         await asyncio.gather(*(server.names(who) for _ in range(50)))
-    assert clouds["CloudOne"].checked == 1
+    assert homes["CloudOne"].checked == 1
 
 
-async def test_application_credentials(tmp_path: Path, clouds: dict[str, Cloud]) -> None:
-    number, secret = clouds["CloudOne"].credential("bob", OTHER)
+async def test_application_credentials(tmp_path: Path, homes: dict[str, Cloud]) -> None:
+    number, secret = homes["CloudOne"].credential("bob", OTHER)
     who = [(APPLICATION_CREDENTIAL, f"CloudOne {number} {secret}")]
-    async with oaktree(clouds_yaml(tmp_path, dict(clouds)), settings(tmp_path)) as server:
+    async with oaktree(clouds_yaml(tmp_path, homes), settings(tmp_path)) as server:
         assert (await server.servers(who))[0] == {("CloudOne", "bob-CloudOne")}
         assert (await server.servers(who))[0] == {("CloudOne", "bob-CloudOne")}
-        assert clouds["CloudOne"].checked == 1
+        assert homes["CloudOne"].checked == 1
         wrong = [(APPLICATION_CREDENTIAL, f"CloudOne {number} {secret}x")]
         for _ in range(5):
             code, _, info = await refused(server.servers(wrong))
             assert code is grpc.StatusCode.UNAUTHENTICATED
             assert (info.reason, info.metadata["cloud"]) == ("CALLER_UNAUTHENTICATED", "CloudOne")
-        assert clouds["CloudOne"].checked == 2
+        assert homes["CloudOne"].checked == 2
 
 
 @pytest.mark.parametrize("kind", ["forged", "ended", "of another cloud", "revoked", "unscoped"])
-async def test_tokens_that_do_not_count(tmp_path: Path, clouds: dict[str, Cloud], kind: str) -> None:
-    one, two = clouds.values()
+async def test_tokens_that_do_not_count(tmp_path: Path, homes: dict[str, Cloud], kind: str) -> None:
+    one, two = homes.values()
     wrong = {
         "forged": "gAAAAABforged",
         "ended": one.token(life=-1),
@@ -128,7 +99,7 @@ async def test_tokens_that_do_not_count(tmp_path: Path, clouds: dict[str, Cloud]
         one.revoke(wrong)
     if kind == "unscoped":
         del one._tokens[wrong]["project"]
-    async with oaktree(clouds_yaml(tmp_path, dict(clouds)), settings(tmp_path)) as server:
+    async with oaktree(clouds_yaml(tmp_path, homes), settings(tmp_path)) as server:
         code, message, info = await refused(server.servers([token("CloudOne", wrong), token("CloudTwo", two.token())]))
         assert code is grpc.StatusCode.UNAUTHENTICATED
         assert info.metadata["cloud"] == "CloudOne"
@@ -136,10 +107,10 @@ async def test_tokens_that_do_not_count(tmp_path: Path, clouds: dict[str, Cloud]
     assert not any("/servers" in each for each in one.asked)
 
 
-async def test_a_token_that_a_service_refuses_is_asked_about_again(tmp_path: Path, clouds: dict[str, Cloud]) -> None:
-    one = clouds["CloudOne"]
+async def test_a_token_that_a_service_refuses_is_asked_about_again(tmp_path: Path, homes: dict[str, Cloud]) -> None:
+    one = homes["CloudOne"]
     who = [token("CloudOne", one.token())]
-    async with oaktree(clouds_yaml(tmp_path, dict(clouds)), settings(tmp_path)) as server:
+    async with oaktree(clouds_yaml(tmp_path, homes), settings(tmp_path)) as server:
         await server.servers(who)
         one.revoke(who[0][1].partition(" ")[2])
         _, summary = await server.servers(who)
@@ -148,19 +119,19 @@ async def test_a_token_that_a_service_refuses_is_asked_about_again(tmp_path: Pat
         assert code is grpc.StatusCode.UNAUTHENTICATED
 
 
-async def test_a_token_is_not_remembered_past_its_end(tmp_path: Path, clouds: dict[str, Cloud]) -> None:
-    who = [token("CloudOne", clouds["CloudOne"].token(life=2.0))]
-    async with oaktree(clouds_yaml(tmp_path, dict(clouds)), settings(tmp_path)) as server:
+async def test_a_token_is_not_remembered_past_its_end(tmp_path: Path, homes: dict[str, Cloud]) -> None:
+    who = [token("CloudOne", homes["CloudOne"].token(life=2.0))]
+    async with oaktree(clouds_yaml(tmp_path, homes), settings(tmp_path)) as server:
         assert await server.names(who) == ["CloudOne"]
         await asyncio.sleep(2.1)
         code, _, _ = await refused(server.names(who))
         assert code is grpc.StatusCode.UNAUTHENTICATED
 
 
-async def test_a_watch_ends_with_its_token(tmp_path: Path, clouds: dict[str, Cloud]) -> None:
-    one = clouds["CloudOne"]
+async def test_a_watch_ends_with_its_token(tmp_path: Path, homes: dict[str, Cloud]) -> None:
+    one = homes["CloudOne"]
     short, long = ([token("CloudOne", one.token(life=life))] for life in (2.0, 3600.0))
-    async with oaktree(clouds_yaml(tmp_path, dict(clouds)), settings(tmp_path)) as server:
+    async with oaktree(clouds_yaml(tmp_path, homes), settings(tmp_path)) as server:
         request = compute_pb2.WatchServerRequest()
         longer = server.compute.WatchServer(request, metadata=long, timeout=30)
         assert (await longer.read()).server.name == "alice-CloudOne"
@@ -178,10 +149,10 @@ async def test_a_watch_ends_with_its_token(tmp_path: Path, clouds: dict[str, Clo
         assert (await longer.read()).server.name == "later"
 
 
-async def test_who_sends_many_wrong_tokens_waits_and_others_do_not(tmp_path: Path, clouds: dict[str, Cloud]) -> None:
-    one = clouds["CloudOne"]
+async def test_who_sends_many_wrong_tokens_waits_and_others_do_not(tmp_path: Path, homes: dict[str, Cloud]) -> None:
+    one = homes["CloudOne"]
     good = [token("CloudOne", one.token())]
-    async with oaktree(clouds_yaml(tmp_path, dict(clouds)), settings(tmp_path)) as server:
+    async with oaktree(clouds_yaml(tmp_path, homes), settings(tmp_path)) as server:
         assert await server.names(good) == ["CloudOne"]
         for number in range(30):
             await refused(server.names([token("CloudOne", f"gAAAAABwrong{number}")]))
@@ -191,20 +162,20 @@ async def test_who_sends_many_wrong_tokens_waits_and_others_do_not(tmp_path: Pat
         assert await server.names(good) == ["CloudOne"]
 
 
-async def test_a_keystone_that_is_away_harms_its_own_cloud_only(tmp_path: Path, clouds: dict[str, Cloud]) -> None:
-    one, two = clouds.values()
+async def test_a_keystone_that_is_away_harms_its_own_cloud_only(tmp_path: Path, homes: dict[str, Cloud]) -> None:
+    one, two = homes.values()
     two.away = True
     who = [token("CloudOne", one.token()), token("CloudTwo", two.token())]
-    async with oaktree(clouds_yaml(tmp_path, dict(clouds)), settings(tmp_path)) as server:
+    async with oaktree(clouds_yaml(tmp_path, homes), settings(tmp_path)) as server:
         found, summary = await server.servers(who)
         assert found == {("CloudOne", "alice-CloudOne")}
         errors = {each.location.cloud: each.error.code for each in summary.results}
         assert errors == {"CloudOne": 0, "CloudTwo": grpc.StatusCode.UNAVAILABLE.value[0]}
 
 
-async def test_another_project_needs_another_token(tmp_path: Path, clouds: dict[str, Cloud]) -> None:
-    who = [token("CloudOne", clouds["CloudOne"].token())]
-    async with oaktree(clouds_yaml(tmp_path, dict(clouds)), settings(tmp_path)) as server:
+async def test_another_project_needs_another_token(tmp_path: Path, homes: dict[str, Cloud]) -> None:
+    who = [token("CloudOne", homes["CloudOne"].token())]
+    async with oaktree(clouds_yaml(tmp_path, homes), settings(tmp_path)) as server:
         found, _ = await server.servers(who, locations=[{"project_id": PROJECT}])
         assert found == {("CloudOne", "alice-CloudOne")}
         for project in ({"project_id": OTHER}, {"project": "other"}, {"project": "demo", "domain_id": "x"}):
@@ -229,21 +200,19 @@ async def test_another_project_needs_another_token(tmp_path: Path, clouds: dict[
         "http://169.254.169.254/ token",
     ],
 )
-async def test_metadata_that_no_honest_client_sends(tmp_path: Path, clouds: dict[str, Cloud], value: str) -> None:
-    async with oaktree(clouds_yaml(tmp_path, dict(clouds)), settings(tmp_path)) as server:
+async def test_metadata_that_no_honest_client_sends(tmp_path: Path, homes: dict[str, Cloud], value: str) -> None:
+    async with oaktree(clouds_yaml(tmp_path, homes), settings(tmp_path)) as server:
         code, message, _ = await refused(server.names([(TOKEN, value)]))
         assert code is grpc.StatusCode.INVALID_ARGUMENT
         assert "metadata" in message
-        good = token("CloudOne", clouds["CloudOne"].token())
+        good = token("CloudOne", homes["CloudOne"].token())
         code, _, _ = await refused(server.names([good, good]))
         assert code is grpc.StatusCode.INVALID_ARGUMENT
-    assert clouds["CloudOne"].checked == 0
+    assert homes["CloudOne"].checked == 0
 
 
-async def test_who_brings_nothing_is_nobody_where_tokens_are_asked_for(
-    tmp_path: Path, clouds: dict[str, Cloud]
-) -> None:
-    yaml = clouds_yaml(tmp_path, dict(clouds))
+async def test_who_brings_nothing_is_nobody_where_tokens_are_asked_for(tmp_path: Path, homes: dict[str, Cloud]) -> None:
+    yaml = clouds_yaml(tmp_path, homes)
     async with oaktree(yaml, settings(tmp_path)) as server:
         code, message, _ = await refused(server.names())
         assert (code, TOKEN in message) == (grpc.StatusCode.UNAUTHENTICATED, True)
@@ -252,19 +221,19 @@ async def test_who_brings_nothing_is_nobody_where_tokens_are_asked_for(
     async with oaktree(yaml, settings(tmp_path, callers={})) as server:
         assert await server.names() == ["CloudOne", "CloudTwo"]
         # A credential that would be ignored might be the caller's only limit.
-        code, _, _ = await refused(server.names([token("CloudOne", clouds["CloudOne"].token())]))
+        code, _, _ = await refused(server.names([token("CloudOne", homes["CloudOne"].token())]))
         assert code is grpc.StatusCode.UNAUTHENTICATED
 
 
 async def test_secrets_are_told_nowhere(
-    tmp_path: Path, clouds: dict[str, Cloud], caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, homes: dict[str, Cloud], caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    one, two = clouds.values()
+    one, two = homes.values()
     number, secret = one.credential()
     good, wrong = two.token(), "gAAAAABwrong-and-secret"
     told = []
-    async with oaktree(clouds_yaml(tmp_path, dict(clouds)), settings(tmp_path)) as server:
+    async with oaktree(clouds_yaml(tmp_path, homes), settings(tmp_path)) as server:
         found, summary = await server.servers(
             [(APPLICATION_CREDENTIAL, f"CloudOne {number} {secret}"), token("CloudTwo", good)]
         )
@@ -284,114 +253,14 @@ async def test_secrets_are_told_nowhere(
         assert each not in text
 
 
-class Certificates:
-    """A server's certificate, and callers'."""
-
-    def __init__(self, folder: Path) -> None:
-        self.authority = Authority(folder)
-        self.server = self.authority.pair("localhost", "127.0.0.1")
-
-    def channel(self, pair: dict[str, str] | None) -> grpc.ChannelCredentials:
-        root = self.authority.file.read_bytes()
-        if pair is None:
-            return grpc.ssl_channel_credentials(root)
-        return grpc.ssl_channel_credentials(
-            root, Path(pair["key"]).read_bytes(), Path(pair["certificate"]).read_bytes()
-        )
-
-    def settings(self, **more: Any) -> dict[str, Any]:
-        return {
-            "listen": ["127.0.0.1:0"],
-            "tls": {**self.server, "client_ca": str(self.authority.file)},
-            "callers": {"certificates": [{"name": "ops", "san": "ops.example", "policy": "readers"}]},
-            "policies": {"readers": {"locations": [{"cloud": "CloudOne"}]}},
-            **more,
-        }
-
-
-async def test_a_certificate_acts_under_its_policy(tmp_path: Path, clouds: dict[str, Cloud]) -> None:
-    made = Certificates(tmp_path)
-    yaml = clouds_yaml(tmp_path, dict(clouds))
-    ops = made.channel(made.authority.pair("ops.example"))
-    async with oaktree(yaml, made.settings(), ops) as server:
-        found, summary = await server.servers()
-        assert {cloud for cloud, _ in found} == {"CloudOne"}
-        assert [each.location.cloud for each in summary.results] == ["CloudOne"]
-        for call, what in (
-            (server.servers(locations=[{"cloud": "CloudTwo"}]), "CloudTwo"),
-            (server.servers(locations=[{"cloud": "CloudOne", "project": "admin"}]), "project"),
-            (server.compute.DeleteServer(compute_pb2.DeleteServerRequest(id="x")), "delete"),
-            (
-                server.clouds.GetRestInfo(
-                    cloud_pb2.GetRestInfoRequest(location=Location(cloud="CloudOne"), service="compute")
-                ),
-                "rest",
-            ),
-        ):
-            code, message, info = await refused(call)
-            assert code is grpc.StatusCode.PERMISSION_DENIED
-            assert (info.reason, what in message) == ("POLICY_FORBIDDEN", True)
-
-
-async def test_certificates_that_nobody_knows(tmp_path: Path, clouds: dict[str, Cloud]) -> None:
-    made = Certificates(tmp_path)
-    yaml = clouds_yaml(tmp_path, dict(clouds))
-    async with oaktree(yaml, made.settings(), made.channel(made.authority.pair("eve.example"))) as server:
-        code, message, _ = await refused(server.names())
-        assert (code, "callers.certificates" in message) == (grpc.StatusCode.UNAUTHENTICATED, True)
-    (tmp_path / "other").mkdir()
-    stranger = Authority(tmp_path / "other").pair("ops.example")
-    for pair in (stranger, None):
-        async with oaktree(yaml, made.settings(), made.channel(pair)) as server:
-            with pytest.raises(grpc.aio.AioRpcError) as caught:
-                await server.names()
-            assert caught.value.code() is grpc.StatusCode.UNAVAILABLE  # TLS itself ends it
-
-
-async def test_with_a_certificate_and_a_token_the_token_says_who(tmp_path: Path, clouds: dict[str, Cloud]) -> None:
-    made = Certificates(tmp_path)
-    callers = {**made.settings()["callers"], "tokens": True}
-    ops = made.channel(made.authority.pair("ops.example"))
-    async with oaktree(clouds_yaml(tmp_path, dict(clouds)), made.settings(callers=callers), ops) as server:
-        bob = [token("CloudTwo", clouds["CloudTwo"].token("bob", OTHER))]
-        assert (await server.servers(bob))[0] == {("CloudTwo", "bob-CloudTwo")}
-        assert {cloud for cloud, _ in (await server.servers())[0]} == {"CloudOne"}
-
-
-async def test_a_common_name_counts_only_without_other_names(tmp_path: Path, clouds: dict[str, Cloud]) -> None:
-    made = Certificates(tmp_path)
-    callers = {"certificates": [{"name": "ops", "common_name": "ops.example", "policy": "readers"}]}
-    ops = made.channel(made.authority.pair("ops.example"))  # has it as a DNS name as well
-    async with oaktree(clouds_yaml(tmp_path, dict(clouds)), made.settings(callers=callers), ops) as server:
-        code, _, _ = await refused(server.names())
-        assert code is grpc.StatusCode.UNAUTHENTICATED
-
-
-async def test_a_renewed_certificate_is_used_without_a_restart(tmp_path: Path, clouds: dict[str, Cloud]) -> None:
-    made = Certificates(tmp_path)
-    ops = made.authority.pair("ops.example")
-    async with oaktree(clouds_yaml(tmp_path, dict(clouds)), made.settings(), made.channel(ops)) as server:
-        assert await server.names() == ["CloudOne"]
-        (tmp_path / "new").mkdir()
-        authority = Authority(tmp_path / "new")
-        fresh = authority.pair("localhost", "127.0.0.1")
-        for name in ("certificate", "key"):
-            Path(made.server[name]).write_bytes(Path(fresh[name]).read_bytes())
-        root = authority.file.read_bytes()
-        pair = (Path(ops["key"]).read_bytes(), Path(ops["certificate"]).read_bytes())
-        async with grpc.aio.secure_channel(server.addresses[0], grpc.ssl_channel_credentials(root, *pair)) as channel:
-            server.channel = channel
-            assert await server.names() == ["CloudOne"]
-
-
-async def test_rest_info_is_of_the_caller(tmp_path: Path, clouds: dict[str, Cloud]) -> None:
-    one = clouds["CloudOne"]
+async def test_rest_info_is_of_the_caller(tmp_path: Path, homes: dict[str, Cloud]) -> None:
+    one = homes["CloudOne"]
     bob = one.token("bob", OTHER)
     request = cloud_pb2.GetRestInfoRequest(location=Location(cloud="CloudOne"), service="compute")
     everywhere = cloud_pb2.GetRestInfoRequest(service="compute")
     missing = cloud_pb2.GetRestInfoRequest(location=Location(cloud="CloudOne"), service="dns")
     callers = {"tokens": True, "local": True}
-    async with oaktree(clouds_yaml(tmp_path, dict(clouds)), settings(tmp_path, callers=callers)) as server:
+    async with oaktree(clouds_yaml(tmp_path, homes), settings(tmp_path, callers=callers)) as server:
         info = await server.clouds.GetRestInfo(request, metadata=[token("CloudOne", bob)])
         assert (info.root_url, dict(info.headers)) == (f"{one.url}/compute/v2.1", {"X-Auth-Token": bob})
         assert info.expires_at.seconds > 0
@@ -404,9 +273,9 @@ async def test_rest_info_is_of_the_caller(tmp_path: Path, clouds: dict[str, Clou
         assert code is grpc.StatusCode.UNIMPLEMENTED
 
 
-async def test_the_clouds_yaml_user_is_not_behind_a_users_connection(tmp_path: Path, clouds: dict[str, Cloud]) -> None:
-    bob = [token("CloudOne", clouds["CloudOne"].token("bob", OTHER))]
-    async with oaktree(clouds_yaml(tmp_path, dict(clouds)), settings(tmp_path)) as server:
+async def test_the_clouds_yaml_user_is_not_behind_a_users_connection(tmp_path: Path, homes: dict[str, Cloud]) -> None:
+    bob = [token("CloudOne", homes["CloudOne"].token("bob", OTHER))]
+    async with oaktree(clouds_yaml(tmp_path, homes), settings(tmp_path)) as server:
         await server.servers(bob)
-    asked = [each for each in clouds["CloudOne"]._upstream.seen if each.method == "POST"]
+    asked = [each for each in homes["CloudOne"].seen if each.method == "POST"]
     assert not [each for each in asked if "password" in json.loads(each.body)["auth"]["identity"]["methods"]]

@@ -11,9 +11,10 @@ from openstack import fields, resource
 from oaktree.v1 import compute_pb2, image_pb2, network_pb2
 from oaktree.v1.location_pb2 import Location
 from oaktree.v1.resource_pb2 import Resource
-from openstackoid.oaktree.resources.codec import Codec, document, to_python
+from openstackoid.oaktree.resources.codec import Codec
 from openstackoid.oaktree.resources.kinds import Kind, Kinds
 from openstackoid.oaktree.resources.methods import methods
+from openstackoid.oaktree.resources.structs import document, to_python
 
 KINDS = Kinds()
 PLACE = Location(cloud="CloudOne", region="RegionOne", project_id="p1", project="demo", domain_id="default")

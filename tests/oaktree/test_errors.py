@@ -16,6 +16,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc import StatusCode
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.oaktree.failures import detail
 from tests.oaktree.upstream import TOKEN, Seen, free_port, reply, upstream
 
 from openstackoid.oaktree import codes, errors
@@ -28,11 +29,6 @@ from openstackoid.oaktree.upstream.transport import Gate, run, session
 
 def told(status: status_pb2.Status) -> tuple[StatusCode, str]:
     return {each.value[0]: each for each in StatusCode}[status.code], errors.reason(status)
-
-
-def detail(status: status_pb2.Status, kind: Any) -> Any:
-    found = kind()
-    return next((found for each in status.details if each.Unpack(found)), None)
 
 
 def asked(code: int, body: Any = b"", headers: dict[str, str] | None = None, raise_from: str = "sdk") -> BaseException:

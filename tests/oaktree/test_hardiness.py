@@ -1,6 +1,7 @@
 """What a server stands: input that no honest client sends, a thousand calls at a time, its own end, and the end of one of its workers."""
 
 import asyncio
+import functools
 import os
 import signal
 import socket
@@ -11,7 +12,8 @@ from typing import Any
 import grpc
 import pytest
 from grpc import StatusCode
-from tests.oaktree.world import Oaktree, Simulated, until
+from tests.oaktree.upstream import until
+from tests.oaktree.world import Oaktree, Simulated
 
 from oaktree.v1 import compute_pb2_grpc
 from oaktree.v1.common_pb2 import CHANGE_CURRENT, ListOptions
@@ -20,13 +22,6 @@ from oaktree.v1.location_pb2 import Location
 
 LIST = "/oaktree.v1.ComputeService/ListServers"
 WORKERS = 4
-
-
-@pytest.fixture(scope="module")
-def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulated]:
-    simulated = Simulated(tmp_path_factory.mktemp("clouds"))
-    yield simulated
-    simulated.stop()
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +144,7 @@ def test_a_worker_that_is_killed_is_replaced_and_the_others_go_on(tmp_path: Path
         return server.log.read_text().count("oaktree listens at")
 
     try:
-        until(lambda: listening() == WORKERS, "all workers listen", 90)
+        until(lambda: listening() == WORKERS, 90)
         before = workers_of(server)
         assert len(before) == WORKERS
         options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
@@ -161,9 +156,9 @@ def test_a_worker_that_is_killed_is_replaced_and_the_others_go_on(tmp_path: Path
         for channel in channels:
             # Those on connections to the dead one are told so at once, and go to another then.
             cut += not answers(channel)
-            until(lambda channel=channel: answers(channel), "the connection is made again")
+            until(functools.partial(answers, channel), 30)
         assert cut < len(channels)
-        until(lambda: listening() == WORKERS + 1, "another worker listens", 90)
+        until(lambda: listening() == WORKERS + 1, 90)
         after = workers_of(server)
         assert len(after) == WORKERS
         assert after > before - {min(before)}

@@ -1,21 +1,17 @@
 """A server that is killed in the middle of a create everywhere: its caller learns what became of it, and nothing is created twice."""
 
+import contextlib
 import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.oaktree.creator import CANCELLED, CREATED, FAILED, SENT, UNKNOWN
-from tests.oaktree.making import Cloud, clouds
+from tests.oaktree.making import Cloud
 from tests.oaktree.process import SLOW, Server, drain, retried, serving
 from tests.oaktree.upstream import Seen, until
-
-
-@pytest.fixture
-def ours() -> Iterator[dict[str, Cloud]]:
-    with clouds("One", "Two") as made:
-        yield made
 
 
 class Hold:
@@ -45,11 +41,23 @@ def settled(server: Server, key: str) -> dict[str, int]:
     return found
 
 
-def kill(server: Server, hold: "Hold") -> None:
-    """When it waits for Two, and knows of One."""
+def kill(server: Server, call: Any, hold: Hold) -> dict[str, int]:
+    """When it waits for Two, and knows of One; returns what it told last."""
+    next(call)
     assert hold.reached.wait(SLOW)
     until(lambda: server.stages("key")["One"] == CREATED, SLOW)
+    told = server.stages("key")
     server.kill()
+    return told
+
+
+@contextlib.contextmanager
+def killed(server: Server, call: Any, hold: Hold) -> Iterator[dict[str, int]]:
+    """While it is dead and Two still at its request; then Two goes on, and it is started again."""
+    yield kill(server, call, hold)
+    hold.end()
+    drain(call)
+    server.start()
 
 
 def test_before_the_request_nothing_was_created_and_a_retry_creates_it(tmp_path: Path, ours: dict[str, Cloud]) -> None:
@@ -63,12 +71,8 @@ def test_before_the_request_nothing_was_created_and_a_retry_creates_it(tmp_path:
 
     ours["Two"]._upstream.handler = held
     with serving(tmp_path, ours) as server:
-        call = server.create("key")
-        next(call)
-        kill(server, hold)
-        hold.end()
-        drain(call)
-        server.start()
+        with killed(server, server.create("key"), hold):
+            pass
         assert settled(server, "key") == {"One": CREATED, "Two": CANCELLED}
         assert retried(server.create("key")) == {"One": CREATED, "Two": CREATED}
     assert [len(each.creates) for each in ours.values()] == [1, 1]
@@ -79,15 +83,9 @@ def test_after_the_request_and_before_the_record_it_is_found(tmp_path: Path, our
     hold = Hold()
     ours["Two"].after = hold
     with serving(tmp_path, ours) as server:
-        call = server.create("key")
-        next(call)
-        assert hold.reached.wait(SLOW)
-        assert server.stages("key")["Two"] == SENT
-        kill(server, hold)
-        ours["Two"].after = lambda _: None
-        hold.end()
-        drain(call)
-        server.start()
+        with killed(server, server.create("key"), hold) as told:
+            assert told["Two"] == SENT
+            ours["Two"].after = lambda _: None
         if ask:
             assert settled(server, "key") == {"One": CREATED, "Two": CREATED}
         assert retried(server.create("key")) == {"One": CREATED, "Two": CREATED}
@@ -103,13 +101,8 @@ def test_a_request_that_its_cloud_never_took_is_sent_again_by_a_retry(tmp_path: 
 
     ours["Two"].before = lost
     with serving(tmp_path, ours) as server:
-        call = server.create("key")
-        next(call)
-        kill(server, hold)
-        ours["Two"].before = lambda _: None
-        hold.end()
-        drain(call)
-        server.start()
+        with killed(server, server.create("key"), hold):
+            ours["Two"].before = lambda _: None
         assert settled(server, "key") == {"One": CREATED, "Two": FAILED}
         assert retried(server.create("key")) == {"One": CREATED, "Two": CREATED}
     assert [len(each.creates) for each in ours.values()] == [1, 1]
@@ -121,8 +114,7 @@ def test_a_request_that_its_cloud_is_still_at_is_waited_for(tmp_path: Path, ours
     ours["Two"].before = hold
     with serving(tmp_path, ours, settle=8) as server:
         call = server.create("key")
-        next(call)
-        kill(server, hold)
+        kill(server, call, hold)
         ours["Two"].before = lambda _: None
         server.start()
         again = server.create("key")
@@ -153,13 +145,8 @@ def test_a_kind_without_a_mark_is_found_by_what_is_new(tmp_path: Path, ours: dic
     hold = Hold()
     ours["Two"].after = hold
     with serving(tmp_path, ours) as server:
-        call = server.create_network("key")
-        next(call)
-        kill(server, hold)
-        ours["Two"].after = lambda _: None
-        hold.end()
-        drain(call)
-        server.start()
+        with killed(server, server.create_network("key"), hold):
+            ours["Two"].after = lambda _: None
         assert retried(server.create_network("key")) == {"One": CREATED, "Two": CREATED}
     assert [len(each.creates) for each in ours.values()] == [1, 1]
 
@@ -168,14 +155,9 @@ def test_what_nobody_can_tell_is_not_created_again(tmp_path: Path, ours: dict[st
     hold = Hold()
     ours["Two"].after = hold
     with serving(tmp_path, ours) as server:
-        call = server.create_network("key")
-        next(call)
-        kill(server, hold)
-        # Somebody else made one of the same name meanwhile.
-        ours["Two"].made["networks"]["theirs"] = {"id": "theirs", "name": "net", "status": "ACTIVE"}
-        hold.end()
-        drain(call)
-        server.start()
+        with killed(server, server.create_network("key"), hold):
+            # Somebody else made one of the same name meanwhile.
+            ours["Two"].made["networks"]["theirs"] = {"id": "theirs", "name": "net", "status": "ACTIVE"}
         assert settled(server, "key") == {"One": CREATED, "Two": UNKNOWN}
         assert retried(server.create_network("key")) == {"One": CREATED, "Two": UNKNOWN}
         # They took theirs away, as the message says: now there is one.

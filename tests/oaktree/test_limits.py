@@ -4,13 +4,12 @@ import json
 import math
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import redis
 from hypothesis import given
 from hypothesis import strategies as st
+from redis import Redis
 from tests.oaktree.upstream import RedisServer, redis_server, reply, until, upstream
 
 from openstackoid.oaktree.upstream.limits import LONGEST_WAIT, LocalLimiter, RedisLimiter, Unlimited
@@ -26,12 +25,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
-    with redis_server() as made:
-        yield made
 
 
 def most_in_window(times: list[float], seconds: float) -> int:
@@ -113,22 +106,22 @@ def test_no_limit_is_no_wait() -> None:
     assert Unlimited().reserve("a") == 0
 
 
-def test_redis_keeps_one_count_for_all_with_an_end(server: RedisServer) -> None:
-    one, two = (RedisLimiter(Shared.at(server.url), 0.5, 2, late=0) for _ in range(2))
+def test_redis_keeps_one_count_for_all_with_an_end(redis: RedisServer) -> None:
+    one, two = (RedisLimiter(Shared.at(redis.url), 0.5, 2, late=0) for _ in range(2))
     assert [one.reserve("x/R"), two.reserve("x/R")] == [0, 0]
     assert 1 < one.reserve("x/R", 0.5) <= 2  # not reserved
     assert 1 < two.reserve("x/R") <= 2
     assert 2 < one.reserve("x/R") <= 4
     assert one.reserve("y/R") == 0
-    left = redis.Redis.from_url(server.url).pttl("oaktree:rate:x/R")
+    left = Redis.from_url(redis.url).pttl("oaktree:rate:x/R")
     assert isinstance(left, int)
     assert 0 < left < 20_000
 
 
-def test_a_clock_of_redis_that_was_set_back_stops_nothing(server: RedisServer) -> None:
-    client = redis.Redis.from_url(server.url)
+def test_a_clock_of_redis_that_was_set_back_stops_nothing(redis: RedisServer) -> None:
+    client = Redis.from_url(redis.url)
     client.set("oaktree:rate:back/R", "99999999999999999")
-    assert RedisLimiter(Shared.at(server.url), 10).reserve("back/R") == 0
+    assert RedisLimiter(Shared.at(redis.url), 10).reserve("back/R") == 0
 
 
 def test_without_redis_each_worker_keeps_to_its_part_and_goes_back_when_it_is_there() -> None:
@@ -144,20 +137,20 @@ def test_without_redis_each_worker_keeps_to_its_part_and_goes_back_when_it_is_th
             shared.ask(shared.redis.ping)
         own.start()
         until(lambda: not shared.away and limiter.reserve("z/R") == 0 and not shared.away)
-        assert redis.Redis.from_url(own.url).exists("oaktree:rate:z/R")
+        assert Redis.from_url(own.url).exists("oaktree:rate:z/R")
 
 
-def test_a_redis_that_says_nonsense_is_as_one_that_is_away(server: RedisServer) -> None:
-    redis.Redis.from_url(server.url).lpush("oaktree:rate:list/R", "x")
-    shared = Shared.at(server.url)
+def test_a_redis_that_says_nonsense_is_as_one_that_is_away(redis: RedisServer) -> None:
+    Redis.from_url(redis.url).lpush("oaktree:rate:list/R", "x")
+    shared = Shared.at(redis.url)
     assert RedisLimiter(shared, 1).reserve("list/R") == 0
     assert shared.away
 
 
-def test_the_rate_is_never_exceeded_over_four_workers(server: RedisServer) -> None:
+def test_the_rate_is_never_exceeded_over_four_workers(redis: RedisServer) -> None:
     rate, burst = 100, 20
     with upstream(lambda *_: reply(200)) as cloud:
-        given = {"redis": server.url, "url": cloud.url, "rate": rate, "burst": burst, "workers": WORKERS}
+        given = {"redis": redis.url, "url": cloud.url, "rate": rate, "burst": burst, "workers": WORKERS}
         command = [sys.executable, str(Path(__file__).with_name("counting.py"))]
         workers = [
             subprocess.Popen(

@@ -8,25 +8,18 @@ from typing import Any
 import grpc
 import pytest
 from google.rpc import error_details_pb2
-from grpc_status import rpc_status
+from tests.oaktree.failures import detail, violation
 from tests.oaktree.world import Oaktree, Simulated
 
 from oaktree.v1 import compute_pb2 as compute_messages
 from oaktree.v1 import compute_pb2_grpc, resource_pb2_grpc
 from oaktree.v1 import resource_pb2 as resource_messages
-from openstackoid.oaktree.resources.codec import to_python
+from openstackoid.oaktree.resources.structs import to_python
 
 NAMES = ("one", "two", "three")
 # Messages are made of dictionaries here, which their types do not tell.
 compute_pb2: Any = compute_messages
 resource_pb2: Any = resource_messages
-
-
-@pytest.fixture(scope="module")
-def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulated]:
-    simulated = Simulated(tmp_path_factory.mktemp("clouds"))
-    yield simulated
-    simulated.stop()
 
 
 @pytest.fixture(scope="module")
@@ -64,11 +57,9 @@ def reasons(summary: Any) -> dict[str, str]:
     """Cloud -> the reason of its error, of those that have one."""
     found = {}
     for result in summary.results:
-        for detail in result.error.details:
-            info = error_details_pb2.ErrorInfo()
-            if detail.Unpack(info):
-                found[result.location.cloud] = info.reason
-                assert info.metadata["cloud"] == result.location.cloud
+        if info := detail(result.error, error_details_pb2.ErrorInfo):
+            found[result.location.cloud] = info.reason
+            assert info.metadata["cloud"] == result.location.cloud
     return found
 
 
@@ -77,13 +68,7 @@ def refused(call: Any) -> tuple[grpc.StatusCode, str]:
     with pytest.raises(grpc.RpcError) as caught:
         list(call) if hasattr(call, "__iter__") else call()
     error: Any = caught.value
-    status = rpc_status.from_call(error)
-    assert status, error
-    for detail in status.details:
-        bad = error_details_pb2.BadRequest()
-        if detail.Unpack(bad):
-            return error.code(), bad.field_violations[0].field
-    return error.code(), ""
+    return error.code(), violation(error)
 
 
 def test_everywhere_is_every_cloud(compute: Any) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 import grpc
 import pytest
 from google.rpc import error_details_pb2
-from tests.oaktree.nova import clouds_yaml
-from tests.oaktree.people import OTHER, Cloud
+from tests.oaktree.failures import refused
+from tests.oaktree.keystone import clouds_yaml
+from tests.oaktree.people import OTHER, Cloud, token
 from tests.oaktree.serving import Oaktree, oaktree
-from tests.oaktree.test_callers import refused, token
 from tests.oaktree.upstream import TOKEN, Seen, reply
 
 from oaktree.v1 import cloud_pb2, compute_pb2, identity_pb2, identity_pb2_grpc
@@ -49,10 +49,6 @@ class Gateway(Cloud):
         self.cut: set[str] = set()
         self.posted: list[tuple[str | None, str]] = []
         super().__init__()
-
-    @property
-    def seen(self) -> list[Seen]:
-        return self._upstream.seen
 
     def scopes(self, path: str) -> set[str | None]:
         """Those under which a path was asked for."""
@@ -144,7 +140,7 @@ async def test_a_cloud_of_the_file_is_no_peer_of_the_same_name(tmp_path: Path, h
     two = Cloud()
     two.boot("mine")
     try:
-        entries: Any = {"CloudOne": home, "CloudTwo": two}
+        entries = {"CloudOne": home, "CloudTwo": two}
         async with oaktree(clouds_yaml(tmp_path, entries), settings(tmp_path)) as server:
             found, _ = await server.servers()
             assert found >= {("CloudTwo", "mine"), ("CloudOne:CloudTwo", "file-CloudTwo")}
@@ -191,7 +187,7 @@ async def test_the_way_past_the_api_leads_to_the_peer(tmp_path: Path, home: Gate
 @pytest.mark.parametrize("cache", [None, {"fresh": 60}], ids=["asked", "remembered"])
 async def test_users_see_the_peers_of_their_cloud_as_themselves(tmp_path: Path, home: Gateway, cache: Any) -> None:
     two = Cloud()
-    entries: Any = {"CloudOne": home, "CloudTwo": two}
+    entries = {"CloudOne": home, "CloudTwo": two}
     alice, bob = ([token("CloudOne", home.token(name))] for name in ("alice", "bob"))
     more = settings(tmp_path, callers={"tokens": True}, cache=cache)
     try:
@@ -346,7 +342,7 @@ async def test_names_that_could_mean_two_are_refused(tmp_path: Path, home: Gatew
 
 
 async def test_a_cloud_of_the_file_that_looks_like_a_peer_is_refused(tmp_path: Path, home: Gateway) -> None:
-    entries: Any = {"CloudOne": home, "CloudOne:CloudTwo": home}
+    entries = {"CloudOne": home, "CloudOne:CloudTwo": home}
     with pytest.raises(ConfigError, match="rename it"):
         async with oaktree(clouds_yaml(tmp_path, entries), settings(tmp_path)):
             pass

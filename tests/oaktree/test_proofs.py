@@ -12,7 +12,8 @@ from typing import Any, Final
 import grpc
 import pytest
 from google.rpc import error_details_pb2
-from tests.oaktree.upstream import redis_server
+from tests.oaktree.failures import detail
+from tests.oaktree.upstream import RedisServer
 from tests.oaktree.world import Oaktree, Simulated
 
 from oaktree.v1 import cloud_pb2_grpc, compute_pb2_grpc, resource_pb2_grpc
@@ -27,24 +28,11 @@ from oaktree.v1.compute_pb2 import (
 )
 from oaktree.v1.location_pb2 import Location
 from oaktree.v1.resource_pb2 import ListResourcesRequest
-from openstackoid.oaktree.resources.codec import to_python
+from openstackoid.oaktree.resources.structs import to_python
 
 END: Final[Any] = grpc.aio.EOF  # type: ignore[attr-defined] # types of grpc.aio lack it
 WORKERS: Final = 4
 GENEROUS: Final = 120.0
-
-
-@pytest.fixture(scope="module")
-def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulated]:
-    simulated = Simulated(tmp_path_factory.mktemp("clouds"))
-    yield simulated
-    simulated.stop()
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[str]:
-    with redis_server() as made:
-        yield made.url
 
 
 @contextlib.contextmanager
@@ -93,11 +81,8 @@ async def listed(stub: Any, *names: str, refresh: bool = False) -> tuple[dict[st
 
 
 def reason(status: Any) -> str:
-    for detail in status.details:
-        info = error_details_pb2.ErrorInfo()
-        if detail.Unpack(info):
-            return str(info.reason)
-    return ""
+    info = detail(status, error_details_pb2.ErrorInfo)
+    return info.reason if info else ""
 
 
 def most_in_window(times: list[float], seconds: float) -> int:
@@ -113,11 +98,13 @@ def most_in_window(times: list[float], seconds: float) -> int:
 # Rates.
 
 
-async def test_the_rate_is_never_exceeded_over_four_workers(tmp_path: Path, clouds: Simulated, redis: str) -> None:
+async def test_the_rate_is_never_exceeded_over_four_workers(
+    tmp_path: Path, clouds: Simulated, redis: RedisServer
+) -> None:
     rate, burst, seconds = 60, 15, 4.0
     file = clouds.clouds_yaml(tmp_path / "clouds.yaml", ("paced", "free"))
     limits = {"clouds": {"paced": {"rate": rate, "burst": burst}}}
-    with serving(tmp_path, file, workers=WORKERS, redis=redis, limits=limits) as server:
+    with serving(tmp_path, file, workers=WORKERS, redis=redis.url, limits=limits) as server:
         await over_all_workers(server, clouds, "paced", WORKERS)
         async with channels(server, 24) as connections:
             end = time.monotonic() + seconds
@@ -258,7 +245,7 @@ class User:
 
 @pytest.mark.parametrize(("workers", "calls"), [(1, 10_000), (2, 5_000)], ids=["memory", "redis"])
 async def test_no_answer_reaches_another_user(
-    tmp_path: Path, clouds: Simulated, redis: str, workers: int, calls: int
+    tmp_path: Path, clouds: Simulated, redis: RedisServer, workers: int, calls: int
 ) -> None:
     names = (f"first{workers}", f"second{workers}")
     file = tmp_path / "clouds.yaml"
@@ -270,7 +257,7 @@ async def test_no_answer_reaches_another_user(
     file.write_text(json.dumps({"clouds": bare}))
     # So short that much is renewed in the background, for the one whose it is.
     settings = {"callers": {"tokens": True}, "cache": {"fresh": 0.1, "stale": 60}, "workers": workers}
-    with serving(tmp_path, file, **settings, **({"redis": redis} if workers > 1 else {})) as server:
+    with serving(tmp_path, file, **settings, **({"redis": redis.url} if workers > 1 else {})) as server:
         # Two of one project with different rights, and one of another.
         users = [
             User(clouds, names, user, project)
@@ -304,14 +291,14 @@ async def test_no_answer_reaches_another_user(
 
 @pytest.mark.parametrize("workers", [1, WORKERS])
 async def test_a_thousand_watchers_cost_one_poll_an_interval(
-    tmp_path: Path, clouds: Simulated, redis: str, workers: int
+    tmp_path: Path, clouds: Simulated, redis: RedisServer, workers: int
 ) -> None:
     cloud, interval = f"watched{workers}", 1.0
     clouds.tell(cloud, servers=100)
     servers = [each["id"] for each in clouds.report(cloud)["servers"]]
     file = clouds.clouds_yaml(tmp_path / "clouds.yaml", (cloud,))
     settings: dict[str, Any] = {"workers": workers, "watch": {"interval": interval}}
-    with serving(tmp_path, file, **settings, **({"redis": redis} if workers > 1 else {})) as server:
+    with serving(tmp_path, file, **settings, **({"redis": redis.url} if workers > 1 else {})) as server:
         await over_all_workers(server, clouds, cloud, workers)
         async with channels(server, 20) as connections:
             stubs: list[Any] = [compute_pb2_grpc.ComputeServiceStub(each) for each in connections]

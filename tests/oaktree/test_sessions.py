@@ -1,9 +1,9 @@
 """openstacksdk itself through a gate: what it makes of deadlines, breakers, rubbish and retries."""
 
+import contextlib
 import socket
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +11,8 @@ from google.rpc import status_pb2
 from keystoneauth1.identity import Password
 from openstack import connection
 from openstack.config import cloud_region, defaults
-from tests.oaktree.upstream import TOKEN, Seen, Upstream, reply, upstream, wait_for_end
+from tests.oaktree.keystone import Keystone
+from tests.oaktree.upstream import TOKEN, Handler, Seen, reply, upstream, wait_for_end
 
 from openstackoid.oaktree import errors
 from openstackoid.oaktree.upstream.breaker import Breaker, Patience
@@ -22,68 +23,32 @@ from openstackoid.oaktree.upstream.transport import Gate
 # openstacksdk calls itself in ways that it warns of.
 pytestmark = pytest.mark.filterwarnings("ignore::openstack.warnings.RemovedInSDK50Warning")
 
-Answer = Callable[[Seen, socket.socket], bytes | None]
 
-
-@dataclass
-class Cloud:
+class Cloud(Keystone):
     """Keystone, nova and glance, as far as a list needs them; `answers` replaces some, by the start of their paths."""
 
-    answers: dict[str, Answer] = field(default_factory=dict)
-    upstream: Upstream | None = None
+    def __init__(self) -> None:
+        self.answers: dict[str, Handler] = {}
+        super().__init__({"compute": "/compute/v2.1", "image": "/image"})
 
-    def __call__(self, seen: Seen, sock: socket.socket) -> bytes | None:
-        url = self.url
+    def _answer(self, seen: Seen, sock: socket.socket) -> bytes | None:
         for path, answer in self.answers.items():
             if seen.target.startswith(path):
                 return answer(seen, sock)
-        if seen.target == "/v3/auth/tokens":
-            catalog = [
-                {"type": kind, "id": kind, "name": kind, "endpoints": [endpoint(f"{url}{path}")]}
-                for kind, path in (("identity", "/v3"), ("compute", "/compute/v2.1"), ("image", "/image"))
-            ]
-            token = {
-                "user": {"id": "u", "name": "u", "domain": {"id": "d", "name": "d"}},
-                "project": {"id": "p", "name": "p", "domain": {"id": "d", "name": "d"}},
-                "issued_at": "2020-01-01T00:00:00.000000Z",
-                "expires_at": "2999-01-01T00:00:00.000000Z",
-                "methods": ["password"],
-                "roles": [],
-                "catalog": catalog,
-            }
-            return reply(201, {"token": token}, {"X-Subject-Token": TOKEN})
-        if seen.target in {"/v3", "/v3/"}:
-            links = [{"rel": "self", "href": f"{url}/v3/"}]
-            return reply(200, {"version": {"id": "v3.14", "status": "stable", "links": links}})
-        if seen.target in {"/compute/v2.1", "/compute/v2.1/"}:
-            links = [{"rel": "self", "href": f"{url}/compute/v2.1/"}]
-            version = {"id": "v2.1", "status": "CURRENT", "version": "2.96", "min_version": "2.1", "links": links}
-            return reply(200, {"version": version})
-        if seen.target in {"/image", "/image/"}:
-            links = [{"rel": "self", "href": f"{url}/image/v2/"}]
-            return reply(300, {"versions": [{"id": "v2.9", "status": "CURRENT", "links": links}]})
-        if seen.target.startswith("/compute/v2.1/servers/detail"):
-            return reply(200, {"servers": [{"id": "s", "name": "one"}]})
-        return reply(404, {"error": {"message": f"nothing at {seen.target}"}})
+        return super()._answer(seen, sock)
 
-    @property
-    def url(self) -> str:
-        assert self.upstream is not None
-        return self.upstream.url
+    def _serve(self, seen: Seen, path: str) -> bytes | None:
+        if path.startswith("/compute/v2.1/servers/detail"):
+            return reply(200, {"servers": [{"id": "s", "name": "one"}]})
+        return super()._serve(seen, path)
 
     def asked(self, path: str) -> int:
-        assert self.upstream is not None
-        return sum(each.target.startswith(path) for each in self.upstream.seen)
-
-
-def endpoint(url: str) -> dict[str, str]:
-    return {"id": url, "interface": "public", "region": "R", "region_id": "R", "url": url}
+        return sum(each.target.startswith(path) for each in self.seen)
 
 
 @pytest.fixture
 def cloud() -> Iterator[Cloud]:
-    made = Cloud()
-    with upstream(made) as made.upstream:
+    with contextlib.closing(Cloud()) as made:
         yield made
 
 
@@ -91,10 +56,17 @@ def connect(cloud: Cloud, **options: Any) -> connection.Connection:
     patience = Patience(patience=0.2)
     gates = Gates(lambda name, region: Gate(name, region, Breaker(name, region, patience), **options))
     auth = Password(
-        f"{cloud.url}/v3", username="u", password="p", user_domain_id="d", project_name="p", project_domain_id="d"
+        f"{cloud.url}/identity/v3",
+        username="u",
+        password="p",
+        user_domain_id="d",
+        project_name="p",
+        project_domain_id="d",
     )
-    through = gates.session("one", "R", auth=auth)
-    return connection.Connection(config=cloud_region.CloudRegion("one", "R", defaults.get_defaults(), session=through))
+    through = gates.session("one", "RegionOne", auth=auth)
+    return connection.Connection(
+        config=cloud_region.CloudRegion("one", "RegionOne", defaults.get_defaults(), session=through)
+    )
 
 
 def servers(made: connection.Connection, seconds: float = 60) -> Any:
@@ -102,7 +74,7 @@ def servers(made: connection.Connection, seconds: float = 60) -> Any:
 
 
 def told(error: BaseException) -> tuple[str, status_pb2.Status]:
-    status = errors.status(error, cloud="one", region="R", service="compute")
+    status = errors.status(error, cloud="one", region="RegionOne", service="compute")
     return errors.reason(status), status
 
 
@@ -115,7 +87,7 @@ def test_openstacksdk_lists_through_a_gate(cloud: Cloud) -> None:
     assert server.name == "one"
 
 
-@pytest.mark.parametrize("dead", ["/v3/auth", "/compute/v2.1", "/compute/v2.1/servers"])
+@pytest.mark.parametrize("dead", ["/identity/v3/auth", "/compute/v2.1", "/compute/v2.1/servers"])
 def test_a_service_that_hangs_costs_its_timeout_once_and_says_so(cloud: Cloud, dead: str) -> None:
     cloud.answers[dead] = hang
     made = connect(cloud, read_timeout=0.3)
@@ -131,7 +103,7 @@ def test_a_service_that_hangs_costs_its_timeout_once_and_says_so(cloud: Cloud, d
     assert cloud.asked("/") == before
 
 
-@pytest.mark.parametrize("hanging", ["/v3/auth", "/compute/v2.1", "/compute/v2.1/servers"])
+@pytest.mark.parametrize("hanging", ["/identity/v3/auth", "/compute/v2.1", "/compute/v2.1/servers"])
 def test_the_callers_deadline_ends_openstacksdk_wherever_it_is(cloud: Cloud, hanging: str) -> None:
     cloud.answers[hanging] = hang
     with pytest.raises(errors.CallDeadlineError):
@@ -142,7 +114,7 @@ def rubbish(seen: Seen, sock: socket.socket) -> bytes:
     return reply(200, b"{rubbish", {"Content-Type": "application/json"})
 
 
-@pytest.mark.parametrize("path", ["/v3/auth", "/compute/v2.1/servers"])
+@pytest.mark.parametrize("path", ["/identity/v3/auth", "/compute/v2.1/servers"])
 def test_rubbish_is_called_rubbish(cloud: Cloud, path: str) -> None:
     cloud.answers[path] = rubbish
     with pytest.raises(Exception) as caught:  # noqa: PT011 - whichever openstacksdk makes of it
@@ -159,7 +131,7 @@ def test_an_answer_that_is_too_large_ends_a_list(cloud: Cloud) -> None:
 
 
 def test_wrong_credentials_are_the_callers(cloud: Cloud) -> None:
-    cloud.answers["/v3/auth"] = lambda *_: reply(401, {"error": {"message": "wrong", "code": 401}})
+    cloud.answers["/identity/v3/auth"] = lambda *_: reply(401, {"error": {"message": "wrong", "code": 401}})
     made = connect(cloud)
     for _ in range(3):
         with pytest.raises(Exception) as caught:  # noqa: PT011 - whichever openstacksdk makes of it
@@ -197,7 +169,7 @@ def test_a_token_leads_to_the_same_endpoints_until_there_is_another(cloud: Cloud
     made = connect(cloud)
     for _ in range(3):
         servers(made)
-    assert (cloud.asked("/v3/auth"), cloud.asked("/compute/v2.1/servers")) == (1, 3)
+    assert (cloud.asked("/identity/v3/auth"), cloud.asked("/compute/v2.1/servers")) == (1, 3)
 
     def renewed(seen: Seen, sock: socket.socket) -> bytes:
         return (
@@ -208,12 +180,12 @@ def test_a_token_leads_to_the_same_endpoints_until_there_is_another(cloud: Cloud
 
     def moved(seen: Seen, sock: socket.socket) -> bytes | None:
         # The catalog that comes with the new token has nova elsewhere.
-        del cloud.answers["/v3/auth"]
-        answer = cloud(seen, sock)
+        del cloud.answers["/identity/v3/auth"]
+        answer = cloud._answer(seen, sock)
         assert answer is not None
         return answer.replace(b"/compute/v2.1", b"/Compute/v2.1").replace(TOKEN.encode(), b"gAAAAABanother")
 
-    cloud.answers |= {"/compute/v2.1/servers": renewed, "/v3/auth": moved, "/Compute/v2.1/servers": renewed}
+    cloud.answers |= {"/compute/v2.1/servers": renewed, "/identity/v3/auth": moved, "/Compute/v2.1/servers": renewed}
     assert servers(made) == []  # refused once, and sent again with the other token
     cloud.answers["/compute/v2.1/servers"] = lambda *_: reply(410)
     assert servers(made) == []
@@ -228,5 +200,4 @@ def test_what_discovery_did_not_find_is_looked_for_again(cloud: Cloud) -> None:
     del cloud.answers["/compute/v2.1"]
     (server,) = servers(made)
     assert server.name == "one"
-    assert cloud.upstream is not None
-    assert cloud.upstream.seen[-1].headers["openstack-api-version"].startswith("compute 2.")
+    assert cloud.seen[-1].headers["openstack-api-version"].startswith("compute 2.")

@@ -4,18 +4,17 @@ import asyncio
 import contextlib
 import gzip
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import keystoneauth1.exceptions as keystone
 import pytest
 import requests
 from keystoneauth1 import noauth
+from tests.oaktree.hanging import HANGING, certificate, chunks, gate, silent, soon, until_closed
 from tests.oaktree.upstream import TOKEN, Handler, Seen, free_port, reply, until, upstream, wait_for_end
 
 from openstackoid.oaktree import errors
@@ -26,49 +25,10 @@ from openstackoid.oaktree.upstream.sessions import Gates, Session
 from openstackoid.oaktree.upstream.transport import Gate, session
 
 
-def gate(**more: Any) -> Gate:
-    return Gate("one", "R", Breaker("one", "R", more.pop("patience", None)), **more)
-
-
-def soon(seconds: float) -> Call:
-    return Call(time.monotonic() + seconds)
-
-
 @pytest.fixture
 def threads() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(8) as executor:
         yield executor
-
-
-def silent(seen: Seen, sock: socket.socket) -> None:
-    wait_for_end(seen, sock)
-
-
-def headers_only(seen: Seen, sock: socket.socket) -> None:
-    sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc")
-    wait_for_end(seen, sock)
-
-
-def until_closed(seen: Seen, sock: socket.socket) -> None:
-    # A body whose end is the connection's.
-    sock.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n[1, 2")
-    wait_for_end(seen, sock)
-
-
-def chunks(seen: Seen, sock: socket.socket) -> None:
-    sock.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
-    wait_for_end(seen, sock)
-
-
-def dribble(seen: Seen, sock: socket.socket) -> None:
-    sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
-    with contextlib.suppress(OSError):
-        while True:
-            sock.sendall(b"x")
-            time.sleep(0.01)
-
-
-HANGING = [silent, headers_only, until_closed, chunks, dribble]
 
 
 @pytest.mark.parametrize("handler", HANGING)
@@ -450,38 +410,6 @@ def test_logins_of_a_netrc_file_go_nowhere(tmp_path: Path, monkeypatch: pytest.M
     with upstream(lambda *_: reply(200)) as cloud:
         session(gate()).get(cloud.url)
         assert "authorization" not in cloud.seen[0].headers
-
-
-def certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
-    import datetime as dt  # noqa: PLC0415 - one test's
-    import ipaddress  # noqa: PLC0415
-
-    from cryptography import x509  # noqa: PLC0415
-    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "cloud")])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = folder / "cloud.pem"
-    secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    pem.write_bytes(made.public_bytes(serialization.Encoding.PEM) + secret)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem)
-    return pem, context
 
 
 async def test_all_of_it_with_tls(tmp_path: Path, threads: ThreadPoolExecutor) -> None:

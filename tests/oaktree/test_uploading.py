@@ -7,14 +7,14 @@ import struct
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import grpc
 import pytest
 from grpc import StatusCode
-from grpc_status import rpc_status
+from tests.oaktree import creator
 from tests.oaktree.creator import DONE, FAILED, Oaktree, Told, all_of, oaktree
-from tests.oaktree.making import Cloud, clouds, clouds_yaml
+from tests.oaktree.keystone import clouds_yaml
+from tests.oaktree.making import Cloud, clouds
 from tests.oaktree.upstream import reply
 
 from oaktree.v1 import common_pb2, image_pb2
@@ -37,7 +37,7 @@ def ours() -> Iterator[dict[str, Cloud]]:
 @pytest.fixture
 async def tree(tmp_path: Path, ours: dict[str, Cloud]) -> AsyncIterator[Oaktree]:
     wants = {"Raw": {"image_format": "raw"}, "Vmdk": {"image_format": "vmdk"}, "Vhd": {"image_format": "vhd"}}
-    file = clouds_yaml(tmp_path, {name: each.url for name, each in ours.items()}, **wants)
+    file = clouds_yaml(tmp_path, ours, **wants)
     async with oaktree(tmp_path, file, largest=LARGEST) as made:
         yield made
     # Whatever happened.
@@ -83,13 +83,7 @@ async def upload(tree: Oaktree, *args: Any, **options: Any) -> Told:
 
 
 async def refused(tree: Oaktree, messages: AsyncIterator[Any]) -> tuple[StatusCode, str, str]:
-    with pytest.raises(grpc.aio.AioRpcError) as error:
-        await all_of(tree.image.UploadImage(messages), "image")
-    return (
-        error.value.code(),
-        errors.reason(rpc_status.from_call(cast("Any", error.value))),
-        error.value.details() or "",
-    )
+    return await creator.refused(tree.image.UploadImage(messages), "image")
 
 
 def images(ours: dict[str, Cloud]) -> dict[str, list[dict[str, Any]]]:

@@ -1,5 +1,6 @@
 """What these tests stand on: clouds at the wire, byte by byte, and Redis servers of their own."""
 
+import asyncio
 import contextlib
 import json
 import shutil
@@ -28,6 +29,13 @@ def until(what: Callable[[], T], seconds: float = 20.0) -> T:
             return answer
         assert time.monotonic() < end, f"not within {seconds} s"
         time.sleep(0.005)
+
+
+async def eventually(what: Callable[[], Any], seconds: float = 60.0) -> None:
+    """Go on when it is true, in an event loop."""
+    async with asyncio.timeout(seconds):
+        while not what():
+            await asyncio.sleep(0.005)
 
 
 @dataclass

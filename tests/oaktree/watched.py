@@ -3,22 +3,21 @@
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
 from openstack.config import OpenStackConfig
-from tests.oaktree.nova import Nova, clouds_yaml
+from tests.oaktree.keystone import clouds_yaml
+from tests.oaktree.nova import Nova
+from tests.oaktree.upstream import eventually
 
 from oaktree.v1 import common_pb2, compute_pb2, compute_pb2_grpc, resource_pb2_grpc
 from oaktree.v1.common_pb2 import Condition
 from oaktree.v1.location_pb2 import Location
-from openstackoid.oaktree import errors
 from openstackoid.oaktree.access.callers import Caller, Local
 from openstackoid.oaktree.memory.cache import Cache
 from openstackoid.oaktree.resources.kinds import Kinds
@@ -96,13 +95,6 @@ def words(change: str, ids: list[str], status: str) -> set[tuple[str, str, str]]
     return {(change, each, status) for each in ids}
 
 
-async def until(what: Callable[[], Any]) -> None:
-    """Go on when it is true."""
-    async with asyncio.timeout(GENEROUS):
-        while not what():
-            await asyncio.sleep(0.005)
-
-
 def polling() -> list[str]:
     return [each.get_name() for each in asyncio.all_tasks() if each.get_name().startswith("poll ")]
 
@@ -130,7 +122,7 @@ async def served(
             compute = compute_pb2_grpc.ComputeServiceStub(channel)
             generic = resource_pb2_grpc.ResourceServiceStub(channel)
             yield Stage(clouds, watches, local, server, compute, generic)
-        await until(lambda: not watches.polls)
+        await eventually(lambda: not watches.polls)
     finally:
         await server.stop(0)
         threads.shutdown()
@@ -149,23 +141,3 @@ async def staged(
     finally:
         for cloud in ours.values():
             cloud.close()
-
-
-def details(error: grpc.aio.AioRpcError, kind: Any) -> Any:
-    status = rpc_status.from_call(error)  # type: ignore[arg-type]
-    assert status is not None
-    for detail in status.details:
-        found = kind()
-        if detail.Unpack(found):
-            return found
-    raise AssertionError(f"no {kind.__name__} in {status}")
-
-
-def reason(error: grpc.aio.AioRpcError) -> str:
-    status = rpc_status.from_call(error)  # type: ignore[arg-type]
-    assert status is not None
-    return errors.reason(status)
-
-
-def violation(error: grpc.aio.AioRpcError) -> str:
-    return str(details(error, error_details_pb2.BadRequest).field_violations[0].field)

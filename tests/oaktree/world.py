@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,12 +13,8 @@ from typing import Any
 
 import grpc
 import yaml
-
-
-def port() -> int:
-    """One where nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
+from tests.oaktree.keystone import entry
+from tests.oaktree.upstream import free_port, until
 
 
 class Process:
@@ -29,7 +24,7 @@ class Process:
         self.port, self.log = at, log
         with log.open("ab") as file:
             self.process = subprocess.Popen(command, stdout=file, stderr=file, stdin=subprocess.PIPE)
-        until(lambda: self._listens() or self.process.poll() is not None, f"{command} listens", seconds=60)
+        until(lambda: self._listens() or self.process.poll() is not None, 60)
         assert self.process.poll() is None, log.read_text()
 
     def _listens(self) -> bool:
@@ -43,19 +38,11 @@ class Process:
         return self.process.wait(30)
 
 
-def until(holds: Any, what: str, seconds: float = 30) -> None:
-    """Wait for a condition."""
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, f"never came: {what}"
-        time.sleep(0.02)
-
-
 class Simulated:
     """Clouds of `bench.simulated`; any name is one of them."""
 
     def __init__(self, folder: Path, *, servers: int = 3) -> None:
-        self.port = port()
+        self.port = free_port()
         command = (sys.executable, "-m", "bench.simulated", str(self.port), "--servers", str(servers))
         self._process = Process(self.port, folder / "clouds.log", *command)
 
@@ -84,14 +71,7 @@ class Simulated:
 
     def cloud(self, name: str, username: str = "alice") -> dict[str, Any]:
         """A cloud's entry."""
-        return {
-            "auth": {
-                "auth_url": f"http://127.0.0.1:{self.port}/{name}/identity/v3",
-                "username": username, "password": "secret-of-alice", "project_name": "demo",
-                "user_domain_name": "Default", "project_domain_name": "Default",
-            },
-            "region_name": "RegionOne",
-        }  # fmt: skip
+        return entry(f"http://127.0.0.1:{self.port}/{name}", username)
 
     def stop(self) -> None:
         """End them."""
@@ -102,7 +82,7 @@ class Oaktree:
     """A server over some clouds."""
 
     def __init__(self, folder: Path, clouds: Path, **settings: Any) -> None:
-        self.port = port()
+        self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
         self.config = folder / f"oaktree-{self.port}.yaml"
         whole = {
@@ -113,6 +93,10 @@ class Oaktree:
         }
         self.config.write_text(yaml.safe_dump(whole | settings))
         self.log = folder / f"oaktree-{self.port}.log"
+        self.start()
+
+    def start(self) -> None:
+        """At once, and again when it has ended."""
         command = (sys.executable, "-m", "openstackoid", "oaktree", "serve", "--config", str(self.config))
         self.process = Process(self.port, self.log, *command)
 

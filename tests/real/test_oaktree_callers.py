@@ -9,8 +9,8 @@ import grpc
 import pytest
 from openstack.config import OpenStackConfig
 from openstack.connection import Connection
+from tests.oaktree.failures import refused
 from tests.oaktree.serving import Oaktree, oaktree
-from tests.oaktree.test_callers import refused
 
 from oaktree.v1 import cloud_pb2, compute_pb2, identity_pb2, identity_pb2_grpc
 from oaktree.v1.location_pb2 import Location

@@ -15,9 +15,9 @@ from tests.oaktree.world import Oaktree
 
 from oaktree.v1.common_pb2 import STAGE_DONE
 from openstackoid.lab import Lab
-from openstackoid.oaktree.resources.codec import document
 from openstackoid.oaktree.resources.kinds import Kinds
 from openstackoid.oaktree.resources.methods import Method, methods
+from openstackoid.oaktree.resources.structs import document
 
 # openstacksdk warns its own code of what it will drop.
 pytestmark = pytest.mark.filterwarnings("ignore::openstack.warnings.RemovedInSDK50Warning")

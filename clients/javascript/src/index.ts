@@ -2,3 +2,4 @@
 
 export { type Credential, type Options, client, connect } from "./connect.js";
 export { type Rest, rest } from "./rest.js";
+export { type WatchOptions, watch } from "./watch.js";

@@ -64,7 +64,7 @@ class OperationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListOperations(self, request, context):
-        """The caller's operations, the newest first.
+        """The caller's operations, the newest first, with those at other oaktrees.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,7 +36,7 @@ class OperationServiceStub:
     GetOperation: _grpc.UnaryUnaryMultiCallable[_operation_pb2.GetOperationRequest, _operation_pb2.GetOperationResponse]
     """One operation. If its server died while a cloud had not answered, that cloud is asked what became of it."""
     ListOperations: _grpc.UnaryUnaryMultiCallable[_operation_pb2.ListOperationsRequest, _operation_pb2.ListOperationsResponse]
-    """The caller's operations, the newest first."""
+    """The caller's operations, the newest first, with those at other oaktrees."""
     UndoOperation: _grpc.UnaryUnaryMultiCallable[_operation_pb2.UndoOperationRequest, _operation_pb2.UndoOperationResponse]
     """Deletes what an operation created."""
 
@@ -48,7 +48,7 @@ class OperationServiceAsyncStub(OperationServiceStub):
     GetOperation: _aio.UnaryUnaryMultiCallable[_operation_pb2.GetOperationRequest, _operation_pb2.GetOperationResponse]  # type: ignore[assignment]
     """One operation. If its server died while a cloud had not answered, that cloud is asked what became of it."""
     ListOperations: _aio.UnaryUnaryMultiCallable[_operation_pb2.ListOperationsRequest, _operation_pb2.ListOperationsResponse]  # type: ignore[assignment]
-    """The caller's operations, the newest first."""
+    """The caller's operations, the newest first, with those at other oaktrees."""
     UndoOperation: _aio.UnaryUnaryMultiCallable[_operation_pb2.UndoOperationRequest, _operation_pb2.UndoOperationResponse]  # type: ignore[assignment]
     """Deletes what an operation created."""
 
@@ -69,7 +69,7 @@ class OperationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operation_pb2.ListOperationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operation_pb2.ListOperationsResponse, _abc.Awaitable[_operation_pb2.ListOperationsResponse]]:
-        """The caller's operations, the newest first."""
+        """The caller's operations, the newest first, with those at other oaktrees."""
 
     @_abc_1.abstractmethod
     def UndoOperation(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import grpc
+import uvloop
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
@@ -19,6 +20,7 @@ from openstackoid.oaktree.config import Config
 from openstackoid.oaktree.rpcs import kind_service
 from openstackoid.oaktree.rpcs.cloud_service import CloudService
 from openstackoid.oaktree.rpcs.operation_service import OperationService
+from openstackoid.oaktree.rpcs.reading import Reading
 from openstackoid.oaktree.rpcs.services import Engine, Services
 from openstackoid.oaktree.wiring import Parts
 
@@ -49,7 +51,7 @@ def run(config: Config, *, again: Sequence[str] = (), worker: bool = False) -> i
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if worker:
         workers.end_with_parent()
-        asyncio.run(serve(config, workers.tell))
+        uvloop.run(serve(config, workers.tell))
         return 0
     if config.workers > 1:
         if any(each.path or not each.port for each in listeners.check(config)):
@@ -57,7 +59,7 @@ def run(config: Config, *, again: Sequence[str] = (), worker: bool = False) -> i
                 "workers: several of them can share TCP addresses alone, with a port: no Unix socket, no port 0"
             )
         return workers.run(again, config.workers, {})
-    asyncio.run(serve(config, notify.tell))
+    uvloop.run(serve(config, notify.tell))
     return 0
 
 
@@ -74,8 +76,7 @@ async def serve(config: Config, tell: Callable[[str], None] = notify.tell) -> No
     listening = listeners.Listeners(config)
     parts = Parts.of(config)
     await parts.creates.start()
-    server = grpc.aio.server(options=_OPTIONS)
-    names = _register(server, parts, config)
+    server, names = made(parts, config)
     healthy = health.aio.HealthServicer()  # type: ignore[attr-defined]  # it is there for every Python of ours
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
@@ -96,13 +97,15 @@ async def serve(config: Config, tell: Callable[[str], None] = notify.tell) -> No
     await stop.wait()
     tell(notify.STOPPING)
     await healthy.enter_graceful_shutdown()
+    parts.endings.stop()
     await server.stop(_GRACE)
     await parts.close(_GRACE)
     listening.close()
 
 
-def _register(server: grpc.aio.Server, parts: Parts, config: Config) -> list[str]:
-    """Add every service; returns their names."""
+def made(parts: Parts, config: Config) -> tuple[grpc.aio.Server, list[str]]:
+    """A server with every service, that listens nowhere yet; and the names of the services."""
+    server = grpc.aio.server(options=_OPTIONS, interceptors=(Reading(),))
     engine = Engine(
         kinds=parts.kinds,
         threads=parts.threads,
@@ -113,6 +116,8 @@ def _register(server: grpc.aio.Server, parts: Parts, config: Config) -> list[str
         uploads=parts.uploads,
         sites=parts.sites,
         cache=parts.cache,
+        repeats=parts.repeats,
+        endings=parts.endings,
     )
 
     def state(cloud: str, region: str) -> Any:
@@ -125,7 +130,7 @@ def _register(server: grpc.aio.Server, parts: Parts, config: Config) -> list[str
         CloudService(parts.authenticate, state, parts.threads, parts.sites, timeout=config.timeout), server
     )
     kind_service.register(server, parts.kinds, parts.authenticate)
-    return [
+    names = [
         *Services(engine).register(server),
         *(
             service.full_name
@@ -133,3 +138,4 @@ def _register(server: grpc.aio.Server, parts: Parts, config: Config) -> list[str
             for service in file.DESCRIPTOR.services_by_name.values()
         ),
     ]
+    return server, names

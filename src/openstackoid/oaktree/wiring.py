@@ -22,12 +22,15 @@ from openstackoid.oaktree.images.uploading import Limits as Uploading
 from openstackoid.oaktree.images.uploading import Uploads
 from openstackoid.oaktree.memory.cache import Cache, Lifetimes
 from openstackoid.oaktree.resources.kinds import Kinds
+from openstackoid.oaktree.resources.repeating import Repeats
 from openstackoid.oaktree.upstream.breaker import Breaker
 from openstackoid.oaktree.upstream.clouds import Clouds
 from openstackoid.oaktree.upstream.limits import Limiter, LocalLimiter, RedisLimiter, Unlimited
+from openstackoid.oaktree.upstream.sending import Sender
 from openstackoid.oaktree.upstream.sessions import Gates
 from openstackoid.oaktree.upstream.shared import Shared
 from openstackoid.oaktree.upstream.transport import Gate
+from openstackoid.oaktree.watches.ending import Endings
 from openstackoid.oaktree.watches.polls import Pace
 from openstackoid.oaktree.watches.watching import Watches
 
@@ -48,13 +51,15 @@ class Parts:
     sites: Sites
     threads: ThreadPoolExecutor
     cache: Cache | None
+    repeats: Repeats
     watches: Watches
+    endings: Endings
     creates: Creates
     uploads: Uploads
 
     @classmethod
     def of(cls, config: Config) -> Self:
-        """Make them; asks no cloud, and connects to nothing.
+        """Make them, in the event loop that they are for; asks no cloud, and connects to nothing.
 
         Raises:
             ConfigError: the clouds cannot be used, or their names clash with other oaktrees'.
@@ -87,7 +92,9 @@ class Parts:
             sites=Sites(config.oaktrees, timeout=config.timeout),
             threads=threads,
             cache=_cache(config, shared) if config.cache else None,
+            repeats=Repeats(Sender(), gates.gate),
             watches=watches,
+            endings=Endings(),
             creates=creates,
             uploads=Uploads(creates, Uploading(config.uploads.folder, config.uploads.largest, config.uploads.at_once)),
         )
@@ -96,6 +103,7 @@ class Parts:
         """End what goes on, within `grace` seconds."""
         await self.creates.stop(grace)
         await self.sites.close()
+        await self.repeats.close()
         self.gateways.close()
         self.logins.close()
         if self.cache is not None:

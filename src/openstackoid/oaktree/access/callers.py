@@ -38,6 +38,7 @@ class Beyond:
     locations: tuple[Location, ...]  # by names there; empty for everywhere
     metadata: tuple[tuple[str, str], ...] = ()  # the way, and the caller's own credentials for clouds there; secret
     named: bool = False  # the request names it, or a cloud there
+    as_caller: bool = False  # with the caller's own credentials; else as this server
 
     def __repr__(self) -> str:
         return f"Beyond({self.site!r}, {len(self.locations)} locations)"
@@ -133,7 +134,7 @@ class _Known:
                     raise errors.ForbiddenError(f"the policy of {self.name} does not allow what it asks for at {site}")
                 there = [] if Location() in narrow else narrow
             path = ((PATH, self._way.path),) if self._way.path else ()
-            found.append(Beyond(site, tuple(there), (*path, *metadata), named))
+            found.append(Beyond(site, tuple(there), (*path, *metadata), named, as_caller=bool(metadata)))
         return found
 
     def _why_not(self, wanted: Location, here: Location) -> str:

@@ -30,10 +30,12 @@ def list_(arguments: argparse.Namespace, oaktree: Oaktree) -> int:
         shown.grid(["id", "created at", "kind", "done", "parts"], rows)
     else:
         shown.documents([_document(each) for each in answer.operations], arguments.format)
+    sys.stdout.flush()
+    for failure in answer.failures:
+        say(f"{told.place(failure.location)}: {told.of_status(failure.error)}")
     if answer.next_page_token:
-        sys.stdout.flush()
         note(f"There is more: the same with --page-token {answer.next_page_token}")
-    return told.OK
+    return told.PARTLY if answer.failures else told.OK
 
 
 def show(arguments: argparse.Namespace, oaktree: Oaktree) -> int:

@@ -5,12 +5,15 @@ import sys
 from datetime import UTC, datetime
 from typing import Final
 
+import grpc
+
 from oaktree.client import Oaktree
+from oaktree.client import watch as again
 from oaktree.v1 import resource_pb2
 from oaktree.v1.common_pb2 import CHANGE_DELETED, CHANGE_REACHED, Change
 from openstackoid.oaktree.call import asked, columns, shown, told
 from openstackoid.oaktree.call.columns import Column, cell
-from openstackoid.oaktree.call.run import say
+from openstackoid.oaktree.call.run import note, say
 from openstackoid.output import json_line, printable
 
 # So wide that most of them stand below each other; nothing is known yet of what will come.
@@ -30,7 +33,7 @@ def watch(arguments: argparse.Namespace, oaktree: Oaktree) -> int:
     )
     chosen = [columns.column(each) for each in arguments.column or ()]
     last = None
-    for answer in oaktree.resources.WatchResource(request, timeout=arguments.timeout):
+    for answer in again(oaktree.resources.WatchResource, request, timeout=arguments.timeout, lost=_lost):
         last = answer.change
         print(_line(answer, chosen, arguments.format))
         sys.stdout.flush()
@@ -41,6 +44,10 @@ def watch(arguments: argparse.Namespace, oaktree: Oaktree) -> int:
         say("the oaktree ended the watch")
         return told.FAILED
     return told.OK
+
+
+def _lost(_error: grpc.RpcError) -> None:
+    note("the oaktree has ended the watch, or is away: asking again ...")
 
 
 def _line(answer: resource_pb2.WatchResourceResponse, chosen: list[Column], form: str) -> str:

@@ -6,7 +6,6 @@
 import asyncio
 import contextlib
 import functools
-import hashlib
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,15 +13,19 @@ from typing import Any, Final
 
 from google.protobuf.message import Message
 
-from oaktree.v1.common_pb2 import CloudResult, Summary
+from oaktree.v1.common_pb2 import CloudResult, Progress, Summary
 from oaktree.v1.location_pb2 import Location
 from openstackoid.oaktree import errors
 from openstackoid.oaktree.access.callers import Beyond
+from openstackoid.oaktree.chain import keys
+from openstackoid.oaktree.chain.operations import Operations
 from openstackoid.oaktree.chain.passing import Page, addressed, getting, here, without
 from openstackoid.oaktree.chain.remote import Sites, elsewhere, parts, timed
+from openstackoid.oaktree.chain.undoing import Undoing
+from openstackoid.oaktree.creates import plans
 from openstackoid.oaktree.resources import filters
 from openstackoid.oaktree.resources.methods import Method, methods
-from openstackoid.oaktree.upstream.credentials import UnauthenticatedError
+from openstackoid.oaktree.watches.ending import Endings
 
 # Answers that wait for a slow reader, for each call.
 _WAITING: Final = 8
@@ -42,10 +45,12 @@ class _Source:
 class Chain:
     """The verbs, over all oaktrees. Requests are `services.Asked`, with `beyond`: their parts at other oaktrees."""
 
-    def __init__(self, verbs: Any, sites: Sites) -> None:
+    def __init__(self, verbs: Any, sites: Sites, endings: Endings) -> None:
         """Stand before the verbs of this oaktree."""
         self._verbs: Final = verbs
         self._sites: Final = sites
+        self._endings: Final = endings
+        self._operations: Final = Operations(sites)
         self._getters: Final[Mapping[str, Method]] = {
             f"{each.service}/{each.kind}": each for each in methods() if each.verb == "get"
         }
@@ -102,18 +107,13 @@ class Chain:
         yield asked.method.response(summary=summary)
 
     async def create(self, asked: Any) -> AsyncGenerator[Any, None]:
-        """Everybody's progress, then one summary. Each oaktree keeps its own operation on record."""
+        """Everybody's progress, then one summary. Each oaktree keeps its own operation on record, and undoes what it made if a part of its own failed."""
         if not asked.beyond:
             async with contextlib.aclosing(self._verbs.create(asked)) as responses:
                 async for response in responses:
                     yield response
             return
-        several = len(asked.beyond) + bool(asked.regions) > 1
-        if several and asked.request.options.undo_on_failure:
-            raise errors.invalid(
-                "options.undo_on_failure",
-                "expected locations of one oaktree with it; without it, undo each operation by its id",
-            )
+        undoing = Undoing(functools.partial(self._undo, asked))
         sources = {_Source(each): self._create_request(asked, each) for each in asked.beyond}
         local = self._verbs.create(here(asked)) if asked.regions else None
         ends: list[_Source] = []
@@ -122,8 +122,18 @@ class Chain:
                 if isinstance(answer, _Source):
                     ends.append(answer)
                 else:
+                    undoing.hear(answer)
                     yield answer
-        yield asked.method.response(summary=_summary(ends))
+        summary = _summary(ends)
+        if asked.request.options.undo_on_failure and len(sources) + bool(local) > 1:
+            for step in await undoing.settle(summary):
+                yield asked.method.response(progress=step)
+        yield asked.method.response(summary=summary)
+
+    async def _undo(self, asked: Any, operation_id: str) -> Sequence[Progress]:
+        if "/" not in operation_id:
+            return await self._verbs.undo(here(asked), operation_id)  # type: ignore[no-any-return]
+        return (await self._operations.undo(asked.caller, operation_id, lambda: None)).parts
 
     async def upload(self, asked: Any, pieces: AsyncIterator[bytes]) -> AsyncGenerator[Any, None]:
         """The same for an image with its data, which goes to one oaktree."""
@@ -151,10 +161,8 @@ class Chain:
                 yield answer
 
     async def watch(self, asked: Any) -> AsyncGenerator[Any, None]:
-        """Changes, serialized: of one resource wherever it is, or of all that there are; until the caller's token ends."""
-        answers = self._watched(asked)
-        if asked.caller.expires is not None:
-            answers = _until(asked.caller.expires, answers)
+        """Changes, serialized: of one resource wherever it is, or of all that there are; until the caller's token or the server ends."""
+        answers = self._endings.until(self._watched(asked), asked.caller.expires)
         async with contextlib.aclosing(answers) as responses:
             async for response in responses:
                 yield response
@@ -258,10 +266,8 @@ class Chain:
 
     def _create_request(self, asked: Any, to: Beyond) -> Message:
         request: Any = addressed(asked.request, to)
-        if request.options.idempotency_key:
-            # The other oaktree may know all our callers by one name; their keys must not meet.
-            own = f"{asked.caller.name}\0{request.options.idempotency_key}".encode()
-            request.options.idempotency_key = hashlib.sha256(own).hexdigest()[:32]
+        key = plans.checked_key(request.options.idempotency_key)
+        request.options.idempotency_key = keys.passed(asked.caller.name, key)
         return request  # type: ignore[no-any-return]
 
     async def _merged(
@@ -307,29 +313,6 @@ class Chain:
             await asyncio.gather(*tasks, return_exceptions=True)
             if local is not None:
                 await local.aclose()  # type: ignore[attr-defined]
-
-
-async def _until(end: float, answers: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
-    """Answers until a time in seconds since the epoch.
-
-    Raises:
-        UnauthenticatedError: it has come. Others may watch the same with tokens that go on, and the poll with them.
-    """
-    async with contextlib.aclosing(answers):
-        while True:
-            answer = asyncio.ensure_future(anext(answers))
-            try:
-                done, _ = await asyncio.wait({answer}, timeout=max(0.0, end - time.time()))
-            finally:
-                if not answer.done():
-                    answer.cancel()
-                    await asyncio.gather(answer, return_exceptions=True)
-            if not done:
-                raise UnauthenticatedError("the token has ended: watch again with a new one")
-            try:
-                yield answer.result()
-            except StopAsyncIteration:
-                return
 
 
 async def _begun(answers: AsyncIterator[Any]) -> tuple[list[Any], AsyncIterator[Any]]:

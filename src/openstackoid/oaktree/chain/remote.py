@@ -5,9 +5,11 @@ puts it on again on the way back, so none needs to know the whole. `x-oaktree-pa
 it refuses, and so does the ninth.
 """
 
+import asyncio
 import contextlib
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Final, TypeVar
 
 import grpc
@@ -17,11 +19,10 @@ from grpc import StatusCode
 from grpc_status import rpc_status
 
 from oaktree.v1 import cloud_pb2
-from oaktree.v1.location_pb2 import Location
 from openstackoid.core.errors import ConfigError
 from openstackoid.oaktree import errors
 from openstackoid.oaktree.access import listeners
-from openstackoid.oaktree.access.callers import Beyond, Caller
+from openstackoid.oaktree.access.callers import Beyond
 from openstackoid.oaktree.chain.renaming import prefixed, renamed_status
 from openstackoid.oaktree.config import Oaktree
 from openstackoid.oaktree.masking import clean
@@ -64,13 +65,27 @@ class Sites:
         self._makers: Final[dict[str, Callable[[], grpc.aio.Channel]]] = {each.name: _maker(each) for each in oaktrees}
         self._channels: Final[dict[str, grpc.aio.Channel]] = {}
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Theirs, as configured here."""
+        return frozenset(self._makers)
+
     async def close(self) -> None:
         """Close the channels; calls that are under way are cancelled."""
         for channel in self._channels.values():
             await channel.close(None)
         self._channels.clear()
 
-    async def one(self, method: str, request: Message, answer: type[M], to: Beyond, left: float | None) -> M:
+    async def one(
+        self,
+        method: str,
+        request: Message,
+        answer: type[M],
+        to: Beyond,
+        left: float | None,
+        *,
+        patience: float | None = None,
+    ) -> M:
         """The answer to an rpc.
 
         Args:
@@ -79,6 +94,7 @@ class Sites:
             answer: its type.
             to: which oaktree, with the caller's credentials.
             left: seconds to the caller's deadline, or None.
+            patience: seconds for an answer, where that is not the usual.
 
         Raises:
             grpc.aio.AioRpcError: what the other oaktree told, by names here.
@@ -88,7 +104,7 @@ class Sites:
             method, request_serializer=type(request).SerializeToString, response_deserializer=answer.FromString
         )
         try:
-            found: M = await call(request, metadata=to.metadata, timeout=self._patience(left))
+            found: M = await call(request, metadata=to.metadata, timeout=patience or self._patience(left))
             return prefixed(to.site, found)
         except grpc.aio.AioRpcError as error:
             raise told(to.site, error) from None
@@ -108,14 +124,32 @@ class Sites:
     async def exchange(
         self, method: str, requests: AsyncIterator[Message], answer: type[M], to: Beyond, left: float | None
     ) -> AsyncGenerator[M, None]:
-        """The answers to an rpc with a stream of requests; only the caller's deadline ends it."""
+        """The answers to an rpc with a stream of requests; only the caller's deadline ends it. What `requests` raises is raised here."""
+        failed: list[Exception] = []
+
+        async def passed() -> AsyncIterator[Message]:
+            try:
+                async for each in requests:
+                    yield each
+            except Exception as error:
+                failed.append(
+                    error
+                )  # gRPC cancels the call, so that nobody takes a part for the whole, and says no more
+                raise
+
         call = self._channel(to.site).stream_stream(
             method, request_serializer=lambda each: each.SerializeToString(), response_deserializer=answer.FromString
         )
-        under_way = call(requests, metadata=to.metadata, timeout=_most(left))
-        async with contextlib.aclosing(_answers(under_way, to)) as answers:
-            async for each in answers:
-                yield each
+        under_way: Any = call(passed(), metadata=to.metadata, timeout=_most(left))
+        under_way._cython_call = _Patient(under_way._cython_call)  # noqa: SLF001 - see there
+        try:
+            async with contextlib.aclosing(_answers(under_way, to)) as answers:
+                async for each in answers:
+                    yield each
+        except (asyncio.CancelledError, SiteError):
+            if failed:
+                raise failed[0] from None
+            raise
 
     async def clouds(self, to: Beyond, left: float | None) -> list[cloud_pb2.Cloud]:
         """The cloud-regions that the caller may use there."""
@@ -130,27 +164,6 @@ class Sites:
             request.location.CopyFrom(each)
         return await self.one(f"{_SERVICE}/GetRestInfo", request, cloud_pb2.GetRestInfoResponse, to, left)
 
-    async def operation(self, caller: Caller, rpc: str, request: Any, answer: type[M], left: float | None) -> M | None:
-        """What another oaktree says of an operation of its own; None if the id is none of theirs.
-
-        Args:
-            caller: who asks.
-            rpc: "GetOperation" or "UndoOperation".
-            request: with `id`, as "SiteB/ID".
-            answer: its type.
-            left: seconds to the caller's deadline, or None.
-        """
-        site, slash, there = request.id.partition("/")
-        if not slash or site not in self._makers:
-            return None
-        beyond = caller.beyond([Location(cloud=site)])
-        if not beyond:
-            raise errors.MissingError(f"no operation {request.id!r} of yours")
-        asked = type(request)()
-        asked.CopyFrom(request)
-        asked.id = there
-        return await self.one(f"/oaktree.v1.OperationService/{rpc}", asked, answer, beyond[0], left)
-
     def _patience(self, left: float | None) -> float:
         return min(self._timeout, _most(left) or self._timeout)
 
@@ -158,6 +171,23 @@ class Sites:
         if site not in self._channels:
             self._channels[site] = self._makers[site]()
         return self._channels[site]
+
+
+class _Patient:
+    """gRPC's call behind a stream of requests, that waits for what the other side says.
+
+    Where that has refused the call, sending fails first: gRPC takes it for the end (INTERNAL, "Internal error from Core"), and forgets the
+    status, which it has not read yet. It happens to one call in ten.
+    """
+
+    def __init__(self, call: Any) -> None:
+        self._call: Final = call
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._call, name)
+
+    def set_internal_error(self, error: str) -> None:
+        """Nothing: whoever calls it asks for the status next."""
 
 
 def _most(left: float | None) -> float | None:
@@ -239,7 +269,5 @@ def timed(started: float) -> int:
 def parts(beyond: Sequence[Beyond]) -> list[Beyond]:
     """For requests of one location: one for each location."""
     return [
-        Beyond(each.site, (where,) if where else (), each.metadata, each.named)
-        for each in beyond
-        for where in (each.locations or (None,))
+        replace(each, locations=(where,) if where else ()) for each in beyond for where in (each.locations or (None,))
     ]

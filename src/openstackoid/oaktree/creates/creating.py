@@ -13,10 +13,10 @@ from typing import Any, Final
 from google.protobuf.message import Message
 from grpc import StatusCode
 
-from oaktree.v1.common_pb2 import CHANGE_DELETED
+from oaktree.v1.common_pb2 import CHANGE_DELETED, Progress
 from openstackoid.oaktree import errors
 from openstackoid.oaktree.creates.outcomes import progress_of
-from openstackoid.oaktree.creates.owned import Means
+from openstackoid.oaktree.creates.owned import Means, undone
 from openstackoid.oaktree.creates.plans import Plan
 from openstackoid.oaktree.creates.posting import Seek, Watch
 from openstackoid.oaktree.creates.records import Operation
@@ -98,6 +98,18 @@ class Creates:
                 yield told
         finally:
             run.leave()
+
+    async def undo(self, plan: Plan, operation_id: str) -> list[Progress]:
+        """What a create of the caller's made is deleted; its parts then.
+
+        Raises:
+            errors.MissingError: they have no such operation.
+            OperationRunningError: somebody is at it.
+        """
+        operation = await asyncio.to_thread(self.means.records.get, plan.caller.name, operation_id)
+        if operation is None:
+            raise errors.MissingError(f"no operation {operation_id} of yours")
+        return await undone(self.means, plan, operation)
 
     def _begin(self, plan: Plan, operation: Operation) -> Run:
         run = Run(self.means, plan, operation)

@@ -13,8 +13,8 @@ from openstackoid.oaktree import errors
 from openstackoid.oaktree.creates.reconciling import text
 from openstackoid.oaktree.creates.records import Part
 from openstackoid.oaktree.masking import clean
-from openstackoid.oaktree.resources.codec import document
 from openstackoid.oaktree.resources.kinds import Kind
+from openstackoid.oaktree.resources.structs import document
 
 UNSENT: Final = frozenset({common_pb2.STAGE_ACCEPTED, common_pb2.STAGE_CANCELLED})
 OPEN: Final = frozenset({common_pb2.STAGE_SENT, common_pb2.STAGE_UNKNOWN})
@@ -24,7 +24,7 @@ BAD: Final = frozenset({common_pb2.STAGE_FAILED, common_pb2.STAGE_UNKNOWN})
 PASSING: Final = frozenset(
     {code_pb2.UNAVAILABLE, code_pb2.DEADLINE_EXCEEDED, code_pb2.RESOURCE_EXHAUSTED, code_pb2.ABORTED, code_pb2.UNKNOWN}
 )
-_ENDED: Final[Mapping[int, str]] = {
+ENDED: Final[Mapping[int, str]] = {
     common_pb2.STAGE_UNDONE: "it was created, and deleted again",
     common_pb2.STAGE_CANCELLED: "it was given up before it was sent",
 }
@@ -50,6 +50,13 @@ class NotReadyError(errors.OaktreeError):
 
     code = StatusCode.FAILED_PRECONDITION
     reason = "RESOURCE_FAILED"
+
+
+class OperationRunningError(errors.OaktreeError):
+    """Something that has to wait until the operation is done."""
+
+    code = StatusCode.FAILED_PRECONDITION
+    reason = "OPERATION_RUNNING"
 
 
 class CloudGoneError(errors.OaktreeError):
@@ -89,8 +96,8 @@ def summary_of(parts: Iterable[Part], also: Mapping[int, status_pb2.Status], ela
         result = CloudResult(location=part.location, items=int(part.stage in MADE))
         result.elapsed.FromNanoseconds(int(elapsed.get(part.number, 0) * 1e9))
         error = part.error or also.get(part.number)
-        if error is None and part.stage in _ENDED:
-            error = status_pb2.Status(code=code_pb2.CANCELLED, message=_ENDED[part.stage])
+        if error is None and part.stage in ENDED:
+            error = status_pb2.Status(code=code_pb2.CANCELLED, message=ENDED[part.stage])
         if error is not None:
             result.error.CopyFrom(error)
         summary.results.append(result)

@@ -19,6 +19,7 @@ from openstackoid.oaktree.creates.outcomes import (
     OPEN,
     CloudGoneError,
     NotCreatedError,
+    OperationRunningError,
     progress_of,
     unknown,
 )
@@ -43,6 +44,20 @@ class Means:
     settle: float = 120.0  # after which a request that broke off is not being worked on any more in its cloud
 
 
+async def undone(means: Means, plan: Plan, operation: Operation) -> list[Progress]:
+    """What an operation of the plan's caller created is deleted; its parts then.
+
+    Raises:
+        OperationRunningError: somebody is at it.
+    """
+    taken = await asyncio.to_thread(means.records.take, operation)
+    if taken is None:
+        raise OperationRunningError(f"operation {operation.id} is under way: end that call, or wait for it")
+    owned = Owned(means, plan, taken)
+    await owned.undo()
+    return owned.parts
+
+
 class Owned:
     """An operation, by the worker that owns it."""
 
@@ -56,11 +71,6 @@ class Owned:
         self._lost = False
         self._parts: Final = list(operation.parts)
         self._errors: Final[dict[int, status_pb2.Status]] = {}  # of parts that are none the worse for them on record
-
-    @property
-    def is_leaving(self) -> bool:
-        """The caller has gone."""
-        return self._left.is_set()
 
     def leave(self) -> None:
         """The caller has gone: nothing more is sent, and nothing waited for."""

@@ -20,7 +20,8 @@ from openstackoid.oaktree.upstream.clouds import Region
 
 LONGEST: Final = 24 * 3600.0  # seconds that a create may be waited for
 _USUAL: Final = 3600.0
-_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+LONGEST_KEY: Final = 255  # characters
+_KEY: Final = re.compile(rf"[\x21-\x7e]{{0,{LONGEST_KEY}}}")
 # What clouds say of a resource and nobody can ask for: left out, so that one that was got from a cloud can be created in another.
 _TOLD: Final = frozenset({"id", "location", "created_at", "updated_at", "status", "links"})
 # Attributes that hold secrets, or may: they are sent, and neither kept nor told again.
@@ -111,10 +112,6 @@ def planned(
     """
     given, parents = _attributes(kind, codec, request, field_name)
     options = request.options
-    if options.idempotency_key and not _KEY.fullmatch(options.idempotency_key):
-        raise errors.invalid(
-            "options.idempotency_key", "expected 1 to 255 visible ASCII characters, a UUID for example"
-        )
     timeout = options.timeout.ToTimedelta().total_seconds() if options.HasField("timeout") else _USUAL
     if not 0 < timeout <= LONGEST:
         raise errors.invalid(
@@ -133,13 +130,26 @@ def planned(
         parents=parents,
         locations=_places(kind, caller, request.locations, zone),
         respond=respond,
-        key=options.idempotency_key or None,
+        key=checked_key(options.idempotency_key) or None,
         undo=options.undo_on_failure,
         wait=options.wait,
         timeout=timeout,
         content=content,
         asked=list(request.locations),
     )
+
+
+def checked_key(key: str) -> str:
+    """An idempotency key; may be empty, for none.
+
+    Raises:
+        errors.InvalidError: it is none.
+    """
+    if not _KEY.fullmatch(key):
+        raise errors.invalid(
+            "options.idempotency_key", f"expected 1 to {LONGEST_KEY} visible ASCII characters, a UUID for example"
+        )
+    return key
 
 
 def zone_attribute(kind: Kind) -> str | None:

@@ -18,7 +18,7 @@ from openstackoid.oaktree.creates.plans import SECRET, Plan
 from openstackoid.oaktree.creates.records import Part
 from openstackoid.oaktree.resources.codec import Codec
 from openstackoid.oaktree.resources.kinds import Kind
-from openstackoid.oaktree.resources.single import as_raw
+from openstackoid.oaktree.resources.recording import as_raw, recording
 from openstackoid.oaktree.upstream.calls import Call, in_thread
 from openstackoid.oaktree.upstream.clouds import Region
 
@@ -69,7 +69,7 @@ def post(plan: Plan, region: Region, attributes: Mapping[str, Any], until: float
         NotCreatedError: it was too late.
         errors.AnswerError: the answer names no id.
     """
-    cls = plan.kind.cls
+    cls = recording(plan.kind.cls)
     proxy = plan.kind.proxy(region.connect())
     made = cls.new(connection=region.connect(), **{**attributes, **plan.parents})
     if time.monotonic() > until:
@@ -97,7 +97,7 @@ async def fetch(seek: Seek, threads: ThreadPoolExecutor) -> Message:
     """What it is now; raises openstack's NotFoundException if it is gone."""
 
     def read() -> Message:
-        wanted = seek.kind.cls.existing(id=seek.id, connection=seek.region.connect(), **seek.parents)
+        wanted = recording(seek.kind.cls).existing(id=seek.id, connection=seek.region.connect(), **seek.parents)
         found = wanted.fetch(seek.kind.proxy(seek.region.connect()))
         return seek.codec.encode(as_raw(found), seek.region.place())
 

@@ -20,8 +20,8 @@ from jmespath import exceptions as jmespath_exceptions
 
 from oaktree.v1.common_pb2 import ListOptions
 from openstackoid.oaktree import errors
-from openstackoid.oaktree.resources.codec import document, to_python
 from openstackoid.oaktree.resources.kinds import Kind
+from openstackoid.oaktree.resources.structs import document, to_python
 
 _LONGEST_QUERY: Final = 2048
 _LARGEST_PAGE: Final = 10_000

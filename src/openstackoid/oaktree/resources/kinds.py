@@ -12,7 +12,8 @@ from typing import Any, Final, cast
 from google.protobuf.message import Message
 from openstack import connection, proxy, resource
 
-from openstackoid.oaktree.resources.codec import Attributes, Codec
+from openstackoid.oaktree.resources.attributes import Attributes
+from openstackoid.oaktree.resources.codec import Codec
 
 # Lists of these come in a short form, and in a long one at another path; openstacksdk's proxies ask for the long one as well.
 _DETAIL: Final = frozenset(

@@ -14,11 +14,12 @@ from oaktree.v1.common_pb2 import CloudResult, Summary
 from oaktree.v1.location_pb2 import Location
 from openstackoid.oaktree import errors
 from openstackoid.oaktree.locations import chosen, holds
-from openstackoid.oaktree.resources import remembering
+from openstackoid.oaktree.resources import remembering, repeating
 from openstackoid.oaktree.resources.codec import Codec
 from openstackoid.oaktree.resources.filters import Filters
 from openstackoid.oaktree.resources.kinds import Kind
 from openstackoid.oaktree.resources.remembering import Memory
+from openstackoid.oaktree.resources.repeating import Repeats
 from openstackoid.oaktree.upstream.calls import Call, in_thread
 from openstackoid.oaktree.upstream.clouds import Region
 from openstackoid.oaktree.upstream.turns import TURNS
@@ -44,6 +45,7 @@ class Lists:
     parents: Mapping[str, str] = field(default_factory=dict)
     timeout: float = 30.0  # seconds, for each cloud
     memory: Memory | None = None
+    repeats: Repeats | None = None  # without, openstacksdk asks each time
 
 
 @dataclass
@@ -137,12 +139,22 @@ async def _ask(ask: Lists, part: _Part, call: Call, threads: ThreadPoolExecutor,
                 here.check()
 
     try:
-        messages = await in_thread(here, threads, _read, ask, part, give)
+        messages = await _again(ask, part, here)
+        if messages is None:
+            messages = await in_thread(here, threads, _read, ask, part, give)
         if messages:
             await waiting.put(messages)
     except Exception as error:  # noqa: BLE001 - whatever one cloud does harms its own results only
         part.error = error
     await waiting.put(part)
+
+
+async def _again(ask: Lists, part: _Part, here: Call) -> list[Message] | None:
+    """The items of a list that was asked for before, if its answer is as plain as it was; None if openstacksdk must read it."""
+    if ask.repeats is None or ask.memory or _size(ask):
+        return None
+    found = await ask.repeats.ask(ask.kind, ask.codec, part.region, _asked(ask, part), here)
+    return None if found is None else _wanted(ask, part, found, None)
 
 
 def _patience(ask: Lists, call: Call) -> float:
@@ -155,7 +167,10 @@ def _read(ask: Lists, part: _Part, give: Any) -> list[Message]:
     if ask.memory and not _size(ask):
         return _wanted(ask, part, _remembered(ask, part), give)
     with TURNS.running():
-        return _wanted(ask, part, items(ask, part), give)
+        found = _wanted(ask, part, items(ask, part), give)
+        if not _size(ask):
+            repeating.learn(ask.kind, part.region, _asked(ask, part))
+        return found
 
 
 def _wanted(ask: Lists, part: _Part, found: Iterable[Message], give: Any) -> list[Message]:
@@ -165,7 +180,7 @@ def _wanted(ask: Lists, part: _Part, found: Iterable[Message], give: Any) -> lis
             continue
         batch.append(message)
         part.items += 1
-        if len(batch) >= _BATCH:
+        if len(batch) >= _BATCH and give is not None:
             give(batch)
             batch = []
     return batch
@@ -209,20 +224,26 @@ def items(ask: Lists, part: _Part) -> Iterator[Message]:
     region = part.region
     proxy = ask.kind.proxy(region.connect())
     place = region.place()
-    asked: dict[str, Any] = {**ask.filters.sent, **ask.parents}
-    if size := _size(ask):
-        asked["max_items"] = size
-        if marker := ask.filters.page.get(_name(region)):
-            asked["marker"] = marker
-    if ask.kind.list_path:
-        asked["base_path"] = ask.kind.list_path
+    size = _size(ask)
     count = 0
     raw: Any = None
-    for raw in ask.kind.raw.list(proxy, **asked):
+    for raw in ask.kind.raw.list(proxy, **_asked(ask, part)):
         count += 1
         yield ask.codec.encode(raw.json, place)
     if size and count >= size and raw is not None:
         part.last = str(raw.id)
+
+
+def _asked(ask: Lists, part: _Part) -> dict[str, Any]:
+    """What openstacksdk is asked for."""
+    asked: dict[str, Any] = {**ask.filters.sent, **ask.parents}
+    if size := _size(ask):
+        asked["max_items"] = size
+        if marker := ask.filters.page.get(_name(part.region)):
+            asked["marker"] = marker
+    if ask.kind.list_path:
+        asked["base_path"] = ask.kind.list_path
+    return asked
 
 
 def _summary(ask: Lists, parts: Sequence[_Part], page: Mapping[str, Any]) -> Summary:

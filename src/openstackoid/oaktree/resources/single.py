@@ -13,6 +13,7 @@ from openstackoid.oaktree import errors
 from openstackoid.oaktree.names import fits, segment
 from openstackoid.oaktree.resources.codec import Codec
 from openstackoid.oaktree.resources.kinds import Kind
+from openstackoid.oaktree.resources.recording import as_raw, existing, recording
 from openstackoid.oaktree.upstream.calls import Call, in_thread
 from openstackoid.oaktree.upstream.clouds import Region
 
@@ -95,13 +96,6 @@ async def delete(want: Wanted, call: Call, threads: ThreadPoolExecutor) -> Found
     return found
 
 
-def as_raw(found: resource.Resource) -> dict[str, Any]:
-    """A resource of openstacksdk's, by the names of the wire."""
-    raw = found.to_dict(computed=False, original_names=True, ignore_none=True)
-    raw |= {name: value for name, value in found._uri.attributes.items() if value is not None}  # noqa: SLF001 - to_dict leaves them out
-    return raw
-
-
 async def _look(want: Wanted, region: Region, call: Call, threads: ThreadPoolExecutor) -> Found | None:
     here = call.to(*region.key, timeout=want.timeout)
     return await in_thread(here, threads, look, want, region)
@@ -114,14 +108,14 @@ def look(want: Wanted, region: Region) -> Found | None:
         errors.AmbiguousError: several have the name.
     """
     proxy = want.kind.proxy(region.connect())
-    cls = want.kind.cls
+    cls = recording(want.kind.cls)
     found: resource.Resource | None
     try:
         if want.kind.of_project:
             project = want.parents.get("project_id") or segment("id", want.id)
             found = cls.new(connection=region.connect(), project_id=project).fetch(proxy)
         else:
-            found = _by_id(cls, proxy, region, want) or _by_name(cls, proxy, want)
+            found = _by_id(cls, proxy, region, want) or _by_name(proxy, want)
     except exceptions.DuplicateResource as error:
         place = "/".join(filter(None, region.key))
         raise errors.AmbiguousError(f"{place} has several of {want.kind.name} {want.id!r}: give an id.") from error
@@ -145,7 +139,8 @@ def _by_id(cls: type[resource.Resource], proxy: Any, region: Region, want: Wante
         return None
 
 
-def _by_name(cls: type[resource.Resource], proxy: Any, want: Wanted) -> resource.Resource | None:
+def _by_name(proxy: Any, want: Wanted) -> resource.Resource | None:
+    cls = want.kind.cls
     if not cls.allow_list:
         return None
     params: dict[str, Any] = dict(want.parents)
@@ -159,4 +154,4 @@ def _by_name(cls: type[resource.Resource], proxy: Any, want: Wanted) -> resource
     if not matches:
         return None
     raw: Any = matches[0]
-    return cls.existing(connection=proxy._get_connection(), **raw.json)  # noqa: SLF001 - as Resource.list does
+    return existing(cls, raw.json, proxy._get_connection())  # noqa: SLF001 - as Resource.list does

@@ -6,28 +6,21 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import grpc
-from grpc import StatusCode
 
 from oaktree.v1 import operation_pb2, operation_pb2_grpc
 from oaktree.v1.resource_pb2 import CreateResourceResponse, Resource
 from openstackoid.oaktree import errors
 from openstackoid.oaktree.access.callers import Caller
+from openstackoid.oaktree.chain.operations import Operations
 from openstackoid.oaktree.chain.remote import Sites
 from openstackoid.oaktree.creates.outcomes import OPEN, progress_of
-from openstackoid.oaktree.creates.owned import Means, Owned
+from openstackoid.oaktree.creates.owned import Means, Owned, undone
 from openstackoid.oaktree.creates.plans import Plan
 from openstackoid.oaktree.creates.records import Operation
 from openstackoid.oaktree.resources.kinds import Kinds
 
 _USUAL: Final = 100
 _MOST: Final = 1000
-
-
-class OperationRunningError(errors.OaktreeError):
-    """Something that has to wait until the operation is done."""
-
-    code = StatusCode.FAILED_PRECONDITION
-    reason = "OPERATION_RUNNING"
 
 
 class OperationService(operation_pb2_grpc.OperationServiceServicer):
@@ -48,7 +41,7 @@ class OperationService(operation_pb2_grpc.OperationServiceServicer):
             authenticate: who calls, from a call's context.
             sites: other oaktrees, which keep their own operations.
         """
-        self._sites: Final = sites or Sites()
+        self._beyond: Final = Operations(sites or Sites())
         self._means: Final = means
         self._kinds: Final = kinds
         self._authenticate: Final = authenticate
@@ -57,10 +50,9 @@ class OperationService(operation_pb2_grpc.OperationServiceServicer):
         """One operation; clouds are asked what became of what a dead worker left."""
         async with _told(context):
             caller = await self._authenticate(context)
-            answer, left = operation_pb2.GetOperationResponse, context.time_remaining()
-            if (there := await self._sites.operation(caller, "GetOperation", request, answer, left)) is not None:
-                return there
-            operation = await self._own(caller, request.id)
+            operation = await self._find(caller, request.id, context)
+            if isinstance(operation, operation_pb2.Operation):
+                return operation_pb2.GetOperationResponse(operation=operation)
             parts = None
             if (run := await self._take(caller, operation)) is not None:
                 await run.settle()
@@ -68,35 +60,43 @@ class OperationService(operation_pb2_grpc.OperationServiceServicer):
             return operation_pb2.GetOperationResponse(operation=_message(operation, parts))
 
     async def ListOperations(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """The caller's operations as they are on record."""
+        """The caller's operations as they are on record, here and at other oaktrees."""
         async with _told(context):
             caller = await self._authenticate(context)
             if not 0 <= request.page_size <= _MOST:
                 raise errors.invalid("page_size", f"expected 0 to {_MOST}, got {request.page_size}")
-            found, token = await asyncio.to_thread(
-                self._means.records.page, caller.name, request.page_size or _USUAL, request.page_token
-            )
-            return operation_pb2.ListOperationsResponse(
-                operations=[_message(each) for each in found], next_page_token=token
+
+            async def here(size: int, token: str) -> operation_pb2.ListOperationsResponse:
+                found, following = await asyncio.to_thread(self._means.records.page, caller.name, size, token)
+                return operation_pb2.ListOperationsResponse(
+                    operations=[_message(each) for each in found], next_page_token=following
+                )
+
+            return await self._beyond.list(
+                caller, request.page_size or _USUAL, request.page_token, here, context.time_remaining
             )
 
     async def UndoOperation(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Deletes what it created; what could not be deleted keeps its stage, and says why."""
         async with _told(context):
             caller = await self._authenticate(context)
-            answer, left = operation_pb2.UndoOperationResponse, context.time_remaining()
-            if (there := await self._sites.operation(caller, "UndoOperation", request, answer, left)) is not None:
-                return there
-            operation = await self._own(caller, request.id)
+            operation = await self._find(caller, request.id, context)
+            if isinstance(operation, operation_pb2.Operation):
+                there = await self._beyond.undo(caller, operation.id, context.time_remaining)
+                return operation_pb2.UndoOperationResponse(operation=there)
             caller.check("delete", operation.kind)
-            taken = await asyncio.to_thread(self._means.records.take, operation)
-            if taken is None:
-                raise OperationRunningError(f"operation {operation.id} is under way: end that call, or wait for it")
-            run = self._run(caller, taken)
-            await run.undo()
-            return operation_pb2.UndoOperationResponse(
-                operation=_message(await self._own(caller, operation.id), run.parts)
-            )
+            parts = await undone(self._means, self._plan(caller, operation), operation)
+            return operation_pb2.UndoOperationResponse(operation=_message(await self._own(caller, operation.id), parts))
+
+    async def _find(self, caller: Caller, name: str, context: Any) -> Operation | operation_pb2.Operation:
+        """The one of this id or key: this oaktree's own, or what another one tells of it."""
+        left = context.time_remaining
+        if (there := await self._beyond.find(caller, name, left)) is not None:
+            return there
+        try:
+            return await self._own(caller, name)
+        except errors.MissingError:
+            return await self._beyond.keyed(caller, name, left)
 
     async def _own(self, caller: Caller, name: str) -> Operation:
         found = await asyncio.to_thread(self._means.records.get, caller.name, name) if name else None
@@ -109,13 +109,13 @@ class OperationService(operation_pb2_grpc.OperationServiceServicer):
         if operation.done and not any(each.stage in OPEN for each in operation.parts):
             return None
         taken = await asyncio.to_thread(self._means.records.take, operation)
-        return None if taken is None else self._run(caller, taken)
+        return None if taken is None else Owned(self._means, self._plan(caller, taken), taken)
 
-    def _run(self, caller: Caller, operation: Operation) -> Owned:
+    def _plan(self, caller: Caller, operation: Operation) -> Plan:
         kind = self._kinds.get(operation.kind)
         if kind is None:
             raise errors.MissingError(f"operation {operation.id} is of a kind that this version does not know")
-        plan = Plan(
+        return Plan(
             kind=kind,
             codec=kind.codec(Resource),
             caller=caller,
@@ -124,7 +124,6 @@ class OperationService(operation_pb2_grpc.OperationServiceServicer):
             locations=(),
             respond=CreateResourceResponse,
         )
-        return Owned(self._means, plan, operation)
 
 
 @asynccontextmanager

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import grpc
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 
-from oaktree.v1.common_pb2 import STAGE_CREATED, STAGE_DONE, STAGE_FAILED, STAGE_UNDONE, Summary
+from oaktree.v1.common_pb2 import STAGE_CREATED, STAGE_DONE, STAGE_FAILED, STAGE_UNDONE, Progress, Summary
 from openstackoid.oaktree import errors
 from openstackoid.oaktree.access.callers import Beyond, Caller
 from openstackoid.oaktree.chain.chains import Chain
@@ -26,9 +26,11 @@ from openstackoid.oaktree.resources.codec import Codec
 from openstackoid.oaktree.resources.kinds import Kind, Kinds
 from openstackoid.oaktree.resources.methods import Method, kind_of, locations_of, methods, parents_of
 from openstackoid.oaktree.resources.remembering import Memory
+from openstackoid.oaktree.resources.repeating import Repeats
 from openstackoid.oaktree.upstream.calls import Call
 from openstackoid.oaktree.upstream.clouds import Region
 from openstackoid.oaktree.watches import conditions
+from openstackoid.oaktree.watches.ending import Endings
 from openstackoid.oaktree.watches.watching import Watch, Watches
 
 _WRITTEN: Final = (STAGE_CREATED, STAGE_DONE, STAGE_FAILED, STAGE_UNDONE)
@@ -48,6 +50,8 @@ class Engine:
     uploads: Uploads | None = None
     sites: Sites = field(default_factory=Sites)
     cache: Cache | None = None  # without, lists are not remembered
+    repeats: Repeats | None = None  # without, openstacksdk asks for each list
+    endings: Endings = field(default_factory=Endings)  # of watches
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,7 @@ class Verbs:
             parents=parents,
             timeout=self._engine.timeout,
             memory=self._memory(asked.request.options),
+            repeats=self._engine.repeats,
         )
         async for found in listing.listed(lists, asked.call, self._engine.threads):
             if isinstance(found, Summary):
@@ -105,6 +110,13 @@ class Verbs:
         async with contextlib.aclosing(self._engine.creates.create(_plan(asked))) as messages:
             async for message in self._written(asked, messages):
                 yield message
+
+    async def undo(self, asked: Asked, operation_id: str) -> Sequence[Progress]:
+        """What a create made is deleted; its parts then."""
+        assert self._engine.creates  # noqa: S101 - see Services
+        parts = await self._engine.creates.undo(_plan(asked), operation_id)
+        await self._forget(asked)
+        return parts
 
     async def upload(self, asked: Asked, pieces: AsyncIterator[bytes]) -> AsyncIterator[Message]:
         """The same for an image, with its data."""
@@ -196,29 +208,9 @@ def _plan(asked: Asked, content: Content | None = None) -> plans.Plan:
 
 async def _pieces(requests: AsyncIterator[Any]) -> AsyncIterator[bytes]:
     async for each in requests:
-        if isinstance(each, _Unreadable):
-            raise each.error
         if each.WhichOneof("part") != "data":
             raise errors.invalid("create", "expected in the first message only; then data")
         yield each.data
-
-
-@dataclass(frozen=True)
-class _Unreadable:
-    """Bytes that are no such message: gRPC would call what its reader raises UNKNOWN, and log it."""
-
-    error: errors.InvalidError
-
-
-def _reader(method: Method) -> Callable[[bytes], Message | _Unreadable]:
-    def read(data: bytes) -> Message | _Unreadable:
-        try:
-            return method.request.FromString(data)
-        except DecodeError:
-            name = method.request.DESCRIPTOR.name
-            return _Unreadable(errors.invalid("request", f"expected a message {name}, and text in it as UTF-8"))
-
-    return read
 
 
 class Services:
@@ -226,7 +218,7 @@ class Services:
 
     def __init__(self, engine: Engine) -> None:
         self._engine: Final = engine
-        self._verbs: Final = Chain(Verbs(engine), engine.sites)
+        self._verbs: Final = Chain(Verbs(engine), engine.sites, engine.endings)
 
     def register(self, server: grpc.aio.Server) -> list[str]:
         """Add them to a server; returns the names of the services."""
@@ -244,15 +236,13 @@ class Services:
         if verb is None or missing.get(method.verb):
             return None
         options = {
-            "request_deserializer": _reader(method),
+            "request_deserializer": method.request.FromString,
             "response_serializer": bytes if method.verb == "watch" else method.response.SerializeToString,
         }
         if method.verb == "upload":
 
             async def exchange(requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Message]:
                 first = await anext(requests, None)
-                if isinstance(first, _Unreadable):
-                    await errors.abort(context, first.error)
                 if first is None or first.WhichOneof("part") != "create":
                     await errors.abort(context, errors.invalid("create", "expected in the first message"))
                 async with (
@@ -310,8 +300,6 @@ class _Serving:
             await errors.abort(self._context, error)
 
     async def _check(self) -> Asked:
-        if isinstance(self._request, _Unreadable):
-            raise self._request.error
         caller = await self._engine.authenticate(self._context)
         kind = kind_of(self._method, self._request, self._engine.kinds)
         caller.check(self._method.verb, kind.name)

@@ -13,10 +13,13 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextvars import ContextVar
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from openstackoid.oaktree import errors
 from openstackoid.oaktree.upstream.turns import TURNS
+
+if TYPE_CHECKING:
+    import requests
 
 T = TypeVar("T")
 
@@ -65,6 +68,8 @@ class Call:
         region: its region.
         requests: how many were sent.
         request_ids: the last ids that the cloud gave to requests, the newest last.
+        ahead: is shown each request before it is sent, with the adapter, its timeout and options; returns an answer that is there already, or
+            None. None for most calls.
     """
 
     def __init__(self, deadline: float | None = None, *, cloud: str = "", region: str = "") -> None:
@@ -79,6 +84,7 @@ class Call:
         self.cloud: Final = cloud
         self.region: Final = region
         self.requests = 0
+        self.ahead: Callable[..., requests.Response | None] | None = None
         self.request_ids: Final[deque[str]] = deque(maxlen=_KEPT_IDS)
         self._lock: Final = threading.Lock()
         self._ended: Final = threading.Event()
@@ -121,7 +127,7 @@ class Call:
         if self._cancelled:
             raise errors.CallCancelledError("the caller has gone: the call was given up")
         if self.left() == 0.0:
-            raise errors.CallDeadlineError(_LATE)
+            raise errors.CallDeadlineError(LATE)
 
     def wait(self, seconds: float) -> None:
         """Sleep, no longer than until the deadline or a cancellation; raises as `check` does."""
@@ -172,7 +178,7 @@ class Call:
             attempt.socket = None
 
 
-_LATE: Final = "the call's deadline passed before the cloud had answered: give it more time"
+LATE: Final = "the call's deadline passed before the cloud had answered: give it more time"
 
 CALL: Final[ContextVar[Call | None]] = ContextVar("oaktree_call", default=None)
 
@@ -211,4 +217,4 @@ async def in_thread(call: Call, executor: Executor, function: Callable[..., T], 
         raise
     future.cancel()
     call.check()
-    raise errors.CallDeadlineError(_LATE)
+    raise errors.CallDeadlineError(LATE)

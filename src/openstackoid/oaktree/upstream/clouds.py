@@ -42,6 +42,7 @@ class Region:
     made: Callable[[], connection.Connection | None] = field(repr=False, default=lambda: None)
     offered: tuple[str, ...] | None = None  # a peer's service types, which the catalog of its home does not tell
     error: Exception | None = None  # why nothing can be asked there
+    bearer: str = ""  # opaque: of callers with one identity, those with the same credential
 
     @property
     def key(self) -> tuple[str, str]:
@@ -164,7 +165,8 @@ class Clouds:
                     self._others.move_to_end(key)
                 return kept[key]  # type: ignore[no-any-return]
 
-        return Region(here, identity, connect, lambda: kept.get(key), peer.services if peer else None)
+        offered = peer.services if peer else None
+        return Region(here, identity, connect, lambda: kept.get(key), offered, bearer=login.key if login else "")
 
     def home(self, here: Location) -> tuple[str, str]:
         """The cloud and region of the file whose users ask there: of a peer, those that lead to it."""

@@ -1,15 +1,19 @@
-"""What a token leads to, looked up once for each token: its headers, and the endpoints of its catalog.
+"""What a token leads to, looked up once for each token: its headers, the endpoints of its catalog, and questions that were asked with it.
 
 keystoneauth looks through the catalog, and at the time when the token ends, several times for each request: a quarter of what a list of
 few servers costs. What discovery did not find is not kept, so that it is looked for again.
 """
 
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Final, TypeVar
 
 from keystoneauth1.access import AccessInfo
 from keystoneauth1.identity.base import BaseIdentityPlugin
+
+from openstackoid.oaktree.upstream.ahead import Question
 
 T = TypeVar("T")
 
@@ -17,6 +21,7 @@ T = TypeVar("T")
 _EARLY: Final = BaseIdentityPlugin.MIN_TOKEN_LIFE_SECONDS
 # What is asked for is the server's own choice: a handful for each service.
 _MOST: Final = 1024
+_QUESTIONS: Final = 256
 
 
 class Led:
@@ -32,6 +37,8 @@ class Led:
         expires = access.expires
         self._until: Final = expires.timestamp() - _EARLY if expires else float("inf")
         self._found: Final[dict[str, Any]] = {}
+        self._questions: Final[OrderedDict[Hashable, Question | None]] = OrderedDict()
+        self._lock: Final = threading.Lock()
 
     @property
     def current(self) -> bool:
@@ -48,3 +55,24 @@ class Led:
         if holds(answer) and len(self._found) < _MOST:
             self._found[key] = answer
         return answer
+
+    def question(self, key: Hashable) -> Question | None:
+        """The question that was kept by this key, if there is one."""
+        with self._lock:
+            if key in self._questions:
+                self._questions.move_to_end(key)
+            return self._questions.get(key)
+
+    def learn(self, key: Hashable, ask: Callable[[], Question | None]) -> None:
+        """Keep a question that is asked with the token, or that there is none to keep.
+
+        Callers choose filters, so those that were not asked for longest are forgotten.
+        """
+        with self._lock:
+            if key in self._questions:
+                return
+        question = ask()
+        with self._lock:
+            self._questions[key] = question
+            while len(self._questions) > _QUESTIONS:
+                self._questions.popitem(last=False)

@@ -25,7 +25,13 @@ _MANY_KEYS: Final = 10_000
 
 
 class Limiter(Protocol):
-    """Says how long to wait before a request; from any thread."""
+    """Says how long to wait before a request; from any thread.
+
+    Attributes:
+        blocks: it asks others, and its caller waits for them.
+    """
+
+    blocks: bool
 
     def reserve(self, key: str, longest: float = math.inf) -> float:
         """Seconds to wait before the next request of a key.
@@ -44,6 +50,8 @@ def _at_once(rate: float, burst: int, late: float) -> int:
 class Unlimited:
     """No limit."""
 
+    blocks = False
+
     def reserve(self, key: str, longest: float = math.inf) -> float:  # noqa: ARG002 - as the protocol has it
         """Nothing to wait."""
         return 0.0
@@ -51,6 +59,8 @@ class Unlimited:
 
 class LocalLimiter:
     """The limit of this process alone."""
+
+    blocks = False
 
     def __init__(
         self, rate: float, burst: int = 1, *, late: float = LATE, clock: Callable[[], float] = time.monotonic
@@ -110,6 +120,8 @@ class RedisLimiter:
     While Redis is away, each worker keeps to its own part: rate and burst divided by `workers`. A worker that alone has lost Redis adds
     its part to what the others send until it is back.
     """
+
+    blocks = True
 
     def __init__(self, shared: Shared, rate: float, burst: int = 1, *, late: float = LATE, workers: int = 1) -> None:
         """Keep the limit.

@@ -46,6 +46,11 @@ class Session(keystone_session.Session):
         found: AccessInfo | None = auth.get_access(self) if hasattr(auth, "get_access") else None
         return found
 
+    @property
+    def led(self) -> Led | None:
+        """What the token in use has led to; None while there is none that lasts. Asks nobody."""
+        return self._current(None)
+
     def get_auth_headers(self, auth: plugin.BaseAuthPlugin | None = None) -> dict[str, str] | None:
         """As keystoneauth's."""
         ask = functools.partial(super().get_auth_headers, auth)

@@ -12,9 +12,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urljoin, urlsplit
 
 import requests
 import requests.utils
@@ -25,18 +23,15 @@ from urllib3.util.retry import Retry
 
 from openstackoid.oaktree import errors
 from openstackoid.oaktree.masking import clean
-from openstackoid.oaktree.upstream.breaker import Breaker, Failure, Permit
-from openstackoid.oaktree.upstream.calls import CALL, Attempt, Call, in_thread, run
-from openstackoid.oaktree.upstream.limits import LONGEST_WAIT, Limiter, Unlimited
+from openstackoid.oaktree.upstream.breaker import Failure, Permit
+from openstackoid.oaktree.upstream.calls import CALL, LATE, Attempt, Call, in_thread, run
+from openstackoid.oaktree.upstream.gate import REQUEST_IDS, Gate, address, stay, within
 from openstackoid.oaktree.upstream.turns import TURNS
 
 __all__ = ["CALL", "Adapter", "Call", "Gate", "in_thread", "run", "session"]
 
 # What may be sent again although the first may have arrived.
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-# keystoneauth follows these itself, with every header (Session._REDIRECT_STATUSES).
-_REDIRECTS: Final = frozenset({301, 302, 303, 305, 307, 308})
-_REQUEST_IDS: Final = ("x-openstack-request-id", "x-compute-request-id")
 _CHUNK: Final = 65_536
 
 _ATTEMPT: Final[ContextVar[Attempt | None]] = ContextVar("oaktree_attempt", default=None)
@@ -109,10 +104,7 @@ class _Body:
             chunks = self._raw.stream(size, decode_content=decode_content)
             while (chunk := self._next(chunks)) is not None:
                 seen += len(chunk)
-                if most is not None and seen > most:
-                    raise errors.AnswerTooLargeError(
-                        f"the cloud's answer is larger than the {most} bytes that are read: ask for less, by filters or pages"
-                    )
+                within(seen, most)
                 yield chunk
             if call.over and not (self._raw.chunked or "content-length" in self._raw.headers):
                 # Its end was the connection's, which the call may have shut down itself.
@@ -124,60 +116,6 @@ class _Body:
     def _next(chunks: Iterator[bytes]) -> bytes | None:
         with TURNS.resting():
             return next(chunks, None)
-
-
-@dataclass(frozen=True)
-class Gate:
-    """What every request to one cloud-region passes. Times are seconds.
-
-    Attributes:
-        cloud: its name.
-        region: its region's name.
-        breaker: whether it is asked at all.
-        limiter: how many requests a second.
-        connect_timeout: to make a connection, with TLS.
-        read_timeout: without a byte from the cloud.
-        longest_wait: for a slot of the limiter; a minute at most.
-        largest_answer: bytes of an answer, unpacked; those that are read as a stream (images) have no limit.
-        connections: kept open to each address, for as many threads.
-    """
-
-    cloud: str
-    region: str
-    breaker: Breaker
-    limiter: Limiter = field(default_factory=Unlimited)
-    connect_timeout: float = 5.0
-    read_timeout: float = 60.0
-    longest_wait: float = 30.0
-    largest_answer: int = 64 * 1024 * 1024
-    connections: int = 64
-
-    def wait(self, call: Call) -> None:
-        """Wait for a slot of the limiter.
-
-        Raises:
-            errors.RateError: there is none before the deadline, or for too long.
-            errors.CallCancelledError: the caller went; the slot is lost.
-        """
-        left = call.left()
-        longest = min(self.longest_wait, LONGEST_WAIT if left is None else left)
-        seconds = self.limiter.reserve(f"{self.cloud}/{self.region}", longest)
-        if seconds > longest:
-            raise errors.RateError(
-                f"the requests per second for {self.cloud} {self.region} are used up for {seconds:.1f} s: try again later",
-                retry_after=seconds,
-            )
-        if seconds:
-            call.wait(seconds)
-
-
-@dataclass(frozen=True)
-class _Timeouts:
-    """Seconds, the smaller of what is configured and what the deadline leaves."""
-
-    connect: float
-    read: float
-    hurried: bool  # the deadline leaves less than is configured: silence may be the caller's impatience
 
 
 class Adapter(requests.adapters.HTTPAdapter):
@@ -232,17 +170,19 @@ class Adapter(requests.adapters.HTTPAdapter):
             requests.RequestException: as requests does.
         """
         call = CALL.get() or Call()
-        address = _address(request.url or "")
-        call.check()
-        self._gate.breaker.check(address)
-        self._gate.wait(call)
+        at = address(request.url or "")
         options = {
             "stream": stream,
             "verify": self._ca if verify is True and self._ca else verify,
             "cert": cert,
-            "proxies": proxies or self._proxies_for(address),
+            "proxies": proxies or self._proxies_for(at),
         }
-        with self._gate.breaker.enter(address) as permit:
+        if call.ahead is not None and (answer := call.ahead(self, request, timeout, options)) is not None:
+            return answer
+        call.check()
+        self._gate.breaker.check(at)
+        self._gate.wait(call)
+        with self._gate.breaker.enter(at) as permit:
             try:
                 return self._attempt(call, permit, request, timeout, options)
             except _StaleError:
@@ -260,7 +200,7 @@ class Adapter(requests.adapters.HTTPAdapter):
         last: bool = False,
     ) -> requests.Response:
         uploading = request.body is not None and not isinstance(request.body, str | bytes)
-        limits = self._timeouts(call, timeout, uploading)
+        limits = self._gate.timeouts(call, timeout, uploading=uploading)
         attempt = call.begin(None if options["stream"] else self._gate.largest_answer)
         token = _ATTEMPT.set(attempt)
         response = None
@@ -268,9 +208,9 @@ class Adapter(requests.adapters.HTTPAdapter):
             response = super().send(request, timeout=(limits.connect, limits.read), **options)
             permit.answered(response.status_code)
             call.request_ids.extend(
-                clean(response.headers[name], 64) for name in _REQUEST_IDS if name in response.headers
+                clean(response.headers[name], 64) for name in REQUEST_IDS if name in response.headers
             )
-            _stay(request, response)
+            stay(request.url or "", response.status_code, response.headers.get("location"))
             if not options["stream"]:
                 response.content  # noqa: B018 - it is read here, while the call still holds the connection
         except requests.RequestException as error:
@@ -285,9 +225,7 @@ class Adapter(requests.adapters.HTTPAdapter):
                 permit.failed(Failure.SILENT if hurried else failure, error)
             call.check()
             if hurried:
-                raise errors.CallDeadlineError(
-                    "the call's deadline passed before the cloud had answered: give it more time"
-                ) from error
+                raise errors.CallDeadlineError(LATE) from error
             raise
         except BaseException:
             if response is not None:
@@ -300,19 +238,6 @@ class Adapter(requests.adapters.HTTPAdapter):
             if response is None or not options["stream"]:
                 call.end(attempt)
 
-    def _timeouts(self, call: Call, asked: Any, uploading: bool) -> _Timeouts:
-        call.check()
-        connect, read = asked if isinstance(asked, tuple) else (asked, asked)
-        connect = min(connect or self._gate.connect_timeout, self._gate.connect_timeout)
-        read = min(read or self._gate.read_timeout, self._gate.read_timeout)
-        if uploading:
-            # urllib3 writes a body with the time for connecting; an image waits until the cloud's storage takes more.
-            connect = read
-        left = call.left()
-        if left is None or left >= max(connect, read):
-            return _Timeouts(connect, read, hurried=False)
-        return _Timeouts(min(connect, max(left, 0.001)), min(read, max(left, 0.001)), hurried=True)
-
     def _proxies_for(self, address: str) -> dict[str, str]:
         # As the environment says: requests would read it again, and ~/.netrc with it, for every request.
         if address not in self._proxies:
@@ -324,33 +249,6 @@ class Adapter(requests.adapters.HTTPAdapter):
 
 class _StaleError(Exception):
     """The cloud closed a connection that was kept open, as it may at any time: it has not seen the request."""
-
-
-def _address(url: str) -> str:
-    """Scheme, host and port of a URL."""
-    parts = urlsplit(url)
-    try:
-        port = parts.port
-    except ValueError:
-        port = None
-    scheme = parts.scheme.lower()
-    return f"{scheme}://{(parts.hostname or '').lower()}:{port or (443 if scheme == 'https' else 80)}"
-
-
-def _stay(request: requests.PreparedRequest, response: requests.Response) -> None:
-    """Refuse an answer that sends us elsewhere: keystoneauth would go, with the token."""
-    location = response.headers.get("location")
-    if response.status_code not in _REDIRECTS or location is None:
-        return
-    here = _address(request.url or "")
-    there = _address(urljoin(request.url or "", location))
-    # The same host, from its port 80 to its port 443: what was sent in the clear may as well go on in secret.
-    upgraded = here.startswith("http://") and here.endswith(":80") and there == f"https{here[4:-3]}:443"
-    if here != there and not upgraded:
-        raise errors.RedirectError(
-            f"{here} redirects to {there}, where no token of it may go: give the cloud's final address in clouds.yaml, "
-            "or have its catalog corrected"
-        )
 
 
 def _failure(error: requests.RequestException) -> Failure | None:

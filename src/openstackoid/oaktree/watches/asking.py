@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import orjson
-from openstack import exceptions, resource
+from openstack import exceptions
 
 from oaktree.v1.location_pb2 import Location
 from oaktree.v1.resource_pb2 import Resource
@@ -19,6 +19,7 @@ from openstackoid.oaktree.memory.cache import Cache, Key
 from openstackoid.oaktree.names import fits
 from openstackoid.oaktree.resources import single
 from openstackoid.oaktree.resources.kinds import Kind, Raw
+from openstackoid.oaktree.resources.recording import as_raw, recorded, recording
 from openstackoid.oaktree.upstream.clouds import Region
 from openstackoid.oaktree.watches.states import State, state
 
@@ -171,33 +172,17 @@ def _by_id(subject: Subject, name: str, *absent: type[exceptions.HttpException])
     # Quotas and their like, which openstacksdk asks for in ways of their own.
     want = single.Wanted(kind, kind.codec(Resource), [region], name, subject.parents)
     found = single.look(want, region)
-    return None if found is None else single.as_raw(found.resource)
+    return None if found is None else as_raw(found.resource)
 
 
 def _fetched(subject: Subject, name: str, absent: tuple[type[exceptions.HttpException], ...]) -> dict[str, Any] | None:
-    cls = _recording(subject.kind.cls)
-    wanted: Any = cls.existing(id=name, connection=subject.region.connect(), **subject.parents)
+    wanted: Any = recording(subject.kind.cls).existing(id=name, connection=subject.region.connect(), **subject.parents)
     try:
         wanted.fetch(_proxy(subject), **subject.parents)
     except absent:
         return None
-    return {**wanted.recorded, **subject.parents}
-
-
-@functools.cache
-def _recording(cls: type[resource.Resource]) -> type[resource.Resource]:
-    """The class, but it keeps the JSON that it was made of: what a list gives, with what openstacksdk has no name for."""
-
-    def translate(self: Any, response: Any, *args: Any, **options: Any) -> None:
-        cls._translate_response(self, response, *args, **options)
-        body = response.json()
-        key = options.get("resource_response_key") or cls.resource_key
-        self.recorded = body[key] if key and key in body else body
-        self.recorded.pop("self", None)
-
-    # openstacksdk looks for the name of an id in the class itself, not in those that it is made of (Resource._alternate_id).
-    own = {"_translate_response": translate, "_alternate_id": cls._alternate_id}
-    return type(f"Recording{cls.__name__}", (cls,), own)
+    found = recorded(wanted)
+    return as_raw(wanted) if found is None else {**found, **subject.parents}
 
 
 def _proxy(subject: Subject) -> Any:

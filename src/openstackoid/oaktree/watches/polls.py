@@ -17,6 +17,7 @@ from oaktree.v1.common_pb2 import CHANGE_CREATED, CHANGE_CURRENT, CHANGE_DELETED
 from openstackoid.oaktree.upstream.calls import Call, in_thread
 from openstackoid.oaktree.watches import asking, silence
 from openstackoid.oaktree.watches.asking import Answer, Asker, Subject
+from openstackoid.oaktree.watches.bearers import Bearers, refuses
 from openstackoid.oaktree.watches.states import State
 from openstackoid.oaktree.watches.watchers import Watcher
 
@@ -50,7 +51,7 @@ class Poll:
     """All who watch one subject, and what is known of it. In one event loop.
 
     Attributes:
-        subject: what is watched.
+        subject: what is watched; as all who watch it see it, with a token of theirs or another.
         pace: how often.
         asker: how it is asked.
         threads: where questions block.
@@ -75,6 +76,7 @@ class Poll:
     _error: Exception | None = None
     _of_one: dict[str, set[Watcher]] = field(default_factory=dict)
     _of_all: set[Watcher] = field(default_factory=set)
+    _bearers: Bearers = field(default_factory=Bearers)
     _joining: Counter[str] = field(default_factory=Counter)
     _holders: int = 0
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -93,10 +95,10 @@ class Poll:
             self._holders -= 1
             self._rest()
 
-    async def find(self, name: str) -> State | None:
+    async def find(self, name: str, subject: Subject) -> State | None:
         """The resource of this id or name, not older than the interval; None if it is not there.
 
-        Who looks for one while others do so too shares a list with them.
+        Who looks for one while others do so too shares a list with them. What is asked is asked with the token of `subject`, the caller's own.
 
         Raises:
             Exception: what the cloud answers instead.
@@ -109,17 +111,17 @@ class Poll:
                 if (state := self._fresh(name)) is not None:
                     return state
                 if self._lists(self._joining.keys() | self._of_one.keys()) and not self._is_fresh(self._listed):
-                    await self._ask(self._list)
+                    await self._ask(self._list, subject)
                     if (state := self._fresh(name)) is not None:
                         return state
-                return await self._ask(self._one, name)
+                return await self._ask(self._one, subject, name)
         finally:
             self._joining[name] -= 1
             if not self._joining[name]:
                 del self._joining[name]
 
-    async def fill(self) -> None:
-        """Know all that there are, as of an interval ago at most.
+    async def fill(self, subject: Subject) -> None:
+        """Know all that there are, as of an interval ago at most; asked with the caller's own token, that of `subject`.
 
         Raises:
             Exception: what the cloud answers instead.
@@ -128,15 +130,19 @@ class Poll:
         async with self._lock:
             self._share(asked)
             if not (self._complete and self._is_fresh(self._listed)):
-                await self._ask(functools.partial(self._list, needed=True))
+                await self._ask(functools.partial(self._list, needed=True), subject)
 
     async def prepare(self, look: Callable[[State], object]) -> None:
         """Do something that takes time with all that is known, in a thread."""
         states = list(self._states.values())
         await self._thread(lambda: [look(state) for state in states])
 
-    def add(self, watcher: Watcher, state: State | None = None) -> None:
-        """Go on telling a watcher: of a resource that was just found, or of all, after `fill`. While the poll is held."""
+    def add(self, watcher: Watcher, subject: Subject, state: State | None = None) -> None:
+        """Go on telling a watcher: of a resource that was just found, or of all, after `fill`. While the poll is held.
+
+        From now on others are polled for with the token of `subject`, too.
+        """
+        self._bearers.add(watcher, subject)
         if state is not None:
             state = self._states.setdefault(state.id, state)
             self._of_one.setdefault(state.id, set()).add(watcher)
@@ -151,6 +157,7 @@ class Poll:
     def leave(self, watcher: Watcher) -> None:
         """Tell it nothing more; the poll ends with its last watcher."""
         self._of_all.discard(watcher)
+        self._bearers.drop(watcher)
         for name in [name for name in (watcher.id,) if watcher in self._of_one.get(name, ())]:
             self._of_one[name].discard(watcher)
             if not self._of_one[name]:
@@ -192,34 +199,42 @@ class Poll:
                     self._failed(error)
 
     async def _look(self) -> None:
-        """What all watchers need to know."""
-        if self._of_all or self._lists(self._of_one):
-            await self._list(needed=bool(self._of_all))
-        else:
-            await self._single(list(self._of_one))
+        """What all watchers need to know. A token that the cloud refuses ends the watches of those who brought it; others are tried."""
+        while len(self._bearers):
+            subject = self._bearers.next()
+            try:
+                if self._of_all or self._lists(self._of_one):
+                    return await self._list(subject, needed=bool(self._of_all))
+                return await self._single(subject, list(self._of_one))
+            except Exception as error:
+                if not refuses(error) or len(self._bearers) == 1:
+                    raise
+                for watcher in self._bearers.of(subject):
+                    watcher.fail(error)
+        return None
 
     def _lists(self, ids: Collection[str]) -> bool:
         """Whether a list costs fewer requests than asking for these."""
         return self.subject.listable and (not self.subject.gettable or len(ids) > self._pages)
 
-    async def _list(self, *, needed: bool = False) -> None:
+    async def _list(self, subject: Subject, *, needed: bool = False) -> None:
         """Ask for all. Where that is forbidden, and not needed, single ones are asked for from now on."""
         self._due = time.monotonic() + self.pace.interval
         before = self._states
         try:
-            answer = await self._thread(self.asker.listed, self.subject, before)
+            answer = await self._thread(self.asker.listed, subject, before)
         except exceptions.ForbiddenException:
             if needed or not self.subject.gettable:
                 raise
             self._pages = math.inf
-            await self._single(list(self._of_one))
+            await self._single(subject, list(self._of_one))
             return
         listed = time.monotonic() - answer.age
         found = answer.states
         # A list may lag: one that is watched, and is not in it, is asked for.
         lost = {name for name in self._of_one if name not in found and self._seen.get(name, -math.inf) <= listed}
         if lost and self.subject.gettable:
-            found |= (await self._got(sorted(lost), before)).states
+            found |= (await self._got(subject, sorted(lost), before)).states
         # One that was asked for after the list, which another worker may have made, is as it was then.
         later = {name: seen for name, seen in self._seen.items() if seen > listed and name in before}
         found |= {name: before[name] for name in later}
@@ -236,11 +251,11 @@ class Poll:
             for watcher in list(self._of_all):
                 self._introduce(watcher)
 
-    async def _single(self, ids: list[str]) -> None:
+    async def _single(self, subject: Subject, ids: list[str]) -> None:
         """Ask for these."""
         self._due = time.monotonic() + self.pace.interval
         before = self._states
-        answer = await self._got(ids, before)
+        answer = await self._got(subject, ids, before)
         seen = time.monotonic() - answer.age
         # As for lists; and who came meanwhile was told of what is known.
         later = {name for name in self._of_one if name not in ids or self._seen.get(name, seen) > seen}
@@ -251,12 +266,12 @@ class Poll:
         self._at = time.time() - answer.age
         await self._compare({name: before[name] for name in ids if name in before}, self._states, [])
 
-    async def _got(self, ids: list[str], before: Mapping[str, State]) -> Answer:
+    async def _got(self, subject: Subject, ids: list[str], before: Mapping[str, State]) -> Answer:
         """Those of the ids that are there; each question has a time of its own, since many may have to wait for the cloud's rate."""
         found: dict[str, State] = {}
         age = 0.0
         for name in ids:
-            answer = await self._thread(self.asker.got, self.subject, name, before)
+            answer = await self._thread(self.asker.got, subject, name, before)
             found |= answer.states
             age = max(age, answer.age)
         return Answer(found, age)
@@ -276,15 +291,15 @@ class Poll:
         for watcher in of_all:
             watcher.settle(self._at)
 
-    async def _one(self, name: str) -> State | None:
+    async def _one(self, subject: Subject, name: str) -> State | None:
         """One that somebody looks for who watches nothing here yet."""
         if not self.subject.gettable:
             if not self._is_fresh(self._listed):
-                await self._list()
+                await self._list(subject)
             return asking.named(self.subject, name, self._states)
         asked = time.monotonic()
         named_too = not (self._complete and self._is_fresh(self._listed))
-        state = await self._thread(functools.partial(asking.one, named_too=named_too), self.subject, name, self._states)
+        state = await self._thread(functools.partial(asking.one, named_too=named_too), subject, name, self._states)
         if state is None:
             return None
         old = self._states.get(state.id)

@@ -92,12 +92,12 @@ class Watches:
         if not watch.id and not watch.kind.cls.allow_list:
             raise errors.invalid("id", f"{watch.kind.name} has no lists: give the id of one")
         with contextlib.ExitStack() as stack:
-            polls = [self._poll(watch, region) for region in watch.regions]
-            for poll in polls:
+            subjects = [Subject(region, watch.kind, watch.parents) for region in watch.regions]
+            joined = [(self._poll(subject), subject) for subject in subjects]
+            for poll, _ in joined:
                 stack.enter_context(poll.held())
             try:
-                joined = self._one(watch, polls) if watch.id else self._all(watch, polls)
-                watcher = await joined
+                watcher = await (self._one(watch, joined) if watch.id else self._all(watch, joined))
             except errors.MissingError:
                 if not watch.until.gone:
                     raise
@@ -109,7 +109,7 @@ class Watches:
             async for event in watcher.events():
                 yield event
         finally:
-            for poll in polls:
+            for poll, _ in joined:
                 poll.leave(watcher)
 
     async def follow(
@@ -121,24 +121,21 @@ class Watches:
                 if event.state is not None:
                     yield event.change, event.state.message(codec)
 
-    def _poll(self, watch: Watch, region: Region) -> Poll:
-        subject = Subject(region, watch.kind, watch.parents)
-        poll = self._polls.get(subject.key)
-        if poll is None:
-            poll = self._polls[subject.key] = Poll(subject, self._pace, self._asker, self._threads, self._emptied)
-        # The same user, with a token that lives longer.
-        poll.subject = subject
-        return poll
+    def _poll(self, subject: Subject) -> Poll:
+        if subject.key not in self._polls:
+            made = Poll(subject, self._pace, self._asker, self._threads, self._emptied)
+            self._polls[subject.key] = made
+        return self._polls[subject.key]
 
     def _emptied(self, poll: Poll) -> None:
         if self._polls.get(poll.subject.key) is poll:
             del self._polls[poll.subject.key]
 
-    async def _one(self, watch: Watch, polls: Sequence[Poll]) -> Watcher:
-        results = await _all_of([poll.find(watch.id) for poll in polls])
-        found = [(poll, each) for poll, each in zip(polls, results, strict=True) if isinstance(each, State)]
+    async def _one(self, watch: Watch, joined: Sequence[tuple[Poll, Subject]]) -> Watcher:
+        results = await _all_of([poll.find(watch.id, subject) for poll, subject in joined])
+        found = [(*each, state) for each, state in zip(joined, results, strict=True) if isinstance(state, State)]
         if len(found) > 1:
-            places = ", ".join(sorted("/".join(filter(None, poll.subject.region.key)) for poll, _ in found))
+            places = ", ".join(sorted("/".join(filter(None, subject.region.key)) for _, subject, _ in found))
             raise errors.AmbiguousError(
                 f"{watch.kind.name} {watch.id!r} is in {places}: give a location with one of them."
             )
@@ -148,13 +145,14 @@ class Watches:
         if not found:
             places = ", ".join(sorted({region.location.cloud for region in watch.regions})) or "no cloud"
             raise errors.MissingError(f"{watch.kind.name} {watch.id!r} is not in {places}, by id or by name.")
-        [(poll, state)] = found
+        [(poll, subject, state)] = found
         watcher = Watcher(watch.until, watch.codec, poll.leave, most=self._most, id_=state.id)
-        poll.add(watcher, state)
+        poll.add(watcher, subject, state)
         return watcher
 
-    async def _all(self, watch: Watch, polls: Sequence[Poll]) -> Watcher:
-        results = await _all_of([poll.fill() for poll in polls])
+    async def _all(self, watch: Watch, joined: Sequence[tuple[Poll, Subject]]) -> Watcher:
+        polls = [poll for poll, _ in joined]
+        results = await _all_of([poll.fill(subject) for poll, subject in joined])
         failed = [each for each in results if isinstance(each, BaseException)]
         if failed and len(failed) == len(polls):
             raise failed[0]
@@ -167,9 +165,9 @@ class Watches:
 
         watcher = Watcher(watch.until, watch.codec, leave, most=self._most, zone=watch.zone, sources=polls)
         # Those that did not answer are asked again, and told when they do.
-        for poll in polls:
+        for poll, subject in joined:
             if not watcher.ended:
-                poll.add(watcher)
+                poll.add(watcher, subject)
         return watcher
 
 

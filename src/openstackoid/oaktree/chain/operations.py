@@ -1,0 +1,259 @@
+"""Operations of a caller at other oaktrees, beside those of this one. Of an oaktree that knows all our callers by one name, each is told their own alone."""
+
+import asyncio
+import base64
+import binascii
+import functools
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import orjson
+
+from oaktree.v1.common_pb2 import CloudResult
+from oaktree.v1.location_pb2 import Location
+from oaktree.v1.operation_pb2 import (
+    GetOperationRequest,
+    GetOperationResponse,
+    ListOperationsRequest,
+    ListOperationsResponse,
+    Operation,
+    UndoOperationRequest,
+    UndoOperationResponse,
+)
+from openstackoid.oaktree import errors
+from openstackoid.oaktree.access.callers import Beyond, Caller
+from openstackoid.oaktree.chain import keys
+from openstackoid.oaktree.chain.remote import Sites, elsewhere
+
+_SERVICE: Final = "/oaktree.v1.OperationService"
+_NONE: Final = "no operation of yours has this id or key; they are forgotten after some days"
+_MOST: Final = 1000  # operations that are asked for at a time where those of others are among them
+
+# Seconds: clouds refuse to delete what they are still making, and are asked again for a minute.
+_UNDOING: Final = 90.0
+
+# A page of a source's operations, the newest first: its size and token; what is on it.
+Ask = Callable[[int, str], Awaitable[ListOperationsResponse]]
+Left = Callable[[], float | None]
+# What operations are sorted by: when they were asked for, in milliseconds since the epoch, and the id.
+Place = tuple[int, str]
+
+
+class Operations:
+    """Those at other oaktrees. In one event loop."""
+
+    def __init__(self, sites: Sites) -> None:
+        """Ask these."""
+        self._sites: Final = sites
+
+    async def find(self, caller: Caller, name: str, left: Left) -> Operation | None:
+        """The one of this id, as "SiteB/ID"; None if the id is none of theirs.
+
+        Args:
+            caller: who asks.
+            name: the id.
+            left: seconds to the caller's deadline, or None.
+
+        Raises:
+            errors.MissingError: the caller has none like that there.
+        """
+        to = self._to(caller, name)
+        return None if to is None else await self._get(caller, to, name.partition("/")[2], left)
+
+    async def keyed(self, caller: Caller, key: str, left: Left) -> Operation:
+        """The one that the caller gave this key, wherever it is beyond.
+
+        Raises:
+            errors.MissingError: there is none.
+            errors.AmbiguousError: one key, and several oaktrees that created something under it.
+            Exception: of an oaktree that does not answer, where no other has one.
+        """
+        beyond = caller.beyond()
+        try:
+            there = keys.passed(caller.name, key)
+        except errors.InvalidError:
+            beyond = []  # no create was ever passed on with it
+        if not key or not beyond:
+            raise errors.MissingError(_NONE)
+        answers = await asyncio.gather(
+            *(self._get(caller, each, there, left) for each in beyond), return_exceptions=True
+        )
+        found = [each for each in answers if isinstance(each, Operation)]
+        if len(found) > 1:
+            ids = ", ".join(each.id for each in found)
+            raise errors.AmbiguousError(
+                f"the key stands for operations of several oaktrees: give the id of one of {ids}"
+            )
+        for each, answer in zip(beyond, answers, strict=True):
+            if (
+                not found
+                and isinstance(answer, BaseException)
+                and not _is_missing(answer)
+                and not elsewhere(each, answer)
+            ):
+                raise answer
+        if not found:
+            raise errors.MissingError(_NONE)
+        return found[0]
+
+    async def undo(self, caller: Caller, name: str, left: Left) -> Operation:
+        """Delete what one of theirs created; what it is then.
+
+        Args:
+            caller: see `find`.
+            name: the id of one that `find` or `keyed` gave.
+            left: see `find`.
+        """
+        to = self._to(caller, name)
+        if to is None:
+            raise errors.MissingError(f"no operation {name!r} of yours")
+        request = UndoOperationRequest(id=name.partition("/")[2])
+        path = f"{_SERVICE}/UndoOperation"
+        answer = await self._sites.one(path, request, UndoOperationResponse, to, left(), patience=_UNDOING)
+        return _told(caller, to, answer.operation)
+
+    async def list(self, caller: Caller, size: int, token: str, here: Ask, left: Left) -> ListOperationsResponse:
+        """A page over this oaktree and all others, the newest first. One that does not answer is told, and left out of the pages behind.
+
+        Args:
+            caller: who asks.
+            size: the most of them, at least 1.
+            token: `next_page_token` of the page before, or empty.
+            here: this oaktree's own.
+            left: see `find`.
+
+        Raises:
+            errors.InvalidError: a token that is none of ours.
+        """
+        beyond = caller.beyond()
+        if not beyond:
+            return await here(size, token)
+        page = _Page.parse(token)
+        asks: dict[str, Ask] = {"": here}
+        asks |= {each.site: functools.partial(self._page, caller, each, left) for each in beyond}
+        asked = [site for site in asks if page.tokens is None or site in page.tokens]
+        answers = await asyncio.gather(
+            *(_read(asks[site], size, (page.tokens or {}).get(site, ""), page.after) for site in asked),
+            return_exceptions=True,
+        )
+        answer = ListOperationsResponse()
+        sources: dict[str, _Source] = {}
+        for site, found in zip(asked, answers, strict=True):
+            if isinstance(found, _Source):
+                sources[site] = found
+                answer.failures.extend(found.failures.values())
+            elif not site:
+                raise found
+            elif not elsewhere(next(each for each in beyond if each.site == site), found):
+                failure = answer.failures.add(location=Location(cloud=site))
+                failure.error.CopyFrom(errors.status(found, cloud=site))
+        found_ = sorted((each for source in sources.values() for _, each in source.found), key=_place, reverse=True)
+        answer.operations.extend(found_[:size])
+        if found_:
+            answer.next_page_token = _following(sources, _place(found_[:size][-1])).text()
+        return answer
+
+    def _to(self, caller: Caller, name: str) -> Beyond | None:
+        site, slash, _ = name.partition("/")
+        if not slash or site not in self._sites.names:
+            return None
+        beyond = caller.beyond([Location(cloud=site)])
+        if not beyond:
+            raise errors.MissingError(f"no operation {name!r} of yours")
+        return beyond[0]
+
+    async def _get(self, caller: Caller, to: Beyond, there: str, left: Left) -> Operation:
+        request = GetOperationRequest(id=there)
+        answer = await self._sites.one(f"{_SERVICE}/GetOperation", request, GetOperationResponse, to, left())
+        return _told(caller, to, answer.operation)
+
+    async def _page(self, caller: Caller, to: Beyond, left: Left, size: int, token: str) -> ListOperationsResponse:
+        request = ListOperationsRequest(page_size=size if to.as_caller else _MOST, page_token=token)
+        answer = await self._sites.one(f"{_SERVICE}/ListOperations", request, ListOperationsResponse, to, left())
+        found = [each for each in answer.operations if _is_own(caller, to, each)]
+        del answer.operations[:]
+        answer.operations.extend(_told(caller, to, each) for each in found)
+        return answer
+
+
+@dataclass
+class _Source:
+    """What was read of one oaktree: each operation with the token of its page; where more of them are, or an empty text."""
+
+    found: list[tuple[str, Operation]] = field(default_factory=list)
+    following: str = ""
+    failures: dict[str, CloudResult] = field(default_factory=dict)  # of those behind it
+
+
+@dataclass(frozen=True)
+class _Page:
+    """Where a list goes on: behind an operation, with a token for each oaktree that may have more."""
+
+    tokens: Mapping[str, str] | None = None  # by site, "" for this one; None for all from their beginning
+    after: Place | None = None
+
+    def text(self) -> str:
+        """As callers bring it back; empty if there is no more."""
+        if not self.tokens:
+            return ""
+        return base64.urlsafe_b64encode(orjson.dumps({"t": self.tokens, "a": self.after})).decode()
+
+    @classmethod
+    def parse(cls, text: str) -> "_Page":
+        if not text:
+            return cls()
+        try:
+            document = orjson.loads(base64.urlsafe_b64decode(text.encode()))
+            tokens, (at, name) = dict(document["t"]), document["a"]
+            good = all(isinstance(each, str) for each in (*tokens.values(), name)) and isinstance(at, int)
+        except (binascii.Error, ValueError, KeyError, TypeError):
+            good = False
+        if not good:
+            raise errors.invalid("page_token", "expected next_page_token of the page before, as it came")
+        return cls(tokens, (at, name))
+
+
+async def _read(ask: Ask, size: int, token: str, after: Place | None) -> _Source:
+    """The first ones behind a place, `size` of them or all that there are."""
+    read = _Source()
+    while True:
+        answer = await ask(size, token)
+        read.found += [(token, each) for each in answer.operations if after is None or _place(each) < after]
+        read.failures |= {each.location.cloud: each for each in answer.failures}
+        read.following = answer.next_page_token
+        if len(read.found) >= size or not answer.next_page_token:
+            return read
+        token = answer.next_page_token
+
+
+def _following(sources: Mapping[str, _Source], last: Place) -> _Page:
+    """Where it goes on behind the last one that was given."""
+    tokens = {}
+    for site, source in sources.items():
+        rest = [token for token, each in source.found if _place(each) < last]
+        if rest or source.following:
+            tokens[site] = rest[0] if rest else source.following
+    return _Page(tokens, last)
+
+
+def _place(operation: Operation) -> Place:
+    return operation.created_at.ToMilliseconds(), operation.id
+
+
+def _is_own(caller: Caller, to: Beyond, operation: Operation) -> bool:
+    # Where the caller's own credentials were sent, the other oaktree knows whom it tells of what.
+    return to.as_caller or keys.own(caller.name, operation.idempotency_key) is not None
+
+
+def _told(caller: Caller, to: Beyond, operation: Operation) -> Operation:
+    """An operation of theirs, under the key that they gave."""
+    if not _is_own(caller, to, operation):
+        raise errors.MissingError(f"no operation {operation.id!r} of yours")
+    key = keys.own(caller.name, operation.idempotency_key)
+    operation.idempotency_key = operation.idempotency_key if key is None else key
+    return operation
+
+
+def _is_missing(error: BaseException) -> bool:
+    return errors.reason(errors.status(error)) == "NOT_FOUND"
