@@ -183,6 +183,8 @@ def _baseline(way: str, clouds: Path) -> Iterator[Callable[[], dict[str, float]]
             answer: dict[str, float] = json.loads(process.stdout.readline())
             return answer
 
+        assert process.stdout
+        process.stdout.readline()  # it is ready: its start takes nothing of others' turns
         try:
             yield turn
         finally:
@@ -276,6 +278,7 @@ def main(arguments: Sequence[str]) -> None:
     """A baseline: a turn for each line, as JSON."""
     way, clouds = arguments
     turn = _alone(way, Path(clouds))
+    print("ready", flush=True)
     for _ in sys.stdin:
         print(json.dumps(turn()), flush=True)
 

@@ -21,9 +21,8 @@ PASSED: Final = "remote, pass-through, both"
 FEDERATED: Final = "remote, federated, both"
 _TICK = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-TOKENS: Final = tuple(
-    f"gAAAAA{number:03}" + "x" * 174 for number in range(20)
-)  # of as many users, as long as Fernet tokens
+# Of as many users, base64 and as long as Fernet tokens.
+TOKENS: Final = tuple(f"gAAAAA{number:03}" + "x" * 173 + "w" for number in range(20))
 HEADERS: Final = {
     "User-Agent": "openstacksdk/4.0.0 keystoneauth1/5.8.0 python-requests/2.32.0 CPython/3.11",
     "Accept": "application/json",

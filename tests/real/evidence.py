@@ -5,11 +5,12 @@ import binascii
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 
 import requests
 
 from openstackoid.lab.layout import Cloud
+from openstackoid.trust.packing import unpack
 
 _FERNET = re.compile(rb"gAAAA[A-Za-z0-9_-]{40,}={0,2}")
 _JOSE = re.compile(rb"eyJ[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*){1,4}(?:~[A-Za-z0-9_-]+)?")
@@ -27,6 +28,8 @@ def unwrapped(data: bytes, depth: int = 3) -> Iterator[bytes]:
                 inner = base64.urlsafe_b64decode(with_padding + b"=" * (-len(with_padding) % 4))
             except binascii.Error:
                 continue
+            with suppress(ValueError):
+                inner = unpack(inner)  # claims of a federated token
             if inner.isascii():
                 yield from unwrapped(inner, depth - 1)
 

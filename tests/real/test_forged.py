@@ -14,8 +14,9 @@ import requests
 
 from openstackoid.lab import Lab
 from openstackoid.trust import keys, tokens
+from openstackoid.trust.claims import Claims
 from openstackoid.trust.keys import Keys
-from openstackoid.trust.tokens import Claims
+from openstackoid.trust.packing import pack
 
 from .conftest import User
 from .tools import federated
@@ -54,7 +55,9 @@ class Forger:
 
     def admins(self) -> str:
         first, _, third = self.token.split(".")
-        return ".".join((first, spell(self.claims.to_json() | {"roles": ["admin", "member"]}), third))
+        return ".".join(
+            (first, spell(pack(json.dumps(self.claims.to_json() | {"roles": ["admin", "member"]}).encode())), third)
+        )
 
     def hmac(self) -> str:
         """The public key for a secret, where a verifier lets the token say how it is signed."""

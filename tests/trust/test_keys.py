@@ -31,6 +31,7 @@ from openstackoid.trust.rings import (
     first_fingerprint,
     public,
 )
+from openstackoid.trust.sealing import seal, unseal
 
 START = 1_900_000_000
 DAY = 86400
@@ -135,11 +136,11 @@ def test_no_key_stands_in_a_repr(tmp_path: Path) -> None:
 
     def opened() -> str:
         try:
-            return tokens.unseal(f"{sealed[:-4]}AAAA", made)
+            return unseal(f"{sealed[:-4]}AAAA", made)
         except TokenError as error:
             return shown(error)
 
-    sealed = tokens.seal("x", made, time.time())
+    sealed = seal("x", made, time.time())
     for told in (repr(made), json.dumps(made.listed()), json.dumps(made.published(time.time())), opened()):
         assert len([secret for secret in secrets if secret in told]) == 0
 
@@ -247,7 +248,7 @@ def test_whoever_looked_at_any_moment_can_verify_what_was_signed_at_any_moment(
     ring = Ring(at(looked).published(looked), fingerprint)
     assert tokens.verify(token, ring.keys).issued == signed
     # And home still opens what it sealed.
-    assert tokens.unseal(tokens.seal("secret", at(signed), signed), at(looked)) == "secret"
+    assert unseal(seal("secret", at(signed), signed), at(looked)) == "secret"
 
 
 def test_a_chain_is_followed_as_far_as_it_is_published() -> None:
@@ -270,7 +271,7 @@ def test_a_stolen_key_begins_a_new_chain() -> None:
         with pytest.raises(ValueError, match=new.signing[0].kid):
             Ring(new.published(START + DAY + 1), each.kid)
     with pytest.raises(TokenError):
-        tokens.unseal(tokens.seal("secret", old, START + DAY), new)
+        unseal(seal("secret", old, START + DAY), new)
     assert tokens.unmarked(tokens.marked("x", old), new) == ("x", False)
     assert tokens.pseudonym("u", "CloudTwo", old) == tokens.pseudonym("u", "CloudTwo", new)
 

@@ -10,7 +10,7 @@ from aiohttp import web
 from openstackoid.core.catalog import Json
 from openstackoid.gateway.keystone import project_name
 from openstackoid.trust.agreements import Agreement
-from openstackoid.trust.tokens import Claims
+from openstackoid.trust.claims import Claims
 
 _MISSING: Final = web.HTTPNotFound.status_code
 

@@ -102,7 +102,7 @@ class FastPath:
         entries: list[tuple[str, Entry]] = []
         if isinstance(decision, Local):
             same = "S" if text == written else "L"
-            value = "P" if service == "identity" else f"{same}{heads.MARK}{written}"
+            value = "P|" if service == "identity" else f"{same}|{heads.MARK}{written}"
         elif service == "identity":
             return  # what is asked of another cloud's Keystone needs more than a map
         elif not federated:
@@ -114,7 +114,12 @@ class FastPath:
             taught = way.taught
             replaced = maps.token(taught.until, (taught.user, taught.project, taught.agreement), taught.token)
             key = maps.user(call.auth, decision.cloud, text)
-            if "|" in call.auth or replaced is None or not maps.is_writable(key) or not maps.is_writable(replaced):
+            if (
+                not maps.is_bare(call.auth)
+                or replaced is None
+                or not maps.is_writable(key)
+                or not maps.is_writable(replaced)
+            ):
                 return
             self._tokens[key] = (taught.until, call.auth)
             self._tokens.move_to_end(key)

@@ -33,11 +33,13 @@ from openstackoid.gateway.keystone import Keystone
 from openstackoid.gateway.peering import Trust
 from openstackoid.gateway.peers import reason
 from openstackoid.trust import tokens
+from openstackoid.trust.claims import Claims, Named
 from openstackoid.trust.rules import Rule, allowed
-from openstackoid.trust.tokens import Claims, Named
+from openstackoid.trust.sealing import seal, unseal
 
 EXCHANGE: Final = "/openstackoid/v1/token"
 GRANT: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
+# The nearest name that there is: ours have a JWT's claims, compressed.
 JWT: Final = "urn:ietf:params:oauth:token-type:jwt"
 ACCESS: Final = "urn:ietf:params:oauth:token-type:access_token"
 _MOST: Final = 8192
@@ -153,7 +155,7 @@ class Mint:
         """
         if Name(third) not in {expression for _, expression in claims.scope.entries}:
             raise RuleError(f"The token's scope does not lead to {third}, so {actor} gets no token for it.")
-        own = tokens.unseal(claims.sealed, self._agreements.keys)
+        own = unseal(claims.sealed, self._agreements.keys)
         body = await self._keystone.token(own, fresh=True)
         if body is None:
             raise TokenError(f"The user's token is not valid any more in {self._cloud}, its own cloud.")
@@ -226,7 +228,7 @@ class Mint:
             other = tokens.pseudonym(user.id, peer, keys)
             shown = Named(other, other, self._cloud, self._cloud)
             seen = Named(seen.id, seen.id, self._cloud, self._cloud)
-        sealed = tokens.seal(token, keys, now)
+        sealed = seal(token, keys, now)
         grant = statement.id or ""
         claims = Claims(
             self._cloud, peer, tokens.new_id(), now, expires, grant, shown, seen, roles, scope, sealed, actor

@@ -18,8 +18,9 @@ from openstackoid.gateway.keystone import Keystone
 from openstackoid.gateway.peering import Trust
 from openstackoid.gateway.residents import clean
 from openstackoid.trust import tokens
+from openstackoid.trust.claims import Claims
 from openstackoid.trust.rules import allowed
-from openstackoid.trust.tokens import Claims
+from openstackoid.trust.sealing import unseal
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class Homecoming:
                 f"{self._cloud}'s agreement with {claims.audience} has no home rule that allows "
                 f"{call.request.method} {service} {call.path} on behalf of {self._cloud}'s users."
             )
-        own = tokens.unseal(claims.sealed, self._agreements.keys)
+        own = unseal(claims.sealed, self._agreements.keys)
         body = await self._keystone.token(own)
         if body is None:
             raise TokenError(f"The user's token is not valid any more in {self._cloud}, its own cloud.")

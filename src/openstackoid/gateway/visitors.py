@@ -38,8 +38,8 @@ from openstackoid.gateway.rates import Rates
 from openstackoid.gateway.residents import clean
 from openstackoid.trust import tokens
 from openstackoid.trust.agreements import Agreement
+from openstackoid.trust.claims import Claims
 from openstackoid.trust.rules import allowed
-from openstackoid.trust.tokens import Claims
 
 _MOST: Final = 8192
 

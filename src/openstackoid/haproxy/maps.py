@@ -1,15 +1,15 @@
 """The three maps, by which HAProxy knows what the gateway taught it. Pure.
 
     ways.map     SERVICE|R|SCOPE  ->  what a scope means for a service, reading (R) or writing (W)
-                     L!SCOPE!{...}    this cloud; the explicit scope goes on the token
-                     S!SCOPE!{...}    the same, and it is the very scope of the key: a token that carries it stays as it is
-                     P                this cloud's Keystone, which reads plain tokens
+                     L|!SCOPE!{...}   this cloud; the explicit scope goes on the token
+                     S|!SCOPE!{...}   the same, and it is the very scope of the key: a token that carries it stays as it is
+                     P|               this cloud's Keystone, which reads plain tokens
                      T<cloud>|{...}   a peer of the same owner: the token passes, the explicit scope goes along
                      R<cloud>|        a peer of another owner: the token is replaced
-    tokens.map   SHA1 of TOKEN|CLOUD|SCOPE  ->  EXPIRY:USER:PROJECT:AGREEMENT:::::TOKEN
+    tokens.map   SHA1(TOKEN)|R<cloud>|SCOPE  ->  EXPIRY:USER:PROJECT:AGREEMENT:::::TOKEN
                      what replaces a token there, until when (Unix milliseconds); whose it is, for the audit. The token is at
                      a fixed place (`HEAD`), since looking for it letter by letter would cost as much as everything else
-    peers.map    CLOUD|SERVICE    ->  IP|PORT|HOST|PREFIX|TLS-NAME    where a peer's service is
+    peers.map    CLOUD|SERVICE    ->  PREFIX|IP|PORT|HOST|TLS-NAME    where a peer's service is
 
 HAProxy has no scope language: a scope that it was not taught, letter by letter, goes to the gateway.
 """
@@ -25,6 +25,8 @@ from urllib.parse import urlsplit
 
 # What stands in a map's line and in a command of the admin socket without being quoted.
 _WRITABLE: Final = re.compile(r"[!-:=-\[\]-~]{1,4096}\Z")
+# Plain tokens without a scope, a mark or a signature, which rules take for what they are (`rules`, _BARE).
+_BARE: Final = re.compile(r"[^!~.|\x00-\x20\x7f-\U0010ffff]+\Z")
 LONGEST_SCOPE: Final = 4096  # characters that HAProxy takes
 TIME: Final = 13  # digits of Unix milliseconds
 HEAD: Final = 192  # characters before the token in tokens.map
@@ -47,14 +49,19 @@ def is_writable(text: str) -> bool:
     return _WRITABLE.match(text) is not None
 
 
+def is_bare(token: str) -> bool:
+    """Whether a token is one that HAProxy may replace."""
+    return _BARE.match(token) is not None
+
+
 def way(service: str, scope: str, *, reads: bool) -> str:
     """The key of a way."""
     return f"{service}|{'R' if reads else 'W'}|{scope}"
 
 
 def user(token: str, cloud: str, scope: str) -> str:
-    """The key of a token: HAProxy's `sha1,hex`. The token is a secret, so that nobody finds another text of this digest."""
-    return hashlib.sha1(f"{token}|{cloud}|{scope}".encode(), usedforsecurity=False).hexdigest().upper()
+    """The key of a token: HAProxy's `sha1,hex`, its way and the scope. Nobody knows the token, to find another text of its digest."""
+    return f"{hashlib.sha1(token.encode(), usedforsecurity=False).hexdigest().upper()}|R{cloud}|{scope}"
 
 
 def token(until: float, ids: tuple[str, str, str], federated: str) -> str | None:
@@ -93,7 +100,7 @@ def places(
             name = names.get(cloud, parts.hostname or "") if tls else ""
             if tls and _is_address(name):
                 continue  # HAProxy looks for names in certificates only
-            found.append(Entry(f"{cloud}|{kind}", f"{ip}|{port}|{parts.netloc}|{parts.path}|{name}"))
+            found.append(Entry(f"{cloud}|{kind}", f"{parts.path}|{ip}|{port}|{parts.netloc}|{name}"))
     return found
 
 

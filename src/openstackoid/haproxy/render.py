@@ -14,7 +14,7 @@ from typing import Final
 from openstackoid.core import errors
 from openstackoid.haproxy.maps import LONGEST_SCOPE
 from openstackoid.haproxy.plan import PEERS, TOKENS, WAYS, Front, Plan, Service
-from openstackoid.haproxy.rules import front_rules, name_of, rewritten, straight, told
+from openstackoid.haproxy.rules import CLOUD, front_rules, name_of, rewritten, straight, told
 
 # Room for a federated token and an explicit scope in the place of what came.
 _BUFFER: Final = 32768
@@ -24,7 +24,7 @@ _SLACK: Final = 10.0  # seconds
 _AUDIT: Final = (
     '{"time":"%[date,utime(%Y-%m-%dT%H:%M:%SZ)]","cloud":"CLOUD","by":"haproxy","client":"%ci","method":"%HM",'
     '"global_request_id":"%[var(txn.request),json(utf8s)]","service":"%[var(txn.service)]","path":"%[var(txn.path),json(utf8s)]",'
-    '"way":"%[var(txn.way),bytes(0,1)]","peer":"%[var(txn.cloud)]","user":"%[var(txn.learned),field(2,:)]",'
+    '"way":"%[var(txn.way),bytes(0,1)]","peer":"%[PEER]","user":"%[var(txn.learned),field(2,:)]",'
     '"project":"%[var(txn.learned),field(3,:)]","agreement":"%[var(txn.learned),field(4,:)]","status":%ST,"ms":%Ta}'
 )
 _MADE: Final = "X-Openstackoid-Made"
@@ -104,7 +104,7 @@ def _frontend(plan: Plan, number: int, front: Front) -> Iterator[str]:
     yield f"  bind {front.address}{tls}"
     if plan.log:
         yield f"  log {plan.log} format raw daemon info"
-        yield f"  log-format '{_AUDIT.replace('CLOUD', plan.cloud)}'"
+        yield f"  log-format '{_AUDIT.replace('CLOUD', plan.cloud).replace('PEER', CLOUD)}'"
     yield "  http-after-response set-header Connection close if { stopping }"
     if not front.services:
         yield "  # Other clouds' gateways call here: who they are, the gateway says, and it writes the audit."
@@ -163,8 +163,8 @@ def _peers(plan: Plan, *, passes: bool, tls: bool) -> Iterator[str]:
     yield from rewritten(plan, passes=passes)
     # Many users share a connection to another cloud: over a WAN it is dear.
     yield "  http-reuse always"
-    cut = told(errors.PeerUnreachableError("PEER cannot be reached.")).replace("PEER", "%[var(txn.cloud)]")
-    late = told(errors.PeerTimeoutError("PEER did not answer in time.")).replace("PEER", "%[var(txn.cloud)]")
+    cut = told(errors.PeerUnreachableError("PEER cannot be reached.")).replace("PEER", f"%[{CLOUD}]")
+    late = told(errors.PeerTimeoutError("PEER did not answer in time.")).replace("PEER", f"%[{CLOUD}]")
     yield f"  http-error status 502 {cut}"
     yield f"  http-error status 503 {cut} hdr {_MADE} 1"
     yield f"  http-error status 504 {late}"

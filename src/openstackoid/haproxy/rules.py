@@ -26,12 +26,12 @@ _HOPPING: Final = "(?:^|:)(?:connection|keep-alive|proxy-[^:]*|te|trailer|upgrad
 _OVERRIDES: Final = "(?:^|:)x-(?:http-)?method(?:-override)?(?::|$)"
 _METHOD: Final = "".join(f"(?:{letter}|%{ord(letter):x})" for letter in "_method")
 _FORMS: Final = "application/x-www-form-urlencoded multipart/form-data"
-_STEPS: Final = r"(?:/|%2f|%5c|\\\\)(?:[.]|%2e){1,2}(?:/|%2f|%5c|\\\\|$)"
+_STEPS: Final = r"(?:/|%2f|%5c|\\\\)(?:[.]|%2e){1,2}(?:/|%2f|%5c|\\\\|[?]|$)"
 # Tokens that HAProxy understands: not federated ones; without a scope, and with one.
 _BARE: Final = "^[^!~.|[:^graph:]]+$"
 _CARRYING: Final = "^[^!~.|[:^graph:]]+!SCOPE!"
 # Paths of the gateway itself, and version documents, which the entry cloud answers when the scope cannot be served.
-_APART: Final = "^/(?:scope/|openstackoid/|[.]well-known/openstackoid|(?:v[0-9]+(?:[.][0-9]+)?/?)?$)"
+_APART: Final = "^/(?:scope/|openstackoid/|[.]well-known/openstackoid|(?:v[0-9]+(?:[.][0-9]+)?/?)?(?:[?]|$))"
 # The token itself is replaced.
 _KEPT: Final = PRIVATE.replace("x-auth-.*", "x-auth-(?!token$).*")
 # The same, looked for in all names at once: most requests have none, and then no header is compared.
@@ -41,6 +41,8 @@ _SOME_KEPT: Final = (
     .replace(")$", ")(?::|$)")
     .replace(".*", "[^:]*")
 )
+# The peer that a way leads to; empty if it leads here.
+CLOUD: Final = "var(txn.way),bytes(1),field(1,|)"
 
 
 def name_of(kind: str) -> str:
@@ -78,16 +80,16 @@ def front_rules(plan: Plan, front: Front) -> Iterator[str]:
     yield "  http-request set-var(txn.scope) req.fhdr(x-scope)"
     yield "  http-request set-var(txn.scope) req.fhdr(x-auth-token),field(3,!,0),set-var(txn.carried) if !given"
     yield "  acl apart var(txn.scope) -m reg [[:^print:]]"
-    yield f"  acl apart path -m reg -i {_prefixed(front, _APART)} {_STEPS}"
+    yield f"  acl apart pathq -m reg -i {_prefixed(front, _APART)} {_STEPS} {_METHOD}"
     if identity:
         yield "  acl apart req.fhdr(x-subject-token) -m found"
     yield "  http-request unset-var(txn.to) if !given !ticket !own"
     for service in _shortest_first(front):
         yield from _once(service, "!given !ticket !own")
     yield "  # A scope in the header and another one on the token: both are read."
-    yield f"  acl bare req.fhdr(x-auth-token) -m reg {_BARE}"
     yield f"  acl carrying req.fhdr(x-auth-token) -m reg {_CARRYING}"
-    yield "  http-request allow if !given || apart || !carried !bare || carried !carrying"
+    yield "  http-request allow if !given || apart || carried !carrying"
+    yield f"  acl bare req.fhdr(x-auth-token) -m reg {_BARE}"
     yield from _known(plan, front)
     yield from _there(plan, front)
 
@@ -105,8 +107,10 @@ def _known(plan: Plan, front: Front) -> Iterator[str]:
         yield f"  http-request set-var(txn.way) {key},map_str({ways}) if {condition}"
     yield "  # A worker that is being replaced is told no news: what it has learned counts no more."
     yield "  http-request allow if !{ var(txn.way) -m found } || { stopping }"
-    yield "  acl there var(txn.cloud) -m found"
-    yield "  http-request set-var(txn.cloud) var(txn.way),bytes(1),field(1,|) if { var(txn.way) -m beg R T }"
+    kind = f"concat(|{front.services[0].kind})" if _single(front) else "concat(|,txn.service)"
+    yield f"  http-request set-var(txn.place) {CLOUD},{kind},map_str({plan.file(PEERS)})"
+    yield "  acl there var(txn.place) -m found"
+    yield f"  http-request allow if !there !{{ {CLOUD} -m len 0 }} || !there !carried !bare"
     yield "  # Here: the scope follows the workflow on the token; Keystone reads plain ones."
     yield "  http-request unset-var(txn.to) if !there"
     yield from _audited(plan, " if !there")
@@ -114,27 +118,23 @@ def _known(plan: Plan, front: Front) -> Iterator[str]:
         yield from _once(service, "!there")
     yield "  # On a token as services pass it on, the scope is explicit already."
     yield "  http-request allow if carried { var(txn.way) -m beg S }"
-    yield "  http-request replace-header X-Auth-Token ^([^!]*).*$ \\1%[var(txn.way),bytes(1)] if !there"
+    yield "  http-request replace-header X-Auth-Token ^([^!]*).*$ \\1%[var(txn.way),bytes(2)] if !there"
     yield "  http-request del-header X-Scope if !there"
     yield "  http-request allow if !there"
 
 
 def _there(plan: Plan, front: Front) -> Iterator[str]:
-    """To a peer, if its place is known and the token that counts there; the backend changes the headers (`rewritten`)."""
-    yield "  # There."
-    kind = f"concat(|{front.services[0].kind})" if _single(front) else "concat(|,txn.service)"
-    yield f"  http-request set-var(txn.place) var(txn.cloud),{kind},map_str({plan.file(PEERS)})"
-    yield "  http-request allow if !{ var(txn.place) -m found }"
-    yield "  acl passes var(txn.way) -m beg T"
+    """To a peer, with the token that counts there; the backend changes the headers (`rewritten`)."""
+    yield "  # There: the token passes, or is replaced if that was taught; only bare ones are."
+    yield "  acl passes var(txn.passes) -m found"
+    yield "  http-request set-var(txn.passes) bool(true) if { var(txn.way) -m beg T }"
     for condition, token in (("!carried", ""), ("carried", ",field(1,!)")):
         yield (
-            f"  http-request set-var(txn.learned) req.fhdr(x-auth-token){token},concat(|,txn.cloud),concat(|,txn.scope),"
-            f"sha1,hex,map_str({plan.file(TOKENS)}) if {condition} !passes"
+            f"  http-request set-var(txn.learned) req.fhdr(x-auth-token){token},sha1,hex,concat(|,txn.way),concat(,txn.scope),"
+            f"map_str({plan.file(TOKENS)}) if {condition} !passes"
         )
-    yield "  http-request allow if !passes !{ date(0,ms),sub(txn.learned) -m int lt 0 }"
-    yield f"  acl overrides query -m reg -i {_METHOD}"
-    yield f"  acl overrides req.fhdr(content-type) -m beg -i {_FORMS}"
-    yield "  http-request allow if !passes overrides"
+    yield "  http-request allow if passes !carried !bare || !passes !{ date(0,ms),sub(txn.learned) -m int lt 0 }"
+    yield f"  http-request allow if !passes {{ req.fhdr(content-type) -m beg -i {_FORMS} }}"
     yield from _audited(plan)
     for service in front.services:
         if service.prefix:
@@ -156,19 +156,20 @@ def rewritten(plan: Plan, *, passes: bool) -> Iterator[str]:
         yield f"  http-request del-header {_KEPT} -m reg if {{ req.hdr_names(:) -m reg {_SOME_KEPT} }}"
         yield "  http-request del-header X-Scope"
         yield f"  http-request set-header X-Auth-Token %[var(txn.learned),bytes({maps.HEAD})]"
-    yield f"  http-request set-header X-Openstackoid-Hops {plan.cloud}"
+    # None came: such requests are the gateway's.
+    yield f"  http-request add-header X-Openstackoid-Hops {plan.cloud}"
     yield "  http-request set-var(sess.id) uuid(),bytes(0,24) if !{ var(sess.id) -m found }"
-    # `concat()` makes text of the number: `bytes` would take its bytes in memory.
+    # The microsecond, in twelve digits: the same again after ten days.
     yield (
-        "  http-request set-header X-Openstack-Request-Id req-%[var(sess.id)]%[date(0,us),concat(),bytes(4,12)] "
+        "  http-request add-header X-Openstack-Request-Id req-%[var(sess.id)]%[date(0,us),mod(900000000000),add(100000000000)] "
         "if !{ req.fhdr(x-openstack-request-id) -m found }"
     )
     if plan.log:
         yield "  http-request set-var(txn.request) req.fhdr(x-openstack-request-id)"
-    yield "  http-request set-header Host %[var(txn.place),field(3,|)]"
-    yield "  http-request set-path %[var(txn.place),field(4,|)]%[path] if !{ var(txn.place),field(4,|) -m len 0 }"
-    yield "  http-request set-dst var(txn.place),field(1,|)"
-    yield "  http-request set-dst-port var(txn.place),field(2,|),mul(1)"
+    yield "  http-request set-header Host %[var(txn.place),field(4,|)]"
+    yield "  http-request set-path %[var(txn.place),field(1,|)]%[path] if !{ var(txn.place),field(1,|) -m len 0 }"
+    yield "  http-request set-dst var(txn.place),field(2,|)"
+    yield "  http-request set-dst-port var(txn.place),field(3,|)"
 
 
 def _once(service: Service, condition: str) -> Iterator[str]:
@@ -214,7 +215,7 @@ def _literal(text: str) -> str:
 
 def _prefixed(front: Front, pattern: str) -> str:
     prefixes = "|".join(_literal(service.prefix) for service in front.services if service.prefix)
-    return f"^(?:{prefixes})$ {pattern.replace('^/', f'^(?:{prefixes})?/', 1)}" if prefixes else pattern
+    return f"^(?:{prefixes})(?:[?]|$) {pattern.replace('^/', f'^(?:{prefixes})?/', 1)}" if prefixes else pattern
 
 
 def _shortest_first(front: Front) -> list[Service]:

@@ -132,9 +132,8 @@ class Sites:
                 async for each in requests:
                     yield each
             except Exception as error:
-                failed.append(
-                    error
-                )  # gRPC cancels the call, so that nobody takes a part for the whole, and says no more
+                # gRPC cancels the call, so that nobody takes a part for the whole, and says no more.
+                failed.append(error)
                 raise
 
         call = self._channel(to.site).stream_stream(

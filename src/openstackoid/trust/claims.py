@@ -1,0 +1,143 @@
+"""What a federated token says: values, and their JSON. Pure.
+
+    {"iss": "CloudOne", "aud": "CloudTwo", "sub": USER_ID, "iat": 0, "exp": 0, "jti": ID,
+     "user": {"name", "domain": {"id", "name"}}, "project": {"id", "name", "domain": {...}}, "roles": [...],
+     "os_scope": {"*": "CloudOne", "image": "CloudTwo"}, "agreement": ID, "home": SEALED, "act": {"sub": "CloudThree"}}
+
+`home` is the user's own token, sealed with a key that only home has (`sealing`): to everybody else it is noise. `act` (RFC 8693, 4.1) is
+the cloud that had this token issued for a third one. There is no `nbf`: it would be `iat`.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from openstackoid.core import scope as scopes
+from openstackoid.core.errors import ScopeError, TokenError
+from openstackoid.core.scope import Scope, is_name
+
+_LONGEST_SEALED: Final = 3072  # characters: as many as a whole token
+_MOST_ROLES: Final = 64
+_ID_LENGTH: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A user or a project with its domain, by id and name."""
+
+    id: str
+    name: str
+    domain_id: str
+    domain_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a federated token says. Times are Unix seconds."""
+
+    issuer: str
+    audience: str
+    id: str
+    issued: int
+    expires: int
+    agreement: str
+    user: Named
+    project: Named
+    roles: tuple[str, ...]
+    scope: Scope
+    sealed: str
+    actor: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The payload."""
+        payload = {
+            "iss": self.issuer,
+            "aud": self.audience,
+            "sub": self.user.id,
+            "iat": self.issued,
+            "exp": self.expires,
+            "jti": self.id,
+            "user": {"name": self.user.name, "domain": _domain(self.user)},
+            "project": {"id": self.project.id, "name": self.project.name, "domain": _domain(self.project)},
+            "roles": list(self.roles),
+            "os_scope": {kind: str(expression) for kind, expression in self.scope.entries},
+            "agreement": self.agreement,
+            "home": self.sealed,
+        }
+        return payload | ({"act": {"sub": self.actor}} if self.actor else {})
+
+    @classmethod
+    def from_json(cls, payload: Mapping[str, Any]) -> "Claims":
+        """Read a payload whose signature is good.
+
+        Raises:
+            TokenError: it is not of the form above.
+        """
+        try:
+            user, project = payload["user"], payload["project"]
+            roles, actor = payload["roles"], payload.get("act")
+            if not isinstance(roles, list) or len(roles) > _MOST_ROLES:
+                raise TokenError(f"Expected a list of {_MOST_ROLES} roles at most in the token.")
+            return cls(
+                cloud_name(payload["iss"]),
+                cloud_name(payload["aud"]),
+                _text(payload["jti"]),
+                unix_time(payload["iat"]),
+                unix_time(payload["exp"]),
+                _text(payload["agreement"]),
+                _named({"id": payload["sub"], **user}),
+                _named(project),
+                tuple(_text(role, 255) for role in roles),
+                scopes.parse(json.dumps(payload["os_scope"])),
+                _text(payload["home"], _LONGEST_SEALED),
+                None if actor is None else cloud_name(actor["sub"]),
+            )
+        except (KeyError, TypeError, AttributeError, ScopeError):
+            raise TokenError("The token's claims are not those of a federated token.") from None
+
+    def expired(self, now: float, skew: float) -> bool:
+        """Whether its time is over, clocks being apart by `skew` seconds at most."""
+        return now >= self.expires + skew
+
+    def early(self, now: float, skew: float) -> bool:
+        """Whether its time has not come."""
+        return now < self.issued - skew
+
+
+def _domain(named: Named) -> dict[str, str]:
+    return {"id": named.domain_id, "name": named.domain_name}
+
+
+def _named(entry: Mapping[str, Any]) -> Named:
+    domain = entry["domain"]
+    return Named(_text(entry["id"]), _text(entry["name"], 255), _text(domain["id"]), _text(domain["name"], 255))
+
+
+def _text(value: object, longest: int = _ID_LENGTH) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= longest or not value.isprintable():
+        raise TokenError("The token's claims are not those of a federated token.")
+    return value
+
+
+def cloud_name(value: object) -> str:
+    """A claim that names a cloud.
+
+    Raises:
+        TokenError: it does not.
+    """
+    if not isinstance(value, str) or not is_name(value):
+        raise TokenError("The token's clouds are no names of clouds.")
+    return value
+
+
+def unix_time(value: object) -> int:
+    """A claim that is a time, in Unix seconds.
+
+    Raises:
+        TokenError: it is not.
+    """
+    # True is an int as well; times beyond the year 9999 are nobody's.
+    if type(value) is not int or not 0 <= value < 253402300800:  # noqa: PLR2004
+        raise TokenError("The token's times are no times.")
+    return value

@@ -1,0 +1,51 @@
+"""Users' own tokens, sealed for their home alone: AES-256-GCM with a random nonce of 96 bits (NIST SP 800-38D). Pure but for the nonce.
+
+A sealed token is base64url of NONCE (12 bytes), ciphertext, TAG (16 bytes). Which key it is for is not said: an old one is tried like the newest,
+and the tag tells.
+"""
+
+import os
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from openstackoid.core.errors import TokenError
+from openstackoid.trust import base64url
+from openstackoid.trust.keys import Keys
+
+_NONCE: Final = 12  # bytes
+# A Fernet token is base64url of bytes, and the first is its version; no text in UTF-8 begins with that one.
+_FERNET: Final = b"\x80"
+
+
+def seal(token: str, keys: Keys, now: float) -> str:
+    """A user's own token, for ourselves alone.
+
+    Args:
+        token: of our Keystone.
+        keys: this cloud's.
+        now: Unix seconds.
+    """
+    raw = base64url.decode(token) or b""
+    # Encoded twice it would be a third longer.
+    plain = raw if raw.startswith(_FERNET) and base64url.is_canonical(token) else token.encode()
+    nonce = os.urandom(_NONCE)
+    return base64url.encode(nonce + AESGCM(keys.sealer(now).key.raw_value).encrypt(nonce, plain, None))
+
+
+def unseal(sealed: str, keys: Keys) -> str:
+    """The user's own token back.
+
+    Raises:
+        TokenError: it was not sealed by one of these keys, or was changed since.
+    """
+    data = base64url.decode(sealed) or b""
+    nonce, rest = data[:_NONCE], data[_NONCE:]
+    for each in reversed(keys.sealing):
+        try:
+            plain = AESGCM(each.key.raw_value).decrypt(nonce, rest, None)
+        except (InvalidTag, ValueError):
+            continue
+        return base64url.encode(plain) if plain.startswith(_FERNET) else plain.decode()
+    raise TokenError("The token holds nothing that its home cloud could open.")
