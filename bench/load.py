@@ -62,6 +62,14 @@ class Connection(asyncio.Protocol):
             self.failed(exc or LoadError("the connection was closed in the middle of an answer"))
 
 
+def heads(spec: dict[str, Any]) -> list[bytes]:
+    """The requests, to be sent in turns, as if they were of several users."""
+    path = f"/download/{spec['bytes']}" if "bytes" in spec else spec.get("path", "/v2.1/servers/detail?limit=5")
+    lines = [f"GET {path} HTTP/1.1", f"Host: 127.0.0.1:{spec['port']}"]
+    lines += [f"{name}: {value}" for name, value in spec["headers"].items()]
+    return ["\r\n".join([*lines, f"X-Auth-Token: {token}", "", ""]).encode() for token in spec["tokens"]]
+
+
 async def run(spec: dict[str, Any]) -> dict[str, Any]:
     """Do what is asked."""
     loop = asyncio.get_running_loop()
@@ -69,14 +77,8 @@ async def run(spec: dict[str, Any]) -> dict[str, Any]:
     latencies: list[float] = []
     idle: list[Connection] = []
     waiting: list[float] = []  # requests that are due while every connection is busy
-    mode, path = spec["mode"], spec.get("path", "/v2.1/servers/detail?limit=5")
-    if mode == "download":
-        path = f"/download/{spec['bytes']}"
-    lines = [f"GET {path} HTTP/1.1", f"Host: 127.0.0.1:{spec['port']}"]
-    lines += [f"{name}: {value}" for name, value in spec["headers"].items()]
-    # In turns, as if they were of several users.
-    heads = ["\r\n".join([*lines, f"X-Auth-Token: {token}", "", ""]).encode() for token in spec["tokens"]]
-    requests = itertools.cycle(heads)
+    mode = spec["mode"]
+    requests = itertools.cycle(heads(spec))
     began = end = 0.0
     all_asked = mode != "rate"
 

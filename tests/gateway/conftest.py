@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tests.gateway.owners import Bare, Owner, private
-from tests.gateway.wire import SECRETS, Cloud, Gateway, Seen, Upstream, ask, free_ports, reply, until
+from tests.gateway.wire import SECRETS, Cloud, Gateway, Seen, Upstream, ask, nobody, reply, until
 
 
 @dataclass
@@ -29,18 +29,24 @@ class World:
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def away() -> Iterator[int]:
+    """The port of what has gone away."""
+    with nobody() as port:
+        yield port
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory, away: int) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("gateways")
     one, two = Cloud("CloudOne", paths=False), Cloud("CloudTwo", paths=True)
     three, many = Cloud("CloudThree", paths=False), Cloud("CloudMany", paths=False)
-    (dead,) = free_ports(1)
     silent = socket.create_server(("127.0.0.1", 0), backlog=64)
     quiet = f"http://127.0.0.1:{silent.getsockname()[1]}"
     split = Upstream(_in_pieces)
     peers = {
         "CloudTwo": {"url": two.frontends["identity"].removesuffix("/identity")},
-        "Dead": {"url": f"http://127.0.0.1:{dead}"},
-        "DeadKnown": {"url": f"http://127.0.0.1:{dead}", "services": {"image": f"http://127.0.0.1:{dead}"}},
+        "Dead": {"url": f"http://127.0.0.1:{away}"},
+        "DeadKnown": {"url": f"http://127.0.0.1:{away}", "services": {"image": f"http://127.0.0.1:{away}"}},
         "Silent": {"url": quiet, "services": {"image": quiet}},
         "Mirror": {"url": one.frontends["image"], "services": {"image": one.frontends["image"]}},
         "Liar": {"url": two.frontends["identity"].removesuffix("/identity")},
@@ -105,10 +111,11 @@ PROJECT_IN_THREE = "3" * 32
 
 
 @pytest.fixture(scope="session")
-def owners(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Owners]:
+def owners(tmp_path_factory: pytest.TempPathFactory, away: int) -> Iterator[Owners]:
     folder = tmp_path_factory.mktemp("owners")
     one, two, three = (Owner(name, folder / name) for name in ("CloudOne", "CloudTwo", "CloudThree"))
     bare, dead = Bare("CloudBare"), Owner("CloudDead", folder / "CloudDead")
+    dead.peering = f"http://127.0.0.1:{away}"
     dead.seen_by(two)
     images = {"services": ["image"]}
     in_three: dict[str, Any] = {"services": ["image", "compute"], "projects": f"one:{PROJECT_IN_THREE}"}

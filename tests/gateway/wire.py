@@ -38,6 +38,14 @@ def free_ports(count: int) -> list[int]:
             sock.close()
 
 
+@contextlib.contextmanager
+def nobody() -> Iterator[int]:
+    """A port where nobody listens, nor anybody else will meanwhile: it is held."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
 def until(what: Callable[[], T], seconds: float = 15.0) -> T:
     """The first true answer, or an AssertionError."""
     end = time.monotonic() + seconds
