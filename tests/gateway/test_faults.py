@@ -1,5 +1,6 @@
 """What cannot work is refused with what a user needs to know; what is dead hurts nobody else."""
 
+import select
 import socket
 import time
 
@@ -53,15 +54,14 @@ def test_a_peer_that_never_answers_is_given_up_and_hurts_nobody(world: World) ->
     with connect(world.one.url("image")) as waiting:
         head = f"GET /v2/silent HTTP/1.1\r\nHost: x\r\nX-Scope: {scope(image='Silent')['X-Scope']}\r\nConnection: close\r\n\r\n"
         waiting.sendall(head.encode())
-        while time.monotonic() - began < 0.5:
-            local = time.monotonic()
+        for _ in range(10):  # none of them waits for it, or all would take its time
             assert ask(world.one.url("image"), "/v2/meanwhile").status == 200
-            assert time.monotonic() - local < 0.3
+        assert not select.select([waiting], [], [], 0)[0]
         answer = everything(waiting)
     assert b" 504 " in answer.splitlines()[0]
     assert b"peer.timeout" in answer
     assert b"Silent" in answer
-    assert 0.9 < time.monotonic() - began < 2
+    assert time.monotonic() - began > 1.9  # what it may take, and not before
 
 
 def test_the_audit_names_a_peer_that_was_never_reached(world: World) -> None:
