@@ -1,6 +1,7 @@
 """Lists that were asked for before: asked on the event loop, as openstacksdk asked, with the same result; and what is not plain, by openstacksdk."""
 
 import contextlib
+import json
 import socket
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -51,6 +52,11 @@ class Asker:
     region: Region
     threads: Counted
     repeats: Repeats
+
+    async def batches(self) -> list[int]:
+        """How many items come at a time."""
+        ask = Lists(KIND, CODEC, [self.region], [], repeats=self.repeats)  # type: ignore[arg-type]
+        return [len(each) async for each in listing.listed(ask, Call(), self.threads) if not isinstance(each, Summary)]
 
     async def ask(self, **filters: Any) -> tuple[list[Any], Summary]:
         ask = Lists(KIND, CODEC, [self.region], [], Filters(sent=filters), repeats=self.repeats)  # type: ignore[arg-type]
@@ -153,6 +159,13 @@ async def test_another_page_is_openstacksdks_and_the_first_is_not_asked_for_twic
     before = len(asker.seen)
     assert len(await asker.names()) == 150
     assert ["marker" in each.target for each in asker.seen[before:]] == [False, True]
+
+
+async def test_many_small_items_come_in_batches_as_from_a_thread(asker: Asker) -> None:
+    body = json.dumps({"servers": [{"id": str(number)} for number in range(600)]}).encode()
+    asker.cloud.rubbish[:] = [body, body]
+    assert await asker.batches() == await asker.batches() == [250, 250, 100]
+    assert asker.threads.used == 1
 
 
 async def test_a_large_answer_is_read_in_a_thread(asker: Asker) -> None:

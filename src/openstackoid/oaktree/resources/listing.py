@@ -142,8 +142,8 @@ async def _ask(ask: Lists, part: _Part, call: Call, threads: ThreadPoolExecutor,
         messages = await _again(ask, part, here)
         if messages is None:
             messages = await in_thread(here, threads, _read, ask, part, give)
-        if messages:
-            await waiting.put(messages)
+        for start in range(0, len(messages), _BATCH):
+            await waiting.put(messages[start : start + _BATCH])
     except Exception as error:  # noqa: BLE001 - whatever one cloud does harms its own results only
         part.error = error
     await waiting.put(part)

@@ -211,6 +211,8 @@ class Poll:
                     raise
                 for watcher in self._bearers.of(subject):
                     watcher.fail(error)
+                    # Now: whoever reads slowly leaves late, and the token would be tried again and again.
+                    self._bearers.drop(watcher)
         return None
 
     def _lists(self, ids: Collection[str]) -> bool:
