@@ -1,6 +1,6 @@
 """A service as fast as Python goes: raw protocol, keep-alive, one JSON document of 1 KB and a download of any size.
 
-python -m bench.upstream PORT [MANY]   GET /download/BYTES, all else is the document; at MANY addresses: see `address`
+python -m bench.upstream PORT [MANY]   data of images (`image`), all else is the document; at MANY addresses: see `address`
 """
 
 import asyncio
@@ -25,6 +25,11 @@ def document(host: bytes) -> bytes:
     return head + b"x" * (1024 - len(head) - len(tail)) + tail
 
 
+def image(size: int) -> str:
+    """The path of an image's data, of so many bytes: its id says how many."""
+    return f"/v2/images/6b8e1f0a-3c5d-4e2f-9a7b-{size:012x}/file"
+
+
 class Upstream(asyncio.Protocol):
     """One connection. Requests have no body; one is answered after another."""
 
@@ -41,8 +46,8 @@ class Upstream(asyncio.Protocol):
         while (end := self.data.find(b"\r\n\r\n")) >= 0:
             head, self.data = self.data[: end + 2], self.data[end + 4 :]
             target = head.split(b" ", 2)[1]
-            if target.startswith(b"/download/"):
-                self.left = int(target[10:])
+            if target.endswith(b"/file"):
+                self.left = int(target[-17:-5], 16)
                 self.transport.write(
                     b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n"
                     % self.left

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from tests.gateway.owners import private
 from tests.gateway.wire import SECRETS, ask, until
+from tests.haproxy.doorway import Door, closed, opened
 from tests.haproxy.world import Authority, Fronted, Secure, World
 
 IMAGES = {"services": ["image", "network", "compute"], "projects": "each:default"}
@@ -51,3 +52,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     for text in written:
         assert [secret for secret in hidden if secret in text] == []
         assert re.findall(r"eyJ[\w-]{20}|~[\w-]{22}", text) == []
+
+
+@pytest.fixture(scope="module")
+def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+    made = opened(tmp_path_factory.mktemp("door"))
+    try:
+        yield made
+    finally:
+        closed(made)

@@ -57,7 +57,7 @@ def test_files_are_written_once_and_are_their_owners(cloud: Fronted, capsys: pyt
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in cloud.short.iterdir() if path.is_file()}
     assert modes.pop("output") is not None
     assert set(modes.values()) == {0o600} or {modes[name] for name in CERTIFICATES} == {0o600}
-    assert modes.keys() >= CERTIFICATES | {"haproxy.cfg", "ways.map", "tokens.map", "peers.map"}
+    assert modes.keys() >= CERTIFICATES | {"haproxy.cfg", "ways.map", "tokens.map", "peers.map", "visitors.map"}
     assert stat.S_IMODE((cloud.short / "admin.sock").stat().st_mode) == 0o600
     times = {path.name: path.stat().st_mtime_ns for path in cloud.short.glob("*.[chp]*")}
     code, told = said(capsys, "render", file=cloud.gateway.file)

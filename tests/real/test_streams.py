@@ -3,8 +3,9 @@
 import hashlib
 import http.client
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -62,6 +63,27 @@ def test_a_gibibyte_up_and_down(lab: Lab, alice: User, headers: dict[str, str]) 
     assert came.digest() == sent.digest()
     grown = {cloud: (most[cloud] - before[cloud]) >> 20 for cloud in most}
     assert all(mib < 50 for mib in grown.values()), grown
+    assert requests.delete(image, headers=headers, timeout=60).status_code == 204
+
+
+@pytest.mark.parametrize("text", [TWO, TWO.replace(" ", "")], ids=["by the entry's gateway", "straight there too"])
+def test_the_providers_gateway_does_not_carry_the_data(
+    alice: User, headers: dict[str, str], audit: Callable[..., list[dict[str, Any]]], text: str
+) -> None:
+    """After a look at the image, as clients have it, HAProxy alone does."""
+    image, asked = queued(alice, headers), headers | {"X-Scope": text}
+    assert requests.put(f"{image}/file", data=PIECE, headers=headers | RAW, timeout=60).status_code == 204
+    path = urlsplit(f"{image}/file").path
+    for _ in range(20):
+        assert requests.get(image, headers=asked, timeout=60).status_code == 200
+        download = requests.get(f"{image}/file", headers=asked | {"Range": "bytes=256-511"}, timeout=60)
+        assert (download.status_code, download.content) == (206, PIECE[:256])
+        straight = audit("CloudTwo", path=path, by="haproxy", status=206, home="CloudOne", decision="local")
+        if straight:
+            break
+    whose = ("user", "project", "local_user", "local_project", "agreement")
+    (look,) = audit("CloudTwo", path=path.removesuffix("/file"), method="GET", status=200)[-1:]
+    assert {key: straight[-1][key] for key in whose} == {key: look[key] for key in whose}
     assert requests.delete(image, headers=headers, timeout=60).status_code == 204
 
 

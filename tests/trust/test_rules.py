@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openstackoid.trust.rules import METHODS, Rule, allowed, is_pattern, is_plain, whole
+from openstackoid.trust.rules import METHODS, Rule, allowed, covers, is_pattern, is_plain, whole
 
 SEGMENTS: Final = st.text("abcXYZ019._~-:@!$&'()+,=", min_size=1, max_size=6).filter(lambda text: set(text) != {"."})
 PATHS: Final = st.lists(SEGMENTS, min_size=1, max_size=5).map(lambda segments: "/" + "/".join(segments))
@@ -140,3 +140,31 @@ def test_whole_services(path: str) -> None:
     expected = path in {"/", "/a/", "/a/.b", "/a/..."}
     assert all(allowed(rules, "image", method, path) is expected for method in METHODS)
     assert not allowed(rules, "compute", "GET", path)
+
+
+BEFORE, AFTER = "/v2/images/", "/file"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "covered"),
+    [
+        *(
+            (each, True)
+            for each in ("/**", "/v2/**", "/v2/images/**", "/v2/images/*/file", "/v2/images/{id}/file", "/*/*/*/*")
+        ),
+        *((each, True) for each in ("/v2/images/**/file", "/v2/images/**le", "/v2/images/***/file")),
+        *((each, False) for each in ("/v2/images/*", "/v2/images/a*/file", "/v2/images/*a/file", "/v2/images/a/file")),
+        *((each, False) for each in ("/v2/images/*-*/file", "/v2/images/0**", "/v2/images/*/files", "/v2/*/file")),
+    ],
+)
+def test_a_rule_covers_a_segment_if_it_takes_whatever_stands_there(pattern: str, covered: bool) -> None:
+    assert covers(image(pattern), "image", "GET", BEFORE, AFTER) is covered
+    assert not covers(image(pattern), "image", "PUT", BEFORE, AFTER)
+    assert not covers(image(pattern), "compute", "GET", BEFORE, AFTER)
+
+
+@given(st.sampled_from(["/v2", "/*", "/**", ""]), PATTERNS, st.uuids())
+def test_what_is_covered_is_allowed(head: str, pattern: str, uuid: object) -> None:
+    for written in (head + pattern, f"/v2/images{pattern}", f"/v2/images{pattern}/file"):
+        if is_pattern(written) and covers(image(written), "image", "GET", BEFORE, AFTER):
+            assert allowed(image(written), "image", "GET", f"{BEFORE}{uuid}{AFTER}")

@@ -143,6 +143,11 @@ class Agreements:
             )
         return agreement
 
+    @property
+    def believed(self) -> float:
+        """Until when `ours` says so if nobody can look at the agreements any more (Unix seconds)."""
+        return time.time() - time.monotonic() + self._seen + _STALE
+
     def theirs(self, peer: str) -> Statement:
         """The peer's yes.
 

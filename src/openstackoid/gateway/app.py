@@ -104,9 +104,14 @@ class Gateway:
             await pool.close()
             raise
         gateway.peers.start()
-        if gateway._fast:
-            gateway._fast.start(gateway._generation)
+        if previous is None:
+            gateway.follow()
         return gateway
+
+    def follow(self) -> None:
+        """Teach HAProxy, and have it forget what another gateway taught: that one must have stopped."""
+        if self._fast:
+            self._fast.start(self._generation)
 
     async def unfollow(self) -> None:
         """Teach nobody any more: another gateway has taken over, and knows better."""
@@ -247,6 +252,8 @@ class Gateway:
 
     async def _route(self, call: Call, sender: Sender) -> web.StreamResponse:
         record, scope = call.record, call.scope
+        guest = sender if call.door.peers and call.place.service == "image" and isinstance(sender, Visitor) else None
+        begun = self._generation() if guest and self._fast else None
         if isinstance(sender, Visitor) and self.treaty:
             await self.treaty.visitors.admit(sender, call)
         if scope:
@@ -273,6 +280,8 @@ class Gateway:
         if self._fast and sender is None and not (call.door.peers or call.hops or call.place.saved or call.subject):
             whole, federated = scoping.explicit(scope, self.here.name), self.peers.federated(decision.cloud)
             self._fast.learned(call, decision, way, whole, self.federation, federated=federated)
+        if self._fast and self.treaty and guest and isinstance(decision, Local):
+            self._fast.visited(guest, call, self.treaty.agreements, self.federation, begun)
         response = await forward(call.request, self._pool, upstream, call, way, links)
         revoked = call.subject if sender is None and call.request.method == "DELETE" and is_token(call.path) else None
         if revoked and response.status < _FAILED:

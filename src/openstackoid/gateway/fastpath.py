@@ -1,7 +1,7 @@
 """Teaches the HAProxy in front what the gateway has decided, so that the next request like it need not come here.
 
-What is taught is a decision for a scope, letter by letter (`haproxy.maps`), and the federated token that stands for a user's. It lasts
-until an agreement or a peer changes, or the gateway starts: then all is forgotten. A token lasts `trust.recheck` seconds, after which the gateway
+What is taught is a decision for a scope, letter by letter (`haproxy.maps`), and the federated token that stands for a user's; and at the
+door of other clouds, visitors (`guests`). It lasts until an agreement or a peer changes, or the gateway starts: then all is forgotten. A token lasts `trust.recheck` seconds, after which the gateway
 asks Keystone again; one whose revocation passes by is forgotten at once. The gateway alone writes to the maps; a client cannot.
 """
 
@@ -20,8 +20,11 @@ from openstackoid.core.catalog import Cloud
 from openstackoid.core.routing import READS, Facts, Federation, Local, Reject, Remote, decide
 from openstackoid.core.scope import Scope
 from openstackoid.gateway import headers as heads
+from openstackoid.gateway.agreements import Agreements
 from openstackoid.gateway.calls import Call, Way
+from openstackoid.gateway.guests import Guests
 from openstackoid.gateway.rates import WORKERS
+from openstackoid.gateway.visitors import Visitor
 from openstackoid.haproxy import maps
 from openstackoid.haproxy.admin import Admin, AdminError
 from openstackoid.haproxy.maps import Entry
@@ -49,6 +52,7 @@ class FastPath:
         self._directory = directory
         self._admin = Admin(directory / ADMIN)
         self._reachable = reachable
+        self._guests = Guests(self._admin, directory)
         self._ways: set[str] = set()
         self._queued: set[tuple[object, ...]] = set()
         # Key -> (when it ends, the user's token), the oldest first.
@@ -75,7 +79,8 @@ class FastPath:
         self._spawn(self._follow())
 
     async def stop(self) -> None:
-        """Stop following; HAProxy keeps what it knows."""
+        """Stop following; HAProxy keeps what it knows, and is taught nothing more: another gateway may have begun."""
+        self._answers = False
         for task in list(self._working):
             task.cancel()
         await asyncio.gather(*self._working, return_exceptions=True)
@@ -133,6 +138,24 @@ class FastPath:
             self._queued.add(told)
             self._spawn(self._teach(entries, self._age))
 
+    def visited(
+        self, visitor: Visitor, call: Call, agreements: Agreements, federation: Federation, generation: object
+    ) -> None:
+        """Teach that a visitor may fetch image data, if any such request may pass.
+
+        Args:
+            visitor: who was let in, with this call, after that generation had been looked at.
+            call: to the image service, at the door of other clouds.
+            agreements: in force.
+            federation: the clouds that are known.
+            generation: as `start` has it.
+        """
+        if not self._answers or not self._generation == generation == self._current():
+            return  # all is about to be forgotten
+        lesson = self._guests.lesson(visitor, call, agreements, federation)
+        if lesson:
+            self._spawn(self._let_in(*lesson, self._age))
+
     async def forget(self, token: str) -> None:
         """Have HAProxy forget a user's token: it was revoked. When this is over, it has, if it answers."""
         if _SEVERAL:
@@ -158,6 +181,8 @@ class FastPath:
                     await self._move()
                 self._worker, self._generation, self._answers = worker, now, True
                 await self._expire()
+                async with self._turn:
+                    await self._guests.expire()
             except AdminError as error:
                 # What had to be forgotten still has to be: it is done again. One that was merely slow forgets nothing else.
                 self._answers = False
@@ -171,6 +196,12 @@ class FastPath:
             self._tokens.clear()
             await self._admin.clear(self._directory / WAYS)
             await self._admin.clear(self._directory / TOKENS)
+            await self._guests.clear()
+
+    async def _let_in(self, entry: Entry, until: float, age: int) -> None:
+        async with self._turn:
+            if age == self._age:
+                await self._guests.teach(entry, until)
 
     async def _teach(self, entries: list[tuple[str, Entry]], age: int) -> None:
         async with self._turn:

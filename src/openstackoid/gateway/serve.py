@@ -158,11 +158,14 @@ class Worker:
         wanted = {*new.doors, *([config.admin.listen] if config.admin else [])}
         for address in [address for address in self._sites if address not in wanted]:
             await self._unlisten(address)
-        self._keep(self._retire(old))
+        self._keep(self._retire(old, new))
         _say(f"{config.cloud}: read the configuration again; serving at {', '.join(sorted(self._sites))}")
 
-    async def _retire(self, gateway: Gateway) -> None:
+    async def _retire(self, gateway: Gateway, successor: Gateway) -> None:
+        # The old one first: what it taught after the new one had HAProxy forget would stay.
         await gateway.unfollow()
+        if successor is self._gateway:  # not replaced itself meanwhile
+            successor.follow()
         # What it has under way goes on, however long; nothing new reaches it.
         await gateway.idle.wait()
         await gateway.close()

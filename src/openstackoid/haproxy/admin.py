@@ -79,6 +79,13 @@ class Admin:
         """Delete all entries of a map."""
         await self._quietly(f"clear map {name}")
 
+    async def cleared(self, name: Path) -> bool:
+        """Delete all entries of a map if HAProxy has it; whether it has."""
+        told = await self.ask(f"clear map {name}")
+        if told and "Unknown map" not in told:
+            raise AdminError(f"HAProxy refused a command at {self._path}: {told}")
+        return not told
+
     async def replace(self, name: Path, entries: Iterable[Entry]) -> None:
         """Put other entries in the place of all of a map's, at once: no request sees half of them."""
         told = await self.ask(f"prepare map {name}")

@@ -1,4 +1,4 @@
-"""The three maps, by which HAProxy knows what the gateway taught it. Pure.
+"""Three maps, by which HAProxy knows what the gateway taught it; the fourth is `door`'s. Pure.
 
     ways.map     SERVICE|R|SCOPE  ->  what a scope means for a service, reading (R) or writing (W)
                      L|!SCOPE!{...}   this cloud; the explicit scope goes on the token

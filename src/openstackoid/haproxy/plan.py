@@ -9,6 +9,7 @@ CONFIGURATION: Final = "haproxy.cfg"
 WAYS: Final = "ways.map"
 TOKENS: Final = "tokens.map"
 PEERS: Final = "peers.map"
+VISITORS: Final = "visitors.map"
 
 
 class Pair(Protocol):
@@ -42,18 +43,41 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
+class Images:
+    """Where other clouds' users fetch image data: `door`.
+
+    Attributes:
+        prefix: path below which they call the image service.
+        base: path below which the service itself is.
+        backend: HOST:PORT of the service itself.
+        tls: whether the service itself speaks TLS.
+        https: whether other clouds call by https.
+        checked: whether the service has a backend of its own, whose health counts here as well.
+    """
+
+    prefix: str
+    base: str
+    backend: str
+    tls: bool
+    https: bool
+    checked: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Front:
     """One address that HAProxy takes.
 
     Attributes:
         address: ADDRESS:PORT.
         certificate: PEM file with certificate and key, or None for plain HTTP.
-        services: what users call there; none where peers call, which all goes to the gateway.
+        services: what users call there; none where peers call, which goes to the gateway.
+        images: what of that need not; None if all has to.
     """
 
     address: str
     certificate: Path | None
     services: tuple[Service, ...]
+    images: Images | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from openstackoid.core import errors
+from openstackoid.haproxy import door
 from openstackoid.haproxy.maps import LONGEST_SCOPE
-from openstackoid.haproxy.plan import PEERS, TOKENS, WAYS, Front, Plan, Service
+from openstackoid.haproxy.plan import PEERS, TOKENS, VISITORS, WAYS, Front, Images, Plan, Service
 from openstackoid.haproxy.rules import CLOUD, front_rules, name_of, rewritten, straight, told
 
 # Room for a federated token and an explicit scope in the place of what came.
@@ -42,6 +43,7 @@ def render(plan: Plan) -> str:
             if service.direct
             for once in (False, True)
         ),
+        *(_visitors(plan, front.images) for front in plan.fronts if front.images),
         _gateway(plan),
         *(_peers(plan, passes=passes, tls=tls) for passes in (True, False) for tls in (False, True)),
     ]
@@ -55,6 +57,7 @@ def files(plan: Plan) -> dict[str, str]:
         WAYS: "",
         TOKENS: "",
         PEERS: "",
+        VISITORS: "",
         "unavailable.http": _raw(errors.BackendUnreachableError("The service does not answer.")),
         "service-timeout.http": _raw(errors.BackendTimeoutError("The service did not answer in time.")),
         "gateway.http": _raw(errors.BackendUnreachableError(f"{plan.cloud}'s gateway does not answer.")),
@@ -104,12 +107,16 @@ def _frontend(plan: Plan, number: int, front: Front) -> Iterator[str]:
     yield f"  bind {front.address}{tls}"
     if plan.log:
         yield f"  log {plan.log} format raw daemon info"
-        yield f"  log-format '{_AUDIT.replace('CLOUD', plan.cloud).replace('PEER', CLOUD)}'"
+        audit = _AUDIT.replace("PEER", CLOUD) if front.services else door.AUDIT
+        yield f"  log-format '{audit.replace('CLOUD', plan.cloud)}'"
     yield "  http-after-response set-header Connection close if { stopping }"
     if not front.services:
-        yield "  # Other clouds' gateways call here: who they are, the gateway says, and it writes the audit."
+        yield "  # Other clouds' gateways call here: who they are, the gateway says, and it writes the audit; but for image data."
         if plan.log:
             yield "  http-request set-log-level silent"
+        if front.images:
+            yield from door.rules(plan, front.images)
+            yield "  use_backend %[var(txn.to)] if { var(txn.to) -m found }"
         yield "  default_backend gateway"
         return
     yield from front_rules(plan, front)
@@ -129,19 +136,27 @@ def _service(plan: Plan, service: Service, *, once: bool = False) -> Iterator[st
         yield "  http-reuse never"
     if service.https:
         yield "  http-request set-header X-Forwarded-Proto https"
-    host = service.backend.rpartition(":")[0]
+    tracked = f"{name_of(service.kind)}/{service.kind}" if once else None
+    yield from _servers(plan, service.kind, service.backend, tls=service.tls, tracked=tracked)
+
+
+def _visitors(plan: Plan, images: Images) -> Iterator[str]:
+    yield f"backend {door.BACKEND}"
+    yield from door.changes(plan, images)
+    tracked = f"{name_of('image')}/image" if images.checked else None
+    yield from _servers(plan, "image", images.backend, tls=images.tls, tracked=tracked)
+
+
+def _servers(plan: Plan, kind: str, backend: str, *, tls: bool, tracked: str | None) -> Iterator[str]:
+    host = backend.rpartition(":")[0]
     # HAProxy compares names alone, so an IP address is believed if its certificate is signed.
     name = f" verifyhost {host} sni str({host})" if host.rpartition(".")[2].isalpha() else ""
-    tls = f" ssl verify required ca-file {_ca(plan)}{name}" if service.tls else ""
+    secure = f" ssl verify required ca-file {_ca(plan)}{name}" if tls else ""
+    check = f"track {tracked}" if tracked else "check inter 2s fastinter 500ms downinter 500ms"
     # Services close idle connections after 5 s (Apache) or 10 s (cheroot): leave them first.
-    check = (
-        f"track {name_of(service.kind)}/{service.kind}"
-        if once
-        else "check inter 2s fastinter 500ms downinter 500ms pool-purge-delay 3s"
-    )
-    yield f"  server {service.kind} {service.backend}{tls} {check}"
+    yield f"  server {kind} {backend}{secure} {check} pool-purge-delay 3s"
     # One that fails its checks may only be slow: who asks may try, and wait, as without HAProxy.
-    yield f"  server {service.kind}_anyway {service.backend}{tls} backup"
+    yield f"  server {kind}_anyway {backend}{secure} backup"
 
 
 def _gateway(plan: Plan) -> Iterator[str]:

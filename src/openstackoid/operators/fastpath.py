@@ -20,12 +20,13 @@ from openstackoid.gateway import backends, config
 from openstackoid.gateway.config import Config
 from openstackoid.gateway.forms import Tls
 from openstackoid.gateway.forward import Pool
+from openstackoid.haproxy import door
 from openstackoid.haproxy import render as rendering
 from openstackoid.haproxy.admin import Admin, AdminError
-from openstackoid.haproxy.plan import CONFIGURATION, PEERS, TOKENS, WAYS, Front, Plan, Service
+from openstackoid.haproxy.plan import CONFIGURATION, PEERS, TOKENS, VISITORS, WAYS, Front, Images, Plan, Service
 from openstackoid.haproxy.rules import name_of
 
-_LEARNED: Final = frozenset({WAYS, TOKENS, PEERS})
+_LEARNED: Final = frozenset({WAYS, TOKENS, PEERS, VISITORS})
 _STAMP: Final = ".in-force"  # digest of what HAProxy read the last time
 _PATIENCE: Final = 20.0  # seconds until a reload must be over
 
@@ -109,7 +110,9 @@ def plan_of(found: Config, bases: dict[str, str], directory: Path | None = None)
     certificate = folder / "front.pem" if found.tls else None
     listed = [Front(address, certificate, tuple(services)) for address, services in fronts.items()]
     if found.peering:
-        listed.append(Front(found.peering.address, folder / "peering.pem" if found.peering.tls else None, ()))
+        pem, services = folder / "peering.pem", [service for each in fronts.values() for service in each]
+        images = _images(found.peering.url, services, bases)
+        listed.append(Front(found.peering.address, pem if found.peering.tls else None, (), images))
     times = found.timeouts
     return Plan(
         found.cloud,
@@ -123,6 +126,16 @@ def plan_of(found: Config, bases: dict[str, str], directory: Path | None = None)
         None if found.haproxy.log == "none" else found.haproxy.log,
         _pems(found, folder),
     )
+
+
+def _images(url: str, services: list[Service], bases: dict[str, str]) -> Images | None:
+    """Where other clouds' users fetch image data, behind the peering door of this URL; None if they need the gateway for it."""
+    prefix = f"{urlsplit(url).path}/image"
+    for service in services:
+        base = urlsplit(bases[service.kind]).path
+        if service.kind == "image" and door.is_base(prefix) and door.is_base(base):
+            return Images(prefix, base, service.backend, service.tls, url.startswith("https://"), service.direct)
+    return None
 
 
 def _plan(arguments: argparse.Namespace, directory: Path | None = None) -> Plan:
@@ -217,16 +230,18 @@ async def _move(plan: Plan, admin: Admin) -> None:
     A service that it does not know, it has nothing open for.
     """
     loop = asyncio.get_running_loop()
-    moves = []
-    for service in (each for front in plan.fronts for each in front.services if each.direct):
-        host, _, port = service.backend.rpartition(":")
+    moves, places = [], []
+    for front in plan.fronts:
+        for service in front.services:
+            name = name_of(service.kind)
+            if service.direct:
+                places += [(service.backend, f"{each}/{service.kind}") for each in (name, f"{name}_once")]
+        if front.images:
+            places.append((front.images.backend, f"{door.BACKEND}/image"))
+    for backend, server in places:
+        host, _, port = backend.rpartition(":")
         found = await loop.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
-        place, name = f"addr {found[0][4][0]} port {port}", name_of(service.kind)
-        moves += [
-            f"set server {backend}/{service.kind}{suffix} {place}"
-            for backend in (name, f"{name}_once")
-            for suffix in ("", "_anyway")
-        ]
+        moves += [f"set server {server}{suffix} addr {found[0][4][0]} port {port}" for suffix in ("", "_anyway")]
     for move in moves:
         await admin.ask(move)
 

@@ -158,7 +158,8 @@ def _straight(line: Line) -> Line:
     remote = told.pop("way", None) in {"R", "T"}
     told |= {"decision": "remote" if remote else "local", "error": None}
     told["peer"] = told.get("peer") if remote else told["cloud"]
-    return told | {"home": told["cloud"] if told.get("user") else None}
+    # At the door of other clouds it says whose user it was; elsewhere they are this cloud's own.
+    return told | {"home": told.get("home") or (told["cloud"] if told.get("user") else None)}
 
 
 def _below(status: object, limit: int) -> bool:

@@ -67,6 +67,24 @@ def allowed(rules: Iterable[Rule], service: str, method: str, path: str) -> bool
     )
 
 
+def covers(rules: Iterable[Rule], service: str, method: str, before: str, after: str) -> bool:
+    """Whether one rule allows a request whatever stands in one segment of its path.
+
+    Args:
+        rules: what is allowed.
+        service: official service type.
+        method: HTTP method.
+        before: the path before that segment, plain.
+        after: the path behind it, plain.
+    """
+    # No pattern can spell this character, so a wildcard meets it; and what one character meets, a whole segment does.
+    path = f"{before}\0{after}"
+    return any(
+        rule.service == service and rule.method == method and _compiled(rule.path).match(path) is not None
+        for rule in rules
+    )
+
+
 def whole(services: Iterable[str]) -> tuple[Rule, ...]:
     """Rules that allow everything of these services."""
     return tuple(Rule(service, method, "/**") for service in services for method in METHODS)

@@ -1,0 +1,123 @@
+"""Image data, straight from the service to a user of another cloud, at the door where other clouds call. Pure.
+
+One kind of request, of users whom the gateway has let in: `GET PREFIX/v2/images/ID/file`. There nothing is mapped, the body is no JSON,
+and the agreement says the same of every id. Everything else at the door is the gateway's.
+
+    visitors.map    SHA256(TOKEN)|HOME  ->  EXPIRY:USER:PROJECT:AGREEMENT:LOCAL-USER:LOCAL-PROJECT:::::TOKEN~MARK
+                        until when (Unix milliseconds) this federated token of a cloud's user opens the way, whose it is, for the
+                        audit, and what the service gets in its place, at a fixed position (`HEAD`)
+
+What comes is not cleaned here, as the gateway does it: a request with anything in it that would have to be is the gateway's. So headers
+are compared with those that are known to be harmless, not with those that are known to harm. And a look that fails must not open the way:
+each is one at what is right.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from openstackoid.haproxy.maps import TIME, is_writable
+from openstackoid.haproxy.plan import VISITORS, Images, Plan
+
+BACKEND: Final = "visitors"
+HEAD: Final = 352  # characters before the token in visitors.map: the time, five ids of 64, and what separates them
+BEFORE: Final = "/v2/images/"
+AFTER: Final = "/file"
+# As glance makes them. Another spelling of the same is the gateway's.
+_UUID: Final = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_IMAGE: Final = re.compile(_UUID + r"\Z")
+_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
+_BASE: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)*\Z")
+# What clients and gateways send with such a request, and what may reach a service from anybody; no body, and nothing that decides.
+_HEADERS: Final = (
+    "host",
+    "user-agent",
+    *("accept", "accept-encoding", "accept-language", "cache-control", "pragma"),
+    *("range", "if-range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since"),
+    *("content-type", "openstack-api-version"),
+    *("x-auth-token", "x-openstack-request-id", "x-openstackoid-hops", "x-openstackoid-assertion"),
+)
+# No name twice; looked at after there are no more than there are names. (HAProxy has regular expressions capture by name alone.)
+_ONCE: Final = "(?!(?:.*:)?(?P<name>[^:]+):(?:.*:)?(?P=name)(?::|$))"
+_CLOUD: Final = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+# RFC 9110, 7.6.1, and ours; and Location: glance sends none with data, and one of what stands before it would lead to where only
+# this cloud's services can go.
+_GONE: Final = "^(?:x-openstackoid-.*|connection|keep-alive|proxy-.*|te|trailer|upgrade|location)$"
+# The line of audit, in the gateway's words (gateway/audit.py).
+AUDIT: Final = (
+    '{"time":"%[date,utime(%Y-%m-%dT%H:%M:%SZ)]","cloud":"CLOUD","by":"haproxy","client":"%ci","method":"%HM",'
+    '"global_request_id":"%[var(txn.request),json(utf8s)]","service":"image","path":"%[var(txn.path),json(utf8s)]",'
+    '"way":"V","home":"%[var(txn.home),json(utf8s)]","user":"%[var(txn.learned),field(2,:)]",'
+    '"project":"%[var(txn.learned),field(3,:)]","local_user":"%[var(txn.learned),field(5,:)]",'
+    '"local_project":"%[var(txn.learned),field(6,:)]","agreement":"%[var(txn.learned),field(4,:)]","status":%ST,"ms":%Ta}'
+)
+
+
+def key(token: str, home: str) -> str:
+    """The key of a visitor: HAProxy's `sha2(256),hex` of the federated token, and the only cloud that it may come from."""
+    return f"{hashlib.sha256(token.encode()).hexdigest().upper()}|{home}"
+
+
+def value(until: float, ids: tuple[str, str, str, str, str], marked: str) -> str | None:
+    """The value of a visitor; None if it cannot be written.
+
+    Args:
+        until: Unix seconds.
+        ids: of user, project and agreement, and of user and project here. Another cloud says some of them: they have to be such as
+            stand in a line of audit without being quoted.
+        marked: what the service gets.
+    """
+    if not all(map(_ID.match, ids)) or not is_writable(marked):
+        return None
+    return ":".join((f"{int(until * 1000):0{TIME}}", *ids, "")).ljust(HEAD, ":") + marked
+
+
+def is_image(text: str) -> bool:
+    """Whether a text is an image's id, as it goes straight."""
+    return _IMAGE.match(text) is not None
+
+
+def is_base(path: str) -> bool:
+    """Whether a path can stand before others in the rules as it is."""
+    return _BASE.match(path) is not None
+
+
+def rules(plan: Plan, images: Images) -> Iterator[str]:
+    """From the request as it came to `txn.to`; without it, to the gateway. `allow` ends the rules."""
+    prefix = images.prefix.replace(".", "[.]")
+    yield f"  acl data url -m reg ^{prefix}{BEFORE}{_UUID}{AFTER}$"
+    yield "  # A worker that is being replaced is told no news: what it has learned counts no more."
+    yield "  http-request allow if !{ method GET } || !data || !{ req.ver 1.1 } || { stopping }"
+    yield f"  acl few req.fhdr_cnt le {len(_HEADERS)}"
+    yield f"  acl harmless req.hdr_names(:) -m reg ^{_ONCE}(?:(?:{'|'.join(_HEADERS)})(?::|$))+$"
+    yield "  acl clean req.hdrs -m reg ^[[:print:]\\r\\n]+$"
+    yield "  http-request allow if !few || !harmless || !clean"
+    yield "  acl typed req.fhdr(content-type) -m found"
+    yield "  acl formless req.fhdr(content-type) -m reg ^application/(?:octet-stream|json)$"
+    yield f"  acl numbered req.fhdr(x-openstack-request-id) -m reg ^req-{_UUID}$"
+    yield f"  acl sent req.fhdr(x-openstackoid-hops) -m reg ^{_CLOUD}$"
+    yield "  http-request allow if typed !formless || !numbered || !sent"
+    yield "  http-request set-var(txn.home) req.fhdr(x-openstackoid-hops)"
+    yield (
+        f"  http-request set-var(txn.learned) req.fhdr(x-auth-token),sha2(256),hex,concat(|,txn.home),"
+        f"map_str({plan.file(VISITORS)})"
+    )
+    yield "  http-request allow if !{ date(0,ms),sub(txn.learned) -m int lt 0 }"
+    if plan.log:
+        yield "  http-request set-log-level info"
+    yield f"  http-request set-var(txn.to) str({BACKEND})"
+
+
+def changes(plan: Plan, images: Images) -> Iterator[str]:
+    """What is changed on the way to the service and back, as by the gateway; in the backend."""
+    inner = f"path,bytes({len(images.prefix)})"
+    if plan.log:
+        yield "  http-request set-var(txn.request) req.fhdr(x-openstack-request-id)"
+        yield f"  http-request set-var(txn.path) {inner}"
+    yield f"  http-request set-path {images.base}%[{inner}]"
+    yield "  http-request del-header x-openstackoid- -m beg"
+    yield f"  http-request set-header X-Auth-Token %[var(txn.learned),bytes({HEAD})]"
+    if images.https:
+        yield "  http-request set-header X-Forwarded-Proto https"
+    yield f"  http-response del-header {_GONE} -m reg"
