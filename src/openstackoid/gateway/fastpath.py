@@ -25,7 +25,7 @@ from openstackoid.gateway.rates import WORKERS
 from openstackoid.haproxy import maps
 from openstackoid.haproxy.admin import Admin, AdminError
 from openstackoid.haproxy.maps import Entry
-from openstackoid.haproxy.plan import ADMIN, PEERS, TOKENS, WAYS
+from openstackoid.haproxy.plan import ADMIN, HERE, PEERS, TOKENS, WAYS
 
 _SEVERAL: Final = int(os.environ.get(WORKERS, "1")) > 1
 _LONGEST: Final = 1024  # characters of a scope that is worth HAProxy's memory: whoever asks, invented token or not, may have it taught
@@ -91,18 +91,21 @@ class FastPath:
         federated: bool,
     ) -> None:
         """Teach what was decided for a request, if all like it are decided so."""
-        service, text, reads = call.place.service, call.text, call.request.method in READS
+        service, text, method = call.place.service, call.text, call.request.method
         if not call.scope or text is None or len(text) > _LONGEST or not maps.is_writable(text):
             return  # an empty scope does not go on the token
+        if method not in maps.METHODS:
+            return
         if not self._answers or self._generation != self._current():
             return  # all is about to be forgotten
-        if not _always(service, reads, call.scope, federation, decision):
+        if not _always(service, method in READS, call.scope, federation, decision):
             return
-        written = scopes.format(explicit)
+        written, name = scopes.format(explicit), WAYS
         entries: list[tuple[str, Entry]] = []
         if isinstance(decision, Local):
-            same = "S" if text == written else "L"
-            value = "P|" if service == "identity" else f"{same}|{heads.MARK}{written}"
+            same, name = "S" if text == written else "L", HERE
+            plain = service == "identity" or explicit.stays(decision.cloud)
+            value = maps.PLAIN if plain else f"{same}|{heads.MARK}{written}"
         elif service == "identity":
             return  # what is asked of another cloud's Keystone needs more than a map
         elif not federated:
@@ -114,20 +117,15 @@ class FastPath:
             taught = way.taught
             replaced = maps.token(taught.until, (taught.user, taught.project, taught.agreement), taught.token)
             key = maps.user(call.auth, decision.cloud, text)
-            if (
-                not maps.is_bare(call.auth)
-                or replaced is None
-                or not maps.is_writable(key)
-                or not maps.is_writable(replaced)
-            ):
+            if key is None or replaced is None or not maps.is_writable(key) or not maps.is_writable(replaced):
                 return
             self._tokens[key] = (taught.until, call.auth)
             self._tokens.move_to_end(key)
             entries.append((TOKENS, Entry(key, replaced)))
-        key = maps.way(service, text, reads=reads)
-        if not maps.is_writable(key) or not maps.is_writable(value):
+        way_key = maps.way(service, text, method=method)
+        if not maps.is_writable(way_key) or not maps.is_writable(value):
             return  # too long
-        entries.append((WAYS, Entry(key, value)))
+        entries.append((name, Entry(way_key, value)))
         told = (self._age, *(entry.key for _, entry in entries))
         if told not in self._queued:  # many requests may wait for the same lesson
             self._queued.add(told)
@@ -169,8 +167,8 @@ class FastPath:
         async with self._turn:
             self._ways.clear()
             self._tokens.clear()
-            await self._admin.clear(self._directory / WAYS)
-            await self._admin.clear(self._directory / TOKENS)
+            for name in (HERE, WAYS, TOKENS):
+                await self._admin.clear(self._directory / name)
 
     async def _teach(self, entries: list[tuple[str, Entry]], age: int) -> None:
         async with self._turn:
@@ -179,9 +177,10 @@ class FastPath:
                 return
             if len(self._ways) >= _MOST:
                 self._ways.clear()
-                await self._admin.clear(self._directory / WAYS)
+                for name in (HERE, WAYS):
+                    await self._admin.clear(self._directory / name)
             for name, entry in entries:
-                if name == WAYS:
+                if name != TOKENS:
                     self._ways.add(entry.key)
                 await self._admin.put(self._directory / name, entry)
 
