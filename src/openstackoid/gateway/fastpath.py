@@ -50,7 +50,8 @@ class FastPath:
         self._admin = Admin(directory / ADMIN)
         self._reachable = reachable
         self._ways: set[str] = set()
-        self._queued: set[tuple[object, ...]] = set()
+        # What is to be taught with the next command: many requests may wait for the same lesson.
+        self._lessons: dict[tuple[str, str], Entry] = {}
         # Key -> (when it ends, the user's token), the oldest first.
         self._tokens: OrderedDict[str, tuple[float, str]] = OrderedDict()
         self._places: list[Entry] | None = None
@@ -59,9 +60,7 @@ class FastPath:
         self._answers = False  # HAProxy does
         self._current: Callable[[], object] = object
         self._worker = ""
-        # One command after the other, and none from before the last time that all was forgotten.
-        self._turn = asyncio.Lock()
-        self._age = 0
+        self._turn = asyncio.Lock()  # one command after the other
         self._working: set[asyncio.Task[None]] = set()
         self._spoke = 0.0
 
@@ -94,8 +93,8 @@ class FastPath:
         service, text, method = call.place.service, call.text, call.request.method
         if not call.scope or text is None or len(text) > _LONGEST or not maps.is_writable(text):
             return  # an empty scope does not go on the token
-        if method not in maps.METHODS:
-            return
+        if method not in maps.METHODS or len(self._lessons) >= _MOST:
+            return  # HAProxy is slow: a later request will say it again
         if not self._answers or self._generation != self._current():
             return  # all is about to be forgotten
         if not _always(service, method in READS, call.scope, federation, decision):
@@ -126,10 +125,9 @@ class FastPath:
         if not maps.is_writable(way_key) or not maps.is_writable(value):
             return  # too long
         entries.append((name, Entry(way_key, value)))
-        told = (self._age, *(entry.key for _, entry in entries))
-        if told not in self._queued:  # many requests may wait for the same lesson
-            self._queued.add(told)
-            self._spawn(self._teach(entries, self._age))
+        if not self._lessons:
+            self._spawn(self._teach())
+        self._lessons.update({(name, entry.key): entry for name, entry in entries})
 
     async def forget(self, token: str) -> None:
         """Have HAProxy forget a user's token: it was revoked. When this is over, it has, if it answers."""
@@ -163,26 +161,25 @@ class FastPath:
             await asyncio.sleep(_LOOK)
 
     async def _forget(self) -> None:
-        self._age += 1
+        self._lessons.clear()
         async with self._turn:
             self._ways.clear()
             self._tokens.clear()
             for name in (HERE, WAYS, TOKENS):
                 await self._admin.clear(self._directory / name)
 
-    async def _teach(self, entries: list[tuple[str, Entry]], age: int) -> None:
+    async def _teach(self) -> None:
         async with self._turn:
-            self._queued.discard((age, *(entry.key for _, entry in entries)))
-            if age != self._age:
-                return
-            if len(self._ways) >= _MOST:
+            lessons, self._lessons = self._lessons, {}
+            ways = {key for name, key in lessons if name != TOKENS}
+            if len(self._ways | ways) > _MOST:
                 self._ways.clear()
                 for name in (HERE, WAYS):
                     await self._admin.clear(self._directory / name)
-            for name, entry in entries:
-                if name != TOKENS:
-                    self._ways.add(entry.key)
-                await self._admin.put(self._directory / name, entry)
+            self._ways |= ways
+            # A token that was revoked meanwhile is not taught.
+            known = [each for each in lessons.items() if each[0][0] != TOKENS or each[0][1] in self._tokens]
+            await self._admin.put(*((self._directory / name, entry) for (name, _), entry in known))
 
     async def _drop(self, keys: Iterable[str] | None) -> None:
         """Have HAProxy forget these tokens; None: all."""
