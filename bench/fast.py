@@ -10,16 +10,17 @@ import time
 from typing import Any, Final
 
 from bench import many
-from bench.beside import latencies
+from bench.beside import compared, turns
 from bench.front import Front, changed
 from bench.haproxies import configure
-from bench.rows import Row, lasting, spent
+from bench.rows import Row, lasting
 from bench.stage import HEADERS, TOKENS, Watch, load
 from openstackoid.haproxy.plan import TOKENS as TOKENS_MAP
 
 _RELOADS: Final = 10
 _LEAST: Final = 100_000
 _RATE: Final = 2000
+_TURN: Final = 0.3  # seconds of each way
 _SIZE: Final = 15_000
 _GIB: Final = 1 << 30
 # As in tests/core/test_scope.py.
@@ -72,38 +73,26 @@ def _told(row: Row, head: str) -> Row:
 
 
 def _cpu(front: Front, rounds: int, seconds: float, *, goals: bool = True) -> list[Row]:
-    """CPU a request, in turns: each beside a turn of its baseline."""
-    compared = (
+    """CPU a request: each way beside its baseline, in short turns."""
+    goal_of = (
         (front.none, front.plain, 0.95),
         (front.header, front.plain, 0.85),
+        (front.apart, front.plain, 0.85),
         (front.token, front.plain, 0.75),
         (front.federated, front.plain_tls, 0.75),
     )
-    costs: dict[str, list[float]] = {}
-    ratios: dict[str, list[float]] = {}
-    straight = front.seen()
-    total = 0
-    for number in range(rounds):
-        turn: dict[str, float] = {}
-        variants = [front.plain, front.none, front.header, front.token, front.plain_tls, front.federated]
-        for variant in variants[::-1] if number % 2 else variants:
-            cost, count = spent(variant, seconds)
-            turn[variant.name] = cost
-            total += count if variant.processes[0] is front.home[0] else 0
-            costs.setdefault(variant.name, []).append(cost)
-        for variant, base, _ in compared:
-            ratios.setdefault(variant.name, []).append(turn[base.name] / turn[variant.name])
-    by_gateway = (front.seen() - straight) / total
+    variants = (front.plain, front.none, front.header, front.apart, front.token, front.plain_tls, front.federated)
+    before = front.seen()
+    found = turns(variants, count=_turns(rounds, seconds), seconds=_TURN)
+    total = sum(turn.requests for way in variants if way.processes[0] is front.home[0] for turn in found[way.name])
+    by_gateway = (front.seen() - before) / total
+    cpu = {name: [turn.cpu for turn in each] for name, each in found.items()}
     rows = []
-    for variant, base, goal in compared:
-        found, mine, other = ratios[variant.name], costs[variant.name], costs[base.name]
-        middle = statistics.median(found)
-        told = (
-            f"{middle:.2f} ({min(found):.2f} to {max(found):.2f}); "
-            f"{statistics.median(mine):.1f} us, plain {statistics.median(other):.1f} us"
-        )
-        asked = f">= {goal}" if goals else ""
-        rows.append(Row(variant.name, asked, told, middle >= goal if goals else None))
+    for variant, base, goal in goal_of:
+        low, middle, high = compared(cpu[base.name], cpu[variant.name])
+        mine, other = (statistics.median(cpu[each.name]) for each in (variant, base))
+        told = f"{middle:.2f} ({low:.2f} to {high:.2f}); {mine:.1f} us, plain {other:.1f} us"
+        rows.append(Row(variant.name, f">= {goal}" if goals else "", told, middle >= goal if goals else None))
     rows.append(Row("requests of these that the gateway served", "", f"{by_gateway:.3%} of {total}"))
     return rows
 
@@ -120,11 +109,14 @@ def _forgotten(front: Front) -> Row:
 
 
 def _latency(front: Front, rounds: int, seconds: float) -> Row:
-    """Milliseconds beyond plain HAProxy's, the worst of three."""
-    variants = (front.plain, front.none, front.header, front.token)
+    """Milliseconds beyond plain HAProxy's, the worst of four."""
+    variants = (front.plain, front.none, front.header, front.apart, front.token)
     # Plain HAProxy need not get the same bytes: with X-Scope or a longer token it takes 0.002 ms more at most.
-    found = latencies(variants, rate=_RATE, turns=round(2 * rounds * seconds))
-    medians = {name: statistics.median(each) * 1000 for name, each in found.items()}
+    found = turns(variants, rate=_RATE, count=round(2 * rounds * seconds))
+    medians = {
+        name: statistics.median(latency for turn in each for latency in turn.latencies) * 1000
+        for name, each in found.items()
+    }
     plain = medians.pop(front.plain.name)
     added = {name: each - plain for name, each in medians.items()}
     told = ", ".join(f"{name} {each:+.3f}" for name, each in added.items())
@@ -134,6 +126,11 @@ def _latency(front: Front, rounds: int, seconds: float) -> Row:
         f"{told}; plain {plain:.3f}",
         max(added.values()) <= 0.03,
     )
+
+
+def _turns(rounds: int, seconds: float) -> int:
+    """How many short turns take as long as the rounds of other parts."""
+    return max(8, round(rounds * seconds / _TURN))
 
 
 def _reloads(front: Front) -> Row:

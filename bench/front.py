@@ -75,21 +75,24 @@ class Front(Scene):
         for process in (*servers, self.far, self.bare, self.bare_tls, *self.home, *self.away):
             process.wait()
         clouds.wait_for_peers([each.ports["compute"] for each in (one, two)])
-        local, remote = '{"compute":"CloudOne"}', {"X-Scope": '{"compute":"CloudTwo"}'}
+        local, remote = {"X-Scope": '{"compute":"CloudOne"}'}, {"X-Scope": '{"compute":"CloudTwo"}'}
+        # This one has to follow the workflow.
+        apart = '{"compute":"CloudOne","image":"CloudTwo"}'
         entry = one.ports["compute"]
         # As the services of this cloud pass it on.
-        explicit = scopes.format(scopes.parse(local).explicit("CloudOne"))
+        explicit = scopes.format(scopes.parse(apart).explicit("CloudOne"))
         carried = tuple(f"{token}!SCOPE!{explicit}" for token in TOKENS)
         self.plain = Variant("plain HAProxy", bare, (self.bare,))
         self.plain_tls = Variant("plain HAProxy, TLS", bare_tls, (self.bare_tls,))
         self.none = Variant("no scope", entry, (self.home[0],))
-        self.header = Variant("X-Scope, this cloud", entry, (self.home[0],), {"X-Scope": local})
+        self.header = Variant("X-Scope, this cloud", entry, (self.home[0],), local)
+        self.apart = Variant("X-Scope, this cloud, images elsewhere", entry, (self.home[0],), {"X-Scope": apart})
         self.token = Variant("scope on the token", entry, (self.home[0],), tokens=carried)
         self.federated = Variant("federated, TLS", entry, (self.home[0],), remote)
         images = {"X-Scope": '{"image":"CloudTwo"}'}
         self.both = Variant("across both", one.ports["image"], (*self.pair, self.home[1], self.away[1]), images)
         self.both_plain = Variant("plain across both", bare_tls, (self.bare_tls, self.far))
-        for variant in (self.none, self.header, self.token, self.federated, self.both):
+        for variant in (self.none, self.header, self.apart, self.token, self.federated, self.both):
             load(variant, "full", seconds=0.5)
         return self
 

@@ -5,8 +5,9 @@ import statistics
 import time
 from typing import Final
 
+from bench.beside import compared, turns
 from bench.front import MANY_KINDS, Many
-from bench.rows import Row, lasting, spent
+from bench.rows import Row, lasting
 from bench.stage import HEADERS, load
 from bench.upstream import address
 from openstackoid.haproxy import maps
@@ -18,6 +19,7 @@ _FEW: Final = 2
 _STARTS: Final = 5
 _CHANGES: Final = 50
 _REPLACEMENTS: Final = 10
+_TURN: Final = 0.5  # seconds
 
 
 def measured(rounds: int, seconds: float) -> list[Row]:
@@ -45,15 +47,9 @@ def _start(scene: Many) -> Row:
 
 
 def _cpu(scene: Many, rounds: int, seconds: float) -> list[Row]:
-    ratios, costs, few = [], [], []
-    for number in range(rounds):
-        turn = {
-            count: spent(scene.variants[count], seconds)[0] for count in ((_FEW, _CLOUDS), (_CLOUDS, _FEW))[number % 2]
-        }
-        ratios.append(turn[_CLOUDS] / turn[_FEW])
-        costs.append(turn[_CLOUDS])
-        few.append(turn[_FEW])
-    middle = statistics.median(ratios)
+    found = turns(list(scene.variants.values()), count=max(8, round(rounds * seconds / _TURN)), seconds=_TURN)
+    cpu = {count: [turn.cpu for turn in found[variant.name]] for count, variant in scene.variants.items()}
+    low, middle, high = compared(cpu[_CLOUDS], cpu[_FEW])
     memory = {count: haproxy.memory() / 1e6 for count, haproxy in scene.haproxies.items()}
     ways = len(scene.haproxies[_CLOUDS].tell(f"show map {scene.folders[_CLOUDS] / 'ways.map'}").splitlines()) - 1
     return [
@@ -66,8 +62,8 @@ def _cpu(scene: Many, rounds: int, seconds: float) -> list[Row]:
         Row(
             f"{_CLOUDS} clouds: CPU a request, all asked in turns ({ways} taught)",
             "<= 1.4",
-            f"{middle:.2f} ({min(ratios):.2f} to {max(ratios):.2f}); {statistics.median(costs):.1f} us, "
-            f"{_FEW} clouds {statistics.median(few):.1f} us",
+            f"{middle:.2f} ({low:.2f} to {high:.2f}); {statistics.median(cpu[_CLOUDS]):.1f} us, "
+            f"{_FEW} clouds {statistics.median(cpu[_FEW]):.1f} us",
             middle <= 1.4,
         ),
     ]
@@ -85,7 +81,7 @@ def _changes(scene: Many) -> list[Row]:
         for number in range(_CHANGES):
             entry = places[number % 2][number * 7 % _CLOUDS]
             began = time.perf_counter()
-            await admin.put(name, entry)
+            await admin.put((name, entry))
             each.append((time.perf_counter() - began) * 1000)
             await asyncio.sleep(0.01)
         for number in range(_REPLACEMENTS):

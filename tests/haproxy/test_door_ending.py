@@ -158,8 +158,8 @@ class Told:
         self.map.clear()
         return self.there
 
-    async def put(self, _: Path, entry: Entry) -> None:
-        self.map[entry.key] = entry.value
+    async def put(self, *entries: tuple[Path, Entry]) -> None:
+        self.map |= {entry.key: entry.value for _, entry in entries}
 
     async def drop(self, _: Path, keys: Iterable[str]) -> None:
         for key in keys:

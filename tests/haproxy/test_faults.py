@@ -27,7 +27,7 @@ class Ill:
         return ask(self.cloud.url("image"), path or "/v2/images", {"X-Scope": f'{{"image":"{name}"}}'})
 
     def taught(self, name: str) -> bool:
-        return f'image|R|{{"image":"{name}"}}' in self.cloud.proxy.ways
+        return f'GET|image|{{"image":"{name}"}}' in self.cloud.proxy.ways
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def _document(url: str) -> dict[str, object]:
 def _teach(ill: Ill, name: str) -> None:
     """A way that the gateway would have taught, had the peer been well then."""
     ill.cloud.proxy.tell(
-        f'add map {ill.cloud.short}/ways.map image|R|{{"image":"{name}"}} T{name}|{{"image":"{name}"}}'
+        f'add map {ill.cloud.short}/ways.map GET|image|{{"image":"{name}"}} T{name}|{{"image":"{name}"}}'
     )
     until(lambda: ill.taught(name))
 
@@ -154,7 +154,7 @@ def test_chunked_uploads_spoil_no_connection(ill: Ill, scoped: str) -> None:
     def ready() -> bool:
         for method in ("GET", "PUT"):
             ask(ill.cloud.url("image"), "/v2/images", {"X-Scope": scoped}, method=method)
-        return " " in scoped or {f"image|{mode}|{scoped}" for mode in "RW"} <= ill.cloud.proxy.ways.keys()
+        return " " in scoped or {f"{method}|image|{scoped}" for method in ("GET", "PUT")} <= ill.cloud.proxy.ways.keys()
 
     if scoped:
         until(ready)
@@ -183,7 +183,7 @@ def test_a_worker_that_is_replaced_uses_nothing_that_it_learned(ill: Ill) -> Non
 
     def ready() -> bool:
         ask(ill.cloud.url("image"), "/v2/images", {"X-Scope": scoped})
-        return f"image|R|{scoped}" in proxy.ways
+        return f"GET|image|{scoped}" in proxy.ways
 
     until(ready)
     old = proxy.pid()

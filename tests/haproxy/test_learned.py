@@ -28,7 +28,7 @@ def learn(world: World, cloud: str, token: str, headers: dict[str, str] | None =
     def known() -> bool:
         ask(world.one.url("image"), fresh(), given, token=token)
         own = cloud == "CloudThree" or maps.user(token, cloud, text) in world.one.proxy.tokens
-        return own and f"image|R|{text}" in world.one.proxy.ways
+        return own and f"GET|image|{text}" in world.one.proxy.ways
 
     until(known)
     return given
@@ -126,7 +126,7 @@ def test_on_the_token_it_is_the_same(world: World) -> None:
     carried = {"X-Auth-Token": f"{mine}!SCOPE!{text}", "X-Service-Token": SERVICE_TOKEN}
     asked = partial(ask, world.one.url("image"), headers=carried)
     until(lambda: asked(fresh()).status == 200 and maps.user(mine, "CloudBare", text) in world.one.proxy.tokens)
-    until(lambda: f"image|R|{text}" in world.one.proxy.ways)
+    until(lambda: f"GET|image|{text}" in world.one.proxy.ways)
     path = straight(world, carried, mine)
     seen = world.bare.seen(f"/image{path}")
     assert names(seen) == {
@@ -140,7 +140,7 @@ def test_on_the_token_it_is_the_same(world: World) -> None:
     # Here, it stays as it is.
     explicit = {"X-Auth-Token": f"{mine}!SCOPE!{text}", "X-Service-Token": SERVICE_TOKEN}
     first = partial(ask, world.one.url("network"), "/v2.0/first", explicit)
-    until(lambda: first().status == 200 and f"network|R|{text}" in world.one.proxy.ways)
+    until(lambda: first().status == 200 and f"GET|network|{text}" in world.one.proxy.ways)
     mark = f"/v2.0/{os.urandom(6).hex()}"
     assert ask(world.one.url("network"), mark, explicit).status == 200
     assert not world.one.passed(mark)
@@ -165,7 +165,7 @@ def test_bodies_cross_straight_as_well(world: World) -> None:
     for cloud in ("CloudThree",):
         headers = marked("image", cloud)
         put = partial(ask, world.one.url("image"), headers=headers, method="PUT", body=b"x")
-        key = f"image|W|{headers['X-Scope']}"
+        key = f"PUT|image|{headers['X-Scope']}"
         until(lambda put=put, key=key: put(fresh()).status == 200 and key in world.one.proxy.ways)  # type: ignore[misc]
         path = fresh()
         assert ask(world.one.url("image"), path, headers, method="PUT", body=body).status == 200

@@ -16,6 +16,7 @@ import pytest
 from tests.gateway.wire import TOKEN, Upstream, ask, free_ports, reply, until
 from tests.haproxy.world import KINDS, Fronted
 
+from openstackoid.core import scope as scopes
 from openstackoid.haproxy.maps import is_writable
 
 VECTORS: Final = Path(__file__).parents[1] / "vectors"
@@ -103,8 +104,8 @@ def thrice(entry: Entry, kind: str, path: str, headers: dict[str, str], method: 
     first = outcome(entry, kind, path, headers, alone=False, method=method)
     text = headers.get("X-Scope", (headers.get("X-Auth-Token") or "").partition("!SCOPE!")[2]).strip(" ")
     if first.status == 200 and kind != "compute" and is_writable(text) and "X-Openstackoid-Hops" not in headers:
-        way = f"{kind}|{'R' if method == 'GET' else 'W'}|{text}"
-        if (first.scope and kind != "identity") or (kind == "identity" and first.cloud == "CloudOne"):
+        way = f"{method}|{kind}|{text}"
+        if scopes.parse(text) and (kind != "identity" or first.cloud == "CloudOne"):
 
             def known() -> bool:
                 outcome(entry, kind, path, headers, alone=False, method=method)

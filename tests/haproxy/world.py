@@ -20,7 +20,7 @@ from tests.gateway.owners import Bare, Owner
 from tests.gateway.wire import Gateway, Seen, Upstream, ask, free_ports, reply, until
 
 from openstackoid.cli import main
-from openstackoid.haproxy.plan import ADMIN, CONFIGURATION, PEERS, TOKENS, WAYS
+from openstackoid.haproxy.plan import ADMIN, CONFIGURATION, HERE, PEERS, TOKENS, WAYS
 from openstackoid.lab import certificates
 
 KINDS = ("identity", "image", "compute", "network", "placement", "block-storage")
@@ -96,7 +96,8 @@ class Proxy:
 
     @property
     def ways(self) -> dict[str, str]:
-        return self.map(WAYS)
+        """Where scopes lead, here and there."""
+        return self.map(HERE) | self.map(WAYS)
 
     @property
     def tokens(self) -> dict[str, str]:

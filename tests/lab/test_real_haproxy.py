@@ -111,7 +111,7 @@ def test_it_is_a_part_of_each_cloud(lab: Lab) -> None:
 def test_what_is_like_a_request_before_does_not_come_to_the_gateway(lab: Lab) -> None:
     cloud, token = lab.clouds["Left"], login(lab, "Left")
     until(lambda: "cirros-right" in images(cloud, token, THERE))
-    until(lambda: f"image|R|{THERE}" in known(cloud, "ways.map"))
+    until(lambda: f"GET|image|{THERE}" in known(cloud, "ways.map"))
     # Agreements may have come into force just before: what was taught until then is forgotten.
     until(lambda: _learned(cloud, token))
     assert "cirros-right" not in images(cloud, token, None)
@@ -206,7 +206,7 @@ def test_a_new_peer_is_known_without_a_restart(lab: Lab) -> None:
     token = login(more, "Left")
     scope = '{"image":"New"}'
     until(lambda: "cirros-new" in images(more.clouds["Left"], token, scope))
-    until(lambda: f"image|R|{scope}" in known(more.clouds["Left"], "ways.map"))
+    until(lambda: f"GET|image|{scope}" in known(more.clouds["Left"], "ways.map"))
 
 
 def test_down_leaves_nothing_running(lab: Lab) -> None:

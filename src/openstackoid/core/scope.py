@@ -160,6 +160,10 @@ class Scope:
         filled.setdefault("identity", rest)
         return Scope.of(filled)
 
+    def stays(self, cloud: str) -> bool:
+        """Whether no service that is named is of another cloud."""
+        return all(expression == Name(cloud) for _, expression in self.entries)
+
 
 def is_name(text: str) -> bool:
     """Whether a text is a NAME of the grammar: a cloud, a label, a saved scope."""

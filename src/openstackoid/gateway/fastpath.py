@@ -28,7 +28,7 @@ from openstackoid.gateway.visitors import Visitor
 from openstackoid.haproxy import maps
 from openstackoid.haproxy.admin import Admin, AdminError
 from openstackoid.haproxy.maps import Entry
-from openstackoid.haproxy.plan import ADMIN, PEERS, TOKENS, WAYS
+from openstackoid.haproxy.plan import ADMIN, HERE, PEERS, TOKENS, WAYS
 
 _SEVERAL: Final = int(os.environ.get(WORKERS, "1")) > 1
 _LONGEST: Final = 1024  # characters of a scope that is worth HAProxy's memory: whoever asks, invented token or not, may have it taught
@@ -54,7 +54,8 @@ class FastPath:
         self._reachable = reachable
         self._guests = Guests(self._admin, directory)
         self._ways: set[str] = set()
-        self._queued: set[tuple[object, ...]] = set()
+        # What is to be taught with the next command: many requests may wait for the same lesson.
+        self._lessons: dict[tuple[str, str], Entry] = {}
         # Key -> (when it ends, the user's token), the oldest first.
         self._tokens: OrderedDict[str, tuple[float, str]] = OrderedDict()
         self._places: list[Entry] | None = None
@@ -63,9 +64,7 @@ class FastPath:
         self._answers = False  # HAProxy does
         self._current: Callable[[], object] = object
         self._worker = ""
-        # One command after the other, and none from before the last time that all was forgotten.
-        self._turn = asyncio.Lock()
-        self._age = 0
+        self._turn = asyncio.Lock()  # one command after the other
         self._working: set[asyncio.Task[None]] = set()
         self._spoke = 0.0
 
@@ -96,18 +95,21 @@ class FastPath:
         federated: bool,
     ) -> None:
         """Teach what was decided for a request, if all like it are decided so."""
-        service, text, reads = call.place.service, call.text, call.request.method in READS
+        service, text, method = call.place.service, call.text, call.request.method
         if not call.scope or text is None or len(text) > _LONGEST or not maps.is_writable(text):
             return  # an empty scope does not go on the token
+        if method not in maps.METHODS or len(self._lessons) >= _MOST:
+            return  # HAProxy is slow: a later request will say it again
         if not self._answers or self._generation != self._current():
             return  # all is about to be forgotten
-        if not _always(service, reads, call.scope, federation, decision):
+        if not _always(service, method in READS, call.scope, federation, decision):
             return
-        written = scopes.format(explicit)
+        written, name = scopes.format(explicit), WAYS
         entries: list[tuple[str, Entry]] = []
         if isinstance(decision, Local):
-            same = "S" if text == written else "L"
-            value = "P|" if service == "identity" else f"{same}|{heads.MARK}{written}"
+            same, name = "S" if text == written else "L", HERE
+            plain = service == "identity" or explicit.stays(decision.cloud)
+            value = maps.PLAIN if plain else f"{same}|{heads.MARK}{written}"
         elif service == "identity":
             return  # what is asked of another cloud's Keystone needs more than a map
         elif not federated:
@@ -119,24 +121,18 @@ class FastPath:
             taught = way.taught
             replaced = maps.token(taught.until, (taught.user, taught.project, taught.agreement), taught.token)
             key = maps.user(call.auth, decision.cloud, text)
-            if (
-                not maps.is_bare(call.auth)
-                or replaced is None
-                or not maps.is_writable(key)
-                or not maps.is_writable(replaced)
-            ):
+            if key is None or replaced is None or not maps.is_writable(key) or not maps.is_writable(replaced):
                 return
             self._tokens[key] = (taught.until, call.auth)
             self._tokens.move_to_end(key)
             entries.append((TOKENS, Entry(key, replaced)))
-        key = maps.way(service, text, reads=reads)
-        if not maps.is_writable(key) or not maps.is_writable(value):
+        way_key = maps.way(service, text, method=method)
+        if not maps.is_writable(way_key) or not maps.is_writable(value):
             return  # too long
-        entries.append((WAYS, Entry(key, value)))
-        told = (self._age, *(entry.key for _, entry in entries))
-        if told not in self._queued:  # many requests may wait for the same lesson
-            self._queued.add(told)
-            self._spawn(self._teach(entries, self._age))
+        entries.append((name, Entry(way_key, value)))
+        if not self._lessons:
+            self._spawn(self._teach())
+        self._lessons.update({(name, entry.key): entry for name, entry in entries})
 
     def visited(
         self, visitor: Visitor, call: Call, agreements: Agreements, federation: Federation, generation: object
@@ -154,7 +150,7 @@ class FastPath:
             return  # all is about to be forgotten
         lesson = self._guests.lesson(visitor, call, agreements, federation)
         if lesson:
-            self._spawn(self._let_in(*lesson, self._age))
+            self._spawn(self._let_in(*lesson, generation))
 
     async def forget(self, token: str) -> None:
         """Have HAProxy forget a user's token: it was revoked. When this is over, it has, if it answers."""
@@ -190,31 +186,31 @@ class FastPath:
             await asyncio.sleep(_LOOK)
 
     async def _forget(self) -> None:
-        self._age += 1
+        self._lessons.clear()
         async with self._turn:
             self._ways.clear()
             self._tokens.clear()
-            await self._admin.clear(self._directory / WAYS)
-            await self._admin.clear(self._directory / TOKENS)
+            for name in (HERE, WAYS, TOKENS):
+                await self._admin.clear(self._directory / name)
             await self._guests.clear()
 
-    async def _let_in(self, entry: Entry, until: float, age: int) -> None:
+    async def _let_in(self, entry: Entry, until: float, generation: object) -> None:
         async with self._turn:
-            if age == self._age:
+            if self._answers and generation == self._current():
                 await self._guests.teach(entry, until)
 
-    async def _teach(self, entries: list[tuple[str, Entry]], age: int) -> None:
+    async def _teach(self) -> None:
         async with self._turn:
-            self._queued.discard((age, *(entry.key for _, entry in entries)))
-            if age != self._age:
-                return
-            if len(self._ways) >= _MOST:
+            lessons, self._lessons = self._lessons, {}
+            ways = {key for name, key in lessons if name != TOKENS}
+            if len(self._ways | ways) > _MOST:
                 self._ways.clear()
-                await self._admin.clear(self._directory / WAYS)
-            for name, entry in entries:
-                if name == WAYS:
-                    self._ways.add(entry.key)
-                await self._admin.put(self._directory / name, entry)
+                for name in (HERE, WAYS):
+                    await self._admin.clear(self._directory / name)
+            self._ways |= ways
+            # A token that was revoked meanwhile is not taught.
+            known = [each for each in lessons.items() if each[0][0] != TOKENS or each[0][1] in self._tokens]
+            await self._admin.put(*((self._directory / name, entry) for (name, _), entry in known))
 
     async def _drop(self, keys: Iterable[str] | None) -> None:
         """Have HAProxy forget these tokens; None: all."""

@@ -77,7 +77,7 @@ class Guests:
         # Before: what HAProxy may have got, it is told to forget.
         self._known[entry.key] = until
         self._known.move_to_end(entry.key)
-        await self._admin.put(self._map, entry)
+        await self._admin.put((self._map, entry))
 
     async def expire(self) -> None:
         """Delete those whose time is over, and the oldest of too many.

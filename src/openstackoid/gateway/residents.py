@@ -35,12 +35,15 @@ class Residents:
         self._mint = mint
 
     def local(self, call: Call, explicit: Scope) -> Way:
-        """To our own backend: the scope goes on the token, so that it follows the workflow; Keystone reads plain tokens."""
+        """To our own backend: the scope goes on the token, so that it follows the workflow.
+
+        Keystone reads plain tokens. And a scope that leads nowhere else says what plain ones say: their requests stay in this cloud.
+        """
         identity = call.place.service == "identity"
         if call.subject is not None:
             call.headers[heads.SUBJECT] = call.subject
         if call.auth is not None:
-            scoped = bool(call.scope) and not identity
+            scoped = bool(call.scope) and not identity and not explicit.stays(self._cloud)
             call.headers[heads.AUTH] = heads.with_scope(call.auth, explicit) if scoped else call.auth
         if identity and call.request.method in {"GET", "POST"} and holds_catalog(call.place.path):
             return Way(self._catalog.learn)

@@ -2,15 +2,16 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from openstackoid.core.errors import OpenStackoidError
 from openstackoid.haproxy.maps import Entry
 
 _PIECE: Final = 16384  # bytes of commands at a time: a payload over tune.bufsize hangs the socket
 _PATIENCE: Final = 5.0  # seconds
+_Command = TypeVar("_Command", tuple[str], tuple[str, Path, Entry])
 
 
 class AdminError(OpenStackoidError):
@@ -36,13 +37,16 @@ class Admin:
         Raises:
             AdminError: nobody answers.
         """
+        return (await self._ask(command)).strip()
+
+    async def _ask(self, command: str) -> str:
         try:
             async with asyncio.timeout(_PATIENCE):
                 reader, writer = await asyncio.open_unix_connection(self._path)
                 try:
                     writer.write(command.encode() + b"\n")
                     await writer.drain()
-                    return (await reader.read()).decode("utf-8", "replace").strip()
+                    return (await reader.read()).decode("utf-8", "replace")
                 finally:
                     writer.close()
                     with contextlib.suppress(OSError):
@@ -62,18 +66,25 @@ class Admin:
                 return line
         raise AdminError(f"HAProxy does not say at {self._path} which process it is.")
 
-    async def put(self, name: Path, entry: Entry) -> None:
-        """Set one entry of a map, whether it was there or not; one that was is never missing meanwhile."""
-        told = await self.ask(f"set map {name} {entry.key} {entry.value}")
-        if "not found" in told:
-            await self._quietly(f"del map {name} {entry.key};add map {name} {entry.key} {entry.value}", "not found")
-        elif told:
-            raise AdminError(f"HAProxy refused a command at {self._path}: {told}")
+    async def put(self, *entries: tuple[Path, Entry]) -> None:
+        """Set entries of maps, whether they were there or not; one that was is never missing meanwhile."""
+        missing = []
+        for piece in _pieces([(f"set map {name} {entry.key} {entry.value}", name, entry) for name, entry in entries]):
+            told = _each(await self._ask(";".join(command for command, _, _ in piece)))
+            for (_, name, entry), said in zip(piece, told, strict=False):
+                if "not found" in said:
+                    missing.append(
+                        (f"del map {name} {entry.key};add map {name} {entry.key} {entry.value}", name, entry)
+                    )
+                elif said:
+                    raise AdminError(f"HAProxy refused a command at {self._path}: {said}")
+        for piece in _pieces(missing):
+            await self._quietly(";".join(command for command, _, _ in piece), "not found")
 
     async def drop(self, name: Path, keys: Iterable[str]) -> None:
         """Delete entries of a map."""
-        for piece in _pieces(f"del map {name} {key}" for key in keys):
-            await self._quietly(piece, "not found")
+        for piece in _pieces([(f"del map {name} {key}",) for key in keys]):
+            await self._quietly(";".join(command for (command,) in piece), "not found")
 
     async def clear(self, name: Path) -> None:
         """Delete all entries of a map."""
@@ -93,8 +104,9 @@ class Admin:
         if not version.isdigit():
             raise AdminError(f"HAProxy has no map {name}: {told}")
         # As payload: a command for each entry takes three times as long.
-        for piece in _pieces((f"{entry.key} {entry.value}" for entry in entries), "\n"):
-            await self._quietly(f"add map @{version} {name} <<\n{piece}\n")
+        for piece in _pieces([(f"{entry.key} {entry.value}",) for entry in entries]):
+            lines = "\n".join(line for (line,) in piece)
+            await self._quietly(f"add map @{version} {name} <<\n{lines}\n")
         await self._quietly(f"commit map @{version} {name}")
 
     async def _quietly(self, command: str, *expected: str) -> None:
@@ -105,14 +117,26 @@ class Admin:
             raise AdminError(f"HAProxy refused a command at {self._path}: {wrong[0]}")
 
 
-def _pieces(commands: Iterable[str], between: str = ";") -> Iterable[str]:
-    piece: list[str] = []
+def _each(told: str) -> Iterator[str]:
+    """What was said to each of several commands: each answer ends with an empty line, and most say nothing else."""
+    said: list[str] = []
+    for line in told.split("\n")[:-1]:
+        if line:
+            said.append(line)
+        else:
+            yield " ".join(said)
+            said = []
+
+
+def _pieces(commands: Sequence[_Command]) -> Iterator[list[_Command]]:
+    """As many at a time as HAProxy takes; the first of each is what is sent."""
+    piece: list[_Command] = []
     size = 0
     for command in commands:
-        if piece and size + len(command) > _PIECE:
-            yield between.join(piece)
+        if piece and size + len(command[0]) > _PIECE:
+            yield piece
             piece, size = [], 0
         piece.append(command)
-        size += len(command) + 1
+        size += len(command[0]) + 1
     if piece:
-        yield between.join(piece)
+        yield piece

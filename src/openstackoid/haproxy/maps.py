@@ -1,12 +1,13 @@
-"""Three maps, by which HAProxy knows what the gateway taught it; the fourth is `door`'s. Pure.
+"""Four maps, by which HAProxy knows what the gateway taught it; the fifth is `door`'s. Pure.
 
-    ways.map     SERVICE|R|SCOPE  ->  what a scope means for a service, reading (R) or writing (W)
-                     L|!SCOPE!{...}   this cloud; the explicit scope goes on the token
+    here.map     METHOD|SERVICE|SCOPE  ->  what a scope means for requests that this cloud serves
+                     L|!SCOPE!{...}   the explicit scope goes on the token
                      S|!SCOPE!{...}   the same, and it is the very scope of the key: a token that carries it stays as it is
-                     P|               this cloud's Keystone, which reads plain tokens
-                     T<cloud>|{...}   a peer of the same owner: the token passes, the explicit scope goes along
-                     R<cloud>|        a peer of another owner: the token is replaced
-    tokens.map   SHA1(TOKEN)|R<cloud>|SCOPE  ->  EXPIRY:USER:PROJECT:AGREEMENT:::::TOKEN
+                     P|               the token is plain: for Keystone, and where the scope leads nowhere else
+    ways.map     METHOD|SERVICE|SCOPE  ->  to which peer it leads
+                     T<cloud>|{...}   of the same owner: the token passes, the explicit scope goes along
+                     R<cloud>|        of another owner: the token is replaced
+    tokens.map   TAIL OF THE TOKEN|R<cloud>|SCOPE  ->  EXPIRY:USER:PROJECT:AGREEMENT:::::TOKEN
                      what replaces a token there, until when (Unix milliseconds); whose it is, for the audit. The token is at
                      a fixed place (`HEAD`), since looking for it letter by letter would cost as much as everything else
     peers.map    CLOUD|SERVICE    ->  PREFIX|IP|PORT|HOST|TLS-NAME    where a peer's service is
@@ -15,7 +16,6 @@ HAProxy has no scope language: a scope that it was not taught, letter by letter,
 """
 
 import contextlib
-import hashlib
 import ipaddress
 import re
 from collections.abc import Mapping
@@ -25,11 +25,17 @@ from urllib.parse import urlsplit
 
 # What stands in a map's line and in a command of the admin socket without being quoted.
 _WRITABLE: Final = re.compile(r"[!-:=-\[\]-~]{1,4096}\Z")
-# Plain tokens without a scope, a mark or a signature, which rules take for what they are (`rules`, _BARE).
-_BARE: Final = re.compile(r"[^!~.|\x00-\x20\x7f-\U0010ffff]+\Z")
+# Fernet: version, time, vector, blocks of 16 bytes, and an HMAC of 32 (Fernet specification; keystone/token/providers/fernet).
+_FERNET: Final = re.compile(r"gAAAAA[\w-]+={0,2}\Z", re.ASCII)
+_FRAME: Final = 1 + 8 + 16 + 32
+_BLOCK: Final = 16
+_HMAC: Final = 43  # characters
 LONGEST_SCOPE: Final = 4096  # characters that HAProxy takes
 TIME: Final = 13  # digits of Unix milliseconds
 HEAD: Final = 192  # characters before the token in tokens.map
+TAIL: Final = 120  # characters of a token that are not looked at
+PLAIN: Final = "P|"  # the only value in here.map of this length
+METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +55,20 @@ def is_writable(text: str) -> bool:
     return _WRITABLE.match(text) is not None
 
 
-def is_bare(token: str) -> bool:
-    """Whether a token is one that HAProxy may replace."""
-    return _BARE.match(token) is not None
-
-
-def way(service: str, scope: str, *, reads: bool) -> str:
+def way(service: str, scope: str, *, method: str) -> str:
     """The key of a way."""
-    return f"{service}|{'R' if reads else 'W'}|{scope}"
+    return f"{method}|{service}|{scope}"
 
 
-def user(token: str, cloud: str, scope: str) -> str:
-    """The key of a token: HAProxy's `sha1,hex`, its way and the scope. Nobody knows the token, to find another text of its digest."""
-    return f"{hashlib.sha1(token.encode(), usedforsecurity=False).hexdigest().upper()}|R{cloud}|{scope}"
+def user(token: str, cloud: str, scope: str) -> str | None:
+    """The key of a token: its end, its way and the scope. None if it is not one that HAProxy may replace.
+
+    A Fernet token ends with an HMAC: 256 bits that nobody can tell who has not the whole token. Any other might end as another one does.
+    """
+    size = len(token.rstrip("=")) * 3 // 4 - _FRAME
+    if _FERNET.match(token) is None or len(token) < TAIL + _HMAC or size <= 0 or size % _BLOCK:
+        return None
+    return f"{token[TAIL:]}|R{cloud}|{scope}"
 
 
 def token(until: float, ids: tuple[str, str, str], federated: str) -> str | None:

@@ -6,6 +6,7 @@ from typing import Final, Protocol
 
 ADMIN: Final = "admin.sock"
 CONFIGURATION: Final = "haproxy.cfg"
+HERE: Final = "here.map"
 WAYS: Final = "ways.map"
 TOKENS: Final = "tokens.map"
 PEERS: Final = "peers.map"

@@ -14,7 +14,7 @@ from typing import Final
 from openstackoid.core import errors
 from openstackoid.haproxy import door
 from openstackoid.haproxy.maps import LONGEST_SCOPE
-from openstackoid.haproxy.plan import PEERS, TOKENS, VISITORS, WAYS, Front, Images, Plan, Service
+from openstackoid.haproxy.plan import HERE, PEERS, TOKENS, VISITORS, WAYS, Front, Images, Plan, Service
 from openstackoid.haproxy.rules import CLOUD, front_rules, name_of, rewritten, straight, told
 
 # Room for a federated token and an explicit scope in the place of what came.
@@ -54,6 +54,7 @@ def files(plan: Plan) -> dict[str, str]:
     """Name -> text of every file but the certificates: configuration, empty maps, errors."""
     return {
         "haproxy.cfg": render(plan),
+        HERE: "",
         WAYS: "",
         TOKENS: "",
         PEERS: "",

@@ -10,7 +10,7 @@ from typing import Final
 from openstackoid.core import errors
 from openstackoid.core.private import PRIVATE
 from openstackoid.haproxy import maps
-from openstackoid.haproxy.plan import PEERS, TOKENS, WAYS, Front, Plan, Service
+from openstackoid.haproxy.plan import HERE, PEERS, TOKENS, WAYS, Front, Plan, Service
 
 _OWN: Final = "/scope/ /openstackoid/ /.well-known/openstackoid"
 # What takes a request out of the way of plain ones, in the names of its headers (in lower case, as HAProxy has them): quick, and too
@@ -41,8 +41,9 @@ _SOME_KEPT: Final = (
     .replace(")$", ")(?::|$)")
     .replace(".*", "[^:]*")
 )
+_CLOUD: Final = "bytes(1),field(1,|)"
 # The peer that a way leads to; empty if it leads here.
-CLOUD: Final = "var(txn.way),bytes(1),field(1,|)"
+CLOUD: Final = f"var(txn.way),{_CLOUD}"
 
 
 def name_of(kind: str) -> str:
@@ -88,38 +89,47 @@ def front_rules(plan: Plan, front: Front) -> Iterator[str]:
         yield from _once(service, "!given !ticket !own")
     yield "  # A scope in the header and another one on the token: both are read."
     yield f"  acl carrying req.fhdr(x-auth-token) -m reg {_CARRYING}"
-    yield "  http-request allow if !given || apart || carried !carrying"
+    yield "  # A worker that is being replaced is told no news: what it has learned counts no more."
+    yield "  http-request allow if !given || apart || carried !carrying || { stopping }"
     yield f"  acl bare req.fhdr(x-auth-token) -m reg {_BARE}"
     yield from _known(plan, front)
     yield from _there(plan, front)
 
 
 def _known(plan: Plan, front: Front) -> Iterator[str]:
-    """What the gateway taught of a scope, and the commonest: it leads here."""
-    ways = plan.file(WAYS)
-    for service in _shortest_first(front):
-        if plan.log or not _single(front):
+    """What the gateway taught of a scope: that it leads here, which is the commonest, or where."""
+    if plan.log or not _single(front):
+        for service in _shortest_first(front):
             condition = "" if _single(front) else f" if {_inside(service)}"
             yield f"  http-request set-var(txn.service) str({service.kind}){condition}"
-    for mode, condition in (("R", "{ method GET HEAD OPTIONS }"), ("W", "!{ method GET HEAD OPTIONS }")):
-        text = f"str({front.services[0].kind}|{mode}|),concat(,txn.scope)"
-        key = text if _single(front) else f"var(txn.service),concat(|{mode}|,txn.scope)"
-        yield f"  http-request set-var(txn.way) {key},map_str({ways}) if {condition}"
-    yield "  # A worker that is being replaced is told no news: what it has learned counts no more."
-    yield "  http-request allow if !{ var(txn.way) -m found } || { stopping }"
-    kind = f"concat(|{front.services[0].kind})" if _single(front) else "concat(|,txn.service)"
-    yield f"  http-request set-var(txn.place) {CLOUD},{kind},map_str({plan.file(PEERS)})"
-    yield "  acl there var(txn.place) -m found"
-    yield f"  http-request allow if !there !{{ {CLOUD} -m len 0 }} || !there !carried !bare"
-    yield "  # Here: the scope follows the workflow on the token; Keystone reads plain ones."
-    yield "  http-request unset-var(txn.to) if !there"
-    yield from _audited(plan, " if !there")
+    single = f"|{front.services[0].kind}|"
+    key = (
+        f"method,concat({single},txn.scope)" if _single(front) else "method,concat(|,txn.service,|),concat(,txn.scope)"
+    )
+    yield f"  http-request set-var(txn.here) {key},map_str({plan.file(HERE)})"
+    yield "  acl here var(txn.here) -m found"
+    yield "  http-request allow if here !carried !bare"
+    yield "  # Here: the scope follows the workflow on the token, if it leads to other clouds; Keystone reads plain ones."
+    yield "  http-request unset-var(txn.to) if here"
+    yield from _audited(plan, " if here")
+    if plan.log:
+        yield "  http-request set-var(txn.way) var(txn.here) if here"
     for service in _shortest_first(front):
-        yield from _once(service, "!there")
+        yield from _once(service, "here")
     yield "  # On a token as services pass it on, the scope is explicit already."
-    yield "  http-request allow if carried { var(txn.way) -m beg S }"
-    yield "  http-request replace-header X-Auth-Token ^([^!]*).*$ \\1%[var(txn.way),bytes(2)] if !there"
-    yield "  http-request del-header X-Scope if !there"
+    yield "  http-request allow if carried { var(txn.here) -m beg S }"
+    yield "  http-request del-header X-Scope if here"
+    yield "  http-request replace-header X-Auth-Token ^([^!]*).*$ \\1%[var(txn.here),bytes(2)] if carried here"
+    yield f"  http-request allow if carried here || {{ var(txn.here) -m len {len(maps.PLAIN)} }}"
+    # A pattern that takes all at once: the token is bare.
+    yield "  http-request replace-header X-Auth-Token (?s)^(.*)$ \\1%[var(txn.here),bytes(2)] if here"
+    yield "  http-request allow if here"
+    kind = f"concat({single[:-1]})" if _single(front) else "concat(|,txn.service)"
+    yield (
+        f"  http-request set-var(txn.place) {key},map_str({plan.file(WAYS)}),set-var(txn.way),{_CLOUD},{kind},"
+        f"map_str({plan.file(PEERS)})"
+    )
+    yield "  acl there var(txn.place) -m found"
     yield "  http-request allow if !there"
 
 
@@ -130,7 +140,7 @@ def _there(plan: Plan, front: Front) -> Iterator[str]:
     yield "  http-request set-var(txn.passes) bool(true) if { var(txn.way) -m beg T }"
     for condition, token in (("!carried", ""), ("carried", ",field(1,!)")):
         yield (
-            f"  http-request set-var(txn.learned) req.fhdr(x-auth-token){token},sha1,hex,concat(|,txn.way),concat(,txn.scope),"
+            f"  http-request set-var(txn.learned) req.fhdr(x-auth-token){token},bytes({maps.TAIL}),concat(|,txn.way),concat(,txn.scope),"
             f"map_str({plan.file(TOKENS)}) if {condition} !passes"
         )
     yield "  http-request allow if passes !carried !bare || !passes !{ date(0,ms),sub(txn.learned) -m int lt 0 }"

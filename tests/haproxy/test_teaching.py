@@ -1,0 +1,181 @@
+"""What one gateway tells one HAProxy: all of it, once, no more than fits, and nothing that was revoked meanwhile."""
+
+import asyncio
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from cryptography.fernet import Fernet
+
+from openstackoid.core import scope as scopes
+from openstackoid.core.catalog import Cloud
+from openstackoid.core.routing import Facts, Federation, Local, decide
+from openstackoid.gateway import fastpath
+from openstackoid.gateway.calls import Call, Taught, Way
+from openstackoid.gateway.fastpath import FastPath
+from openstackoid.haproxy import maps
+from openstackoid.haproxy.admin import Admin, AdminError
+from openstackoid.haproxy.maps import Entry
+from openstackoid.haproxy.plan import ADMIN, HERE, PEERS, TOKENS, WAYS
+
+FEDERATION = Federation(
+    Cloud("CloudOne", {"image": "http://a"}), {"CloudFar": Cloud("CloudFar", {"image": "http://b"})}
+)
+
+
+class Maps:
+    """A HAProxy that has nothing but the maps."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="osm"))
+        looks = []
+        for number, name in enumerate((HERE, WAYS, TOKENS, PEERS)):
+            (self.folder / name).touch()
+            looks.append(f"  http-request set-var(txn.a{number}) path,map_str({self.folder / name})\n")
+        (self.folder / "cfg").write_text(
+            f"global\n  stats socket {self.folder / ADMIN} level admin\n"
+            "defaults\n  mode http\n  timeout connect 1s\n  timeout client 1s\n  timeout server 1s\n"
+            f"frontend f\n  bind {self.folder}/http.sock\n{''.join(looks)}"
+        )
+        self.program = shutil.which("haproxy", path="/usr/local/sbin:/usr/sbin:/usr/bin:/bin") or "haproxy"
+        self.process = subprocess.Popen([self.program, "-db", "-f", str(self.folder / "cfg")])
+
+    def tell(self, command: str) -> str:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(10)
+            connection.connect(str(self.folder / ADMIN))
+            connection.sendall(command.encode() + b"\n")
+            return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+
+    def map(self, name: str) -> dict[str, str]:
+        lines = [line.split(" ", 2) for line in self.tell(f"show map {self.folder / name}").splitlines() if line]
+        assert len({key for _, key, _ in lines}) == len(lines)  # no key twice
+        return {key: value for _, key, value in lines}
+
+    def serves(self) -> bool:
+        try:
+            return "Pid" in self.tell("show info")
+        except OSError:
+            return False
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(10)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@pytest.fixture
+def haproxy() -> Iterator[Maps]:
+    found = Maps()
+    try:
+        end = time.monotonic() + 10
+        while not found.serves():
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        yield found
+    finally:
+        found.stop()
+
+
+@pytest.fixture
+async def fast(haproxy: Maps) -> AsyncIterator[FastPath]:
+    path = FastPath(haproxy.folder, lambda: ({}, {}))
+    path.start(lambda: 1)
+    await until(lambda: path._generation == 1)
+    yield path
+    await path.stop()
+
+
+async def until(what: Callable[[], bool]) -> None:
+    end = time.monotonic() + 5
+    while not what():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.02)
+
+
+def token() -> str:
+    return Fernet(Fernet.generate_key()).encrypt(bytes(64)).decode()
+
+
+def leave(fast: FastPath, text: str, user: str, seconds: float = 60) -> None:
+    """Have it learn that a scope leads to the other cloud."""
+    scope, taught = scopes.parse(text), Taught("eyJ.x.y", time.time() + seconds, "u", "p", "a")
+    remote = cast("Any", decide(Facts("image"), scope, FEDERATION))
+    fast.learned(call(text, user), remote, Way(taught=taught), scope, FEDERATION, federated=True)
+
+
+def stay(fast: FastPath, text: str, given: Any = None, method: str = "GET") -> None:
+    scope = scopes.parse(text) if given is None else given
+    fast.learned(call(text, token(), scope, method), Local("CloudOne", ""), Way(), scope, FEDERATION, federated=False)
+
+
+def call(text: str, user: str, scope: Any = None, method: str = "GET") -> Call:
+    place, request = SimpleNamespace(service="image"), SimpleNamespace(method=method)
+    given = scopes.parse(text) if scope is None else scope
+    return cast("Call", SimpleNamespace(place=place, text=text, request=request, scope=given, auth=user))
+
+
+async def test_what_many_requests_say_at_once_is_taught_at_once(haproxy: Maps, fast: FastPath) -> None:
+    users = [token() for _ in range(50)]
+    for _ in range(20):
+        for user in users:
+            leave(fast, '{"image":"CloudFar"}', user)
+        stay(fast, '{"image":"CloudOne"}')
+    await until(lambda: len(haproxy.map(TOKENS)) == len(users))
+    assert haproxy.map(WAYS) == {'GET|image|{"image":"CloudFar"}': "RCloudFar|"}
+    assert haproxy.map(HERE) == {'GET|image|{"image":"CloudOne"}': "P|"}
+    assert set(haproxy.map(TOKENS)) == {maps.user(user, "CloudFar", '{"image":"CloudFar"}') for user in users}
+
+
+async def test_memory_is_bounded(haproxy: Maps, fast: FastPath, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fastpath, "_MOST", 5)
+    seen = []
+    for number in range(40):
+        leave(fast, f'{{"image":"CloudFar","s{number}":"CloudOne"}}', token(), seconds=2)
+        stay(fast, f'{{"x{number}":"CloudOne"}}')
+        await asyncio.sleep(0.02)
+        seen.append(len(haproxy.map(HERE)) + len(haproxy.map(WAYS)))
+    assert 0 < max(seen) <= 6
+    await until(lambda: 0 < len(haproxy.map(TOKENS)) <= 5)
+    await until(lambda: not haproxy.map(TOKENS))
+
+
+async def test_what_is_no_line_of_a_map_is_not_taught(haproxy: Maps, fast: FastPath) -> None:
+    """Nor is an empty scope, nor what no OpenStack service is asked with."""
+    stay(fast, "{}")
+    stay(fast, '{"image": "CloudOne"}')
+    stay(fast, '{"image":"CloudOne";}', scopes.parse('{"image":"CloudOne"}'))
+    stay(fast, '{"image":"CloudOne"}', method="INVENTED")
+    stay(fast, '{"compute":"CloudOne"}')  # the last one is
+    await until(lambda: bool(haproxy.map(HERE)))
+    assert list(haproxy.map(HERE)) == ['GET|image|{"compute":"CloudOne"}']
+
+
+async def test_what_was_revoked_before_it_was_taught_is_not_taught(haproxy: Maps, fast: FastPath) -> None:
+    mine, other = token(), token()
+    leave(fast, '{"image":"CloudFar"}', mine)
+    leave(fast, '{"image":"CloudFar"}', other)
+    await fast.forget(mine)  # the lesson has had no turn yet
+    await until(lambda: bool(haproxy.map(TOKENS)))
+    assert list(haproxy.map(TOKENS)) == [maps.user(other, "CloudFar", '{"image":"CloudFar"}')]
+
+
+async def test_some_entries_are_there_already(haproxy: Maps) -> None:
+    """More than fit into one command, and each is there once."""
+    admin = Admin(haproxy.folder / ADMIN)
+    entries = [(haproxy.folder / (WAYS, HERE)[number % 2], Entry(f"k{number}", "x" * 90)) for number in range(600)]
+    await admin.put(*entries[::3])
+    await admin.put(*entries)
+    found = haproxy.map(WAYS) | haproxy.map(HERE)
+    assert found == {entry.key: entry.value for _, entry in entries}
+    await admin.put((haproxy.folder / WAYS, Entry("k0", "new")))
+    assert haproxy.map(WAYS)["k0"] == "new"
+    with pytest.raises(AdminError, match="Unknown map"):
+        await admin.put((haproxy.folder / "none.map", Entry("a", "b")))
