@@ -80,8 +80,9 @@ def _cpu(front: Front, rounds: int, seconds: float, *, goals: bool = True) -> li
         (front.apart, front.plain, 0.85),
         (front.token, front.plain, 0.75),
         (front.federated, front.plain_tls, 0.75),
+        (front.leading, front.plain_tls, 0.75),
     )
-    variants = (front.plain, front.none, front.header, front.apart, front.token, front.plain_tls, front.federated)
+    variants = (front.plain, front.plain_tls, *(each for each, _, _ in goal_of))
     before = front.seen()
     found = turns(variants, count=_turns(rounds, seconds), seconds=_TURN)
     total = sum(turn.requests for way in variants if way.processes[0] is front.home[0] for turn in found[way.name])

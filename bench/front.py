@@ -75,7 +75,9 @@ class Front(Scene):
         for process in (*servers, self.far, self.bare, self.bare_tls, *self.home, *self.away):
             process.wait()
         clouds.wait_for_peers([each.ports["compute"] for each in (one, two)])
-        local, remote = {"X-Scope": '{"compute":"CloudOne"}'}, {"X-Scope": '{"compute":"CloudTwo"}'}
+        local = {"X-Scope": '{"compute":"CloudOne"}'}
+        # In the second, servers there may be made from images here: the user's own token goes along, sealed, to come home.
+        remote, leading = ({"X-Scope": f'{{"compute":"CloudTwo"{more}}}'} for more in (',"image":"CloudTwo"', ""))
         # This one has to follow the workflow.
         apart = '{"compute":"CloudOne","image":"CloudTwo"}'
         entry = one.ports["compute"]
@@ -89,10 +91,11 @@ class Front(Scene):
         self.apart = Variant("X-Scope, this cloud, images elsewhere", entry, (self.home[0],), {"X-Scope": apart})
         self.token = Variant("scope on the token", entry, (self.home[0],), tokens=carried)
         self.federated = Variant("federated, TLS", entry, (self.home[0],), remote)
+        self.leading = Variant("federated, TLS, may come home", entry, (self.home[0],), leading)
         images = {"X-Scope": '{"image":"CloudTwo"}'}
         self.both = Variant("across both", one.ports["image"], (*self.pair, self.home[1], self.away[1]), images)
         self.both_plain = Variant("plain across both", bare_tls, (self.bare_tls, self.far))
-        for variant in (self.none, self.header, self.apart, self.token, self.federated, self.both):
+        for variant in (self.none, self.header, self.apart, self.token, self.federated, self.leading, self.both):
             load(variant, "full", seconds=0.5)
         return self
 

@@ -11,6 +11,7 @@ from tests.gateway.conftest import Owners
 from tests.gateway.owners import ALICE, DEMO, payload, plain, refusal
 from tests.gateway.wire import Answer, ask, raw, reply, scope, until
 
+from openstackoid.core.errors import TokenError
 from openstackoid.trust import tokens
 from openstackoid.trust.rings import Ring
 from openstackoid.trust.sealing import unseal
@@ -61,9 +62,35 @@ def test_what_leaves_and_what_does_not(owners: Owners) -> None:
     assert claims.expires - claims.issued == 300
     signed = payload(seen.get("X-Auth-Token") or "")["os_scope"]
     assert signed == {"*": "CloudOne", "identity": "CloudOne", "image": "CloudBare"}
-    assert unseal(claims.sealed, owners.one.keys) == mine
+    assert claims.sealed is None  # nothing of CloudOne's can be asked with it
     said = seen.get("X-Openstackoid-Assertion") or ""
     assert tokens.asserted(said, lambda _: keys, "CloudBare", claims.issued, 5) == "CloudOne"
+
+
+@pytest.mark.parametrize(
+    ("scope", "sealed"),
+    [
+        ({"image": "CloudBare"}, False),
+        ({"image": "CloudBare", "network": "CloudOne"}, False),  # no home rule is about networks
+        ({"*": "CloudBare", "identity": "CloudOne"}, False),
+        ({"image": "CloudBare", "network": "CloudTwo"}, True),  # CloudBare may ask for a token for it
+        ({"image": "CloudOne", "compute": "CloudBare"}, True),  # servers there from images of home
+    ],
+)
+def test_the_users_token_goes_along_only_where_it_may_come_home(
+    owners: Owners, scope: dict[str, str], sealed: bool
+) -> None:
+    mine, kind = owners.one.keystone.issue("alice", "member"), "compute" if "compute" in scope else "image"
+    path = f"/v2/sealed/{secrets.token_hex(6)}"
+    assert ask(owners.at_one.url(kind), path, {"X-Scope": json.dumps(scope)}, token=mine).status == 200
+    token = owners.bare.seen(f"/{kind}{path}").get("X-Auth-Token") or ""
+    claims = tokens.verify(token, Ring(owners.one.keys.published(0), owners.one.keys.fingerprint).keys)
+    if sealed:
+        assert unseal(claims.sealed, owners.one.keys) == mine
+    else:
+        assert claims.sealed is None
+        with pytest.raises(TokenError, match="not in it"):
+            unseal(claims.sealed, owners.one.keys)
 
 
 def test_a_token_is_minted_once_and_keystone_asked_once(owners: Owners) -> None:

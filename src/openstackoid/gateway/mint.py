@@ -228,7 +228,7 @@ class Mint:
             other = tokens.pseudonym(user.id, peer, keys)
             shown = Named(other, other, self._cloud, self._cloud)
             seen = Named(seen.id, seen.id, self._cloud, self._cloud)
-        sealed = seal(token, keys, now)
+        sealed = seal(token, keys, now) if self._leads_on(peer, scope) else None
         grant = statement.id or ""
         claims = Claims(
             self._cloud, peer, tokens.new_id(), now, expires, grant, shown, seen, roles, scope, sealed, actor
@@ -236,6 +236,14 @@ class Mint:
         renew = now + (expires - now) / 2
         limited = "access_rules" in (body.get("application_credential") or {})
         return Minted(tokens.sign(claims, keys), user.id, seen.id, shown.id, grant, renew, expires, limited)
+
+    def _leads_on(self, peer: str, scope: Scope) -> bool:
+        """Whether a peer may need the user's own token here: to come home with it, or to be given one for a third cloud."""
+        named = {expression for _, expression in scope.entries}
+        home = Name(self._cloud)
+        if named - {home, Name(peer)}:
+            return True
+        return any(scope.get(rule.service) == home for rule in self._agreements.ours(peer).grant.home)
 
 
 def _within_limits(body: Json, asked: Rule | None) -> None:

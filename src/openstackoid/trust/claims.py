@@ -4,8 +4,9 @@
      "user": {"name", "domain": {"id", "name"}}, "project": {"id", "name", "domain": {...}}, "roles": [...],
      "os_scope": {"*": "CloudOne", "image": "CloudTwo"}, "agreement": ID, "home": SEALED, "act": {"sub": "CloudThree"}}
 
-`home` is the user's own token, sealed with a key that only home has (`sealing`): to everybody else it is noise. `act` (RFC 8693, 4.1) is
-the cloud that had this token issued for a third one. There is no `nbf`: it would be `iat`.
+`home` is the user's own token, sealed with a key that only home has (`sealing`): to everybody else it is noise. It is there if the token may
+come home, or be shown there to get another (`gateway.mint`). `act` (RFC 8693, 4.1) is the cloud that had this token issued for a third one. There
+is no `nbf`: it would be `iat`.
 """
 
 import json
@@ -46,7 +47,7 @@ class Claims:
     project: Named
     roles: tuple[str, ...]
     scope: Scope
-    sealed: str
+    sealed: str | None
     actor: str | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -63,8 +64,8 @@ class Claims:
             "roles": list(self.roles),
             "os_scope": {kind: str(expression) for kind, expression in self.scope.entries},
             "agreement": self.agreement,
-            "home": self.sealed,
         }
+        payload |= {"home": self.sealed} if self.sealed is not None else {}
         return payload | ({"act": {"sub": self.actor}} if self.actor else {})
 
     @classmethod
@@ -90,7 +91,7 @@ class Claims:
                 _named(project),
                 tuple(_text(role, 255) for role in roles),
                 scopes.parse(json.dumps(payload["os_scope"])),
-                _text(payload["home"], _LONGEST_SEALED),
+                _text(payload["home"], _LONGEST_SEALED) if "home" in payload else None,
                 None if actor is None else cloud_name(actor["sub"]),
             )
         except (KeyError, TypeError, AttributeError, ScopeError):

@@ -34,12 +34,14 @@ def seal(token: str, keys: Keys, now: float) -> str:
     return base64url.encode(nonce + AESGCM(keys.sealer(now).key.raw_value).encrypt(nonce, plain, None))
 
 
-def unseal(sealed: str, keys: Keys) -> str:
+def unseal(sealed: str | None, keys: Keys) -> str:
     """The user's own token back.
 
     Raises:
-        TokenError: it was not sealed by one of these keys, or was changed since.
+        TokenError: there is none, it was not sealed by one of these keys, or was changed since.
     """
+    if sealed is None:
+        raise TokenError("The token was made for its audience alone: its user's own is not in it.")
     data = base64url.decode(sealed) or b""
     nonce, rest = data[:_NONCE], data[_NONCE:]
     for each in reversed(keys.sealing):

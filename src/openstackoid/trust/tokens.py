@@ -41,7 +41,8 @@ def sign(claims: Claims, keys: Keys) -> str:
     payload = claims.to_json()
     token = _signed(pack(_text(payload)), TYPE, keys.signer(claims.issued))
     if len(token) > LONGEST:
-        parts = {name: len(pack(_text(payload[name]))) for name in ("roles", "os_scope", "home", "project", "user")}
+        names = ("roles", "os_scope", "home", "project", "user")
+        parts = {name: len(pack(_text(payload[name]))) for name in names if name in payload}
         largest = max(parts, key=lambda name: parts[name])
         what = {"os_scope": "the scope", "home": "the user's own token"}.get(largest, largest)
         raise TokenLongError(
