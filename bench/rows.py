@@ -1,4 +1,4 @@
-"""A line of the fast path's table, and what is behind it: CPU a request, clients that stay."""
+"""A line of the fast path's table, and clients that stay while something happens."""
 
 import json
 import subprocess
@@ -6,8 +6,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-
-from bench.stage import Variant, Watch, load
 
 
 @dataclass(frozen=True)
@@ -25,14 +23,6 @@ class Row:
     goal: str
     measured: str
     holds: bool | None = None
-
-
-def spent(variant: Variant, seconds: float) -> tuple[float, int]:
-    """CPU microseconds a request of a variant's processes, and how many requests there were."""
-    watch = Watch(variant.processes)
-    with watch.running():
-        run = load(variant, "full", seconds=seconds)
-    return watch.cpu / run["requests"] * 1e6, run["requests"]
 
 
 def lasting(port: int, requests: list[list[tuple[str, str]]], act: Callable[[], None], **spec: Any) -> dict[str, Any]:
