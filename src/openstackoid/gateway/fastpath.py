@@ -1,8 +1,9 @@
 """Teaches the HAProxy in front what the gateway has decided, so that the next request like it need not come here.
 
-What is taught is a decision for a scope, letter by letter (`haproxy.maps`), and the federated token that stands for a user's; and at the
-door of other clouds, visitors (`guests`). It lasts until an agreement or a peer changes, or the gateway starts: then all is forgotten. A token lasts `trust.recheck` seconds, after which the gateway
-asks Keystone again; one whose revocation passes by is forgotten at once. The gateway alone writes to the maps; a client cannot.
+What is taught is a decision for a scope, letter by letter (`haproxy.maps`), and the federated token that stands for a user's; and at the door
+of other clouds, visitors (`guests`). It lasts until an agreement or a peer changes, or the gateway starts: then all is forgotten. A token
+lasts `trust.recheck` seconds, after which the gateway asks Keystone again; one whose revocation passes by is forgotten at once. The gateway alone
+writes to the maps; a client cannot.
 """
 
 import asyncio

@@ -15,7 +15,7 @@ from openstackoid.core import errors
 from openstackoid.haproxy import door
 from openstackoid.haproxy.maps import LONGEST_SCOPE
 from openstackoid.haproxy.plan import HERE, PEERS, TOKENS, VISITORS, WAYS, Front, Images, Plan, Service
-from openstackoid.haproxy.rules import CLOUD, front_rules, name_of, rewritten, straight, told
+from openstackoid.haproxy.rules import CLOUD, front_rules, name_of, rewritten, targets, told
 
 # Room for a federated token and an explicit scope in the place of what came.
 _BUFFER: Final = 32768
@@ -121,8 +121,7 @@ def _frontend(plan: Plan, number: int, front: Front) -> Iterator[str]:
         yield "  default_backend gateway"
         return
     yield from front_rules(plan, front)
-    yield "  use_backend %[var(txn.to)] if { var(txn.to) -m found }"
-    yield from straight(front)
+    yield from targets(front)
 
 
 def _services(plan: Plan) -> list[Service]:

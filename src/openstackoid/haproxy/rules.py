@@ -12,6 +12,11 @@ from openstackoid.core.private import PRIVATE
 from openstackoid.haproxy import maps
 from openstackoid.haproxy.plan import HERE, PEERS, TOKENS, WAYS, Front, Plan, Service
 
+# What `txn.to` says: numbers, since names would be copied and looked up.
+_GATEWAY: Final = 1
+_PEER: Final = 2
+_ONCE: Final = 3  # to the service, on a connection that nobody else gets
+
 _OWN: Final = "/scope/ /openstackoid/ /.well-known/openstackoid"
 # What takes a request out of the way of plain ones, in the names of its headers (in lower case, as HAProxy has them): quick, and too
 # strict, since a second look follows.
@@ -52,7 +57,7 @@ def name_of(kind: str) -> str:
 
 
 def front_rules(plan: Plan, front: Front) -> Iterator[str]:
-    """From the request as it came to `txn.to`, the backend where it goes; without it, straight to the service.
+    """From the request as it came to `txn.to`, which says where it goes; without it, straight to the service (`targets`).
 
     `allow` ends the rules. What goes to the gateway goes as it came: the gateway cleans it and says what is wrong with it.
     """
@@ -72,7 +77,7 @@ def front_rules(plan: Plan, front: Front) -> Iterator[str]:
     if plan.log:
         yield "  http-request set-log-level silent"
     yield "  http-request allow if !odd !ticket !own"
-    yield "  http-request set-var(txn.to) str(gateway)"
+    yield f"  http-request set-var(txn.to) int({_GATEWAY})"
     yield f"  acl danger req.hdr_names(:) -m reg {_DANGER}|{_HOPPING}|{_OVERRIDES}"
     yield "  http-request allow if danger"
     yield "  acl chunked req.fhdr(transfer-encoding) -m found"
@@ -100,7 +105,7 @@ def _known(plan: Plan, front: Front) -> Iterator[str]:
     """What the gateway taught of a scope: that it leads here, which is the commonest, or where."""
     if plan.log or not _single(front):
         for service in _shortest_first(front):
-            condition = "" if _single(front) else f" if {_inside(service)}"
+            condition = f" if{_where(service)}" if service.prefix else ""
             yield f"  http-request set-var(txn.service) str({service.kind}){condition}"
     single = f"|{front.services[0].kind}|"
     key = (
@@ -150,10 +155,7 @@ def _there(plan: Plan, front: Front) -> Iterator[str]:
         if service.prefix:
             yield f"  http-request replace-path ^{_literal(service.prefix)}(/.*)?$ \\1 if {{ var(txn.service) -m str {service.kind} }}"
     yield "  acl plain_peer var(txn.place) -m end |"
-    yield "  http-request set-var(txn.to) str(others_tls)"
-    yield "  http-request set-var(txn.to) str(others) if plain_peer"
-    yield "  http-request set-var(txn.to) str(own_tls) if passes"
-    yield "  http-request set-var(txn.to) str(own) if passes plain_peer"
+    yield f"  http-request set-var(txn.to) int({_PEER})"
 
 
 def rewritten(plan: Plan, *, passes: bool) -> Iterator[str]:
@@ -183,8 +185,8 @@ def rewritten(plan: Plan, *, passes: bool) -> Iterator[str]:
 
 
 def _once(service: Service, condition: str) -> Iterator[str]:
-    target = f"{name_of(service.kind)}_once" if service.direct else "gateway"
-    yield f"  http-request set-var(txn.to) str({target}) if {condition} chunked {_inside(service)}"
+    target = _ONCE if service.direct else _GATEWAY
+    yield f"  http-request set-var(txn.to) int({target}) if {condition} chunked{_where(service)}"
 
 
 def _audited(plan: Plan, condition: str = "") -> Iterator[str]:
@@ -194,14 +196,23 @@ def _audited(plan: Plan, condition: str = "") -> Iterator[str]:
         yield f"  http-request set-var(txn.path) path{condition}"
 
 
-def straight(front: Front) -> Iterator[str]:
-    """To the service itself, or to the gateway where HAProxy alone cannot serve it."""
-    for service in reversed(_shortest_first(front)):
-        if service.prefix:
-            target = name_of(service.kind) if service.direct else "gateway"
-            yield f"  use_backend {target} if {{ path -m reg ^{service.prefix}(?:/|$) }}"
-    root = [service for service in front.services if not service.prefix]
-    yield f"  default_backend {name_of(root[0].kind) if root and root[0].direct else 'gateway'}"
+def targets(front: Front) -> Iterator[str]:
+    """From `txn.to` to a backend: of a service, of peers, or the gateway. The commonest first, and none by a name that is put together."""
+    yield "  acl away var(txn.to) -m found"
+    yield f"  acl peer var(txn.to) -m int {_PEER}"
+    yield f"  acl once var(txn.to) -m int {_ONCE}"
+    longest_first = _shortest_first(front)[::-1]
+    for service in longest_first:
+        target = name_of(service.kind) if service.direct else "gateway"
+        yield f"  use_backend {target} if !away{_where(service)}"
+    yield "  use_backend others_tls if peer !passes !plain_peer"
+    yield "  use_backend own_tls if peer !plain_peer"
+    yield "  use_backend others if peer !passes"
+    yield "  use_backend own if peer"
+    for service in longest_first:
+        if service.direct:
+            yield f"  use_backend {name_of(service.kind)}_once if once{_where(service)}"
+    yield "  default_backend gateway"
 
 
 def _single(front: Front) -> bool:
@@ -209,9 +220,9 @@ def _single(front: Front) -> bool:
     return len(front.services) == 1 and not front.services[0].prefix
 
 
-def _inside(service: Service) -> str:
+def _where(service: Service) -> str:
     """The condition that a path is a service's; with no prefix, always."""
-    return f"{{ path -m reg {_below(service)} }}" if service.prefix else "TRUE"
+    return f" {{ path -m reg {_below(service)} }}" if service.prefix else ""
 
 
 def _below(service: Service) -> str:
