@@ -54,7 +54,9 @@ def written(cloud: Fronted) -> dict[str, bytes]:
 
 
 def test_files_are_written_once_and_are_their_owners(cloud: Fronted, capsys: pytest.CaptureFixture[str]) -> None:
-    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in cloud.short.iterdir() if path.is_file()}
+    # Not those that the gateway writes at this moment, to put them in the place of a map.
+    files = [path for path in cloud.short.iterdir() if not path.name.startswith(".") and path.is_file()]
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in files}
     assert modes.pop("output") is not None
     assert set(modes.values()) == {0o600} or {modes[name] for name in CERTIFICATES} == {0o600}
     assert modes.keys() >= CERTIFICATES | {"haproxy.cfg", "ways.map", "tokens.map", "peers.map", "visitors.map"}
