@@ -2,16 +2,15 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from openstackoid.core.errors import OpenStackoidError
 from openstackoid.haproxy.maps import Entry
 
 _PIECE: Final = 16384  # bytes of commands at a time: a payload over tune.bufsize hangs the socket
 _PATIENCE: Final = 5.0  # seconds
-_Command = TypeVar("_Command", tuple[str], tuple[str, Path, Entry])
 
 
 class AdminError(OpenStackoidError):
@@ -68,23 +67,21 @@ class Admin:
 
     async def put(self, *entries: tuple[Path, Entry]) -> None:
         """Set entries of maps, whether they were there or not; one that was is never missing meanwhile."""
-        missing = []
-        for piece in _pieces([(f"set map {name} {entry.key} {entry.value}", name, entry) for name, entry in entries]):
-            told = _each(await self._ask(";".join(command for command, _, _ in piece)))
-            for (_, name, entry), said in zip(piece, told, strict=False):
-                if "not found" in said:
-                    missing.append(
-                        (f"del map {name} {entry.key};add map {name} {entry.key} {entry.value}", name, entry)
-                    )
-                elif said:
-                    raise AdminError(f"HAProxy refused a command at {self._path}: {said}")
-        for piece in _pieces(missing):
-            await self._quietly(";".join(command for command, _, _ in piece), "not found")
+        told: list[str] = []
+        for piece in _pieces(f"set map {name} {entry.key} {entry.value}" for name, entry in entries):
+            told += _each(await self._ask(";".join(piece)))
+        if wrong := [said for said in told if said and "not found" not in said]:
+            raise AdminError(f"HAProxy refused a command at {self._path}: {wrong[0]}")
+        missing = [each for each, said in zip(entries, told, strict=False) if said]
+        for piece in _pieces(
+            f"del map {name} {entry.key};add map {name} {entry.key} {entry.value}" for name, entry in missing
+        ):
+            await self._quietly(";".join(piece), "not found")
 
     async def drop(self, name: Path, keys: Iterable[str]) -> None:
         """Delete entries of a map."""
-        for piece in _pieces([(f"del map {name} {key}",) for key in keys]):
-            await self._quietly(";".join(command for (command,) in piece), "not found")
+        for piece in _pieces(f"del map {name} {key}" for key in keys):
+            await self._quietly(";".join(piece), "not found")
 
     async def clear(self, name: Path) -> None:
         """Delete all entries of a map."""
@@ -104,8 +101,8 @@ class Admin:
         if not version.isdigit():
             raise AdminError(f"HAProxy has no map {name}: {told}")
         # As payload: a command for each entry takes three times as long.
-        for piece in _pieces([(f"{entry.key} {entry.value}",) for entry in entries]):
-            lines = "\n".join(line for (line,) in piece)
+        for piece in _pieces(f"{entry.key} {entry.value}" for entry in entries):
+            lines = "\n".join(piece)
             await self._quietly(f"add map @{version} {name} <<\n{lines}\n")
         await self._quietly(f"commit map @{version} {name}")
 
@@ -128,15 +125,15 @@ def _each(told: str) -> Iterator[str]:
             said = []
 
 
-def _pieces(commands: Sequence[_Command]) -> Iterator[list[_Command]]:
-    """As many at a time as HAProxy takes; the first of each is what is sent."""
-    piece: list[_Command] = []
+def _pieces(commands: Iterable[str]) -> Iterator[list[str]]:
+    """As many at a time as HAProxy takes."""
+    piece: list[str] = []
     size = 0
     for command in commands:
-        if piece and size + len(command[0]) > _PIECE:
+        if piece and size + len(command) > _PIECE:
             yield piece
             piece, size = [], 0
         piece.append(command)
-        size += len(command[0]) + 1
+        size += len(command) + 1
     if piece:
         yield piece

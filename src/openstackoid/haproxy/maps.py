@@ -65,8 +65,9 @@ def user(token: str, cloud: str, scope: str) -> str | None:
 
     A Fernet token ends with an HMAC: 256 bits that nobody can tell who has not the whole token. Any other might end as another one does.
     """
-    size = len(token.rstrip("=")) * 3 // 4 - _FRAME
-    if _FERNET.match(token) is None or len(token) < TAIL + _HMAC or size <= 0 or size % _BLOCK:
+    length = len(token.rstrip("="))
+    size = length * 3 // 4 - _FRAME
+    if _FERNET.match(token) is None or length < TAIL + _HMAC or size <= 0 or size % _BLOCK:
         return None
     return f"{token[TAIL:]}|R{cloud}|{scope}"
 
