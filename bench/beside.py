@@ -11,6 +11,7 @@ import asyncio
 import itertools
 import json
 import random
+import signal
 import statistics
 import subprocess
 import sys
@@ -121,12 +122,23 @@ class _Way:
         self.turns.append(Turn(self._answered, cpu, [] if rate is None else self._latencies))
 
     async def _at(self, rate: int, seconds: float) -> None:
-        self._until, began = 0.0, time.perf_counter()
-        for number in range(int(rate * seconds)):
-            if (pause := began + number / rate - time.perf_counter()) > 0:
-                await asyncio.sleep(pause)
-            if self._idle:  # with fifty of them, always, unless the machine stands still
-                self._idle.pop(0).ask(next(self._requests), time.perf_counter())
+        """Evenly. Timers of the loop are of whole milliseconds: requests would leave in pairs, and one of each would wait for the other."""
+        loop, all_, asked = asyncio.get_running_loop(), int(rate * seconds), 0
+        over, began, self._until = asyncio.Event(), time.perf_counter(), 0.0
+
+        def tick() -> None:
+            nonlocal asked
+            while asked < min(all_, (time.perf_counter() - began) * rate):  # more than one if the machine stood still
+                asked += 1
+                if self._idle:  # with fifty of them, always, unless it stood still for long
+                    self._idle.pop(0).ask(next(self._requests), time.perf_counter())
+            if asked == all_:
+                over.set()
+
+        loop.add_signal_handler(signal.SIGALRM, tick)
+        signal.setitimer(signal.ITIMER_REAL, 1 / rate, 1 / rate)
+        await over.wait()
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
     def _done(self, connection: Connection) -> None:
         now = time.perf_counter()

@@ -136,7 +136,8 @@ class Many(Scene):
         self.gateways: dict[int, Process] = {}
         self.variants: dict[int, Variant] = {}
         self.folders: dict[int, Path] = {}
-        (self.port,) = ports(1)
+        self.port, bare = ports(2)
+        authority = Authority(self.folder)
         servers = [self.start("upstream", self.port, "bench.upstream", str(self.port), str(max(self._counts)))]
         for count in self._counts:
             (front, admin), folder = ports(2), self.folder / str(count)
@@ -146,6 +147,7 @@ class Many(Scene):
                 peer["services"] = dict.fromkeys(MANY_KINDS, peer["url"])
             config["haproxy"] = {"gateway": BEHIND, "directory": str(folder), "threads": 1, "log": "none"}
             config["admin"] = {"listen": f"127.0.0.1:{admin}"}
+            config["ca"] = str(authority.file)
             gateway = self.gateways[count] = self.gateway(config)
             configure(self.folder / f"CloudOne-{front}.yaml")
             self.haproxies[count] = self.keep(Haproxy(folder, front))
@@ -153,7 +155,9 @@ class Many(Scene):
             servers += [gateway, self.haproxies[count]]
             tokens = tuple(f'{TOKENS[n % 20]}!SCOPE!{{"compute":"{name}"}}' for n, name in enumerate(peers))
             self.variants[count] = Variant(f"{count} clouds", front, (self.haproxies[count],), {}, tokens)
-        for server in servers:
+        servers[0].wait()
+        self.plain = self.keep(plain(self.folder / "bare", bare, self.port))
+        for server in (*servers, self.plain):
             server.wait()
         for count, folder in self.folders.items():
             end = time.monotonic() + 30
@@ -165,14 +169,22 @@ class Many(Scene):
 
     def again(self, count: int) -> float:
         """Stop HAProxy and start it; seconds until it answers."""
-        haproxy = self.haproxies[count]
-        haproxy.stop()
-        fresh = self.haproxies[count] = self.keep(Haproxy(self.folders[count], haproxy.port))
-        fresh.wait()
-        took = time.monotonic() - fresh.began
+        fresh, took = self._restarted(self.haproxies[count])
+        self.haproxies[count] = fresh
         old = self.variants[count]
         self.variants[count] = Variant(old.name, old.port, (fresh,), old.headers, old.tokens)
         return took
+
+    def plain_again(self) -> float:
+        """The same of plain HAProxy."""
+        self.plain, took = self._restarted(self.plain)
+        return took
+
+    def _restarted(self, haproxy: Haproxy) -> tuple[Haproxy, float]:
+        haproxy.stop()
+        fresh = self.keep(Haproxy(haproxy.folder, haproxy.port))
+        fresh.wait()
+        return fresh, time.monotonic() - fresh.began
 
 
 def requests(admin: int) -> float:

@@ -38,11 +38,13 @@ def measured(rounds: int, seconds: float) -> list[Row]:
 def _start(scene: Many) -> Row:
     """From the command to the worker's first answer, with the map of peers that the gateway wrote."""
     times: dict[int, list[float]] = {count: [] for count in scene.haproxies}
+    plain: list[float] = []
     for _ in range(_STARTS):
+        plain.append(scene.plain_again() * 1000)
         for count, found in times.items():
             found.append(scene.again(count) * 1000)
     many, few = statistics.median(times[_CLOUDS]), statistics.median(times[_FEW])
-    told = f"{many:.0f} ({min(times[_CLOUDS]):.0f} to {max(times[_CLOUDS]):.0f}); {_FEW} clouds: {few:.0f}"
+    told = f"{many:.0f} ({min(times[_CLOUDS]):.0f} to {max(times[_CLOUDS]):.0f}); {_FEW} clouds: {few:.0f}; plain {statistics.median(plain):.0f}"
     return Row(f"{_CLOUDS} clouds, {len(MANY_KINDS)} services each: start, ms", "<= 50", told, many <= 50)
 
 

@@ -75,6 +75,8 @@ def _global(plan: Plan) -> list[str]:
         *([f"  nbthread {plan.threads}"] if plan.threads else []),
         f"  tune.bufsize {_BUFFER}",
         f"  tune.maxrewrite {_REWRITE}",
+        # HAProxy's own HTTP client, which nothing here uses, reads the system's authorities at each start: more work than all the rest of it.
+        *([f"  httpclient.ssl.ca-file {plan.ca}"] if plan.ca else []),
         "  ssl-default-bind-options ssl-min-ver TLSv1.2",
         "  ssl-default-server-options ssl-min-ver TLSv1.2",
         # A reload closes no connection by itself: a request might be under way on it. The next answer says that it was the last.

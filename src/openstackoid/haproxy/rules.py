@@ -12,6 +12,8 @@ from openstackoid.core.private import PRIVATE
 from openstackoid.haproxy import maps
 from openstackoid.haproxy.plan import HERE, PEERS, TOKENS, WAYS, Front, Plan, Service
 
+# The first one: two are odd, and the gateway's. Looking for the last one costs a third more.
+_ASKING: Final = "req.fhdr(x-auth-token,1)"
 # What `txn.to` says: numbers, since names would be copied and looked up.
 _GATEWAY: Final = 1
 _PEER: Final = 2
@@ -68,7 +70,7 @@ def front_rules(plan: Plan, front: Front) -> Iterator[str]:
     yield f"  acl own path_beg {_OWN}"
     # The first header has no colon before it: none of those that matter stands first, Host does; if one does, the second look sees it.
     yield f"  acl odd req.hdr_names(:) -m reg ^x-|{_ODD}"
-    yield "  acl ticket req.fhdr(x-auth-token) -m reg ^eyJ|!"
+    yield f"  acl ticket {_ASKING} -m reg ^eyJ|!"
     identity = any(service.kind == "identity" for service in front.services)
     if identity:
         yield "  # Federated tokens are validated by the gateway, and it must hear of those that are revoked."
@@ -78,25 +80,20 @@ def front_rules(plan: Plan, front: Front) -> Iterator[str]:
         yield "  http-request set-log-level silent"
     yield "  http-request allow if !odd !ticket !own"
     yield f"  http-request set-var(txn.to) int({_GATEWAY})"
-    yield f"  acl danger req.hdr_names(:) -m reg {_DANGER}|{_HOPPING}|{_OVERRIDES}"
-    yield "  http-request allow if danger"
-    yield "  acl chunked req.fhdr(transfer-encoding) -m found"
     yield "  acl given var(txn.scope) -m found"
     yield "  acl carried var(txn.carried) -m found"
-    yield "  http-request set-var(txn.scope) req.fhdr(x-scope)"
-    yield "  http-request set-var(txn.scope) req.fhdr(x-auth-token),field(3,!,0),set-var(txn.carried) if !given"
+    yield "  http-request set-var(txn.scope) req.fhdr(x-scope,1)"
+    yield f"  http-request set-var(txn.scope) {_ASKING},field(3,!,0),set-var(txn.carried) if !given"
+    yield f"  acl danger req.hdr_names(:) -m reg {_DANGER}|{_HOPPING}|{_OVERRIDES}"
+    yield "  # A map's key ends at a NUL, which HAProxy lets pass."
     yield "  acl apart var(txn.scope) -m reg [[:^print:]]"
-    yield f"  acl apart pathq -m reg -i {_prefixed(front, _APART)} {_STEPS} {_METHOD}"
+    yield f"  acl apart pathq -m reg -i {_prefixed(front, _APART)}|{_STEPS}|{_METHOD}"
     if identity:
         yield "  acl apart req.fhdr(x-subject-token) -m found"
-    yield "  http-request unset-var(txn.to) if !given !ticket !own"
-    for service in _shortest_first(front):
-        yield from _once(service, "!given !ticket !own")
+    yield f"  acl carrying {_ASKING} -m reg {_CARRYING}"
+    yield "  http-request allow if danger || given apart || carried !carrying"
     yield "  # A scope in the header and another one on the token: both are read."
-    yield f"  acl carrying req.fhdr(x-auth-token) -m reg {_CARRYING}"
-    yield "  # A worker that is being replaced is told no news: what it has learned counts no more."
-    yield "  http-request allow if !given || apart || carried !carrying || { stopping }"
-    yield f"  acl bare req.fhdr(x-auth-token) -m reg {_BARE}"
+    yield f"  acl bare {_ASKING} -m reg {_BARE}"
     yield from _known(plan, front)
     yield from _there(plan, front)
 
@@ -104,35 +101,39 @@ def front_rules(plan: Plan, front: Front) -> Iterator[str]:
 def _known(plan: Plan, front: Front) -> Iterator[str]:
     """What the gateway taught of a scope: that it leads here, which is the commonest, or where."""
     if plan.log or not _single(front):
-        for service in _shortest_first(front):
+        for service in reversed(_longest_first(front)):
             condition = f" if{_where(service)}" if service.prefix else ""
             yield f"  http-request set-var(txn.service) str({service.kind}){condition}"
     single = f"|{front.services[0].kind}|"
     key = (
         f"method,concat({single},txn.scope)" if _single(front) else "method,concat(|,txn.service,|),concat(,txn.scope)"
     )
-    yield f"  http-request set-var(txn.here) {key},map_str({plan.file(HERE)})"
+    yield "  # A worker that is being replaced is told no news: what it has learned counts no more."
+    yield f"  http-request set-var(txn.here) {key},map_str({plan.file(HERE)}) if carried !{{ stopping }} || bare !{{ stopping }}"
     yield "  acl here var(txn.here) -m found"
-    yield "  http-request allow if here !carried !bare"
-    yield "  # Here: the scope follows the workflow on the token, if it leads to other clouds; Keystone reads plain ones."
-    yield "  http-request unset-var(txn.to) if here"
+    yield "  acl away var(txn.to) -m found"
+    yield "  acl chunked req.fhdr(transfer-encoding) -m found"
+    yield "  http-request unset-var(txn.to) if here || !given !ticket !own"
+    for service in _longest_first(front):
+        target = _ONCE if service.direct else _GATEWAY
+        yield f"  http-request set-var(txn.to) int({target}) if !away chunked{_where(service)}"
     yield from _audited(plan, " if here")
     if plan.log:
         yield "  http-request set-var(txn.way) var(txn.here) if here"
-    for service in _shortest_first(front):
-        yield from _once(service, "here")
+    yield "  # Here: the scope follows the workflow on the token, if it leads to other clouds; Keystone reads plain ones."
     yield "  # On a token as services pass it on, the scope is explicit already."
-    yield "  http-request allow if carried { var(txn.here) -m beg S }"
-    yield "  http-request del-header X-Scope if here"
-    yield "  http-request replace-header X-Auth-Token ^([^!]*).*$ \\1%[var(txn.here),bytes(2)] if carried here"
-    yield f"  http-request allow if carried here || {{ var(txn.here) -m len {len(maps.PLAIN)} }}"
+    yield "  http-request allow if !given || carried { var(txn.here) -m beg S }"
+    yield "  http-request del-header X-Scope if here !carried"
+    yield f"  http-request allow if !carried {{ var(txn.here) -m len {len(maps.PLAIN)} }}"
     # A pattern that takes all at once: the token is bare.
-    yield "  http-request replace-header X-Auth-Token (?s)^(.*)$ \\1%[var(txn.here),bytes(2)] if here"
+    yield "  http-request replace-header X-Auth-Token (?s)^(.*)$ \\1%[var(txn.here),bytes(2)] if here !carried"
+    yield "  http-request allow if here !carried"
+    yield "  http-request replace-header X-Auth-Token ^([^!]*).*$ \\1%[var(txn.here),bytes(2)] if here"
     yield "  http-request allow if here"
     kind = f"concat({single[:-1]})" if _single(front) else "concat(|,txn.service)"
     yield (
         f"  http-request set-var(txn.place) {key},map_str({plan.file(WAYS)}),set-var(txn.way),{_CLOUD},{kind},"
-        f"map_str({plan.file(PEERS)})"
+        f"map_str({plan.file(PEERS)}) if !{{ stopping }}"
     )
     yield "  acl there var(txn.place) -m found"
     yield "  http-request allow if !there"
@@ -145,7 +146,7 @@ def _there(plan: Plan, front: Front) -> Iterator[str]:
     yield "  http-request set-var(txn.passes) bool(true) if { var(txn.way) -m beg T }"
     for condition, token in (("!carried", ""), ("carried", ",field(1,!)")):
         yield (
-            f"  http-request set-var(txn.learned) req.fhdr(x-auth-token){token},bytes({maps.TAIL}),concat(|,txn.way),concat(,txn.scope),"
+            f"  http-request set-var(txn.learned) {_ASKING}{token},bytes({maps.TAIL}),concat(|,txn.way),concat(,txn.scope),"
             f"map_str({plan.file(TOKENS)}) if {condition} !passes"
         )
     yield "  http-request allow if passes !carried !bare || !passes !{ date(0,ms),sub(txn.learned) -m int lt 0 }"
@@ -184,11 +185,6 @@ def rewritten(plan: Plan, *, passes: bool) -> Iterator[str]:
     yield "  http-request set-dst-port var(txn.place),field(3,|)"
 
 
-def _once(service: Service, condition: str) -> Iterator[str]:
-    target = _ONCE if service.direct else _GATEWAY
-    yield f"  http-request set-var(txn.to) int({target}) if {condition} chunked{_where(service)}"
-
-
 def _audited(plan: Plan, condition: str = "") -> Iterator[str]:
     """A line of audit for what goes straight; for what does not, the gateway writes one."""
     if plan.log:
@@ -198,18 +194,16 @@ def _audited(plan: Plan, condition: str = "") -> Iterator[str]:
 
 def targets(front: Front) -> Iterator[str]:
     """From `txn.to` to a backend: of a service, of peers, or the gateway. The commonest first, and none by a name that is put together."""
-    yield "  acl away var(txn.to) -m found"
     yield f"  acl peer var(txn.to) -m int {_PEER}"
     yield f"  acl once var(txn.to) -m int {_ONCE}"
-    longest_first = _shortest_first(front)[::-1]
-    for service in longest_first:
+    for service in _longest_first(front):
         target = name_of(service.kind) if service.direct else "gateway"
         yield f"  use_backend {target} if !away{_where(service)}"
     yield "  use_backend others_tls if peer !passes !plain_peer"
     yield "  use_backend own_tls if peer !plain_peer"
     yield "  use_backend others if peer !passes"
     yield "  use_backend own if peer"
-    for service in longest_first:
+    for service in _longest_first(front):
         if service.direct:
             yield f"  use_backend {name_of(service.kind)}_once if once{_where(service)}"
     yield "  default_backend gateway"
@@ -236,12 +230,12 @@ def _literal(text: str) -> str:
 
 def _prefixed(front: Front, pattern: str) -> str:
     prefixes = "|".join(_literal(service.prefix) for service in front.services if service.prefix)
-    return f"^(?:{prefixes})(?:[?]|$) {pattern.replace('^/', f'^(?:{prefixes})?/', 1)}" if prefixes else pattern
+    return f"^(?:{prefixes})(?:[?]|$)|{pattern.replace('^/', f'^(?:{prefixes})?/', 1)}" if prefixes else pattern
 
 
-def _shortest_first(front: Front) -> list[Service]:
-    """The longest path that fits wins, as at the gateway: it is looked at last, and what it says replaces the rest."""
-    return sorted(front.services, key=lambda service: len(service.prefix))
+def _longest_first(front: Front) -> list[Service]:
+    """The longest path that fits wins, as at the gateway."""
+    return sorted(front.services, key=lambda service: len(service.prefix), reverse=True)
 
 
 def told(error: errors.OpenStackoidError) -> str:
