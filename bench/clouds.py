@@ -8,11 +8,12 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from openstackoid.trust import keys
 
 _PATIENCE = 30  # seconds, for two clouds to hear each other
+_GIVEN: Final[set[int]] = set()
 
 
 @dataclass(frozen=True)
@@ -137,10 +138,15 @@ def counts(admin: int, metric: str) -> dict[str, float]:
 
 
 def ports(number: int) -> list[int]:
-    """Ports where nobody listens, all different."""
+    """Ports where nobody listens, all different, and never the same twice: who got some may begin to listen much later."""
+    found: list[int] = []
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
-        return [int(each.getsockname()[1]) for each in sockets]
+        while len(found) < number:
+            port = stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
+            if port not in _GIVEN:
+                _GIVEN.add(port)
+                found.append(port)
+    return found
 
 
 def _url(port: int) -> str:

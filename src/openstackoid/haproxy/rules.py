@@ -109,8 +109,9 @@ def _known(plan: Plan, front: Front) -> Iterator[str]:
         f"method,concat({single},txn.scope)" if _single(front) else "method,concat(|,txn.service,|),concat(,txn.scope)"
     )
     yield "  # A worker that is being replaced is told no news: what it has learned counts no more."
-    yield f"  http-request set-var(txn.here) {key},map_str({plan.file(HERE)}) if carried !{{ stopping }} || bare !{{ stopping }}"
+    yield f"  http-request set-var(txn.here) {key},map_str({plan.file(HERE)}) if !{{ stopping }}"
     yield "  acl here var(txn.here) -m found"
+    yield "  http-request unset-var(txn.here) if here !carried !bare"
     yield "  acl away var(txn.to) -m found"
     yield "  acl chunked req.fhdr(transfer-encoding) -m found"
     yield "  http-request unset-var(txn.to) if here || !given !ticket !own"
@@ -135,12 +136,11 @@ def _known(plan: Plan, front: Front) -> Iterator[str]:
         f"  http-request set-var(txn.place) {key},map_str({plan.file(WAYS)}),set-var(txn.way),{_CLOUD},{kind},"
         f"map_str({plan.file(PEERS)}) if !{{ stopping }}"
     )
-    yield "  acl there var(txn.place) -m found"
-    yield "  http-request allow if !there"
 
 
 def _there(plan: Plan, front: Front) -> Iterator[str]:
     """To a peer, with the token that counts there; the backend changes the headers (`rewritten`)."""
+    yield "  acl there var(txn.place) -m found"
     yield "  # There: the token passes, or is replaced if that was taught; only bare ones are."
     yield "  acl passes var(txn.passes) -m found"
     yield "  http-request set-var(txn.passes) bool(true) if { var(txn.way) -m beg T }"
@@ -149,8 +149,9 @@ def _there(plan: Plan, front: Front) -> Iterator[str]:
             f"  http-request set-var(txn.learned) {_ASKING}{token},bytes({maps.TAIL}),concat(|,txn.way),concat(,txn.scope),"
             f"map_str({plan.file(TOKENS)}) if {condition} !passes"
         )
-    yield "  http-request allow if passes !carried !bare || !passes !{ date(0,ms),sub(txn.learned) -m int lt 0 }"
-    yield f"  http-request allow if !passes {{ req.fhdr(content-type) -m beg -i {_FORMS} }}"
+    yield "  acl fresh date(0,ms),sub(txn.learned) -m int lt 0"
+    yield f"  acl form req.fhdr(content-type) -m beg -i {_FORMS}"
+    yield "  http-request allow if !there || passes !carried !bare || !passes !fresh || !passes form"
     yield from _audited(plan)
     for service in front.services:
         if service.prefix:
