@@ -82,8 +82,9 @@ def front_rules(plan: Plan, front: Front) -> Iterator[str]:
     yield f"  http-request set-var(txn.to) int({_GATEWAY})"
     yield "  acl given var(txn.scope) -m found"
     yield "  acl carried var(txn.carried) -m found"
-    yield "  http-request set-var(txn.scope) req.fhdr(x-scope,1)"
-    yield f"  http-request set-var(txn.scope) {_ASKING},field(3,!,0),set-var(txn.carried) if !given"
+    # Looks that remember what they find: each spares a rule.
+    yield "  acl headed req.fhdr(x-scope,1),set-var(txn.scope) -m found"
+    yield f"  http-request set-var(txn.scope) {_ASKING},field(3,!,0),set-var(txn.carried) if !headed"
     yield f"  acl danger req.hdr_names(:) -m reg {_DANGER}|{_HOPPING}|{_OVERRIDES}"
     yield "  # A map's key ends at a NUL, which HAProxy lets pass."
     yield "  acl apart var(txn.scope) -m reg [[:^print:]]"
@@ -109,9 +110,9 @@ def _known(plan: Plan, front: Front) -> Iterator[str]:
         f"method,concat({single},txn.scope)" if _single(front) else "method,concat(|,txn.service,|),concat(,txn.scope)"
     )
     yield "  # A worker that is being replaced is told no news: what it has learned counts no more."
-    yield f"  http-request set-var(txn.here) {key},map_str({plan.file(HERE)}) if !{{ stopping }}"
+    yield f"  acl known {key},map_str({plan.file(HERE)}),set-var(txn.here) -m found"
+    yield "  http-request unset-var(txn.here) if !{ stopping } known !carried !bare"
     yield "  acl here var(txn.here) -m found"
-    yield "  http-request unset-var(txn.here) if here !carried !bare"
     yield "  acl away var(txn.to) -m found"
     yield "  acl chunked req.fhdr(transfer-encoding) -m found"
     yield "  http-request unset-var(txn.to) if here || !given !ticket !own"
@@ -122,25 +123,25 @@ def _known(plan: Plan, front: Front) -> Iterator[str]:
     if plan.log:
         yield "  http-request set-var(txn.way) var(txn.here) if here"
     yield "  # Here: the scope follows the workflow on the token, if it leads to other clouds; Keystone reads plain ones."
-    yield "  # On a token as services pass it on, the scope is explicit already."
-    yield "  http-request allow if !given || carried { var(txn.here) -m beg S }"
-    yield "  http-request del-header X-Scope if here !carried"
+    yield "  http-request del-header X-Scope if !carried here"
     yield f"  http-request allow if !carried {{ var(txn.here) -m len {len(maps.PLAIN)} }}"
     # A pattern that takes all at once: the token is bare.
-    yield "  http-request replace-header X-Auth-Token (?s)^(.*)$ \\1%[var(txn.here),bytes(2)] if here !carried"
-    yield "  http-request allow if here !carried"
+    yield "  http-request replace-header X-Auth-Token (?s)^(.*)$ \\1%[var(txn.here),bytes(2)] if !carried here"
+    yield "  http-request allow if !carried here"
+    yield "  # On a token as services pass it on, the scope is explicit already."
+    yield "  http-request allow if !given || carried { var(txn.here) -m beg S }"
     yield "  http-request replace-header X-Auth-Token ^([^!]*).*$ \\1%[var(txn.here),bytes(2)] if here"
     yield "  http-request allow if here"
     kind = f"concat({single[:-1]})" if _single(front) else "concat(|,txn.service)"
     yield (
-        f"  http-request set-var(txn.place) {key},map_str({plan.file(WAYS)}),set-var(txn.way),{_CLOUD},{kind},"
-        f"map_str({plan.file(PEERS)}) if !{{ stopping }}"
+        f"  acl there {key},map_str({plan.file(WAYS)}),set-var(txn.way),{_CLOUD},{kind},map_str({plan.file(PEERS)}),"
+        "set-var(txn.place) -m found"
     )
+    yield "  http-request allow if { stopping } || !there"
 
 
 def _there(plan: Plan, front: Front) -> Iterator[str]:
     """To a peer, with the token that counts there; the backend changes the headers (`rewritten`)."""
-    yield "  acl there var(txn.place) -m found"
     yield "  # There: the token passes, or is replaced if that was taught; only bare ones are."
     yield "  acl passes var(txn.passes) -m found"
     yield "  http-request set-var(txn.passes) bool(true) if { var(txn.way) -m beg T }"
@@ -151,7 +152,7 @@ def _there(plan: Plan, front: Front) -> Iterator[str]:
         )
     yield "  acl fresh date(0,ms),sub(txn.learned) -m int lt 0"
     yield f"  acl form req.fhdr(content-type) -m beg -i {_FORMS}"
-    yield "  http-request allow if !there || passes !carried !bare || !passes !fresh || !passes form"
+    yield "  http-request allow if passes !carried !bare || !passes !fresh || !passes form"
     yield from _audited(plan)
     for service in front.services:
         if service.prefix:
