@@ -83,6 +83,8 @@ class Door:
         return answer
 
     def agree(self, grant: Grant) -> None:
+        if grant != IMAGES:
+            self.learn()  # that it is forgotten shows that the change was heard
         self.store.change("CloudOne", "allow", "operator", grant)
         token = self.token()
 
