@@ -177,7 +177,7 @@ def _hostile(front: Front) -> Row:
 
 
 def _download(front: Front) -> list[Row]:
-    """1 GiB from the other cloud, in turns: medians, since once in some minutes a learned token ends, and then the gateways pass one on."""
+    """1 GiB from the other cloud, in turns: medians, since a learned token may end, and then the gateways pass one on."""
     each: dict[str, list[list[float]]] = {}
     load(front.both, "full", seconds=0.5)  # reloads have made HAProxy forget
     time.sleep(0.5)
