@@ -41,7 +41,7 @@ class Small:
     def learn(self, token: str) -> None:
         def known() -> bool:
             self.ask(token)
-            found = self.cloud.proxy.tokens.get(maps.user(token, "CloudFar", SCOPE["X-Scope"]) or "")
+            found = self.cloud.proxy.tokens.get(maps.user(token, "image", SCOPE["X-Scope"]) or "")
             return WAY in self.cloud.proxy.ways and found is not None
 
         until(known, 20)
@@ -84,7 +84,7 @@ def test_after_its_time_the_gateway_asks_again(small: Small) -> None:
     until(lambda: small.everywhere(mine, 401) and small.ask(mine).status == 401)
     refused = small.ask(mine)
     assert (refused.status, refused.code) == (401, "token.invalid")
-    until(lambda: maps.user(mine, "CloudFar", SCOPE["X-Scope"]) not in small.cloud.proxy.tokens)
+    until(lambda: maps.user(mine, "image", SCOPE["X-Scope"]) not in small.cloud.proxy.tokens)
 
 
 def test_it_is_taught_for_as_long_as_keystone_is_believed(small: Small) -> None:
@@ -94,7 +94,7 @@ def test_it_is_taught_for_as_long_as_keystone_is_believed(small: Small) -> None:
     last = time.time()
     for _ in range(60):
         small.ask(mine, headers={"X-Scope": ' {"image":"CloudFar"}'})  # through the gateway, which has it still
-        found = small.cloud.proxy.tokens.get(maps.user(mine, "CloudFar", SCOPE["X-Scope"]) or "")
+        found = small.cloud.proxy.tokens.get(maps.user(mine, "image", SCOPE["X-Scope"]) or "")
         if small.cloud.keystone.asked(mine) > 2:
             break
         assert found is None or int(found.partition(":")[0]) <= (last + 2) * 1000 + 50
@@ -139,7 +139,7 @@ def test_tokens_with_limits_of_their_own_are_never_taught(small: Small) -> None:
         path = f"/v2/images/{os.urandom(6).hex()}"
         assert small.ask(limited, path).status == 200
         assert small.far.seen(f"/image{path}").get("X-Openstackoid-Assertion")
-        assert maps.user(limited, "CloudFar", SCOPE["X-Scope"]) not in small.cloud.proxy.tokens
+        assert maps.user(limited, "image", SCOPE["X-Scope"]) not in small.cloud.proxy.tokens
     assert small.ask(limited, "/v2/other").code == "token.scope"
 
 
@@ -156,7 +156,7 @@ def test_what_is_revoked_through_haproxy_stops_at_once(small: Small) -> None:
     assert gone.status == 204
     answer = small.ask(mine)
     assert (answer.status, answer.code) == (401, "token.invalid")
-    assert maps.user(mine, "CloudFar", SCOPE["X-Scope"]) not in small.cloud.proxy.tokens
+    assert maps.user(mine, "image", SCOPE["X-Scope"]) not in small.cloud.proxy.tokens
 
 
 def test_a_gateway_that_starts_forgets_what_another_one_taught(small: Small) -> None:

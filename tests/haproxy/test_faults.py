@@ -60,7 +60,7 @@ def _document(url: str) -> dict[str, object]:
 def _teach(ill: Ill, name: str) -> None:
     """A way that the gateway would have taught, had the peer been well then."""
     ill.cloud.proxy.tell(
-        f'add map {ill.cloud.short}/ways.map GET|image|{{"image":"{name}"}} T{name}|{{"image":"{name}"}}'
+        f'add map {ill.cloud.short}/ways.map GET|image|{{"image":"{name}"}} T{name}|image!{{"image":"{name}"}}'
     )
     until(lambda: ill.taught(name))
 

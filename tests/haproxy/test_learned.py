@@ -27,7 +27,7 @@ def learn(world: World, cloud: str, token: str, headers: dict[str, str] | None =
 
     def known() -> bool:
         ask(world.one.url("image"), fresh(), given, token=token)
-        own = cloud == "CloudThree" or maps.user(token, cloud, text) in world.one.proxy.tokens
+        own = cloud == "CloudThree" or maps.user(token, "image", text) in world.one.proxy.tokens
         return own and f"GET|image|{text}" in world.one.proxy.ways
 
     until(known)
@@ -125,7 +125,7 @@ def test_on_the_token_it_is_the_same(world: World) -> None:
     text = json.dumps({"*": "CloudOne", "identity": "CloudOne", "image": "CloudBare"}, separators=(",", ":"))
     carried = {"X-Auth-Token": f"{mine}!SCOPE!{text}", "X-Service-Token": SERVICE_TOKEN}
     asked = partial(ask, world.one.url("image"), headers=carried)
-    until(lambda: asked(fresh()).status == 200 and maps.user(mine, "CloudBare", text) in world.one.proxy.tokens)
+    until(lambda: asked(fresh()).status == 200 and maps.user(mine, "image", text) in world.one.proxy.tokens)
     until(lambda: f"GET|image|{text}" in world.one.proxy.ways)
     path = straight(world, carried, mine)
     seen = world.bare.seen(f"/image{path}")

@@ -114,14 +114,14 @@ class FastPath:
         elif service == "identity":
             return  # what is asked of another cloud's Keystone needs more than a map
         elif not federated:
-            value = f"T{decision.cloud}|{written}"
+            value = f"T{decision.cloud}|{service}!{written}"
         elif way.taught is None or call.auth is None or way.taught.until <= time.time():
             return
         else:
-            value = f"R{decision.cloud}|"
+            value = f"R{decision.cloud}|{service}"
             taught = way.taught
             replaced = maps.token(taught.until, (taught.user, taught.project, taught.agreement), taught.token)
-            key = maps.user(call.auth, decision.cloud, text)
+            key = maps.user(call.auth, service, text)
             if key is None or replaced is None or not maps.is_writable(key) or not maps.is_writable(replaced):
                 return
             self._tokens[key] = (taught.until, call.auth)

@@ -5,9 +5,9 @@
                      S|!SCOPE!{...}   the same, and it is the very scope of the key: a token that carries it stays as it is
                      P|               the token is plain: for Keystone, and where the scope leads nowhere else
     ways.map     METHOD|SERVICE|SCOPE  ->  to which peer it leads
-                     T<cloud>|{...}   of the same owner: the token passes, the explicit scope goes along
-                     R<cloud>|        of another owner: the token is replaced
-    tokens.map   TAIL OF THE TOKEN|R<cloud>|SCOPE  ->  EXPIRY:USER:PROJECT:AGREEMENT:::::TOKEN
+                     T<cloud>|<service>!{...}   of the same owner: the token passes, the explicit scope goes along
+                     R<cloud>|<service>         of another owner: the token is replaced
+    tokens.map   TAIL OF THE TOKEN|SERVICE|SCOPE  ->  EXPIRY:USER:PROJECT:AGREEMENT:::::TOKEN
                      what replaces a token there, until when (Unix milliseconds); whose it is, for the audit. The token is at
                      a fixed place (`HEAD`), since looking for it letter by letter would cost as much as everything else
     peers.map    CLOUD|SERVICE    ->  PREFIX|IP|PORT|HOST|TLS-NAME    where a peer's service is
@@ -60,8 +60,8 @@ def way(service: str, scope: str, *, method: str) -> str:
     return f"{method}|{service}|{scope}"
 
 
-def user(token: str, cloud: str, scope: str) -> str | None:
-    """The key of a token: its end, its way and the scope. None if it is not one that HAProxy may replace.
+def user(token: str, service: str, scope: str) -> str | None:
+    """The key of a token: its end, and what is asked, of which service. None if it is not one that HAProxy may replace.
 
     A Fernet token ends with an HMAC: 256 bits that nobody can tell who has not the whole token. Any other might end as another one does.
     """
@@ -69,7 +69,7 @@ def user(token: str, cloud: str, scope: str) -> str | None:
     size = length * 3 // 4 - _FRAME
     if _FERNET.match(token) is None or length < TAIL + _HMAC or size <= 0 or size % _BLOCK:
         return None
-    return f"{token[TAIL:]}|R{cloud}|{scope}"
+    return f"{token[TAIL:]}|{service}|{scope}"
 
 
 def token(until: float, ids: tuple[str, str, str], federated: str) -> str | None:

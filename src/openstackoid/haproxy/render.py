@@ -186,8 +186,9 @@ def _peers(plan: Plan, *, passes: bool, tls: bool) -> Iterator[str]:
     yield f"  http-error status 503 {cut} hdr {_MADE} 1"
     yield f"  http-error status 504 {late}"
     yield "  # What HAProxy itself calls unavailable is a peer that cannot be reached, as at the gateway."
-    yield f"  http-after-response set-status 502 if {{ status 503 }} {{ res.hdr({_MADE}) -m found }}"
-    yield f"  http-after-response del-header {_MADE} if {{ status 502 }}"
+    yield f"  http-after-response allow if !{{ status 503 }} || !{{ res.hdr({_MADE}) -m found }}"
+    yield "  http-after-response set-status 502"
+    yield f"  http-after-response del-header {_MADE}"
     secure = f" ssl verify required ca-file {_ca(plan)} sni var(txn.place),field(-1,|)" if tls else ""
     # All peers are one server to HAProxy, which would keep as many idle connections as one of them needs.
     yield f"  server peer 0.0.0.0:0{secure} pool-purge-delay 60s pool-low-conn 1000"

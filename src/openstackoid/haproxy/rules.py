@@ -14,12 +14,9 @@ from openstackoid.haproxy.plan import HERE, PEERS, TOKENS, WAYS, Front, Plan, Se
 
 # The first one: two are odd, and the gateway's. Looking for the last one costs a third more.
 _ASKING: Final = "req.fhdr(x-auth-token,1)"
-# What `txn.to` says: numbers, since names would be copied and looked up.
-_GATEWAY: Final = 1
-_PEER: Final = 2
-_ONCE: Final = 3  # to the service, on a connection that nobody else gets
-
 _OWN: Final = "/scope/ /openstackoid/ /.well-known/openstackoid"
+# The third letters of these: rare in other paths, and looked for at half the cost.
+_NEAR: Final = "cpw"
 # What takes a request out of the way of plain ones, in the names of its headers (in lower case, as HAProxy has them): quick, and too
 # strict, since a second look follows.
 _ODD: Final = "_|:x-(?:openstackoid|scope)|:x-(?:auth|service|subject)-token.*-token|transfer-enc"
@@ -48,9 +45,8 @@ _SOME_KEPT: Final = (
     .replace(")$", ")(?::|$)")
     .replace(".*", "[^:]*")
 )
-_CLOUD: Final = "bytes(1),field(1,|)"
 # The peer that a way leads to; empty if it leads here.
-CLOUD: Final = f"var(txn.way),{_CLOUD}"
+CLOUD: Final = "var(txn.way),bytes(1),field(1,|)"
 
 
 def name_of(kind: str) -> str:
@@ -59,7 +55,7 @@ def name_of(kind: str) -> str:
 
 
 def front_rules(plan: Plan, front: Front) -> Iterator[str]:
-    """From the request as it came to `txn.to`, which says where it goes; without it, straight to the service (`targets`).
+    """From the request as it came to what says where it goes: `txn.away`, `txn.peer`, `txn.once`; without them, straight to the service.
 
     `allow` ends the rules. What goes to the gateway goes as it came: the gateway cleans it and says what is wrong with it.
     """
@@ -68,6 +64,7 @@ def front_rules(plan: Plan, front: Front) -> Iterator[str]:
         yield "  # A path that steps out of its service could be read as another's."
         yield (f"  http-request deny deny_status 400 {refused} if {{ path -m reg -i {_STEPS} }}")
     yield f"  acl own path_beg {_OWN}"
+    yield f"  acl near path,bytes(2,1),field(2,{_NEAR}) -m found"
     # The first header has no colon before it: none of those that matter stands first, Host does; if one does, the second look sees it.
     yield f"  acl odd req.hdr_names(:) -m reg ^x-|{_ODD}"
     yield f"  acl ticket {_ASKING} -m reg ^eyJ|!"
@@ -78,87 +75,86 @@ def front_rules(plan: Plan, front: Front) -> Iterator[str]:
         yield "  acl ticket method DELETE"
     if plan.log:
         yield "  http-request set-log-level silent"
-    yield "  http-request allow if !odd !ticket !own"
-    yield f"  http-request set-var(txn.to) int({_GATEWAY})"
+    yield "  http-request allow if !odd !ticket !near"
+    yield "  # Looks that remember what they find: each spares a rule. Those of `true` always find it."
+    yield "  acl for_gateway bool(true),set-var(txn.away) -m found"
+    yield "  acl for_peer bool(true),set-var(txn.peer) -m found"
+    yield "  acl chunked req.fhdr(transfer-encoding),set-var(txn.once) -m found"
+    yield "  acl headed req.fhdr(x-scope,1),set-var(txn.scope) -m found"
+    yield f"  http-request set-var(txn.scope) {_ASKING},field(3,!,0),set-var(txn.carried) if for_gateway !headed"
     yield "  acl given var(txn.scope) -m found"
     yield "  acl carried var(txn.carried) -m found"
-    # Looks that remember what they find: each spares a rule.
-    yield "  acl headed req.fhdr(x-scope,1),set-var(txn.scope) -m found"
-    yield f"  http-request set-var(txn.scope) {_ASKING},field(3,!,0),set-var(txn.carried) if !headed"
-    yield f"  acl danger req.hdr_names(:) -m reg {_DANGER}|{_HOPPING}|{_OVERRIDES}"
+    danger = f"{_DANGER}|{_HOPPING}|{_OVERRIDES}"
+    yield "  # Most requests have neither what is dangerous nor what stays home: one look for both."
+    yield f"  acl unusual req.hdr_names(:) -m reg {danger}|{_SOME_KEPT}"
+    yield "  acl noted bool(true),set-var(txn.unusual) -m found"
+    yield f"  acl danger req.hdr_names(:) -m reg {danger}"
     yield "  # A map's key ends at a NUL, which HAProxy lets pass."
     yield "  acl apart var(txn.scope) -m reg [[:^print:]]"
     yield f"  acl apart pathq -m reg -i {_prefixed(front, _APART)}|{_STEPS}|{_METHOD}"
     if identity:
         yield "  acl apart req.fhdr(x-subject-token) -m found"
     yield f"  acl carrying {_ASKING} -m reg {_CARRYING}"
-    yield "  http-request allow if danger || given apart || carried !carrying"
-    yield "  # A scope in the header and another one on the token: both are read."
+    yield "  http-request allow if unusual noted danger || given apart || carried !carrying"
+    yield "  # With a scope in the header, another one on the token counts as well."
     yield f"  acl bare {_ASKING} -m reg {_BARE}"
-    yield from _known(plan, front)
+    yield from _here(plan, front)
     yield from _there(plan, front)
 
 
-def _known(plan: Plan, front: Front) -> Iterator[str]:
+def _here(plan: Plan, front: Front) -> Iterator[str]:
     """What the gateway taught of a scope: that it leads here, which is the commonest, or where."""
     if plan.log or not _single(front):
         for service in reversed(_longest_first(front)):
             condition = f" if{_where(service)}" if service.prefix else ""
             yield f"  http-request set-var(txn.service) str({service.kind}){condition}"
-    single = f"|{front.services[0].kind}|"
-    key = (
-        f"method,concat({single},txn.scope)" if _single(front) else "method,concat(|,txn.service,|),concat(,txn.scope)"
-    )
-    yield "  # A worker that is being replaced is told no news: what it has learned counts no more."
+    key = f"method,{_of_service(front)}"
     yield f"  acl known {key},map_str({plan.file(HERE)}),set-var(txn.here) -m found"
+    yield "  # A worker that is being replaced is told no news: what it has learned counts no more."
     yield "  http-request unset-var(txn.here) if !{ stopping } known !carried !bare"
     yield "  acl here var(txn.here) -m found"
-    yield "  acl away var(txn.to) -m found"
-    yield "  acl chunked req.fhdr(transfer-encoding) -m found"
-    yield "  http-request unset-var(txn.to) if here || !given !ticket !own"
-    for service in _longest_first(front):
-        target = _ONCE if service.direct else _GATEWAY
-        yield f"  http-request set-var(txn.to) int({target}) if !away chunked{_where(service)}"
+    yield "  http-request unset-var(txn.away) if here !chunked || !given !ticket !own !chunked"
     yield from _audited(plan, " if here")
     if plan.log:
         yield "  http-request set-var(txn.way) var(txn.here) if here"
     yield "  # Here: the scope follows the workflow on the token, if it leads to other clouds; Keystone reads plain ones."
-    yield "  http-request del-header X-Scope if !carried here"
-    yield f"  http-request allow if !carried {{ var(txn.here) -m len {len(maps.PLAIN)} }}"
-    # A pattern that takes all at once: the token is bare.
-    yield "  http-request replace-header X-Auth-Token (?s)^(.*)$ \\1%[var(txn.here),bytes(2)] if !carried here"
-    yield "  http-request allow if !carried here"
+    yield "  http-request del-header X-Scope if here !carried"
+    yield f"  acl plain var(txn.here) -m len {len(maps.PLAIN)}"
     yield "  # On a token as services pass it on, the scope is explicit already."
-    yield "  http-request allow if !given || carried { var(txn.here) -m beg S }"
-    yield "  http-request replace-header X-Auth-Token ^([^!]*).*$ \\1%[var(txn.here),bytes(2)] if here"
-    yield "  http-request allow if here"
-    kind = f"concat({single[:-1]})" if _single(front) else "concat(|,txn.service)"
-    yield (
-        f"  acl there {key},map_str({plan.file(WAYS)}),set-var(txn.way),{_CLOUD},{kind},map_str({plan.file(PEERS)}),"
-        "set-var(txn.place) -m found"
-    )
-    yield "  http-request allow if { stopping } || !there"
+    yield "  acl same var(txn.here) -m beg S"
+    yield "  http-request allow if plain !carried"
+    yield "  # A pattern that takes all at once: the token is bare."
+    yield "  http-request replace-header X-Auth-Token (?s)^(.*)$ \\1%[var(txn.here),bytes(2)] if here !carried"
+    yield "  http-request allow if here !carried || carried same || !given"
+    yield "  http-request replace-header X-Auth-Token ^([^!]*) \\1%[var(txn.here),bytes(2)] if here"
+    way = f"{key},map_str({plan.file(WAYS)}),set-var(txn.way),bytes(1)"
+    yield f"  acl there {way},map_str({plan.file(PEERS)}),set-var(txn.place) -m found"
+    yield "  # Where the token passes, the explicit scope stands behind."
+    yield f"  acl there var(txn.way),bytes(1),field(1,!),map_str({plan.file(PEERS)}),set-var(txn.place) -m found"
+    yield "  http-request allow if here || { stopping } || !there"
 
 
 def _there(plan: Plan, front: Front) -> Iterator[str]:
     """To a peer, with the token that counts there; the backend changes the headers (`rewritten`)."""
     yield "  # There: the token passes, or is replaced if that was taught; only bare ones are."
-    yield "  acl passes var(txn.passes) -m found"
-    yield "  http-request set-var(txn.passes) bool(true) if { var(txn.way) -m beg T }"
-    for condition, token in (("!carried", ""), ("carried", ",field(1,!)")):
+    yield "  # The letter, without a pattern, which costs twice as much."
+    yield "  acl passes var(txn.way),bytes(0,1),field(2,T) -m found"
+    for name, token in (("taught", ""), ("taught_carried", ",field(1,!)")):
         yield (
-            f"  http-request set-var(txn.learned) {_ASKING}{token},bytes({maps.TAIL}),concat(|,txn.way),concat(,txn.scope),"
-            f"map_str({plan.file(TOKENS)}) if {condition} !passes"
+            f"  acl {name} {_ASKING}{token},bytes({maps.TAIL}),{_of_service(front)},map_str({plan.file(TOKENS)}),"
+            "set-var(txn.learned) -m found"
         )
+    yield "  acl replaced var(txn.learned) -m found"
     yield "  acl fresh date(0,ms),sub(txn.learned) -m int lt 0"
     yield f"  acl form req.fhdr(content-type) -m beg -i {_FORMS}"
-    yield "  http-request allow if passes !carried !bare || !passes !fresh || !passes form"
+    yield (
+        "  http-request allow if !carried !passes !taught || carried !passes !taught_carried || replaced !fresh || "
+        "replaced form || !replaced !carried !bare || !for_peer"
+    )
     yield from _audited(plan)
     for service in front.services:
         if service.prefix:
             yield f"  http-request replace-path ^{_literal(service.prefix)}(/.*)?$ \\1 if {{ var(txn.service) -m str {service.kind} }}"
-    yield "  acl plain_peer var(txn.place) -m end |"
-    yield f"  http-request set-var(txn.to) int({_PEER})"
 
 
 def rewritten(plan: Plan, *, passes: bool) -> Iterator[str]:
@@ -166,18 +162,20 @@ def rewritten(plan: Plan, *, passes: bool) -> Iterator[str]:
     if passes:
         yield "  http-request del-header X-Service-Token"
         yield "  http-request replace-header X-Auth-Token ^([^!]*).*$ \\1 if { var(txn.carried) -m found }"
-        yield "  http-request set-header X-Scope %[var(txn.way),field(2,|)]"
+        yield "  http-request set-header X-Scope %[var(txn.way),field(2,!)]"
     else:
-        yield f"  http-request del-header {_KEPT} -m reg if {{ req.hdr_names(:) -m reg {_SOME_KEPT} }}"
+        yield f"  http-request del-header {_KEPT} -m reg if {{ var(txn.unusual) -m found }}"
         yield "  http-request del-header X-Scope"
         yield f"  http-request set-header X-Auth-Token %[var(txn.learned),bytes({maps.HEAD})]"
     # None came: such requests are the gateway's.
     yield f"  http-request add-header X-Openstackoid-Hops {plan.cloud}"
-    yield "  http-request set-var(sess.id) uuid(),bytes(0,24) if !{ var(sess.id) -m found }"
+    yield "  acl numbered req.fhdr(x-openstack-request-id) -m found"
+    yield "  acl session var(sess.id) -m found"
+    yield "  acl session uuid(),bytes(0,24),set-var(sess.id) -m found"
     # The microsecond, in twelve digits: the same again after ten days.
     yield (
         "  http-request add-header X-Openstack-Request-Id req-%[var(sess.id)]%[date(0,us),mod(900000000000),add(100000000000)] "
-        "if !{ req.fhdr(x-openstack-request-id) -m found }"
+        "if !numbered session"
     )
     if plan.log:
         yield "  http-request set-var(txn.request) req.fhdr(x-openstack-request-id)"
@@ -195,25 +193,34 @@ def _audited(plan: Plan, condition: str = "") -> Iterator[str]:
 
 
 def targets(front: Front) -> Iterator[str]:
-    """From `txn.to` to a backend: of a service, of peers, or the gateway. The commonest first, and none by a name that is put together."""
-    yield f"  acl peer var(txn.to) -m int {_PEER}"
-    yield f"  acl once var(txn.to) -m int {_ONCE}"
+    """To a backend: of a service, of peers, or the gateway. The commonest first, and none by a name that is put together."""
+    yield "  acl away var(txn.away) -m found"
+    yield "  acl peer var(txn.peer) -m found"
+    yield "  acl plain_peer var(txn.place) -m end |"
+    yield "  acl once var(txn.once) -m found"
     for service in _longest_first(front):
         target = name_of(service.kind) if service.direct else "gateway"
         yield f"  use_backend {target} if !away{_where(service)}"
-    yield "  use_backend others_tls if peer !passes !plain_peer"
+    yield "  use_backend others_tls if peer replaced !plain_peer"
     yield "  use_backend own_tls if peer !plain_peer"
-    yield "  use_backend others if peer !passes"
+    yield "  use_backend others if peer replaced"
     yield "  use_backend own if peer"
     for service in _longest_first(front):
-        if service.direct:
-            yield f"  use_backend {name_of(service.kind)}_once if once{_where(service)}"
+        target = f"{name_of(service.kind)}_once" if service.direct else "gateway"
+        yield f"  use_backend {target} if once{_where(service)}"
     yield "  default_backend gateway"
 
 
 def _single(front: Front) -> bool:
     """Whether all paths are of one service, whose name then need not be looked for."""
     return len(front.services) == 1 and not front.services[0].prefix
+
+
+def _of_service(front: Front) -> str:
+    """What follows in a key: the service and the scope."""
+    if _single(front):
+        return f"concat(|{front.services[0].kind}|,txn.scope)"
+    return "concat(|,txn.service,|),concat(,txn.scope)"
 
 
 def _where(service: Service) -> str:
