@@ -3,6 +3,7 @@
 import asyncio
 import statistics
 import time
+from collections.abc import Sequence
 from typing import Final
 
 from bench.beside import compared, turns
@@ -75,22 +76,27 @@ def _changes(scene: Many) -> list[Row]:
     """Peers change while requests to them run: nothing may fail."""
     folder, haproxy, variant = scene.folders[_CLOUDS], scene.haproxies[_CLOUDS], scene.variants[_CLOUDS]
     admin, name = Admin(folder / "admin.sock"), folder / PEERS
-    places = [_places(scene.port, shift) for shift in (0, 1)]
-    each: list[float] = []
-    all_: list[float] = []
+    kinds = len(MANY_KINDS)
+    places = {count: [_places(scene.port, shift, MANY_KINDS[:count]) for shift in (0, 1)] for count in (1, kinds)}
+    one: dict[int, list[float]] = {count: [] for count in places}
+    all_: dict[int, list[float]] = {count: [] for count in places}
 
     async def change() -> None:
+        # As the gateway does it (`gateway.fastpath`): few are set, many are replaced.
         for number in range(_CHANGES):
-            entry = places[number % 2][number * 7 % _CLOUDS]
-            began = time.perf_counter()
-            await admin.put((name, entry))
-            each.append((time.perf_counter() - began) * 1000)
-            await asyncio.sleep(0.01)
+            for count, found in places.items():
+                first = number * 7 % _CLOUDS * count
+                entries = [(name, entry) for entry in found[number % 2][first : first + count]]
+                began = time.perf_counter()
+                await admin.put(*entries)
+                one[count].append((time.perf_counter() - began) * 1000)
+                await asyncio.sleep(0.01)
         for number in range(_REPLACEMENTS):
-            began = time.perf_counter()
-            await admin.replace(name, places[1 - number % 2])
-            all_.append((time.perf_counter() - began) * 1000)
-            await asyncio.sleep(0.05)
+            for count, found in places.items():
+                began = time.perf_counter()
+                await admin.replace(name, found[1 - number % 2])
+                all_[count].append((time.perf_counter() - began) * 1000)
+                await asyncio.sleep(0.05)
 
     def act() -> None:
         time.sleep(0.5)
@@ -103,19 +109,19 @@ def _changes(scene: Many) -> list[Row]:
         raise SystemExit("bench: HAProxy was started again")
     why = f" {found['failures']}" if found["failed"] else ""
     failed = f"{found['failed']} of {found['answered'] + found['failed']} requests failed{why}"
-    one, every = statistics.median(each), statistics.median(all_)
+    single, every = ({count: statistics.median(times) for count, times in each.items()} for each in (one, all_))
     return [
         Row(
-            "one peer changed, ms",
+            "one peer changed, a service of it, ms",
             "< 1",
-            f"{one:.2f}, at most {max(each):.2f}; {failed}",
-            one < 1 and not found["failed"],
+            f"{single[1]:.2f}, at most {max(one[1]):.2f}; all {kinds} of it: {single[kinds]:.2f}; {failed}",
+            single[1] < 1 and not found["failed"],
         ),
         Row(
-            f"{_CLOUDS} peers changed, ms",
+            f"{_CLOUDS} peers changed, a service of each, ms",
             "< 10",
-            f"{every:.1f}, at most {max(all_):.1f}; the same requests",
-            every < 10 and not found["failed"],
+            f"{every[1]:.1f}, at most {max(all_[1]):.1f}; all {kinds} of each: {every[kinds]:.1f}; the same requests",
+            every[1] < 10 and not found["failed"],
         ),
     ]
 
@@ -133,8 +139,9 @@ def _gateway(scene: Many) -> Row:
     )
 
 
-def _places(port: int, shift: int) -> list[maps.Entry]:
-    """Where the peers' first service is; shifted, each is where the next peer was."""
+def _places(port: int, shift: int, kinds: Sequence[str]) -> list[maps.Entry]:
+    """Where the peers' services are; shifted, each is where the next peer was."""
     hosts = [address(number) for number in range(_CLOUDS)]
-    found = {f"Cloud{n}": {MANY_KINDS[0]: f"http://{hosts[(n + shift) % _CLOUDS]}:{port}"} for n in range(_CLOUDS)}
+    urls = [f"http://{hosts[(number + shift) % _CLOUDS]}:{port}" for number in range(_CLOUDS)]
+    found = {f"Cloud{number}": dict.fromkeys(kinds, url) for number, url in enumerate(urls)}
     return maps.places(found, dict(zip(hosts, hosts, strict=True)), {})

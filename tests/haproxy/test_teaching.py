@@ -93,6 +93,48 @@ async def fast(haproxy: Maps) -> AsyncIterator[FastPath]:
     await path.stop()
 
 
+@pytest.mark.parametrize("others", [1, 40])
+async def test_peers_that_change_leave_the_others_alone(haproxy: Maps, others: int) -> None:
+    """Few one by one, many all at once; what went is gone, and the file for the next start says the same."""
+    clouds = {f"Cloud{number}": f"http://127.0.0.1:{1000 + number}" for number in range(100)}
+    found = dict(clouds)
+
+    def peers() -> tuple[dict[str, Cloud], dict[str, str]]:
+        return {name: Cloud(name, {"image": url, "compute": url}) for name, url in found.items()}, {}
+
+    def expected() -> dict[str, str]:
+        places = {name: url.partition("//")[2] for name, url in found.items()}
+        return {
+            f"{name}|{kind}": f"|{place.replace(':', '|')}|{place}|"
+            for name, place in places.items()
+            for kind in ("image", "compute")
+        }
+
+    def ids() -> dict[str, str]:
+        told = haproxy.tell(f"show map {haproxy.folder / PEERS}")
+        return {line.split(" ")[1]: line.split(" ")[0] for line in told.splitlines() if line}
+
+    generation = [1]
+    path = FastPath(haproxy.folder, peers)
+    path.start(lambda: generation[0])
+    try:
+        await until(lambda: haproxy.map(PEERS) == expected())
+        before = ids()
+        found |= {f"Cloud{number}": f"http://127.0.0.1:{5000 + number}" for number in range(others)}
+        found["CloudNew"] = found.pop("Cloud99")
+        generation[0] = 2
+        await until(lambda: haproxy.map(PEERS) == expected())
+        kept = before.items() & ids().items()
+        assert bool(kept) == (others == 1)  # what is set keeps its id, what is replaced gets another
+        await until(lambda: _lines(haproxy.folder / PEERS) == expected())
+    finally:
+        await path.stop()
+
+
+def _lines(file: Path) -> dict[str, str]:
+    return dict(cast("tuple[str, str]", line.split(" ")) for line in file.read_text().splitlines())
+
+
 async def until(what: Callable[[], bool]) -> None:
     end = time.monotonic() + 5
     while not what():

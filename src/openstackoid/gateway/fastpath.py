@@ -36,6 +36,7 @@ _LONGEST: Final = 1024  # characters of a scope that is worth HAProxy's memory: 
 _LOOK: Final = 0.2  # seconds between two looks at what has changed
 _NAMES: Final = 5.0  # seconds between two looks at the addresses of the peers' hosts
 _MOST: Final = 8192  # tokens, and ways, that HAProxy is taught by one worker
+_FEW: Final = 32  # services of peers that are changed one by one
 _QUIET: Final = 10.0  # seconds between two words about an HAProxy that does not answer
 # Requests whose decision depends on more than service, method and scope: the gateway's rule for each of them must say the same.
 _WRITES: Final = ("/v2.1/servers", "/v2.1/servers/x/os-volume_attachments", "/v2.1/flavors")
@@ -234,12 +235,23 @@ class FastPath:
             addresses[host] = str(found[0][4][0])
         places = maps.places(services, addresses, names)
         if places != self._places:
-            await self._admin.replace(self._directory / PEERS, places)
+            await self._place(places)
             fresh = self._directory / f".{PEERS}.new"
             fresh.write_text(maps.text(places))
             fresh.replace(self._directory / PEERS)
             self._places = places
         self._placed = time.monotonic()
+
+    async def _place(self, places: list[Entry]) -> None:
+        """The few that have changed, each at once, or all: HAProxy walks through the whole map for each."""
+        known = {each.key: each for each in self._places or ()}
+        changed = [(self._directory / PEERS, each) for each in places if known.get(each.key) != each]
+        gone = known.keys() - {each.key for each in places}
+        if self._places is None or len(changed) + len(gone) > _FEW:
+            await self._admin.replace(self._directory / PEERS, places)
+        else:
+            await self._admin.put(*changed)
+            await self._admin.drop(self._directory / PEERS, gone)
 
     async def _expire(self) -> None:
         """Delete tokens whose time is over, and the oldest of too many: HAProxy itself never does."""

@@ -1,7 +1,7 @@
 """HAProxy's admin socket: a few commands, one connection each (HAProxy management guide, 9.3)."""
 
 import asyncio
-import contextlib
+import socket
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
@@ -39,19 +39,19 @@ class Admin:
         return (await self._ask(command)).strip()
 
     async def _ask(self, command: str) -> str:
+        loop, told = asyncio.get_running_loop(), bytearray()
         try:
-            async with asyncio.timeout(_PATIENCE):
-                reader, writer = await asyncio.open_unix_connection(self._path)
-                try:
-                    writer.write(command.encode() + b"\n")
-                    await writer.drain()
-                    return (await reader.read()).decode("utf-8", "replace")
-                finally:
-                    writer.close()
-                    with contextlib.suppress(OSError):
-                        await writer.wait_closed()
+            # By the socket itself: a pair of streams takes 0.2 ms more, as long as most commands.
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.setblocking(False)
+                async with asyncio.timeout(_PATIENCE):
+                    await loop.sock_connect(connection, str(self._path))
+                    await loop.sock_sendall(connection, command.encode() + b"\n")
+                    while piece := await loop.sock_recv(connection, 65536):
+                        told += piece
         except (OSError, TimeoutError) as error:
             raise AdminError(f"HAProxy does not answer at {self._path}: {type(error).__name__}.") from None
+        return told.decode("utf-8", "replace")
 
     async def worker(self) -> str:
         """Which process answers: another one has forgotten what was not in its files.
@@ -100,10 +100,10 @@ class Admin:
         version = told.rpartition(" ")[2]
         if not version.isdigit():
             raise AdminError(f"HAProxy has no map {name}: {told}")
-        # As payload: a command for each entry takes three times as long.
-        for piece in _pieces(f"{entry.key} {entry.value}" for entry in entries):
-            lines = "\n".join(piece)
-            await self._quietly(f"add map @{version} {name} <<\n{lines}\n")
+        # As payload: a command for each entry takes three times as long. Side by side: HAProxy reads one while others are written.
+        pieces = _pieces(f"{entry.key} {entry.value}" for entry in entries)
+        lines = ("\n".join(piece) for piece in pieces)
+        await asyncio.gather(*(self._quietly(f"add map @{version} {name} <<\n{each}\n") for each in lines))
         await self._quietly(f"commit map @{version} {name}")
 
     async def _quietly(self, command: str, *expected: str) -> None:
