@@ -10,6 +10,7 @@ from openstackoid.core.errors import OpenStackoidError
 from openstackoid.haproxy.maps import Entry
 
 _PIECE: Final = 16384  # bytes of commands at a time: a payload over tune.bufsize hangs the socket
+_BESIDE: Final = 4  # pieces: HAProxy takes ten connections here, and other workers have commands too
 _PATIENCE: Final = 5.0  # seconds
 
 
@@ -101,9 +102,14 @@ class Admin:
         if not version.isdigit():
             raise AdminError(f"HAProxy has no map {name}: {told}")
         # As payload: a command for each entry takes three times as long. Side by side: HAProxy reads one while others are written.
-        pieces = _pieces(f"{entry.key} {entry.value}" for entry in entries)
-        lines = ("\n".join(piece) for piece in pieces)
-        await asyncio.gather(*(self._quietly(f"add map @{version} {name} <<\n{each}\n") for each in lines))
+        turn = asyncio.Semaphore(_BESIDE)
+
+        async def add(piece: list[str]) -> None:
+            lines = "\n".join(piece)
+            async with turn:
+                await self._quietly(f"add map @{version} {name} <<\n{lines}\n")
+
+        await asyncio.gather(*map(add, _pieces(f"{entry.key} {entry.value}" for entry in entries)))
         await self._quietly(f"commit map @{version} {name}")
 
     async def _quietly(self, command: str, *expected: str) -> None:
