@@ -204,6 +204,13 @@ def test_paths_of_the_gateway_are_answered_by_it(world: World, path: str, text: 
     assert everywhere(world, path) == []
 
 
+@pytest.mark.parametrize("scheme", ["http", "HTTP", "https"])
+def test_paths_of_the_gateway_are_its_own_in_absolute_targets(world: World, scheme: str) -> None:
+    """It answers with what it says to all of those."""
+    answer = sent(world, [f"X-Auth-Token: {TOKEN}"], f"{scheme}://x/openstackoid/v1/peers")
+    assert (answer.status, answer.code) == (400, "request.malformed")
+
+
 @pytest.mark.parametrize("path", ["/", "/v2", "/v2/", "/v2.1/"])
 def test_version_documents_with_a_scope_are_the_gateways(world: World, path: str) -> None:
     teach(world, REMOTE)

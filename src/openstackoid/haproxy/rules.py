@@ -15,8 +15,8 @@ from openstackoid.haproxy.plan import HERE, PEERS, TOKENS, WAYS, Front, Plan, Se
 # The first one: two are odd, and the gateway's. Looking for the last one costs a third more.
 _ASKING: Final = "req.fhdr(x-auth-token,1)"
 _OWN: Final = "/scope/ /openstackoid/ /.well-known/openstackoid"
-# The third letters of these: rare in other paths, and looked for at half the cost.
-_NEAR: Final = "cpw"
+# The third letters of these, and of http://: rare in other paths, and looked for at a third of the cost.
+_NEAR: Final = "cpwtT"
 # What takes a request out of the way of plain ones, in the names of its headers (in lower case, as HAProxy has them): quick, and too
 # strict, since a second look follows.
 _ODD: Final = "_|:x-(?:openstackoid|scope)|:x-(?:auth|service|subject)-token.*-token|transfer-enc"
@@ -64,7 +64,7 @@ def front_rules(plan: Plan, front: Front) -> Iterator[str]:
         yield "  # A path that steps out of its service could be read as another's."
         yield (f"  http-request deny deny_status 400 {refused} if {{ path -m reg -i {_STEPS} }}")
     yield f"  acl own path_beg {_OWN}"
-    yield f"  acl near path,bytes(2,1),field(2,{_NEAR}) -m found"
+    yield f"  acl near url,bytes(2,1),field(2,{_NEAR}) -m found"
     # The first header has no colon before it: none of those that matter stands first, Host does; if one does, the second look sees it.
     yield f"  acl odd req.hdr_names(:) -m reg ^x-|{_ODD}"
     yield f"  acl ticket {_ASKING} -m reg ^eyJ|!"
