@@ -95,9 +95,20 @@ class Front(Scene):
         images = {"X-Scope": '{"image":"CloudTwo"}'}
         self.both = Variant("across both", one.ports["image"], (*self.pair, self.home[1], self.away[1]), images)
         self.both_plain = Variant("plain across both", bare_tls, (self.bare_tls, self.far))
-        for variant in (self.none, self.header, self.apart, self.token, self.federated, self.leading, self.both):
-            load(variant, "full", seconds=0.5)
+        self.learn(self.both)
         return self
+
+    def learn(self, *more: Variant) -> None:
+        """Have HAProxy taught all that is asked here."""
+        for variant in (self.none, self.header, self.apart, self.token, self.federated, self.leading, *more):
+            load(variant, "full", seconds=0.5)
+
+    def renew(self) -> None:
+        """Other workers of those that are compared, which have learned the same."""
+        for haproxy in (self.bare, self.bare_tls, self.home[0]):
+            haproxy.reload()
+        time.sleep(0.5)  # the gateway looks five times a second which worker there is
+        self.learn()
 
     @property
     def pair(self) -> tuple[Haproxy, Haproxy]:

@@ -79,11 +79,20 @@ class Haproxy(Process):
         self._worker = int(told.get("Pid", 0))
         return self._worker
 
-    def tell(self, command: str) -> str:
-        """What the admin socket answers."""
+    def reload(self) -> None:
+        """Have the master start another worker, in other memory, and wait until it answers."""
+        before, end = self.worker(), time.monotonic() + 15
+        self.tell("reload", "master.sock")
+        while self.worker() in (before, 0):
+            if time.monotonic() > end:
+                raise SystemExit(f"bench: HAProxy did not reload:\n{self._log.read_text()}")
+            time.sleep(0.01)
+
+    def tell(self, command: str, name: str = ADMIN) -> str:
+        """What the admin socket, or the master's, answers."""
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(5)
-            connection.connect(str(self.folder / ADMIN))
+            connection.connect(str(self.folder / name))
             connection.sendall(command.encode() + b"\n")
             return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,13 +26,21 @@ T = TypeVar("T")
 PROJECT = "0123456789abcdef0123456789abcdef"
 
 
+# Ports that were given and that nobody may have begun to use yet: not to be given again.
+_GIVEN: deque[int] = deque(maxlen=2000)
+
+
 def free_ports(count: int) -> list[int]:
     """Ports where nobody listens, all different, and none that the kernel would give to somebody's outgoing connection."""
     held: list[socket.socket] = []
     try:
         while len(held) < count:
+            port = random.randrange(12_000, 32_000)
+            if port in _GIVEN:
+                continue
             with contextlib.suppress(OSError):
-                held.append(socket.create_server(("127.0.0.1", random.randrange(12_000, 32_000))))
+                held.append(socket.create_server(("127.0.0.1", port)))
+                _GIVEN.append(port)
         return [sock.getsockname()[1] for sock in held]
     finally:
         for sock in held:
