@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from openstackoid.lab import Lab
+from openstackoid.operators.trail import straight
 
 
 class Shell:
@@ -67,6 +68,10 @@ def say(text: str) -> None:
 
 
 def audit(lab: Lab, cloud: str, **wanted: object) -> list[dict[str, Any]]:
-    """The lines of a gateway's audit trail that have these values."""
-    lines = [json.loads(line) for line in lab.clouds[cloud].audit.read_text().splitlines()]
+    """The lines of a cloud's audit trail that have these values: its gateway's, and those of its HAProxy for what goes straight."""
+    trail = lab.clouds[cloud].audit
+    found = (file.read_text().splitlines() for file in (trail, trail.with_name("haproxy.log")) if file.exists())
+    lines = [json.loads(line) for each in found for line in each if line.startswith("{")]
+    # HAProxy's, in the gateway's words, as `openstackoid audit` has them.
+    lines = [straight(line) if "way" in line else line for line in lines]
     return [line for line in lines if all(line.get(key) == value for key, value in wanted.items())]

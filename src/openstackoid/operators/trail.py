@@ -72,7 +72,7 @@ class Reader:
             except (ValueError, RecursionError):
                 line = None
             if isinstance(line, dict) and isinstance(line.get("time"), str) and isinstance(line.get("cloud"), str):
-                yield _straight(line) if line.get("by") == "haproxy" else line
+                yield straight(line) if line.get("by") == "haproxy" else line
             else:
                 self.damaged += 1
 
@@ -152,7 +152,7 @@ def _row(line: Line) -> tuple[object, ...]:
     )
 
 
-def _straight(line: Line) -> Line:
+def straight(line: Line) -> Line:
     """A line that HAProxy wrote of a request that went straight, in the gateway's words (haproxy/render.py)."""
     told = {key: None if value in {"-", ""} else value for key, value in line.items()}
     remote = told.pop("way", None) in {"R", "T"}
