@@ -105,7 +105,7 @@ async def test_peers_that_change_leave_the_others_alone(haproxy: Maps, others: i
     def expected() -> dict[str, str]:
         places = {name: url.partition("//")[2] for name, url in found.items()}
         return {
-            f"{name}|{kind}": f"|{place.replace(':', '|')}|{place}|"
+            f"{name}|{kind}": f"P|{place.replace(':', '|')}|{place}|"
             for name, place in places.items()
             for kind in ("image", "compute")
         }

@@ -10,7 +10,7 @@
     tokens.map   TAIL OF THE TOKEN|SERVICE|SCOPE  ->  EXPIRY:USER:PROJECT:AGREEMENT:::::TOKEN
                      what replaces a token there, until when (Unix milliseconds); whose it is, for the audit. The token is at
                      a fixed place (`HEAD`), since looking for it letter by letter would cost as much as everything else
-    peers.map    CLOUD|SERVICE    ->  PREFIX|IP|PORT|HOST|TLS-NAME    where a peer's service is
+    peers.map    CLOUD|SERVICE    ->  [TP]PREFIX|IP|PORT|HOST|TLS-NAME    where a peer's service is, by TLS or plainly
 
 HAProxy has no scope language: a scope that it was not taught, letter by letter, goes to the gateway.
 """
@@ -108,7 +108,8 @@ def places(
             name = names.get(cloud, parts.hostname or "") if tls else ""
             if tls and _is_address(name):
                 continue  # HAProxy looks for names in certificates only
-            found.append(Entry(f"{cloud}|{kind}", f"{parts.path}|{ip}|{port}|{parts.netloc}|{name}"))
+            letter = "T" if tls else "P"
+            found.append(Entry(f"{cloud}|{kind}", f"{letter}{parts.path}|{ip}|{port}|{parts.netloc}|{name}"))
     return found
 
 

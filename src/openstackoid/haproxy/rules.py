@@ -34,6 +34,8 @@ _STEPS: Final = r"(?:/|%2f|%5c|\\\\)(?:[.]|%2e){1,2}(?:/|%2f|%5c|\\\\|[?]|$)"
 # Tokens that HAProxy understands: not federated ones; without a scope, and with one.
 _BARE: Final = "^[^!~.|[:^graph:]]+$"
 _CARRYING: Final = "^[^!~.|[:^graph:]]+!SCOPE!"
+# The scope on a token. What stands before it goes by a regular expression that no cache keeps: a fifth of what `field` takes for it.
+_CARRIED: Final = 'regsub("^[^!]*(?:!SCOPE|$)",""),field(2,!,0)'
 # Paths of the gateway itself, and version documents, which the entry cloud answers when the scope cannot be served.
 _APART: Final = "^/(?:scope/|openstackoid/|[.]well-known/openstackoid|(?:v[0-9]+(?:[.][0-9]+)?/?)?(?:[?]|$))"
 # The token itself is replaced.
@@ -55,7 +57,7 @@ def name_of(kind: str) -> str:
 
 
 def front_rules(plan: Plan, front: Front) -> Iterator[str]:
-    """From the request as it came to what says where it goes: `txn.away`, `txn.peer`, `txn.once`; without them, straight to the service.
+    """From the request as it came to what says where it goes: `txn.away`, with `txn.peer` or `txn.once`; without, straight to the service.
 
     `allow` ends the rules. What goes to the gateway goes as it came: the gateway cleans it and says what is wrong with it.
     """
@@ -77,11 +79,11 @@ def front_rules(plan: Plan, front: Front) -> Iterator[str]:
         yield "  http-request set-log-level silent"
     yield "  http-request allow if !odd !ticket !near"
     yield "  # Looks that remember what they find: each spares a rule. Those of `true` always find it."
-    yield "  acl for_gateway bool(true),set-var(txn.away) -m found"
+    yield "  acl leaves bool(true),set-var(txn.away) -m found"
     yield "  acl for_peer bool(true),set-var(txn.peer) -m found"
     yield "  acl chunked req.fhdr(transfer-encoding),set-var(txn.once) -m found"
     yield "  acl headed req.fhdr(x-scope,1),set-var(txn.scope) -m found"
-    yield f"  http-request set-var(txn.scope) {_ASKING},field(3,!,0),set-var(txn.carried) if for_gateway !headed"
+    yield f"  http-request set-var(txn.scope) '{_ASKING},{_CARRIED},set-var(txn.carried)' if !headed"
     yield "  acl given var(txn.scope) -m found"
     yield "  acl carried var(txn.carried) -m found"
     danger = f"{_DANGER}|{_HOPPING}|{_OVERRIDES}"
@@ -95,70 +97,75 @@ def front_rules(plan: Plan, front: Front) -> Iterator[str]:
     if identity:
         yield "  acl apart req.fhdr(x-subject-token) -m found"
     yield f"  acl carrying {_ASKING} -m reg {_CARRYING}"
-    yield "  http-request allow if unusual noted danger || given apart || carried !carrying"
+    yield (
+        "  http-request allow if unusual noted danger leaves || !given !ticket !own !chunked || !given leaves || "
+        "apart leaves || carried !carrying leaves"
+    )
     yield "  # With a scope in the header, another one on the token counts as well."
     yield f"  acl bare {_ASKING} -m reg {_BARE}"
-    yield from _here(plan, front)
-    yield from _there(plan, front)
+    yield from _known(plan, front)
+    yield from _here(plan)
+    yield from _there()
 
 
-def _here(plan: Plan, front: Front) -> Iterator[str]:
-    """What the gateway taught of a scope: that it leads here, which is the commonest, or where."""
+def _known(plan: Plan, front: Front) -> Iterator[str]:
+    """What the gateway taught of a scope: that it leads here, or where; then the commonest way to a peer of another owner."""
     if plan.log or not _single(front):
         for service in reversed(_longest_first(front)):
             condition = f" if{_where(service)}" if service.prefix else ""
             yield f"  http-request set-var(txn.service) str({service.kind}){condition}"
     key = f"method,{_of_service(front)}"
     yield f"  acl known {key},map_str({plan.file(HERE)}),set-var(txn.here) -m found"
-    yield "  # A worker that is being replaced is told no news: what it has learned counts no more."
-    yield "  http-request unset-var(txn.here) if !{ stopping } known !carried !bare"
     yield "  acl here var(txn.here) -m found"
-    yield "  http-request unset-var(txn.away) if here !chunked || !given !ticket !own !chunked"
-    yield from _audited(plan, " if here")
-    if plan.log:
-        yield "  http-request set-var(txn.way) var(txn.here) if here"
-    yield "  # Here: the scope follows the workflow on the token, if it leads to other clouds; Keystone reads plain ones."
-    yield "  http-request del-header X-Scope if here !carried"
-    yield f"  acl plain var(txn.here) -m len {len(maps.PLAIN)}"
-    yield "  # On a token as services pass it on, the scope is explicit already."
-    yield "  acl same var(txn.here) -m beg S"
-    yield "  http-request allow if plain !carried"
-    yield "  # A pattern that takes all at once: the token is bare."
-    yield "  http-request replace-header X-Auth-Token (?s)^(.*)$ \\1%[var(txn.here),bytes(2)] if here !carried"
-    yield "  http-request allow if here !carried || carried same || !given"
-    yield "  http-request replace-header X-Auth-Token ^([^!]*) \\1%[var(txn.here),bytes(2)] if here"
+    yield "  # A worker that is being replaced is told no news: what it has learned counts no more."
+    yield "  http-request unset-var(txn.here) if !{ stopping } known !carried !bare || here chunked !leaves"
     way = f"{key},map_str({plan.file(WAYS)}),set-var(txn.way),bytes(1)"
     yield f"  acl there {way},map_str({plan.file(PEERS)}),set-var(txn.place) -m found"
     yield "  # Where the token passes, the explicit scope stands behind."
     yield f"  acl there var(txn.way),bytes(1),field(1,!),map_str({plan.file(PEERS)}),set-var(txn.place) -m found"
-    yield "  http-request allow if here || { stopping } || !there"
-
-
-def _there(plan: Plan, front: Front) -> Iterator[str]:
-    """To a peer, with the token that counts there; the backend changes the headers (`rewritten`)."""
-    yield "  # There: the token passes, or is replaced if that was taught; only bare ones are."
-    yield "  # The letter, without a pattern, which costs twice as much."
-    yield "  acl passes var(txn.way),bytes(0,1),field(2,T) -m found"
+    yield f"  acl passes {_begins('way', 'T')}"
     for name, token in (("taught", ""), ("taught_carried", ",field(1,!)")):
         yield (
             f"  acl {name} {_ASKING}{token},bytes({maps.TAIL}),{_of_service(front)},map_str({plan.file(TOKENS)}),"
             "set-var(txn.learned) -m found"
         )
-    yield "  acl replaced var(txn.learned) -m found"
     yield "  acl fresh date(0,ms),sub(txn.learned) -m int lt 0"
     yield f"  acl form req.fhdr(content-type) -m beg -i {_FORMS}"
+    yield "  # Only tokens that are bare were taught."
+    yield "  http-request allow if !here !{ stopping } there !carried !passes taught fresh !form for_peer leaves"
+
+
+def _here(plan: Plan) -> Iterator[str]:
+    """The scope follows the workflow on the token, if it leads to other clouds; Keystone reads plain ones."""
+    yield from _audited(plan, " if here")
+    if plan.log:
+        yield "  http-request set-var(txn.way) var(txn.here) if here"
+    yield "  http-request del-header X-Scope if here !carried"
+    yield f"  acl plain var(txn.here) -m len {len(maps.PLAIN)}"
+    yield "  # On a token as services pass it on, the scope is explicit already."
+    yield f"  acl same {_begins('here', 'S')}"
+    yield "  http-request allow if plain !carried || carried same"
+    yield "  # A pattern that takes all at once: the token is bare."
+    yield "  http-request replace-header X-Auth-Token (?s)^(.*)$ \\1%[var(txn.here),bytes(2)] if here !carried"
+    yield "  http-request allow if here !carried"
+    yield "  http-request replace-header X-Auth-Token ^([^!]*) \\1%[var(txn.here),bytes(2)] if here"
+
+
+def _there() -> Iterator[str]:
+    """The other ways to a peer, where the token passes, or is replaced if that was taught; the rest is the gateway's."""
+    yield "  acl placed var(txn.place) -m found"
+    yield "  http-request allow if here || !placed leaves"
     yield (
-        "  http-request allow if !carried !passes !taught || carried !passes !taught_carried || replaced !fresh || "
-        "replaced form || !replaced !carried !bare || !for_peer"
+        "  http-request allow if passes carried for_peer leaves || passes bare for_peer leaves || "
+        "carried taught_carried fresh !form for_peer leaves || leaves"
     )
-    yield from _audited(plan)
-    for service in front.services:
-        if service.prefix:
-            yield f"  http-request replace-path ^{_literal(service.prefix)}(/.*)?$ \\1 if {{ var(txn.service) -m str {service.kind} }}"
 
 
 def rewritten(plan: Plan, *, passes: bool) -> Iterator[str]:
     """What is changed on the way to a peer: of the same owner, where tokens pass, or of another one."""
+    yield from _audited(plan)
+    for service in (service for front in plan.fronts for service in front.services if service.prefix):
+        yield f"  http-request replace-path ^{_literal(service.prefix)}(/.*)?$ \\1 if {{ var(txn.service) -m str {service.kind} }}"
     if passes:
         yield "  http-request del-header X-Service-Token"
         yield "  http-request replace-header X-Auth-Token ^([^!]*).*$ \\1 if { var(txn.carried) -m found }"
@@ -180,7 +187,7 @@ def rewritten(plan: Plan, *, passes: bool) -> Iterator[str]:
     if plan.log:
         yield "  http-request set-var(txn.request) req.fhdr(x-openstack-request-id)"
     yield "  http-request set-header Host %[var(txn.place),field(4,|)]"
-    yield "  http-request set-path %[var(txn.place),field(1,|)]%[path] if !{ var(txn.place),field(1,|) -m len 0 }"
+    yield "  http-request set-path %[var(txn.place),field(1,|),bytes(1)]%[path] if !{ var(txn.place),field(1,|) -m len 1 }"
     yield "  http-request set-dst var(txn.place),field(2,|)"
     yield "  http-request set-dst-port var(txn.place),field(3,|)"
 
@@ -196,19 +203,25 @@ def targets(front: Front) -> Iterator[str]:
     """To a backend: of a service, of peers, or the gateway. The commonest first, and none by a name that is put together."""
     yield "  acl away var(txn.away) -m found"
     yield "  acl peer var(txn.peer) -m found"
-    yield "  acl plain_peer var(txn.place) -m end |"
+    yield "  acl replaced var(txn.learned) -m found"
+    yield f"  acl secure {_begins('place', 'T')}"
     yield "  acl once var(txn.once) -m found"
     for service in _longest_first(front):
         target = name_of(service.kind) if service.direct else "gateway"
         yield f"  use_backend {target} if !away{_where(service)}"
-    yield "  use_backend others_tls if peer replaced !plain_peer"
-    yield "  use_backend own_tls if peer !plain_peer"
+    yield "  use_backend others_tls if peer replaced secure"
+    yield "  use_backend own_tls if peer secure"
     yield "  use_backend others if peer replaced"
     yield "  use_backend own if peer"
     for service in _longest_first(front):
         target = f"{name_of(service.kind)}_once" if service.direct else "gateway"
         yield f"  use_backend {target} if once{_where(service)}"
     yield "  default_backend gateway"
+
+
+def _begins(name: str, letter: str) -> str:
+    """The condition that a variable begins so: without a pattern, which costs twice as much."""
+    return f"var(txn.{name}),bytes(0,1),field(2,{letter}) -m found"
 
 
 def _single(front: Front) -> bool:
