@@ -9,8 +9,8 @@ import statistics
 import time
 from typing import Any, Final
 
-from bench import many
-from bench.beside import compared, turns
+from bench import cores, many
+from bench.beside import Turn, compared, turns
 from bench.front import Front, changed
 from bench.haproxies import configure
 from bench.rows import Row, lasting
@@ -22,9 +22,11 @@ _LEAST: Final = 100_000
 _RATE: Final = 2000
 _TURN: Final = 0.2  # seconds of each way, for each round _TURNS times
 _TURNS: Final = 8
-# CPU is compared in shorter turns, and more: the machine's other work comes and goes, and medians of 40 turns of 0.2 s moved by 0.03.
+# CPU is compared in shorter turns, since the machine's other work comes and goes, and with many workers, since two that run the same
+# configuration differ by as much as 0.03 for as long as they live.
 _SHORT: Final = 0.05
-_MORE: Final = 32
+_MORE: Final = 12
+_WORKERS: Final = 3  # of each HAProxy, a round
 _SIZE: Final = 15_000
 _GIB: Final = 1 << 30
 # As in tests/core/test_scope.py.
@@ -39,6 +41,7 @@ HOSTILE: Final = {
 }
 
 
+@cores.apart()
 def measured(rounds: int, seconds: float) -> dict[str, Any]:
     """All rows."""
     began = time.monotonic()
@@ -47,7 +50,7 @@ def measured(rounds: int, seconds: float) -> dict[str, Any]:
         rows += many.measured(rounds, seconds)
         rows += [_reloads(front), _hostile(front), *_download(front)]
     with Front(log=True) as front:
-        rows += [_told(row, "with a line a request: ") for row in _cpu(front, max(3, rounds // 2), goals=False)]
+        rows += [_told(row, "with a line a request: ") for row in _cpu(front, 1, goals=False)]
     return {
         "rows": [vars(row) for row in rows],
         "rounds": rounds,
@@ -84,22 +87,24 @@ def _cpu(front: Front, rounds: int, *, goals: bool = True) -> list[Row]:
         (front.federated, front.plain_tls, 0.75),
         (front.leading, front.plain_tls, 0.75),
     )
-    variants = (front.plain, front.plain_tls, *(each for each, _, _ in goal_of))
-    cpu: dict[str, list[float]] = {each.name: [] for each in variants}
+    variants = [each for each, _, _ in goal_of]
+    cpu: dict[str, list[tuple[Turn, Turn]]] = {each.name: [] for each in variants}
     total, by_gateway = 0, 0.0
-    for _ in range(rounds):
-        # Where a worker's memory lies makes 0.015 of difference, as long as it lives: each round has others.
+    for _ in range(rounds * _WORKERS):
         front.renew()
+        turns(variants, count=2, seconds=_SHORT)  # the new ones learn
         before = front.seen()
-        found = turns(variants, count=_MORE, seconds=_SHORT)
+        for variant, base, _ in goal_of:
+            # Two at a time, so that both have as many clients, and as much rest.
+            found = turns((base, variant), count=_MORE, seconds=_SHORT)
+            cpu[variant.name] += zip(found[base.name], found[variant.name], strict=True)
         by_gateway += front.seen() - before
-        total += sum(turn.requests for way in variants if way.processes[0] is front.home[0] for turn in found[way.name])
-        for name, each in found.items():
-            cpu[name] += [turn.cpu for turn in each]
     rows = []
-    for variant, base, goal in goal_of:
-        low, middle, high = compared(cpu[base.name], cpu[variant.name])
-        mine, other = (statistics.median(cpu[each.name]) for each in (variant, base))
+    for variant, _, goal in goal_of:
+        pairs = cpu[variant.name]
+        total += sum(mine.requests for _, mine in pairs)
+        low, middle, high = compared([other.cpu for other, _ in pairs], [mine.cpu for _, mine in pairs])
+        other, mine = (statistics.median(turn.cpu for turn in each) for each in zip(*pairs, strict=True))
         told = f"{middle:.2f} ({low:.2f} to {high:.2f}); {mine:.1f} us, plain {other:.1f} us"
         rows.append(Row(variant.name, f">= {goal}" if goals else "", told, middle >= goal if goals else None))
     rows.append(Row("requests of these that the gateway served", "", f"{by_gateway / total:.3%} of {total}"))

@@ -104,11 +104,10 @@ class Front(Scene):
             load(variant, "full", seconds=0.5)
 
     def renew(self) -> None:
-        """Other workers of those that are compared, which have learned the same."""
+        """Other workers of those that are compared, in other memory; they have yet to learn."""
         for haproxy in (self.bare, self.bare_tls, self.home[0]):
             haproxy.reload()
         time.sleep(0.5)  # the gateway looks five times a second which worker there is
-        self.learn()
 
     @property
     def pair(self) -> tuple[Haproxy, Haproxy]:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from bench import cores
 from bench.stage import Process
 from openstackoid.haproxy.plan import ADMIN, CONFIGURATION
 from openstackoid.lab import certificates
@@ -58,6 +59,7 @@ class Haproxy(Process):
             raise SystemExit("bench: expected the program haproxy, 2.6 or later: apt-get install haproxy")
         command = [program, "-W", "-S", str(folder / "master.sock"), "-f", str(folder / CONFIGURATION)]
         super().__init__(folder / "log", port, *command)
+        cores.put(self._process.pid)
         self._worker = 0
 
     def wait(self) -> None:

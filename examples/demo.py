@@ -4,14 +4,12 @@ make demo
 make demo LAB=--gateway-only    # without HAProxy
 """
 
-import argparse
 import sys
 import time
 
-from shell import Shell, audit, say
+from shell import Shell, audit, say, two_clouds
 
-from openstackoid.lab import Lab, LabError
-from openstackoid.lab.state import default_directory
+from openstackoid.lab import LabError
 
 TWO = """--os-scope '{"image": "CloudTwo"}'"""
 FIELDS = ("cloud", "global_request_id", "method", "service", "path", "decision", "peer", "status")
@@ -21,12 +19,8 @@ MORE = ("user", "agreement")
 
 def main() -> int:
     """Start the clouds, tell the story, say how to go on."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--gateway-only", action="store_true", help="without HAProxy before the gateways")
+    lab = two_clouds(main.__doc__)
     began = time.monotonic()
-    lab = Lab(
-        default_directory(), ["CloudOne", "CloudTwo"], with_haproxy=False if parser.parse_args().gateway_only else None
-    )
     front = "HAProxy and a gateway" if lab.state.with_haproxy else "a gateway"
     say(
         f"Two OpenStack clouds, each with a Keystone, a Glance, a Nova, a Neutron, a Placement of its own, and {front} before each"

@@ -4,7 +4,6 @@ make demo-oaktree
 make demo-oaktree LAB=--gateway-only    # without HAProxy
 """
 
-import argparse
 import os
 import shlex
 import subprocess
@@ -14,13 +13,12 @@ import time
 from pathlib import Path
 
 import yaml
-from shell import say
+from shell import CLOUDS, say, two_clouds
 
 from openstackoid.lab import Lab, LabError
-from openstackoid.lab.state import default_directory, write_private
+from openstackoid.lab.state import write_private
 
 CALL = "openstackoid oaktree call"
-CLOUDS = ("CloudOne", "CloudTwo")
 PATIENCE = 60.0  # seconds for the oaktree to listen
 
 
@@ -117,10 +115,8 @@ def story(demo: Demo) -> None:
 
 def main() -> int:
     """Start the clouds and the oaktree, tell the story, say how to go on."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--gateway-only", action="store_true", help="without HAProxy before the gateways")
+    lab = two_clouds(main.__doc__)
     began = time.monotonic()
-    lab = Lab(default_directory(), list(CLOUDS), with_haproxy=False if parser.parse_args().gateway_only else None)
     say("Two OpenStack clouds, each with a Keystone, a Glance, a Nova, a Neutron, a Placement of its own")
     lab.up(progress=lambda line: print(line, flush=True))
     with tempfile.TemporaryDirectory(prefix="oaktree-") as runtime:

@@ -1,5 +1,6 @@
 """What the examples share: a lab that runs, and commands that are shown with their answers."""
 
+import argparse
 import json
 import os
 import shlex
@@ -9,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from openstackoid.lab import Lab
+from openstackoid.lab.state import default_directory
 from openstackoid.operators.trail import straight
+
+CLOUDS = ("CloudOne", "CloudTwo")
 
 
 class Shell:
@@ -62,6 +66,21 @@ class Shell:
         )
 
 
+def two_clouds(story: str | None) -> Lab:
+    """The lab of two clouds that the command line asks for; not yet up.
+
+    Args:
+        story: what `--help` says.
+    """
+    parser = argparse.ArgumentParser(description=story)
+    parser.add_argument("--gateway-only", action="store_true", help="without HAProxy before the gateways")
+    parser.add_argument(
+        "--dir", type=Path, default=default_directory(), help="folder of the lab (default: %(default)s)"
+    )
+    arguments = parser.parse_args()
+    return Lab(arguments.dir, CLOUDS, with_haproxy=False if arguments.gateway_only else None)
+
+
 def say(text: str) -> None:
     """A line of the story."""
     print(f"\n== {text}", flush=True)
@@ -73,5 +92,5 @@ def audit(lab: Lab, cloud: str, **wanted: object) -> list[dict[str, Any]]:
     found = (file.read_text().splitlines() for file in (trail, trail.with_name("haproxy.log")) if file.exists())
     lines = [json.loads(line) for each in found for line in each if line.startswith("{")]
     # HAProxy's, in the gateway's words, as `openstackoid audit` has them.
-    lines = [straight(line) if "way" in line else line for line in lines]
+    lines = [straight(line) if line.get("by") == "haproxy" else line for line in lines]
     return [line for line in lines if all(line.get(key) == value for key, value in wanted.items())]

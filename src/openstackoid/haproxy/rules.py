@@ -33,9 +33,12 @@ _FORMS: Final = "application/x-www-form-urlencoded multipart/form-data"
 _STEPS: Final = r"(?:/|%2f|%5c|\\\\)(?:[.]|%2e){1,2}(?:/|%2f|%5c|\\\\|[?]|$)"
 # Tokens that HAProxy understands: not federated ones; without a scope, and with one.
 _BARE: Final = "^[^!~.|[:^graph:]]+$"
-_CARRYING: Final = "^[^!~.|[:^graph:]]+!SCOPE!"
-# The scope on a token. What stands before it goes by a regular expression that no cache keeps: a fifth of what `field` takes for it.
+_CARRYING: Final = "^[^!~.|[:^graph:]]+!SCOPE![[:print:]]*$"
+# HAProxy keeps what regular expressions found for a text: dear where each request has another one, so that `regsub` looks anew there.
+# The scope on a token; what stands before it would take `field` five times as long.
 _CARRIED: Final = 'regsub("^[^!]*(?:!SCOPE|$)",""),field(2,!,0)'
+# A map's key ends at a NUL, which HAProxy lets pass: such a scope becomes one that nothing is known of.
+_PRINTED: Final = 'regsub("(?s)[[:^print:]].*","?")'
 # Paths of the gateway itself, and version documents, which the entry cloud answers when the scope cannot be served.
 _APART: Final = "^/(?:scope/|openstackoid/|[.]well-known/openstackoid|(?:v[0-9]+(?:[.][0-9]+)?/?)?(?:[?]|$))"
 # The token itself is replaced.
@@ -82,7 +85,7 @@ def front_rules(plan: Plan, front: Front) -> Iterator[str]:
     yield "  acl leaves bool(true),set-var(txn.away) -m found"
     yield "  acl for_peer bool(true),set-var(txn.peer) -m found"
     yield "  acl chunked req.fhdr(transfer-encoding),set-var(txn.once) -m found"
-    yield "  acl headed req.fhdr(x-scope,1),set-var(txn.scope) -m found"
+    yield f"  acl headed 'req.fhdr(x-scope,1),{_PRINTED},set-var(txn.scope)' -m found"
     yield f"  http-request set-var(txn.scope) '{_ASKING},{_CARRIED},set-var(txn.carried)' if !headed"
     yield "  acl given var(txn.scope) -m found"
     yield "  acl carried var(txn.carried) -m found"
@@ -91,15 +94,13 @@ def front_rules(plan: Plan, front: Front) -> Iterator[str]:
     yield f"  acl unusual req.hdr_names(:) -m reg {danger}|{_SOME_KEPT}"
     yield "  acl noted bool(true),set-var(txn.unusual) -m found"
     yield f"  acl danger req.hdr_names(:) -m reg {danger}"
-    yield "  # A map's key ends at a NUL, which HAProxy lets pass."
-    yield "  acl apart var(txn.scope) -m reg [[:^print:]]"
     yield f"  acl apart pathq -m reg -i {_prefixed(front, _APART)}|{_STEPS}|{_METHOD}"
     if identity:
         yield "  acl apart req.fhdr(x-subject-token) -m found"
-    yield f"  acl carrying {_ASKING} -m reg {_CARRYING}"
+    yield f"""  acl misshapen '{_ASKING},regsub("{_CARRYING}","")' -m len 1:"""
     yield (
         "  http-request allow if unusual noted danger leaves || !given !ticket !own !chunked || !given leaves || "
-        "apart leaves || carried !carrying leaves"
+        "apart leaves || carried misshapen leaves"
     )
     yield "  # With a scope in the header, another one on the token counts as well."
     yield f"  acl bare {_ASKING} -m reg {_BARE}"
