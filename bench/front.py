@@ -10,7 +10,7 @@ from typing import Any, Self
 from bench import clouds
 from bench.clouds import ports
 from bench.haproxies import Authority, Haproxy, configure, plain, short
-from bench.stage import TOKENS, Process, Scene, Variant, load
+from bench.stage import MANY_TOKENS, TOKENS, Process, Scene, Variant, load
 from bench.upstream import address
 from openstackoid.core import scope as scopes
 
@@ -83,12 +83,13 @@ class Front(Scene):
         entry = one.ports["compute"]
         # As the services of this cloud pass it on.
         explicit = scopes.format(scopes.parse(apart).explicit("CloudOne"))
-        carried = tuple(f"{token}!SCOPE!{explicit}" for token in TOKENS)
+        carried = tuple(f"{token}!SCOPE!{explicit}" for token in MANY_TOKENS)
         self.plain = Variant("plain HAProxy", bare, (self.bare,))
         self.plain_tls = Variant("plain HAProxy, TLS", bare_tls, (self.bare_tls,))
-        self.none = Variant("no scope", entry, (self.home[0],))
-        self.header = Variant("X-Scope, this cloud", entry, (self.home[0],), local)
-        self.apart = Variant("X-Scope, this cloud, images elsewhere", entry, (self.home[0],), {"X-Scope": apart})
+        self.none = Variant("no scope", entry, (self.home[0],), tokens=MANY_TOKENS)
+        self.header = Variant("X-Scope, this cloud", entry, (self.home[0],), local, MANY_TOKENS)
+        wanted = {"X-Scope": apart}
+        self.apart = Variant("X-Scope, this cloud, images elsewhere", entry, (self.home[0],), wanted, MANY_TOKENS)
         self.token = Variant("scope on the token", entry, (self.home[0],), tokens=carried)
         self.federated = Variant("federated, TLS", entry, (self.home[0],), remote)
         self.leading = Variant("federated, TLS, may come home", entry, (self.home[0],), leading)

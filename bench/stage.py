@@ -33,6 +33,8 @@ def _token(number: int) -> str:
 
 # Of as many users.
 TOKENS: Final = tuple(_token(number) for number in range(20))
+# Of as many users as a cloud has at a time, where nobody has to learn each of them.
+MANY_TOKENS: Final = tuple(_token(number) for number in range(3000))
 HEADERS: Final = {
     "User-Agent": "openstacksdk/4.0.0 keystoneauth1/5.8.0 python-requests/2.32.0 CPython/3.11",
     "Accept": "application/json",

@@ -31,12 +31,14 @@ _OVERRIDES: Final = "(?:^|:)x-(?:http-)?method(?:-override)?(?::|$)"
 _METHOD: Final = "".join(f"(?:{letter}|%{ord(letter):x})" for letter in "_method")
 _FORMS: Final = "application/x-www-form-urlencoded multipart/form-data"
 _STEPS: Final = r"(?:/|%2f|%5c|\\\\)(?:[.]|%2e){1,2}(?:/|%2f|%5c|\\\\|[?]|$)"
-# Tokens that HAProxy understands: not federated ones; without a scope, and with one.
-_BARE: Final = "^[^!~.|[:^graph:]]+$"
-_CARRYING: Final = "^[^!~.|[:^graph:]]+!SCOPE![[:print:]]*$"
-# HAProxy keeps what regular expressions found for a text: dear where each request has another one, so that `regsub` looks anew there.
+# HAProxy remembers what it found by a regular expression, and among thousands of tokens it takes longer to find that than to look at
+# one anew, as `regsub` does: these leave nothing of a token that is, in turn, neither federated nor scoped; one that HAProxy
+# understands, without a scope; such a one with a scope.
+_PLAIN: Final = 'regsub("^(?!eyJ)[^!]*+$","")'
+_BARE: Final = 'regsub("^[^!~.|[:^graph:]]++$","")'
+_CARRYING: Final = 'regsub("^[^!~.|[:^graph:]]++!SCOPE![[:print:]]*+$","")'
 # The scope on a token; what stands before it would take `field` five times as long.
-_CARRIED: Final = 'regsub("^[^!]*(?:!SCOPE|$)",""),field(2,!,0)'
+_CARRIED: Final = 'regsub("^[^!]*+(?:!SCOPE|$)",""),field(2,!,0)'
 # A map's key ends at a NUL, which HAProxy lets pass: such a scope becomes one that nothing is known of.
 _PRINTED: Final = 'regsub("(?s)[[:^print:]].*","?")'
 # Paths of the gateway itself, and version documents, which the entry cloud answers when the scope cannot be served.
@@ -72,11 +74,11 @@ def front_rules(plan: Plan, front: Front) -> Iterator[str]:
     yield f"  acl near url,bytes(2,1),field(2,{_NEAR}) -m found"
     # The first header has no colon before it: none of those that matter stands first, Host does; if one does, the second look sees it.
     yield f"  acl odd req.hdr_names(:) -m reg ^x-|{_ODD}"
-    yield f"  acl ticket {_ASKING} -m reg ^eyJ|!"
+    yield f"  acl ticket '{_ASKING},{_PLAIN}' -m len 1:"
     identity = any(service.kind == "identity" for service in front.services)
     if identity:
         yield "  # Federated tokens are validated by the gateway, and it must hear of those that are revoked."
-        yield "  acl ticket req.fhdr(x-subject-token) -m reg ^eyJ|!"
+        yield f"  acl ticket 'req.fhdr(x-subject-token),{_PLAIN}' -m len 1:"
         yield "  acl ticket method DELETE"
     if plan.log:
         yield "  http-request set-log-level silent"
@@ -97,13 +99,13 @@ def front_rules(plan: Plan, front: Front) -> Iterator[str]:
     yield f"  acl apart pathq -m reg -i {_prefixed(front, _APART)}|{_STEPS}|{_METHOD}"
     if identity:
         yield "  acl apart req.fhdr(x-subject-token) -m found"
-    yield f"""  acl misshapen '{_ASKING},regsub("{_CARRYING}","")' -m len 1:"""
+    yield f"  acl misshapen '{_ASKING},{_CARRYING}' -m len 1:"
     yield (
         "  http-request allow if unusual noted danger leaves || !given !ticket !own !chunked || !given leaves || "
         "apart leaves || carried misshapen leaves"
     )
     yield "  # With a scope in the header, another one on the token counts as well."
-    yield f"  acl bare {_ASKING} -m reg {_BARE}"
+    yield f"  acl bare '{_ASKING},{_BARE}' -m len 0"
     yield from _known(plan, front)
     yield from _here(plan)
     yield from _there()
