@@ -34,8 +34,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.only:
         section: Any = {"fast": fast, "oaktree": oaktree}[arguments.only]
-        options = (arguments.rounds, 0.6 * arguments.seconds) if section is fast else (arguments.rounds,)
-        found = section.measured(*options)
+        found = section.measured(arguments.rounds)
         print(json.dumps(found, indent=2) if arguments.output == "json" else "\n".join(section.lines(found)))
         return
     if arguments.real and arguments.lab is None:
@@ -43,7 +42,7 @@ def main() -> None:
     with Stage() as stage:
         result = measured(stage, arguments)
     result["trust"] = trust.measured(result["variants"], result.pop("tokens"))
-    result["fast"] = fast.measured(arguments.rounds, 0.6 * arguments.seconds)
+    result["fast"] = fast.measured(arguments.rounds)
     result["oaktree"] = oaktree.measured(arguments.rounds)
     if arguments.real:
         result["lab"] = real.measured(arguments.lab)

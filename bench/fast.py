@@ -42,12 +42,12 @@ HOSTILE: Final = {
 
 
 @cores.apart()
-def measured(rounds: int, seconds: float) -> dict[str, Any]:
+def measured(rounds: int) -> dict[str, Any]:
     """All rows."""
     began = time.monotonic()
     with Front(log=False) as front:
         rows = [*_cpu(front, rounds), _forgotten(front), _latency(front, rounds)]
-        rows += many.measured(rounds, seconds)
+        rows += many.measured(rounds)
         rows += [_reloads(front), _hostile(front), *_download(front)]
     with Front(log=True) as front:
         rows += [_told(row, "with a line a request: ") for row in _cpu(front, 1, goals=False)]
@@ -105,7 +105,7 @@ def _cpu(front: Front, rounds: int, *, goals: bool = True) -> list[Row]:
         total += sum(mine.requests for _, mine in pairs)
         low, middle, high = compared([other.cpu for other, _ in pairs], [mine.cpu for _, mine in pairs])
         other, mine = (statistics.median(turn.cpu for turn in each) for each in zip(*pairs, strict=True))
-        told = f"{middle:.2f} ({low:.2f} to {high:.2f}); {mine:.1f} us, plain {other:.1f} us"
+        told = f"{middle:.3f} ({low:.2f} to {high:.2f}); {mine:.1f} us, plain {other:.1f} us"
         rows.append(Row(variant.name, f">= {goal}" if goals else "", told, middle >= goal if goals else None))
     rows.append(Row("requests of these that the gateway served", "", f"{by_gateway / total:.3%} of {total}"))
     return rows

@@ -106,9 +106,7 @@ class Front(Scene):
 
     def renew(self) -> None:
         """Other workers of those that are compared, in other memory; they have yet to learn."""
-        for haproxy in (self.bare, self.bare_tls, self.home[0]):
-            haproxy.reload()
-        time.sleep(0.5)  # the gateway looks five times a second which worker there is
+        _renew(self.bare, self.bare_tls, self.home[0])
 
     @property
     def pair(self) -> tuple[Haproxy, Haproxy]:
@@ -178,6 +176,10 @@ class Many(Scene):
                 time.sleep(0.05)
         return self
 
+    def renew(self) -> None:
+        """Other workers, in other memory; they have yet to learn."""
+        _renew(*self.haproxies.values())
+
     def again(self, count: int) -> float:
         """Stop HAProxy and start it; seconds until it answers."""
         fresh, took = self._restarted(self.haproxies[count])
@@ -196,6 +198,12 @@ class Many(Scene):
         fresh = self.keep(Haproxy(haproxy.folder, haproxy.port))
         fresh.wait()
         return fresh, time.monotonic() - fresh.began
+
+
+def _renew(*haproxies: Haproxy) -> None:
+    for haproxy in haproxies:
+        haproxy.reload()
+    time.sleep(0.5)  # the gateway looks five times a second which worker there is
 
 
 def requests(admin: int) -> float:

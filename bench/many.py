@@ -20,17 +20,16 @@ _FEW: Final = 2
 _STARTS: Final = 5
 _CHANGES: Final = 50
 _REPLACEMENTS: Final = 10
-_TURN: Final = 0.5  # seconds
+_TURN: Final = 0.25  # seconds
+_TURNS: Final = 10  # of each worker
+_LEARNING: Final = 2.0  # seconds
 
 
-def measured(rounds: int, seconds: float) -> list[Row]:
+def measured(rounds: int) -> list[Row]:
     """All rows with many clouds."""
     with Many(_FEW, _CLOUDS) as scene:
         rows = [_start(scene)]
-        for variant in scene.variants.values():
-            load(variant, "full", seconds=2)
-        time.sleep(1)
-        rows += _cpu(scene, rounds, seconds)
+        rows += _cpu(scene, rounds)
         rows += _changes(scene)
         rows.append(_gateway(scene))
     return rows
@@ -49,9 +48,15 @@ def _start(scene: Many) -> Row:
     return Row(f"{_CLOUDS} clouds, {len(MANY_KINDS)} services each: start, ms", "<= 50", told, many <= 50)
 
 
-def _cpu(scene: Many, rounds: int, seconds: float) -> list[Row]:
-    found = turns(list(scene.variants.values()), count=max(8, round(rounds * seconds / _TURN)), seconds=_TURN)
-    cpu = {count: [turn.cpu for turn in found[variant.name]] for count, variant in scene.variants.items()}
+def _cpu(scene: Many, rounds: int) -> list[Row]:
+    cpu: dict[int, list[float]] = {count: [] for count in scene.variants}
+    for _ in range(rounds):
+        scene.renew()
+        for variant in scene.variants.values():
+            load(variant, "full", seconds=_LEARNING)
+        found = turns(list(scene.variants.values()), count=_TURNS, seconds=_TURN)
+        for count, variant in scene.variants.items():
+            cpu[count] += [turn.cpu for turn in found[variant.name]]
     low, middle, high = compared(cpu[_CLOUDS], cpu[_FEW])
     memory = {count: haproxy.memory() / 1e6 for count, haproxy in scene.haproxies.items()}
     ways = len(scene.haproxies[_CLOUDS].tell(f"show map {scene.folders[_CLOUDS] / 'ways.map'}").splitlines()) - 1

@@ -219,3 +219,18 @@ def test_a_wrong_certificate_gets_nothing(world: World, tmp_path: Path) -> None:
         world.bare.show("cloudbare.example", "127.0.0.1")
     path = fresh()
     until(lambda: ask(world.one.url("image"), path, headers, token=mine).status == 200)
+
+
+def test_a_place_in_another_versions_form_gets_nothing_in_the_clear(world: World) -> None:
+    headers = learn(world, "CloudThree", TOKEN)
+    key, proxy = "CloudThree|image", world.one.proxy
+    place, path = proxy.peers[key], fresh()
+    assert place.startswith("P")
+    proxy.tell(f"set map {world.one.short / 'peers.map'} {key} {place[1:]}")
+    try:
+        answer = ask(world.one.url("image"), path, headers, token=TOKEN)
+    finally:
+        proxy.tell(f"set map {world.one.short / 'peers.map'} {key} {place}")
+    assert (answer.status, answer.code) == (502, "peer.unreachable")
+    assert not everywhere(world, path)
+    straight(world, headers, TOKEN)

@@ -207,13 +207,14 @@ def targets(front: Front) -> Iterator[str]:
     yield "  acl away var(txn.away) -m found"
     yield "  acl peer var(txn.peer) -m found"
     yield "  acl replaced var(txn.learned) -m found"
-    yield f"  acl secure {_begins('place', 'T')}"
+    yield "  # By TLS, unless it is said otherwise: a place in the form of another version fails, and no token is sent in the clear."
+    yield f"  acl open_peer {_begins('place', 'P')}"
     yield "  acl once var(txn.once) -m found"
     for service in _longest_first(front):
         target = name_of(service.kind) if service.direct else "gateway"
         yield f"  use_backend {target} if !away{_where(service)}"
-    yield "  use_backend others_tls if peer replaced secure"
-    yield "  use_backend own_tls if peer secure"
+    yield "  use_backend others_tls if peer replaced !open_peer"
+    yield "  use_backend own_tls if peer !open_peer"
     yield "  use_backend others if peer replaced"
     yield "  use_backend own if peer"
     for service in _longest_first(front):
