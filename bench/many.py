@@ -23,6 +23,7 @@ _REPLACEMENTS: Final = 10
 _TURN: Final = 0.25  # seconds
 _TURNS: Final = 10  # of each worker
 _LEARNING: Final = 2.0  # seconds
+_REST: Final = 15  # seconds: it looks at some things every few of them
 
 
 def measured(rounds: int) -> list[Row]:
@@ -135,8 +136,8 @@ def _gateway(scene: Many) -> Row:
     """What the gateway spends on knowing that nothing has changed."""
     gateways = scene.gateways
     before = {count: gateway.cpu() for count, gateway in gateways.items()}
-    time.sleep(3)
-    idle = {count: (gateway.cpu() - before[count]) / 3 for count, gateway in gateways.items()}
+    time.sleep(_REST)
+    idle = {count: (gateway.cpu() - before[count]) / _REST for count, gateway in gateways.items()}
     return Row(
         f"{_CLOUDS} clouds: the gateway itself at rest, CPU",
         "",
