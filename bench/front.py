@@ -96,13 +96,9 @@ class Front(Scene):
         images = {"X-Scope": '{"image":"CloudTwo"}'}
         self.both = Variant("across both", one.ports["image"], (*self.pair, self.home[1], self.away[1]), images)
         self.both_plain = Variant("plain across both", bare_tls, (self.bare_tls, self.far))
-        self.learn(self.both)
-        return self
-
-    def learn(self, *more: Variant) -> None:
-        """Have HAProxy taught all that is asked here."""
-        for variant in (self.none, self.header, self.apart, self.token, self.federated, self.leading, *more):
+        for variant in (self.none, self.header, self.apart, self.token, self.federated, self.leading, self.both):
             load(variant, "full", seconds=0.5)
+        return self
 
     def renew(self) -> None:
         """Other workers of those that are compared, in other memory; they have yet to learn."""
