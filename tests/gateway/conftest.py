@@ -4,7 +4,7 @@ import contextlib
 import re
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -171,5 +171,5 @@ def federated(clouds: dict[Owner, dict[str, Any]]) -> Iterator[dict[Owner, Gatew
         assert re.findall(r"eyJ[\w-]{20}|~[\w-]{22}", text) == []
 
 
-def _started(owner: Owner, workers: int = 1, **settings: Any) -> Gateway:
-    return Gateway(owner.folder, owner.settings(**settings), "--workers", str(workers))
+def _started(owner: Owner, workers: int = 1, more: Mapping[str, Any] | None = None, **settings: Any) -> Gateway:
+    return Gateway(owner.folder, owner.settings(**settings) | dict(more or {}), "--workers", str(workers))

@@ -102,24 +102,12 @@ class Keystone:
         return reply(200, {"projects": [{"id": found}] if found else []})
 
 
-class Owner(Cloud):
-    """A cloud whose owner trusts nobody further than agreed."""
+class Signer:
+    """What others see of a cloud of another owner: a name, keys, and the URL of its peering door."""
 
-    def __init__(self, name: str, folder: Path) -> None:
-        super().__init__(name, paths=False)
-        self.folder = folder
-        folder.mkdir(parents=True)
-        (folder / "password").write_text(PASSWORD + "\n")
-        self.keys = keyfile.create(folder / "keys.json")
-        self.peering = f"http://127.0.0.1:{free_ports(1)[0]}"
-        self.keystone = Keystone(self)
-
-    @property
-    def store(self) -> Store:
-        """The database of its agreements."""
-        made = Store(f"sqlite:///{self.folder / 'trust.sqlite'}")
-        made.upgrade()
-        return made
+    name: str
+    keys: Keys
+    peering: str
 
     def seen_by(self, other: "Owner") -> None:
         """Let another one have seen this cloud's keys before."""
@@ -130,17 +118,6 @@ class Owner(Cloud):
     def entry(self, allow: Mapping[str, Any]) -> dict[str, Any]:
         """This cloud among the peers of another one's configuration."""
         return {"url": self.peering, "token": "federated", "fingerprint": self.keys.fingerprint, "allow": allow}
-
-    def settings(self, peers: dict[str, Any], **trust: Any) -> dict[str, Any]:
-        """The configuration of its gateways."""
-        account = {
-            "auth_url": self["identity"].url + "/v3",
-            "username": "openstackoid",
-            "password_file": "password",
-            "project_name": "service",
-        }
-        given = {"keys": "keys.json", "database": "sqlite:///trust.sqlite", "account": account} | trust
-        return self.config(peers=peers, peering={"url": self.peering}, trust=given)
 
     def assertion(self, audience: str) -> dict[str, str]:
         """The header by which a gateway of this cloud shows whose it is."""
@@ -171,6 +148,37 @@ class Owner(Cloud):
         }
         keys: Keys = changed.pop("keys", self.keys)
         return tokens.sign(Claims(**(parts | changed)), keys)
+
+
+class Owner(Signer, Cloud):
+    """A cloud whose owner trusts nobody further than agreed."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        super().__init__(name, paths=False)
+        self.folder = folder
+        folder.mkdir(parents=True)
+        (folder / "password").write_text(PASSWORD + "\n")
+        self.keys = keyfile.create(folder / "keys.json")
+        self.peering = f"http://127.0.0.1:{free_ports(1)[0]}"
+        self.keystone = Keystone(self)
+
+    @property
+    def store(self) -> Store:
+        """The database of its agreements."""
+        made = Store(f"sqlite:///{self.folder / 'trust.sqlite'}")
+        made.upgrade()
+        return made
+
+    def settings(self, peers: dict[str, Any], **trust: Any) -> dict[str, Any]:
+        """The configuration of its gateways."""
+        account = {
+            "auth_url": self["identity"].url + "/v3",
+            "username": "openstackoid",
+            "password_file": "password",
+            "project_name": "service",
+        }
+        given = {"keys": "keys.json", "database": "sqlite:///trust.sqlite", "account": account} | trust
+        return self.config(peers=peers, peering={"url": self.peering}, trust=given)
 
     def known(self, gateway: Gateway) -> dict[str, dict[str, Any]]:
         """The peers as a gateway of this cloud tells them."""

@@ -354,7 +354,7 @@ class Gateway:
     def stop(self) -> int:
         """Wait for the end."""
         try:
-            return self.process.wait(5)
+            return self.process.wait(30)  # far above `grace`: it only ends a hang
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise

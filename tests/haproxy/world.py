@@ -3,21 +3,22 @@
 import contextlib
 import os
 import random
+import re
 import shutil
 import signal
 import socket
 import ssl
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from tests.gateway.owners import Bare, Owner
-from tests.gateway.wire import Gateway, Seen, Upstream, ask, free_ports, reply, until
+from tests.gateway.owners import Bare, Owner, private
+from tests.gateway.wire import SECRETS, Gateway, Seen, Upstream, ask, free_ports, reply, until
 
 from openstackoid.cli import main
 from openstackoid.haproxy.plan import ADMIN, CONFIGURATION, HERE, PEERS, TOKENS, WAYS
@@ -242,6 +243,18 @@ class Secure(Bare):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         self.kept.clear()
+
+
+def wrote_no_secret(*clouds: Fronted, more: Iterable[str] = ()) -> None:
+    """Of clouds that have stopped: no traceback, and no token or key in logs, audit, and `more` (metrics)."""
+    written = list(more)
+    for cloud in clouds:
+        assert "Traceback" not in cloud.gateway.said, cloud.gateway.said
+        written.append(cloud.gateway.said + cloud.gateway.audit.read_text() + cloud.proxy_said)
+    hidden = [*SECRETS, *(secret for cloud in clouds for secret in private(cloud.keys))]
+    for text in written:
+        assert [secret for secret in hidden if secret in text] == []
+        assert re.findall(r"eyJ[\w-]{20}|~[\w-]{22}", text) == []
 
 
 @dataclass
