@@ -14,7 +14,7 @@ AS_ROOT = as_root=$$([ "$$(id -u)" = 0 ] || echo sudo -n)
 APT = { $$as_root apt-get -qq update && $$as_root env DEBIAN_FRONTEND=noninteractive \
   apt-get -qq install -y --no-install-recommends $(1); } > /dev/null
 
-.PHONY: install haproxy services-for-tests node definitions definitions-check clients demo demo-oaktree test unit unit-gateway unit-rest real lint bench clean
+.PHONY: install haproxy services-for-tests node definitions definitions-check clients demo demo-oaktree test test-full unit real lint bench clean
 
 install: $(VENV)/.installed haproxy services-for-tests node
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -72,19 +72,16 @@ demo-oaktree: $(VENV)/.installed $(if $(findstring --gateway-only,$(LAB)),,hapro
 lint: $(VENV)/.installed
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache > $(VENV)/imports.txt || (cat $(VENV)/imports.txt; false)
 
-# In two halves side by side: one mostly waits for processes, the other computes.
+# Parts of the tests side by side, and a summary: tools/check.py. With `test-full`, proofs by volume have their whole volume.
+CHECK = $(BIN)/python -m tools.check
 unit: install
-	@$(MAKE) --no-print-directory -j2 --output-sync unit-gateway unit-rest
-unit-gateway:
-	@$(BIN)/python -m pytest -q tests/gateway
-unit-rest:
-	@$(BIN)/python -m pytest -q -m "not real" --ignore=tests/gateway
-
+	@$(CHECK) unit
 real: $(VENV)/.installed haproxy
-	@$(BIN)/python -m pytest -q -m real
-
-test: lint install
-	@$(BIN)/python -m pytest -q
+	@$(CHECK) real
+test: install
+	@$(CHECK)
+test-full: install
+	@OPENSTACKOID_FULL=1 $(CHECK)
 
 bench: $(VENV)/.installed
 	@$(BIN)/openstackoid lab up --dir $(VENV)/bench-lab --address 127.0.61.0

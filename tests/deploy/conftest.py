@@ -7,7 +7,6 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.ports import free_ports
 
 HERE = Path(__file__).parents[2]
 DEPLOY = HERE / "deploy"
@@ -137,24 +137,11 @@ class Machine:
 
 
 def port() -> int:
-    """Where nobody listens on any address of the loopback, and where the kernel puts no outgoing connection."""
-    for number in range(12_000 + os.getpid() % 9_000, 32_000):
-        with contextlib.ExitStack() as stack:
-            try:
-                for host in ("127.0.0.1", "127.0.0.3"):
-                    stack.enter_context(socket.create_server((host, number)))
-            except OSError:
-                continue
-            if number not in _given:
-                _given.add(number)
-                return number
-    raise AssertionError("no free port")
+    """Where nobody listens, at the addresses of the loopback that are used here."""
+    return free_ports(1, "127.0.0.1", "127.0.0.3")[0]
 
 
-_given: set[int] = set()
-
-
-def until(what: Callable[[], object], seconds: float = 20.0) -> None:
+def until(what: Callable[[], object], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < end, f"not within {seconds} s"

@@ -28,14 +28,14 @@ class World:
     silent: socket.socket  # accepts, never answers
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def away() -> Iterator[int]:
     """The port of what has gone away."""
     with nobody() as port:
         yield port
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def world(tmp_path_factory: pytest.TempPathFactory, away: int) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("gateways")
     one, two = Cloud("CloudOne", paths=False), Cloud("CloudTwo", paths=True)
@@ -110,7 +110,7 @@ OF_ONE_IN_TWO = {"services": ["compute", "placement", "object-store"], "rules": 
 PROJECT_IN_THREE = "3" * 32
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def owners(tmp_path_factory: pytest.TempPathFactory, away: int) -> Iterator[Owners]:
     folder = tmp_path_factory.mktemp("owners")
     one, two, three = (Owner(name, folder / name) for name in ("CloudOne", "CloudTwo", "CloudThree"))
@@ -133,7 +133,7 @@ def owners(tmp_path_factory: pytest.TempPathFactory, away: int) -> Iterator[Owne
         "CloudThree": {"CloudOne": one.entry(in_three), "CloudTwo": two.entry(in_three | {"rate": 0.01})},
     }
     with federated({each: {"peers": peers[each.name], "recheck": 300} for each in (one, two, three)}) as started:
-        until(lambda: all(_agreed(each, gateway) for each, gateway in started.items()), 15)
+        until(lambda: all(_agreed(each, gateway) for each, gateway in started.items()))
         yield Owners(one, two, three, bare, dead, *started.values())
     bare.close()
     dead.close()

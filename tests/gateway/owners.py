@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.gateway.wire import PROJECT, Answer, Cloud, Gateway, Seen, Upstream, ask, free_ports, reply
+from tests.gateway.wire import PROJECT, Answer, Cloud, Gateway, Seen, Upstream, ask, reply
+from tests.ports import free_port
 
 from openstackoid.core import scope as scopes
 from openstackoid.trust import base64url, tokens
@@ -159,7 +160,7 @@ class Owner(Signer, Cloud):
         folder.mkdir(parents=True)
         (folder / "password").write_text(PASSWORD + "\n")
         self.keys = keyfile.create(folder / "keys.json")
-        self.peering = f"http://127.0.0.1:{free_ports(1)[0]}"
+        self.peering = f"http://127.0.0.1:{free_port()}"
         self.keystone = Keystone(self)
 
     @property

@@ -134,7 +134,7 @@ def test_sighup_before_it_serves_does_not_end_it_and_is_not_lost(cloud: Cloud, t
         slow.go.set()
         assert "READY" in systemd.told(gateway.process)
         # A worker that had read nothing yet when it was told needs no second reading.
-        until(lambda: all(ask(gateway.url("image"), "/scope/new/v2/images").status == 200 for _ in range(20)), 20)
+        until(lambda: all(ask(gateway.url("image"), "/scope/new/v2/images").status == 200 for _ in range(20)))
     finally:
         code = ended(gateway)
         systemd.close()
@@ -146,7 +146,7 @@ def test_workers_survive_sighup_from_their_first_moment(cloud: Cloud, tmp_path: 
     gateway = Gateway(tmp_path / "gateway", cloud.config(), "--workers", "2")
     children = Path(f"/proc/{gateway.process.pid}/task/{gateway.process.pid}/children")
     try:
-        until(children.read_text, 20)
+        until(children.read_text)
         while gateway.said.count("serving at") < 2:
             gateway.process.send_signal(signal.SIGHUP)
             assert gateway.process.poll() is None

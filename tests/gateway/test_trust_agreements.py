@@ -51,7 +51,7 @@ class Pair:
 
     def always(self, status: int) -> None:
         """Wait for an answer that all give."""
-        until(lambda: all(self.ask().status == status for _ in range(8)), 10)
+        until(lambda: all(self.ask().status == status for _ in range(8)))
 
     def token(self) -> str:
         """A federated token under the agreement of now, whatever the workers know of it."""
@@ -59,7 +59,7 @@ class Pair:
 
     def everywhere(self, token: str, *statuses: int) -> None:
         """Wait until all workers of CloudSix answer so: each connection may be another's."""
-        until(lambda: all(self.direct(token).status in statuses for _ in range(24)), 10)
+        until(lambda: all(self.direct(token).status in statuses for _ in range(24)))
 
     def direct(self, token: str) -> Answer:
         return ask(self.six.peering, f"/image{PATH}", token=token)
@@ -162,7 +162,7 @@ def test_keys_rotate_while_requests_flow(pair: Pair) -> None:
         used = {plain(seen).split(".")[0] for seen in pair.six["image"].all("/v2/images/rotated")}
         return len(used) == 2
 
-    until(signed_by_the_new_one, 15)
+    until(signed_by_the_new_one)
     pair.five.keys = rotated
     for _ in range(8):
         assert pair.ask("/v2/images/rotated").status == 200
@@ -209,7 +209,7 @@ def test_a_gateway_that_is_killed_makes_no_second_project(tmp_path: Path) -> Non
         eight["identity"].on("/v3/projects", deadly)
         with pytest.raises(OSError, match=r".*"):
             ask(eight.peering, f"/image{PATH}", token=token)
-        assert gateway.process.wait(10) == -signal.SIGKILL
+        assert gateway.process.wait(60) == -signal.SIGKILL
         eight["identity"].on("/v3/projects", made)
         (project,) = eight.keystone.projects.values()
         gateway = Gateway(eight.folder, config)

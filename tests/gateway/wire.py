@@ -4,18 +4,18 @@ import contextlib
 import http.client
 import json
 import os
-import random
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+
+from tests.ports import free_ports
 
 # In every request of the suite; nothing that the gateways write may hold them.
 TOKEN = "gAAAAAmarker-user-token"
@@ -26,27 +26,6 @@ T = TypeVar("T")
 PROJECT = "0123456789abcdef0123456789abcdef"
 
 
-# Ports that were given and that nobody may have begun to use yet: not to be given again.
-_GIVEN: deque[int] = deque(maxlen=2000)
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports where nobody listens, all different, and none that the kernel would give to somebody's outgoing connection."""
-    held: list[socket.socket] = []
-    try:
-        while len(held) < count:
-            port = random.randrange(12_000, 32_000)
-            if port in _GIVEN:
-                continue
-            with contextlib.suppress(OSError):
-                held.append(socket.create_server(("127.0.0.1", port)))
-                _GIVEN.append(port)
-        return [sock.getsockname()[1] for sock in held]
-    finally:
-        for sock in held:
-            sock.close()
-
-
 @contextlib.contextmanager
 def nobody() -> Iterator[int]:
     """A port where nobody listens, nor anybody else will meanwhile: it is held."""
@@ -55,7 +34,7 @@ def nobody() -> Iterator[int]:
         yield held.getsockname()[1]
 
 
-def until(what: Callable[[], T], seconds: float = 15.0) -> T:
+def until(what: Callable[[], T], seconds: float = 60.0) -> T:
     """The first true answer, or an AssertionError."""
     end = time.monotonic() + seconds
     while True:
@@ -338,7 +317,7 @@ class Gateway:
             assert self.process.poll() is None, self.said
             return "serving at" in self.said
 
-        until(serving, 15)
+        until(serving)
 
     def lines(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.audit.read_text().splitlines()]

@@ -10,7 +10,7 @@ from tests.haproxy.world import Authority, Fronted, Secure, World, wrote_no_secr
 IMAGES = {"services": ["image", "network", "compute"], "projects": "each:default"}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("world")
     signer = Authority(folder)
@@ -35,8 +35,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     try:
         for cloud in clouds:
             cloud.ready()
-        until(lambda: one.agreed("CloudTwo", "CloudBare") and two.agreed("CloudOne"), 15)
-        until(lambda: {"CloudTwo|image", "CloudBare|image", "CloudThree|image"} <= one.proxy.peers.keys(), 5)
+        until(lambda: one.agreed("CloudTwo", "CloudBare") and two.agreed("CloudOne"))
+        until(lambda: {"CloudTwo|image", "CloudBare|image", "CloudThree|image"} <= one.proxy.peers.keys())
         yield World(one, two, three, bare)
         written = [ask(each.gateway.admin, "/metrics", token=None).body.decode() for each in clouds]
     finally:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.gateway.wire import ask, free_ports, until
+from tests.gateway.wire import ask, until
 from tests.haproxy.world import Authority, Fronted, echo
+from tests.ports import free_port
 
 from openstackoid.cli import main
 
@@ -214,7 +215,7 @@ def test_services_of_one_address_are_told_apart_by_the_longest_path(
 ) -> None:
     """In whatever order they stand in the configuration, chunked or not, taught or not."""
     other = Fronted("CloudTwo", tmp_path_factory.mktemp("mixed") / "two")
-    base = f"http://127.0.0.1:{free_ports(1)[0]}"
+    base = f"http://127.0.0.1:{free_port()}"
     other.frontends |= {"compute": f"{base}/a", "image": base, "network": f"{base}/a/b", "placement": f"{base}/c"}
     backends = {kind: other[kind].url for kind in ("compute", "image", "network", "placement")}
     paths = {"compute": "/a", "image": "", "network": "/a/b", "placement": ""}

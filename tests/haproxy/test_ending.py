@@ -44,7 +44,7 @@ class Small:
             found = self.cloud.proxy.tokens.get(maps.user(token, "image", SCOPE["X-Scope"]) or "")
             return WAY in self.cloud.proxy.ways and found is not None
 
-        until(known, 20)
+        until(known)
 
     def straight(self, token: str) -> bool:
         """Whether a request did not meet the gateway: what HAProxy sends itself has no assertion."""
@@ -63,7 +63,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Small]:
     cloud.start({"CloudHidden": hidden.entry({"services": ["image"], "pseudonyms": True})}, workers=2, recheck=2)
     try:
         cloud.ready()
-        until(lambda: cloud.agreed("CloudFar", "CloudHidden"), 10)
+        until(lambda: cloud.agreed("CloudFar", "CloudHidden"))
         yield Small(cloud, far, hidden, store)
     finally:
         cloud.stop()
@@ -103,7 +103,7 @@ def test_it_is_taught_for_as_long_as_keystone_is_believed(small: Small) -> None:
 @pytest.mark.parametrize("event", ["suspend", "remove"])
 def test_an_agreement_that_ends_ends_it_within_a_second(small: Small, event: str) -> None:
     mine = small.cloud.keystone.issue("alice", "member")
-    until(lambda: small.straight(mine), 20)
+    until(lambda: small.straight(mine))
     small.store.change("CloudFar", event, "operator")
     # The other worker may teach it once more before it has heard as well.
     until(lambda: small.everywhere(mine, 400, 403))
@@ -115,8 +115,8 @@ def test_an_agreement_that_ends_ends_it_within_a_second(small: Small, event: str
         until(lambda: "CloudFar|image" not in small.cloud.proxy.peers)
         small.store.add("CloudFar", small.far.url, small.far.keys.fingerprint, IMAGES, "operator")
     small.store.change("CloudFar", "allow", "operator", IMAGES)
-    until(lambda: small.everywhere(mine, 200), 20)
-    until(lambda: small.straight(mine), 20)
+    until(lambda: small.everywhere(mine, 200))
+    until(lambda: small.straight(mine))
 
 
 def test_pseudonyms_are_never_taught(small: Small) -> None:
@@ -134,7 +134,7 @@ def test_tokens_with_limits_of_their_own_are_never_taught(small: Small) -> None:
     rules = [{"id": "r", "service": "image", "method": "GET", "path": "/v2/images/**"}]
     limited = small.cloud.keystone.issue("alice", "member", application_credential={"access_rules": rules})
     mine = small.cloud.keystone.issue("alice", "member")
-    until(lambda: small.straight(mine), 20)  # the way is known; the token is not
+    until(lambda: small.straight(mine))  # the way is known; the token is not
     for _ in range(3):
         path = f"/v2/images/{os.urandom(6).hex()}"
         assert small.ask(limited, path).status == 200
@@ -148,9 +148,9 @@ def test_what_is_revoked_through_haproxy_stops_at_once(small: Small) -> None:
     config = small.cloud.gateway.config
     small.cloud.again(config | {"trust": config["trust"] | {"recheck": 300}})
     small.cloud.ready()
-    until(lambda: small.cloud.agreed("CloudFar"), 10)
+    until(lambda: small.cloud.agreed("CloudFar"))
     mine = small.cloud.keystone.issue("alice", "member")
-    until(lambda: small.straight(mine), 20)
+    until(lambda: small.straight(mine))
     path = "/v3/auth/tokens"
     gone = ask(small.cloud.url("identity"), path, {"X-Subject-Token": mine}, method="DELETE", token=mine)
     assert gone.status == 204
@@ -166,10 +166,10 @@ def test_a_gateway_that_starts_forgets_what_another_one_taught(small: Small) -> 
     small.cloud.gateway.process.wait()
     assert WAY in small.cloud.proxy.ways
     small.cloud.again()
-    until(lambda: not small.cloud.proxy.ways and not small.cloud.proxy.tokens, 15)
+    until(lambda: not small.cloud.proxy.ways and not small.cloud.proxy.tokens)
     small.cloud.ready()
-    until(lambda: small.cloud.agreed("CloudFar"), 10)
-    until(lambda: small.straight(mine), 20)
+    until(lambda: small.cloud.agreed("CloudFar"))
+    until(lambda: small.straight(mine))
 
 
 def test_a_new_haproxy_learns_anew(small: Small) -> None:
@@ -177,9 +177,9 @@ def test_a_new_haproxy_learns_anew(small: Small) -> None:
     small.learn(mine)
     small.cloud.proxy.process.send_signal(signal.SIGKILL)
     small.cloud.proxy.process.wait()
-    until(lambda: not small.cloud.proxy.serves(), 10)
+    until(lambda: not small.cloud.proxy.serves())
     (small.cloud.short / "peers.map").write_text("")  # and with an older file
     small.cloud.proxy.start()
     assert small.cloud.proxy.tokens == {}
     until(lambda: "CloudFar|image" in small.cloud.proxy.peers)
-    until(lambda: small.straight(mine), 20)
+    until(lambda: small.straight(mine))

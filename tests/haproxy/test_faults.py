@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from tests.gateway.wire import TOKEN, Answer, Seen, Upstream, ask, connect, free_ports, reply, until
+from tests.gateway.wire import TOKEN, Answer, Seen, Upstream, ask, connect, reply, until
 from tests.haproxy.world import Fronted, echo
+from tests.ports import free_port
 
 SCOPE = {"X-Scope": '{"image":"Moving"}'}
 
@@ -37,7 +38,7 @@ def ill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ill]:
     documents: list[dict[str, object]] = [_document(moving.url)]
     moving.on("/.well-known/openstackoid", lambda _seen, _socket: reply(200, documents[0]))
     silent = socket.create_server(("127.0.0.1", 0), backlog=64)
-    quiet, dead = f"http://127.0.0.1:{silent.getsockname()[1]}", f"http://127.0.0.1:{free_ports(1)[0]}"
+    quiet, dead = f"http://127.0.0.1:{silent.getsockname()[1]}", f"http://127.0.0.1:{free_port()}"
     places = {"Silent": quiet, "Dead": dead, "Breaks": breaks.url}
     passing = {"token": "pass-through"}
     peers = {name: passing | {"url": url, "services": {"image": url}} for name, url in places.items()}
@@ -201,7 +202,7 @@ def test_a_worker_that_is_replaced_uses_nothing_that_it_learned(ill: Ill) -> Non
                     master.sendall(b"reload\n")
                     while master.recv(65536):
                         pass
-                until(lambda: proxy.serves() and proxy.pid() not in {0, old}, 10)
+                until(lambda: proxy.serves() and proxy.pid() not in {0, old})
         assert connection.recv(1) == b""
     until(ready)
 

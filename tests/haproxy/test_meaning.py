@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from tests.gateway.wire import TOKEN, Upstream, ask, free_ports, reply, until
+from tests.gateway.wire import TOKEN, Upstream, ask, reply, until
 from tests.haproxy.world import KINDS, Fronted
+from tests.ports import free_port
 
 from openstackoid.core import scope as scopes
 from openstackoid.haproxy.maps import is_writable
@@ -56,7 +57,7 @@ def entry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Entry]:
         }
         for name, kinds in served.items()
     }
-    peers["Unasked"] = {"url": f"http://127.0.0.1:{free_ports(1)[0]}", "token": "pass-through"}
+    peers["Unasked"] = {"url": f"http://127.0.0.1:{free_port()}", "token": "pass-through"}
     one.start(peers)
     try:
         one.ready()

@@ -18,7 +18,8 @@ from typing import Any
 
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from tests.gateway.owners import Bare, Owner, private
-from tests.gateway.wire import SECRETS, Gateway, Seen, Upstream, ask, free_ports, reply, until
+from tests.gateway.wire import SECRETS, Gateway, Seen, Upstream, ask, reply, until
+from tests.ports import free_port
 
 from openstackoid.cli import main
 from openstackoid.haproxy.plan import ADMIN, CONFIGURATION, HERE, PEERS, TOKENS, WAYS
@@ -61,7 +62,7 @@ class Proxy:
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
             )
-        until(lambda: self.serves() or self.process.poll() is not None, 10)
+        until(lambda: self.serves() or self.process.poll() is not None)
         assert self.process.poll() is None, self.said
 
     @property
@@ -111,7 +112,7 @@ class Proxy:
     def stop(self) -> None:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-            self.process.wait(10)
+            self.process.wait(60)
 
 
 class Fronted(Owner):
@@ -119,7 +120,7 @@ class Fronted(Owner):
 
     def __init__(self, name: str, folder: Path, *, paths: bool = False, signer: Authority | None = None) -> None:
         super().__init__(name, folder)
-        (volumes,) = free_ports(1)
+        volumes = free_port()
         self.frontends["block-storage"] = f"http://127.0.0.1:{volumes}"
         self.services["block-storage"] = Upstream(self._echo("block-storage"))
         if paths:

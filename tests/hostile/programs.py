@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.gateway.owners import Owner, Signer
-from tests.gateway.wire import SECRETS, Answer, Seen, free_ports, reply, until
+from tests.gateway.wire import SECRETS, Answer, Seen, reply, until
 from tests.haproxy.test_traps import parsed
 from tests.haproxy.world import Authority
 from tests.hostile import peer
+from tests.ports import free_port
 
 from openstackoid.trust import keys as keyfile
 
@@ -82,7 +83,7 @@ class Peer(Signer):
         self._rules: list[dict[str, Any]] = []
         self._record.touch()
         self.forget()
-        (self.port,) = free_ports(1)
+        self.port = free_port()
         self.peering = f"{'https' if signer else 'http'}://127.0.0.1:{self.port}"
         options = ["--name", name, "--port", str(self.port), "--keys", str(folder / "keys.json")]
         options += ["--script", str(self._script), "--record", str(self._record)]
@@ -152,7 +153,7 @@ class Thief:
     def __init__(self, folder: Path) -> None:
         self._record = folder / "thief.jsonl"
         self._record.touch()
-        (self.port,) = free_ports(1)
+        self.port = free_port()
         self._process = _start("thief", "--port", str(self.port), "--record", str(self._record))
         _listening(self.port, self._process)
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.oaktree.shell import PROGRAM, Shell, shell
-from tests.oaktree.upstream import free_port, until
+from tests.oaktree.upstream import until
 from tests.oaktree.world import Process
+from tests.ports import free_port
 
 from openstackoid.cli import main
 

@@ -17,7 +17,8 @@ from grpc import StatusCode
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.oaktree.failures import detail
-from tests.oaktree.upstream import TOKEN, Seen, free_port, reply, upstream
+from tests.oaktree.upstream import TOKEN, Seen, reply, upstream
+from tests.ports import free_port
 
 from openstackoid.oaktree import codes, errors
 from openstackoid.oaktree.masking import LONGEST, clean

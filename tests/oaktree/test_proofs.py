@@ -15,6 +15,7 @@ from google.rpc import error_details_pb2
 from tests.oaktree.failures import detail
 from tests.oaktree.upstream import RedisServer
 from tests.oaktree.world import Oaktree, Simulated
+from tests.volume import volume
 
 from oaktree.v1 import cloud_pb2_grpc, compute_pb2_grpc, resource_pb2_grpc
 from oaktree.v1.cloud_pb2 import Cloud, ListCloudsRequest
@@ -243,7 +244,7 @@ class User:
             self.remembered += all(each.HasField("remembered_at") for each in answer.summary.results)
 
 
-@pytest.mark.parametrize(("workers", "calls"), [(1, 10_000), (2, 5_000)], ids=["memory", "redis"])
+@pytest.mark.parametrize(("workers", "calls"), [(1, volume(10_000)), (2, volume(5_000))], ids=["memory", "redis"])
 async def test_no_answer_reaches_another_user(
     tmp_path: Path, clouds: Simulated, redis: RedisServer, workers: int, calls: int
 ) -> None:
@@ -283,7 +284,7 @@ async def test_no_answer_reaches_another_user(
     # From the cache, or it would show nothing.
     assert sum(each.remembered for each in users) > calls // 2
     renewed = sum(clouds.lists(name) for name in names)
-    assert calls > renewed > 50
+    assert calls > renewed > calls // 200
 
 
 # Watches.

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import requests
 from tests.oaktree.hanging import HANGING, certificate, gate, soon
-from tests.oaktree.upstream import TOKEN, Handler, Seen, free_port, reply, until, upstream
+from tests.oaktree.upstream import TOKEN, Handler, Seen, reply, until, upstream
+from tests.ports import free_port
 
 from openstackoid.oaktree import errors
 from openstackoid.oaktree.upstream.ahead import Question

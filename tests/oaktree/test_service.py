@@ -13,8 +13,8 @@ import pytest
 import yaml
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.gateway.test_notify import Systemd
-from tests.oaktree.upstream import free_port
 from tests.oaktree.world import Simulated
+from tests.ports import free_port
 
 from oaktree.v1 import compute_pb2, compute_pb2_grpc
 

@@ -15,7 +15,8 @@ import pytest
 import requests
 from keystoneauth1 import noauth
 from tests.oaktree.hanging import HANGING, certificate, chunks, gate, silent, soon, until_closed
-from tests.oaktree.upstream import TOKEN, Handler, Seen, free_port, reply, until, upstream, wait_for_end
+from tests.oaktree.upstream import TOKEN, Handler, Seen, reply, until, upstream, wait_for_end
+from tests.ports import free_port
 
 from openstackoid.oaktree import errors
 from openstackoid.oaktree.upstream.breaker import Breaker, Patience

@@ -21,7 +21,7 @@ T = TypeVar("T")
 TOKEN: Final = "gAAAAABmarker-of-a-token-that-must-not-be-seen"
 
 
-def until(what: Callable[[], T], seconds: float = 20.0) -> T:
+def until(what: Callable[[], T], seconds: float = 60.0) -> T:
     """The first true answer, or an AssertionError."""
     end = time.monotonic() + seconds
     while True:
@@ -136,12 +136,6 @@ def upstream(handler: Handler, **options: Any) -> Iterator[Upstream]:
         yield made
     finally:
         made.close()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        port: int = sock.getsockname()[1]
-        return port
 
 
 class RedisServer:

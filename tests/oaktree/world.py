@@ -14,7 +14,8 @@ from typing import Any
 import grpc
 import yaml
 from tests.oaktree.keystone import entry
-from tests.oaktree.upstream import free_port, until
+from tests.oaktree.upstream import until
+from tests.ports import free_port
 
 
 class Process:

@@ -4,7 +4,6 @@ import contextlib
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -15,6 +14,7 @@ from typing import Final
 
 import pytest
 from sqlalchemy import create_engine, text
+from tests.ports import free_port
 
 PASSWORD: Final = "p@ss%word-" + secrets.token_hex(4)
 _QUOTED: Final = PASSWORD.replace("%", "%25").replace("@", "%40")
@@ -55,7 +55,7 @@ def postgresql() -> Iterator[Server]:
         data = folder / "data"
         made = [programs / "initdb", "-D", data, "-U", "openstackoid", "--pwfile", password, "-A", "scram-sha-256"]
         _run(folder, *made, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
-        port = _free_port()
+        port = free_port()
         settings = (f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={folder}", "fsync=off")
         options = [option for setting in settings for option in ("-c", setting)]
         with _serving(folder, "QUIT", programs / "postgres", "-D", data, *options):
@@ -74,7 +74,7 @@ def mariadb() -> Iterator[Server]:
         lines = [f"CREATE USER openstackoid@'%' IDENTIFIED BY '{PASSWORD}';", "GRANT ALL ON *.* TO openstackoid@'%';"]
         start.write_text("\n".join([*lines, ""]))  # a line a statement
         start.chmod(0o644)
-        port = _free_port()
+        port = free_port()
         options = [
             f"--port={port}",
             "--bind-address=127.0.0.1",
@@ -156,8 +156,3 @@ def _answering(server: Server, database: str, folder: Path) -> Server:
         else:
             engine.dispose()
             return server
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        return int(held.getsockname()[1])

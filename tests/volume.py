@@ -1,0 +1,8 @@
+"""How often a proof by volume is repeated: a quarter, or all of it by `make test-full`."""
+
+import os
+
+
+def volume(whole: int) -> int:
+    """Of the times that make a whole proof, those of this run."""
+    return whole if os.environ.get("OPENSTACKOID_FULL") == "1" else max(1, whole // 4)
