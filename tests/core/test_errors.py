@@ -26,6 +26,7 @@ CODES = {
     "PeerUnreachableError": (502, "peer.unreachable"),
     "PeerTimeoutError": (504, "peer.timeout"),
     "PeerAnswerError": (502, "peer.answer"),
+    "PeerLeadsAwayError": (502, "peer.leads-away"),
     "BackendUnreachableError": (502, "backend.unreachable"),
     "BackendTimeoutError": (504, "backend.timeout"),
 }

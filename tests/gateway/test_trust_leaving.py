@@ -23,6 +23,7 @@ PRIVATE = [
     *("X-Service-Token", "X-User-Id", "X-User-Name", "X-Project-Id", "X-Tenant-Name", "X-Roles", "X-Identity-Status"),
     *("X-Domain-Id", "X-Service-Catalog", "X-Storage-Token", "X-Auth-Key", "X-Remote-User", "Referer", "Origin"),
     *("X-Openstack-System-Scope", "True-Client-IP", "Proxy-Authorization", "X-Openstackoid-Assertion", "From"),
+    *("X-SSL-Client-S-DN", "X-Effective-User", "Private-Token", "X-Vault-Token", "Api-Key", "OpenStack-System-Scope"),
 ]
 
 

@@ -28,6 +28,7 @@
         |-- PeerUnreachableError 502 peer.unreachable
         |-- PeerTimeoutError     504 peer.timeout
         |-- PeerAnswerError      502 peer.answer           what came cannot be passed on
+        |-- PeerLeadsAwayError   502 peer.leads-away       it would send a client to somebody else
         |-- BackendUnreachableError 502 backend.unreachable
         `-- BackendTimeoutError  504 backend.timeout
 
@@ -251,6 +252,12 @@ class PeerAnswerError(PeerError):
     """The peer answered with something that cannot be passed on."""
 
     code = "peer.answer"
+
+
+class PeerLeadsAwayError(PeerError):
+    """The peer, of another owner, answered with a redirect or a link that leads away from this cloud's frontends, and a token with it."""
+
+    code = "peer.leads-away"
 
 
 class BackendUnreachableError(PeerError):

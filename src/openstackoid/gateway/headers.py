@@ -6,7 +6,6 @@ WSGI maps `X-Auth-Token` and `X_Auth_Token` to one variable (PEP 3333), so the u
 decide who asks are dropped, and doubled ones are refused: two readers could believe two different ones.
 """
 
-import re
 from functools import lru_cache
 from typing import Final
 
@@ -14,7 +13,6 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from openstackoid.core import scope as scopes
 from openstackoid.core.errors import BadRequestError
-from openstackoid.core.private import PRIVATE
 from openstackoid.core.scope import Scope, is_name
 
 MARK: Final = "!SCOPE!"
@@ -51,7 +49,6 @@ _GUARDED: Final = frozenset(
 )
 _ONCE: Final = (AUTH, SUBJECT, SERVICE, SCOPE, HOPS, ASSERTION, "Content-Length", "Content-Type", "Host")
 _OURS: Final = "x-openstackoid-"
-_PRIVATE: Final = re.compile(PRIVATE)
 
 
 def incoming(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
@@ -79,12 +76,6 @@ def _comes_in(name: str) -> bool:
     if lowered != dashed and dashed in _GUARDED:
         return False
     return dashed not in HOP_BY_HOP and not dashed.startswith(_OURS)
-
-
-@lru_cache(maxsize=1024)
-def stays_home(name: str) -> bool:
-    """Whether a header may not cross to another owner's cloud."""
-    return _PRIVATE.match(name.lower().replace("_", "-")) is not None
 
 
 @lru_cache(maxsize=1024)

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from multidict import CIMultiDict
 
 from openstackoid.core import scope as scopes
+from openstackoid.core.border import request_passes
 from openstackoid.core.errors import HomeError, TokenScopeError
 from openstackoid.core.ids import Ids
 from openstackoid.core.routing import Remote
@@ -104,8 +105,8 @@ class Residents:
 
 
 def clean(headers: CIMultiDict[str]) -> None:
-    """Take out what another owner's cloud need not know, or must not have."""
-    for name in [name for name in headers if heads.stays_home(name)]:
+    """Take out every header that does not cross to or from another owner's cloud."""
+    for name in [name for name in headers if not request_passes(name)]:
         headers.popall(name, None)
 
 

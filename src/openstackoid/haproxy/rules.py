@@ -7,8 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Final
 
-from openstackoid.core import errors
-from openstackoid.core.private import PRIVATE
+from openstackoid.core import border, errors
 from openstackoid.haproxy import maps
 from openstackoid.haproxy.plan import HERE, PEERS, TOKENS, WAYS, Front, Plan, Service
 
@@ -43,15 +42,12 @@ _CARRIED: Final = 'regsub("^[^!]*+(?:!SCOPE|$)",""),field(2,!,0)'
 _PRINTED: Final = 'regsub("(?s)[[:^print:]].*","?")'
 # Paths of the gateway itself, and version documents, which the entry cloud answers when the scope cannot be served.
 _APART: Final = "^/(?:scope/|openstackoid/|[.]well-known/openstackoid|(?:v[0-9]+(?:[.][0-9]+)?/?)?(?:[?]|$))"
-# The token itself is replaced.
-_KEPT: Final = PRIVATE.replace("x-auth-.*", "x-auth-(?!token$).*")
+# What crosses to another owner's cloud; the scope is deleted by a rule of its own, and the last two are HAProxy's to keep right.
+_CROSSING: Final = f"{border.REQUEST}|x-scope|transfer-encoding|expect"
+# Every other name.
+_KEPT: Final = f"^(?!(?:{_CROSSING})$)"
 # The same, looked for in all names at once: most requests have none, and then no header is compared.
-_SOME_KEPT: Final = (
-    PRIVATE.replace("x-auth-.*", "x-auth-(?!token(?::|$)).*")
-    .replace("^(", "(?:^|:)(")
-    .replace(")$", ")(?::|$)")
-    .replace(".*", "[^:]*")
-)
+_SOME_KEPT: Final = f"(?:^|:)(?!(?:{_CROSSING})(?::|$))"
 # The peer that a way leads to; empty if it leads here.
 CLOUD: Final = "var(txn.way),bytes(1),field(1,|)"
 
