@@ -71,6 +71,9 @@ TABLE = [
 def test_what_a_cloud_answers_has_a_code_a_reason_and_its_circumstances(
     library: str, http: int, code: StatusCode, reason: str
 ) -> None:
+    if library == "keystone" and http in {404, 410}:
+        # Never of a resource's own service: see `answers.absent`.
+        code, reason = StatusCode.UNAVAILABLE, "CLOUD_DISCOVERY_FAILED"
     body = {"error": {"message": "No thing called x", "code": http}}
     error = asked(http, body, {"x-openstack-request-id": "req-17"}, library)
     status = errors.status(error, cloud="one", region="R", service="compute")

@@ -42,6 +42,7 @@ CREATED_TWICE: Final = (StatusCode.ALREADY_EXISTS, "ALREADY_EXISTS")
 QUOTA: Final = (StatusCode.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED")
 _UNREACHABLE: Final = (StatusCode.UNAVAILABLE, "CLOUD_UNREACHABLE")
 INTERNAL: Final = (StatusCode.INTERNAL, "INTERNAL")
+NOT_SERVED: Final = (StatusCode.UNAVAILABLE, "CLOUD_DISCOVERY_FAILED")
 _RUBBISH: Final = (StatusCode.INTERNAL, "CLOUD_ANSWER_INVALID")
 
 # What openstacksdk, keystoneauth and requests raise without an answer's status, the more special first.
@@ -60,7 +61,7 @@ KINDS: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], 
         (keystone.VersionNotAvailable, sdk.NotSupported, sdk.MethodNotSupported),
         (StatusCode.UNIMPLEMENTED, "NOT_SUPPORTED"),
     ),
-    ((keystone.DiscoveryFailure, sdk.ServiceDiscoveryException), (StatusCode.UNAVAILABLE, "CLOUD_DISCOVERY_FAILED")),
+    ((keystone.DiscoveryFailure, sdk.ServiceDiscoveryException), NOT_SERVED),
     (keystone.AuthorizationFailure, (StatusCode.UNAUTHENTICATED, "CLOUD_UNAUTHENTICATED")),
     (
         (keystone.AuthPluginException, keystone.CatalogException, sdk.ConfigException),

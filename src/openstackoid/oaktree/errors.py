@@ -18,9 +18,7 @@ What clouds answer, and what openstacksdk and keystoneauth make of it, is in cod
 table. A reason never changes and never means something else. Nothing that looks like a token, and no query of a URL, is in a message.
 """
 
-import time
 from collections.abc import Iterator
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, ClassVar, Final, NoReturn
 
@@ -33,14 +31,12 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc import StatusCode
 from grpc_status import rpc_status
 
-from openstackoid.oaktree import codes
+from openstackoid.oaktree import answers, codes
 from openstackoid.oaktree.masking import clean
 
 DOMAIN: Final = "oaktree.openstackoid"
+parse_retry_after: Final = answers.parse_retry_after
 _CLIENT_ERRORS: Final = 4  # hundred
-# Seconds until the next try, where a cloud says 429 or 503 and not when; and the longest that a cloud is believed.
-_RETRY_AFTER: Final = 1.0
-_LONGEST_RETRY: Final = 86_400.0
 
 
 class OaktreeError(Exception):
@@ -175,7 +171,12 @@ def status(
     error = _telling(error)
     code, reason, message = _meaning(error, creating)
     info = error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN)
-    facts = {"cloud": cloud or getattr(error, "cloud", ""), "region": region, "service": service, **_http_facts(error)}
+    facts = {
+        "cloud": cloud or getattr(error, "cloud", ""),
+        "region": region,
+        "service": service,
+        **answers.facts(error),
+    }
     info.metadata.update({name: clean(value, 255) for name, value in facts.items() if value})
     details: list[Message] = [info]
     if (seconds := _retry_after(error)) is not None:
@@ -261,8 +262,13 @@ def _telling(error: BaseException) -> BaseException:
 def _meaning(error: BaseException, creating: bool) -> tuple[StatusCode, str, str]:
     if isinstance(error, OaktreeError):
         return error.code, error.reason, str(error)
-    if (number := _http_status(error)) is not None:
-        text = _told_by_cloud(error)
+    if (number := answers.http_status(error)) is not None:
+        text = answers.text(error)
+        if number in answers.GONE and not answers.absent(error):
+            return *codes.NOT_SERVED, (
+                f"HTTP {number} from {answers.url(error) or 'an address'}, where no service of the cloud answers: its auth_url, its catalog, or a "
+                f"proxy before it is wrong: {text}"
+            )
         if number in {403, 409, 413} and "quota" in text.lower() and "exceed" in text.lower():
             code, why = codes.QUOTA
         elif number == HTTPStatus.CONFLICT and creating:
@@ -278,52 +284,5 @@ def _meaning(error: BaseException, creating: bool) -> tuple[StatusCode, str, str
     return *codes.INTERNAL, f"oaktree failed: {type(error).__name__}; its log says more"
 
 
-def _http_status(error: BaseException) -> int | None:
-    number = None
-    if isinstance(error, keystone.HttpError):
-        number = error.http_status
-    elif isinstance(error, sdk.HttpException):
-        number = error.status_code
-    return number or None
-
-
-def _told_by_cloud(error: BaseException) -> str:
-    # openstacksdk keeps the cloud's words in `details` and its own in `message`; keystoneauth has both from the cloud.
-    message, details = getattr(error, "message", None), getattr(error, "details", None)
-    said = details if isinstance(error, sdk.HttpException) and details else message or details
-    return str(said or type(error).__name__)
-
-
-def _http_facts(error: BaseException) -> dict[str, str]:
-    number = _http_status(error)
-    if number is None:
-        return {}
-    request_id = getattr(error, "request_id", None) or _header(error, "x-compute-request-id")
-    return {"http_status": str(number), "request_id": str(request_id or "")}
-
-
-def _header(error: BaseException, name: str) -> str | None:
-    headers = getattr(getattr(error, "response", None), "headers", None) or {}
-    value = headers.get(name)
-    return None if value is None else str(value)
-
-
 def _retry_after(error: BaseException) -> float | None:
-    if isinstance(error, OaktreeError):
-        return error.retry_after
-    number = _http_status(error)
-    if number not in {413, 429, 503}:
-        return None
-    seconds = parse_retry_after(_header(error, "retry-after"))
-    return _RETRY_AFTER if seconds is None and number != HTTPStatus.REQUEST_ENTITY_TOO_LARGE else seconds
-
-
-def parse_retry_after(value: str | None) -> float | None:
-    """Seconds that a `Retry-After` header asks for (a number of them, or an HTTP date): 0 to a day. None if there is none, or it is wrong."""
-    if value is None:
-        return None
-    try:
-        seconds = float(value) if value.strip().isdecimal() else parsedate_to_datetime(value).timestamp() - time.time()
-    except (ValueError, OverflowError):
-        return None
-    return min(max(seconds, 0.0), _LONGEST_RETRY)
+    return error.retry_after if isinstance(error, OaktreeError) else answers.retry_after(error)

@@ -11,7 +11,7 @@ from typing import Any, Final
 import openstack.exceptions as sdk
 from google.protobuf.message import Message
 
-from openstackoid.oaktree import errors
+from openstackoid.oaktree import answers, errors
 from openstackoid.oaktree.creates import reconciling
 from openstackoid.oaktree.creates.outcomes import NotCreatedError
 from openstackoid.oaktree.creates.plans import SECRET, Plan
@@ -42,7 +42,7 @@ class Seek:
     call: Call  # ends with it
 
 
-# The states of a resource, the first at once, then each change. openstack's NotFoundException, or an end, means that it is gone.
+# The states of a resource, the first at once, then each change. An error that `answers.absent` is true for, or an end, means that it is gone.
 Watch = Callable[[Seek], AsyncGenerator[Message, None]]
 
 
@@ -94,7 +94,7 @@ def post(plan: Plan, region: Region, attributes: Mapping[str, Any], until: float
 
 
 async def fetch(seek: Seek, threads: ThreadPoolExecutor) -> Message:
-    """What it is now; raises openstack's NotFoundException if it is gone."""
+    """What it is now; raises an error that `answers.absent` is true for if it is gone."""
 
     def read() -> Message:
         wanted = recording(seek.kind.cls).existing(id=seek.id, connection=seek.region.connect(), **seek.parents)
@@ -116,8 +116,9 @@ async def delete(kind: Kind, region: Region, part: Part, call: Call, threads: Th
         wanted = kind.cls.existing(id=part.resource_id, connection=region.connect(), **parents)
         try:
             wanted.delete(kind.proxy(region.connect()))
-        except sdk.NotFoundException:
-            return
+        except sdk.HttpException as error:
+            if not answers.absent(error):
+                raise
 
     while True:
         try:

@@ -25,7 +25,7 @@ import openstack.exceptions as sdk
 import requests
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
-from openstackoid.oaktree import errors
+from openstackoid.oaktree import answers, errors
 from openstackoid.oaktree.resources.kinds import Kind
 from openstackoid.oaktree.upstream.clouds import Region
 
@@ -142,7 +142,7 @@ def _look(kind: Kind, region: Region, wanted: Mapping[str, Any], sent_at: float)
 
 def is_certain(error: BaseException) -> bool:
     """Nothing was created, and nothing will be: the cloud refused, or was never reached."""
-    number = _http_status(error)
+    number = answers.http_status(error)
     if number is not None:
         return (number // 100 == _CLIENT and number != _TIMED_OUT) or number in _REFUSED
     if isinstance(error, errors.LeftAloneError | errors.RateError | errors.InvalidError):
@@ -154,15 +154,8 @@ def is_certain(error: BaseException) -> bool:
 
 def has_answered(error: BaseException) -> bool:
     """The service itself gave up: nothing goes on there. A proxy's 502 or 504 does not say so."""
-    return _http_status(error) is not None and _http_status(error) not in {_TIMED_OUT, 502, 504}
-
-
-def _http_status(error: BaseException) -> int | None:
-    if isinstance(error, keystone.HttpError):
-        return int(error.http_status)
-    if isinstance(error, sdk.HttpException) and isinstance(error.status_code, int):
-        return error.status_code
-    return None
+    number = answers.http_status(error)
+    return number is not None and number not in {_TIMED_OUT, 502, 504}
 
 
 def _behind(error: BaseException) -> Iterator[BaseException]:
@@ -182,7 +175,9 @@ def _by_id(kind: Kind, region: Region, resource_id: str) -> Seen:
     proxy = kind.proxy(region.connect())
     try:
         kind.cls.existing(id=resource_id, connection=region.connect()).fetch(proxy)
-    except sdk.NotFoundException:
+    except sdk.HttpException as error:
+        if not answers.absent(error):
+            raise
         return Seen((), surely=True)
     return Seen((resource_id,), surely=True)
 

@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 
 from oaktree.v1 import common_pb2
 from oaktree.v1.common_pb2 import Progress
-from openstackoid.oaktree import errors
+from openstackoid.oaktree import answers, errors
 from openstackoid.oaktree.creates import readiness, reconciling
 from openstackoid.oaktree.creates.outcomes import (
     BAD,
@@ -234,7 +234,7 @@ class Run(Owned):
         it, and if it counted as failed, it would be sent again.
         """
         told = self._status(part, error)
-        wrong = isinstance(error, NotReadyError | errors.MissingError | sdk.NotFoundException)
+        wrong = isinstance(error, NotReadyError | errors.MissingError) or answers.absent(error)
         if part.stage not in OPEN and (wrong or not (part.stage in MADE and part.resource_id)):
             try:
                 await self._step(part, stage=common_pb2.STAGE_FAILED, error=told)

@@ -9,7 +9,7 @@ from typing import Any
 from google.protobuf.message import Message
 from openstack import exceptions, resource
 
-from openstackoid.oaktree import errors
+from openstackoid.oaktree import answers, errors
 from openstackoid.oaktree.names import fits, segment
 from openstackoid.oaktree.resources.codec import Codec
 from openstackoid.oaktree.resources.kinds import Kind
@@ -131,10 +131,14 @@ def _by_id(cls: type[resource.Resource], proxy: Any, region: Region, want: Wante
     wanted = cls.existing(id=want.id, connection=region.connect(), **parents)
     try:
         return wanted.fetch(proxy, **parents)
-    except (exceptions.NotFoundException, exceptions.BadRequestException):
+    except exceptions.BadRequestException:
         return None  # some services answer 400 for a name in the place of an id
     except exceptions.ForbiddenException:
         if not cls.allow_list:
+            raise
+        return None
+    except exceptions.HttpException as error:
+        if not answers.absent(error):
             raise
         return None
 

@@ -15,7 +15,7 @@ from keystoneauth1 import access, plugin, session
 from keystoneauth1.identity import v3
 from keystoneauth1.identity.access import AccessInfoPlugin
 
-from openstackoid.oaktree import errors
+from openstackoid.oaktree import answers, errors
 from openstackoid.oaktree.upstream.credentials import Credential, UnauthenticatedError
 
 # Parts of a token that do not tell what its bearer may: two tokens of one user in one project differ in no others.
@@ -103,7 +103,7 @@ def login(credential: Credential, at: Keystone, through: session.Session, refuse
         try:
             info = auth.get_access(through)
         except keystone.HttpError as error:
-            if error.http_status in _REFUSED:
+            if error.http_status in _REFUSED and answers.of_a_service(error.response):
                 raise _unconfirmed(credential, f"{at.cloud} refuses the application credential") from None
             raise
     else:
@@ -148,7 +148,7 @@ def _validated(credential: Credential, at: Keystone, through: session.Session) -
         raise_exc=False,
         log=False,
     )
-    if response.status_code in _REFUSED:
+    if response.status_code in _REFUSED and answers.of_a_service(response):
         raise _unconfirmed(credential, f"{at.cloud} does not know the token, or it has ended or was revoked")
     if response.status_code != 200:  # noqa: PLR2004 - as HTTP has it
         raise keystone.from_response(response, "GET", at.url)

@@ -14,7 +14,7 @@ from openstack import exceptions
 
 from oaktree.v1.location_pb2 import Location
 from oaktree.v1.resource_pb2 import Resource
-from openstackoid.oaktree import errors
+from openstackoid.oaktree import answers, errors
 from openstackoid.oaktree.memory.cache import Cache, Key
 from openstackoid.oaktree.names import fits
 from openstackoid.oaktree.resources import single
@@ -113,7 +113,7 @@ def _listed(subject: Subject, **filters: str) -> Found:
 
 
 def _got(subject: Subject, name: str) -> Found:
-    raw = _by_id(subject, name, exceptions.NotFoundException)
+    raw = _by_id(subject, name)
     return subject.region.place(), [] if raw is None else [raw]
 
 
@@ -130,8 +130,7 @@ def one(subject: Subject, name: str, before: States, *, named_too: bool) -> Stat
         errors.AmbiguousError: several have the name.
     """
     # Some services answer 400 for a name in the place of an id, or 403 for what may not be seen, be it there or not.
-    absent = (exceptions.NotFoundException, exceptions.BadRequestException, exceptions.ForbiddenException)
-    if (raw := _by_id(subject, name, *absent)) is not None:
+    if (raw := _by_id(subject, name, exceptions.BadRequestException, exceptions.ForbiddenException)) is not None:
         found = state(subject.kind, subject.region.identity, subject.region.place(), raw, asked=name)
         return _same(found, before)
     if not (named_too and subject.listable):
@@ -163,23 +162,26 @@ def _same(new: State, before: States) -> State:
     return old if old is not None and old.raw == new.raw else new
 
 
-def _by_id(subject: Subject, name: str, *absent: type[exceptions.HttpException]) -> dict[str, Any] | None:
+def _by_id(subject: Subject, name: str, *also: type[exceptions.HttpException]) -> dict[str, Any] | None:
     kind, region = subject.kind, subject.region
     if not subject.gettable or not fits(name):
         return None
     if subject.listable:
-        return _fetched(subject, name, absent)
+        return _fetched(subject, name, also)
     # Quotas and their like, which openstacksdk asks for in ways of their own.
     want = single.Wanted(kind, kind.codec(Resource), [region], name, subject.parents)
     found = single.look(want, region)
     return None if found is None else as_raw(found.resource)
 
 
-def _fetched(subject: Subject, name: str, absent: tuple[type[exceptions.HttpException], ...]) -> dict[str, Any] | None:
+def _fetched(subject: Subject, name: str, also: tuple[type[exceptions.HttpException], ...]) -> dict[str, Any] | None:
+    """The JSON of the one of this id; None if its service says that it is not there, or answers with one of `also`."""
     wanted: Any = recording(subject.kind.cls).existing(id=name, connection=subject.region.connect(), **subject.parents)
     try:
         wanted.fetch(_proxy(subject), **subject.parents)
-    except absent:
+    except exceptions.HttpException as error:
+        if not (answers.absent(error) or isinstance(error, also)):
+            raise
         return None
     found = recorded(wanted)
     return as_raw(wanted) if found is None else {**found, **subject.parents}
