@@ -30,7 +30,6 @@ _GRACE: Final = 10.0  # seconds for calls that are under way, at the end
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", _LARGEST),
     ("grpc.max_metadata_size", 64 * 1024),
-    ("grpc.so_reuseport", 1),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
 )
@@ -58,7 +57,8 @@ def run(config: Config, *, again: Sequence[str] = (), worker: bool = False) -> i
             raise ConfigError(
                 "workers: several of them can share TCP addresses alone, with a port: no Unix socket, no port 0"
             )
-        return workers.run(again, config.workers, {})
+        with listeners.reserved(config):
+            return workers.run(again, config.workers, {})
     uvloop.run(serve(config, notify.tell))
     return 0
 
@@ -105,7 +105,9 @@ async def serve(config: Config, tell: Callable[[str], None] = notify.tell) -> No
 
 def made(parts: Parts, config: Config) -> tuple[grpc.aio.Server, list[str]]:
     """A server with every service, that listens nowhere yet; and the names of the services."""
-    server = grpc.aio.server(options=_OPTIONS, interceptors=(Reading(),))
+    # Workers share a port; with one process, whoever else listens there is an error.
+    sharing = ("grpc.so_reuseport", int(config.workers > 1))
+    server = grpc.aio.server(options=(*_OPTIONS, sharing), interceptors=(Reading(),))
     engine = Engine(
         kinds=parts.kinds,
         threads=parts.threads,

@@ -11,8 +11,8 @@ import socket
 import ssl
 import stat
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -23,6 +23,8 @@ from openstackoid.oaktree.config import Config, Tls
 
 # Of a path, as Linux has it (sun_path), with the zero at its end.
 _LONGEST_PATH: Final = 107
+# All addresses of a machine: gRPC listens at both kinds with one socket.
+_ALL: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with
 
 
 class _Server(Protocol):
@@ -105,6 +107,57 @@ def check(config: Config) -> list[Address]:
     return addresses
 
 
+@contextlib.contextmanager
+def reserved(config: Config) -> Iterator[None]:
+    """Keep the TCP addresses for the workers of this server, which share them (SO_REUSEPORT): the kernel would let a second server share them, too.
+
+    Raises:
+        ConfigError: another program listens at one of them, or another server keeps it for its workers.
+    """
+    with contextlib.ExitStack() as stack:
+        for address in _distinct(check(config)):
+            for host in address.hosts:
+                # A name of Linux' abstract Unix sockets, of the same network namespace as the port; gone with this process.
+                kept = stack.enter_context(socket.socket(socket.AF_UNIX))
+                _bind(kept, f"\0openstackoid/oaktree/{host}/{address.port}", address)
+                family = socket.AF_INET6 if ":" in host else socket.AF_INET
+                with socket.socket(family) as probe:
+                    # Without SO_REUSEPORT: this fails where anybody listens.
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    _bind(probe, (host.partition("%")[0], address.port), address)
+        yield
+
+
+def _bind(sock: socket.socket, at: Any, address: Address) -> None:
+    try:
+        sock.bind(at)
+    except OSError as error:
+        raise _taken(address) from error
+
+
+def _taken(address: Address) -> ConfigError:
+    return ConfigError(
+        f"listen: {address.text}: cannot listen there: is the port taken, by another oaktree for example?"
+    )
+
+
+def _distinct(addresses: Sequence[Address]) -> list[Address]:
+    """Without what is there twice: the same host and port, or a host and all hosts."""
+    everywhere = {each.port: each for each in addresses if each.port and _ALL & set(each.hosts)}
+    seen: set[tuple[str, int]] = set()
+    found = []
+    for each in addresses:
+        if each.port in everywhere:
+            if everywhere[each.port] is each:
+                found.append(replace(each, hosts=each.hosts[:1]))
+            continue
+        hosts = tuple(host for host in each.hosts if not each.port or (host, each.port) not in seen)
+        seen |= {(host, each.port) for host in hosts}
+        if hosts or each.path:
+            found.append(replace(each, hosts=hosts))
+    return found
+
+
 class Listeners:
     """The addresses of one server."""
 
@@ -127,7 +180,7 @@ class Listeners:
         """
         opened = []
         credentials = _credentials(self._tls) if self._tls and any(not each.path for each in self._addresses) else None
-        for address in self._addresses:
+        for address in _distinct(self._addresses):
             if address.path:
                 self._unix(server, address.path)
                 opened.append(f"unix:{address.path}")
@@ -214,7 +267,7 @@ def _tcp(server: _Server, address: Address, credentials: grpc.ServerCredentials 
                 else server.add_secure_port(f"{place}:{address.port}", credentials)
             )
         except RuntimeError as error:
-            raise ConfigError(f"listen: {address.text}: cannot listen there: is the port taken?") from error
+            raise _taken(address) from error
         opened.append(f"{place}:{port}")
     return opened
 
