@@ -112,6 +112,11 @@ class Desk:
     def store(self) -> Store:
         return Store(f"sqlite:///{self.folder / 'trust.sqlite'}")
 
+    def bind_project(self, theirs: str, ours: str) -> None:
+        """Let a project of CloudOne stand for one of CloudTwo, as a gateway does."""
+        self.store.projects.reserve("CloudTwo", theirs, "1" * 32, 1000)
+        assert self.store.projects.bind("CloudTwo", theirs, "1" * 32, ours) == ours
+
     def write(self, **more: Any) -> None:
         self.config |= more
         self.file.write_text(yaml.safe_dump(self.config))

@@ -90,7 +90,7 @@ def test_suspended_allowed_removed(desk: Desk, peer: Peer) -> None:
     assert desk.store.agreements()[0].state is State.SUSPENDED
     assert desk.run("peer", "allow", "CloudTwo").code == 0
     assert desk.store.agreements()[0].active
-    desk.store.bind_project("CloudTwo", "theirs", "0123-ours")
+    desk.bind_project("theirs", "0123-ours")
     done = desk.run("peer", "remove", "CloudTwo", env={"SUDO_USER": "olga"})
     assert "CloudTwo is removed. Gateways take it within a second." in done.out
     assert "0123-ours" in done.out
@@ -159,7 +159,7 @@ def test_without_trust_there_is_a_list_and_nothing_to_change(desk: Desk) -> None
 
 def test_both_sides_are_shown(desk: Desk, peer: Peer) -> None:
     desk.add(peer, "--service", "image", "--allow")
-    desk.store.bind_project("CloudTwo", "theirs", "ours")
+    desk.bind_project("theirs", "ours")
     alone = desk.run("peer", "show", "CloudTwo").out
     assert "unknown: the gateway at" in alone
     agreement = {"ours": "active", "theirs": "suspended\x1b[2J", "offered_there": ["image", "network"]}

@@ -1,14 +1,17 @@
 """The store on real databases: what is written is there for all, whole or not at all."""
 
 import os
+import secrets
 import signal
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
+from unittest import mock
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -19,6 +22,7 @@ from tests.trust.servers import PASSWORD, Server
 from openstackoid.trust import migrations
 from openstackoid.trust.agreements import Grant, Projects, State
 from openstackoid.trust.databases import Database
+from openstackoid.trust.projects import LEASE, Claim
 from openstackoid.trust.rules import Rule
 from openstackoid.trust.store import AgreementExistsError, Store, StoreError, UnknownPeerError
 from openstackoid.trust.tables import AGREEMENTS, METADATA
@@ -37,9 +41,16 @@ def in_another_process(url: str, code: str, *arguments: str) -> "subprocess.Pope
     return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+def bind(store: Store, peer: str, foreign: str, local: str) -> str | None:
+    """As a gateway does it, for a project that Keystone made."""
+    holder = secrets.token_hex(16)
+    store.projects.reserve(peer, foreign, holder, 1000)
+    return store.projects.bind(peer, foreign, holder, local)
+
+
 def everything(store: Store) -> tuple[object, ...]:
     known = store.known_keys(PEER)
-    return store.agreements(), store.history(), known, store.projects(PEER), store.revision()
+    return store.agreements(), store.history(), known, store.projects.all(PEER), store.revision()
 
 
 # The tables.
@@ -70,7 +81,7 @@ def test_a_step_that_was_cut_is_done_again(url: str) -> None:
         connection.execute(text("DELETE FROM revision"))
         connection.execute(text("DELETE FROM alembic_version"))
     store.upgrade()
-    assert (store.revision(), store.projects(PEER)) == (0, [])
+    assert (store.revision(), store.projects.all(PEER)) == (0, [])
     store.close()
     database.close()
 
@@ -144,9 +155,9 @@ def test_names_differ_by_case_and_accent(store: Store) -> None:
         "CloudTwo": State.PROPOSED,
         "cloudtwo": State.SUSPENDED,
     }
-    assert store.bind_project("CloudTwo", "a", "1") == "1"
-    assert store.bind_project("CloudTwo", "A", "2") == "2"
-    assert store.bind_project("CloudTwo", "á", "3") == "3"
+    assert bind(store, "CloudTwo", "a", "1") == "1"
+    assert bind(store, "CloudTwo", "A", "2") == "2"
+    assert bind(store, "CloudTwo", "á", "3") == "3"
 
 
 def test_what_is_not_there_and_what_is_there_already(store: Store) -> None:
@@ -180,7 +191,7 @@ def test_every_change_is_seen_in_the_revision_and_nothing_else_is(store: Store) 
     store.remember_keys(PEER, KEYS)
     now = store.revision()
     store.remember_keys(PEER, {"endorsements": [], "keys": KEYS["keys"]})
-    store.bind_project(PEER, "theirs", "ours")
+    bind(store, PEER, "theirs", "ours")
     assert store.revision() == now
 
 
@@ -215,19 +226,62 @@ def test_keys_are_remembered_until_they_are_distrusted(store: Store) -> None:
 def test_another_cloud_under_a_removed_name_finds_nothing_of_the_first(store: Store) -> None:
     store.add(PEER, URL, FINGERPRINT, IMAGES, "olga")
     store.remember_keys(PEER, KEYS)
-    store.bind_project(PEER, "theirs", "ours")
-    store.bind_project("CloudThree", "theirs", "others")
+    bind(store, PEER, "theirs", "ours")
+    bind(store, "CloudThree", "theirs", "others")
     store.change(PEER, "remove", "olga")
     store.add(PEER, "https://other.example", OTHER, IMAGES, "olga")
-    assert (store.known_keys(PEER), store.projects(PEER), store.project(PEER, "theirs")) == (None, [], None)
-    assert store.project("CloudThree", "theirs") == "others"
+    assert (store.known_keys(PEER), store.projects.all(PEER), store.projects.get(PEER, "theirs")) == (None, [], None)
+    assert store.projects.get("CloudThree", "theirs") == "others"
 
 
-def test_the_first_to_bind_a_project_wins(store: Store) -> None:
+def test_one_of_many_makes_a_project(store: Store) -> None:
+    def reserve(number: int) -> Claim:
+        return store.projects.reserve(PEER, "theirs", f"{number:032}", 1)
+
     with ThreadPoolExecutor(8) as pool:
-        told = set(pool.map(lambda number: store.bind_project(PEER, "theirs", f"ours-{number}"), range(16)))
-    assert told == {store.project(PEER, "theirs")}
-    assert store.projects(PEER) == [("theirs", *told)]
+        claims = list(pool.map(reserve, range(16)))
+    assert sorted(claims, key=str) == [Claim.MINE] + [Claim.OTHERS] * 15
+    holder = f"{claims.index(Claim.MINE):032}"
+    assert store.projects.bind(PEER, "theirs", "f" * 32, "another's") is None
+    assert store.projects.bind(PEER, "theirs", holder, "ours") == "ours"
+    assert store.projects.bind(PEER, "theirs", "f" * 32, "another's") == "ours"
+    assert (store.projects.all(PEER), store.projects.get(PEER, "theirs")) == ([("theirs", "ours")], "ours")
+    assert reserve(99) is Claim.OTHERS
+
+
+def test_no_more_projects_are_reserved_than_agreed(store: Store) -> None:
+    bind(store, "CloudThree", "others", "x")
+    bind(store, PEER, "made", "ours")
+
+    def reserve(number: int) -> tuple[str, Claim]:
+        return f"theirs-{number}", store.projects.reserve(PEER, f"theirs-{number}", f"{number:032}", 4)
+
+    with ThreadPoolExecutor(8) as pool:
+        claims = dict(pool.map(reserve, range(16)))
+    mine = [foreign for foreign, claim in claims.items() if claim is Claim.MINE]
+    assert len(mine) == 3
+    assert list(claims.values()).count(Claim.FULL) == 13
+    store.projects.release(PEER, mine[0], f"{int(mine[0][7:]):032}", keep=True)
+    assert store.projects.reserve(PEER, "late", "d" * 32, 4) is Claim.FULL
+    assert store.projects.reserve(PEER, mine[0], "e" * 32, 4) is Claim.MINE
+    store.projects.release(PEER, mine[0], "f" * 32, keep=False)  # another's stays
+    assert store.projects.reserve(PEER, "late", "d" * 32, 4) is Claim.FULL
+    store.projects.release(PEER, mine[0], "e" * 32, keep=False)
+    assert store.projects.reserve(PEER, "late", "d" * 32, 4) is Claim.MINE
+
+
+def test_who_was_killed_is_taken_over_and_what_was_removed_binds_nothing(store: Store) -> None:
+    now = time.time()
+    with mock.patch("time.time", return_value=now - LEASE - 1):
+        assert store.projects.reserve(PEER, "theirs", "a" * 32, 1) is Claim.MINE
+    assert store.projects.reserve(PEER, "theirs", "b" * 32, 1) is Claim.MINE
+    assert store.projects.bind(PEER, "theirs", "a" * 32, "ours") is None
+    with mock.patch("time.time", return_value=now - 3600):  # a clock that went back
+        assert store.projects.reserve(PEER, "theirs", "c" * 32, 1) is Claim.MINE
+    store.add(PEER, URL, FINGERPRINT, IMAGES, "olga")
+    store.change(PEER, "remove", "olga")
+    assert store.projects.bind(PEER, "theirs", "c" * 32, "ours") is None
+    assert store.projects.all(PEER) == []
 
 
 def test_of_many_that_add_a_peer_one_does(store: Store) -> None:
@@ -250,7 +304,7 @@ def test_of_many_that_add_a_peer_one_does(store: Store) -> None:
 def test_a_process_that_is_killed_in_the_middle_changes_nothing(url: str, store: Store, event: str) -> None:
     store.add(PEER, URL, FINGERPRINT, IMAGES, "olga")
     store.remember_keys(PEER, KEYS)
-    store.bind_project(PEER, "theirs", "ours")
+    bind(store, PEER, "theirs", "ours")
     before = everything(store)
     code = (
         "from sqlalchemy import event\n"

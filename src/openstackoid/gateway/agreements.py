@@ -18,11 +18,9 @@ from openstackoid.core.errors import (
     ConfigError,
     OpenStackoidError,
     PeerAnswerError,
-    ProjectError,
     TokenError,
 )
 from openstackoid.gateway.config import Config
-from openstackoid.gateway.keystone import Keystone, project_name
 from openstackoid.gateway.peering import Peer as Configured
 from openstackoid.gateway.peering import is_safe
 from openstackoid.trust import keys as keyfile
@@ -227,27 +225,6 @@ class Agreements:
         if not text:
             raise TokenError("Expected a token, or the assertion of a peer's gateway.")
         return tokens.asserted(text, self.ring, self._cloud, time.time(), self._trust.skew)
-
-    # Projects.
-
-    async def project(self, keystone: Keystone, agreement: Agreement, foreign: str, domain: str) -> str:
-        """The id of our project that stands for a peer's, made if there is none yet.
-
-        A gateway that is killed between the two steps finds the project by its name the next time.
-
-        Raises:
-            ProjectError: it cannot be had.
-        """
-        peer = agreement.peer
-        known = await asyncio.to_thread(self.store.project, peer, foreign)
-        if known is None:
-            most = agreement.grant.most_projects
-            if len(await asyncio.to_thread(self.store.projects, peer)) >= most:
-                raise ProjectError(f"{self._cloud} makes {most} projects at most for {peer}, and has made them.")
-            name = project_name(agreement, foreign)
-            made = await keystone.project(name, domain, f"Stands for project {foreign} of {peer}.")
-            known = await asyncio.to_thread(self.store.bind_project, peer, foreign, made)
-        return known
 
     # Looking.
 

@@ -27,6 +27,11 @@ _LIMIT: Final = aiohttp.ClientTimeout(total=30)
 _OK: Final = 200
 _CREATED: Final = 201
 _CONFLICT: Final = 409
+_FAILED: Final = 500
+
+
+class RefusedProjectError(ProjectError):
+    """No project was made: Keystone refused, or was not asked."""
 
 
 def project_name(agreement: Agreement, foreign: str) -> str:
@@ -103,25 +108,31 @@ class Keystone:
         """The id of the project of this name, made if there is none.
 
         Raises:
-            ProjectError: it cannot be had.
+            RefusedProjectError: there is none, for sure.
+            OpenStackoidError: Keystone failed, and may have made it.
         """
         if self._trust.account is None:
-            raise ProjectError(
+            raise RefusedProjectError(
                 "A project must be made for users of another cloud, and the gateway has no account for that: trust.account."
             )
         token = await self._login(self._trust.account)
+        # First: another gateway may have made it before it was killed, and Keystone logs a conflict with a traceback.
+        found = await self._project(name, domain, token)
+        if found is not None:
+            return found
         body = {"project": {"name": name, "domain_id": domain, "description": description, "enabled": True}}
         status, answer = await self._call("POST", "/v3/projects", token, body)
         if status == _CREATED:
             return str(answer["project"]["id"])
-        if status == _CONFLICT:
-            # Another worker, or this one before it was killed: what is there is what was meant.
-            status, answer = await self._call(
-                "GET", f"/v3/projects?name={quote(name)}&domain_id={quote(domain)}", token
-            )
-            if status == _OK and answer.get("projects"):
-                return str(answer["projects"][0]["id"])
-        raise ProjectError(f"Keystone refused to make the project {name} in the domain {domain}, with status {status}.")
+        found = await self._project(name, domain, token) if status == _CONFLICT else None
+        if found is not None:
+            return found
+        kind = RefusedProjectError if status < _FAILED else ProjectError
+        raise kind(f"Keystone refused to make the project {name} in the domain {domain}, with status {status}.")
+
+    async def _project(self, name: str, domain: str, token: str) -> str | None:
+        status, answer = await self._call("GET", f"/v3/projects?name={quote(name)}&domain_id={quote(domain)}", token)
+        return str(answer["projects"][0]["id"]) if status == _OK and answer.get("projects") else None
 
     async def _ask(self, token: str) -> Json | None:
         headers = {heads.AUTH: token, heads.SUBJECT: token}
@@ -155,11 +166,11 @@ class Keystone:
             ) as answer:
                 if answer.status == _CREATED:
                     return answer.headers[heads.SUBJECT]
-                raise ProjectError(
+                raise RefusedProjectError(
                     f"Keystone refused the gateway's account {account.username} with status {answer.status}."
                 )
         except (aiohttp.ClientError, OSError, TimeoutError, KeyError) as error:
-            raise ProjectError(f"Keystone cannot be asked for a project: {reason(error)}.") from None
+            raise RefusedProjectError(f"Keystone cannot be asked for a project: {reason(error)}.") from None
 
     async def _call(self, method: str, path: str, token: str, body: Json | None = None) -> tuple[int, Json]:
         headers = {heads.AUTH: token, "Content-Type": "application/json"}

@@ -10,6 +10,7 @@ from openstackoid.gateway.frontends import is_version_document
 from openstackoid.gateway.identity import LocalCatalog
 from openstackoid.gateway.keystone import Keystone
 from openstackoid.gateway.mint import Mint
+from openstackoid.gateway.projects import Projects
 from openstackoid.gateway.returning import Homecoming, Returning
 from openstackoid.gateway.visitors import Visitor, Visitors
 from openstackoid.trust import tokens
@@ -36,7 +37,8 @@ class Treaty:
         self.agreements = agreements
         self.keystone = Keystone(identity, pool.shared, config.trust)
         self.mint = Mint(config.cloud, agreements, self.keystone, pool.peers, config.trust)
-        self.visitors = Visitors(config.cloud, agreements, self.keystone, catalog, self.mint, config.trust)
+        projects = Projects(config.cloud, agreements.store.projects, self.keystone)
+        self.visitors = Visitors(config.cloud, agreements, self.keystone, projects, catalog, self.mint, config.trust)
         self.homecoming = Homecoming(config.cloud, agreements, self.keystone, config.trust)
 
     def sender(self, token: str, call: Call) -> Visitor | Returning:

@@ -34,6 +34,7 @@ from openstackoid.gateway.identity import LocalCatalog, is_token
 from openstackoid.gateway.keystone import Keystone
 from openstackoid.gateway.mint import Mint
 from openstackoid.gateway.peering import Trust
+from openstackoid.gateway.projects import Projects
 from openstackoid.gateway.rates import Rates
 from openstackoid.gateway.residents import clean
 from openstackoid.trust import tokens
@@ -70,7 +71,8 @@ class Visitors:
     Args:
         cloud: this cloud's name.
         agreements: with their homes.
-        keystone: who knows our services, and makes projects.
+        keystone: who knows our services.
+        projects: which of ours stand for theirs.
         catalog: ours.
         mint: gets tokens for third clouds.
         trust: times.
@@ -81,6 +83,7 @@ class Visitors:
         cloud: str,
         agreements: Agreements,
         keystone: Keystone,
+        projects: Projects,
         catalog: LocalCatalog,
         mint: Mint,
         trust: Trust,
@@ -88,13 +91,13 @@ class Visitors:
         self._cloud = cloud
         self._agreements = agreements
         self._keystone = keystone
+        self._projects = projects
         self._catalog = catalog
         self._mint = mint
         self._trust = trust
         self._rates = Rates()
         self._verified: OrderedDict[str, Claims] = OrderedDict()
         self._generation = -1
-        self._projects: dict[tuple[str, str, str], str] = {}
 
     def read(self, text: str) -> Visitor:
         """Whose token it is; that its time is right is not said yet.
@@ -159,7 +162,7 @@ class Visitors:
         if not visitor.inner:
             clean(call.headers)
         call.headers[heads.AUTH] = tokens.marked(visitor.token, self._agreements.keys)
-        project = await self._project(visitor)
+        project = await self._projects.local(visitor.agreement, visitor.claims.project.id)
         call.record.local_project = project
         if visitor.inner:
             return Way()
@@ -184,7 +187,7 @@ class Visitors:
         if not visitor.inner:
             return Way()
         # Between clouds ids are those of the user's home.
-        way = _ids(visitor, await self._project(visitor))
+        way = _ids(visitor, await self._projects.local(visitor.agreement, visitor.claims.project.id))
         return Way(there=way.back, back=way.there)
 
     async def validated(self, visitor: Visitor, call: Call, asker: str | None) -> web.Response:
@@ -209,7 +212,7 @@ class Visitors:
         roles = self._roles(visitor)
         if not roles:
             return missing("no role of its user counts here")
-        project = await self._project(visitor)
+        project = await self._projects.local(visitor.agreement, visitor.claims.project.id)
         call.record.local_project = project
         entries = [] if "nocatalog" in query else self._catalog.entries(project)
         body = orjson.dumps(
@@ -227,7 +230,6 @@ class Visitors:
     def _claims(self, token: str) -> Claims:
         if self._generation != self._agreements.generation:
             self._verified.clear()
-            self._projects.clear()
             self._generation = self._agreements.generation
         claims = self._verified.get(token)
         if claims is not None:
@@ -269,20 +271,6 @@ class Visitors:
     def _roles(self, visitor: Visitor) -> list[str]:
         mapping = visitor.agreement.grant.roles
         return sorted({mapping[role.lower()] for role in visitor.claims.roles if role.lower() in mapping})
-
-    async def _project(self, visitor: Visitor) -> str:
-        """The project here that stands for the visitor's."""
-        projects, home, foreign = visitor.agreement.grant.projects, visitor.claims.issuer, visitor.claims.project.id
-        if projects.kind == "same":
-            return foreign
-        if projects.kind == "one":
-            return projects.where or foreign
-        key = (home, foreign, projects.where or "")
-        if key not in self._projects:
-            self._projects[key] = await self._agreements.project(
-                self._keystone, visitor.agreement, foreign, projects.where or "default"
-            )
-        return self._projects[key]
 
 
 def local_user(home: str, user: str) -> str:

@@ -84,7 +84,7 @@ def show(arguments: argparse.Namespace) -> int:
     """Both sides of an agreement."""
     with registry.opened_if_any(arguments) as (config, store):
         entries = registry.entries(config, store)
-        projects = store.projects(arguments.name) if store else []
+        projects = store.projects.all(arguments.name) if store else []
     entry = next((each for each in entries if each["name"] == arguments.name), None)
     if entry is None:
         names = ", ".join(each["name"] for each in entries) or "none"
@@ -137,7 +137,7 @@ def remove(arguments: argparse.Namespace) -> int:
     """End it."""
     with registry.trusting(arguments) as (config, store):
         registry.changeable(arguments, config, store)
-        bound = store.projects(arguments.name)
+        bound = store.projects.all(arguments.name)
         store.change(arguments.name, "remove", registry.operator())
     if bound:
         # They are forgotten here, and people may have things in them.

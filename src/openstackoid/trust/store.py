@@ -18,7 +18,8 @@ from openstackoid.core.errors import OpenStackoidError
 from openstackoid.trust import migrations
 from openstackoid.trust.agreements import TRANSITIONS, Agreement, Grant, State
 from openstackoid.trust.databases import Database, StoreError
-from openstackoid.trust.tables import AGREEMENTS, EVENTS, PEER_KEYS, PROJECTS, REVISION
+from openstackoid.trust.projects import ProjectMappings
+from openstackoid.trust.tables import AGREEMENTS, EVENTS, PEER_KEYS, PROJECTS, RESERVATIONS, REVISION, serialise
 
 __all__ = ["AgreementExistsError", "Event", "Store", "StoreError", "UnknownPeerError"]
 _LONGEST_OPERATOR: Final = 255
@@ -63,7 +64,11 @@ class Event:
 
 
 class Store:
-    """Agreements, their history, the keys of peers and the projects that stand for theirs."""
+    """Agreements, their history, the keys of peers and the projects that stand for theirs.
+
+    Attributes:
+        projects: which project of ours stands for one of theirs.
+    """
 
     def __init__(self, url: str) -> None:
         """Prepare; `upgrade` comes first.
@@ -75,6 +80,7 @@ class Store:
             StoreError: not a URL of a kind that is known, or its driver is not installed.
         """
         self._database = Database(url)
+        self.projects: ProjectMappings = ProjectMappings(self._database)
 
     def upgrade(self) -> None:
         """Bring the tables up to date; safe while others do the same.
@@ -116,7 +122,7 @@ class Store:
         """
         made = Agreement(secrets.token_hex(16), peer, url, fingerprint, State.PROPOSED, grant)
         with self._database.changing() as connection:
-            _advance(connection)
+            serialise(connection)
             if _row(connection, peer) is not None:
                 raise AgreementExistsError(
                     f"There is an agreement with {peer} already; see: openstackoid peer show {peer}"
@@ -144,11 +150,11 @@ class Store:
             UnknownPeerError: there is none with that name.
         """
         with self._database.changing() as connection:
-            _advance(connection)
+            serialise(connection)
             row, before = self._known(connection, peer)
             state = TRANSITIONS[event][before.state]
             if state is None:
-                for table in (AGREEMENTS, PEER_KEYS, PROJECTS):
+                for table in (AGREEMENTS, PEER_KEYS, PROJECTS, RESERVATIONS):
                     connection.execute(delete(table).where(table.c.peer == peer))
                 _note(connection, before, event, by, None, {})
                 return None
@@ -171,7 +177,7 @@ class Store:
             UnknownPeerError: there is none with that name.
         """
         with self._database.changing() as connection:
-            _advance(connection)
+            serialise(connection)
             _, before = self._known(connection, peer)
             after = Agreement(before.id, peer, before.url, fingerprint, before.state, before.grant)
             connection.execute(update(AGREEMENTS).where(AGREEMENTS.c.peer == peer).values({"fingerprint": fingerprint}))
@@ -213,35 +219,9 @@ class Store:
             if connection.scalar(select(PEER_KEYS.c.document).where(chosen)) == text:
                 return
         with self._database.changing() as connection:
-            _advance(connection)
+            serialise(connection)
             connection.execute(delete(PEER_KEYS).where(chosen))
             connection.execute(insert(PEER_KEYS).values({"peer": peer, "document": text}))
-
-    def project(self, peer: str, foreign: str) -> str | None:
-        """The id of our project that stands for a peer's, if one does."""
-        chosen = select(PROJECTS.c.local_id).where(PROJECTS.c.peer == peer, PROJECTS.c.foreign_id == foreign)
-        with self._database.reading() as connection:
-            return connection.scalar(chosen)
-
-    def bind_project(self, peer: str, foreign: str, local: str) -> str:
-        """Let a project of ours stand for a peer's, for good.
-
-        Returns:
-            The id of the project that does: another one, if another gateway was faster.
-        """
-        chosen = select(PROJECTS.c.local_id).where(PROJECTS.c.peer == peer, PROJECTS.c.foreign_id == foreign)
-        with self._database.changing() as connection:
-            _advance(connection, 0)
-            winner = connection.scalar(chosen)
-            if winner is None:
-                connection.execute(insert(PROJECTS).values({"peer": peer, "foreign_id": foreign, "local_id": local}))
-        return local if winner is None else winner
-
-    def projects(self, peer: str) -> list[tuple[str, str]]:
-        """(the peer's project, ours) of all that are bound."""
-        chosen = select(PROJECTS.c.foreign_id, PROJECTS.c.local_id).where(PROJECTS.c.peer == peer)
-        with self._database.reading() as connection:
-            return [(row[0], row[1]) for row in connection.execute(chosen.order_by(PROJECTS.c.foreign_id))]
 
     def _known(self, connection: Connection, peer: str) -> tuple[RowMapping, Agreement]:
         row = _row(connection, peer)
@@ -266,11 +246,6 @@ def _read(row: RowMapping) -> tuple[State, Grant] | None:
 
 def _row(connection: Connection, peer: str) -> RowMapping | None:
     return connection.execute(select(AGREEMENTS).where(AGREEMENTS.c.peer == peer)).mappings().one_or_none()
-
-
-def _advance(connection: Connection, by: int = 1) -> None:
-    """Take the one row that every change takes first: what is read after it is what others have left."""
-    connection.execute(update(REVISION).values({"number": REVISION.c.number + by}))
 
 
 def _note(

@@ -1,18 +1,19 @@
 """The tables of a cloud's agreements, as SQLAlchemy knows them; `migrations` makes them.
 
-    agreements   one row a peer: our side as it is now
-    events       one row a change: who did what when; never rewritten, and it survives the agreement
-    peer_keys    what a peer last published, for gateways that start while it is away
-    projects     which project of ours stands for one of theirs
-    revision     one row, whose number grows with every change of agreements and peer keys. Every change takes this row first, so
-                 changes happen one after the other on every database
+    agreements    one row a peer: our side as it is now
+    events        one row a change: who did what when; never rewritten, and it survives the agreement
+    peer_keys     what a peer last published, for gateways that start while it is away
+    projects      which project of ours stands for one of theirs
+    reservations  projects of theirs for which one of ours is being made, and who makes it: a process that was killed leaves its row
+    revision      one row, whose number grows with every change of agreements and peer keys. Every change takes this row first, so
+                  changes happen one after the other on every database
 
 Names differ by case and by every character (`utf8mb4_bin`): MariaDB would otherwise take `cloudtwo` for `CloudTwo`.
 """
 
 from typing import Any, Final
 
-from sqlalchemy import CheckConstraint, Column, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Connection, Integer, MetaData, String, Table, Text, update
 from sqlalchemy.dialects import mysql
 
 # As core.scope allows for names of clouds, and Keystone for ids.
@@ -72,6 +73,15 @@ PROJECTS: Final = Table(
     Column("local_id", exact(NAME), nullable=False),
 )
 
+RESERVATIONS: Final = Table(
+    "reservations",
+    METADATA,
+    Column("peer", exact(NAME), primary_key=True),
+    Column("foreign_id", exact(NAME), primary_key=True),
+    Column("holder", exact(32), nullable=False),
+    Column("expires", BigInteger, nullable=False),
+)
+
 REVISION: Final = Table(
     "revision",
     METADATA,
@@ -79,3 +89,8 @@ REVISION: Final = Table(
     Column("number", Integer, nullable=False),
     CheckConstraint("id = 1", name="one_row"),
 )
+
+
+def serialise(connection: Connection, by: int = 1) -> None:
+    """Lock and bump the revision row, which serialises writers; `by` 0 for what gateways need not read again."""
+    connection.execute(update(REVISION).values({"number": REVISION.c.number + by}))

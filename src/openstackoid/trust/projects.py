@@ -1,0 +1,128 @@
+"""Which project of this cloud stands for a peer's, and who of several gateways makes it.
+
+    get      the project that stands for it, if one does
+    reserve  before Keystone is asked: MINE to one process, OTHERS to all others, FULL beyond the agreed number
+    bind     Keystone made it: it stands for the peer's from now on
+    release  Keystone was not asked or refused (the place is free again), or nobody knows (the place is kept)
+
+A reservation counts as a project until it is released: a process that was killed may have made one. Whoever comes after its time
+takes it over, and finds that project by its name.
+"""
+
+import time
+from enum import Enum
+from typing import Final
+
+from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, select, update
+
+from openstackoid.trust.databases import Database
+from openstackoid.trust.tables import PROJECTS, RESERVATIONS, serialise
+
+# Seconds: Keystone makes a project in a fraction of one. Gateways' clocks may differ: who comes too early asks Keystone by name first.
+LEASE: Final = 10
+
+
+class Claim(Enum):
+    """What came of a reservation."""
+
+    MINE = "who asked makes the project"
+    OTHERS = "another process is making it, or has made it"
+    FULL = "as many as agreed are made, or being made"
+
+
+class ProjectMappings:
+    """The projects of one cloud that stand for its peers'. Calls block."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, peer: str, foreign: str) -> str | None:
+        """The id of our project that stands for a peer's, if one does."""
+        chosen = select(PROJECTS.c.local_id).where(_of(PROJECTS, peer, foreign))
+        with self._database.reading() as connection:
+            return connection.scalar(chosen)
+
+    def all(self, peer: str) -> list[tuple[str, str]]:
+        """(the peer's project, ours) of all that are bound."""
+        chosen = select(PROJECTS.c.foreign_id, PROJECTS.c.local_id).where(PROJECTS.c.peer == peer)
+        with self._database.reading() as connection:
+            return [(row[0], row[1]) for row in connection.execute(chosen.order_by(PROJECTS.c.foreign_id))]
+
+    def reserve(self, peer: str, foreign: str, holder: str, most: int) -> Claim:
+        """Claim the making of the project that shall stand for a peer's.
+
+        Args:
+            peer: the other cloud.
+            foreign: id of its project.
+            holder: 32 characters that no other reservation has.
+            most: projects of this peer, made and reserved, at most.
+        """
+        now = int(time.time())
+        mine = {"holder": holder, "expires": now + LEASE}
+        with self._database.reading() as connection:
+            # Without the lock first: a peer that asks for more and more projects must not hold up other writers.
+            if _others(connection, peer, foreign) >= most:
+                return Claim.FULL
+        with self._database.changing() as connection:
+            serialise(connection, 0)
+            if connection.scalar(select(PROJECTS.c.local_id).where(_of(PROJECTS, peer, foreign))) is not None:
+                return Claim.OTHERS
+            if _others(connection, peer, foreign) >= most:
+                return Claim.FULL
+            here = _of(RESERVATIONS, peer, foreign)
+            until = connection.scalar(select(RESERVATIONS.c.expires).where(here))
+            # A time far ahead is no other process's: clocks went back.
+            if until is not None and now < until <= now + 2 * LEASE:
+                return Claim.OTHERS
+            connection.execute(delete(RESERVATIONS).where(here))
+            connection.execute(insert(RESERVATIONS).values({"peer": peer, "foreign_id": foreign} | mine))
+        return Claim.MINE
+
+    def bind(self, peer: str, foreign: str, holder: str, local: str) -> str | None:
+        """Let a project of ours stand for a peer's, for good.
+
+        Returns:
+            The id of the project that does; None if the reservation is not the holder's any more: another process has taken it over,
+            or the agreement was removed and the project must not be found under another one.
+        """
+        with self._database.changing() as connection:
+            serialise(connection, 0)
+            winner: str | None = connection.scalar(select(PROJECTS.c.local_id).where(_of(PROJECTS, peer, foreign)))
+            if winner is not None:
+                return winner
+            held = _of(RESERVATIONS, peer, foreign) & (RESERVATIONS.c.holder == holder)
+            if not connection.execute(delete(RESERVATIONS).where(held)).rowcount:
+                return None
+            connection.execute(insert(PROJECTS).values({"peer": peer, "foreign_id": foreign, "local_id": local}))
+        return local
+
+    def release(self, peer: str, foreign: str, holder: str, *, keep: bool) -> None:
+        """Give a reservation back.
+
+        Args:
+            peer: the other cloud.
+            foreign: id of its project.
+            holder: as reserved; another one's reservation stays.
+            keep: whether Keystone may have made the project: its place stays taken, and the next process may take over at once.
+        """
+        held = _of(RESERVATIONS, peer, foreign) & (RESERVATIONS.c.holder == holder)
+        with self._database.changing() as connection:
+            serialise(connection, 0)
+            connection.execute(
+                update(RESERVATIONS).where(held).values(expires=0) if keep else delete(RESERVATIONS).where(held)
+            )
+
+
+def _others(connection: Connection, peer: str, foreign: str) -> int:
+    """How many other projects of a peer are made or reserved."""
+    return sum(
+        connection.scalar(
+            select(func.count()).select_from(table).where(table.c.peer == peer, table.c.foreign_id != foreign)
+        )
+        or 0
+        for table in (PROJECTS, RESERVATIONS)
+    )
+
+
+def _of(table: Table, peer: str, foreign: str) -> ColumnElement[bool]:
+    return (table.c.peer == peer) & (table.c.foreign_id == foreign)
