@@ -18,6 +18,7 @@ from openstackoid.gateway import guests
 from openstackoid.gateway.guests import Guests
 from openstackoid.haproxy import door
 from openstackoid.haproxy.maps import Entry
+from openstackoid.haproxy.patterns import is_image
 from openstackoid.haproxy.plan import VISITORS
 from openstackoid.trust.agreements import Grant
 
@@ -189,4 +190,4 @@ def test_what_cannot_stand_in_the_map_is_not_written() -> None:
     for wrong in ("u" * 65, "", "u\n", 'a"b', "a:b", "a b", "a;b"):
         assert door.value(1.5, (wrong, "p", "a", "l", "q"), "t") is None
     assert door.value(1.5, ("u", "p", "a", "l", "q"), "t;clear map x") is None
-    assert [door.is_image(FILE.rpartition("/")[2]), door.is_image(FILE.rpartition("/")[2].upper())] == [True, False]
+    assert [is_image(FILE.rpartition("/")[2]), is_image(FILE.rpartition("/")[2].upper())] == [True, False]

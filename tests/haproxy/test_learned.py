@@ -1,4 +1,7 @@
-"""The first request to another cloud goes through the gateway, the next one straight: what it carries there, and for how long."""
+"""The first request to another cloud goes through the gateway, the next one straight: what it carries there, and for how long.
+
+To a cloud of the same owner any request; to one of another owner image data alone.
+"""
 
 import json
 import os
@@ -10,7 +13,7 @@ import pytest
 from tests.gateway.owners import ALICE, payload, plain
 from tests.gateway.test_trust_leaving import PRIVATE
 from tests.gateway.wire import SERVICE_TOKEN, TOKEN, ask, raw, reply, until
-from tests.haproxy.test_traps import everywhere, fresh, parsed
+from tests.haproxy.test_traps import everywhere, fresh, image_data, parsed
 from tests.haproxy.world import Authority, World, marked, names
 
 from openstackoid.haproxy import maps
@@ -27,15 +30,16 @@ def learn(world: World, cloud: str, token: str, headers: dict[str, str] | None =
 
     def known() -> bool:
         ask(world.one.url("image"), fresh(), given, token=token)
-        own = cloud == "CloudThree" or maps.user(token, "image", text) in world.one.proxy.tokens
-        return own and f"GET|image|{text}" in world.one.proxy.ways
+        if cloud == "CloudThree":
+            return f"GET|image|{text}" in world.one.proxy.ways
+        return maps.user(token, text) in world.one.proxy.tokens
 
     until(known)
     return given
 
 
 def straight(world: World, headers: dict[str, str], token: str, path: str | None = None) -> str:
-    path = path or fresh()
+    path = path or image_data()
     answer = ask(world.one.url("image"), path, headers, token=token)
     assert answer.status == 200, answer
     assert not world.one.passed(path.partition("?")[0])
@@ -45,7 +49,7 @@ def straight(world: World, headers: dict[str, str], token: str, path: str | None
 def test_each_request_has_an_id_of_its_own(world: World) -> None:
     mine = world.one.keystone.issue("alice", "member", "reader")
     headers = learn(world, "CloudBare", mine)
-    paths = [fresh() for _ in range(20)]
+    paths = [image_data() for _ in range(20)]
     head = ["Host: x", f"X-Auth-Token: {mine}", f"X-Scope: {headers['X-Scope']}"]
     # On one connection, and each on its own.
     requests = [
@@ -64,16 +68,22 @@ def test_what_goes_straight_to_another_owner(world: World) -> None:
     mine = world.one.keystone.issue("alice", "member", "reader")
     headers = learn(world, "CloudBare", mine)
     lines = [f"{name}: gAAAAAmarker-{number}" for number, name in enumerate(PRIVATE) if "Openstackoid" not in name]
-    path = fresh()
+    path = image_data()
     head = [
-        *(f"GET {path}?limit=2&a=%2F HTTP/1.1", "Host: x", "Connection: close", f"X-Auth-Token: {mine}", "Accept: a/b"),
+        *(f"GET {path} HTTP/1.1", "Host: x", "Connection: close", f"X-Auth-Token: {mine}", "Accept: a/b"),
+        *(
+            "Range: bytes=1-2",
+            "Api-Key: gAAAAAmarker-own",
+            "X-Effective-User: gAAAAAmarker-me",
+            "Cookie: gAAAAAmarker-c",
+        ),
         *(f"X-Scope: {headers['X-Scope']}", *(line for line in lines if "Proxy-" not in line), "", ""),
     ]
     assert parsed(raw(world.one.url("image"), "\r\n".join(head).encode())).json["cloud"] == "CloudBare"
     assert not world.one.passed(path)
     seen = world.bare.seen(f"/image{path}")
-    assert seen.target == f"/image{path}?limit=2&a=%2F"
-    expected = {"host", "accept", "x-auth-token", "x-openstackoid-hops", "x-openstack-request-id"}
+    assert seen.target == f"/image{path}"
+    expected = {"host", "accept", "range", "x-auth-token", "x-openstackoid-hops", "x-openstack-request-id"}
     assert names(seen) == expected
     assert "gAAAAAmarker" not in repr(seen)
     assert seen.get("X-Openstackoid-Hops") == "CloudOne"
@@ -87,7 +97,7 @@ def test_what_goes_straight_to_another_owner(world: World) -> None:
         ["member", "reader"],
     )
     assert said["os_scope"]["image"] == "CloudBare"
-    assert world.bare.names[-1] == "cloudbare.example"
+    assert "cloudbare.example" in world.bare.names  # HAProxy asks for it; the gateway, by address, for none
 
 
 def test_it_is_the_same_token_and_the_other_cloud_takes_it(world: World) -> None:
@@ -96,9 +106,7 @@ def test_it_is_the_same_token_and_the_other_cloud_takes_it(world: World) -> None
     asked = world.one.keystone.asked(mine)
     for _ in range(3):
         path = straight(world, headers, mine)
-        there = world.two.gateway.line(f"/v2/images/{path.rpartition('/')[2]}")
-        assert (there["decision"], there["status"], there["home"], there["user"]) == ("local", 200, "CloudOne", ALICE)
-    seen = world.two["image"].seen(path)
+        seen = world.two["image"].seen(path)
     assert payload(plain(seen))["aud"] == "CloudTwo"
     assert names(seen) & {"x-service-token", "x-openstackoid-hops", "x-scope"} == set()
     assert world.one.keystone.asked(mine) == asked
@@ -108,11 +116,11 @@ def test_nobody_elses_token_is_replaced_by_it(world: World) -> None:
     mine, other = (world.one.keystone.issue(name, "member") for name in ("alice", "bob"))
     headers = learn(world, "CloudBare", mine)
     for token in (other, mine + "x", mine[:-1], mine.upper()):
-        path = fresh()
+        path = image_data()
         answer = ask(world.one.url("image"), path, headers, token=token)
         assert world.one.passed(path)
         assert (answer.status == 200) is (token == other)
-    path = fresh()
+    path = image_data()
     assert ask(world.one.url("image"), path, headers, token=None).status in {200, 401}
     assert world.one.passed(path)
     subjects = {payload(plain(seen))["sub"] for seen in world.bare.all("/image/v2/images/") if seen.get("X-Auth-Token")}
@@ -125,8 +133,7 @@ def test_on_the_token_it_is_the_same(world: World) -> None:
     text = json.dumps({"*": "CloudOne", "identity": "CloudOne", "image": "CloudBare"}, separators=(",", ":"))
     carried = {"X-Auth-Token": f"{mine}!SCOPE!{text}", "X-Service-Token": SERVICE_TOKEN}
     asked = partial(ask, world.one.url("image"), headers=carried)
-    until(lambda: asked(fresh()).status == 200 and maps.user(mine, "image", text) in world.one.proxy.tokens)
-    until(lambda: f"GET|image|{text}" in world.one.proxy.ways)
+    until(lambda: asked(fresh()).status == 200 and maps.user(mine, text) in world.one.proxy.tokens)
     path = straight(world, carried, mine)
     seen = world.bare.seen(f"/image{path}")
     assert names(seen) == {
@@ -179,6 +186,7 @@ def test_bodies_cross_straight_as_well(world: World) -> None:
 
 @pytest.mark.parametrize("cloud", ["CloudTwo", "CloudThree"])
 def test_links_lead_to_the_entrys_frontends(world: World, cloud: str) -> None:
+    """Those of another owner the gateway looks at; those of the same owner are made at the other end."""
     there = world.two if cloud == "CloudTwo" else world.three
     mine = world.one.keystone.issue("alice", "member")
     headers = learn(world, cloud, mine)
@@ -190,7 +198,7 @@ def test_links_lead_to_the_entrys_frontends(world: World, cloud: str) -> None:
 
     there["image"].on(path, answer)
     told = ask(world.one.url("image"), path, headers, token=mine)
-    assert not world.one.passed(path)
+    assert world.one.passed(path) is (cloud == "CloudTwo")
     ours = world.one.url("image")
     assert told.json == {"self": f"{ours}{path}", "next": f"{ours}{path}?marker=1"}
     assert told.get("Location") == f"{ours}{path}/made"
@@ -209,7 +217,7 @@ def test_a_wrong_certificate_gets_nothing(world: World, tmp_path: Path) -> None:
             world.bare.signer = signer
             world.bare.show(*shown)
             world.bare.cut()
-            path = fresh()
+            path = image_data()
             answer = ask(world.one.url("image"), path, headers, token=mine)
             assert (answer.status, answer.code) == (502, "peer.unreachable")
             assert not world.bare.all(f"/image{path}")

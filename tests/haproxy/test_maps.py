@@ -19,14 +19,14 @@ def fernet(size: int) -> str:
 def test_a_fernet_token_is_known_by_its_end(size: int) -> None:
     token = fernet(size)
     for each in (token, token.rstrip("=")):  # Keystone sends them without padding
-        key = maps.user(each, "image", SCOPE)
+        key = maps.user(each, SCOPE)
         assert key is not None
-        end, service, scope = key.split("|")
-        assert (service, scope) == ("image", SCOPE)
+        end, what, scope = key.split("|")
+        assert (what, scope) == ("file", SCOPE)
         assert each.endswith(end)
         # The whole HMAC is in it, whatever is looked at besides, and never the whole token.
         assert 43 <= len(end.rstrip("=")) < len(each) - 100
-    assert maps.user(fernet(size), "image", SCOPE) != maps.user(token, "image", SCOPE)
+    assert maps.user(fernet(size), SCOPE) != maps.user(token, SCOPE)
 
 
 @pytest.mark.parametrize(
@@ -50,13 +50,13 @@ def test_a_fernet_token_is_known_by_its_end(size: int) -> None:
     ],
 )
 def test_no_other_token_has_a_key(token: str) -> None:
-    assert maps.user(token, "image", SCOPE) is None
+    assert maps.user(token, SCOPE) is None
 
 
 def test_a_short_token_is_never_replaced() -> None:
     """Its HMAC would begin before the part that is looked at."""
     for size in (0, 32, 47):  # the last has 164 characters, of which two are padding
-        assert maps.user(fernet(size), "image", SCOPE) is None
+        assert maps.user(fernet(size), SCOPE) is None
 
 
 def test_the_value_that_says_plain_is_the_only_short_one() -> None:

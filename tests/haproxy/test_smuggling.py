@@ -5,7 +5,7 @@ import re
 
 import pytest
 from tests.gateway.wire import TOKEN, ask, raw
-from tests.haproxy.test_traps import REMOTE, everywhere, fresh, parsed, teach
+from tests.haproxy.test_traps import REMOTE, everywhere, fresh, image_data, parsed, teach
 from tests.haproxy.world import World
 
 HIDDEN = "GET /v2/smuggled HTTP/1.1\r\nHost: x\r\nX-Auth-Token: stolen\r\n\r\n"
@@ -172,7 +172,7 @@ def test_what_is_for_one_connection_goes_no_further(world: World, name: str) -> 
     mine = world.one.keystone.issue("alice", "member")
     text = json.dumps({"image": "CloudBare"}, separators=(",", ":"))
     teach(world, text, token=mine)
-    path = fresh()
+    path = image_data()
     asked = {"X-Scope": text, "Connection": f"close, {name}", name: "gAAAAAmarker-hop"}
     assert ask(world.one.url("image"), path, asked, token=mine).status == 200
     assert "marker-hop" not in repr(world.bare.seen(f"/image{path}"))
@@ -194,7 +194,7 @@ def test_requests_that_become_other_ones_are_refused_as_by_the_gateway(
     mine = world.one.keystone.issue("alice", "member")
     text = json.dumps({"image": "CloudBare"}, separators=(",", ":"))
     teach(world, text, token=mine)
-    path = fresh()
+    path = image_data()
     answer = ask(world.one.url("image"), path + query, headers | {"X-Scope": text}, token=mine)
     assert answer.code == "token.scope"
     assert not world.bare.all(f"/image{path}")

@@ -1,7 +1,7 @@
 """The hostile world. A test says what the peer answers, asks as a user or as a visitor, and looks at who got what:
 
     def test_no_redirect_leads_away(honest: Honest, thief: Thief) -> None:      # runs twice: gateway alone, and HAProxy in front
-        headers = honest.straight("image")              # with HAProxy: the scope is learned, GET goes the straight way
+        headers = honest.straight("image")              # with HAProxy: the scope is learned, image data goes the straight way
         honest.mallory.answers("/image/v2/x", reply(302, headers={"Location": thief.url}))
         answer = honest.ask("/v2/x", headers=headers)
         assert refusal(answer) == (502, "peer.foreign_url")

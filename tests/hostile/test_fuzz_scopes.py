@@ -81,11 +81,15 @@ def entries(scope: str, cloud: str, token: str, other: str) -> Iterator[Entry]:
     """All that is ever written, of what strangers say; what cannot stand in a map is refused with a ValueError."""
     keys = [
         maps.way("image", scope, method="GET"),
-        maps.user(token, "image", scope),
+        maps.user(token, scope),
         door.key(token, cloud) if token.isascii() else None,
     ]
     ids = (other, cloud, token)
-    values = [maps.token(1.0, ids, token), door.value(1.0, (*ids, other, cloud), token), f"T{cloud}|image!{scope}"]
+    values = [
+        maps.token(1.0, ids, cloud, token),
+        door.value(1.0, (*ids, other, cloud), token),
+        f"T{cloud}|image!{scope}",
+    ]
     for key in keys:
         for value in values:
             if key is not None and value is not None:

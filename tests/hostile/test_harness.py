@@ -6,13 +6,13 @@ import pytest
 from keystoneauth1.session import Session
 from keystoneauth1.token_endpoint import Token
 from tests.gateway.wire import SERVICE_TOKEN, reply
-from tests.haproxy.test_traps import fresh
+from tests.haproxy.test_traps import fresh, image_data
 from tests.hostile.honest import Honest
 from tests.hostile.programs import CLOSE, HOLD, Peer, Send, Thief, Visitor, Wait
 
 
 def test_a_users_request_reaches_the_peer_with_a_token_for_it_alone(honest: Honest) -> None:
-    headers, path = honest.straight(), fresh()
+    headers, path = honest.straight(), image_data()
     answer = honest.ask(path, headers=headers | {"X-Service-Token": SERVICE_TOKEN})
     assert answer.json["cloud"] == "Mallory"
     seen = honest.mallory.seen(f"/image{path}")

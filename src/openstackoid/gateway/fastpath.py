@@ -1,7 +1,8 @@
 """Teaches the HAProxy in front what the gateway has decided, so that the next request like it need not come here.
 
-What is taught is a decision for a scope, letter by letter (`haproxy.maps`), and the federated token that stands for a user's; and at the door
-of other clouds, visitors (`guests`). It lasts until an agreement or a peer changes, or the gateway starts: then all is forgotten. A token
+What is taught is a decision for a scope, letter by letter (`haproxy.maps`), for this cloud and those of the same owner; for another owner's
+the federated token that stands for a user's, with which image data goes straight and nothing else; and at the door of other clouds, visitors
+(`guests`). It lasts until an agreement or a peer changes, or the gateway starts: then all is forgotten. A token
 lasts `trust.recheck` seconds, after which the gateway asks Keystone again; one whose revocation passes by is forgotten at once. The gateway alone
 writes to the maps; a client cannot.
 """
@@ -22,7 +23,7 @@ from openstackoid.core.routing import READS, Facts, Federation, Local, Reject, R
 from openstackoid.core.scope import Scope
 from openstackoid.gateway import headers as heads
 from openstackoid.gateway.agreements import Agreements
-from openstackoid.gateway.calls import Call, Way
+from openstackoid.gateway.calls import Call, Taught, Way
 from openstackoid.gateway.guests import Guests
 from openstackoid.gateway.rates import WORKERS
 from openstackoid.gateway.visitors import Visitor
@@ -104,37 +105,46 @@ class FastPath:
             return  # HAProxy is slow: a later request will say it again
         if not self._answers or self._generation != self._current():
             return  # all is about to be forgotten
+        if isinstance(decision, Remote) and federated:
+            if service == "image":
+                self._learned_token(call, decision, way.taught, text, federation)
+            return
         if not _always(service, method in READS, call.scope, federation, decision):
             return
         written, name = scopes.format(explicit), WAYS
-        entries: list[tuple[str, Entry]] = []
         if isinstance(decision, Local):
             same, name = "S" if text == written else "L", HERE
             plain = service == "identity" or explicit.stays(decision.cloud)
             value = maps.PLAIN if plain else f"{same}|{heads.MARK}{written}"
         elif service == "identity":
             return  # what is asked of another cloud's Keystone needs more than a map
-        elif not federated:
-            value = f"T{decision.cloud}|{service}!{written}"
-        elif way.taught is None or call.auth is None or way.taught.until <= time.time():
-            return
         else:
-            value = f"R{decision.cloud}|{service}"
-            taught = way.taught
-            replaced = maps.token(taught.until, (taught.user, taught.project, taught.agreement), taught.token)
-            key = maps.user(call.auth, service, text)
-            if key is None or replaced is None or not maps.is_writable(key) or not maps.is_writable(replaced):
-                return
-            self._tokens[key] = (taught.until, call.auth)
-            self._tokens.move_to_end(key)
-            entries.append((TOKENS, Entry(key, replaced)))
+            value = f"T{decision.cloud}|{service}!{written}"
         way_key = maps.way(service, text, method=method)
         if not maps.is_writable(way_key) or not maps.is_writable(value):
             return  # too long
-        entries.append((name, Entry(way_key, value)))
+        self._learn(name, Entry(way_key, value))
+
+    def _learned_token(
+        self, call: Call, decision: Remote, taught: Taught | None, text: str, federation: Federation
+    ) -> None:
+        """Teach a user's token for image data of another owner, down and up."""
+        if taught is None or call.auth is None or taught.until <= time.time():
+            return
+        if not all(_always("image", reads, call.scope, federation, decision) for reads in (True, False)):
+            return
+        ids = (taught.user, taught.project, taught.agreement)
+        key, value = maps.user(call.auth, text), maps.token(taught.until, ids, decision.cloud, taught.token)
+        if key is None or value is None or not maps.is_writable(key) or not maps.is_writable(value):
+            return
+        self._tokens[key] = (taught.until, call.auth)
+        self._tokens.move_to_end(key)
+        self._learn(TOKENS, Entry(key, value))
+
+    def _learn(self, name: str, entry: Entry) -> None:
         if not self._lessons:
             self._spawn(self._teach())
-        self._lessons.update({(name, entry.key): entry for name, entry in entries})
+        self._lessons[name, entry.key] = entry
 
     def visited(
         self, visitor: Visitor, call: Call, agreements: Agreements, federation: Federation, generation: object

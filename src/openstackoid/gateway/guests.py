@@ -14,7 +14,7 @@ from openstackoid.core.routing import Facts, Federation, Local, decide
 from openstackoid.gateway.agreements import Agreements
 from openstackoid.gateway.calls import Call
 from openstackoid.gateway.visitors import Visitor
-from openstackoid.haproxy import door
+from openstackoid.haproxy import door, patterns
 from openstackoid.haproxy.admin import Admin
 from openstackoid.haproxy.maps import Entry
 from openstackoid.haproxy.plan import VISITORS
@@ -106,9 +106,9 @@ def may(visitor: Visitor, hops: tuple[str, ...], federation: Federation) -> bool
         return False  # by way of a third cloud
     if grant.rate is not None:
         return False  # each request counts
-    if door.is_image(claims.user.id) or door.is_image(claims.project.id):
+    if patterns.is_image(claims.user.id) or patterns.is_image(claims.project.id):
         return False  # ids are mapped in paths (core/ids.py), and this one might be an image's
-    if not covers(grant.allows, _SERVICE, _METHOD, door.BEFORE, door.AFTER):
+    if not covers(grant.allows, _SERVICE, _METHOD, patterns.BEFORE, patterns.AFTER):
         return False
-    facts = Facts(_SERVICE, _METHOD, f"{door.BEFORE}x{door.AFTER}", hops)
+    facts = Facts(_SERVICE, _METHOD, f"{patterns.BEFORE}x{patterns.AFTER}", hops)
     return isinstance(decide(facts, claims.scope, federation), Local)

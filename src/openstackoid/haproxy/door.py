@@ -18,15 +18,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from openstackoid.haproxy.maps import TIME, is_writable
+from openstackoid.haproxy.others import ANSWER
+from openstackoid.haproxy.patterns import RAW, UUID, image_data, other_than
 from openstackoid.haproxy.plan import VISITORS, Images, Plan
 
 BACKEND: Final = "visitors"
 HEAD: Final = 352  # characters before the token in visitors.map: the time, five ids of 64, and what separates them
-BEFORE: Final = "/v2/images/"
-AFTER: Final = "/file"
-# As glance makes them. Another spelling of the same is the gateway's.
-_UUID: Final = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_IMAGE: Final = re.compile(_UUID + r"\Z")
 _ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 _BASE: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)*\Z")
 # What clients and gateways send with such a request, and what may reach a service from anybody; no body, and nothing that decides.
@@ -41,9 +38,6 @@ _HEADERS: Final = (
 # No name twice; looked at after there are no more than there are names. (HAProxy has regular expressions capture by name alone.)
 _ONCE: Final = "(?!(?:.*:)?(?P<name>[^:]+):(?:.*:)?(?P=name)(?::|$))"
 _CLOUD: Final = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
-# RFC 9110, 7.6.1, and ours; and Location: glance sends none with data, and one of what stands before it would lead to where only
-# this cloud's services can go.
-_GONE: Final = "^(?:x-openstackoid-.*|connection|keep-alive|proxy-.*|te|trailer|upgrade|location)$"
 # The line of audit, in the gateway's words (gateway/audit.py).
 AUDIT: Final = (
     '{"time":"%[date,utime(%Y-%m-%dT%H:%M:%SZ)]","cloud":"CLOUD","by":"haproxy","client":"%ci","method":"%HM",'
@@ -73,11 +67,6 @@ def value(until: float, ids: tuple[str, str, str, str, str], marked: str) -> str
     return ":".join((f"{int(until * 1000):0{TIME}}", *ids, "")).ljust(HEAD, ":") + marked
 
 
-def is_image(text: str) -> bool:
-    """Whether a text is an image's id, as it goes straight."""
-    return _IMAGE.match(text) is not None
-
-
 def is_base(path: str) -> bool:
     """Whether a path can stand before others in the rules as it is."""
     return _BASE.match(path) is not None
@@ -85,8 +74,7 @@ def is_base(path: str) -> bool:
 
 def rules(plan: Plan, images: Images) -> Iterator[str]:
     """From the request as it came to `txn.to`; without it, to the gateway. `allow` ends the rules."""
-    prefix = images.prefix.replace(".", "[.]")
-    yield f"  acl data url -m reg ^{prefix}{BEFORE}{_UUID}{AFTER}$"
+    yield f"  acl data url -m reg {image_data(images.prefix)}"
     yield "  # A worker that is being replaced is told no news: what it has learned counts no more."
     yield "  http-request allow if !{ method GET } || !data || !{ req.ver 1.1 } || { stopping }"
     yield f"  acl few req.fhdr_cnt le {len(_HEADERS)}"
@@ -94,8 +82,8 @@ def rules(plan: Plan, images: Images) -> Iterator[str]:
     yield "  acl clean req.hdrs -m reg ^[[:print:]\\r\\n]+$"
     yield "  http-request allow if !few || !harmless || !clean"
     yield "  acl typed req.fhdr(content-type) -m found"
-    yield "  acl formless req.fhdr(content-type) -m reg ^application/(?:octet-stream|json)$"
-    yield f"  acl numbered req.fhdr(x-openstack-request-id) -m reg ^req-{_UUID}$"
+    yield f"  acl formless req.fhdr(content-type) -m reg {RAW}"
+    yield f"  acl numbered req.fhdr(x-openstack-request-id) -m reg ^req-{UUID}$"
     yield f"  acl sent req.fhdr(x-openstackoid-hops) -m reg ^{_CLOUD}$"
     yield "  http-request allow if typed !formless || !numbered || !sent"
     yield "  http-request set-var(txn.home) req.fhdr(x-openstackoid-hops)"
@@ -120,4 +108,5 @@ def changes(plan: Plan, images: Images) -> Iterator[str]:
     yield f"  http-request set-header X-Auth-Token %[var(txn.learned),bytes({HEAD})]"
     if images.https:
         yield "  http-request set-header X-Forwarded-Proto https"
-    yield f"  http-response del-header {_GONE} -m reg"
+    # As at the other end: one that the service was given before it would lead to where only this cloud's services can go.
+    yield f"  http-response del-header {other_than(ANSWER)} -m reg"

@@ -4,15 +4,18 @@
                      L|!SCOPE!{...}   the explicit scope goes on the token
                      S|!SCOPE!{...}   the same, and it is the very scope of the key: a token that carries it stays as it is
                      P|               the token is plain: for Keystone, and where the scope leads nowhere else
-    ways.map     METHOD|SERVICE|SCOPE  ->  to which peer it leads
-                     T<cloud>|<service>!{...}   of the same owner: the token passes, the explicit scope goes along
-                     R<cloud>|<service>         of another owner: the token is replaced
-    tokens.map   TAIL OF THE TOKEN|SERVICE|SCOPE  ->  EXPIRY:USER:PROJECT:AGREEMENT:::::TOKEN
-                     what replaces a token there, until when (Unix milliseconds); whose it is, for the audit. The token is at
-                     a fixed place (`HEAD`), since looking for it letter by letter would cost as much as everything else
+    ways.map     METHOD|SERVICE|SCOPE  ->  to which peer of the same owner it leads
+                     T<cloud>|<service>!{...}   the token passes, the explicit scope goes along
+    tokens.map   TAIL OF THE TOKEN|file|SCOPE  ->  EXPIRY:USER:PROJECT:AGREEMENT:R<cloud>|image:::::TOKEN
+                     for image data of another owner: what replaces a token there, until when (Unix milliseconds); whose it is,
+                     for the audit; and to which peer the scope leads. The token is at a fixed place (`HEAD`), since looking
+                     for it letter by letter would cost as much as everything else
     peers.map    CLOUD|SERVICE    ->  [TP]PREFIX|IP|PORT|HOST|TLS-NAME    where a peer's service is, by TLS or plainly
 
 HAProxy has no scope language: a scope that it was not taught, letter by letter, goes to the gateway.
+
+Lines that open less than those of an earlier version have another form, so that neither a HAProxy nor a gateway of that version makes
+anything of the other's: before, `tokens.map` had the service where `file` stands, and `ways.map` lines with `R` for other owners.
 """
 
 import contextlib
@@ -32,7 +35,8 @@ _BLOCK: Final = 16
 _HMAC: Final = 43  # characters
 LONGEST_SCOPE: Final = 4096  # characters that HAProxy takes
 TIME: Final = 13  # digits of Unix milliseconds
-HEAD: Final = 192  # characters before the token in tokens.map
+HEAD: Final = 256  # characters before the token in tokens.map
+FILE: Final = "file"  # in a key of tokens.map: image data, and nothing else
 TAIL: Final = 120  # characters of a token that are not looked at
 PLAIN: Final = "P|"  # the only value in here.map of this length
 METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
@@ -60,8 +64,8 @@ def way(service: str, scope: str, *, method: str) -> str:
     return f"{method}|{service}|{scope}"
 
 
-def user(token: str, service: str, scope: str) -> str | None:
-    """The key of a token: its end, and what is asked, of which service. None if it is not one that HAProxy may replace.
+def user(token: str, scope: str) -> str | None:
+    """The key of a token: its end, for image data, and under which scope. None if it is not one that HAProxy may replace.
 
     A Fernet token ends with an HMAC: 256 bits that nobody can tell who has not the whole token. Any other might end as another one does.
     """
@@ -69,19 +73,21 @@ def user(token: str, service: str, scope: str) -> str | None:
     size = length * 3 // 4 - _FRAME
     if _FERNET.match(token) is None or length < TAIL + _HMAC or size <= 0 or size % _BLOCK:
         return None
-    return f"{token[TAIL:]}|{service}|{scope}"
+    return f"{token[TAIL:]}|{FILE}|{scope}"
 
 
-def token(until: float, ids: tuple[str, str, str], federated: str) -> str | None:
+def token(until: float, ids: tuple[str, str, str], cloud: str, federated: str) -> str | None:
     """The value of a token; None if it cannot be written.
 
     Args:
         until: Unix seconds.
         ids: of user, project and agreement.
+        cloud: of another owner, where it is good.
         federated: what replaces the user's token.
     """
-    head = ":".join((f"{int(until * 1000):0{TIME}}", *ids, ""))
-    if len(head) > HEAD or not all(is_writable(each) and ":" not in each for each in ids):
+    parts = (*ids, f"R{cloud}|image")
+    head = ":".join((f"{int(until * 1000):0{TIME}}", *parts, ""))
+    if len(head) > HEAD or not all(is_writable(each) and ":" not in each for each in parts):
         return None
     return head.ljust(HEAD, ":") + federated
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from openstackoid.core import errors
-from openstackoid.haproxy import door
+from openstackoid.haproxy import door, others
 from openstackoid.haproxy.maps import LONGEST_SCOPE
 from openstackoid.haproxy.plan import HERE, PEERS, TOKENS, VISITORS, WAYS, Front, Images, Plan, Service
 from openstackoid.haproxy.rules import CLOUD, front_rules, name_of, rewritten, targets, told
@@ -21,6 +21,7 @@ from openstackoid.haproxy.rules import CLOUD, front_rules, name_of, rewritten, t
 _BUFFER: Final = 32768
 _REWRITE: Final = 8192
 _SLACK: Final = 10.0  # seconds
+_LINE: Final = 65535  # characters of a line of audit: twice a head, as each character of a path may be escaped. HAProxy cuts at 1024
 # One line of audit for what goes straight, as the gateway writes it for the rest; `way` is the map's letter.
 _AUDIT: Final = (
     '{"time":"%[date,utime(%Y-%m-%dT%H:%M:%SZ)]","cloud":"CLOUD","by":"haproxy","client":"%ci","method":"%HM",'
@@ -109,7 +110,7 @@ def _frontend(plan: Plan, number: int, front: Front) -> Iterator[str]:
     tls = f" ssl crt {front.certificate}" if front.certificate else ""
     yield f"  bind {front.address}{tls}"
     if plan.log:
-        yield f"  log {plan.log} format raw daemon info"
+        yield f"  log {plan.log} len {_LINE} format raw daemon info"
         audit = _AUDIT.replace("PEER", CLOUD) if front.services else door.AUDIT
         yield f"  log-format '{audit.replace('CLOUD', plan.cloud)}'"
     yield "  http-after-response set-header Connection close if { stopping }"
@@ -185,6 +186,9 @@ def _peers(plan: Plan, *, passes: bool, tls: bool) -> Iterator[str]:
     yield f"  http-error status 502 {cut}"
     yield f"  http-error status 503 {cut} hdr {_MADE} 1"
     yield f"  http-error status 504 {late}"
+    if not passes:
+        refused = told(others.leads_away("PEER")).replace("PEER", f"%[{CLOUD}]")
+        yield from others.answered(refused)
     yield "  # What HAProxy itself calls unavailable is a peer that cannot be reached, as at the gateway."
     yield f"  http-after-response allow if !{{ status 503 }} || !{{ res.hdr({_MADE}) -m found }}"
     yield "  http-after-response set-status 502"

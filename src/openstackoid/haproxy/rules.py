@@ -7,9 +7,10 @@ import json
 from collections.abc import Iterator
 from typing import Final
 
-from openstackoid.core import border, errors
-from openstackoid.haproxy import maps
-from openstackoid.haproxy.plan import HERE, PEERS, TOKENS, WAYS, Front, Plan, Service
+from openstackoid.core import errors
+from openstackoid.haproxy import maps, others
+from openstackoid.haproxy.patterns import literal
+from openstackoid.haproxy.plan import HERE, PEERS, WAYS, Front, Plan, Service
 
 # The first one: two are odd, and the gateway's. Looking for the last one costs a third more.
 _ASKING: Final = "req.fhdr(x-auth-token,1)"
@@ -28,7 +29,6 @@ _DANGER: Final = "_|x-openstackoid|" + "|".join(
 _HOPPING: Final = "(?:^|:)(?:connection|keep-alive|proxy-[^:]*|te|trailer|upgrade)(?::|$)"
 _OVERRIDES: Final = "(?:^|:)x-(?:http-)?method(?:-override)?(?::|$)"
 _METHOD: Final = "".join(f"(?:{letter}|%{ord(letter):x})" for letter in "_method")
-_FORMS: Final = "application/x-www-form-urlencoded multipart/form-data"
 _STEPS: Final = r"(?:/|%2f|%5c|\\\\)(?:[.]|%2e){1,2}(?:/|%2f|%5c|\\\\|[?]|$)"
 # HAProxy remembers what it found by a regular expression, and among thousands of tokens it takes longer to find that than to look at
 # one anew, as `regsub` does: these leave nothing of a token that is, in turn, neither federated nor scoped; one that HAProxy
@@ -42,12 +42,6 @@ _CARRIED: Final = 'regsub("^[^!]*+(?:!SCOPE|$)",""),field(2,!,0)'
 _PRINTED: Final = 'regsub("(?s)[[:^print:]].*","?")'
 # Paths of the gateway itself, and version documents, which the entry cloud answers when the scope cannot be served.
 _APART: Final = "^/(?:scope/|openstackoid/|[.]well-known/openstackoid|(?:v[0-9]+(?:[.][0-9]+)?/?)?(?:[?]|$))"
-# What crosses to another owner's cloud; the scope is deleted by a rule of its own, and the last two are HAProxy's to keep right.
-_CROSSING: Final = f"{border.REQUEST}|x-scope|transfer-encoding|expect"
-# Every other name.
-_KEPT: Final = f"^(?!(?:{_CROSSING})$)"
-# The same, looked for in all names at once: most requests have none, and then no header is compared.
-_SOME_KEPT: Final = f"(?:^|:)(?!(?:{_CROSSING})(?::|$))"
 # The peer that a way leads to; empty if it leads here.
 CLOUD: Final = "var(txn.way),bytes(1),field(1,|)"
 
@@ -87,28 +81,24 @@ def front_rules(plan: Plan, front: Front) -> Iterator[str]:
     yield f"  http-request set-var(txn.scope) '{_ASKING},{_CARRIED},set-var(txn.carried)' if !headed"
     yield "  acl given var(txn.scope) -m found"
     yield "  acl carried var(txn.carried) -m found"
-    danger = f"{_DANGER}|{_HOPPING}|{_OVERRIDES}"
-    yield "  # Most requests have neither what is dangerous nor what stays home: one look for both."
-    yield f"  acl unusual req.hdr_names(:) -m reg {danger}|{_SOME_KEPT}"
-    yield "  acl noted bool(true),set-var(txn.unusual) -m found"
-    yield f"  acl danger req.hdr_names(:) -m reg {danger}"
+    yield f"  acl danger req.hdr_names(:) -m reg {_DANGER}|{_HOPPING}|{_OVERRIDES}"
     yield f"  acl apart pathq -m reg -i {_prefixed(front, _APART)}|{_STEPS}|{_METHOD}"
     if identity:
         yield "  acl apart req.fhdr(x-subject-token) -m found"
     yield f"  acl misshapen '{_ASKING},{_CARRYING}' -m len 1:"
     yield (
-        "  http-request allow if unusual noted danger leaves || !given !ticket !own !chunked || !given leaves || "
+        "  http-request allow if danger leaves || !given !ticket !own !chunked || !given leaves || "
         "apart leaves || carried misshapen leaves"
     )
     yield "  # With a scope in the header, another one on the token counts as well."
     yield f"  acl bare '{_ASKING},{_BARE}' -m len 0"
     yield from _known(plan, front)
     yield from _here(plan)
-    yield from _there()
+    yield from others.rules(plan, front, _ASKING)
 
 
 def _known(plan: Plan, front: Front) -> Iterator[str]:
-    """What the gateway taught of a scope: that it leads here, or where; then the commonest way to a peer of another owner."""
+    """What the gateway taught of a scope: that it leads here, or to a peer of the same owner, where the token passes."""
     if plan.log or not _single(front):
         for service in reversed(_longest_first(front)):
             condition = f" if{_where(service)}" if service.prefix else ""
@@ -118,20 +108,16 @@ def _known(plan: Plan, front: Front) -> Iterator[str]:
     yield "  acl here var(txn.here) -m found"
     yield "  # A worker that is being replaced is told no news: what it has learned counts no more."
     yield "  http-request unset-var(txn.here) if !{ stopping } known !carried !bare || here chunked !leaves"
-    way = f"{key},map_str({plan.file(WAYS)}),set-var(txn.way),bytes(1)"
-    yield f"  acl there {way},map_str({plan.file(PEERS)}),set-var(txn.place) -m found"
-    yield "  # Where the token passes, the explicit scope stands behind."
-    yield f"  acl there var(txn.way),bytes(1),field(1,!),map_str({plan.file(PEERS)}),set-var(txn.place) -m found"
+    yield (
+        f"  acl there {key},map_str({plan.file(WAYS)}),set-var(txn.way),bytes(1),field(1,!),map_str({plan.file(PEERS)}),"
+        "set-var(txn.place) -m found"
+    )
+    yield "  acl placed var(txn.place) -m found"
     yield f"  acl passes {_begins('way', 'T')}"
-    for name, token in (("taught", ""), ("taught_carried", ",field(1,!)")):
-        yield (
-            f"  acl {name} {_ASKING}{token},bytes({maps.TAIL}),{_of_service(front)},map_str({plan.file(TOKENS)}),"
-            "set-var(txn.learned) -m found"
-        )
-    yield "  acl fresh date(0,ms),sub(txn.learned) -m int lt 0"
-    yield f"  acl form req.fhdr(content-type) -m beg -i {_FORMS}"
-    yield "  # Only tokens that are bare were taught."
-    yield "  http-request allow if !here !{ stopping } there !carried !passes taught fresh !form for_peer leaves"
+    yield (
+        "  http-request allow if !here !{ stopping } there passes !carried bare for_peer leaves || "
+        "placed passes carried for_peer leaves"
+    )
 
 
 def _here(plan: Plan) -> Iterator[str]:
@@ -150,29 +136,17 @@ def _here(plan: Plan) -> Iterator[str]:
     yield "  http-request replace-header X-Auth-Token ^([^!]*) \\1%[var(txn.here),bytes(2)] if here"
 
 
-def _there() -> Iterator[str]:
-    """The other ways to a peer, where the token passes, or is replaced if that was taught; the rest is the gateway's."""
-    yield "  acl placed var(txn.place) -m found"
-    yield "  http-request allow if here || !placed leaves"
-    yield (
-        "  http-request allow if passes carried for_peer leaves || passes bare for_peer leaves || "
-        "carried taught_carried fresh !form for_peer leaves || leaves"
-    )
-
-
 def rewritten(plan: Plan, *, passes: bool) -> Iterator[str]:
     """What is changed on the way to a peer: of the same owner, where tokens pass, or of another one."""
     yield from _audited(plan)
     for service in (service for front in plan.fronts for service in front.services if service.prefix):
-        yield f"  http-request replace-path ^{_literal(service.prefix)}(/.*)?$ \\1 if {{ var(txn.service) -m str {service.kind} }}"
+        yield f"  http-request replace-path ^{literal(service.prefix)}(/.*)?$ \\1 if {{ var(txn.service) -m str {service.kind} }}"
     if passes:
         yield "  http-request del-header X-Service-Token"
         yield "  http-request replace-header X-Auth-Token ^([^!]*).*$ \\1 if { var(txn.carried) -m found }"
         yield "  http-request set-header X-Scope %[var(txn.way),field(2,!)]"
     else:
-        yield f"  http-request del-header {_KEPT} -m reg if {{ var(txn.unusual) -m found }}"
-        yield "  http-request del-header X-Scope"
-        yield f"  http-request set-header X-Auth-Token %[var(txn.learned),bytes({maps.HEAD})]"
+        yield from others.requested()
     # None came: such requests are the gateway's.
     yield f"  http-request add-header X-Openstackoid-Hops {plan.cloud}"
     yield "  acl numbered req.fhdr(x-openstack-request-id) -m found"
@@ -242,16 +216,11 @@ def _where(service: Service) -> str:
 
 
 def _below(service: Service) -> str:
-    return f"^{_literal(service.prefix)}(?:/|$)"
-
-
-def _literal(text: str) -> str:
-    """A text as a regular expression that means itself; without backslashes, which HAProxy's reader takes for its own."""
-    return "".join(each if each.isalnum() or each == "/" else f"[{each}]" for each in text)
+    return f"^{literal(service.prefix)}(?:/|$)"
 
 
 def _prefixed(front: Front, pattern: str) -> str:
-    prefixes = "|".join(_literal(service.prefix) for service in front.services if service.prefix)
+    prefixes = "|".join(literal(service.prefix) for service in front.services if service.prefix)
     return f"^(?:{prefixes})(?:[?]|$)|{pattern.replace('^/', f'^(?:{prefixes})?/', 1)}" if prefixes else pattern
 
 
