@@ -107,7 +107,7 @@ def test_what_two_readers_could_read_in_two_ways_passes_nothing(path: str, trick
     if trick in {"/./", "/../"}:
         assert not is_plain(path + trick)
         assert not passes(path + trick + "v2/images", "/**", path, path + trick)
-    else:
+    elif not re.search("%(20|[89A-Fa-f][0-9A-Fa-f])", tricky):  # with what follows, "%" may be an honest escape
         assert not passes(tricky, "/**", path, "/**/*")
 
 

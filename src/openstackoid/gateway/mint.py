@@ -34,7 +34,7 @@ from openstackoid.gateway.peering import Trust
 from openstackoid.gateway.peers import reason
 from openstackoid.trust import tokens
 from openstackoid.trust.claims import Claims, Named
-from openstackoid.trust.rules import Rule, allowed
+from openstackoid.trust.rules import Rule, allowed, is_pattern
 from openstackoid.trust.sealing import seal, unseal
 
 EXCHANGE: Final = "/openstackoid/v1/token"
@@ -43,6 +43,7 @@ GRANT: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 JWT: Final = "urn:ietf:params:oauth:token-type:jwt"
 ACCESS: Final = "urn:ietf:params:oauth:token-type:access_token"
 _MOST: Final = 8192
+_MOST_RULES: Final = 64  # of an application credential
 _LIMIT: Final = aiohttp.ClientTimeout(total=15)
 _OK: Final = 200
 
@@ -251,7 +252,12 @@ def _within_limits(body: Json, asked: Rule | None) -> None:
     rules = (body.get("application_credential") or {}).get("access_rules")
     if rules is None:
         return
-    limits = tuple(Rule(rule["service"], rule["method"], rule["path"]) for rule in rules)
+    if len(rules) > _MOST_RULES:
+        raise TokenScopeError(
+            f"The application credential has {len(rules)} access rules; {_MOST_RULES} are compared at most. Make one with fewer."
+        )
+    # What is no pattern here allows nothing: it could be read in two ways, or is too long to be compared.
+    limits = tuple(Rule(rule["service"], rule["method"], rule["path"]) for rule in rules if is_pattern(rule["path"]))
     if asked is None or not allowed(limits, asked.service, asked.method, asked.path):
         raise TokenScopeError("The application credential's access rules do not allow this request.")
 

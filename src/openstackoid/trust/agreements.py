@@ -29,7 +29,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 from openstackoid.core.services import service_type
-from openstackoid.trust.rules import METHODS, Rule, is_pattern, whole
+from openstackoid.trust.rules import LONGEST_PATTERN, METHODS, MOST_WILDCARDS, Rule, is_pattern, whole
 
 # The word that nobody writes by accident.
 ADMIN_WORD: Final = "foreign-admins-are-admins-here"
@@ -100,7 +100,8 @@ def _rule(value: Any) -> Any:
     if method not in METHODS:
         raise ValueError(f"expected a method of {', '.join(METHODS)}, got {value['method']!r}")
     if not is_pattern(path):
-        raise ValueError(f"expected a path such as /v2/images/**, got {path!r}")
+        most = f"{LONGEST_PATTERN} characters and {MOST_WILDCARDS} wildcards at most"
+        raise ValueError(f"expected a path such as /v2/images/**, with {most}, got {path[: 2 * LONGEST_PATTERN]!r}")
     return Rule(kind, method, path)
 
 
