@@ -133,18 +133,23 @@ class Signer:
 
     def token(self, other: "Owner", own: str = "gAAAAAmarker-own", **changed: Any) -> str:
         """A federated token as this cloud's gateways make them, or one that only differs by what is given."""
+        agreement = changed.pop("agreement", None) or self.statement(other)["agreement"]
+        return self.signed(other.name, agreement, own, **changed)
+
+    def signed(self, audience: str, agreement: str, own: str = "gAAAAAmarker-own", **changed: Any) -> str:
+        """The same for a cloud of a name, under an agreement that is known."""
         now = int(time.time())
-        parts = {
+        parts: dict[str, Any] = {
             "issuer": self.name,
-            "audience": other.name,
+            "audience": audience,
             "id": tokens.new_id(),
             "issued": now,
             "expires": now + 300,
-            "agreement": changed.pop("agreement", None) or self.statement(other)["agreement"],
+            "agreement": agreement,
             "user": Named(ALICE, "alice", "default", "Default"),
             "project": Named(DEMO, "demo", "default", "Default"),
             "roles": ("member", "reader"),
-            "scope": scopes.parse(json.dumps({"*": self.name, "identity": self.name, "image": other.name})),
+            "scope": scopes.parse(json.dumps({"*": self.name, "identity": self.name, "image": audience})),
             "sealed": seal(own, self.keys, now),
         }
         keys: Keys = changed.pop("keys", self.keys)
