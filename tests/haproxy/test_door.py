@@ -7,7 +7,8 @@ from tests.gateway.wire import ask, reply, until
 from tests.haproxy.doorway import DATA, Door, fresh, request_id
 from tests.haproxy.world import World, names
 
-from openstackoid.operators.trail import Reader, direction
+from openstackoid.operators.lines import Reader
+from openstackoid.operators.trail import direction
 from openstackoid.trust import tokens
 
 

@@ -107,14 +107,66 @@ def test_the_table_names_who_what_where_and_under_what(desk: Desk) -> None:
     assert desk.run("audit", "--user", "nobody").out == "nothing found\n"
 
 
-def test_damaged_lines_are_counted(desk: Desk) -> None:
+def test_lines_that_are_none_of_an_audit_are_counted(desk: Desk) -> None:
     file = desk.folder / "audit.jsonl"
-    damage = [b'{"time": "2030', b"\xff\xfe", b"[]", b'{"time": 5, "cloud": "CloudOne"}', b"[" * 100_000, b"", b"null"]
+    damage = [b"\xff\xfe", b"[]", b"{}", b"[" * 100_000, b"", b"null", b"[NOTICE]   (7) : haproxy version is 2.6"]
     file.write_bytes(b"\n".join([*damage, file.read_bytes()]))
     done = desk.run("audit")
     assert done.code == 0
     assert len(done.out.splitlines()) == 8
-    assert "6 damaged lines were left out" in done.err
+    assert "6 lines that are none of an audit were left out" in done.err
+
+
+def whole(**more: object) -> bytes:
+    """As the gateway writes it: without spaces, the path last."""
+    made = line(1, **more)
+    return json.dumps(made | {"path": made.pop("path")}, separators=(",", ":")).encode()
+
+
+CUT: Final = whole(path="/v2/" + "x" * 3000, **BOB)
+
+
+def test_damaged_lines_are_shown_with_what_can_be_read(desk: Desk) -> None:
+    """Cut by a syslog server, ended by a full disk, or mixed up with the next one."""
+    half = CUT.partition(b',"path"')[0]  # who did it, and no end
+    torn = b'{"time":"2030-01-01T00:00:00.000Z","clo'
+    lines = [
+        half,
+        torn + whole(path="/v2/behind", **BOB),
+        b"\xff\x1b[2J" + CUT[80:],
+        torn,
+        b'{"time":5,"cloud":"CloudOne"}',
+    ]
+    (desk.folder / "audit.jsonl").write_bytes(b"\n".join(lines))
+    done = desk.run("audit", "-f", "json")
+    shown = done.json
+    assert [each.get("user") for each in shown] == ["bob", None, "bob", "bob", None, None]
+    assert [each.get("path") for each in shown][2] == "/v2/behind"
+    assert ["damaged" in each for each in shown] == [True, True, False, True, True, True]
+    assert "5 damaged lines" in done.err
+    table = desk.run("audit").out
+    assert table.count("damaged line") == 5
+    assert "\x1b" not in table
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [("--user bob", 2), ("--user eve", 1), ("--service image", 2), ("--service compute", 1), ("--errors", 2), ("--agreement aaaa", 2),
+     ("--peer CloudTwo", 2), ("--peer CloudThree", 1), ("--direction in", 2), ("--direction out", 1), ("--project none", 1),
+     ("--since 2h", 2), ("--since 2999-01-01", 0)],
+)  # fmt: skip
+def test_what_cannot_be_read_may_be_what_is_asked_for(desk: Desk, words: str, expected: int) -> None:
+    refused = whole(status=403, error="agreement.rule", **BOB).partition(b',"path"')[0]
+    time = f'{{"time":"{NOW.isoformat()}","cloud":"CloudOne"'.encode()
+    (desk.folder / "audit.jsonl").write_bytes(refused + b"\n" + time)
+    assert len(desk.ask("audit", "-f", "json", *words.split()).json) == expected
+
+
+def test_a_line_that_was_written_again_stands_there_once(desk: Desk) -> None:
+    (desk.folder / "audit.jsonl").write_bytes(CUT[:100] + b"\n" + CUT + b"\n")
+    done = desk.run("audit", "-f", "json")
+    assert len(done.json) == 1
+    assert "damaged" not in done.err
 
 
 def test_lines_of_an_older_version_hold_no_home(desk: Desk) -> None:

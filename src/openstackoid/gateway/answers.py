@@ -1,12 +1,12 @@
 """Answers and ids that the gateway makes itself."""
 
 import os
-import uuid
 
 import orjson
 from aiohttp import web
 
 from openstackoid.core import errors
+from openstackoid.core.request_ids import is_request_id
 from openstackoid.gateway import headers as heads
 
 
@@ -22,14 +22,7 @@ def refusal(error: errors.OpenStackoidError) -> web.Response:
 
 def request_id(given: str | None) -> str:
     """The global request id: the client's if it has the form that oslo.middleware believes, else a new one."""
-    if given is not None and len(given) == 40 and given.startswith("req-"):  # noqa: PLR2004 - req- and a UUID
-        try:
-            uuid.UUID(given[4:])
-        except ValueError:
-            pass
-        else:
-            return given
-    return new_id()
+    return given if given is not None and is_request_id(given) else new_id()
 
 
 def new_id() -> str:

@@ -20,7 +20,7 @@ from openstackoid.gateway import backends, metrics, own, scoping
 from openstackoid.gateway import headers as heads
 from openstackoid.gateway.agreements import Agreements, Target
 from openstackoid.gateway.answers import refusal, request_id
-from openstackoid.gateway.audit import CLIENT_GONE, Audit, Record
+from openstackoid.gateway.audit import CLIENT_GONE, Record
 from openstackoid.gateway.backends import Backends
 from openstackoid.gateway.bodies import missing
 from openstackoid.gateway.calls import NO_SCOPE, Call
@@ -35,6 +35,7 @@ from openstackoid.gateway.peers import Peers
 from openstackoid.gateway.senders import Sender, Senders
 from openstackoid.gateway.treaty import Treaty
 from openstackoid.gateway.visitors import Visitor
+from openstackoid.gateway.writer import LineWriter
 from openstackoid.trust import tokens
 
 _FAILED: Final = 400
@@ -59,7 +60,7 @@ class Gateway:
         self.idle.set()
         self.here = config.here
         self._pool = pool
-        self.audit = Audit(config.audit)
+        self._audit = LineWriter(config.cloud, config.audit)
         self.catalog: LocalCatalog = LocalCatalog(
             config, dict(found.endpoints), previous.catalog.learned if previous else None
         )
@@ -125,7 +126,7 @@ class Gateway:
         if self.treaty:
             await self.treaty.agreements.stop()
         await self._pool.close()
-        self.audit.close()
+        await asyncio.to_thread(self._audit.close)
 
     @property
     def federation(self) -> Federation:
@@ -191,7 +192,7 @@ class Gateway:
             if not self._running:
                 self.idle.set()
             record.ms = (asyncio.get_running_loop().time() - started) * 1000
-            self.audit.write(record)
+            self._audit.write(record.line())
             metrics.count(record)
         return response
 

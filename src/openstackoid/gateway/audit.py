@@ -1,24 +1,25 @@
 """One JSON line a request: what was asked, where it went and how it ended. Never a token, a query or a body.
 
-    {"time": "2030-01-01T00:00:00.000Z", "cloud": "CloudOne", "request_id": "req-...", "global_request_id": "req-...",
-     "client": "10.0.0.9", "method": "GET", "service": "image", "path": "/v2/images", "scope": {"image": "CloudTwo"},
-     "saved_scope": null, "decision": "remote", "peer": "CloudTwo", "home": "CloudOne", "user": ID, "project": ID,
-     "local_user": null, "local_project": null, "agreement": ID, "status": 200, "error": null, "ms": 12.3}
+    {"time": "2030-01-01T00:00:00.000Z", "cloud": "CloudOne", "status": 200, "error": null, "decision": "remote", "peer": "CloudTwo",
+     "service": "image", "home": "CloudOne", "user": ID, "project": ID, "local_user": null, "local_project": null, "agreement": ID,
+     "client": "10.0.0.9", "ms": 12.3, "request_id": "req-...", "global_request_id": "req-...", "saved_scope": null,
+     "scope": {"image": "CloudTwo"}, "method": "GET", "path": "/v2/images"}
 
 `user` and `project` are those of `home`, the cloud that they are of; `local_user` and `local_project` what stands for them here.
 They are known where a federated token was minted, or let in; null elsewhere.
 
 Lines of several clouds are joined by `global_request_id`, which every hop and every service passes on.
+
+Whatever a client or another cloud wrote is bounded and printable ASCII here, so that a line is shorter than what a pipe takes whole
+(PIPE_BUF, 4,096 bytes). What matters most stands first, what clients write last: a line that is cut later on has lost little.
 """
 
-import os
 import re
-import sys
 import time
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 import orjson
 
@@ -26,7 +27,11 @@ from openstackoid.core.scope import Scope
 
 # Old clients put tokens into paths: /v2.0/tokens/TOKEN.
 _SECRET: Final = re.compile(r"(?<=/tokens/)[^/]+")
-_LONGEST: Final = 1024
+_LONGEST: Final = 1024  # characters of a path, or of a scope
+_NAME: Final = 64  # characters of an id or a name
+# Printable ASCII that JSON need not escape.
+_PLAIN: Final = re.compile(r"[ !#-\[\]-~]*")
+_UNQUOTED: Final = "".join(map(chr, range(0x21, 0x7F))).replace('"', "").replace("\\", "") + " "
 CLIENT_GONE: Final = 499  # nginx's number for it; no HTTP status says this
 
 
@@ -61,28 +66,52 @@ class Record:
             {
                 "time": _now(),
                 "cloud": self.cloud,
-                "request_id": self.request_id,
-                "global_request_id": self.global_request_id,
-                "client": self.client,
-                "method": self.method,
-                "service": self.service,
-                "path": _SECRET.sub("***", self.path[:_LONGEST]),
-                "scope": {kind: str(expression) for kind, expression in self.scope.entries} if self.scope else None,
-                "saved_scope": self.saved_scope,
+                "status": self.status,
+                "error": self.error,
                 "decision": self.decision,
                 "peer": self.peer,
+                "service": self.service,
                 "home": self.home,
-                "user": self.user,
-                "project": self.project,
+                "user": _bounded(self.user),
+                "project": _bounded(self.project),
                 "local_user": self.local_user,
                 "local_project": self.local_project,
                 "agreement": self.agreement,
-                "status": self.status,
-                "error": self.error,
+                "client": _bounded(self.client),
                 "ms": round(self.ms, 3),
+                "request_id": _bounded(self.request_id),
+                "global_request_id": self.global_request_id,
+                "saved_scope": _bounded(self.saved_scope),
+                "scope": _entries(self.scope) if self.scope else None,
+                "method": _bounded(self.method),
+                "path": _bounded(_SECRET.sub("***", self.path), _LONGEST),
             },
             option=orjson.OPT_APPEND_NEWLINE,
         )
+
+
+def _bounded(text: str | None, longest: int = _NAME) -> str | None:
+    """A text that others wrote, cut, with all but printable ASCII as in a URL: `%22`, `%0A`, `%FF`."""
+    if text is None:
+        return None
+    text = text[:longest]
+    if _PLAIN.fullmatch(text):
+        return text
+    # What was no UTF-8 on the wire came as surrogates (PEP 383).
+    return quote(text.encode("utf-8", "surrogateescape"), safe=_UNQUOTED)[:longest]
+
+
+def _entries(scope: Scope) -> dict[str, str]:
+    """A scope, as much of it as has room."""
+    found, left = {}, _LONGEST
+    for number, (kind, expression) in enumerate(scope.entries):
+        text = str(expression)
+        left -= len(kind) + len(text) + len('"":"",')
+        if left < 0:
+            found["..."] = f"and {len(scope.entries) - number} more"
+            break
+        found[kind] = text
+    return found
 
 
 def _now() -> str:
@@ -93,25 +122,3 @@ def _now() -> str:
 @lru_cache(maxsize=2)
 def _second(seconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-
-
-class Audit:
-    """Where the lines go: a file that several workers append to, or standard output."""
-
-    def __init__(self, path: Path | None) -> None:
-        # One write of a line with O_APPEND is whole, also among several processes.
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-        self._file = sys.stdout.fileno() if path is None else os.open(path, flags, 0o640)
-        self._owned = path is not None
-
-    def write(self, record: Record) -> None:
-        """Append one line. A full disk must not stop the traffic: it costs the line."""
-        try:
-            os.write(self._file, record.line())
-        except OSError as error:
-            print(f"audit: {error}", file=sys.stderr)
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._owned:
-            os.close(self._file)

@@ -33,6 +33,7 @@ _PEER_UP: Final = Gauge(
 )
 MINTED: Final = Counter("openstackoid_minted", "Federated tokens sent: newly signed, or used again.", ("how",))
 VERIFIED: Final = Counter("openstackoid_verified", "Federated tokens seen: verified, or known already.", ("how",))
+AUDIT_LOST: Final = Counter("openstackoid_audit_lost_lines", "Lines of audit that could not be written.")
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 
 

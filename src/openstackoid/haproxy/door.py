@@ -17,9 +17,10 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from openstackoid.core.request_ids import PATTERN
 from openstackoid.haproxy.maps import TIME, is_writable
 from openstackoid.haproxy.others import ANSWER
-from openstackoid.haproxy.patterns import RAW, UUID, image_data, other_than
+from openstackoid.haproxy.patterns import RAW, image_data, other_than
 from openstackoid.haproxy.plan import VISITORS, Images, Plan
 
 BACKEND: Final = "visitors"
@@ -38,13 +39,18 @@ _HEADERS: Final = (
 # No name twice; looked at after there are no more than there are names. (HAProxy has regular expressions capture by name alone.)
 _ONCE: Final = "(?!(?:.*:)?(?P<name>[^:]+):(?:.*:)?(?P=name)(?::|$))"
 _CLOUD: Final = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
-# The line of audit, in the gateway's words (gateway/audit.py).
+LONGEST_PATH: Final = 1024  # characters, as in the gateway's lines
+# HAProxy cuts lines at 1,024 characters, if it is not told otherwise. As many as a pipe takes whole (PIPE_BUF): the longest line has 1,024
+# of the path, each of which may need two, 1,024 of the method (what HAProxy keeps of a request line), and below 1,000 of the rest.
+LONGEST_LINE: Final = 4096
+BOUNDED: Final = f"bytes(0,{LONGEST_PATH}),json(utf8s)"
+# The line of audit, in the gateway's words (gateway/audit.py); what a client writes last.
 AUDIT: Final = (
-    '{"time":"%[date,utime(%Y-%m-%dT%H:%M:%SZ)]","cloud":"CLOUD","by":"haproxy","client":"%ci","method":"%HM",'
-    '"global_request_id":"%[var(txn.request),json(utf8s)]","service":"image","path":"%[var(txn.path),json(utf8s)]",'
-    '"way":"V","home":"%[var(txn.home),json(utf8s)]","user":"%[var(txn.learned),field(2,:)]",'
+    '{"time":"%[date,utime(%Y-%m-%dT%H:%M:%SZ)]","cloud":"CLOUD","by":"haproxy","status":%ST,"service":"image","way":"V",'
+    '"home":"%[var(txn.home),json(utf8s)]","user":"%[var(txn.learned),field(2,:)]",'
     '"project":"%[var(txn.learned),field(3,:)]","local_user":"%[var(txn.learned),field(5,:)]",'
-    '"local_project":"%[var(txn.learned),field(6,:)]","agreement":"%[var(txn.learned),field(4,:)]","status":%ST,"ms":%Ta}'
+    '"local_project":"%[var(txn.learned),field(6,:)]","agreement":"%[var(txn.learned),field(4,:)]","client":"%ci","ms":%Ta,'
+    f'"global_request_id":"%[var(txn.request),json(utf8s)]","method":"%HM","path":"%[var(txn.path),{BOUNDED}]"}}'
 )
 
 
@@ -83,7 +89,7 @@ def rules(plan: Plan, images: Images) -> Iterator[str]:
     yield "  http-request allow if !few || !harmless || !clean"
     yield "  acl typed req.fhdr(content-type) -m found"
     yield f"  acl formless req.fhdr(content-type) -m reg {RAW}"
-    yield f"  acl numbered req.fhdr(x-openstack-request-id) -m reg ^req-{UUID}$"
+    yield f"  acl numbered req.fhdr(x-openstack-request-id) -m reg ^{PATTERN}$"
     yield f"  acl sent req.fhdr(x-openstackoid-hops) -m reg ^{_CLOUD}$"
     yield "  http-request allow if typed !formless || !numbered || !sent"
     yield "  http-request set-var(txn.home) req.fhdr(x-openstackoid-hops)"

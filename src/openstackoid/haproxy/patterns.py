@@ -3,12 +3,13 @@
 import re
 from typing import Final
 
+from openstackoid.core.request_ids import UUID
+
 BEFORE: Final = "/v2/images/"
 AFTER: Final = "/file"
-# As glance makes them. Another spelling of the same is the gateway's.
-UUID: Final = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 # Bodies that no service reads as a form, which could say that the request is another one.
 RAW: Final = "^application/(?:octet-stream|json)$"
+# As glance makes ids of images. Another spelling of the same is the gateway's.
 _IMAGE: Final = re.compile(UUID + r"\Z")
 
 

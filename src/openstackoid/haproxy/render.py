@@ -21,13 +21,13 @@ from openstackoid.haproxy.rules import CLOUD, front_rules, name_of, rewritten, t
 _BUFFER: Final = 32768
 _REWRITE: Final = 8192
 _SLACK: Final = 10.0  # seconds
-_LINE: Final = 65535  # characters of a line of audit: twice a head, as each character of a path may be escaped. HAProxy cuts at 1024
-# One line of audit for what goes straight, as the gateway writes it for the rest; `way` is the map's letter.
+# One line of audit for what goes straight, as the gateway writes it for the rest; `way` is the map's letter. The longest field, which a
+# client writes, stands last: a line that is cut on its way (by a syslog server) has lost nothing else.
 _AUDIT: Final = (
-    '{"time":"%[date,utime(%Y-%m-%dT%H:%M:%SZ)]","cloud":"CLOUD","by":"haproxy","client":"%ci","method":"%HM",'
-    '"global_request_id":"%[var(txn.request),json(utf8s)]","service":"%[var(txn.service)]","path":"%[var(txn.path),json(utf8s)]",'
+    '{"time":"%[date,utime(%Y-%m-%dT%H:%M:%SZ)]","cloud":"CLOUD","by":"haproxy","status":%ST,"service":"%[var(txn.service)]",'
     '"way":"%[var(txn.way),bytes(0,1)]","peer":"%[PEER]","user":"%[var(txn.learned),field(2,:)]",'
-    '"project":"%[var(txn.learned),field(3,:)]","agreement":"%[var(txn.learned),field(4,:)]","status":%ST,"ms":%Ta}'
+    '"project":"%[var(txn.learned),field(3,:)]","agreement":"%[var(txn.learned),field(4,:)]","client":"%ci","ms":%Ta,'
+    f'"global_request_id":"%[var(txn.request),json(utf8s)]","method":"%HM","path":"%[var(txn.path),{door.BOUNDED}]"}}'
 )
 _MADE: Final = "X-Openstackoid-Made"
 
@@ -110,7 +110,7 @@ def _frontend(plan: Plan, number: int, front: Front) -> Iterator[str]:
     tls = f" ssl crt {front.certificate}" if front.certificate else ""
     yield f"  bind {front.address}{tls}"
     if plan.log:
-        yield f"  log {plan.log} len {_LINE} format raw daemon info"
+        yield f"  log {plan.log} len {door.LONGEST_LINE} format raw daemon info"
         audit = _AUDIT.replace("PEER", CLOUD) if front.services else door.AUDIT
         yield f"  log-format '{audit.replace('CLOUD', plan.cloud)}'"
     yield "  http-after-response set-header Connection close if { stopping }"

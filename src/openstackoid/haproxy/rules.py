@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from openstackoid.core import errors
+from openstackoid.core.request_ids import PATTERN
 from openstackoid.haproxy import maps, others
 from openstackoid.haproxy.patterns import literal
 from openstackoid.haproxy.plan import HERE, PEERS, WAYS, Front, Plan, Service
@@ -23,7 +24,14 @@ _ODD: Final = "_|:x-(?:openstackoid|scope)|:x-(?:auth|service|subject)-token.*-t
 # The second look: an underscore (WSGI takes it for a dash), one of ours, one of those that decide twice.
 _DANGER: Final = "_|x-openstackoid|" + "|".join(
     f"{each}:(?:.*:)?{each}(?::|$)"
-    for each in ("x-auth-token", "x-service-token", "x-subject-token", "x-scope", "content-type")
+    for each in (
+        "x-auth-token",
+        "x-service-token",
+        "x-subject-token",
+        "x-scope",
+        "content-type",
+        "x-openstack-request-id",
+    )
 )
 # A request with a scope that is for one connection only, or may become another one behind the agreement's rules, is the gateway's.
 _HOPPING: Final = "(?:^|:)(?:connection|keep-alive|proxy-[^:]*|te|trailer|upgrade)(?::|$)"
@@ -149,12 +157,12 @@ def rewritten(plan: Plan, *, passes: bool) -> Iterator[str]:
         yield from others.requested()
     # None came: such requests are the gateway's.
     yield f"  http-request add-header X-Openstackoid-Hops {plan.cloud}"
-    yield "  acl numbered req.fhdr(x-openstack-request-id) -m found"
+    yield f"  acl numbered req.fhdr(x-openstack-request-id) -m reg ^{PATTERN}$"
     yield "  acl session var(sess.id) -m found"
     yield "  acl session uuid(),bytes(0,24),set-var(sess.id) -m found"
     # The microsecond, in twelve digits: the same again after ten days.
     yield (
-        "  http-request add-header X-Openstack-Request-Id req-%[var(sess.id)]%[date(0,us),mod(900000000000),add(100000000000)] "
+        "  http-request set-header X-Openstack-Request-Id req-%[var(sess.id)]%[date(0,us),mod(900000000000),add(100000000000)] "
         "if !numbered session"
     )
     if plan.log:

@@ -2,23 +2,20 @@
 
 import argparse
 import contextlib
-import gzip
-import json
 import re
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from openstackoid.core.errors import ConfigError
 from openstackoid.core.services import service_type
 from openstackoid.gateway.config import load
+from openstackoid.operators.lines import DAMAGED, Line, Reader
 from openstackoid.output import as_json, printable, refuse, table
 
-Line = dict[str, Any]
 _DURATION: Final = re.compile(r"(\d{1,6})([smhd])\Z")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _BAD: Final = 400
@@ -33,48 +30,6 @@ def direction(line: Line) -> str | None:
     if line.get("decision") == "remote" and home == here:
         return "out"
     return None
-
-
-@dataclass
-class Reader:
-    """Lines of files, oldest first.
-
-    Attributes:
-        damaged: lines that are no audit lines, so far.
-    """
-
-    damaged: int = 0
-
-    def read(self, files: Iterable[Path | None], default: Callable[[], Path]) -> Iterator[Line]:
-        """Every line that can be read.
-
-        Args:
-            files: paths; `-` is standard input.
-            default: gives the file to read if there are none.
-
-        Raises:
-            ConfigError: a file cannot be read.
-        """
-        for file in list(files) or [default()]:
-            name = str(file)
-            try:
-                with _open(name) as lines:
-                    yield from self._lines(lines)
-            except (OSError, EOFError) as error:
-                raise ConfigError(f"{name}: {getattr(error, 'strerror', None) or error}") from None
-
-    def _lines(self, lines: Iterable[bytes]) -> Iterator[Line]:
-        for text in lines:
-            if not text.strip():
-                continue
-            try:
-                line = json.loads(text)
-            except (ValueError, RecursionError):
-                line = None
-            if isinstance(line, dict) and isinstance(line.get("time"), str) and isinstance(line.get("cloud"), str):
-                yield straight(line) if line.get("by") == "haproxy" else line
-            else:
-                self.damaged += 1
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -97,7 +52,12 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(table(_HEAD, [_row(line) for line in kept]) if kept else "nothing found")
     if reader.damaged:
-        print(f"openstackoid: {reader.damaged} damaged lines were left out", file=sys.stderr)
+        message = (
+            f"{reader.damaged} damaged lines; those that may be what is asked for are shown as far as they can be read"
+        )
+        print(f"openstackoid: {message}", file=sys.stderr)
+    if reader.others:
+        print(f"openstackoid: {reader.others} lines that are none of an audit were left out", file=sys.stderr)
     return 0
 
 
@@ -108,23 +68,36 @@ def _wanted(arguments: argparse.Namespace) -> Callable[[Line], bool]:
         refuse(arguments, f"--service: expected a service type such as image, got {arguments.service!r}")
 
     def wanted(line: Line) -> bool:
+        torn = DAMAGED in line  # what nobody can read in it may be what is asked for
         way = direction(line)
         failed = line.get("error") is not None or not _below(line.get("status"), _BAD)
-        if way is None and not (arguments.errors and line.get("home") is None and line.get("decision") != "local"):
+        if (
+            way is None
+            and not torn
+            and not (arguments.errors and line.get("home") is None and line.get("decision") != "local")
+        ):
             return False  # nobody's home is known of a token that is forged: that is an error, and of interest
-        if arguments.direction is not None and way != arguments.direction:
+        if arguments.direction is not None and way != arguments.direction and not (torn and way is None):
             return False
-        if arguments.peer is not None and arguments.peer not in _others(line):
+        if arguments.peer is not None and arguments.peer not in (others := _others(line)) and not (torn and not others):
             return False
-        if since is not None and not _after(line["time"], since):
+        if since is not None and not _after(line.get("time"), since) and not (torn and "time" not in line):
             return False
+
+        def either(expected: str | None, *names: str) -> bool:
+            return (
+                expected is None
+                or any(line.get(name) == expected for name in names)
+                or (torn and not any(name in line for name in names))
+            )
+
         agreement = str(line.get("agreement") or "")
         return (
             (not arguments.errors or failed)
-            and (arguments.user is None or arguments.user in {line.get("user"), line.get("local_user")})
-            and (arguments.project is None or arguments.project in {line.get("project"), line.get("local_project")})
-            and (arguments.agreement is None or agreement.startswith(arguments.agreement))
-            and (kind is None or line.get("service") == kind)
+            and either(arguments.user, "user", "local_user")
+            and either(arguments.project, "project", "local_project")
+            and either(kind, "service")
+            and (agreement.startswith(arguments.agreement or "") or either(arguments.agreement, "agreement"))
         )
 
     return wanted
@@ -132,15 +105,16 @@ def _wanted(arguments: argparse.Namespace) -> Callable[[Line], bool]:
 
 def _others(line: Line) -> set[object]:
     """The other clouds of a request: where its user is of, and where it went."""
-    return {line.get("home"), None if line.get("decision") == "local" else line.get("peer")} - {line["cloud"]}
+    found = {line.get("home"), None if line.get("decision") == "local" else line.get("peer")}
+    return found - {line.get("cloud"), None}
 
 
 def _row(line: Line) -> tuple[object, ...]:
-    there = line.get("peer") if line.get("decision") == "remote" else line["cloud"]
+    there = line.get("peer") if line.get("decision") == "remote" else line.get("cloud")
     did = " ".join(printable(line.get(key)) for key in ("method", "service", "path"))
-    known = (line.get("error"), line.get("agreement"))
+    known = ("damaged line" if DAMAGED in line else line.get("error"), line.get("agreement"))
     return (
-        line["time"],
+        line.get("time"),
         direction(line),
         line.get("user"),
         line.get("home"),
@@ -152,23 +126,13 @@ def _row(line: Line) -> tuple[object, ...]:
     )
 
 
-def straight(line: Line) -> Line:
-    """A line that HAProxy wrote of a request that went straight, in the gateway's words (haproxy/render.py)."""
-    told = {key: None if value in {"-", ""} else value for key, value in line.items()}
-    remote = told.pop("way", None) in {"R", "T"}
-    told |= {"decision": "remote" if remote else "local", "error": None}
-    told["peer"] = told.get("peer") if remote else told["cloud"]
-    # At the door of other clouds it says whose user it was; elsewhere they are this cloud's own.
-    return told | {"home": told.get("home") or (told["cloud"] if told.get("user") else None)}
-
-
 def _below(status: object, limit: int) -> bool:
     return isinstance(status, int) and status < limit
 
 
-def _after(time: str, since: datetime) -> bool:
+def _after(time: object, since: datetime) -> bool:
     with contextlib.suppress(ValueError):
-        return _zoned(datetime.fromisoformat(time)) >= since
+        return isinstance(time, str) and _zoned(datetime.fromisoformat(time)) >= since
     return False
 
 
@@ -184,15 +148,3 @@ def _since(arguments: argparse.Namespace) -> datetime:
 
 def _zoned(time: datetime) -> datetime:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
-
-
-@contextlib.contextmanager
-def _open(name: str) -> Iterator[Iterable[bytes]]:
-    if name == "-":
-        yield sys.stdin.buffer
-    elif name.endswith(".gz"):
-        with gzip.open(name) as file:
-            yield file
-    else:
-        with Path(name).open("rb") as file:
-            yield file
