@@ -3,8 +3,8 @@
 What the machine does meanwhile it does to all of them: differences of microseconds show, which runs one after another do not.
 
 python -m bench.beside < JSON
-    {"ways": {"NAME": {"port": 1, "headers": {}, "tokens": [], "workers": []}, ...}, "connections": 50, "rate": 2000, "slice": 0.5,
-     "turns": 10}           no rate: as fast as it is answered; workers: process ids whose CPU is counted
+    {"ways": {"NAME": {"port": 1, "headers": {}, "tokens": [], "path": "/", "workers": []}, ...}, "connections": 50, "rate": 2000,
+     "slice": 0.5, "turns": 10}           no rate: as fast as it is answered; workers: process ids whose CPU is counted
 """
 
 import asyncio
@@ -23,7 +23,6 @@ from typing import Any, Self
 
 import uvloop
 
-from bench.haproxies import Haproxy
 from bench.load import Connection, heads
 from bench.stage import HEADERS, Variant
 
@@ -34,7 +33,7 @@ class Turn:
 
     Attributes:
         requests: how many were answered.
-        cpu: microseconds of its HAProxies a request.
+        cpu: microseconds of its processes a request.
         latencies: seconds of each, where a rate was kept.
     """
 
@@ -49,7 +48,7 @@ def turns(
     """What each variant did in each turn, by its name.
 
     Args:
-        variants: their processes are HAProxies with one thread.
+        variants: one thread does the work in each of their processes.
         count: turns of each.
         seconds: of one turn.
         rate: requests a second; None for as many as are answered.
@@ -60,7 +59,8 @@ def turns(
             "port": each.port,
             "headers": HEADERS | each.headers,
             "tokens": each.tokens,
-            "workers": [process.worker() for process in each.processes if isinstance(process, Haproxy)],
+            "path": each.path,
+            "workers": [process.worker() for process in each.processes],
         }
         for each in variants
     }

@@ -34,9 +34,13 @@ def keystone() -> web.Application:
     async def project(_: web.Request) -> web.Response:
         return web.json_response({"project": {"id": PROJECT}}, status=201)
 
+    async def projects(_: web.Request) -> web.Response:
+        return web.json_response({"projects": []})
+
     application = web.Application()
     application.router.add_get("/v3/auth/tokens", validate)
     application.router.add_post("/v3/auth/tokens", login)
+    application.router.add_get("/v3/projects", projects)
     application.router.add_post("/v3/projects", project)
     return application
 

@@ -1,7 +1,8 @@
 """The fast path: what the rendered HAProxy costs beside a plain one. `make bench` has it as its last section; `--only fast` does it alone.
 
 A figure of CPU is that of plain HAProxy divided by the variant's in the same round: 1 is the limit. HAProxy's processes alone are
-counted, each with one thread; what a gateway taught is used, so gateways have no part but where they are named.
+counted, each with one thread; what a gateway taught is used, so gateways have no part but where they are named: in all that another owner's
+cloud answers but image data.
 """
 
 import os
@@ -46,7 +47,7 @@ def measured(rounds: int) -> dict[str, Any]:
     """All rows."""
     began = time.monotonic()
     with Front(log=False) as front:
-        rows = [*_cpu(front, rounds), _forgotten(front), _latency(front, rounds)]
+        rows = [*_cpu(front, rounds), *_by_gateways(front, rounds), _forgotten(front), _latency(front, rounds)]
         rows += many.measured(rounds)
         rows += [_reloads(front), _hostile(front), *_download(front)]
     with Front(log=True) as front:
@@ -84,8 +85,8 @@ def _cpu(front: Front, rounds: int, *, goals: bool = True) -> list[Row]:
         (front.header, front.plain, 0.85),
         (front.apart, front.plain, 0.85),
         (front.token, front.plain, 0.75),
-        (front.federated, front.plain_tls, 0.75),
-        (front.leading, front.plain_tls, 0.75),
+        (front.data, front.plain_data, 0.75),
+        (front.by_nova, front.plain_data, 0.75),
     )
     variants = [each for each, _, _ in goal_of]
     cpu: dict[str, list[tuple[Turn, Turn]]] = {each.name: [] for each in variants}
@@ -111,12 +112,27 @@ def _cpu(front: Front, rounds: int, *, goals: bool = True) -> list[Row]:
     return rows
 
 
+def _by_gateways(front: Front, rounds: int) -> list[Row]:
+    """CPU a request where another owner's answer is looked at, of HAProxies and gateways."""
+    rows = []
+    for variant in (front.entry, front.all):
+        pairs: list[tuple[Turn, Turn]] = []
+        for _ in range(rounds):
+            found = turns((front.plain_tls, variant), count=_TURNS, seconds=_TURN)
+            pairs += zip(found[front.plain_tls.name], found[variant.name], strict=True)
+        low, middle, high = compared([other.cpu for other, _ in pairs], [mine.cpu for _, mine in pairs])
+        other, mine = (statistics.median(turn.cpu for turn in each) for each in zip(*pairs, strict=True))
+        told = f"{middle:.3f} ({low:.2f} to {high:.2f}); {mine:.1f} us, plain {other:.1f} us"
+        rows.append(Row(variant.name, "", told))
+    return rows
+
+
 def _forgotten(front: Front) -> Row:
     """What the gateway has to do when all learned tokens end at once, as when it starts, under full load."""
     haproxy = front.home[0]
     before, began = front.seen(), time.monotonic()
     haproxy.tell(f"clear map {haproxy.folder / TOKENS_MAP}")
-    run = load(front.federated, "full", seconds=3)
+    run = load(front.data, "full", seconds=3)
     served = front.seen() - before
     told = f"{served:.0f} of {run['requests']} in {time.monotonic() - began:.1f} s, for {len(TOKENS)} tokens"
     return Row("all learned tokens end under full load: the gateway serves", "", told)
@@ -155,7 +171,7 @@ def _reloads(front: Front) -> Row:
             times.append(time.monotonic() - began)
 
     before = front.home[0].worker()
-    mixed = (front.none, front.header, front.token, front.federated)
+    mixed = (front.none, front.header, front.apart, front.token)
     asked = [
         [*HEADERS.items(), *each.headers.items(), ("X-Auth-Token", token)]
         for tokens in zip(*(each.tokens[: len(TOKENS)] for each in mixed), strict=True)

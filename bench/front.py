@@ -11,12 +11,13 @@ from bench import clouds
 from bench.clouds import ports
 from bench.haproxies import Authority, Haproxy, configure, plain, short
 from bench.stage import MANY_TOKENS, TOKENS, Process, Scene, Variant, load
-from bench.upstream import address
+from bench.upstream import address, image
 from openstackoid.core import scope as scopes
 
 BEHIND = "127.0.0.2"  # where gateways listen, at the ports of the frontends
 KINDS = ("compute", "image", "identity")
 _NAME = "cloudtwo.example"
+_SMALL = 1024  # bytes of image data, as many as the list has
 MANY_KINDS = ("compute", "image", "network", "block-storage", "placement")
 
 
@@ -25,8 +26,9 @@ class Front(Scene):
 
         plain:      HAProxy                    -> service
         plain TLS:  HAProxy -> HAProxy (far)   -> service
-        fast:       HAProxy (home)             -> service, or -> far: CloudTwo's compute, which takes as many requests as HAProxy sends
-                            -> HAProxy (away) -> CloudTwo's gateway -> service: CloudTwo's image, through its real door
+        fast:       HAProxy (home)             -> service
+                                               -> HAProxy (away) -> service: image data of CloudTwo, through its real door
+                            -> CloudOne's gateway -> HAProxy (away) -> CloudTwo's gateway -> service: all else of CloudTwo
 
     Args:
         log: whether HAProxy writes its audit, and plain HAProxy a line a request as well.
@@ -64,11 +66,6 @@ class Front(Scene):
             for each in config["peers"].values():
                 each["url"] = _secure(each["url"])
                 each["tls_name"] = _NAME if name != _NAME else "cloudone.example"
-        door = configs[1]["peering"]["url"]
-        configs[0]["peers"]["CloudTwo"]["services"] = {
-            "compute": f"https://127.0.0.1:{far}",
-            "image": f"{door}/image",
-        }
         self.home, self.away = (self._fronted(config, each) for config, each in zip(configs, (one, two), strict=True))
         self.admins = {"CloudOne": one.admin, "CloudTwo": two.admin}
         self.configuration = self.folder / f"CloudOne-{one.ports['compute']}.yaml"
@@ -76,8 +73,8 @@ class Front(Scene):
             process.wait()
         clouds.wait_for_peers([each.ports["compute"] for each in (one, two)])
         local = {"X-Scope": '{"compute":"CloudOne"}'}
-        # In the second, servers there may be made from images here: the user's own token goes along, sealed, to come home.
-        remote, leading = ({"X-Scope": f'{{"compute":"CloudTwo"{more}}}'} for more in (',"image":"CloudTwo"', ""))
+        listed, fetched = {"X-Scope": '{"compute":"CloudTwo","image":"CloudTwo"}'}, {"X-Scope": '{"image":"CloudTwo"}'}
+        images = one.ports["image"]
         # This one has to follow the workflow.
         apart = '{"compute":"CloudOne","image":"CloudTwo"}'
         entry = one.ports["compute"]
@@ -91,12 +88,23 @@ class Front(Scene):
         wanted = {"X-Scope": apart}
         self.apart = Variant("X-Scope, this cloud, images elsewhere", entry, (self.home[0],), wanted, MANY_TOKENS)
         self.token = Variant("scope on the token", entry, (self.home[0],), tokens=carried)
-        self.federated = Variant("federated, TLS", entry, (self.home[0],), remote)
-        self.leading = Variant("federated, TLS, may come home", entry, (self.home[0],), leading)
-        images = {"X-Scope": '{"image":"CloudTwo"}'}
-        self.both = Variant("across both", one.ports["image"], (*self.pair, self.home[1], self.away[1]), images)
+        data = image(_SMALL)
+        self.plain_data = Variant("plain HAProxy, TLS, image data", bare_tls, (self.bare_tls,), path=data)
+        self.data = Variant("image data, another owner, TLS", images, (self.home[0],), fetched, path=data)
+        explicit = scopes.format(scopes.parse(fetched["X-Scope"]).explicit("CloudOne"))
+        self.by_nova = Variant(
+            "the same as nova asks",
+            images,
+            (self.home[0],),
+            {"X-Service-Token": TOKENS[0]},
+            tuple(f"{token}!SCOPE!{explicit}" for token in TOKENS),
+            data,
+        )
+        self.entry = Variant("a list, another owner, TLS: home", entry, self.home, listed)
+        self.all = Variant("a list, another owner, TLS: both clouds", entry, (*self.home, *self.away), listed)
+        self.both = Variant("across both", images, (*self.pair, self.home[1], self.away[1]), fetched)
         self.both_plain = Variant("plain across both", bare_tls, (self.bare_tls, self.far))
-        for variant in (self.none, self.header, self.apart, self.token, self.federated, self.leading, self.both):
+        for variant in (self.none, self.header, self.apart, self.token, self.both, self.data, self.by_nova, self.all):
             load(variant, "full", seconds=0.5)
         return self
 

@@ -1,7 +1,7 @@
 """Load in a process of its own: raw protocol, keep-alive connections. Prints what it saw as one JSON document.
 
 python -m bench.load < JSON
-    {"port": 1, "headers": {}, "tokens": [], "mode": "full", "connections": 50, "seconds": 2}    as fast as it is answered
+    {"port": 1, "headers": {}, "tokens": [], "path": "/", "mode": "full", "connections": 50, "seconds": 2}    as fast as it is answered
     {..., "mode": "rate", "connections": 50, "seconds": 2, "rate": 200}            at a fixed rate, answered or not
     {..., "mode": "download", "bytes": 1000}                                       one big answer: data of an image
 """
@@ -66,7 +66,7 @@ class Connection(asyncio.Protocol):
 
 def heads(spec: dict[str, Any]) -> list[bytes]:
     """The requests, to be sent in turns, as if they were of several users."""
-    path = image(spec["bytes"]) if "bytes" in spec else spec.get("path", "/v2.1/servers/detail?limit=5")
+    path = image(spec["bytes"]) if "bytes" in spec else spec["path"]
     lines = [f"GET {path} HTTP/1.1", f"Host: 127.0.0.1:{spec['port']}"]
     lines += [f"{name}: {value}" for name, value in spec["headers"].items()]
     return ["\r\n".join([*lines, f"X-Auth-Token: {token}", "", ""]).encode() for token in spec["tokens"]]

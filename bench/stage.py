@@ -43,15 +43,20 @@ HEADERS: Final = {
 }
 
 
+# A list, as nova answers it.
+PATH: Final = "/v2.1/servers/detail?limit=5"
+
+
 @dataclass(frozen=True)
 class Variant:
-    """One way to the upstream: where to ask, with which headers more, through which processes, as which users."""
+    """One way to the upstream: where to ask, with which headers more, through which processes, as which users, for what."""
 
     name: str
     port: int
     processes: tuple["Process", ...] = ()
     headers: dict[str, str] = field(default_factory=dict)
     tokens: tuple[str, ...] = TOKENS
+    path: str = PATH
 
 
 class Process:
@@ -80,6 +85,10 @@ class Process:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+    def worker(self) -> int:
+        """Process id of the one whose first thread does the work."""
+        return self._process.pid
 
     def cpu(self) -> float:
         """Seconds of CPU that it used, its own and the kernel's for it."""
@@ -163,7 +172,13 @@ class Stage(Scene):
 
 def load(variant: Variant, mode: str, **spec: Any) -> dict[str, Any]:
     """Run the load generator; bounded in time."""
-    spec |= {"port": variant.port, "headers": HEADERS | variant.headers, "tokens": variant.tokens, "mode": mode}
+    spec |= {
+        "port": variant.port,
+        "headers": HEADERS | variant.headers,
+        "tokens": variant.tokens,
+        "mode": mode,
+        "path": variant.path,
+    }
     spec.setdefault("connections", 50)
     command = [sys.executable, "-m", "bench.load"]
     done = subprocess.run(command, input=json.dumps(spec), capture_output=True, text=True, timeout=60, check=False)

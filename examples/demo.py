@@ -64,7 +64,7 @@ def main() -> int:
         )
     if lab.state.with_haproxy:
         print(
-            "  CloudOne's gateway saw the first of these requests only, and taught HAProxy: what is like it goes straight to CloudTwo."
+            "  CloudOne's gateway saw nova look the image up, and taught HAProxy: its data, the last line, may go straight to CloudTwo."
         )
 
     say(f"Done in {time.monotonic() - began:.0f} s. To go on playing:")

@@ -1,0 +1,85 @@
+"""One whole configuration of HAProxy, to read: a change of the rules shows there as HAProxy will see it.
+
+Lines of `golden/haproxy.cfg` that begin with `#:` explain what follows; without them it is what `render` writes. After a change of the rules:
+
+    OPENSTACKOID_GOLDEN=write python -m pytest tests/haproxy/test_golden.py      # keeps what explains lines that are still there
+"""
+
+import os
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+from tests.haproxy.world import HAPROXY
+
+from openstackoid.haproxy.plan import Front, Images, Plan, Service
+from openstackoid.haproxy.render import files, render
+
+GOLDEN = Path(__file__).parent / "golden" / "haproxy.cfg"
+DIRECTORY = Path("/var/lib/openstackoid/haproxy")
+EXPLAINS = "#:"
+
+
+def plan(directory: Path = DIRECTORY) -> Plan:
+    """Two services by path behind one address with TLS, the third at an address of its own; and a door for other clouds."""
+
+    def service(kind: str, prefix: str, port: int) -> Service:
+        return Service(kind, prefix, f"10.0.0.1:{port}", tls=False, https=bool(prefix), direct=True)
+
+    users = Front(
+        "192.0.2.1:443",
+        directory / "front.pem",
+        (service("image", "/image", 9292), service("compute", "/compute", 8774)),
+    )
+    identity = Front("192.0.2.1:5000", None, (service("identity", "", 5000),))
+    images = Images("/image", "", "10.0.0.1:9292", tls=False, https=True, checked=True)
+    peers = Front("192.0.2.1:8443", directory / "peering.pem", (), images)
+    return Plan(
+        "CloudOne",
+        (users, identity, peers),
+        "127.0.0.3",
+        directory,
+        directory / "ca.pem",
+        connect=5,
+        idle=600,
+        threads=4,
+    )
+
+
+def test_the_configuration_is_the_one_that_is_explained() -> None:
+    wanted = render(plan())
+    if os.environ.get("OPENSTACKOID_GOLDEN") == "write":
+        GOLDEN.write_text(explained(wanted, GOLDEN.read_text() if GOLDEN.exists() else ""))
+    kept = [line for line in GOLDEN.read_text().splitlines() if not line.strip().startswith(EXPLAINS)]
+    assert "\n".join(kept) + "\n" == wanted
+
+
+def test_haproxy_takes_it(tmp_path: Path) -> None:
+    """But for the certificates, which are read as well."""
+    made = plan(tmp_path)
+    bare = replace(made, fronts=tuple(replace(front, certificate=None) for front in made.fronts), ca=None)
+    for name, text in files(bare).items():
+        (tmp_path / name).write_text(text)
+    done = subprocess.run(
+        [HAPROXY, "-c", "-f", str(tmp_path / "haproxy.cfg")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "WARNING" not in done.stderr
+
+
+def explained(text: str, old: str) -> str:
+    """A configuration with what explains its lines in an older one."""
+    notes: dict[tuple[str, str], list[str]] = {}
+    found, section = [], ""
+    for line in old.splitlines():
+        if line.strip().startswith(EXPLAINS):
+            found.append(line)
+            continue
+        section = line if line and not line.startswith(" ") else section
+        notes[section, line] = found
+        found = []
+    lines, section = [], ""
+    for line in text.splitlines():
+        section = line if line and not line.startswith(" ") else section
+        lines += [*notes.get((section, line), []), line]
+    return "\n".join(lines) + "\n"
