@@ -20,13 +20,29 @@ def fuzz(*examples: Mapping[str, Any], **strategies: st.SearchStrategy[Any]) -> 
     """Decorate a test that takes what the strategies make: hypothesis counts examples, and this counts seconds."""
 
     def decorate(test: Callable[..., None]) -> Callable[[], None]:
-        body = given(**strategies)(test)
+        left, end, failed = 0, 0.0, False
+
+        def one(**given_: Any) -> None:
+            nonlocal left, failed
+            left -= 1
+            # What failed is tried again when time is over: hypothesis makes it smaller.
+            if left < 0 and not failed and time.monotonic() > end:
+                return
+            try:
+                test(**given_)
+            except BaseException:
+                failed = True
+                raise
+
+        functools.update_wrapper(one, test)
+        body = given(**strategies)(one)
         for each in examples:
             body = example(**each)(body)
         body = settings(max_examples=_ROUND, deadline=None, suppress_health_check=list(HealthCheck))(body)
 
         def run() -> None:
-            end = time.monotonic() + SECONDS
+            nonlocal left, end
+            left, end = len(examples), time.monotonic() + SECONDS
             while time.monotonic() < end:
                 body()
 
