@@ -217,7 +217,11 @@ def _alone(way: str, clouds: Path) -> Callable[[], dict[str, float]]:
             for each in as_completed([threads.submit(function, connection) for connection in connections]):
                 yield each.result()
 
-    ways = {"serial": serial, "pool": lambda: pool(one, 32), "asking": lambda: pool(ask, len(connections))}
+    ways: dict[str, Callable[[], Iterator[int]]] = {
+        "serial": serial,
+        "pool": lambda: pool(one, 32),
+        "asking": lambda: pool(ask, len(connections)),
+    }
 
     def turn() -> dict[str, float]:
         cpu, began, first, items = time.process_time(), time.perf_counter(), 0.0, 0

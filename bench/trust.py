@@ -25,6 +25,7 @@ from openstackoid.gateway.config import load
 from openstackoid.gateway.identity import LocalCatalog
 from openstackoid.gateway.keystone import Keystone
 from openstackoid.gateway.mint import Mint
+from openstackoid.gateway.projects import Projects
 from openstackoid.gateway.visitors import Visitors
 from openstackoid.trust import keys, tokens
 from openstackoid.trust.claims import Claims, Named
@@ -117,7 +118,8 @@ async def _pieces(folder: Path) -> dict[str, float]:
     async with aiohttp.ClientSession() as session:
         keystone = Keystone("http://127.0.0.1:1", session, config.trust)
         mints = Mint("CloudTwo", agreements, keystone, session, config.trust)
-        visitors = Visitors("CloudTwo", agreements, keystone, LocalCatalog(config, {}), mints, config.trust)
+        projects = Projects("CloudTwo", agreements.store.projects, keystone)
+        visitors = Visitors("CloudTwo", agreements, keystone, projects, LocalCatalog(config, {}), mints, config.trust)
         found = {
             "seal the user's token and sign a federated one (mint)": _spent(mint, 500),
             "verify": _spent(lambda: tokens.verify(token, agreements.ring("CloudOne")), 500),
