@@ -29,12 +29,36 @@ def test_one_form_for_each_base(url: str, expected: str) -> None:
     "url",
     [
         *("", "x", "ftp://x", "http://", "http://u:p@x", "http://x?a=b", "http://x#a", "http://x:0", "http://x:99999"),
+        *(
+            "http://x/a;b",
+            "http://x/%2e",
+            "http://x//y",
+            "http://x/a|b",
+            "http://x:",
+            "http://[x]",
+            "http://[fe80::1%25x]",
+        ),
+        *(
+            "http://" + "x" * 254,
+            "http://x/" + "y" * 256,
+            "http://x/" + "y" * 4096,
+            "\thttp://x",
+            "http://x\n",
+            "http://-x",
+        ),
         *("http://x/../y", "http://x y", "http://x/\r\nA: b", 'http://x/"', "http://\u00e9", "http://x:port"),
     ],
 )
 def test_what_is_no_base(url: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         base_url(url)
+
+
+def test_what_is_wrong_is_said_in_short() -> None:
+    with pytest.raises(ValueError, match=r"expected http") as error:
+        base_url("http://x/" + "\u202e;" * 5000)
+    assert len(str(error.value)) < 500
+    assert str(error.value).isascii()
 
 
 @given(st.text())
@@ -57,6 +81,9 @@ def test_a_cloud_reads_what_it_wrote() -> None:
         *(None, [], {}, GOOD | {"version": 2}, GOOD | {"cloud": "a b"}, GOOD | {"cloud": 1}),
         *(GOOD | {"labels": "edge"}, GOOD | {"labels": ["a b"]}, GOOD | {"services": []}),
         *(GOOD | {"services": {"image": "http://x"}}, GOOD | {"services": {"im age": {"url": "http://x"}}}),
+        *(GOOD | {"labels": ["a"] * 65}, GOOD | {"frontends": {f"x{n}": {"url": "http://x"} for n in range(101)}}),
+        *(GOOD | {"services": {f"x{n}": {"url": "http://x"} for n in range(101)}}, GOOD | {"frontends": 1}),
+        GOOD | {"services": {"volumev2": {"url": "http://x"}, "volumev3": {"url": "http://x"}}},
         *(GOOD | {"services": {"image": {"url": "file:///x"}}}, GOOD | {"services": {"image": {"url": 1}}}),
     ],
 )

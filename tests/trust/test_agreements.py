@@ -148,7 +148,9 @@ def test_a_peer_can_say_anything_and_is_understood_or_refused(document: Any) -> 
 
 
 @given(
-    st.none() | st.from_regex(r"[0-9a-f]{32}", fullmatch=True), st.sampled_from(State), st.lists(st.text(max_size=9))
+    st.none() | st.from_regex(r"[0-9a-f]{32}", fullmatch=True),
+    st.sampled_from(State),
+    st.lists(st.from_regex(r"[a-z][a-z-]{0,8}", fullmatch=True)),
 )
 def test_statements_come_back_as_they_went(identity: str | None, state: State, names: list[str]) -> None:
     statement = Statement(identity, state, tuple(names), tuple(names))

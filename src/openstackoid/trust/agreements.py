@@ -28,6 +28,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
+from openstackoid.core import limits
 from openstackoid.core.services import service_type
 from openstackoid.trust.rules import LONGEST_PATTERN, METHODS, MOST_WILDCARDS, Rule, is_pattern, whole
 
@@ -249,8 +250,15 @@ class Statement:
             raise ValueError("expected an object")  # noqa: TRY004 - one error for one caller
         identity, state = document.get("agreement"), document.get("state")
         lists = [document.get("services", []), document.get("roles", [])]
-        if not (identity is None or (isinstance(identity, str) and _ID.match(identity))) or not isinstance(state, str):
+        if not (identity is None or _is(_ID, identity)) or not _is(_ID, state):
             raise ValueError("expected agreement and state")
-        if not all(isinstance(each, list) and all(isinstance(name, str) for name in each) for each in lists):
-            raise ValueError("expected lists of names at services and roles")
-        return cls(identity, state, tuple(lists[0]), tuple(lists[1]))
+        for form, names, most in zip((_ID, _ROLE), lists, (limits.SERVICES, limits.ROLES), strict=True):
+            if not isinstance(names, list) or len(names) > most or not all(_is(form, name) for name in names):
+                raise ValueError(
+                    f"expected lists of {limits.SERVICES} service types at most at services, and {limits.ROLES} roles at roles"
+                )
+        return cls(identity, str(state), tuple(lists[0]), tuple(lists[1]))
+
+
+def _is(form: re.Pattern[str], text: object) -> bool:
+    return isinstance(text, str) and form.match(text) is not None
