@@ -171,15 +171,18 @@ async def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guests, "_MOST", 5)
     told = Told()
     known = Guests(cast("Any", told), Path("/nowhere"))
-    now = time.time()
+    now, of = time.time(), frozenset({"CloudOne"})
     for number in range(40):
-        await known.teach(Entry(f"key{number}", "first"), now + 100)
-    await known.teach(Entry("late", "value"), now - 1)
-    await known.teach(Entry("key39", "second"), now + 101)
+        await known.teach(Entry(f"key{number}", "first"), now + 100, of)
+    await known.teach(Entry("late", "value"), now - 1, of)
+    await known.teach(Entry("key39", "second"), now + 101, of)
     await known.expire()
     assert told.map == {f"key{number}": "first" for number in range(36, 40)}
-    await known.teach(Entry("key39", "later"), now + 200)
+    await known.teach(Entry("key39", "later"), now + 200, of)
     assert told.map["key39"] == "later"
+    await known.teach(Entry("other", "value"), now + 100, frozenset({"CloudTwo"}))
+    await known.forget({"CloudOne"})
+    assert told.map == {"other": "value"}
     await known.clear()
     assert told.map == {}
 

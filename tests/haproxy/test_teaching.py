@@ -20,14 +20,22 @@ from openstackoid.core.routing import Facts, Federation, Local, decide
 from openstackoid.gateway import fastpath
 from openstackoid.gateway.calls import Call, Taught, Way
 from openstackoid.gateway.fastpath import FastPath
+from openstackoid.gateway.present import Present
 from openstackoid.haproxy import maps
 from openstackoid.haproxy.admin import Admin, AdminError
 from openstackoid.haproxy.maps import Entry
-from openstackoid.haproxy.plan import ADMIN, HERE, PEERS, TOKENS, WAYS
+from openstackoid.haproxy.plan import ADMIN, HERE, LEASED, PEERS, TOKENS, WAYS
 
 FEDERATION = Federation(
     Cloud("CloudOne", {"image": "http://a"}), {"CloudFar": Cloud("CloudFar", {"image": "http://b"})}
 )
+
+
+CLOUDS = ("CloudOne", "CloudFar", "CloudNear")
+
+
+def present(generation: Callable[[str], object] = lambda _: 1) -> Present:
+    return Present(lambda: CLOUDS, generation, lambda: 0.0)
 
 
 class Maps:
@@ -36,7 +44,7 @@ class Maps:
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="osm"))
         looks = []
-        for number, name in enumerate((HERE, WAYS, TOKENS, PEERS)):
+        for number, name in enumerate((HERE, WAYS, TOKENS, PEERS, LEASED)):
             (self.folder / name).touch()
             looks.append(f"  http-request set-var(txn.a{number}) path,map_str({self.folder / name})\n")
         (self.folder / "cfg").write_text(
@@ -86,9 +94,9 @@ def haproxy() -> Iterator[Maps]:
 
 @pytest.fixture
 async def fast(haproxy: Maps) -> AsyncIterator[FastPath]:
-    path = FastPath(haproxy.folder, lambda: ({}, {}))
-    path.start(lambda: 1)
-    await until(lambda: path._generation == 1)
+    path = FastPath(haproxy.folder, lambda: ({}, {}), present())
+    path.start()
+    await until(lambda: path._seen == dict.fromkeys(CLOUDS, 1))
     yield path
     await path.stop()
 
@@ -115,8 +123,8 @@ async def test_peers_that_change_leave_the_others_alone(haproxy: Maps, others: i
         return {line.split(" ")[1]: line.split(" ")[0] for line in told.splitlines() if line}
 
     generation = [1]
-    path = FastPath(haproxy.folder, peers)
-    path.start(lambda: generation[0])
+    path = FastPath(haproxy.folder, peers, present(lambda _: generation[0]))
+    path.start()
     try:
         await until(lambda: haproxy.map(PEERS) == expected())
         before = ids()
@@ -187,6 +195,48 @@ async def test_memory_is_bounded(haproxy: Maps, fast: FastPath, monkeypatch: pyt
     assert 0 < max(seen) <= 6
     await until(lambda: 0 < len(haproxy.map(TOKENS)) <= 5)
     await until(lambda: not haproxy.map(TOKENS))
+
+
+async def test_a_cloud_that_changes_takes_its_own_lessons_alone(haproxy: Maps) -> None:
+    """Here one that changes all the time; what was taught of others is not even taught again."""
+    changes = {"CloudFar": 0}
+    fast = FastPath(haproxy.folder, lambda: ({}, {}), present(lambda name: changes.get(name, 0)))
+    fast.start()
+    try:
+        await until(lambda: fast._seen == dict.fromkeys(CLOUDS, 0))
+        leave(fast, '{"image":"CloudFar"}', token())
+        stay(fast, '{"image":"CloudOne"}')
+        stay(fast, '{"compute":"CloudFar","image":"CloudOne"}')
+        await until(lambda: len(haproxy.map(TOKENS)) == 1 and len(haproxy.map(HERE)) == 2)
+        before = haproxy.tell(f"show map {haproxy.folder / HERE}")
+        for number in range(5):
+            changes["CloudFar"] += 1
+            await until(lambda number=number: fast._seen["CloudFar"] == number + 1)  # type: ignore[misc]
+            assert haproxy.map(TOKENS) == {}
+            assert list(haproxy.map(HERE)) == ['GET|image|{"image":"CloudOne"}']
+            assert haproxy.tell(f"show map {haproxy.folder / HERE}").strip() in before  # by its address
+    finally:
+        await fast.stop()
+
+
+async def test_what_nobody_looks_at_is_not_renewed_nor_taught(haproxy: Maps) -> None:
+    age = [0.0]
+    fast = FastPath(haproxy.folder, lambda: ({}, {}), Present(lambda: CLOUDS, lambda _: 1, lambda: age[0]))
+    fast.start()
+    try:
+        await until(lambda: float(haproxy.map(LEASED).get(maps.LEASE, 0)) > time.time() * 1000)
+        age[0] = fastpath.LEASE + 1
+        before = haproxy.map(LEASED)
+        stay(fast, '{"image":"CloudOne"}')
+        await until(lambda: fast._leased < time.time() + fastpath.LEASE - 2)
+        assert haproxy.map(LEASED) == before
+        assert haproxy.map(HERE) == {}
+        age[0] = 0.0
+        await until(lambda: haproxy.map(LEASED) != before)
+        stay(fast, '{"image":"CloudOne"}')
+        await until(lambda: len(haproxy.map(HERE)) == 1)
+    finally:
+        await fast.stop()
 
 
 async def test_what_is_no_line_of_a_map_is_not_taught(haproxy: Maps, fast: FastPath) -> None:

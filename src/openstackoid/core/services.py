@@ -15,7 +15,6 @@ _LONGEST = 64
 _authority = ServiceTypes()
 
 
-@lru_cache(maxsize=1024)
 def service_type(name: str) -> str | None:
     """The official service type of a name, alias or plural, in any case.
 
@@ -26,8 +25,14 @@ def service_type(name: str) -> str | None:
         The official type (`image`, `block-storage`); the name in lower case if the authority does not know it but it
         has the form of a type (a private service); None for what can be no service type.
     """
+    # Of what is longer nothing is remembered: whoever sends it chooses its length.
+    return _official(name) if len(name) <= _LONGEST else None
+
+
+@lru_cache(maxsize=1024)
+def _official(name: str) -> str | None:
     lowered = name.lower()
-    if len(lowered) > _LONGEST or not _TYPE.match(lowered):
+    if not _TYPE.match(lowered):
         return None
     official: str | None = _authority.get_service_type(lowered)
     return official or lowered

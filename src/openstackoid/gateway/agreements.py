@@ -6,9 +6,11 @@ What a suspended or removed peer may do ends within `LOOK` seconds in every work
 import asyncio
 import contextlib
 import hashlib
+import json
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -21,6 +23,7 @@ from openstackoid.core.errors import (
     TokenError,
 )
 from openstackoid.gateway.config import Config
+from openstackoid.gateway.loops import Loop
 from openstackoid.gateway.peering import Peer as Configured
 from openstackoid.gateway.peering import is_safe
 from openstackoid.trust import keys as keyfile
@@ -62,7 +65,6 @@ class Agreements:
         keys: this cloud's.
         store: the database.
         statements: peer -> what it says of its side, as far as it was heard.
-        generation: grows when an agreement or a peer's key changed: what was verified before must be verified anew.
     """
 
     def __init__(self, config: Config, changed: Callable[[], None], previous: "Agreements | None" = None) -> None:
@@ -76,11 +78,12 @@ class Agreements:
         self._by_database: dict[str, Agreement] = {}
         self._all = dict(self._by_file)
         self._revision = -1
-        self.generation = 0
+        self._common = 0
+        self._generations: Counter[str] = Counter()
         self._seen = time.monotonic()
-        self._looker: asyncio.Task[None] | None = None
+        self._looker = Loop("agreements", self._look_again, LOOK)
         self._spoken: dict[str, tuple[int, str]] = {}
-        self._documents: dict[str, Any] = {}
+        self._documents: dict[str, bytes] = {}  # peer -> digest of the keys that it published the last time
         self._rings: dict[tuple[str, str], Ring] = {}
         self._pending: set[asyncio.Future[None]] = set()
         self.statements: dict[str, Statement] = dict(previous.statements) if previous else {}
@@ -101,16 +104,20 @@ class Agreements:
         """
         await asyncio.to_thread(self.store.upgrade)
         await self._look()
-        self._looker = asyncio.create_task(self._go_on())
+        self._looker.start()
 
     async def stop(self) -> None:
         """Let go of the database."""
-        if self._looker:
-            self._looker.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._looker
+        await self._looker.stop()
         await asyncio.gather(*self._pending, return_exceptions=True)
         await asyncio.to_thread(self.store.close)
+
+    def generation(self, cloud: str) -> tuple[int, int]:
+        """Another one when the agreement with a cloud, its keys or ours changed: what was verified before must be verified anew.
+
+        What other clouds do does not count: one of them that changes each second costs nobody else what is remembered.
+        """
+        return self._common, self._generations[cloud]
 
     # Who.
 
@@ -140,6 +147,11 @@ class Agreements:
                 f"{self._cloud}'s agreement with {peer} is {agreement.state}. Its operators can say yes: {remedy}."
             )
         return agreement
+
+    @property
+    def age(self) -> float:
+        """Seconds since the last look at the agreements."""
+        return time.monotonic() - self._seen
 
     @property
     def believed(self) -> float:
@@ -190,22 +202,25 @@ class Agreements:
             return
         key = (peer, agreement.fingerprint)
         published = {name: document.get(name) for name in ("keys", "endorsements")}
-        if self._documents.get(peer) == published and key in self._rings:
+        digest = hashlib.sha256(json.dumps(published, sort_keys=True).encode()).digest()
+        if self._documents.get(peer) == digest and key in self._rings:
             return
+        known = self._rings.get(key)
         try:
-            self._rings[key] = Ring(published, agreement.fingerprint)
+            ring = self._rings[key] = Ring(published, agreement.fingerprint)
         except ValueError as error:
             # The peer does not stand by its old keys any more: one may have been stolen, and must not count until a person says so.
             if self._rings.pop(key, None) is not None:
-                self.generation += 1
+                self._generations[peer] += 1
                 self._later(self.store.remember_keys, peer, published)
             raise PeerAnswerError(
                 f"{peer}'s keys are not those of the agreement: {error}. If its operators say that they began anew: "
                 f"openstackoid peer trust {peer} --fingerprint ..."
             ) from None
-        self._documents[peer] = published
-        self.generation += 1
-        self._later(self.store.remember_keys, peer, published)
+        self._documents[peer] = digest
+        if known is None or known.keys.keys() != ring.keys.keys():
+            self._generations[peer] += 1
+            self._later(self.store.remember_keys, peer, published)
 
     def spoken(self, peer: str) -> str:
         """The assertion that shows a peer that this gateway is of this cloud."""
@@ -228,41 +243,37 @@ class Agreements:
 
     # Looking.
 
-    async def _go_on(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK)
-            try:
-                await self._look()
-            except Exception as error:  # noqa: BLE001 - whatever it is, the next look may be better; for too long, all is refused
-                # Once, not twice a second: it is said again when it has changed.
-                if time.monotonic() - self._seen < LOOK * 3:
-                    print(f"{self._cloud}: {error}", file=sys.stderr, flush=True)
+    async def _look_again(self) -> float:
+        """A look; if it fails for too long, all is refused."""
+        await self._look()
+        return LOOK
 
     async def _look(self) -> None:
         revision = await asyncio.to_thread(self.store.revision)
         if revision != self._revision:
             found, documents = await asyncio.to_thread(self._read)
+            before = self._by_database
+            changed = {name for name in found.keys() | before.keys() if found.get(name) != before.get(name)}
             # A peer's keys that were remembered count as well as agreements, but are known here already.
-            changed = found != self._by_database or self._revision < 0
             for name, document in documents.items():
                 agreement = (found | self._by_file).get(name)
                 if agreement and (name, agreement.fingerprint) not in self._rings:
                     with contextlib.suppress(ValueError):  # of an older agreement
                         self._rings[name, agreement.fingerprint] = Ring(document, agreement.fingerprint)
-                        changed = True
-            for name in self._by_database.keys() - found.keys():
+                        changed.add(name)
+            for name in before.keys() - found.keys():
                 self.statements.pop(name, None)
-            self._by_database, self._revision = found, revision
+            first, self._by_database, self._revision = self._revision < 0, found, revision
             self._all = found | self._by_file
-            if changed:
-                self.generation += 1
+            self._generations.update(changed)
+            if changed or first:
                 self._changed()
         self._seen = time.monotonic()
-        if self._stamp() != self._keys_time:
-            self._keys_time = self._stamp()
+        if (stamp := self._stamp()) != self._keys_time:
             self.keys = keyfile.load(self._trust.keys)
+            self._keys_time = stamp  # one that cannot be read is read again
             self._spoken.clear()
-            self.generation += 1
+            self._common += 1
 
     def _read(self) -> tuple[dict[str, Agreement], dict[str, Any]]:
         found = {each.peer: each for each in self.store.agreements() if is_safe(each.url)}

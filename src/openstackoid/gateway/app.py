@@ -32,6 +32,7 @@ from openstackoid.gateway.frontends import is_version_document
 from openstackoid.gateway.identity import LocalCatalog, is_token
 from openstackoid.gateway.linking import Linking
 from openstackoid.gateway.peers import Peers
+from openstackoid.gateway.present import Present
 from openstackoid.gateway.senders import Sender, Senders
 from openstackoid.gateway.treaty import Treaty
 from openstackoid.gateway.visitors import Visitor
@@ -85,7 +86,8 @@ class Gateway:
         )
         self._senders = Senders(config.cloud, self.catalog, self.treaty, self.peers)
         self._linking = Linking(config.here)
-        self._fast = FastPath(config.haproxy.directory, self._reachable) if config.haproxy else None
+        present = Present(self._clouds, self._generation, self._age)
+        self._fast = FastPath(config.haproxy.directory, self._reachable, present) if config.haproxy else None
 
     @classmethod
     async def make(cls, config: Config, previous: "Gateway | None" = None) -> "Gateway":
@@ -112,7 +114,7 @@ class Gateway:
     def follow(self) -> None:
         """Teach HAProxy, and have it forget what another gateway taught: that one must have stopped."""
         if self._fast:
-            self._fast.start(self._generation)
+            self._fast.start()
 
     async def unfollow(self) -> None:
         """Teach nobody any more: another gateway has taken over, and knows better."""
@@ -151,11 +153,19 @@ class Gateway:
         names = {name: peer.tls_name for name, peer in self.config.peers.items() if peer.tls_name}
         return {name: cloud for name, cloud in self.peers.clouds.items() if cloud}, names
 
-    def _generation(self) -> object:
-        """Differs from what it was when other decisions may be made."""
-        agreed = self.treaty.agreements.generation if self.treaty else 0
-        said = tuple(self.treaty.agreements.statements.items()) if self.treaty else ()
-        return agreed, said, tuple(self.peers.clouds.items())
+    def _clouds(self) -> list[str]:
+        """Names of this cloud and its peers."""
+        return [self.here.name, *self.peers.clouds]
+
+    def _generation(self, cloud: str) -> object:
+        """Differs from what it was when other decisions may be made that concern a cloud."""
+        agreements = self.treaty.agreements if self.treaty else None
+        agreed = (agreements.generation(cloud), agreements.statements.get(cloud)) if agreements else None
+        return agreed, self.peers.clouds.get(cloud)
+
+    def _age(self) -> float:
+        """Seconds since it was known whether agreements had changed."""
+        return self.treaty.agreements.age if self.treaty else 0.0
 
     def _moved(self) -> None:
         self.peers.follow(self._targets())
@@ -254,7 +264,7 @@ class Gateway:
     async def _route(self, call: Call, sender: Sender) -> web.StreamResponse:
         record, scope = call.record, call.scope
         guest = sender if call.door.peers and call.place.service == "image" and isinstance(sender, Visitor) else None
-        begun = self._generation() if guest and self._fast else None
+        begun = self._fast.begun(guest) if guest and self._fast else {}
         if isinstance(sender, Visitor) and self.treaty:
             await self.treaty.visitors.admit(sender, call)
         if scope:

@@ -22,6 +22,7 @@ from openstackoid.trust import tokens
 from openstackoid.trust.rules import covers
 
 _MOST: Final = 8192  # that HAProxy is taught by one worker
+_SOME: Final = 512  # that are forgotten one by one: HAProxy walks through the whole map for each
 _LATER: Final = 10.0  # seconds by which a visitor's time must grow to be worth a command
 _SERVICE: Final = "image"
 _METHOD: Final = "GET"
@@ -38,8 +39,8 @@ class Guests:
     def __init__(self, admin: Admin, directory: Path) -> None:
         self._admin = admin
         self._map = directory / VISITORS
-        # Key -> when it ends, the oldest first.
-        self._known: OrderedDict[str, float] = OrderedDict()
+        # Key -> when it ends, and the clouds that it concerns, the oldest first.
+        self._known: OrderedDict[str, tuple[float, frozenset[str]]] = OrderedDict()
         self._there = False  # HAProxy has this map: none without a door, or before it has read a configuration with one
 
     async def clear(self) -> None:
@@ -51,13 +52,27 @@ class Guests:
         self._known.clear()
         self._there = await self._admin.cleared(self._map)
 
+    async def forget(self, clouds: set[str]) -> None:
+        """Have HAProxy forget what concerns these clouds.
+
+        Raises:
+            AdminError: it does not answer.
+        """
+        keys = [key for key, (_, of) in self._known.items() if of & clouds]
+        if len(keys) > _SOME:
+            await self.clear()
+            return
+        await self._admin.drop(self._map, keys)
+        for key in keys:
+            del self._known[key]
+
     def lesson(
         self, visitor: Visitor, call: Call, agreements: Agreements, federation: Federation
     ) -> tuple[Entry, float] | None:
         """What to teach of a visitor who was let in, and until when it holds (Unix seconds); None if nothing, or nothing new."""
         until = min(float(visitor.claims.expires), agreements.believed)
         key = door.key(visitor.token, visitor.claims.issuer)
-        if not self._there or until <= time.time() or until < self._known.get(key, 0.0) + _LATER:
+        if not self._there or until <= time.time() or until < self._until(key) + _LATER:
             return None
         if not may(visitor, call.hops, federation):
             return None
@@ -66,16 +81,19 @@ class Guests:
         value = door.value(until, ids, tokens.marked(visitor.token, agreements.keys))
         return None if value is None else (Entry(key, value), until)
 
-    async def teach(self, entry: Entry, until: float) -> None:
-        """Tell HAProxy of one.
+    def _until(self, key: str) -> float:
+        return self._known[key][0] if key in self._known else 0.0
+
+    async def teach(self, entry: Entry, until: float, clouds: frozenset[str]) -> None:
+        """Tell HAProxy of one, whom changes of these clouds concern.
 
         Raises:
             AdminError: it does not answer, or refuses.
         """
-        if until < self._known.get(entry.key, 0.0) + _LATER:
+        if until < self._until(entry.key) + _LATER:
             return  # many requests may bring the same lesson
         # Before: what HAProxy may have got, it is told to forget.
-        self._known[entry.key] = until
+        self._known[entry.key] = (until, clouds)
         self._known.move_to_end(entry.key)
         await self._admin.put((self._map, entry))
 
@@ -86,7 +104,7 @@ class Guests:
             AdminError: HAProxy does not answer.
         """
         now = time.time()
-        old = [key for key, until in self._known.items() if until <= now]
+        old = [key for key, (until, _) in self._known.items() if until <= now]
         old += list(self._known)[: max(0, len(self._known) - _MOST)]
         await self._admin.drop(self._map, old)
         for key in old:

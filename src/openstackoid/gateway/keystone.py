@@ -6,7 +6,6 @@ A token may validate itself (see `identity`), so the first needs no account. The
 import asyncio
 import hashlib
 import time
-from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote
@@ -14,15 +13,19 @@ from urllib.parse import quote
 import aiohttp
 import orjson
 
+from openstackoid.core import limits
 from openstackoid.core.catalog import Json
 from openstackoid.core.errors import BackendTimeoutError, BackendUnreachableError, ProjectError
 from openstackoid.gateway import headers as heads
+from openstackoid.gateway.documents import parsed, whole
 from openstackoid.gateway.forms import Catalog
+from openstackoid.gateway.memory import MIB, Memory, digest
 from openstackoid.gateway.peering import Trust
 from openstackoid.gateway.peers import reason
 from openstackoid.trust.agreements import Agreement
 
-_MOST: Final = 8192  # tokens that are remembered
+_MOST: Final = 16 * MIB  # bytes of what is remembered of tokens
+_PARSED: Final = 4  # times the bytes of a JSON text that its values take
 _LIMIT: Final = aiohttp.ClientTimeout(total=30)
 _OK: Final = 200
 _CREATED: Final = 201
@@ -57,9 +60,9 @@ class Keystone:
         self._base = base
         self._session = session
         self._trust = trust
-        # Token -> when it was asked (monotonic), and what Keystone said; the longest unused first.
-        self._known: OrderedDict[str, tuple[float, Json | None]] = OrderedDict()
-        self._asking: dict[str, asyncio.Task[Json | None]] = {}
+        # Digest of a token -> when it was asked (monotonic), what Keystone said, and the bytes of that.
+        self._known: Memory[bytes, tuple[float, Json | None, int]] = Memory(_MOST, lambda known: known[2] * _PARSED)
+        self._asking: dict[bytes, asyncio.Task[Json | None]] = {}
 
     async def token(self, token: str, *, fresh: bool = False) -> Json | None:
         """What a token of this cloud is: Keystone's `token` object without its catalog; None if it is not valid.
@@ -71,15 +74,15 @@ class Keystone:
         Raises:
             PeerError: Keystone does not answer.
         """
-        known = self._known.get(token)
+        key = digest(token)
+        known = self._known.get(key)
         if known and not fresh and time.monotonic() - known[0] < self._trust.recheck:
-            self._known.move_to_end(token)
             return known[1]
         # One question for all who wait for it; one that began before `fresh` was said is of that moment as well.
-        if token not in self._asking:
-            task = self._asking[token] = asyncio.create_task(self._ask(token))
-            task.add_done_callback(lambda _: self._asking.pop(token, None))
-        return await asyncio.shield(self._asking[token])
+        if key not in self._asking:
+            task = self._asking[key] = asyncio.create_task(self._ask(token))
+            task.add_done_callback(lambda _: self._asking.pop(key, None))
+        return await asyncio.shield(self._asking[key])
 
     async def is_service(self, token: str | None) -> bool:
         """Whether a token is valid here and of a service of this cloud, as `service_token_roles` says."""
@@ -97,12 +100,12 @@ class Keystone:
 
     def believed(self, token: str) -> float:
         """Until when it is believed what Keystone said of a token (Unix seconds)."""
-        asked, _ = self._known.get(token, (-self._trust.recheck, None))
-        return time.time() - time.monotonic() + asked + self._trust.recheck
+        known = self._known.get(digest(token))
+        return time.time() - time.monotonic() + (known[0] + self._trust.recheck if known else 0.0)
 
     def forget(self, token: str) -> None:
         """Believe nothing of a token any more: it was revoked."""
-        self._known.pop(token, None)
+        self._known.pop(digest(token), None)
 
     async def project(self, name: str, domain: str, description: str) -> str:
         """The id of the project of this name, made if there is none.
@@ -140,10 +143,7 @@ class Keystone:
         if status >= 500:  # noqa: PLR2004
             raise BackendUnreachableError(f"This cloud's identity service answered {status} when asked about a token.")
         body = answer.get("token") if status == _OK else None
-        self._known[token] = (time.monotonic(), body)
-        self._known.move_to_end(token)
-        while len(self._known) > _MOST:
-            self._known.popitem(last=False)
+        self._known.keep(digest(token), (time.monotonic(), body, len(orjson.dumps(body))))
         return body
 
     async def _login(self, account: Catalog) -> str:
@@ -183,7 +183,7 @@ class Keystone:
             async with self._session.request(
                 method, self._base + path, headers=headers, data=body, timeout=_LIMIT, allow_redirects=False
             ) as answer:
-                document: Any = orjson.loads(await answer.read() or b"{}")
+                document: Any = parsed(await whole(answer.content, limits.IDENTITY) or b"{}", limits.IDENTITY)
                 return answer.status, document if isinstance(document, dict) else {}
         except TimeoutError:
             raise BackendTimeoutError("This cloud's identity service did not answer in time.") from None
@@ -191,5 +191,7 @@ class Keystone:
             raise BackendUnreachableError(
                 f"This cloud's identity service cannot be reached: {reason(error)}."
             ) from None
-        except orjson.JSONDecodeError:
-            raise BackendUnreachableError("This cloud's identity service answered with what is no JSON.") from None
+        except ValueError as error:
+            raise BackendUnreachableError(
+                f"This cloud's identity service gave an answer of another form: {error}."
+            ) from None

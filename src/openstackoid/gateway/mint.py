@@ -5,15 +5,14 @@ while Keystone, asked every `trust.recheck` seconds, still knows its user's toke
 """
 
 import time
-from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from urllib.parse import urlencode
 
 import aiohttp
-import orjson
 
+from openstackoid.core import limits
 from openstackoid.core import scope as scopes
 from openstackoid.core.catalog import Json
 from openstackoid.core.errors import (
@@ -29,7 +28,9 @@ from openstackoid.core.errors import (
 from openstackoid.core.scope import Name, Scope
 from openstackoid.gateway import metrics
 from openstackoid.gateway.agreements import Agreements
+from openstackoid.gateway.documents import parsed, whole
 from openstackoid.gateway.keystone import Keystone
+from openstackoid.gateway.memory import MIB, Memory, digest
 from openstackoid.gateway.peering import Trust
 from openstackoid.gateway.peers import reason
 from openstackoid.trust import tokens
@@ -42,10 +43,11 @@ GRANT: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 # The nearest name that there is: ours have a JWT's claims, compressed.
 JWT: Final = "urn:ietf:params:oauth:token-type:jwt"
 ACCESS: Final = "urn:ietf:params:oauth:token-type:access_token"
-_MOST: Final = 8192
+_MOST: Final = 16 * MIB  # bytes of tokens that are kept, of each kind
 _MOST_RULES: Final = 64  # of an application credential
 _LIMIT: Final = aiohttp.ClientTimeout(total=15)
 _OK: Final = 200
+_NAMED: Final = 16  # of a peer's roles in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +92,14 @@ class Mint:
         self._keystone = keystone
         self._session = session
         self._trust = trust
-        self._kept: OrderedDict[tuple[str, str, str], Minted] = OrderedDict()
-        self._generation = agreements.generation
-        self._exchanged: OrderedDict[tuple[str, str], tuple[float, str]] = OrderedDict()
+        # Digests of a user's token and of a scope, and the peer -> what was made, under which generation of the agreement.
+        self._kept: Memory[tuple[bytes, bytes, str], tuple[object, Minted]] = Memory(
+            _MOST, lambda kept: 2 * len(kept[1].token)
+        )
+        # Digest of a visitor's token, and the third cloud -> until when it is used, the token, and the generation.
+        self._exchanged: Memory[tuple[bytes, str], tuple[float, str, object]] = Memory(
+            _MOST, lambda known: len(known[1])
+        )
 
     async def for_peer(self, token: str, peer: str, scope: Scope, asked: Rule | None = None) -> Minted:
         """A federated token for a peer, instead of one of our users' tokens.
@@ -109,12 +116,10 @@ class Mint:
             AgreementError, RoleError: the agreement does not allow it.
         """
         grant = self._agreements.theirs(peer).id or ""
-        if self._generation != self._agreements.generation:  # other keys, or other terms
-            self._generation = self._agreements.generation
-            self._kept.clear()
-            self._exchanged.clear()
-        key = (token, peer, scopes.format(scope))
-        kept, now = self._kept.get(key), time.time()
+        generation = self._agreements.generation(peer)  # another one: other keys, or other terms
+        key = (digest(token), digest(scopes.format(scope)), peer)
+        known, now = self._kept.get(key), time.time()
+        kept = known[1] if known and known[0] == generation else None
         young = kept is not None and kept.agreement == grant and now < kept.renew
         body = await self._keystone.token(token, fresh=not young)
         if body is None:
@@ -122,12 +127,10 @@ class Mint:
         _within_limits(body, asked)
         if kept is not None and young:
             metrics.MINTED.labels("kept").inc()
-            self._kept.move_to_end(key)
             return kept
         metrics.MINTED.labels("signed").inc()
-        minted = self._kept[key] = self._minted(token, body, peer, scope)
-        while len(self._kept) > _MOST:
-            self._kept.popitem(last=False)
+        minted = self._minted(token, body, peer, scope)
+        self._kept.keep(key, (generation, minted))
         return minted
 
     def believed(self, token: str) -> float:
@@ -137,7 +140,8 @@ class Mint:
     def forget(self, token: str) -> None:
         """Use nothing any more that was minted for a token: it was revoked."""
         self._keystone.forget(token)
-        for key in [key for key in self._kept if key[0] == token]:
+        found = digest(token)
+        for key in [key for key in self._kept if key[0] == found]:
             del self._kept[key]
 
     async def again(self, claims: Claims, third: str, actor: str) -> Minted:
@@ -170,9 +174,9 @@ class Mint:
             PeerError: home does not answer.
             ExchangeError: home refuses, with its reason.
         """
-        key, now = (token, third), time.time()
-        renew, known = self._exchanged.get(key, (0.0, ""))
-        if now < renew:
+        key, now, generation = (digest(token), third), time.time(), self._agreements.generation(claims.issuer)
+        renew, known, of = self._exchanged.get(key, (0.0, "", None))
+        if now < renew and of == generation:
             return known
         url = self._agreements.ours(claims.issuer).url + EXCHANGE
         form = {
@@ -188,7 +192,7 @@ class Mint:
             async with self._session.post(
                 url, data=urlencode(form), headers=headers, timeout=_LIMIT, allow_redirects=False
             ) as answer:
-                document = orjson.loads(await answer.content.read(1 << 16))
+                document = parsed(await whole(answer.content, limits.EXCHANGE), limits.EXCHANGE)
         except TimeoutError:
             raise PeerTimeoutError(
                 f"{claims.issuer}, the user's own cloud, did not answer when asked for a token for {third}."
@@ -197,18 +201,21 @@ class Mint:
             raise PeerUnreachableError(
                 f"{claims.issuer}, the user's own cloud, cannot be asked for a token for {third}: {reason(error)}."
             ) from None
-        except orjson.JSONDecodeError:
-            raise PeerAnswerError(f"{claims.issuer} answered a token exchange with what is no JSON.") from None
+        except ValueError as error:
+            raise PeerAnswerError(f"{claims.issuer} answered a token exchange in another form: {error}.") from None
         given = document if isinstance(document, dict) else {}
         if answer.status != _OK or not isinstance(given.get("access_token"), str):
             refused = given.get("error")
             told = str(refused.get("message"))[:500] if isinstance(refused, dict) else f"status {answer.status}"
             raise ExchangeError(f"{claims.issuer}, the user's own cloud, gives no token for {third}: {told}")
-        life = given.get("expires_in")
-        self._exchanged[key] = (now + (life / 2 if isinstance(life, int) else 0), given["access_token"])
-        while len(self._exchanged) > _MOST:
-            self._exchanged.popitem(last=False)
-        return str(given["access_token"])
+        life, made = given.get("expires_in"), str(given["access_token"])
+        if len(made) > tokens.LONGEST or not made.isascii() or not made.isprintable():
+            raise PeerAnswerError(
+                f"{claims.issuer} answered a token exchange with what is no token of {tokens.LONGEST} characters at most."
+            )
+        used = min(life, tokens.LONGEST_LIFE) / 2 if isinstance(life, int) else 0
+        self._exchanged.keep(key, (now + used, made, generation))
+        return made
 
     def _minted(self, token: str, body: Json, peer: str, scope: Scope, actor: str | None = None) -> Minted:
         statement, keys, now = self._agreements.theirs(peer), self._agreements.keys, int(time.time())
@@ -219,7 +226,7 @@ class Mint:
             )
         roles = tuple(role["name"] for role in body.get("roles", []))
         if not {role.lower() for role in roles} & set(statement.roles):
-            counting = ", ".join(statement.roles) or "none"
+            counting = ", ".join(statement.roles[:_NAMED]) or "none"
             raise RoleError(f"None of the user's roles ({', '.join(roles)}) counts in {peer}; these do: {counting}.")
         expires = min(now + self._trust.lifetime, int(datetime.fromisoformat(body["expires_at"]).timestamp()))
         if expires <= now:

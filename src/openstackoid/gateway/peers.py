@@ -1,28 +1,41 @@
-"""What the peers serve: read from each one's `/.well-known/openstackoid`, refreshed, and kept while it is away."""
+"""What the peers serve: read from each one's `/.well-known/openstackoid`, refreshed, and kept while it is away.
+
+One that answers with a document that cannot be used is dropped until it answers with another: it alone, and with its name on standard
+error, in `/openstackoid/v1/peers` and in the metrics.
+"""
 
 import asyncio
 import contextlib
+import math
 import sys
 from collections.abc import Mapping
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
-import orjson
 
+from openstackoid.core import limits
 from openstackoid.core.catalog import Cloud
 from openstackoid.core.errors import PeerAnswerError, PeerError, PeerTimeoutError, PeerUnreachableError
+from openstackoid.core.limits import Limit
 from openstackoid.core.services import service_type
 from openstackoid.gateway import headers as heads
+from openstackoid.gateway import metrics
 from openstackoid.gateway.config import Timeouts
+from openstackoid.gateway.documents import parsed, whole
+from openstackoid.gateway.loops import Loop, described
 from openstackoid.trust.agreements import Statement
 from openstackoid.trust.keys import OVERLAP
 
 WELL_KNOWN = "/.well-known/openstackoid"
 STATEMENT = "/openstackoid/v1/agreement"
-_LONGEST = 1 << 20  # bytes: a thousand services with their URLs
+_QUIET = 10.0  # seconds between two lines about one peer, whatever it answers
 _KEYS = OVERLAP / 2  # seconds
 _PATIENCE = 1.0  # seconds for which a failure answers for the peer, so that a dead one costs one timeout a second
+
+
+class BadDocumentError(PeerAnswerError):
+    """What a peer says of itself cannot be used."""
 
 
 class Target(Protocol):
@@ -70,8 +83,8 @@ class Peers:
         self._failed_at: dict[str, float] = {}
         self._doubted: dict[str, float] = {}
         self._asking: dict[str, asyncio.Task[None]] = {}
-        self._refresher: asyncio.Task[None] | None = None
-        self._moved = asyncio.Event()
+        self._spoke: dict[str, tuple[str, float]] = {}  # name -> the last line about it, and when
+        self._refresher = Loop("peers", self._refresh, _PATIENCE)
         self.clouds: dict[str, Cloud | None] = dict(known)
         self.follow(targets)
 
@@ -79,7 +92,8 @@ class Peers:
         """Take other peers, or other places of them; what is known of one that stays where it is, stays."""
         for name in self.clouds.keys() - targets.keys():
             del self.clouds[name]
-            self.errors.pop(name, None)
+            for known in (self.errors, self._failed_at, self._doubted, self._spoke):
+                known.pop(name, None)
         for name, target in targets.items():
             old = self._targets.get(name)
             if target.services is not None:
@@ -90,7 +104,7 @@ class Peers:
             else:
                 self.clouds.setdefault(name, None)
         self._targets = targets
-        self._moved.set()
+        self._refresher.wake()
 
     def federated(self, name: str) -> bool:
         """Whether a peer is of another owner."""
@@ -103,11 +117,12 @@ class Peers:
 
     def start(self) -> None:
         """Look at every peer now and then on."""
-        self._refresher = asyncio.create_task(self._refresh())
+        self._refresher.start()
 
     async def stop(self) -> None:
         """Stop looking."""
-        tasks = [task for task in (self._refresher, *self._asking.values()) if task]
+        await self._refresher.stop()
+        tasks = list(self._asking.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -138,18 +153,13 @@ class Peers:
             task = self._asking[name] = asyncio.create_task(self._look(name))
             task.add_done_callback(lambda _: self._asking.pop(name, None))
 
-    async def _refresh(self) -> None:
-        while True:
-            self._moved.clear()
-            asked = [name for name, target in self._targets.items() if target.services is None or target.federated]
-            for broken in await asyncio.gather(*(self._look(name) for name in asked), return_exceptions=True):
-                if isinstance(broken, Exception):
-                    print(f"a look at a peer failed: {broken!r}", file=sys.stderr, flush=True)
-            fast = any(self.clouds.get(name) is None for name in asked) or self._waiting(asked)
-            # A peer's next key is published this long before its first use at least.
-            most = _KEYS if any(map(self.federated, asked)) else self._timeouts.refresh
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._moved.wait(), min(1.0 if fast else most, self._timeouts.refresh))
+    async def _refresh(self) -> float:
+        asked = [name for name, target in self._targets.items() if target.services is None or target.federated]
+        await asyncio.gather(*map(self._look, asked))
+        fast = any(self.clouds.get(name) is None for name in asked) or self._waiting(asked)
+        # A peer's next key is published this long before its first use at least.
+        most = _KEYS if any(map(self.federated, asked)) else self._timeouts.refresh
+        return min(1.0 if fast else most, self._timeouts.refresh)
 
     def _waiting(self, names: list[str]) -> bool:
         """Whether a peer of another owner has not said yes: its operators may be about to."""
@@ -165,12 +175,37 @@ class Peers:
                 await self._listen(name, target)
             elif target.services is None:
                 cloud, _ = await self._ask(name, target)
-                self.clouds[name] = cloud
+                self._serves(name, cloud)
         except PeerError as error:
-            self.errors[name] = error
-            self._failed_at[name] = asyncio.get_running_loop().time()
+            self._failed(name, target, error)
+        except Exception as error:  # noqa: BLE001 - whatever a peer's document does to a reader is that peer's alone
+            self._failed(
+                name, target, BadDocumentError(f"What {name} says of itself cannot be read: {described(error)}.")
+            )
         else:
+            metrics.look(name, "ok")
             self.errors.pop(name, None)
+            if self._spoke.pop(name, None):
+                print(f"peer {name}: answers as it should again", file=sys.stderr, flush=True)
+
+    def _serves(self, name: str, cloud: Cloud | None) -> None:
+        """Take what a peer serves. What is the same stays the same object: others compare by that."""
+        if self.clouds.get(name) != cloud:
+            self.clouds[name] = cloud
+
+    def _failed(self, name: str, target: Target, error: PeerError) -> None:
+        metrics.look(name, error.code)
+        now = asyncio.get_running_loop().time()
+        self.errors[name] = error
+        self._failed_at[name] = now
+        if not isinstance(error, BadDocumentError):
+            return
+        if target.services is None and self._targets.get(name) == target:
+            self._serves(name, None)
+        line, spoke = self._spoke.get(name, ("", -math.inf))
+        if str(error) != line and now - spoke >= _QUIET:
+            self._spoke[name] = (str(error), now)
+            print(f"peer {name}: {error}", file=sys.stderr, flush=True)
 
     async def _listen(self, name: str, target: Target) -> None:
         """Hear a peer of another owner: what it serves, with which keys it signs, and what it says of the agreement."""
@@ -181,65 +216,56 @@ class Peers:
         strange = sorted(url for url in cloud.services.values() if _origin(url) != _origin(target.url))
         if strange and target.services is None:
             # Users choose method and path: a peer must not choose which host of ours they reach.
-            raise PeerAnswerError(
+            raise BadDocumentError(
                 f"Expected {name}'s services at the host that was agreed, {target.url}, not at {strange[0]}."
             )
-        status, said = await self._get(name, target.url, STATEMENT, {heads.ASSERTION: self._partners.spoken(name)})
+        given = {heads.ASSERTION: self._partners.spoken(name)}
+        status, body = await self._get(name, target.url, STATEMENT, given, limits.STATEMENT)
         try:
             # Who does not know us, says nothing to us.
-            statement = Statement.from_json(said) if status == 200 else _UNKNOWN  # noqa: PLR2004
+            statement = Statement.from_json(parsed(body, limits.STATEMENT)) if status == _OK else _UNKNOWN
         except ValueError as error:
-            raise PeerAnswerError(
+            raise BadDocumentError(
                 f"Expected {name}'s side of the agreement at {target.url}{STATEMENT}: {error}."
             ) from None
         if self._targets.get(name) == target:
             self._partners.statements[name] = statement
             if target.services is None:
-                self.clouds[name] = cloud  # last: who waits for it finds the peer's word as well
+                self._serves(name, cloud)  # last: who waits for it finds the peer's word as well
 
     async def _ask(self, name: str, target: Target) -> tuple[Cloud, Any]:
         expected = f"Expected what {name} serves at {target.url}{WELL_KNOWN}"
-        status, document = await self._get(name, target.url, WELL_KNOWN, {})
-        if status != 200:  # noqa: PLR2004
+        status, body = await self._get(name, target.url, WELL_KNOWN, {}, limits.PEER)
+        if status != _OK:
             raise PeerAnswerError(f"{expected}, got status {status}. Is a gateway there?")
         try:
+            document = parsed(body, limits.PEER)
             cloud = Cloud.from_json(document)
         except ValueError as error:
-            raise PeerAnswerError(f"{expected}: {error}. Is a gateway there?") from None
+            raise BadDocumentError(f"{expected}: {error}. Is a gateway there?") from None
         if cloud.name != name:
-            raise PeerAnswerError(f"{expected}, but the cloud there says that it is {cloud.name}.")
+            raise BadDocumentError(f"{expected}, but the cloud there says that it is {cloud.name}.")
         return cloud, document
 
-    async def _get(self, name: str, url: str, path: str, headers: Mapping[str, str]) -> tuple[int, Any]:
-        """Status and JSON of an answer; None for what is no JSON."""
+    async def _get(self, name: str, url: str, path: str, headers: Mapping[str, str], limit: Limit) -> tuple[int, bytes]:
+        """Status and body of an answer: of one that is too long, a byte more than its kind may have."""
         timeout = aiohttp.ClientTimeout(total=self._timeouts.connect)
         try:
             async with self._session.get(url + path, headers=headers, timeout=timeout, allow_redirects=False) as answer:
-                body = await _whole(answer.content)
+                return answer.status, await whole(answer.content, limit)
         except TimeoutError:
             raise PeerTimeoutError(f"{name} did not answer within {self._timeouts.connect:g} s at {url}.") from None
         except (aiohttp.ClientError, OSError) as error:
             raise PeerUnreachableError(f"{name} cannot be reached at {url}: {reason(error)}.") from None
-        try:
-            return answer.status, orjson.loads(body)
-        except orjson.JSONDecodeError:
-            return answer.status, None
 
 
+_OK = 200
 _UNKNOWN = Statement(None, "unknown")
 
 
 def _origin(url: str) -> tuple[str, str | None]:
     parts = urlsplit(url)
     return parts.scheme, parts.hostname
-
-
-async def _whole(content: aiohttp.StreamReader) -> bytes:
-    """All of a document, which may come in pieces; of one that is too long, what is no longer JSON."""
-    body = b""
-    while len(body) < _LONGEST and (piece := await content.readany()):
-        body += piece
-    return body[:_LONGEST]
 
 
 def reason(error: BaseException) -> str:

@@ -5,6 +5,7 @@ A header wins over a token, and a token over the saved scope that the path names
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Final
 
 from openstackoid.core import scope as scopes
 from openstackoid.core.errors import TokenScopeError, UnknownScopeError
@@ -12,6 +13,10 @@ from openstackoid.core.scope import Scope
 from openstackoid.gateway import headers as heads
 from openstackoid.gateway.calls import NO_SCOPE, Call
 from openstackoid.gateway.config import Config
+
+# What is longer is read anew each time: who sends it chooses its length, and 512 of them are remembered.
+_SHORT: Final = 1024  # characters
+_FEW: Final = 32  # services
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +78,22 @@ def bind(call: Call, given: Given, signed: Scope) -> None:
         raise TokenScopeError("The scope is signed into the token: nobody on the way can give another one.")
 
 
-@lru_cache(maxsize=512)
 def explicit(scope: Scope, entry: str) -> Scope:
     """The same scope with every cloud named, as seen from its entry."""
+    return _explicit(scope, entry) if len(scope.entries) <= _FEW else scope.explicit(entry)
+
+
+@lru_cache(maxsize=512)
+def _explicit(scope: Scope, entry: str) -> Scope:
     return scope.explicit(entry)
 
 
-@lru_cache(maxsize=512)
 def _parsed(text: str) -> Scope:
+    return _known(text) if len(text) <= _SHORT else scopes.parse(text)
+
+
+@lru_cache(maxsize=512)
+def _known(text: str) -> Scope:
     return scopes.parse(text)
 
 

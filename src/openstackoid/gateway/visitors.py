@@ -7,7 +7,6 @@ keystonemiddleware (auth_token/__init__.py, `validate_allowed_request`), and nee
 
 import hashlib
 import time
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,6 +31,7 @@ from openstackoid.gateway.calls import Call, Way, overrides
 from openstackoid.gateway.frontends import is_version_document
 from openstackoid.gateway.identity import LocalCatalog, is_token
 from openstackoid.gateway.keystone import Keystone
+from openstackoid.gateway.memory import MIB, Memory, digest
 from openstackoid.gateway.mint import Mint
 from openstackoid.gateway.peering import Trust
 from openstackoid.gateway.projects import Projects
@@ -42,7 +42,7 @@ from openstackoid.trust.agreements import Agreement
 from openstackoid.trust.claims import Claims
 from openstackoid.trust.rules import allowed
 
-_MOST: Final = 8192
+_MOST: Final = 16 * MIB  # bytes of what is remembered of tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +96,8 @@ class Visitors:
         self._mint = mint
         self._trust = trust
         self._rates = Rates()
-        self._verified: OrderedDict[str, Claims] = OrderedDict()
-        self._generation = -1
+        # Digest of a token -> what it says, the generation of the agreement, and the bytes of that.
+        self._verified: Memory[bytes, tuple[Claims, object, int]] = Memory(_MOST, lambda known: 4 * known[2])
 
     def read(self, text: str) -> Visitor:
         """Whose token it is; that its time is right is not said yet.
@@ -228,22 +228,18 @@ class Visitors:
         record.local_user, record.agreement = visitor.user, visitor.agreement.id
 
     def _claims(self, token: str) -> Claims:
-        if self._generation != self._agreements.generation:
-            self._verified.clear()
-            self._generation = self._agreements.generation
-        claims = self._verified.get(token)
-        if claims is not None:
+        key = digest(token)
+        known = self._verified.get(key)
+        if known is not None and known[1] == self._agreements.generation(known[0].issuer):
             metrics.VERIFIED.labels("known").inc()
-            self._verified.move_to_end(token)
-            return claims
+            return known[0]
         metrics.VERIFIED.labels("verified").inc()
         home, audience = tokens.issuer(token)
         if audience != self._cloud or home == self._cloud:
             raise TokenError(f"The token is {home}'s for {audience}, not for {self._cloud}.")
+        generation = self._agreements.generation(home)
         claims = tokens.verify(token, self._agreements.ring(home))
-        self._verified[token] = claims
-        while len(self._verified) > _MOST:
-            self._verified.popitem(last=False)
+        self._verified.keep(key, (claims, generation, len(orjson.dumps(claims.to_json()))))
         return claims
 
     async def _in_time(self, visitor: Visitor, call: Call) -> None:

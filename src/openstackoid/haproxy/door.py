@@ -18,10 +18,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from openstackoid.core.request_ids import PATTERN
-from openstackoid.haproxy.maps import TIME, is_writable
+from openstackoid.haproxy.maps import LEASE, TIME, is_writable
 from openstackoid.haproxy.others import ANSWER
 from openstackoid.haproxy.patterns import RAW, image_data, other_than
-from openstackoid.haproxy.plan import VISITORS, Images, Plan
+from openstackoid.haproxy.plan import LEASED, VISITORS, Images, Plan
 
 BACKEND: Final = "visitors"
 HEAD: Final = 352  # characters before the token in visitors.map: the time, five ids of 64, and what separates them
@@ -97,7 +97,8 @@ def rules(plan: Plan, images: Images) -> Iterator[str]:
         f"  http-request set-var(txn.learned) req.fhdr(x-auth-token),sha2(256),hex,concat(|,txn.home),"
         f"map_str({plan.file(VISITORS)})"
     )
-    yield "  http-request allow if !{ date(0,ms),sub(txn.learned) -m int lt 0 }"
+    yield f"  http-request set-var(txn.leased) str({LEASE}),map_str({plan.file(LEASED)})"
+    yield "  http-request allow if !{ date(0,ms),sub(txn.learned) -m int lt 0 } || !{ date(0,ms),sub(txn.leased) -m int lt 0 }"
     if plan.log:
         yield "  http-request set-log-level info"
     yield f"  http-request set-var(txn.to) str({BACKEND})"

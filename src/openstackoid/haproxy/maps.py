@@ -1,4 +1,4 @@
-"""Four maps, by which HAProxy knows what the gateway taught it; the fifth is `door`'s. Pure.
+"""Five maps, by which HAProxy knows what the gateway taught it; the sixth is `door`'s. Pure.
 
     here.map     METHOD|SERVICE|SCOPE  ->  what a scope means for requests that this cloud serves
                      L|!SCOPE!{...}   the explicit scope goes on the token
@@ -11,6 +11,7 @@
                      for the audit; and to which peer the scope leads. The token is at a fixed place (`HEAD`), since looking
                      for it letter by letter would cost as much as everything else
     peers.map    CLOUD|SERVICE    ->  [TP]PREFIX|IP|PORT|HOST|TLS-NAME    where a peer's service is, by TLS or plainly
+    leased.map   until            ->  EXPIRY    until when the others count (Unix milliseconds), if nobody puts it off
 
 HAProxy has no scope language: a scope that it was not taught, letter by letter, goes to the gateway.
 
@@ -38,6 +39,7 @@ TIME: Final = 13  # digits of Unix milliseconds
 HEAD: Final = 256  # characters before the token in tokens.map
 FILE: Final = "file"  # in a key of tokens.map: image data, and nothing else
 TAIL: Final = 120  # characters of a token that are not looked at
+LEASE: Final = "until"  # the key in leased.map
 PLAIN: Final = "P|"  # the only value in here.map of this length
 METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 
@@ -92,6 +94,11 @@ def token(until: float, ids: tuple[str, str, str], cloud: str, federated: str) -
     return head.ljust(HEAD, ":") + federated
 
 
+def lease(until: float) -> Entry:
+    """The line that says until when (Unix seconds) all the others count."""
+    return Entry(LEASE, f"{int(until * 1000):0{TIME}}")
+
+
 def places(
     peers: Mapping[str, Mapping[str, str]], addresses: Mapping[str, str], names: Mapping[str, str]
 ) -> list[Entry]:
@@ -115,7 +122,9 @@ def places(
             if tls and _is_address(name):
                 continue  # HAProxy looks for names in certificates only
             letter = "T" if tls else "P"
-            found.append(Entry(f"{cloud}|{kind}", f"{letter}{parts.path}|{ip}|{port}|{parts.netloc}|{name}"))
+            place = f"{letter}{parts.path}|{ip}|{port}|{parts.netloc}|{name}"
+            if is_writable(place):  # if not, it is the gateway's
+                found.append(Entry(f"{cloud}|{kind}", place))
     return found
 
 

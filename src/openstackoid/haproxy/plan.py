@@ -11,6 +11,7 @@ WAYS: Final = "ways.map"
 TOKENS: Final = "tokens.map"
 PEERS: Final = "peers.map"
 VISITORS: Final = "visitors.map"
+LEASED: Final = "leased.map"
 
 
 class Pair(Protocol):

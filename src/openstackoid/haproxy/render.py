@@ -14,7 +14,7 @@ from typing import Final
 from openstackoid.core import errors
 from openstackoid.haproxy import door, others
 from openstackoid.haproxy.maps import LONGEST_SCOPE
-from openstackoid.haproxy.plan import HERE, PEERS, TOKENS, VISITORS, WAYS, Front, Images, Plan, Service
+from openstackoid.haproxy.plan import HERE, LEASED, PEERS, TOKENS, VISITORS, WAYS, Front, Images, Plan, Service
 from openstackoid.haproxy.rules import CLOUD, front_rules, name_of, rewritten, targets, told
 
 # Room for a federated token and an explicit scope in the place of what came.
@@ -60,6 +60,7 @@ def files(plan: Plan) -> dict[str, str]:
         TOKENS: "",
         PEERS: "",
         VISITORS: "",
+        LEASED: "",
         "unavailable.http": _raw(errors.BackendUnreachableError("The service does not answer.")),
         "service-timeout.http": _raw(errors.BackendTimeoutError("The service did not answer in time.")),
         "gateway.http": _raw(errors.BackendUnreachableError(f"{plan.cloud}'s gateway does not answer.")),

@@ -11,7 +11,7 @@ from openstackoid.core import errors
 from openstackoid.core.request_ids import PATTERN
 from openstackoid.haproxy import maps, others
 from openstackoid.haproxy.patterns import literal
-from openstackoid.haproxy.plan import HERE, PEERS, WAYS, Front, Plan, Service
+from openstackoid.haproxy.plan import HERE, LEASED, PEERS, WAYS, Front, Plan, Service
 
 # The first one: two are odd, and the gateway's. Looking for the last one costs a third more.
 _ASKING: Final = "req.fhdr(x-auth-token,1)"
@@ -100,6 +100,10 @@ def front_rules(plan: Plan, front: Front) -> Iterator[str]:
     )
     yield "  # With a scope in the header, another one on the token counts as well."
     yield f"  acl bare '{_ASKING},{_BARE}' -m len 0"
+    yield "  # The gateway puts this off while it follows what changes: whatever ends it, what was taught ends too."
+    yield f"  acl leased str({maps.LEASE}),map_str({plan.file(LEASED)}),set-var(txn.leased) -m found"
+    yield "  acl current date(0,ms),sub(txn.leased) -m int lt 0"
+    yield "  http-request allow if !leased leaves || !current leaves"
     yield from _known(plan, front)
     yield from _here(plan)
     yield from others.rules(plan, front, _ASKING)

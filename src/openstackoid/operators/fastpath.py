@@ -23,10 +23,22 @@ from openstackoid.gateway.forward import Pool
 from openstackoid.haproxy import door
 from openstackoid.haproxy import render as rendering
 from openstackoid.haproxy.admin import Admin, AdminError
-from openstackoid.haproxy.plan import CONFIGURATION, HERE, PEERS, TOKENS, VISITORS, WAYS, Front, Images, Plan, Service
+from openstackoid.haproxy.plan import (
+    CONFIGURATION,
+    HERE,
+    LEASED,
+    PEERS,
+    TOKENS,
+    VISITORS,
+    WAYS,
+    Front,
+    Images,
+    Plan,
+    Service,
+)
 from openstackoid.haproxy.rules import name_of
 
-_LEARNED: Final = frozenset({HERE, WAYS, TOKENS, PEERS, VISITORS})
+_LEARNED: Final = frozenset({HERE, WAYS, TOKENS, PEERS, VISITORS, LEASED})
 _STAMP: Final = ".in-force"  # digest of what HAProxy read the last time
 _PATIENCE: Final = 20.0  # seconds until a reload must be over
 
