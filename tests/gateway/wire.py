@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests import commands
 from tests.ports import free_ports
 
 # In every request of the suite; nothing that the gateways write may hold them.
@@ -290,7 +291,7 @@ class Gateway:
         self.config: dict[str, Any] = {"audit": "audit.jsonl"} | config
         self.write(self.config)
         with self.output.open("wb") as output:
-            self.process = subprocess.Popen(
+            self.process = commands.popen(
                 [sys.executable, "-m", "openstackoid", "gateway", "--config", str(self.file), *options],
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests import commands
 from tests.gateway.owners import Owner, Signer
 from tests.gateway.wire import SECRETS, Answer, Seen, reply, until
 from tests.haproxy.test_traps import parsed
@@ -21,7 +22,7 @@ from openstackoid.trust import keys as keyfile
 
 
 def _start(module: str, *options: str, **more: Any) -> "subprocess.Popen[str]":
-    return subprocess.Popen([sys.executable, "-m", f"tests.hostile.{module}", *options], text=True, **more)
+    return commands.popen([sys.executable, "-m", f"tests.hostile.{module}", *options], text=True, **more)
 
 
 def _listening(port: int, process: "subprocess.Popen[str]") -> None:

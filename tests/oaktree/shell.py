@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests import commands
 from tests.oaktree.world import Oaktree, Simulated
 
 PROGRAM = (sys.executable, "-m", "openstackoid", "oaktree")
@@ -31,7 +32,7 @@ class Shell:
         return [*PROGRAM, "call", *words, *(() if self.target.startswith("unix:") else ("--plaintext",))]
 
     def call(self, *words: str, typed: str = "", **env: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
+        return commands.run(
             self.words(*words),
             env=self.env(**env),
             input=typed,

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import grpc
 import pytest
+from tests import commands
 from tests.haproxy.world import Authority
 from tests.oaktree.sites import Caller, Chain, chain, refused
 from tests.oaktree.world import Simulated
@@ -118,7 +118,7 @@ def test_one_that_does_not_answer_is_told(tmp_path: Path, clouds: Simulated) -> 
         # It may be there.
         assert refused(caller.operation, "key-of-nobody") == ("UNAVAILABLE", "OAKTREE_UNREACHABLE")
         command = (sys.executable, "-m", "openstackoid", "oaktree", "call", "operation", "list", "-f", "json")
-        done = subprocess.run([*command, "--target", sites.servers["A"].address, "--plaintext"], capture_output=True, text=True, check=False)  # fmt: skip
+        done = commands.run([*command, "--target", sites.servers["A"].address, "--plaintext"], capture_output=True, text=True, check=False)  # fmt: skip
         assert (done.returncode, "SiteB" in done.stderr) == (3, True)
         assert [each["id"] for each in json.loads(done.stdout)] == [each.id for each in page.operations]
 

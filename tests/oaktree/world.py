@@ -13,6 +13,7 @@ from typing import Any
 
 import grpc
 import yaml
+from tests import commands
 from tests.oaktree.keystone import entry
 from tests.oaktree.upstream import until
 from tests.ports import free_port
@@ -24,7 +25,7 @@ class Process:
     def __init__(self, at: int, log: Path, *command: str) -> None:
         self.port, self.log = at, log
         with log.open("ab") as file:
-            self.process = subprocess.Popen(command, stdout=file, stderr=file, stdin=subprocess.PIPE)
+            self.process = commands.popen(command, stdout=file, stderr=file, stdin=subprocess.PIPE)
         until(lambda: self._listens() or self.process.poll() is not None, 60)
         assert self.process.poll() is None, log.read_text()
 

@@ -4,7 +4,6 @@ import contextlib
 import io
 import json
 import os
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import Any, Final
 
 import pytest
 import yaml
+from tests import commands
 
 from openstackoid.cli import main
 from openstackoid.trust import keys
@@ -124,7 +124,7 @@ class Desk:
     def run(self, *words: str, answer: str = "", env: dict[str, str] | None = None) -> Done:
         given = {**os.environ, "OPENSTACKOID_CONFIG": str(self.file), "COLUMNS": "200"}
         given.pop("SUDO_USER", None)
-        done = subprocess.run(
+        done = commands.run(
             [sys.executable, "-m", "openstackoid", *words],
             input=answer,
             env=given | (env or {}),

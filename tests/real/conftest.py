@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 import requests
 import yaml
+from tests import commands
 
 from openstackoid.lab import Lab
 
@@ -100,7 +101,7 @@ class User:
         env |= {"OS_CLIENT_CONFIG_FILE": str(self.lab.clouds_yaml), "OS_CLOUD": self.entry, **variables}
         words = shlex.split(command)
         binary = str(Path(sys.executable).parent / words[0])
-        return subprocess.run([binary, *words[1:]], env=env, capture_output=True, text=True, check=False, timeout=180)
+        return commands.run([binary, *words[1:]], env=env, capture_output=True, text=True, check=False, timeout=180)
 
     def ok(self, command: str) -> str:
         done = self.run(command)

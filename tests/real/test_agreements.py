@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from tests import commands
 
 from openstackoid.lab import Lab
 from openstackoid.trust import keys
@@ -34,7 +35,7 @@ class Operator:
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         binary = str(Path(sys.executable).parent / "openstackoid")
         command = [binary, "peer", *words, "--config", str(self.lab.clouds[self.cloud].gateway_config)]
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        return commands.run(command, capture_output=True, text=True, check=False, timeout=60)
 
     def peer(self, *words: str) -> str:
         done = self.run(*words)

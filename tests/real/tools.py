@@ -1,7 +1,6 @@
 """What several of these tests need: waiting, a gateway's process and its configuration, tokens for other clouds."""
 
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +9,7 @@ from typing import Any
 
 import requests
 import yaml
+from tests import commands
 
 from openstackoid.lab import Lab
 from openstackoid.lab.processes import Process
@@ -47,7 +47,7 @@ def reload(lab: Lab, cloud: str, before: int) -> None:
     until(lambda: log.read_text().count("the configuration again") > before)
     if lab.process(cloud, "haproxy"):
         command = [sys.executable, "-m", "openstackoid", "haproxy", "apply", "--config"]
-        done = subprocess.run(
+        done = commands.run(
             [*command, str(lab.clouds[cloud].gateway_config)], capture_output=True, text=True, check=False, timeout=60
         )
         assert done.returncode == 0, done.stderr

@@ -1,0 +1,181 @@
+"""Imports what commands need, and forks for each command that is ordered: see `__init__.py`. A program of its own.
+
+    python server.py SOCKET NAME VARIABLE... -- IMPORTS...
+
+SOCKET is a descriptor of a socket of whole messages. It gets one order a message, JSON, with the command's three streams; the
+answer is the new process. NAME is the commands' own, which some libraries look at. VARIABLE... is how the variables begin that
+commands have of their own. IMPORTS... are files and folders of ours, whose imports of others are imported here; for
+`openstackclient` its plugins are.
+
+The new process is no child of this one but its sibling, by clone(2)'s CLONE_PARENT: who asked for it waits for it, and gets its exit
+code and its signals, as it would of a process that it had started itself.
+"""
+
+import ast
+import ctypes
+import gc
+import importlib
+import importlib.metadata
+import io
+import json
+import os
+import platform
+import runpy
+import signal
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+_OURS: Final = frozenset({"openstackoid", "oaktree", "bench", "tests"})
+_CLONE_PARENT: Final = 0x8000
+_CLONE: Final = {"x86_64": 56, "aarch64": 220}  # its number, of the kernel
+# This one imports all plugins of the client that are installed, ours as well; who imports it waits until then.
+_LATER: Final = "openstackclient.common.clientmanager"
+_PLUGINS: Final = ("openstack.", "cliff.", "keystoneauth1.plugin")  # how their groups of entry points begin
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Serve until the other side is gone; in a new process, be the command."""
+    # Ctrl-C is for the tests, which end this one; what is sent to a command before it is one comes to it then.
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    control = socket.socket(fileno=int(arguments[0]))
+    sys.argv = [arguments[1]]
+    end = arguments.index("--")
+    preload(arguments[end + 1 :], tuple(arguments[2:end]))
+    assert len(list(Path("/proc/self/task").iterdir())) == 1, "an import has begun a thread, which a fork would lose"
+    # What is here now is looked at by no collection of a command: its pages stay shared.
+    gc.collect()
+    gc.freeze()
+    control.send(b"ready")
+    if (order := serve(control)) is not None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        become(order)
+
+
+def preload(imports: Sequence[str], variables: tuple[str, ...]) -> None:
+    """Import, and make sure that nothing has read a variable that commands have of their own."""
+    read: list[str] = []
+    plain = os._Environ.__getitem__
+
+    def noted(self: "os._Environ[str]", name: str) -> str:
+        read.append(name)
+        return plain(self, name)
+
+    sys.modules[_LATER] = None  # type: ignore[assignment] # Python's own way to say that it cannot be imported
+    os._Environ.__getitem__ = noted  # type: ignore[method-assign,assignment]
+    try:
+        for name in (each for wanted in imports for each in modules(wanted)):
+            # Optional ones are missing, and whatever else is wrong the command itself shall meet.
+            try:
+                importlib.import_module(name)
+            except Exception:
+                continue
+    finally:
+        os._Environ.__getitem__ = plain  # type: ignore[method-assign]
+    del sys.modules[_LATER]
+    early = sorted({name for name in read if name.startswith(variables)} - {"PYTHONDONTWRITEBYTECODE"})
+    assert not early, f"read by an import, so commands need real starts: {', '.join(early)}"
+    assert not _OURS & {name.partition(".")[0] for name in sys.modules}, "ours are imported by commands themselves"
+
+
+def modules(wanted: str) -> Iterator[str]:
+    """Names of others' modules."""
+    if wanted == "openstackclient":
+        for distribution in importlib.metadata.distributions():
+            points = (point for point in distribution.entry_points if point.group.startswith(_PLUGINS))
+            yield from (point.module for point in points if point.module.partition(".")[0] not in _OURS)
+        return
+    path = Path(wanted)
+    for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names: list[str] = []
+            if isinstance(node, ast.Import):
+                names = [each.name for each in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names = [node.module]
+            yield from (name for name in names if name.partition(".")[0] not in _OURS)
+
+
+def serve(control: socket.socket) -> dict[str, Any] | None:
+    """Fork for each order. Returns it in the new process; nothing when no order will come."""
+    while True:
+        message, streams, _, _ = socket.recv_fds(control, 1 << 20, 3)
+        if not message:
+            return None
+        pid = fork()
+        if pid == 0:
+            control.close()
+            for number, stream in enumerate(streams):
+                os.dup2(stream, number)
+            break
+        for stream in streams:
+            os.close(stream)
+        control.send(str(pid).encode())
+    for stream in streams:
+        os.close(stream)
+    order: dict[str, Any] = json.loads(message)
+    return order
+
+
+def fork() -> int:
+    """As `os.fork`, but for whose child the new process is."""
+    python, library = ctypes.pythonapi, ctypes.PyDLL(None, use_errno=True)
+    python.PyOS_BeforeFork()
+    pid = library.syscall(_CLONE[platform.machine()], _CLONE_PARENT | signal.SIGCHLD, 0, 0, 0, 0)
+    if pid == 0:
+        python.PyOS_AfterFork_Child()
+        return 0
+    python.PyOS_AfterFork_Parent()
+    if pid < 0:
+        raise OSError(ctypes.get_errno(), "clone")
+    return int(pid)
+
+
+def become(order: dict[str, Any]) -> None:
+    """Be the command, up to its end."""
+    if order["session"]:
+        os.setsid()
+    os.chdir(order["cwd"])
+    for name in os.environ.keys() - order["env"].keys():
+        del os.environ[name]
+    os.environ.update(order["env"])
+    sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        opened = stream(number)
+        setattr(sys, name, opened)
+        setattr(sys, f"__{name}__", opened)
+    words = order["args"]
+    sys.orig_argv = list(words)
+    if words[1:2] == ["-m"]:
+        sys.argv = words[2:]
+        sys.path[0] = order["cwd"]
+        runpy.run_module(words[2], run_name="__main__", alter_sys=True)
+    else:
+        sys.argv = words
+        sys.path[0] = str(Path(words[0]).parent)
+        runpy.run_path(words[0], run_name="__main__")
+
+
+def stream(number: int) -> io.TextIOWrapper:
+    """A standard stream, as an interpreter opens it that starts (create_stdio in Python/pylifecycle.c)."""
+    before = (sys.stdin, sys.stdout, sys.stderr)[number]
+    assert isinstance(before, io.TextIOWrapper)
+    mode = "w" if number else "r"
+    buffer: Any = open(number, f"{mode}b", 0 if number and before.write_through else -1, closefd=False)  # noqa: SIM115 - no path; kept
+    getattr(buffer, "raw", buffer).name = before.name
+    opened = io.TextIOWrapper(
+        buffer,
+        before.encoding,
+        before.errors,
+        newline="\n",
+        line_buffering=number == sys.stderr.fileno() or buffer.isatty(),
+        write_through=before.write_through,
+    )
+    opened.mode = mode  # type: ignore[misc] # as create_stdio does
+    return opened
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
