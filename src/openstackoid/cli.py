@@ -16,6 +16,7 @@ PARTS: Final[Mapping[str, str]] = {
     "key": "operators",
     "audit": "operators",
     "haproxy": "operators",
+    "database": "operators",
     "lab": "lab",
     "oaktree": "oaktree",
 }

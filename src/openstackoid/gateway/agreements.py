@@ -30,7 +30,7 @@ from openstackoid.trust import keys as keyfile
 from openstackoid.trust import tokens
 from openstackoid.trust.agreements import Agreement, State, Statement
 from openstackoid.trust.rings import Ring
-from openstackoid.trust.store import Store
+from openstackoid.trust.store import Store, StoreError, Version
 
 LOOK: Final = 0.5  # seconds between two looks at the database and at the keys
 _STALE: Final = 60.0  # seconds for which agreements are believed that cannot be looked at
@@ -77,7 +77,7 @@ class Agreements:
         self._by_file = {name: _of_file(config.cloud, name, peer) for name, peer in config.peers.items() if peer.allow}
         self._by_database: dict[str, Agreement] = {}
         self._all = dict(self._by_file)
-        self._revision = -1
+        self._version: Version | None = None
         self._common = 0
         self._generations: Counter[str] = Counter()
         self._seen = time.monotonic()
@@ -93,6 +93,8 @@ class Agreements:
         if not url:
             raise ConfigError(f"trust.database_env: the variable {trust.database_env} is empty")
         self.store = Store(url)
+        # Made at the first start alone: where a file is missing later, something is wrong.
+        self._make = previous is None or previous.store.name != self.store.name
 
     # Life.
 
@@ -102,7 +104,7 @@ class Agreements:
         Raises:
             OpenStackoidError: it cannot be read.
         """
-        await asyncio.to_thread(self.store.upgrade)
+        await asyncio.to_thread(self.store.upgrade, make=self._make)
         await self._look()
         self._looker.start()
 
@@ -249,8 +251,11 @@ class Agreements:
         return LOOK
 
     async def _look(self) -> None:
-        revision = await asyncio.to_thread(self.store.revision)
-        if revision != self._revision:
+        last, version = self._version, await asyncio.to_thread(self.store.version)
+        if version != last:
+            replaced = last is not None and not version.follows(last)
+            if replaced:  # perhaps by one that an older version made
+                await asyncio.to_thread(self.store.upgrade, make=False)
             found, documents = await asyncio.to_thread(self._read)
             before = self._by_database
             changed = {name for name in found.keys() | before.keys() if found.get(name) != before.get(name)}
@@ -263,10 +268,13 @@ class Agreements:
                         changed.add(name)
             for name in before.keys() - found.keys():
                 self.statements.pop(name, None)
-            first, self._by_database, self._revision = self._revision < 0, found, revision
+            self._by_database, self._version = found, version
             self._all = found | self._by_file
             self._generations.update(changed)
-            if changed or first:
+            if replaced:
+                self._common += 1
+                _report(self._cloud, self.store.name, found)
+            if changed or replaced or last is None:
                 self._changed()
         self._seen = time.monotonic()
         if (stamp := self._stamp()) != self._keys_time:
@@ -277,6 +285,10 @@ class Agreements:
 
     def _read(self) -> tuple[dict[str, Agreement], dict[str, Any]]:
         found = {each.peer: each for each in self.store.agreements() if is_safe(each.url)}
+        if self._cloud in found:
+            raise StoreError(
+                f"{self.store.name}: it is another cloud's: it has an agreement with {self._cloud} itself."
+            )
         documents = {name: self.store.known_keys(name) for name in found.keys() | self._by_file.keys()}
         return found, {name: document for name, document in documents.items() if document}
 
@@ -301,6 +313,12 @@ class Agreements:
         task = asyncio.ensure_future(work())
         self._pending.add(task)
         task.add_done_callback(self._pending.discard)
+
+
+def _report(cloud: str, database: str, found: Mapping[str, Agreement]) -> None:
+    told = ", ".join(f"{name} {each.state}" for name, each in sorted(found.items())) or "none"
+    text = f"{cloud}: {database} was replaced, or restored. Agreements are as they stand there: {told}."
+    print(text, file=sys.stderr, flush=True)
 
 
 def _of_file(cloud: str, name: str, peer: Configured) -> Agreement:

@@ -1,4 +1,4 @@
-"""`openstackoid peer`, `key`, `audit` and `haproxy`: the words; what they do is in this package's other modules."""
+"""`openstackoid peer`, `key`, `audit`, `database` and `haproxy`: the words; what they do is in this package's other modules."""
 
 import argparse
 import importlib
@@ -45,8 +45,16 @@ Who of which cloud did what here, under which agreement; and what our users did 
   openstackoid audit --user 0b1c... --direction out       what one of our users did in other clouds
   openstackoid audit -f json audit.jsonl.1 audit.jsonl    files that were rotated, too
 """
+_DATABASE: Final = """\
+The database of agreements and mapped projects (trust.database). All of it works while gateways run.
 
+  openstackoid database backup FILE        a whole copy of SQLite's file, of one moment; FILE must not be there
+  openstackoid database restore FILE       puts a copy into its place; gateways take it within a second
+  openstackoid database upgrade            makes the tables that this version needs, as each gateway does when it starts
 
+A suspension that is younger than the copy is not in it: look at "openstackoid peer list" after a restore.
+PostgreSQL and MariaDB have programs of their own for copies.
+"""
 _HAPROXY: Final = """\
 HAProxy as the fast path before the gateway: what no scope touches never reaches Python.
 
@@ -75,6 +83,7 @@ def register(commands: "argparse._SubParsersAction[Any]") -> None:
     _peer(_parser(commands, "peer", "agreements with other clouds", _PEER))
     _key(_parser(commands, "key", "this cloud's keys", _KEY))
     _audit(_parser(commands, "audit", "who of which cloud did what, under which agreement", _AUDIT))
+    _database(_parser(commands, "database", "back up, restore and upgrade the database of agreements", _DATABASE))
     _haproxy(_parser(commands, "haproxy", "HAProxy as the fast path before the gateway", _HAPROXY))
 
 
@@ -222,6 +231,20 @@ def _haproxy(parser: argparse.ArgumentParser) -> None:
     ):
         action = _action(actions, name, f"fastpath:{name}", text)
         action.add_argument("--out", type=Path, metavar="DIR", help="where to (default: haproxy.directory)")
+
+
+def _database(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    backup = _action(actions, "backup", "database:backup", "copy the database to a file")
+    backup.add_argument("file", type=Path, metavar="FILE", help="where to")
+    backup.add_argument("--force", action="store_true", help="also over a file that is there")
+
+    restore = _action(actions, "restore", "database:restore", "put a copy into the place of the database")
+    restore.add_argument("file", type=Path, metavar="FILE", help="the copy, as backup made it")
+    restore.add_argument("--force", action="store_true", help="also over a database that is there")
+
+    _action(actions, "upgrade", "database:upgrade", "make the tables that this version needs")
 
 
 def _audit(parser: argparse.ArgumentParser) -> None:

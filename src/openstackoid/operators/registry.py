@@ -28,6 +28,18 @@ def trusted(arguments: argparse.Namespace) -> tuple[Config, Trust]:
     return config, config.trust
 
 
+def url(trust: Trust) -> str:
+    """Where the database of agreements is.
+
+    Raises:
+        ConfigError: a variable should name it, and is empty.
+    """
+    found = trust.database or os.environ.get(trust.database_env or "", "")
+    if not found:
+        raise ConfigError(f"trust.database_env: the variable {trust.database_env} is empty here")
+    return found
+
+
 @contextlib.contextmanager
 def opened(trust: Trust) -> Iterator[Store]:
     """The database of agreements.
@@ -36,10 +48,7 @@ def opened(trust: Trust) -> Iterator[Store]:
         ConfigError: a variable should name it, and is empty.
         StoreError: it cannot be used.
     """
-    url = trust.database or os.environ.get(trust.database_env or "", "")
-    if not url:
-        raise ConfigError(f"trust.database_env: the variable {trust.database_env} is empty here")
-    store = Store(url)
+    store = Store(url(trust))
     try:
         store.upgrade()
         yield store

@@ -3,17 +3,22 @@
 sqlite:////var/lib/openstackoid/trust.sqlite            one machine
 postgresql://user:password@host/openstackoid            pip install 'openstackoid[postgresql]'
 mariadb://user:password@host/openstackoid               pip install 'openstackoid[mariadb]'; mysql:// is the same
+
+SQLite's file may be replaced under its name while it is in use: a backup is moved to its place. Who keeps it open goes on reading the old one. So each
+use opens the file that has the name now, and none but the first of all makes one. With a rollback journal the file is whole whenever nobody writes; with a
+write-ahead log what was written last would stand beside it, and would be read into whatever file comes to its place (https://sqlite.org/howtocorrupt.html, 1.4).
 """
 
 import contextlib
 import os
-import time
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from openstackoid.core.errors import OpenStackoidError
 
@@ -37,7 +42,13 @@ class StoreError(OpenStackoidError):
 
 
 class Database:
-    """An engine, and what each kind of database needs around it."""
+    """An engine, and what each kind of database needs around it.
+
+    Attributes:
+        kind: `sqlite`, `postgresql` or `mariadb`.
+        name: its URL without the password.
+        file: of SQLite, else None.
+    """
 
     def __init__(self, url: str) -> None:
         """Prepare; nothing is opened yet.
@@ -52,8 +63,9 @@ class Database:
         self.kind = parsed.get_backend_name()
         self.name = parsed.set(query={}).render_as_string(hide_password=True)  # a query may hold passwords, too
         options: dict[str, Any] = {"hide_parameters": True}
-        if self.kind == "sqlite":
-            options["connect_args"] = {"timeout": WAIT}
+        self.file = Path(parsed.database or "").absolute() if self.kind == "sqlite" else None
+        if self.file:
+            options |= {"poolclass": NullPool, "creator": lambda: sqlite_at(self.file)}
         else:
             # A server that was started again must not cost a request; and one that is gone must not hold a thread for long.
             options |= {"pool_pre_ping": True, "pool_recycle": 1800, "connect_args": _TIMEOUTS[self.kind]}
@@ -64,10 +76,29 @@ class Database:
             raise StoreError(f"{self.name}: {error.name} is missing: pip install 'openstackoid[{extra}]'") from None
         # Reading is one statement each time: no transaction to begin and to end.
         self._reader = self.engine
-        if self.kind != "sqlite":
-            self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        if self.file:
+            _prepare_sqlite(self.engine)
         else:
-            _prepare_sqlite(self.engine, Path(parsed.database or ""))
+            self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @property
+    def missing(self) -> bool:
+        """Whether SQLite's file is not there."""
+        return self.file is not None and not self.file.exists()
+
+    def stamp(self) -> tuple[int, ...]:
+        """What differs when SQLite's file is another one, or was written to: device, inode, size, time. Of a server, nothing.
+
+        Raises:
+            StoreError: the file is gone.
+        """
+        if self.file is None:
+            return ()
+        try:
+            found = self.file.stat()
+        except OSError as error:
+            raise StoreError(f"{self.name}: {error.strerror}") from None
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -92,14 +123,16 @@ class Database:
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[Connection]:
-        """The same, while no other process is in here.
+        """The same, while no other process is in here. A file of SQLite that is missing is made.
 
         Raises:
             StoreError: whatever goes wrong with the database, or another process does not come to its end.
         """
         with self._told():
-            if self.kind == "sqlite":
-                _journal(self.engine)
+            if self.file:
+                # SQLite would make it readable for all; its other files get this one's mode.
+                with contextlib.suppress(OSError):
+                    os.close(os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
                 with self.engine.execution_options(sqlite_begin="EXCLUSIVE").begin() as connection:
                     yield connection
                 return
@@ -161,13 +194,13 @@ def _reason(error: SQLAlchemyError) -> str:
     return f"{type(error.orig).__name__} {state if isinstance(state, int) else str(state)[:5]}".rstrip()
 
 
-def _prepare_sqlite(engine: Engine, file: Path) -> None:
-    @event.listens_for(engine, "do_connect")
-    def make_file(*_: object) -> None:
-        # SQLite would make it readable for all; its other files get this one's mode.
-        with contextlib.suppress(OSError):
-            os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+def sqlite_at(file: Path) -> sqlite3.Connection:
+    """A connection to a file that is there; SQLite would make a missing one."""
+    # A connection is used by one thread after the other: whoever asks, in `asyncio.to_thread`.
+    return sqlite3.connect(f"{file.as_uri()}?mode=rw", timeout=WAIT, uri=True, check_same_thread=False)
 
+
+def _prepare_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: object) -> None:
         connection.isolation_level = None  # the driver would begin transactions late, and never for DDL
@@ -177,21 +210,3 @@ def _prepare_sqlite(engine: Engine, file: Path) -> None:
     def begin(connection: Connection) -> None:
         if kind := connection.get_execution_options().get("sqlite_begin"):
             connection.exec_driver_sql(f"BEGIN {kind}")
-
-
-def _journal(engine: Engine) -> None:
-    """Readers and a writer side by side from now on; the file remembers it.
-
-    While another process does the same, SQLite refuses at once, whatever its timeout is (sqlite3_busy_handler, "deadlock").
-    """
-    end = time.monotonic() + WAIT
-    while True:
-        try:
-            with engine.connect() as connection:
-                connection.exec_driver_sql("PRAGMA journal_mode = WAL")
-        except DBAPIError as error:
-            if "locked" not in str(error.orig) or time.monotonic() > end:
-                raise
-            time.sleep(0.01)
-        else:
-            return

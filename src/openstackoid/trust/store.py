@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from alembic.util import CommandError
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 
 from openstackoid.core.errors import OpenStackoidError
 from openstackoid.trust import migrations
@@ -38,6 +38,26 @@ class AgreementExistsError(OpenStackoidError):
 
     status = 409
     code = "peer.exists"
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What a database holds, in short: another one whenever something of it changed.
+
+    Attributes:
+        revision: grows with every change of agreements and peer keys.
+        event: number of the last change of an agreement.
+        file: of SQLite: device, inode, size and time of its file.
+    """
+
+    revision: int
+    event: int
+    file: tuple[int, ...]
+
+    def follows(self, before: "Version") -> bool:
+        """Whether it may have become of another one by changes, and is not of another database, or of the same one restored."""
+        same = self.file[:2] == before.file[:2]
+        return same and self.revision >= before.revision and self.event >= before.event
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +102,26 @@ class Store:
         self._database = Database(url)
         self.projects: ProjectMappings = ProjectMappings(self._database)
 
-    def upgrade(self) -> None:
+    @property
+    def name(self) -> str:
+        """The database's URL, without its password."""
+        return self._database.name
+
+    def upgrade(self, *, make: bool = True) -> None:
         """Bring the tables up to date; safe while others do the same.
 
+        Args:
+            make: whether to make the tables, and a file for them, where there are none.
+
         Raises:
-            StoreError: the database is away, or was made by a newer version.
+            StoreError: the database is away, was made by a newer version, or has no tables and shall not get any.
         """
-        with self._database.reading() as connection:
-            if migrations.is_current(connection):
-                return
+        if not (self._database.missing and make):
+            with self._database.reading() as connection:
+                if migrations.is_current(connection):
+                    return
+                if not make and not migrations.is_begun(connection):
+                    raise StoreError(f"{self.name}: it has no tables of openstackoid. Is it the right one, and whole?")
         try:
             with self._database.alone() as connection:
                 migrations.upgrade(connection)
@@ -103,10 +134,18 @@ class Store:
         """Close what is open."""
         self._database.close()
 
+    def version(self) -> Version:
+        """What the database holds now, to compare with what it held before."""
+        # Before the rest is read: what changes meanwhile is seen the next time.
+        stamp = self._database.stamp()
+        last = select(func.coalesce(func.max(EVENTS.c.id), 0)).scalar_subquery()
+        with self._database.reading() as connection:
+            revision, event = connection.execute(select(REVISION.c.number, last)).one()
+        return Version(int(revision), int(event), stamp)
+
     def revision(self) -> int:
         """A number that grows with every change of agreements or peer keys."""
-        with self._database.reading() as connection:
-            return int(connection.execute(select(REVISION.c.number)).scalar_one())
+        return self.version().revision
 
     def agreements(self) -> list[Agreement]:
         """All agreements, by name. One that a newer version wrote counts as suspended, if this one cannot read it."""

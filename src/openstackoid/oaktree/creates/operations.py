@@ -61,9 +61,10 @@ class Operations:
     def upgrade(self) -> None:
         """Bring the tables up to date; safe while others do the same."""
         with _told():
-            with self._database.reading() as connection:
-                if migrations.is_current(connection):
-                    return
+            if not self._database.missing:
+                with self._database.reading() as connection:
+                    if migrations.is_current(connection):
+                        return
             try:
                 with self._database.alone() as connection:
                     migrations.upgrade(connection)

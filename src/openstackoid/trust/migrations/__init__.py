@@ -29,6 +29,11 @@ def is_current(connection: Connection) -> bool:
     return set(found) == set(ScriptDirectory(str(_HERE)).get_heads())
 
 
+def is_begun(connection: Connection) -> bool:
+    """Whether a database has any step at all."""
+    return bool(MigrationContext.configure(connection).get_current_heads())
+
+
 def upgrade(connection: Connection) -> None:
     """Take every step that is missing; the caller commits.
 
