@@ -134,7 +134,7 @@ class Signer:
     def token(self, other: "Owner", own: str = "gAAAAAmarker-own", **changed: Any) -> str:
         """A federated token as this cloud's gateways make them, or one that only differs by what is given."""
         agreement = changed.pop("agreement", None) or self.statement(other)["agreement"]
-        return self.signed(other.name, agreement, own, **changed)
+        return self.signed(changed.pop("audience", other.name), agreement, own, **changed)
 
     def signed(self, audience: str, agreement: str, own: str = "gAAAAAmarker-own", **changed: Any) -> str:
         """The same for a cloud of a name, under an agreement that is known."""

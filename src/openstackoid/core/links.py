@@ -1,15 +1,15 @@
 """Links in answers: every absolute URL that names one base leads to another.
 
 A client must never be sent around its entry cloud, so each frontend of a peer that shows in an answer becomes the
-entry's frontend of the same service. Links stand in known places of OpenStack's answers: `href`, `self`, `next`,
-`previous`, `first`, `last` and a catalog's `url`; users' own data (`metadata`, `properties`, `tags`) is left as it is.
+entry's frontend of the same service. Where links stand is in `core.link_places`; users' own data is left as it is. What is more to do where
+an answer crosses the border between two owners is in `core.foreign_links`.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
-_PLACES: Final = frozenset({"href", "self", "next", "previous", "prev", "first", "last", "url"})
-_USERS_OWN: Final = frozenset({"metadata", "properties", "tags", "extra_specs", "user_data"})
+from openstackoid.core import link_places as places
+from openstackoid.core.link_places import Kind
 
 
 class Links:
@@ -17,16 +17,21 @@ class Links:
 
     Args:
         table: base URL -> base URL, both as `core.catalog.base_url` writes them.
+        service: official service type of who answers.
+
+    Attributes:
+        changes: whether any answer may be changed or refused; if not, none need be read.
     """
 
-    def __init__(self, table: Mapping[str, str]) -> None:
+    def __init__(self, table: Mapping[str, str], service: str = "") -> None:
         # What stays as it is must still be found, or a shorter base would take it.
         self._table = sorted(table.items(), key=lambda pair: -len(pair[0]))
         self._old = [old.encode() for old, new in self._table if old != new]
+        self._service = service
         self.changes = bool(self._old)
 
     def concern(self, body: bytes) -> bool:
-        """Whether a JSON text may hold a URL that changes; if not, it need not be read."""
+        """Whether a JSON text may hold what changes; if not, it need not be read."""
         # JSON may write a slash with a backslash before it.
         return b"\\/" in body or any(old in body for old in self._old)
 
@@ -37,18 +42,72 @@ class Links:
                 return new + url[len(old) :]
         return url
 
-    def document(self, document: Any) -> Any:
-        """A JSON document with its links changed in place, and returned; found by their fields, never by text."""
-        stack = [document]
+    def document(self, document: Any, *, one_image: bool = False) -> Any:
+        """A JSON document with its links changed in place, and returned; found by their fields, never by text.
+
+        Args:
+            document: as a JSON decoder gives it, of any shape.
+            one_image: whether it is a single image (`link_places.is_one_image`).
+        """
+        if one_image and isinstance(document, dict):
+            self._image(document)
+            return document
+        self._walk(document)
+        if self._service == "image":
+            images = document.get("images") if isinstance(document, dict) else None
+            for image in images if isinstance(images, list) else [images]:
+                if isinstance(image, dict):
+                    self._image(image)
+            if isinstance(document, list):
+                self._stored_list(document)
+        return document
+
+    def _walk(self, document: Any) -> None:
+        # No recursion: the depth of a document is its author's choice.
+        stack = [(document, places.level(self._service), False)]
         while stack:
-            node = stack.pop()
+            node, level, among = stack.pop()
             if isinstance(node, list):
-                stack.extend(item for item in node if isinstance(item, (dict, list)))
+                if among:
+                    self._entries(node)
+                stack.extend((item, level, among) for item in node if isinstance(item, (dict, list)))
             elif isinstance(node, dict):
                 for key, value in node.items():
                     if isinstance(value, str):
-                        if key in _PLACES and value.startswith("http"):
-                            node[key] = self.url(value)
-                    elif isinstance(value, (dict, list)) and key not in _USERS_OWN:
-                        stack.append(value)
-        return document
+                        kind = places.kind(self._service, key)
+                        if kind is not None or among:
+                            node[key] = self._value(key, value, None if among and kind is Kind.URL else kind)
+                    elif isinstance(value, (dict, list)):
+                        inner = level.below.get(key, level.other)
+                        if inner is not None and inner.other is not None:
+                            leads = places.kind(self._service, key) in {Kind.LINK, Kind.LINKS}
+                            stack.append((value, inner, among or leads))
+
+    def _image(self, image: dict[str, Any]) -> None:
+        stored, nested = [], {}
+        for key, value in image.items():
+            kind = places.kind_in_image(key)
+            if kind is Kind.STORED:
+                stored.append(key)
+            elif isinstance(value, (dict, list)):
+                nested[key] = value  # properties are texts
+            elif kind is not None and isinstance(value, str):
+                image[key] = self._value(key, value, kind)
+        if stored:
+            self._stored(image, stored)
+        if nested:
+            self._walk(nested)
+
+    def _value(self, _key: str, value: str, _kind: Kind | None) -> str:
+        """What a text becomes that may be a link; without a kind, it stands among links."""
+        return self.url(value)
+
+    def _entries(self, entries: list[Any]) -> None:
+        """Change the texts of a list of links."""
+        entries[:] = [self._value("", entry, None) if isinstance(entry, str) else entry for entry in entries]
+
+    def _stored(self, image: dict[str, Any], keys: list[str]) -> None:
+        """Deal with the places where an image is stored; users of this cloud see what its glance shows."""
+
+    def _stored_list(self, places: list[Any]) -> None:
+        """Deal with the answer to `GET /v2/images/ID/locations`, glance's only list at the top."""

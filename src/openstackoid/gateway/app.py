@@ -23,16 +23,18 @@ from openstackoid.gateway.answers import refusal, request_id
 from openstackoid.gateway.audit import CLIENT_GONE, Record
 from openstackoid.gateway.backends import Backends
 from openstackoid.gateway.bodies import missing
-from openstackoid.gateway.calls import NO_SCOPE, Call
+from openstackoid.gateway.calls import NO_SCOPE, Border, Call
 from openstackoid.gateway.config import Config
 from openstackoid.gateway.doors import doors as doors_of
 from openstackoid.gateway.fastpath import FastPath
-from openstackoid.gateway.forward import CutError, Pool, Upstream, forward
+from openstackoid.gateway.forward import forward
 from openstackoid.gateway.frontends import is_version_document
 from openstackoid.gateway.identity import LocalCatalog, is_token
 from openstackoid.gateway.linking import Linking
 from openstackoid.gateway.peers import Peers
+from openstackoid.gateway.pool import Pool, Upstream
 from openstackoid.gateway.present import Present
+from openstackoid.gateway.responses import CutError
 from openstackoid.gateway.senders import Sender, Senders
 from openstackoid.gateway.treaty import Treaty
 from openstackoid.gateway.visitors import Visitor
@@ -278,16 +280,18 @@ class Gateway:
             call.headers.pop(heads.SERVICE, None)
         if isinstance(decision, Local):
             way = await self._senders.local(call, sender)
-            upstream, links = (
-                self._backends[call.place.service],
-                self._linking.here(call.door, call.place, self._via(call)),
-            )
+            upstream = self._backends[call.place.service]
+            foreign = call.border is Border.OUT
+            links = self._linking.here(call.door, call.place, self._via(call), foreign=foreign)
         else:
             way = await self._senders.remote(call, sender, decision)
             upstream = Upstream(
                 decision.cloud, decision.url, errors.PeerUnreachableError, errors.PeerTimeoutError, far=True
             )
-            links = self._linking.there(self.peers.clouds[decision.cloud], call.door, call.place)
+            peer = self.peers.clouds.get(decision.cloud)
+            if peer is None:
+                raise errors.PeerUnreachableError(f"{decision.cloud} is a peer of {self.here.name} no more.")
+            links = self._linking.there(peer, call.door, call.place, foreign=call.border is Border.IN)
         if self._fast and sender is None and not (call.door.peers or call.hops or call.place.saved or call.subject):
             whole, federated = scoping.explicit(scope, self.here.name), self.peers.federated(decision.cloud)
             self._fast.learned(call, decision, way, whole, self.federation, federated=federated)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Final, TypeAlias
 from urllib.parse import unquote_plus
 
@@ -22,6 +23,14 @@ _OVERRIDE: Final = re.compile(r"x[-_](?:http[-_])?method(?:[-_]override)?\Z", re
 Edit: TypeAlias = Callable[[int, Any], tuple[int, Any] | None]
 
 
+class Border(Enum):
+    """Whether an answer crosses the border between two owners."""
+
+    NONE = "it stays with its owner"
+    OUT = "from a service of this cloud to another owner's users"
+    IN = "from another owner's cloud"
+
+
 @dataclass(slots=True)
 class Call:
     """A request that was read and is to be sent on.
@@ -32,6 +41,8 @@ class Call:
         scope: what the request's way follows.
         sender: the scope of who sends it, which differs when a service validates another's token.
         text: the scope as it came on a header or a token, None if it came otherwise.
+        border: what the answer crosses.
+        by_service: whether a service sent it, of this cloud or another one, with more than a user's token perhaps.
     """
 
     request: web.BaseRequest
@@ -45,6 +56,8 @@ class Call:
     scope: Scope = NO_SCOPE
     sender: Scope = NO_SCOPE
     text: str | None = None
+    border: Border = Border.NONE
+    by_service: bool = False
 
     @property
     def path(self) -> str:

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from openstackoid.core.errors import RuleError
 from openstackoid.core.routing import Remote
 from openstackoid.gateway import headers as heads
-from openstackoid.gateway.calls import Call, Way
+from openstackoid.gateway.calls import Border, Call, Way
 from openstackoid.gateway.identity import LocalCatalog
 from openstackoid.gateway.peers import Peers
 from openstackoid.gateway.residents import Residents, host
@@ -52,6 +52,7 @@ class Senders:
 
     async def local(self, call: Call, sender: Sender) -> Way:
         """To our backend, with what it may get."""
+        call.border = Border.OUT if isinstance(sender, Returning) or _is_guest(sender) else Border.NONE
         if isinstance(sender, Visitor) and self._treaty:
             way = await self._treaty.visitors.local(sender, call)
         elif isinstance(sender, Returning) and self._treaty:
@@ -65,10 +66,12 @@ class Senders:
 
     async def remote(self, call: Call, sender: Sender, decision: Remote) -> Way:
         """To a peer, with what may leave this cloud."""
+        call.by_service = _is_by_service(call, sender)
         call.headers.pop(heads.SERVICE, None)
         call.headers["Host"] = host(decision.url)
         whole = explicit(call.scope, self._cloud)
         federated = self._peers.federated(decision.cloud)
+        call.border = Border.IN if federated or sender is not None else Border.NONE
         if isinstance(sender, Returning):
             raise RuleError(f"The token came home to {self._cloud}, and goes nowhere else.")
         if isinstance(sender, Visitor) and self._treaty:
@@ -81,3 +84,18 @@ class Senders:
             call.headers[heads.ASSERTION] = self._treaty.agreements.spoken(decision.cloud)
         call.headers[heads.HOPS] = ",".join((*call.hops, self._cloud))
         return way
+
+
+def _is_guest(sender: Sender) -> bool:
+    """Whether the answer goes to another owner's cloud: what our own services ask for a visitor stays here."""
+    return isinstance(sender, Visitor) and not sender.inner
+
+
+def _is_by_service(call: Call, sender: Sender) -> bool:
+    """Whether a service may have sent the request: it came with a service's token, with a scope on the token, or from another cloud."""
+    return (
+        heads.SERVICE in call.request.headers
+        or heads.MARK in call.request.headers.get(heads.AUTH, "")
+        or bool(call.hops)
+        or (isinstance(sender, Visitor) and sender.inner)
+    )

@@ -25,7 +25,7 @@ from openstackoid.gateway.answers import refusal
 from openstackoid.gateway.app import Gateway
 from openstackoid.gateway.config import Config, load
 from openstackoid.gateway.forms import Tls
-from openstackoid.gateway.forward import CutError
+from openstackoid.gateway.responses import CutError
 
 # A scope may have 16 KiB, and stands on a token.
 _HEAD: Final = 1 << 15

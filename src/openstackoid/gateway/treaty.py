@@ -5,11 +5,11 @@ from openstackoid.gateway import headers as heads
 from openstackoid.gateway.agreements import Agreements
 from openstackoid.gateway.calls import Call
 from openstackoid.gateway.config import Config
-from openstackoid.gateway.forward import Pool
 from openstackoid.gateway.frontends import is_version_document
 from openstackoid.gateway.identity import LocalCatalog
 from openstackoid.gateway.keystone import Keystone
 from openstackoid.gateway.mint import Mint
+from openstackoid.gateway.pool import Pool
 from openstackoid.gateway.projects import Projects
 from openstackoid.gateway.returning import Homecoming, Returning
 from openstackoid.gateway.visitors import Visitor, Visitors

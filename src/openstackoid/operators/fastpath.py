@@ -19,7 +19,7 @@ from openstackoid.core.services import service_type
 from openstackoid.gateway import backends, config
 from openstackoid.gateway.config import Config
 from openstackoid.gateway.forms import Tls
-from openstackoid.gateway.forward import Pool
+from openstackoid.gateway.pool import Pool
 from openstackoid.haproxy import door
 from openstackoid.haproxy import render as rendering
 from openstackoid.haproxy.admin import Admin, AdminError
