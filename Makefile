@@ -20,7 +20,7 @@ install: $(VENV)/.installed haproxy services-for-tests node
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt uv
-	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -P src/openstackoid/lab/installing.py pip install -q -p $(BIN)/python -c constraints.txt -e '.[dev]'
 	@touch $@
 
 # The lab runs it before its gateways.

@@ -20,6 +20,8 @@ import pytest
 import yaml
 from tests.ports import free_ports
 
+from openstackoid.lab import installing
+
 HERE = Path(__file__).parents[2]
 DEPLOY = HERE / "deploy"
 ROLE = DEPLOY / "ansible" / "roles" / "openstackoid"
@@ -156,7 +158,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(HERE / name, folder / "tree")
     uv = Path(sys.executable).with_name("uv")
-    subprocess.run([uv, "build", "-q", "--wheel", "-o", folder, folder / "tree"], check=True, timeout=120)
+    subprocess.run(
+        [uv, "build", "-q", "--wheel", "-o", folder, folder / "tree"],
+        check=True,
+        timeout=120,
+        env=installing.environment(os.environ),
+    )
     return next(folder.glob("*.whl"))
 
 
@@ -237,7 +244,9 @@ def _fast(folder: Path, python: str) -> Path:
     script = folder / "python"
     # Where packages come from here: ssh passes no environment on.
     known = {
-        name: value for name, value in os.environ.items() if re.match(r"(?i)(UV|PIP|SSL|REQUESTS)_|.*_PROXY$", name)
+        name: value
+        for name, value in installing.environment(os.environ).items()
+        if re.match(r"(?i)(UV|PIP|SSL|REQUESTS)_|.*_PROXY$", name)
     }
     told = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in known.items())
     script.write_text(

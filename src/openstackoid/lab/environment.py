@@ -9,7 +9,6 @@ import fcntl
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+from . import installing
 from .errors import LabError
 
 PACKAGES = (
@@ -116,11 +116,9 @@ def make(environment: Environment, versions: str, progress: Callable[[str], None
 
 def uv(*arguments: str) -> None:
     """Run uv, which is installed where the lab is."""
-    from uv import find_uv_bin  # noqa: PLC0415  # only the very first `up` needs it
-
     quiet = {"PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV"}
     variables = {name: value for name, value in os.environ.items() if name not in quiet}
-    done = subprocess.run([find_uv_bin(), *arguments], capture_output=True, text=True, check=False, env=variables)
+    done = installing.run(*arguments, given=variables)
     if done.returncode:
         raise LabError(f"uv {' '.join(arguments[:2])} failed:\n{done.stderr.strip()}")
 
