@@ -59,6 +59,8 @@ def _kind(service: str, key: str) -> Kind | None:
         return Kind.LINKS
     if name == "url":
         return Kind.URL
+    if service == "image" and name == "schema":
+        return Kind.LINK
     if service == "key-manager" and name.endswith(("_ref", "_refs")):
         return Kind.LINK
     return None
