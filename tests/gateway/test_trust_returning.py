@@ -195,6 +195,7 @@ def test_a_home_that_is_away_stops_only_what_needs_it(owners: Owners) -> None:
     assert "CloudDead" in answer.error
     here = owners.dead.token(owners.two)
     assert ask(owners.two.peering, "/image/v2/images/away", token=here).json["cloud"] == "CloudTwo"
+    here = tokens.marked(here, owners.two.keys)
     service = owners.two.keystone.issue("glance", "service")
     told = ask(owners.at_two.url("identity"), "/v3/auth/tokens", {"X-Subject-Token": here}, token=service)
     assert told.json["token"]["user"]["domain"]["id"] == "CloudDead"

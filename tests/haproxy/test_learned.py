@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.gateway.owners import ALICE, payload, plain
+from tests.gateway.owners import ALICE, payload, plain, user_id
 from tests.gateway.test_trust_leaving import PRIVATE
 from tests.gateway.wire import SERVICE_TOKEN, TOKEN, ask, raw, reply, until
 from tests.haproxy.test_traps import everywhere, fresh, image_data, parsed
@@ -124,7 +124,7 @@ def test_nobody_elses_token_is_replaced_by_it(world: World) -> None:
     assert ask(world.one.url("image"), path, headers, token=None).status in {200, 401}
     assert world.one.passed(path)
     subjects = {payload(plain(seen))["sub"] for seen in world.bare.all("/image/v2/images/") if seen.get("X-Auth-Token")}
-    assert subjects >= {ALICE, "bob"}
+    assert subjects >= {ALICE, user_id("bob")}
 
 
 def test_on_the_token_it_is_the_same(world: World) -> None:

@@ -102,6 +102,15 @@ def test_suspended_allowed_removed(desk: Desk, peer: Peer) -> None:
     assert desk.run("peer", "history", "CloudNine").out == "no changes yet\n"
 
 
+@pytest.mark.parametrize("name", ["default", "Federated", "d" * 32, "01234567-89ab-cdef-0123-456789abcdef"])
+def test_a_peer_whose_name_is_a_domains_id(desk: Desk, peer: Peer, name: str) -> None:
+    peer.publish(cloud=name)
+    done = desk.ask("peer", "add", peer.url, "--fingerprint", peer.fingerprint, "--yes")
+    assert done.code == 1
+    assert f"a cloud named {name} would be taken for Keystone's domain of that id" in done.err
+    assert desk.store.agreements() == []
+
+
 @pytest.mark.parametrize("words", [["allow"], ["suspend"], ["remove"], ["show"], ["trust", "--fingerprint", "A" * 43]])
 def test_a_peer_that_is_none(desk: Desk, peer: Peer, words: list[str]) -> None:
     desk.add(peer)

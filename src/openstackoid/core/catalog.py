@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from openstackoid.core import limits
+from openstackoid.core.id_forms import like_domain
 from openstackoid.core.limits import shown
 from openstackoid.core.scope import is_name
 from openstackoid.core.services import service_type
@@ -74,8 +75,8 @@ class Cloud:
         if not isinstance(document, dict) or document.get("version") != VERSION:
             raise ValueError(f"expected an object with version {VERSION}")
         name, labels, services = document.get("cloud"), document.get("labels", []), document.get("services")
-        if not isinstance(name, str) or not is_name(name):
-            raise ValueError("expected the cloud's name at cloud")
+        if not isinstance(name, str):
+            raise ValueError("expected the cloud's name at cloud")  # noqa: TRY004 - one error for one caller
         if (
             not isinstance(labels, list)
             or len(labels) > limits.LABELS
@@ -83,7 +84,22 @@ class Cloud:
         ):
             raise ValueError(f"expected a list of {limits.LABELS} labels at most at labels")
         frontends = document.get("frontends", {})
-        return cls(name, _urls("services", services), frozenset(labels), _urls("frontends", frontends))
+        return cls(cloud_name(name), _urls("services", services), frozenset(labels), _urls("frontends", frontends))
+
+
+def cloud_name(text: str) -> str:
+    """A cloud's name. It stands as the domain's id in tokens of its users (`gateway.bodies`), so it must not be one.
+
+    Raises:
+        ValueError: it cannot be.
+    """
+    if not is_name(text):
+        raise ValueError(
+            "expected the cloud's name: letters, digits, dots, - and _, 64 at most, a letter or digit first"
+        )
+    if like_domain(text):
+        raise ValueError(f"a cloud named {text} would be taken for Keystone's domain of that id")
+    return text
 
 
 def _urls(place: str, services: object) -> dict[str, str]:

@@ -22,6 +22,7 @@ from openstackoid.core.errors import (
     PeerAnswerError,
     TokenError,
 )
+from openstackoid.core.id_forms import like_domain
 from openstackoid.gateway.config import Config
 from openstackoid.gateway.loops import Loop
 from openstackoid.gateway.peering import Peer as Configured
@@ -284,7 +285,9 @@ class Agreements:
             self._common += 1
 
     def _read(self) -> tuple[dict[str, Agreement], dict[str, Any]]:
-        found = {each.peer: each for each in self.store.agreements() if is_safe(each.url)}
+        found = {
+            each.peer: each for each in self.store.agreements() if is_safe(each.url) and not like_domain(each.peer)
+        }
         if self._cloud in found:
             raise StoreError(
                 f"{self.store.name}: it is another cloud's: it has an agreement with {self._cloud} itself."

@@ -110,3 +110,12 @@ class Way:
     there: Ids | None = None
     back: Ids | None = None
     taught: Taught | None = None
+
+    def target(self, call: Call) -> str:
+        """Path and query inside the service as they are sent."""
+        path = call.place.path
+        return self.there.target(call.place.service, path) if self.there and self.there.changes else path
+
+    def path(self, call: Call) -> str:
+        """The path as it is sent, without the query: what rules are compared with."""
+        return self.target(call).partition("?")[0]

@@ -53,7 +53,7 @@ import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from openstackoid.core import scope as scopes
-from openstackoid.core.catalog import PROJECT, Cloud, base_url
+from openstackoid.core.catalog import PROJECT, Cloud, base_url, cloud_name
 from openstackoid.core.errors import ConfigError, ScopeError
 from openstackoid.core.scope import Scope
 from openstackoid.core.services import service_type
@@ -169,8 +169,7 @@ class Config(Section):
             if service.frontend.startswith("https://") and self.tls is None and service.listen is None:
                 raise ValueError(f"services.{kind}.frontend: https needs a tls section, or a listen address behind TLS")
         for name in (self.cloud, *self.peers):
-            if name.lower() == "default":
-                raise ValueError(f"{name}: a cloud of this name would be taken for Keystone's domain of that id")
+            cloud_name(name)
         if self.cloud in self.peers:
             raise ValueError(f"peers.{self.cloud}: a cloud is no peer of itself")
         for name, peer in self.peers.items():

@@ -51,12 +51,7 @@ async def forward(
         OpenStackoidError: the upstream's own errors, before anything was answered.
         CutError: after the answer had begun; the client's connection is cut.
     """
-    session, headers, path, service = (
-        pool.peers if upstream.far else pool.shared,
-        call.headers,
-        call.place.path,
-        call.place.service,
-    )
+    session, headers, service = pool.peers if upstream.far else pool.shared, call.headers, call.place.service
     body: bytes | AsyncIterator[bytes] | None = None
     there = way.there if way.there and way.there.changes and service != OBJECTS else None
     if (way.back and way.back.changes) or (call.border is not Border.NONE and service != OBJECTS):
@@ -71,9 +66,7 @@ async def forward(
         else:
             body, session = _stream(request), pool.single
             headers["Connection"] = "close"  # the upstream must not read the rest of a body as a request
-    if way.there and way.there.changes:
-        path = way.there.target(service, path)
-    url = URL(upstream.base + path, encoded=True)
+    url = URL(upstream.base + way.target(call), encoded=True)
     try:
         answer = await session.request(request.method, url, headers=headers, data=body, allow_redirects=False)
     except TimeoutError:

@@ -26,7 +26,7 @@ from openstackoid.core.errors import (
     TokenScopeError,
 )
 from openstackoid.core.scope import Name, Scope
-from openstackoid.gateway import metrics
+from openstackoid.gateway import access_rules, metrics
 from openstackoid.gateway.agreements import Agreements
 from openstackoid.gateway.documents import parsed, whole
 from openstackoid.gateway.keystone import Keystone
@@ -35,7 +35,7 @@ from openstackoid.gateway.peering import Trust
 from openstackoid.gateway.peers import reason
 from openstackoid.trust import tokens
 from openstackoid.trust.claims import Claims, Named
-from openstackoid.trust.rules import Rule, allowed, is_pattern
+from openstackoid.trust.rules import Rule
 from openstackoid.trust.sealing import seal, unseal
 
 EXCHANGE: Final = "/openstackoid/v1/token"
@@ -44,7 +44,6 @@ GRANT: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 JWT: Final = "urn:ietf:params:oauth:token-type:jwt"
 ACCESS: Final = "urn:ietf:params:oauth:token-type:access_token"
 _MOST: Final = 16 * MIB  # bytes of tokens that are kept, of each kind
-_MOST_RULES: Final = 64  # of an application credential
 _LIMIT: Final = aiohttp.ClientTimeout(total=15)
 _OK: Final = 200
 _NAMED: Final = 16  # of a peer's roles in a message
@@ -60,7 +59,7 @@ class Minted:
         pseudonym: who the user is to the peer.
         agreement: id of the peer's grant.
         renew: when to mint the next one, expires: when it ends (Unix seconds).
-        limited: whether an application credential's rules say for which requests it may be used.
+        limits: the rules of an application credential, which say for which requests it may be used; None without.
     """
 
     token: str
@@ -70,7 +69,7 @@ class Minted:
     agreement: str
     renew: float
     expires: float
-    limited: bool = False
+    limits: tuple[Rule, ...] | None = None
 
 
 class Mint:
@@ -124,7 +123,7 @@ class Mint:
         body = await self._keystone.token(token, fresh=not young)
         if body is None:
             raise TokenError(f"The token is not valid in {self._cloud}, its own cloud.")
-        _within_limits(body, asked)
+        access_rules.check(access_rules.of(body), asked)
         if kept is not None and young:
             metrics.MINTED.labels("kept").inc()
             return kept
@@ -164,7 +163,7 @@ class Mint:
         body = await self._keystone.token(own, fresh=True)
         if body is None:
             raise TokenError(f"The user's token is not valid any more in {self._cloud}, its own cloud.")
-        _within_limits(body, None)
+        access_rules.check(access_rules.of(body), None)
         return self._minted(own, body, third, claims.scope, actor)
 
     async def exchange(self, token: str, claims: Claims, third: str) -> str:
@@ -242,8 +241,15 @@ class Mint:
             self._cloud, peer, tokens.new_id(), now, expires, grant, shown, seen, roles, scope, sealed, actor
         )
         renew = now + (expires - now) / 2
-        limited = "access_rules" in (body.get("application_credential") or {})
-        return Minted(tokens.sign(claims, keys), user.id, seen.id, shown.id, grant, renew, expires, limited)
+        if wrong := claims.wrong_id():
+            raise TokenScopeError(
+                f"Keystone's {wrong}: an id of another form could be taken for a word of a path in {peer}. Operators can have {peer} "
+                f"see pseudonyms (openstackoid peer allow {peer} --pseudonyms), or Keystone give other ids "
+                "([identity_mapping] backward_compatible_ids)."
+            )
+        return Minted(
+            tokens.sign(claims, keys), user.id, seen.id, shown.id, grant, renew, expires, access_rules.of(body)
+        )
 
     def _leads_on(self, peer: str, scope: Scope) -> bool:
         """Whether a peer may need the user's own token here: to come home with it, or to be given one for a third cloud."""
@@ -252,21 +258,6 @@ class Mint:
         if named - {home, Name(peer)}:
             return True
         return any(scope.get(rule.service) == home for rule in self._agreements.ours(peer).grant.home)
-
-
-def _within_limits(body: Json, asked: Rule | None) -> None:
-    """Hold an application credential to its access rules: in the other cloud nobody knows them."""
-    rules = (body.get("application_credential") or {}).get("access_rules")
-    if rules is None:
-        return
-    if len(rules) > _MOST_RULES:
-        raise TokenScopeError(
-            f"The application credential has {len(rules)} access rules; {_MOST_RULES} are compared at most. Make one with fewer."
-        )
-    # What is no pattern here allows nothing: it could be read in two ways, or is too long to be compared.
-    limits = tuple(Rule(rule["service"], rule["method"], rule["path"]) for rule in rules if is_pattern(rule["path"]))
-    if asked is None or not allowed(limits, asked.service, asked.method, asked.path):
-        raise TokenScopeError("The application credential's access rules do not allow this request.")
 
 
 def _of(entity: Json) -> Named:

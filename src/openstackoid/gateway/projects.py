@@ -39,19 +39,29 @@ class Projects:
         Raises:
             ProjectError: it cannot be had.
         """
-        projects = agreement.grant.projects
+        known = await self.known(agreement, foreign)
+        if known is not None:
+            return known
+        # One task for all who wait, which goes on when they are gone: what Keystone made is bound.
+        key, domain = (agreement.id, foreign), agreement.grant.projects.where or "default"
+        if key not in self._making:
+            task = self._making[key] = asyncio.create_task(self._find(agreement, foreign, domain))
+            task.add_done_callback(lambda _: self._making.pop(key, None))
+        self._known[key] = await asyncio.shield(self._making[key])
+        return self._known[key]
+
+    async def known(self, agreement: Agreement, foreign: str) -> str | None:
+        """The same, but None if the project is still to be made."""
+        projects, key = agreement.grant.projects, (agreement.id, foreign)
         if projects.kind == "same":
             return foreign
         if projects.kind == "one":
             return projects.where or foreign
-        key = (agreement.id, foreign)
-        if key in self._known:
-            return self._known[key]
-        # One task for all who wait, which goes on when they are gone: what Keystone made is bound.
-        if key not in self._making:
-            task = self._making[key] = asyncio.create_task(self._find(agreement, foreign, projects.where or "default"))
-            task.add_done_callback(lambda _: self._making.pop(key, None))
-        self._known[key] = await asyncio.shield(self._making[key])
+        if key not in self._known:
+            found = await asyncio.to_thread(self._mappings.get, agreement.peer, foreign)
+            if found is None:
+                return None
+            self._known[key] = found
         return self._known[key]
 
     async def _find(self, agreement: Agreement, foreign: str, domain: str) -> str:

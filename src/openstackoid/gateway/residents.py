@@ -11,6 +11,7 @@ from openstackoid.core.errors import HomeError, TokenScopeError
 from openstackoid.core.ids import Ids
 from openstackoid.core.routing import Remote
 from openstackoid.core.scope import Name, Scope
+from openstackoid.gateway import access_rules
 from openstackoid.gateway import headers as heads
 from openstackoid.gateway.calls import Call, Taught, Way, overrides
 from openstackoid.gateway.frontends import is_version_document
@@ -97,11 +98,13 @@ class Residents:
             # Keystone is asked again `recheck` seconds after the last time, so no longer than that it may stand for the user's.
             until = min(minted.renew, self._mint.believed(call.auth))
             taught = Taught(minted.token, until, minted.user, minted.project, minted.agreement)
-            return _PLAIN if minted.limited else Way(taught=taught)
-        return Way(
+            return Way(taught=taught) if minted.limits is None else _PLAIN
+        way = Way(
             there=Ids({}, {minted.user: minted.pseudonym}),
             back=Ids({}, {minted.pseudonym: minted.user}),
         )
+        access_rules.check(minted.limits, Rule(asked.service, asked.method, way.path(call)))
+        return way
 
 
 def clean(headers: CIMultiDict[str]) -> None:

@@ -18,6 +18,7 @@ from openstackoid.gateway.keystone import Keystone
 from openstackoid.gateway.peering import Trust
 from openstackoid.gateway.residents import clean
 from openstackoid.trust import tokens
+from openstackoid.trust.agreements import Agreement
 from openstackoid.trust.claims import Claims
 from openstackoid.trust.rules import allowed
 from openstackoid.trust.sealing import unseal
@@ -84,11 +85,7 @@ class Homecoming:
             raise RuleError(
                 f"{self._cloud} takes no requests that change their method on the way (_method) from other clouds."
             )
-        if not allowed(agreement.grant.home, service, call.request.method, call.path):
-            raise RuleError(
-                f"{self._cloud}'s agreement with {claims.audience} has no home rule that allows "
-                f"{call.request.method} {service} {call.path} on behalf of {self._cloud}'s users."
-            )
+        self._allow(agreement, call, call.path)
         own = unseal(claims.sealed, self._agreements.keys)
         body = await self._keystone.token(own)
         if body is None:
@@ -98,4 +95,19 @@ class Homecoming:
         call.headers[heads.AUTH] = heads.with_scope(own, claims.scope)
         if claims.user.id == user:
             return Way()
-        return Way(there=Ids({}, {claims.user.id: user}), back=Ids({}, {user: claims.user.id}))
+        way = Way(there=Ids({}, {claims.user.id: user}), back=Ids({}, {user: claims.user.id}))
+        self._allow(agreement, call, way.path(call))
+        return way
+
+    def _allow(self, agreement: Agreement, call: Call, path: str) -> None:
+        """Compare the `home` rules with a path: as it came, before Keystone is asked, and as it is sent.
+
+        Raises:
+            RuleError: no rule allows it.
+        """
+        method, service = call.request.method, call.place.service
+        if not allowed(agreement.grant.home, service, method, path):
+            raise RuleError(
+                f"{self._cloud}'s agreement with {agreement.peer} has no home rule that allows "
+                f"{method} {service} {call.path} on behalf of {self._cloud}'s users."
+            )

@@ -20,6 +20,7 @@ from openstackoid.core.errors import (
     RoleError,
     RuleError,
     TokenError,
+    TokenScopeError,
 )
 from openstackoid.core.ids import Ids
 from openstackoid.core.routing import Remote
@@ -43,6 +44,7 @@ from openstackoid.trust.claims import Claims
 from openstackoid.trust.rules import allowed
 
 _MOST: Final = 16 * MIB  # bytes of what is remembered of tokens
+_UNMADE: Final = "0" * 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,28 +126,24 @@ class Visitors:
         """
         self.note(visitor, call)
         await self._in_time(visitor, call)
-        grant, home = visitor.agreement.grant, visitor.claims.issuer
+        grant, claims = visitor.agreement.grant, visitor.claims
         if visitor.inner:
             return
-        method, path, service = call.request.method, call.path, call.place.service
         if overrides(call):
             raise RuleError(
                 f"{self._cloud} takes no requests that change their method on the way (_method) from other clouds."
             )
-        looks = method in {"GET", "HEAD"} and is_version_document(path) and service in grant.offered
-        if not looks and not allowed(grant.allows, service, method, path):
-            raise RuleError(
-                f"{self._cloud}'s agreement with {home} has no rule that allows {method} {service} {path}. "
-                f"It allows something of: {', '.join(grant.offered) or 'nothing'}."
-            )
+        # No project is made for what is refused: until there is one, an id that nobody chose stands for it.
+        project = await self._projects.known(visitor.agreement, claims.project.id) or _UNMADE
+        self._allow(visitor, call, _ids(visitor, project).path(call))
         if not self._roles(visitor):
             raise RoleError(
-                f"None of the user's roles ({', '.join(visitor.claims.roles)}) counts in {self._cloud}; these do: "
+                f"None of the user's roles ({', '.join(claims.roles)}) counts in {self._cloud}; these do: "
                 f"{', '.join(sorted(grant.roles))}."
             )
         if grant.rate is not None and not self._rates.take(visitor.agreement.id, grant.rate):
             raise RateError(
-                f"{self._cloud} takes {grant.rate:g} requests a second from users of {home}. Try again in a second."
+                f"{self._cloud} takes {grant.rate:g} requests a second from users of {claims.issuer}. Try again in a second."
             )
 
     async def local(self, visitor: Visitor, call: Call) -> Way:
@@ -154,6 +152,7 @@ class Visitors:
         Raises:
             HomeError: it is for Keystone.
             ProjectError: no project could be had.
+            RuleError: no rule allows the path with its ids of this cloud.
         """
         if call.place.service == "identity" and not is_version_document(call.place.path):
             raise HomeError(
@@ -166,13 +165,17 @@ class Visitors:
         call.record.local_project = project
         if visitor.inner:
             return Way()
-        return _ids(visitor, project)
+        way = _ids(visitor, project)
+        self._allow(visitor, call, way.path(call))
+        return way
 
     async def remote(self, visitor: Visitor, call: Call, decision: Remote) -> Way:
         """To another cloud that the signed scope names: home, with the token that it made; a third, with one for it.
 
         Raises:
             HomeError: it is for a Keystone.
+            RuleError: no rule allows it.
+            TokenScopeError: it would go back to the cloud that sent it.
             OpenStackoidError: home gives no token for the third cloud.
         """
         clean(call.headers)
@@ -181,6 +184,13 @@ class Visitors:
                 f"{decision.cloud}'s identity service is asked by its own users, in {decision.cloud} itself."
             )
         claims = visitor.claims
+        if not visitor.inner:
+            self._allow(visitor, call, call.path)
+            if decision.cloud in call.hops:
+                raise TokenScopeError(
+                    f"The token's scope leaves {call.place.service} at {decision.cloud}, which sent the request to {self._cloud}. "
+                    f"Ask {decision.cloud} for it, or name {self._cloud} for {call.place.service} in the scope."
+                )
         third = decision.cloud != claims.issuer
         token = await self._mint.exchange(visitor.token, claims, decision.cloud) if third else visitor.token
         call.headers[heads.AUTH] = token
@@ -192,6 +202,9 @@ class Visitors:
 
     async def validated(self, visitor: Visitor, call: Call, asker: str | None) -> web.Response:
         """Answer a service that asks what a federated token is, as our Keystone would.
+
+        Without the mark the token did not pass this gateway on its way to who asks: no rule allowed it there. Only about itself may it ask,
+        as every token of Keystone may.
 
         Raises:
             TokenError: who asks has no valid token of this cloud.
@@ -206,6 +219,8 @@ class Visitors:
         if self._catalog.learned is None and asker is not None and not itself:
             # Behind HAProxy the logins of services do not pass here, so their catalog is asked for.
             self._catalog.learn(*await self._keystone.described(asker))
+        if not visitor.inner and not itself:
+            return missing(f"it did not come to this service through a gateway of {self._cloud}")
         query = call.request.query
         if not await self._counts(visitor, asker, allow_expired=query.get("allow_expired") in {"1", "true", "True"}):
             return missing("its time is over, or has not come")
@@ -220,6 +235,20 @@ class Visitors:
         )
         headers = {heads.SUBJECT: call.subject or "", "Vary": heads.AUTH}
         return web.Response(body=body, content_type="application/json", headers=headers)
+
+    def _allow(self, visitor: Visitor, call: Call, path: str) -> None:
+        """Compare the agreement's rules with a path as it is sent: home chooses its users' ids, and they are replaced on the way.
+
+        Raises:
+            RuleError: no rule allows it.
+        """
+        grant, method, service = visitor.agreement.grant, call.request.method, call.place.service
+        looks = method in {"GET", "HEAD"} and is_version_document(path) and service in grant.offered
+        if not looks and not allowed(grant.allows, service, method, path):
+            raise RuleError(
+                f"{self._cloud}'s agreement with {visitor.claims.issuer} has no rule that allows {method} {service} {call.path}. "
+                f"It allows something of: {', '.join(grant.offered) or 'nothing'}."
+            )
 
     def note(self, visitor: Visitor, call: Call) -> None:
         """Write into the audit whose request it is."""

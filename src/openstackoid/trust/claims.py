@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from openstackoid.core import id_forms
 from openstackoid.core import scope as scopes
 from openstackoid.core.errors import ScopeError, TokenError
 from openstackoid.core.scope import Scope, is_name
@@ -80,7 +81,7 @@ class Claims:
             roles, actor = payload["roles"], payload.get("act")
             if not isinstance(roles, list) or len(roles) > _MOST_ROLES:
                 raise TokenError(f"Expected a list of {_MOST_ROLES} roles at most in the token.")
-            return cls(
+            claims = cls(
                 cloud_name(payload["iss"]),
                 cloud_name(payload["aud"]),
                 _text(payload["jti"]),
@@ -96,6 +97,27 @@ class Claims:
             )
         except (KeyError, TypeError, AttributeError, ScopeError):
             raise TokenError("The token's claims are not those of a federated token.") from None
+        if wrong := claims.wrong_id():
+            raise TokenError(f"The token's {wrong}.")
+        return claims
+
+    def wrong_id(self) -> str | None:
+        """The first id that is of no form that Keystone gives (`core.id_forms`), in words; None if there is none.
+
+        A domain may also be the issuer itself: pseudonyms have no other.
+        """
+        for field, id_, fits, forms in (
+            ("user.id", self.user.id, id_forms.is_user, id_forms.USERS),
+            ("project.id", self.project.id, id_forms.is_project, id_forms.PROJECTS),
+            ("user.domain.id", self.user.domain_id, self._is_domain, id_forms.DOMAINS),
+            ("project.domain.id", self.project.domain_id, self._is_domain, id_forms.DOMAINS),
+        ):
+            if not fits(id_):
+                return f"{field} is {id_!r}, expected {forms}"
+        return None
+
+    def _is_domain(self, text: str) -> bool:
+        return text == self.issuer or id_forms.is_domain(text)
 
     def expired(self, now: float, skew: float) -> bool:
         """Whether its time is over, clocks being apart by `skew` seconds at most."""

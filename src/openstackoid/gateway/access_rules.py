@@ -1,0 +1,42 @@
+"""The access rules of an application credential: in the other cloud nobody knows them, so they hold before a request goes there."""
+
+from typing import Final
+
+from openstackoid.core.catalog import Json
+from openstackoid.core.errors import TokenScopeError
+from openstackoid.trust.rules import Rule, allowed, is_pattern
+
+_MOST: Final = 64  # rules
+
+
+def of(body: Json) -> tuple[Rule, ...] | None:
+    """The rules of a token's application credential; None if nothing limits it. What is no pattern here allows nothing.
+
+    Args:
+        body: what Keystone says of the token.
+
+    Raises:
+        TokenScopeError: there are more of them than are compared.
+    """
+    rules = (body.get("application_credential") or {}).get("access_rules")
+    if rules is None:
+        return None
+    if len(rules) > _MOST:
+        raise TokenScopeError(
+            f"The application credential has {len(rules)} access rules; {_MOST} are compared at most. Make one with fewer."
+        )
+    return tuple(Rule(rule["service"], rule["method"], rule["path"]) for rule in rules if is_pattern(rule["path"]))
+
+
+def check(rules: tuple[Rule, ...] | None, asked: Rule | None) -> None:
+    """Hold a request to an application credential's rules.
+
+    Args:
+        rules: as `of` gives them.
+        asked: the request, whose path is no pattern here; None for any that somebody may think of.
+
+    Raises:
+        TokenScopeError: no rule allows it.
+    """
+    if rules is not None and (asked is None or not allowed(rules, asked.service, asked.method, asked.path)):
+        raise TokenScopeError("The application credential's access rules do not allow this request.")
