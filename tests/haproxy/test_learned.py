@@ -194,13 +194,13 @@ def test_links_lead_to_the_entrys_frontends(world: World, cloud: str) -> None:
 
     def answer(seen: object, _: object) -> bytes:
         own = there.frontends["image"]
-        return reply(200, {"self": f"{own}{path}", "next": f"{own}{path}?marker=1"}, {"Location": f"{own}{path}/made"})
+        return reply(200, {"self": f"{own}{path}", "file": f"{own}{path}/file"}, {"Location": f"{own}{path}/made"})
 
     there["image"].on(path, answer)
     told = ask(world.one.url("image"), path, headers, token=mine)
     assert world.one.passed(path) is (cloud == "CloudTwo")
     ours = world.one.url("image")
-    assert told.json == {"self": f"{ours}{path}", "next": f"{ours}{path}?marker=1"}
+    assert told.json == {"self": f"{ours}{path}", "file": f"{ours}{path}/file"}
     assert told.get("Location") == f"{ours}{path}/made"
 
 

@@ -21,8 +21,8 @@ from openstackoid.core.links import Links
 
 _ODD: Final = re.compile(r"[\x00-\x1f\x7f\\]")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
-# Relative ones that stay where they are behind any base; the last is of glance's schemas: `{self}`.
-_RELATIVE: Final = re.compile(r"[/?#]|\{[a-z_]+\}\Z")
+# Relative ones that stay where they are behind any base; and the templates of glance's schemas, which are no host's name behind one.
+_RELATIVE: Final = re.compile(r"[/?#]|\{(?:self|file|schema)\}\Z")
 _HOST: Final = re.compile(r"[a-z]+://[a-z0-9.:\[\]-]{1,64}(?=[/?#]|\Z)")
 
 
