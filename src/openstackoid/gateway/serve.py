@@ -13,58 +13,16 @@ import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from openstackoid import notify
-from openstackoid.core.errors import BadRequestError, ConfigError, OpenStackoidError
+from openstackoid.core.errors import ConfigError, OpenStackoidError
 from openstackoid.gateway import own
-from openstackoid.gateway.answers import refusal
 from openstackoid.gateway.app import Gateway
 from openstackoid.gateway.config import Config, load
+from openstackoid.gateway.connections import Server
 from openstackoid.gateway.forms import Tls
-from openstackoid.gateway.responses import CutError
-
-# A scope may have 16 KiB, and stands on a token.
-_HEAD: Final = 1 << 15
-
-
-class _Protocol(web.RequestHandler):
-    """aiohttp's, with errors in OpenStack's form, and nothing of a request in the log."""
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,  # noqa: ARG002 - the signature is aiohttp's
-        exc: BaseException | None = None,
-        message: str | None = None,  # noqa: ARG002
-    ) -> web.StreamResponse:
-        """Answer what could not be read, or what went wrong inside."""
-        if isinstance(exc, (CutError, ConnectionError)):
-            raise ConnectionError  # one side broke off: nothing to say, and nobody to say it to
-        error: OpenStackoidError
-        if isinstance(exc, HttpProcessingError):
-            # Its message quotes the head, tokens and all.
-            what = "lines of less than 32 KiB" if isinstance(exc, LineTooLong) else "HTTP"
-            error = BadRequestError(f"Expected a request head in {what}.")
-        else:
-            self.log_exception("Error handling a request", exc_info=exc)
-            error = OpenStackoidError("Something went wrong inside of the gateway; its log says more.")
-        if request.writer.output_size > 0:
-            raise ConnectionError
-        response = refusal(error)
-        response.force_close()
-        return response
-
-
-class _Server(web.Server):
-    """aiohttp's, with our protocol."""
-
-    def __call__(self) -> web.RequestHandler:
-        """A protocol for a new connection."""
-        return _Protocol(self, loop=self._loop, **self._kwargs)
 
 
 class Worker:
@@ -213,15 +171,7 @@ class Worker:
         config: Config,
         tls: ssl.SSLContext | None,
     ) -> None:
-        server = _Server(
-            handler,
-            access_log=None,
-            handler_cancellation=True,
-            auto_decompress=False,
-            max_line_size=_HEAD,
-            max_field_size=_HEAD,
-            read_bufsize=1 << 18,
-        )
+        server = Server(handler, config.timeouts.idle)
         runner = web.ServerRunner(server, shutdown_timeout=config.timeouts.grace, handle_signals=False)
         await runner.setup()
         host, _, port = address.rpartition(":")
