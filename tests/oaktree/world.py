@@ -26,7 +26,7 @@ class Process:
         self.port, self.log = at, log
         with log.open("ab") as file:
             self.process = commands.popen(command, stdout=file, stderr=file, stdin=subprocess.PIPE)
-        until(lambda: self._listens() or self.process.poll() is not None, 60)
+        until(lambda: self._listens() or self.process.poll() is not None, 180)
         assert self.process.poll() is None, log.read_text()
 
     def _listens(self) -> bool:

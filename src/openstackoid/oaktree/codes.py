@@ -38,21 +38,24 @@ HTTP: Final[dict[int, tuple[StatusCode, str]]] = {
     504: (StatusCode.UNAVAILABLE, "CLOUD_TIMEOUT"),
     505: (StatusCode.UNIMPLEMENTED, "NOT_SUPPORTED"),
 }
+# FAILED_PRECONDITION where the server's own user is refused: UNAUTHENTICATED is about the caller.
+REFUSED: Final = (StatusCode.UNAUTHENTICATED, "CLOUD_UNAUTHENTICATED")
 CREATED_TWICE: Final = (StatusCode.ALREADY_EXISTS, "ALREADY_EXISTS")
 QUOTA: Final = (StatusCode.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED")
-_UNREACHABLE: Final = (StatusCode.UNAVAILABLE, "CLOUD_UNREACHABLE")
+UNREACHABLE: Final = (StatusCode.UNAVAILABLE, "CLOUD_UNREACHABLE")
 INTERNAL: Final = (StatusCode.INTERNAL, "INTERNAL")
 NOT_SERVED: Final = (StatusCode.UNAVAILABLE, "CLOUD_DISCOVERY_FAILED")
 _RUBBISH: Final = (StatusCode.INTERNAL, "CLOUD_ANSWER_INVALID")
 
 # What openstacksdk, keystoneauth and requests raise without an answer's status, the more special first.
 KINDS: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], tuple[StatusCode, str]], ...]] = (
+    (requests.ConnectTimeout, UNREACHABLE),
     ((keystone.ConnectTimeout, requests.Timeout), (StatusCode.UNAVAILABLE, "CLOUD_TIMEOUT")),
     ((keystone.SSLError, requests.exceptions.SSLError), (StatusCode.UNAVAILABLE, "CLOUD_TLS_FAILED")),
-    (keystone.MissingAuthMethods, (StatusCode.UNAUTHENTICATED, "CLOUD_UNAUTHENTICATED")),
+    (keystone.MissingAuthMethods, REFUSED),
     ((keystone.InvalidResponse, sdk.InvalidResponse, json.JSONDecodeError), _RUBBISH),
     ((requests.exceptions.ContentDecodingError, requests.exceptions.ChunkedEncodingError), _RUBBISH),
-    ((keystone.ConnectionError, requests.ConnectionError), _UNREACHABLE),
+    ((keystone.ConnectionError, requests.ConnectionError), UNREACHABLE),
     (
         (keystone.EndpointNotFound, sdk.EndpointNotFound, sdk.ServiceDisabledException),
         (StatusCode.UNIMPLEMENTED, "SERVICE_MISSING"),
@@ -62,7 +65,7 @@ KINDS: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], 
         (StatusCode.UNIMPLEMENTED, "NOT_SUPPORTED"),
     ),
     ((keystone.DiscoveryFailure, sdk.ServiceDiscoveryException), NOT_SERVED),
-    (keystone.AuthorizationFailure, (StatusCode.UNAUTHENTICATED, "CLOUD_UNAUTHENTICATED")),
+    (keystone.AuthorizationFailure, REFUSED),
     (
         (keystone.AuthPluginException, keystone.CatalogException, sdk.ConfigException),
         (StatusCode.FAILED_PRECONDITION, "CLOUD_CONFIG_INVALID"),

@@ -8,6 +8,7 @@
     |-- ForbiddenError       PERMISSION_DENIED    POLICY_FORBIDDEN       the caller's policy does not allow it
     |-- CallCancelledError   CANCELLED            CALL_CANCELLED         the caller has gone
     |-- CallDeadlineError    DEADLINE_EXCEEDED    DEADLINE_EXCEEDED      the caller's time is over
+    |-- CloudTimeoutError    UNAVAILABLE          CLOUD_TIMEOUT          the server's own time for a cloud is over
     |-- RateError            RESOURCE_EXHAUSTED   RATE_LIMITED           our own limit of requests a second to that cloud
     |-- LeftAloneError       UNAVAILABLE          CLOUD_LEFT_ALONE       it failed several times in a row and is not asked now
     |-- RedirectError        FAILED_PRECONDITION  CLOUD_REDIRECTED       it sent us, and the token, to another host
@@ -25,13 +26,14 @@ from typing import Any, ClassVar, Final, NoReturn
 import grpc
 import keystoneauth1.exceptions as keystone
 import openstack.exceptions as sdk
+import requests
 from google.protobuf import any_pb2
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc import StatusCode
 from grpc_status import rpc_status
 
-from openstackoid.oaktree import answers, codes
+from openstackoid.oaktree import answers, codes, faults
 from openstackoid.oaktree.masking import clean
 
 DOMAIN: Final = "oaktree.openstackoid"
@@ -114,6 +116,13 @@ class CallDeadlineError(OaktreeError):
     reason = "DEADLINE_EXCEEDED"
 
 
+class CloudTimeoutError(OaktreeError):
+    """The server's own timeout came before the cloud's answer, and before the caller's deadline."""
+
+    code = StatusCode.UNAVAILABLE
+    reason = "CLOUD_TIMEOUT"
+
+
 class RateError(OaktreeError):
     """The cloud-region's requests per second are used up for longer than may be waited."""
 
@@ -149,13 +158,40 @@ class AnswerError(OaktreeError):
     reason = "CLOUD_ANSWER_INVALID"
 
 
+class LocatedError(Exception):
+    """What went wrong in one cloud-region, on its way to a caller: with the place, which the error itself does not know.
+
+    Attributes:
+        error: what went wrong.
+        cloud: where.
+        region: where.
+        service: of which service, as "compute".
+        as_server: the cloud was asked as the user of the server's `clouds.yaml`, not with a credential of the caller's.
+    """
+
+    def __init__(self, error: BaseException, *, cloud: str, region: str, service: str, as_server: bool) -> None:
+        """Keep both."""
+        self.error: Final = error
+        self.cloud: Final = cloud
+        self.region: Final = region
+        self.service: Final = service
+        self.as_server: Final = as_server
+        super().__init__(str(error))
+
+
 def invalid(field: str, expected: str) -> InvalidError:
     """An error for one field of a request: its path, and what was expected and what came."""
     return InvalidError(field, expected)
 
 
 def status(
-    error: BaseException, *, cloud: str = "", region: str = "", service: str = "", creating: bool = False
+    error: BaseException,
+    *,
+    cloud: str = "",
+    region: str = "",
+    service: str = "",
+    creating: bool = False,
+    as_server: bool = False,
 ) -> status_pb2.Status:
     """What a caller is told of an error.
 
@@ -165,11 +201,25 @@ def status(
         region: its region.
         service: the service type, as "compute".
         creating: the request was to create something: HTTP 409 then means that it exists.
+        as_server: the cloud was asked as the user of the server's `clouds.yaml`: where it refuses that, its caller need not doubt theirs.
     """
     if isinstance(error, grpc.aio.AioRpcError):
         return _relayed(error)
+    if isinstance(error, LocatedError):
+        place = {"cloud": error.cloud, "region": error.region, "service": error.service}
+        found = status(error.error, **place, creating=creating, as_server=error.as_server)
+        where = "/".join(filter(None, (error.cloud, error.region)))
+        found.message = clean(f"{where}: {found.message}")
+        return found
     error = _telling(error)
     code, reason, message = _meaning(error, creating)
+    if reason == codes.INTERNAL[1] and not isinstance(error, OaktreeError):
+        faults.log(error)
+    if as_server and reason == codes.REFUSED[1]:
+        code, message = (
+            StatusCode.FAILED_PRECONDITION,
+            f"the user of the server's clouds.yaml is refused there: {message}",
+        )
     info = error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN)
     facts = {
         "cloud": cloud or getattr(error, "cloud", ""),
@@ -194,22 +244,26 @@ def status(
     return found
 
 
-async def abort(
-    context: Any, error: BaseException, *, cloud: str = "", region: str = "", service: str = "", creating: bool = False
-) -> NoReturn:
+async def abort(context: Any, error: BaseException, *, cloud: str = "", region: str = "") -> NoReturn:
     """End a call with an error and its details (`grpc-status-details-bin`).
 
     Args:
         context: a `grpc.aio.ServicerContext`.
         error: any exception.
-        cloud: as for `status`, and the others too.
+        cloud: as for `status`.
         region: see there.
-        service: see there.
-        creating: see there.
     """
-    told = rpc_status.to_status(status(error, cloud=cloud, region=region, service=service, creating=creating))
+    told = rpc_status.to_status(status(error, cloud=cloud, region=region))
     await context.abort(told.code, told.details, told.trailing_metadata)
     raise AssertionError  # abort() has raised
+
+
+def known(error: BaseException) -> bool:
+    """Whether the table has it; all else is a fault of oaktree's own."""
+    return (
+        isinstance(error, LocatedError | grpc.aio.AioRpcError)
+        or _meaning(_telling(error), False)[1] != codes.INTERNAL[1]
+    )
 
 
 def reason(status: status_pb2.Status) -> str:
@@ -277,6 +331,10 @@ def _meaning(error: BaseException, creating: bool) -> tuple[StatusCode, str, str
             other = StatusCode.FAILED_PRECONDITION if number // 100 == _CLIENT_ERRORS else StatusCode.UNAVAILABLE
             code, why = codes.HTTP.get(number, (other, f"CLOUD_HTTP_{number // 100}XX"))
         return code, why, f"the cloud answered HTTP {number}: {text}"
+    if isinstance(error, keystone.ConnectTimeout) and any(
+        isinstance(each, requests.ConnectTimeout) for each in _causes(error)
+    ):
+        return *codes.UNREACHABLE, str(error)  # keystoneauth calls all timeouts so
     for kind, (code, why) in codes.KINDS:
         if isinstance(error, kind):
             return code, why, str(error) or type(error).__name__

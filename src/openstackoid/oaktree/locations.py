@@ -9,8 +9,12 @@ from typing import Final
 
 from oaktree.v1.location_pb2 import Location
 
-# A cloud or region on the wire; the names in it are checked before they are looked up, shown, or passed on.
-NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@: -]{0,254}(?:/[A-Za-z0-9][A-Za-z0-9_.@: -]{0,254}){0,7}")
+# What no name has: controls, marks that turn the direction of writing or show nothing, halves of characters.
+_NEVER: Final = r"\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff\ud800-\udfff"
+_PART: Final = rf"(?!\s)[^/{_NEVER}]{{1,255}}(?<!\s)"
+# A cloud or region on the wire; the names in it are checked before they are looked up, shown, or passed on. Whatever a clouds.yaml has for a name and
+# people can read is one.
+NAME: Final = re.compile(rf"{_PART}(?:/{_PART}){{0,7}}")
 # Ids and names of projects, domains and zones are the clouds' own; what no header or path may hold is refused.
 _TEXT: Final = re.compile(r"[^\x00-\x1f\x7f]{0,255}")
 
@@ -19,7 +23,7 @@ def flaw(location: Location) -> str | None:
     """The first field that cannot be right, with what was expected; None if all can."""
     for field in ("cloud", "region"):
         if (value := getattr(location, field)) and not NAME.fullmatch(value):
-            return f"{field}: expected letters, digits, and _ . @ : - or spaces, with / between the names of oaktrees"
+            return f"{field}: expected 1 to 255 characters that can be seen, without spaces at the ends, and / between the names of oaktrees"
     for field in ("zone", "project_id", "project", "domain_id", "domain"):
         if not _TEXT.fullmatch(getattr(location, field)):
             return f"{field}: expected at most 255 characters, none of them a control character"

@@ -91,7 +91,8 @@ async def serve(config: Config, tell: Callable[[str], None] = notify.tell) -> No
     gc.freeze()
     for name in ("", *names):
         await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
-    for line in (f"oaktree listens at {' '.join(addresses)}", *listening.notes()):
+    wrong = (f"clouds.yaml: {name}: {flaw}" for name, flaw in sorted(parts.clouds.flaws.items()))
+    for line in (f"oaktree listens at {' '.join(addresses)}", *listening.notes(), *wrong):
         print(line, file=sys.stderr, flush=True)
     tell(notify.READY)
     await stop.wait()

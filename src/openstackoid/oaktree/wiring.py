@@ -6,10 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-import openstack.exceptions
-from openstack.config import OpenStackConfig
-
-from openstackoid.core.errors import ConfigError
 from openstackoid.oaktree.access.authentication import Authentication
 from openstackoid.oaktree.access.gateways import Authenticate, Gateways
 from openstackoid.oaktree.access.logins import Logins
@@ -25,6 +21,7 @@ from openstackoid.oaktree.resources.kinds import Kinds
 from openstackoid.oaktree.resources.repeating import Repeats
 from openstackoid.oaktree.upstream.breaker import Breaker
 from openstackoid.oaktree.upstream.clouds import Clouds
+from openstackoid.oaktree.upstream.file import load
 from openstackoid.oaktree.upstream.limits import Limiter, LocalLimiter, RedisLimiter, Unlimited
 from openstackoid.oaktree.upstream.sending import Sender
 from openstackoid.oaktree.upstream.sessions import Gates
@@ -66,11 +63,7 @@ class Parts:
         """
         shared = Shared.at(config.redis, connections=config.threads + 16) if config.redis else None
         gates = Gates(lambda cloud, region: _gate(config, shared, cloud, region))
-        try:
-            found = OpenStackConfig(config_files=[str(config.clouds)] if config.clouds else None)
-            clouds = Clouds(found, gates.session, config.peers.of)
-        except (openstack.exceptions.SDKException, OSError, ValueError) as error:
-            raise ConfigError(f"{config.clouds or 'clouds.yaml'}: {error}") from error
+        clouds = Clouds(load(config.clouds), gates.session, config.peers.of)
         said = config.callers.tokens
         logins = Logins(clouds, remember=said.remember if said else 0, timeout=config.timeout)
         threads = ThreadPoolExecutor(config.threads, thread_name_prefix="cloud")

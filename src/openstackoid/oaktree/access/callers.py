@@ -206,10 +206,11 @@ class Users(_Known):
         """See `Caller`; for what is kept on record, raises also the error of a Keystone that has not confirmed who it is."""
         super().check(verb, kind)
         if verb in _KEPT:
-            for each in self._logins.values():
+            for (cloud, region), each in self._logins.items():
                 if isinstance(each, Exception):
                     # Without knowing all of who it is, a repeated create would not be found again under the caller's name.
-                    raise each.with_traceback(None)
+                    lost = each.with_traceback(None)
+                    raise errors.LocatedError(lost, cloud=cloud, region=region, service="identity", as_server=False)
 
     def _region(self, here: Location, scope: Mapping[str, str]) -> Region:
         del scope  # that of the credential: see _why_not
@@ -221,7 +222,7 @@ class Users(_Known):
             raise found.with_traceback(None)
 
         # Known to nobody else: whose it is has not been confirmed.
-        return Region(here, f"unconfirmed {self.name}", refuse)
+        return Region(here, f"unconfirmed {self.name}", refuse, bearer="unconfirmed")
 
     def _metadata(self, site: str) -> tuple[tuple[str, str], ...] | None:
         prefix = f"{site}/"

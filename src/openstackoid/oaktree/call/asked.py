@@ -21,6 +21,11 @@ from oaktree.v1.location_pb2 import Location
 _GIVEN: Final = re.compile(r"([A-Za-z_][\w.:-]*?)(:?=)(.*)", re.DOTALL)
 _FIELDS: Final = tuple(Location.DESCRIPTOR.fields_by_name)
 _SHOWN: Final = 8  # kinds in a message
+# As in CSV: a quote in quotes is written twice.
+_TEXT: Final = r'"(?:[^"]|"")+"|[^,"]+'
+_QUOTED: Final = re.compile(r'"(?:[^"]|"")+"')
+_PAIR: Final = re.compile(rf"\s*(\w+)=({_TEXT})(?:,|$)")
+_PAIRS: Final = re.compile(rf"(?:\s*\w+=(?:{_TEXT})(?:,|$))+(?<!,)")
 
 
 class WrongError(Exception):
@@ -133,7 +138,7 @@ def _document(path: str) -> dict[str, Any]:
 
 
 def locations(given: Iterable[str], oaktree: Oaktree) -> list[Location]:
-    """Locations: CLOUD, CLOUD/REGION, or cloud=C,region=R,zone=Z and so on.
+    """Locations: CLOUD, CLOUD/REGION, or cloud=C,region=R,zone=Z and so on; in double quotes what holds commas or equals signs.
 
     Names of clouds behind other oaktrees have slashes themselves: for these the server is asked what there is.
 
@@ -144,13 +149,21 @@ def locations(given: Iterable[str], oaktree: Oaktree) -> list[Location]:
     return [_location(each, oaktree) for each in given]
 
 
+def _unquoted(text: str) -> str:
+    return text[1:-1].replace('""', '"') if _QUOTED.fullmatch(text) else text
+
+
 def _location(text: str, oaktree: Oaktree) -> Location:
+    if _QUOTED.fullmatch(text):
+        return Location(cloud=_unquoted(text))
     if "=" in text:
-        pairs = [each.partition("=") for each in text.split(",")]
-        for name, sign, value in pairs:
-            if name.strip() not in _FIELDS or not sign or not value:
-                raise WrongError(f"--location: expected CLOUD, CLOUD/REGION, or NAME=VALUE,... of {', '.join(_FIELDS)}")
-        return Location(**{name.strip(): value for name, _, value in pairs})
+        pairs = _PAIR.findall(text)
+        if not _PAIRS.fullmatch(text) or any(name not in _FIELDS for name, _ in pairs):
+            raise WrongError(
+                f"--location: expected CLOUD, CLOUD/REGION, or NAME=VALUE,... of {', '.join(_FIELDS)}; in double quotes "
+                'what holds commas or equals signs, as cloud="a,b=c"'
+            )
+        return Location(**{name: _unquoted(value) for name, value in pairs})
     if "/" not in text:
         return Location(cloud=text)
     places = [each.location for each in oaktree.clouds.ListClouds(ListCloudsRequest()).clouds]

@@ -1,5 +1,6 @@
 """What went wrong, in words: the status of a call, and what each cloud says in a summary."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -17,6 +18,7 @@ FAILED: Final = 1
 WRONG: Final = 2
 PARTLY: Final = 3
 
+_QUOTES: Final = re.compile(r'[,="]')
 # A cloud that has no such service has none of its resources: that is an answer.
 _NO_SERVICE: Final = "SERVICE_MISSING"
 # Parts of requests -> what says them on the command line.
@@ -120,6 +122,9 @@ def of_call(error: grpc.RpcError, target: str) -> Trouble:
 
 def place(location: Location) -> str:
     """A location as --location takes it."""
+    if _QUOTES.search(location.cloud + location.region):
+        named = (("cloud", location.cloud), ("region", location.region))
+        return ",".join(f'{name}="{value.replace(chr(34), chr(34) * 2)}"' for name, value in named if value)
     return "/".join(filter(None, (location.cloud, location.region))) or "-"
 
 

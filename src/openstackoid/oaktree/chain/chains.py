@@ -24,6 +24,7 @@ from openstackoid.oaktree.chain.remote import Sites, elsewhere, parts, timed
 from openstackoid.oaktree.chain.undoing import Undoing
 from openstackoid.oaktree.creates import plans
 from openstackoid.oaktree.resources import filters
+from openstackoid.oaktree.resources.deciding import outcomes, unique
 from openstackoid.oaktree.resources.methods import Method, methods
 from openstackoid.oaktree.watches.ending import Endings
 
@@ -69,7 +70,7 @@ class Chain:
         options = asked.request.options
         page = Page.parse(options.page_token)
         chosen = without(options, "page_token")
-        wanted = filters.parse(asked.kind, chosen)
+        wanted = filters.parse(asked.kind, chosen, asked.codec.message)
         if wanted.order:
             # Sorted here, over all: each gives all that it has.
             chosen = without(chosen, "page_size", "order_by")
@@ -248,8 +249,9 @@ class Chain:
         asking = [self._sites.one(path, request(each), getter.response, each, left) for each in there]
         if asked.regions:
             asking.append(self._verbs.get(here(asked)))
-        answers = await asyncio.gather(*asking, return_exceptions=True)
-        found = [each for each in answers if not isinstance(each, BaseException)]
+        only = unique(asked.kind, asked.request.id)
+        answers = await outcomes(asking, lambda answer: only and getattr(answer, getter.field).id == asked.request.id)
+        found = [each for each in answers if each is not None and not isinstance(each, BaseException)]
         if len(found) > 1:
             places = ", ".join(sorted(_place(getattr(each, getter.field).location) for each in found))
             raise errors.AmbiguousError(

@@ -47,6 +47,11 @@ class SiteError(errors.OaktreeError):
     code: ClassVar[StatusCode] = StatusCode.UNAVAILABLE
     reason: ClassVar[str] = "OAKTREE_UNREACHABLE"
 
+    def __init__(self, site: str, message: str) -> None:
+        """Keep which."""
+        self.cloud = site
+        super().__init__(f"the oaktree {site} {message}")
+
 
 class Sites:
     """The other oaktrees of a server, each with one channel. In one event loop."""
@@ -107,7 +112,7 @@ class Sites:
             found: M = await call(request, metadata=to.metadata, timeout=patience or self._patience(left))
             return prefixed(to.site, found)
         except grpc.aio.AioRpcError as error:
-            raise told(to.site, error) from None
+            raise told(to.site, error, patience=patience or self._own(left)) from None
 
     async def stream(
         self, method: str, request: Message, answer: type[M], to: Beyond, left: float | None, *, endless: bool = False
@@ -117,7 +122,9 @@ class Sites:
             method, request_serializer=type(request).SerializeToString, response_deserializer=answer.FromString
         )
         patience = _most(left) if endless else self._patience(left)
-        async with contextlib.aclosing(_answers(call(request, metadata=to.metadata, timeout=patience), to)) as answers:
+        own = None if endless else self._own(left)
+        under_way = call(request, metadata=to.metadata, timeout=patience)
+        async with contextlib.aclosing(_answers(under_way, to, own)) as answers:
             async for each in answers:
                 yield each
 
@@ -166,6 +173,10 @@ class Sites:
     def _patience(self, left: float | None) -> float:
         return min(self._timeout, _most(left) or self._timeout)
 
+    def _own(self, left: float | None) -> float | None:
+        """The server's timeout, where its caller would wait longer."""
+        return self._timeout if left is None or self._timeout < left * (1 - _KEPT) else None
+
     def _channel(self, site: str) -> grpc.aio.Channel:
         if site not in self._channels:
             self._channels[site] = self._makers[site]()
@@ -193,12 +204,12 @@ def _most(left: float | None) -> float | None:
     return None if left is None else max(0.001, left * (1 - _KEPT))
 
 
-async def _answers(under_way: Any, to: Beyond) -> AsyncGenerator[Any, None]:
+async def _answers(under_way: Any, to: Beyond, patience: float | None = None) -> AsyncGenerator[Any, None]:
     try:
         async for each in under_way:
             yield prefixed(to.site, each)
     except grpc.aio.AioRpcError as error:
-        raise told(to.site, error) from None
+        raise told(to.site, error, patience=patience) from None
     finally:
         under_way.cancel()
 
@@ -224,8 +235,14 @@ def _maker(oaktree: Oaktree) -> Callable[[], grpc.aio.Channel]:
     return lambda: grpc.aio.secure_channel(address, credentials, options=(*_OPTIONS, *name))
 
 
-def told(site: str, error: grpc.aio.AioRpcError) -> Exception:
-    """What another oaktree told, by names here; or that it could not be reached."""
+def told(site: str, error: grpc.aio.AioRpcError, *, patience: float | None = None) -> Exception:
+    """What another oaktree told, by names here; or that it could not be reached.
+
+    Args:
+        site: which.
+        error: how the call to it ended.
+        patience: seconds that this server gave it, where the caller would have waited longer.
+    """
     found = None
     metadata: Any = error.trailing_metadata() or ()
     for name, value in metadata:
@@ -233,11 +250,13 @@ def told(site: str, error: grpc.aio.AioRpcError) -> Exception:
             with contextlib.suppress(DecodeError):
                 found = status_pb2.Status.FromString(value)
     if found is None or found.code != error.code().value[0]:
+        if error.code() is StatusCode.DEADLINE_EXCEEDED and patience:
+            return SiteError(site, f"did not answer within {patience:g} s, this server's timeout")
         if error.code() is StatusCode.DEADLINE_EXCEEDED:
             return errors.CallDeadlineError(f"the oaktree {site} did not answer in time")
         if error.code() is StatusCode.UNIMPLEMENTED:
             return errors.UnsupportedError(f"the oaktree {site} does not know this rpc")
-        return SiteError(f"the oaktree {site} did not answer: {clean(error.details() or error.code().name, 200)}")
+        return SiteError(site, f"did not answer: {clean(error.details() or error.code().name, 200)}")
     status = rpc_status.to_status(renamed_status(site, found))
     return grpc.aio.AioRpcError(
         status.code, grpc.aio.Metadata(), grpc.aio.Metadata(*status.trailing_metadata), status.details, None

@@ -69,6 +69,7 @@ class Owned:
         self._call: Final = Call(time.monotonic() + plan.timeout)
         self._left = asyncio.Event()  # the caller has gone
         self._lost = False
+        self._as_server = True  # clouds are asked as the users of the clouds.yaml
         self._parts: Final = list(operation.parts)
         self._errors: Final[dict[int, status_pb2.Status]] = {}  # of parts that are none the worse for them on record
 
@@ -172,6 +173,7 @@ class Owned:
             raise CloudGoneError(
                 f"{'/'.join(filter(None, (part.location.cloud, part.location.region)))} is no cloud-region of yours now"
             )
+        self._as_server = not found.bearer
         return found
 
     async def _ask(self, region: Region, function: Callable[..., Any], *args: Any) -> Any:
@@ -198,5 +200,10 @@ class Owned:
     def _status(self, part: Part, error: BaseException) -> status_pb2.Status:
         place = part.location
         return errors.status(
-            error, cloud=place.cloud, region=place.region, service=self._plan.kind.service, creating=True
+            error,
+            cloud=place.cloud,
+            region=place.region,
+            service=self._plan.kind.service,
+            creating=True,
+            as_server=self._as_server,
         )

@@ -26,6 +26,8 @@ import requests
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from openstackoid.oaktree import answers, errors
+from openstackoid.oaktree.plain import behind
+from openstackoid.oaktree.resources.filters import named
 from openstackoid.oaktree.resources.kinds import Kind
 from openstackoid.oaktree.upstream.clouds import Region
 
@@ -34,8 +36,6 @@ _METADATA: Final = frozenset({"compute.server", "block_storage.volume", "block_s
 _TAGS: Final = frozenset({"load_balancer.load_balancer"})
 _OWN_ID: Final = frozenset({"image.image"})
 _NAMESPACE: Final = uuid.UUID("0d2c9a4e-6a1b-5c39-9a35-2c7a6c1f6f0e")
-# nova reads a name as a regular expression, and tells of servers that were deleted since if it is asked for changes.
-_PLAIN: Final = re.compile(r"[A-Za-z0-9_ -]+")
 _SKEW: Final = 3600.0  # seconds by which a cloud's clock may differ from ours
 _LONGEST: Final = 255
 _MOST: Final = 5000  # of a kind that are looked at
@@ -149,26 +149,13 @@ def is_certain(error: BaseException) -> bool:
         return True
     if isinstance(error, keystone.ConnectTimeout | keystone.EndpointNotFound | keystone.MissingAuthPlugin):
         return True
-    return any(isinstance(each, (*_BEGAN, requests.ConnectTimeout)) for each in _behind(error))
+    return any(isinstance(each, (*_BEGAN, requests.ConnectTimeout)) for each in behind(error))
 
 
 def has_answered(error: BaseException) -> bool:
     """The service itself gave up: nothing goes on there. A proxy's 502 or 504 does not say so."""
     number = answers.http_status(error)
     return number is not None and number not in {_TIMED_OUT, 502, 504}
-
-
-def _behind(error: BaseException) -> Iterator[BaseException]:
-    """An error and those that it came from, also as arguments: requests keeps urllib3's there."""
-    seen: set[int] = set()
-    waiting: list[Any] = [error]
-    while waiting:
-        each = waiting.pop()
-        if not isinstance(each, BaseException) or id(each) in seen:
-            continue
-        seen.add(id(each))
-        yield each
-        waiting += [each.__cause__, each.__context__, getattr(each, "reason", None), *each.args]
 
 
 def _by_id(kind: Kind, region: Region, resource_id: str) -> Seen:
@@ -206,10 +193,8 @@ def _same(found: Any, wanted: Any) -> bool:
 def _listed(kind: Kind, region: Region, wanted: Mapping[str, Any], since: float | None) -> Iterable[Any]:
     proxy = kind.proxy(region.connect())
     params: dict[str, Any] = dict(wanted["parents"])
-    known = kind.raw._query_mapping._mapping  # noqa: SLF001 - openstacksdk tells it in no other way
-    name = wanted["attributes"].get("name")
-    if name and "name" in known and (kind.name != "compute.server" or _PLAIN.fullmatch(str(name))):
-        params["name"] = name
+    if name := wanted["attributes"].get("name"):
+        params |= named(kind, str(name))
     if kind.list_path:
         params["base_path"] = kind.list_path
     if since is not None and kind.name == "compute.server":

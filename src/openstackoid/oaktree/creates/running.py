@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import time
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 import openstack.exceptions as sdk
 from google.protobuf.message import Message
@@ -32,6 +32,9 @@ from openstackoid.oaktree.creates.plans import Content, Plan
 from openstackoid.oaktree.creates.posting import AGAIN, Seek, fetch, post, prepare
 from openstackoid.oaktree.creates.records import LostError, Operation, Part
 from openstackoid.oaktree.upstream.clouds import Region
+
+_STEP: Final = 10  # percent between two messages of progress: a caller shows them to people
+_ALL: Final = 100
 
 
 class Run(Owned):
@@ -176,8 +179,13 @@ class Run(Owned):
             await self._wait(part, region)
 
     async def _fill(self, part: Part, region: Region, content: Content) -> None:
+        shown = -_STEP
+
         async def told(percent: int) -> None:
-            self._told(replace(part, status="uploading"), percent)
+            nonlocal shown
+            if percent >= shown + _STEP or percent == _ALL:
+                shown = percent
+                self._told(replace(part, status="uploading"), percent)
 
         try:
             await content.send(region, part.resource_id, self._call.to(*region.key), told)
@@ -204,7 +212,7 @@ class Run(Owned):
             await asyncio.gather(gone, ready, return_exceptions=True)
 
     async def _ready(self, part: Part, region: Region) -> None:
-        last: tuple[str, Any] | None = None
+        last: tuple[str, int] | None = None
         async with contextlib.aclosing(self._means.watch(self._seek(part, region))) as states:
             async for message in states:
                 found = attributes_of(message)
@@ -217,9 +225,10 @@ class Run(Owned):
                     self._tell_resource(message)
                     await self._step(part, stage=common_pb2.STAGE_DONE, status=status)
                     return
-                if (status, percent) != last:
+                percent = percent if isinstance(percent, int) else 0
+                if last is None or status != last[0] or percent >= last[1] + _STEP:
                     last = status, percent
-                    self._told(replace(part, status=status), percent if isinstance(percent, int) else None)
+                    self._told(replace(part, status=status), percent)
         raise NotReadyError("it was deleted before it was ready")
 
     def _seek(self, part: Part, region: Region, timeout: float | None = None) -> Seek:

@@ -13,20 +13,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import jmespath
 import orjson
 from google.protobuf.message import Message
 from jmespath import exceptions as jmespath_exceptions
 
 from oaktree.v1.common_pb2 import ListOptions
+from oaktree.v1.resource_pb2 import Resource
 from openstackoid.oaktree import errors
+from openstackoid.oaktree.resources.expressions import Shape, compiled, path, shape_of
 from openstackoid.oaktree.resources.kinds import Kind
 from openstackoid.oaktree.resources.structs import document, to_python
 
-_LONGEST_QUERY: Final = 2048
 _LARGEST_PAGE: Final = 10_000
-# nova reads a server's name as a regular expression: only what means itself is sent.
-_PLAIN: Final = re.compile(r"[A-Za-z0-9_ -]+")
+# nova reads these as regular expressions (its API reference, "List Servers": name): whatever might mean something else there stands for any text.
+_MEANING: Final = re.compile(r"[^A-Za-z0-9_ -]+")
+_ANY: Final = ".+"
 _PATTERNS: Final = frozenset({("compute.server", "name"), ("compute.server", "hostname")})
 # Ways to ask, not attributes that a resource must have.
 _PAGING: Final = frozenset({"limit", "marker", "sort_key", "sort_dir", "page_reverse", "sort"})
@@ -73,12 +74,13 @@ class Filters:
         return base64.urlsafe_b64encode(orjson.dumps({"q": self.digest, "p": page})).decode() if page else ""
 
 
-def parse(kind: Kind, options: ListOptions, *, asked: bytes = b"") -> Filters:
+def parse(kind: Kind, options: ListOptions, message: type[Message] = Resource, *, asked: bytes = b"") -> Filters:
     """A request's options.
 
     Args:
         kind: what is listed.
         options: as they came.
+        message: what each resource becomes.
         asked: what a page must have in common with the one before, beside the options: locations and parents.
 
     Raises:
@@ -98,8 +100,8 @@ def parse(kind: Kind, options: ListOptions, *, asked: bytes = b"") -> Filters:
             raise errors.invalid(f"options.filters.{name}", "expected text, a number, or true or false")
         if name in attributes:
             compared[name] = value
-        if name in known and ((kind.name, name) not in _PATTERNS or _PLAIN.fullmatch(str(value))):
-            sent[name] = value
+        if name in known and (text := sendable(kind, name, value)) is not None:
+            sent[name] = text
     if not 0 <= options.page_size <= _LARGEST_PAGE:
         raise errors.invalid("options.page_size", f"expected 0 to {_LARGEST_PAGE}, got {options.page_size}")
     if options.HasField("max_age") and options.max_age.ToTimedelta().total_seconds() < 0:
@@ -108,29 +110,35 @@ def parse(kind: Kind, options: ListOptions, *, asked: bytes = b"") -> Filters:
     bare.CopyFrom(options)
     for name in ("page_token", "refresh", "max_age", "page_size"):
         bare.ClearField(name)  # type: ignore[arg-type]
+    shape = shape_of(kind, message)
     digest = hashlib.sha256(kind.name.encode() + bare.SerializeToString(deterministic=True) + asked).hexdigest()[:16]
     return Filters(
         sent=sent,
         compared=compared,
-        query=compiled("options.query", options.query) if options.query else None,
-        order=_order(options.order_by),
+        query=compiled("options.query", options.query, shape) if options.query else None,
+        order=_order(options.order_by, shape),
         page_size=options.page_size,
         page=_page(options.page_token, digest),
         digest=digest,
     )
 
 
-def compiled(name: str, expression: str) -> Any:
-    """A JMESPath expression, ready to search; raises InvalidError, with the place where it is wrong."""
-    if len(expression) > _LONGEST_QUERY:
-        raise errors.invalid(name, f"expected at most {_LONGEST_QUERY} characters, got {len(expression)}")
-    try:
-        return jmespath.compile(expression)
-    except (jmespath_exceptions.JMESPathError, RecursionError) as error:
-        raise errors.invalid(name, f"expected a JMESPath expression: {str(error).splitlines()[0]}") from error
+def sendable(kind: Kind, name: str, value: Any) -> Any | None:
+    """The filter to send for an attribute: what it gives is no less than what is wanted, and compared here. None if there is none."""
+    if (kind.name, name) not in _PATTERNS:
+        return value
+    pattern = _MEANING.sub(_ANY, str(value))
+    return pattern if pattern.replace(_ANY, "") else None
 
 
-def _order(text: str) -> list[tuple[str, bool]]:
+def named(kind: Kind, name: str) -> dict[str, Any]:
+    """The filter for one resource by its name, where the kind has one."""
+    known = kind.raw._query_mapping._mapping  # noqa: SLF001 - openstacksdk tells it in no other way
+    pattern = sendable(kind, "name", name) if "name" in known else None
+    return {} if pattern is None else {"name": pattern}
+
+
+def _order(text: str, shape: Shape) -> list[tuple[str, bool]]:
     found = []
     for part in text.split(",") if text.strip() else []:
         match = _ORDER.fullmatch(" ".join(part.split()))
@@ -138,6 +146,7 @@ def _order(text: str) -> list[tuple[str, bool]]:
             raise errors.invalid(
                 "options.order_by", f'expected fields as in "name, created_at desc", got {part.strip()!r}'
             )
+        path("options.order_by", match[1], shape)
         found.append((match[1], match[2] == "desc"))
     return found
 

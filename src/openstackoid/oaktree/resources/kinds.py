@@ -14,6 +14,7 @@ from openstack import connection, proxy, resource
 
 from openstackoid.oaktree.resources.attributes import Attributes
 from openstackoid.oaktree.resources.codec import Codec
+from openstackoid.oaktree.upstream.entries import offered, usable
 
 # Lists of these come in a short form, and in a long one at another path; openstacksdk's proxies ask for the long one as well.
 _DETAIL: Final = frozenset(
@@ -90,10 +91,11 @@ class Kind:
         Raises:
             openstack.exceptions.ServiceDisabledException: the cloud has no such service.
         """
-        found = getattr(cloud, self.service)
-        if not isinstance(found, proxy.Proxy):
-            # What stands for a service that is not there raises at every use (service_description._ServiceDisabledProxyShim).
-            found.get  # noqa: B018
+        with offered(cloud), usable(cloud):
+            found = getattr(cloud, self.service)
+            if not isinstance(found, proxy.Proxy):
+                # What stands for a service that is not there raises at every use (service_description._ServiceDisabledProxyShim).
+                found.get  # noqa: B018
         return found
 
     def codec(self, message: type[Message]) -> Codec:

@@ -125,7 +125,7 @@ def _name(region: Region) -> str:
 
 
 async def _ask(ask: Lists, part: _Part, call: Call, threads: ThreadPoolExecutor, waiting: asyncio.Queue[Any]) -> None:
-    here = call.to(*part.region.key, timeout=_patience(ask, call))
+    here = call.to(*part.region.key, timeout=ask.timeout, kept=_KEPT)
     loop = asyncio.get_running_loop()
 
     def give(messages: list[Message]) -> None:
@@ -155,11 +155,6 @@ async def _again(ask: Lists, part: _Part, here: Call) -> list[Message] | None:
         return None
     found = await ask.repeats.ask(ask.kind, ask.codec, part.region, _asked(ask, part), here)
     return None if found is None else _wanted(ask, part, found, None)
-
-
-def _patience(ask: Lists, call: Call) -> float:
-    left = call.left()
-    return ask.timeout if left is None else min(ask.timeout, left * (1 - _KEPT))
 
 
 def _read(ask: Lists, part: _Part, give: Any) -> list[Message]:
@@ -255,6 +250,9 @@ def _summary(ask: Lists, parts: Sequence[_Part], page: Mapping[str, Any]) -> Sum
             result.remembered_at.FromNanoseconds(int(part.remembered_at * 1e9))
         if part.error is not None:
             cloud, region = part.region.key
-            result.error.CopyFrom(errors.status(part.error, cloud=cloud, region=region, service=ask.kind.service))
+            told = errors.status(
+                part.error, cloud=cloud, region=region, service=ask.kind.service, as_server=not part.region.bearer
+            )
+            result.error.CopyFrom(told)
         summary.results.append(result)
     return summary

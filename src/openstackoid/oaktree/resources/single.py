@@ -1,10 +1,9 @@
 """One resource: found by its id or name, changed, deleted. What blocks here runs in a thread of the call."""
 
-import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 from openstack import exceptions, resource
@@ -12,10 +11,14 @@ from openstack import exceptions, resource
 from openstackoid.oaktree import answers, errors
 from openstackoid.oaktree.names import fits, segment
 from openstackoid.oaktree.resources.codec import Codec
+from openstackoid.oaktree.resources.deciding import outcomes, unique
+from openstackoid.oaktree.resources.filters import named
 from openstackoid.oaktree.resources.kinds import Kind
 from openstackoid.oaktree.resources.recording import as_raw, existing, recording
 from openstackoid.oaktree.upstream.calls import Call, in_thread
 from openstackoid.oaktree.upstream.clouds import Region
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -40,17 +43,18 @@ class Found:
 
 
 async def find(want: Wanted, call: Call, threads: ThreadPoolExecutor) -> Found:
-    """The resource, wherever it is among the cloud-regions.
+    """The resource, wherever it is among the cloud-regions. An id that no other can have is enough; for others all are waited for.
 
     Raises:
         errors.MissingError: none of them has it, and all answered.
         errors.AmbiguousError: several have one.
-        Exception: of a cloud that did not answer, where no other has it: it may be there.
+        errors.LocatedError: a cloud did not answer, and no other has it: it may be there.
     """
     if not want.id and not (want.kind.of_project and want.parents):
         raise errors.invalid("id", f"expected the id or the name of a {want.kind.name}")
-    results = await asyncio.gather(
-        *(_look(want, region, call, threads) for region in want.regions), return_exceptions=True
+    results = await outcomes(
+        [_look(want, region, call, threads) for region in want.regions],
+        lambda found: found is not None and found.resource.id == want.id and unique(want.kind, want.id),
     )
     found = [each for each in results if isinstance(each, Found)]
     if len(found) > 1:
@@ -58,9 +62,9 @@ async def find(want: Wanted, call: Call, threads: ThreadPoolExecutor) -> Found:
         raise errors.AmbiguousError(f"{want.kind.name} {want.id!r} is in {places}: give a location with one of them.")
     if found:
         return found[0]
-    for each in results:
+    for region, each in zip(want.regions, results, strict=True):
         if isinstance(each, BaseException):
-            raise each
+            raise region.located(each, want.kind.service)
     places = ", ".join(sorted({region.location.cloud for region in want.regions})) or "no cloud"
     raise errors.MissingError(f"{want.kind.name} {want.id!r} is not in {places}, by id or by name.")
 
@@ -84,16 +88,25 @@ async def update(
         changed = found.resource.commit(want.kind.proxy(found.region.connect()))
         return want.codec.encode(as_raw(changed), found.region.place())
 
-    here = call.to(*found.region.key, timeout=want.timeout)
-    return found.region, await in_thread(here, threads, change)
+    return found.region, await _there(want, found.region, call, threads, change)
 
 
 async def delete(want: Wanted, call: Call, threads: ThreadPoolExecutor) -> Found:
     """The resource that is deleted now, or on its way: `Watch` tells when it is gone."""
     found = await find(want, call, threads)
-    here = call.to(*found.region.key, timeout=want.timeout)
-    await in_thread(here, threads, found.resource.delete, want.kind.proxy(found.region.connect()))
+    await _there(
+        want, found.region, call, threads, lambda: found.resource.delete(want.kind.proxy(found.region.connect()))
+    )
     return found
+
+
+async def _there(want: Wanted, region: Region, call: Call, threads: ThreadPoolExecutor, change: Callable[[], T]) -> T:
+    """What is done where it was found."""
+    here = call.to(*region.key, timeout=want.timeout)
+    try:
+        return await in_thread(here, threads, change)
+    except Exception as error:
+        raise region.located(error, want.kind.service) from error
 
 
 async def _look(want: Wanted, region: Region, call: Call, threads: ThreadPoolExecutor) -> Found | None:
@@ -147,11 +160,9 @@ def _by_name(proxy: Any, want: Wanted) -> resource.Resource | None:
     cls = want.kind.cls
     if not cls.allow_list:
         return None
-    params: dict[str, Any] = dict(want.parents)
+    params: dict[str, Any] = {**want.parents, **named(want.kind, want.id)}
     if want.kind.list_path:
         params["base_path"] = want.kind.list_path
-    if "name" in cls._query_mapping._mapping and want.kind.name != "compute.server":  # noqa: SLF001 - see filters
-        params["name"] = want.id
     matches = [each for each in want.kind.raw.list(proxy, **params) if want.id in (each.id, each.get("name"))]
     if len(matches) > 1:
         raise exceptions.DuplicateResource(want.id)

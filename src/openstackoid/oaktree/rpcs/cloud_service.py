@@ -21,6 +21,7 @@ from openstackoid.oaktree.locations import flaw
 from openstackoid.oaktree.upstream.breaker import State
 from openstackoid.oaktree.upstream.calls import Call, in_thread
 from openstackoid.oaktree.upstream.clouds import Region
+from openstackoid.oaktree.upstream.entries import offered, usable
 
 Authenticate = Callable[[grpc.aio.ServicerContext[Any, Any]], Awaitable[Caller]]
 # What is known of a cloud-region's health: cloud, region.
@@ -103,7 +104,10 @@ class CloudService(cloud_pb2_grpc.CloudServiceServicer):
                 return await self._sites.rest_info(beyond[0], official, call.left())
             region = regions[0]
             here = call.to(*region.key, timeout=self._timeout)
-            found = await in_thread(here, self._threads, rest_info, region, official)
+            try:
+                found = await in_thread(here, self._threads, rest_info, region, official)
+            except Exception as error:
+                raise region.located(error, official) from error
             answer = cloud_pb2.GetRestInfoResponse(
                 root_url=found.root_url, headers=found.headers, location=region.location
             )
@@ -139,7 +143,8 @@ def rest_info(region: Region, service: str) -> RestInfo:
     """
     made = region.connect()
     # openstacksdk's proxies know which version to look for.
-    proxy: Any = getattr(made, service.replace("-", "_"), None)
+    with offered(made), usable(made):
+        proxy: Any = getattr(made, service.replace("-", "_"), None)
     try:
         if hasattr(proxy, "get_endpoint"):
             url = proxy.get_endpoint()

@@ -87,7 +87,7 @@ class Verbs:
             codec=asked.codec,
             regions=asked.regions,
             locations=locations,
-            filters=filters.parse(asked.kind, asked.request.options, asked=also),
+            filters=filters.parse(asked.kind, asked.request.options, asked.codec.message, asked=also),
             parents=parents,
             timeout=self._engine.timeout,
             memory=self._memory(asked.request.options),
@@ -163,7 +163,7 @@ class Verbs:
             codec=asked.codec,
             regions=asked.regions,
             id=asked.request.id,
-            until=conditions.parse(asked.kind, asked.request.until),
+            until=conditions.parse(asked.kind, asked.request.until, asked.codec.message),
             parents=parents_of(asked.kind, asked.request),
             zone=asked.request.location.zone,
         )

@@ -66,23 +66,30 @@ class Call:
     Attributes:
         cloud: the cloud that it is for; empty for a call to several.
         region: its region.
+        patience: seconds that the server gives the cloud, where its caller would wait longer; None where the deadline is the caller's.
+        failed: how addresses failed in this call: a second request to one that is left alone since tells the same.
         requests: how many were sent.
         request_ids: the last ids that the cloud gave to requests, the newest last.
         ahead: is shown each request before it is sent, with the adapter, its timeout and options; returns an answer that is there already, or
             None. None for most calls.
     """
 
-    def __init__(self, deadline: float | None = None, *, cloud: str = "", region: str = "") -> None:
+    def __init__(
+        self, deadline: float | None = None, *, cloud: str = "", region: str = "", patience: float | None = None
+    ) -> None:
         """Begin a call.
 
         Args:
             deadline: as `time.monotonic()` has it; None for none.
             cloud: for `cloud`.
             region: for `region`.
+            patience: for `patience`.
         """
         self.deadline: Final = deadline
         self.cloud: Final = cloud
         self.region: Final = region
+        self.patience: Final = patience
+        self.failed: Final[dict[str, requests.RequestException]] = {}
         self.requests = 0
         self.ahead: Callable[..., requests.Response | None] | None = None
         self.request_ids: Final[deque[str]] = deque(maxlen=_KEPT_IDS)
@@ -92,10 +99,21 @@ class Call:
         self._attempts: Final[set[Attempt]] = set()
         self._parts: Final[weakref.WeakSet[Call]] = weakref.WeakSet()
 
-    def to(self, cloud: str, region: str, *, timeout: float | None = None) -> "Call":
-        """The part of this call that is for one cloud-region: it ends with this one, or `timeout` seconds from now."""
-        ends = (self.deadline, None if timeout is None else time.monotonic() + timeout)
-        part = Call(min((each for each in ends if each is not None), default=None), cloud=cloud, region=region)
+    def to(self, cloud: str, region: str, *, timeout: float | None = None, kept: float = 0.0) -> "Call":
+        """The part of this call that is for one cloud-region: it ends with this one, or `timeout` seconds from now.
+
+        Args:
+            cloud: for `cloud`.
+            region: for `region`.
+            timeout: the server's own, in seconds.
+            kept: the share of what this call has left that is not for the cloud.
+        """
+        now, deadline, patience = time.monotonic(), self.deadline, self.patience
+        if deadline is not None:
+            deadline = now + (deadline - now) * (1 - kept)
+        if timeout is not None and (deadline is None or now + timeout < deadline):
+            deadline, patience = now + timeout, timeout
+        part = Call(deadline, cloud=cloud, region=region, patience=patience)
         with self._lock:
             self._parts.add(part)
             cancelled = self._cancelled
@@ -123,11 +141,18 @@ class Call:
         Raises:
             errors.CallCancelledError: it was cancelled.
             errors.CallDeadlineError: its deadline has passed.
+            errors.CloudTimeoutError: the server's timeout has passed.
         """
         if self._cancelled:
             raise errors.CallCancelledError("the caller has gone: the call was given up")
         if self.left() == 0.0:
-            raise errors.CallDeadlineError(LATE)
+            raise self.late()
+
+    def late(self) -> errors.OaktreeError:
+        """The error of a cloud that has not answered when the time is over: the caller's, or the server's."""
+        if self.patience is None:
+            return errors.CallDeadlineError(LATE)
+        return errors.CloudTimeoutError(f"the cloud did not answer within {self.patience:g} s, this server's timeout")
 
     def wait(self, seconds: float) -> None:
         """Sleep, no longer than until the deadline or a cancellation; raises as `check` does."""
@@ -201,6 +226,7 @@ async def in_thread(call: Call, executor: Executor, function: Callable[..., T], 
 
     Raises:
         errors.CallDeadlineError: the deadline passed.
+        errors.CloudTimeoutError: the server's timeout passed.
         asyncio.CancelledError: the task was cancelled.
     """
     future = asyncio.get_running_loop().run_in_executor(executor, lambda: run(call, function, *args))
@@ -217,4 +243,4 @@ async def in_thread(call: Call, executor: Executor, function: Callable[..., T], 
         raise
     future.cancel()
     call.check()
-    raise errors.CallDeadlineError(LATE)
+    raise call.late()

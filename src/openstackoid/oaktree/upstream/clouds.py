@@ -4,6 +4,7 @@ Making a connection asks nothing of a cloud: the first request that needs it aut
 the slowest cloud and not for the sum of all.
 """
 
+import asyncio
 import copy
 import hashlib
 import threading
@@ -18,8 +19,10 @@ from openstack.config import OpenStackConfig, cloud_region
 
 from oaktree.v1.location_pb2 import Location
 from openstackoid.core.errors import ConfigError
+from openstackoid.oaktree import errors
 from openstackoid.oaktree.locations import selects
 from openstackoid.oaktree.upstream.credentials import UnauthenticatedError
+from openstackoid.oaktree.upstream.entries import EntryError, files, read, understood, usable
 from openstackoid.oaktree.upstream.peers import HEADER, Peer, Peers, PeersError, prefix
 from openstackoid.oaktree.upstream.tokens import Keystone, Login
 
@@ -49,12 +52,20 @@ class Region:
         """Cloud and region."""
         return self.location.cloud, self.location.region
 
+    def located(self, error: BaseException, service: str) -> BaseException:
+        """An error of a service there, with the place for whoever asked several."""
+        if isinstance(error, errors.LocatedError | asyncio.CancelledError):
+            return error
+        cloud, region = self.key
+        return errors.LocatedError(error, cloud=cloud, region=region, service=service, as_server=not self.bearer)
+
     def place(self) -> Location:
         """The location with the project that is asked; authenticates if nobody did. Blocks."""
         place = Location()
         place.CopyFrom(self.location)
-        session: Any = self.connect().session
-        access = session.access()
+        cloud: Any = self.connect()
+        with usable(cloud):
+            access = cloud.session.access()
         if access is not None:
             place.project_id = access.project_id or ""
             place.project = access.project_name or ""
@@ -86,6 +97,7 @@ class Clouds:
 
     Attributes:
         peers: clouds that gateways of these lead to.
+        flaws: entries that cannot be used, by their names, and why; each is a cloud all the same, which says so.
     """
 
     def __init__(self, config: OpenStackConfig, sessions: Sessions, peers_of: Iterable[str] = ()) -> None:
@@ -97,20 +109,18 @@ class Clouds:
             peers_of: clouds whose peers are clouds, too, as soon as `peers` has learnt them.
 
         Raises:
-            openstack.exceptions.ConfigException: for a `clouds.yaml` that cannot be used.
             ConfigError: for `peers_of` that are none of its clouds, or whose peers could not be told from them.
         """
         self._config: Final = config
         self._sessions: Final = sessions
         self._lock: Final = threading.Lock()
+        self._locks: Final[dict[str, threading.Lock]] = {}
         self._connections: Final[dict[tuple[str, ...], connection.Connection]] = {}
         self._others: Final[OrderedDict[tuple[str, ...], connection.Connection]] = OrderedDict()
         self._keystones: Final[dict[str, dict[str, Keystone]]] = {}
-        self._names: Final = sorted(
-            (name, region["name"] or "")
-            for name in config.get_cloud_names()
-            for region in config._get_regions(name)  # noqa: SLF001 - what get_all goes by, without making all configurations
-        )
+        entries = read(config)
+        self.flaws: Final = entries.flaws
+        self._names: Final = sorted([*entries.regions, *((name, "") for name in entries.flaws)])
         self.peers: Final = self._peers(peers_of)
 
     @property
@@ -144,7 +154,9 @@ class Clouds:
         """
         peer = self.peers.find(here.cloud)
         if isinstance(peer, PeersError):
-            return _unknown(here, peer)
+            return _unusable(here, peer)
+        if (flaw := self.flaws.get(here.cloud)) is not None:
+            return _unusable(here, flaw)
         place = (here.cloud, here.region, *((peer.scope,) if peer else ()))
         if login is None:
             key = ("file", *place, *(f"{name}={value}" for name, value in sorted(scope.items())))
@@ -155,18 +167,29 @@ class Clouds:
         kept: Any = self._others if scope or login or peer else self._connections
 
         def connect() -> connection.Connection:
-            with self._lock:
-                if key not in kept:
-                    made = _PeerConnection if peer else connection.Connection
-                    kept[key] = made(config=self._cloud_region(here, scope, login, peer))
+            # Each cloud for itself: one whose profile is at an address that does not answer holds up no other.
+            with self._making(here.cloud):
+                with self._lock:
+                    if key in kept:
+                        if kept is self._others:
+                            self._others.move_to_end(key)
+                        return kept[key]  # type: ignore[no-any-return]
+                with understood(self._config.cloud_config["clouds"].get(peer.home if peer else here.cloud)):
+                    made = (_PeerConnection if peer else connection.Connection)(
+                        config=self._cloud_region(here, scope, login, peer)
+                    )
+                with self._lock:
+                    kept[key] = made
                     while len(self._others) > _MOST_CONNECTIONS:
                         self._others.popitem(last=False)
-                elif kept is self._others:
-                    self._others.move_to_end(key)
-                return kept[key]  # type: ignore[no-any-return]
+                return made
 
         offered = peer.services if peer else None
         return Region(here, identity, connect, lambda: kept.get(key), offered, bearer=login.key if login else "")
+
+    def _making(self, cloud: str) -> threading.Lock:
+        with self._lock:
+            return self._locks.setdefault(cloud, threading.Lock())
 
     def home(self, here: Location) -> tuple[str, str]:
         """The cloud and region of the file whose users ask there: of a peer, those that lead to it."""
@@ -178,10 +201,16 @@ class Clouds:
         Raises:
             UnauthenticatedError: the file does not say it.
         """
+        if (flaw := self.flaws.get(cloud)) is not None:
+            raise UnauthenticatedError(f"no credential for {cloud} can be checked: {flaw}", cloud=cloud)
         if cloud not in self._keystones:
-            self._keystones[cloud] = {
-                region: self._keystone(cloud, region) for name, region in self._names if name == cloud
-            }
+            try:
+                with understood(self._config.cloud_config["clouds"].get(cloud)):
+                    self._keystones[cloud] = {
+                        region: self._keystone(cloud, region) for name, region in self._names if name == cloud
+                    }
+            except EntryError as error:
+                raise UnauthenticatedError(f"no credential for {cloud} can be checked: {error}", cloud=cloud) from error
         return self._keystones[cloud]
 
     def session(self, at: Keystone) -> keystone_session.Session:
@@ -202,6 +231,8 @@ class Clouds:
     def _peers(self, homes: Iterable[str]) -> Peers:
         regions: dict[str, str] = {}
         for home in homes:
+            if home in self.flaws:
+                raise ConfigError(f"peers.of: {home}: {self.flaws[home]}")
             found = [region for name, region in self._names if name == home]
             if not found:
                 known = ", ".join(sorted(self.names)) or "none"
@@ -221,6 +252,7 @@ class Clouds:
         options: dict[str, Any] = {"auth": dict(scope)} if scope else {}
         # Without validation where the file's credentials do not matter: it may have none.
         found = self._config.get_one(cloud=cloud, region_name=here.region or None, validate=login is None, **options)
+        files(found.config)
         verify, cert = found.get_requests_verify_args()
         # What a peer wants, the file does not say.
         config = {**found.config, IMAGE_FORMAT: None if peer else self._image_format(cloud)}
@@ -264,11 +296,11 @@ def _auth(login: Login, peer: Peer | None) -> Any:
     return twin
 
 
-def _unknown(here: Location, error: PeersError) -> Region:
+def _unusable(here: Location, error: errors.OaktreeError) -> Region:
     def refuse() -> Any:
         raise error.with_traceback(None)
 
-    return Region(here, f"unknown {here.cloud}", refuse, error=error)
+    return Region(here, f"unusable {here.cloud}", refuse, error=error)
 
 
 def scope_of(wanted: Location) -> dict[str, str]:

@@ -13,11 +13,11 @@ import requests
 from urllib3 import HTTPHeaderDict
 from yarl import URL
 
-from openstackoid.oaktree import errors
 from openstackoid.oaktree.masking import clean
+from openstackoid.oaktree.plain import plain
 from openstackoid.oaktree.upstream.ahead import Answer, Question
 from openstackoid.oaktree.upstream.breaker import Failure, Permit
-from openstackoid.oaktree.upstream.calls import LATE, Call
+from openstackoid.oaktree.upstream.calls import Call
 from openstackoid.oaktree.upstream.gate import REQUEST_IDS, Gate, Timeouts, address, stay, within
 
 # aiohttp's own are not sent: the question has what openstacksdk sends.
@@ -66,10 +66,10 @@ class Sender:
                         return await self._get(question, gate, call, permit, limits)
                 except TimeoutError as error:  # the call's; those of connections are requests' by now
                     permit.failed(Failure.SILENT, requests.ReadTimeout("no answer before the caller's deadline"))
-                    raise errors.CallDeadlineError(LATE) from error
+                    raise call.late() from error
                 except requests.Timeout as error:
                     if limits.hurried:
-                        raise errors.CallDeadlineError(LATE) from error
+                        raise call.late() from error
                     raise
         finally:
             call.end(attempt)
@@ -92,7 +92,9 @@ class Sender:
                 return Answer(response.status, response.reason or "", _plain(got), body)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             failure, told = _told(error)
+            told = plain(told, permit.address)
             if failure is not None and not began:
+                call.failed[permit.address] = told
                 hurried = limits.hurried and isinstance(told, requests.Timeout)
                 permit.failed(Failure.SILENT if hurried else failure, told)
             raise told from error

@@ -23,8 +23,9 @@ from urllib3.util.retry import Retry
 
 from openstackoid.oaktree import errors
 from openstackoid.oaktree.masking import clean
+from openstackoid.oaktree.plain import plain
 from openstackoid.oaktree.upstream.breaker import Failure, Permit
-from openstackoid.oaktree.upstream.calls import CALL, LATE, Attempt, Call, in_thread, run
+from openstackoid.oaktree.upstream.calls import CALL, Attempt, Call, in_thread, run
 from openstackoid.oaktree.upstream.gate import REQUEST_IDS, Gate, address, stay, within
 from openstackoid.oaktree.upstream.turns import TURNS
 
@@ -180,9 +181,15 @@ class Adapter(requests.adapters.HTTPAdapter):
         if call.ahead is not None and (answer := call.ahead(self, request, timeout, options)) is not None:
             return answer
         call.check()
-        self._gate.breaker.check(at)
-        self._gate.wait(call)
-        with self._gate.breaker.enter(at) as permit:
+        try:
+            self._gate.breaker.check(at)
+            self._gate.wait(call)
+            permit = self._gate.breaker.enter(at)
+        except errors.LeftAloneError:
+            if (before := call.failed.get(at)) is None:
+                raise
+            raise before.with_traceback(None) from before.__cause__  # keystoneauth asks in another way
+        with permit:
             try:
                 return self._attempt(call, permit, request, timeout, options)
             except _StaleError:
@@ -222,11 +229,12 @@ class Adapter(requests.adapters.HTTPAdapter):
                 stale = attempt.reused and failure is Failure.BROKEN and request.method in SAFE
                 if stale and not last and not hurried:
                     raise _StaleError from error
-                permit.failed(Failure.SILENT if hurried else failure, error)
+                told = call.failed[permit.address] = plain(error, permit.address)
+                permit.failed(Failure.SILENT if hurried else failure, told)
             call.check()
             if hurried:
-                raise errors.CallDeadlineError(LATE) from error
-            raise
+                raise call.late() from error
+            raise plain(error, permit.address) from error
         except BaseException:
             if response is not None:
                 response.close()

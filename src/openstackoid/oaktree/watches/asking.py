@@ -17,7 +17,7 @@ from oaktree.v1.resource_pb2 import Resource
 from openstackoid.oaktree import answers, errors
 from openstackoid.oaktree.memory.cache import Cache, Key
 from openstackoid.oaktree.names import fits
-from openstackoid.oaktree.resources import single
+from openstackoid.oaktree.resources import filters, single
 from openstackoid.oaktree.resources.kinds import Kind, Raw
 from openstackoid.oaktree.resources.recording import as_raw, recorded, recording
 from openstackoid.oaktree.upstream.clouds import Region
@@ -40,6 +40,10 @@ class Subject:
     def key(self) -> tuple[Any, ...]:
         """The same for all who can share answers."""
         return self.region.identity, self.kind.name, *sorted(self.parents.items())
+
+    def located(self, error: BaseException) -> BaseException:
+        """An error there, with the place."""
+        return self.region.located(error, self.kind.service)
 
     @property
     def listable(self) -> bool:
@@ -135,9 +139,7 @@ def one(subject: Subject, name: str, before: States, *, named_too: bool) -> Stat
         return _same(found, before)
     if not (named_too and subject.listable):
         return None
-    # nova takes a name for a regular expression; who lacks the filter is asked for all.
-    sendable = "name" in subject.kind.cls._query_mapping._mapping and subject.kind.name != "compute.server"  # noqa: SLF001 - see filters
-    place, raws = _listed(subject, **({"name": name} if sendable else {}))
+    place, raws = _listed(subject, **filters.named(subject.kind, name))
     states = [state(subject.kind, subject.region.identity, place, raw) for raw in raws]
     return named(subject, name, {each.id: _same(each, before) for each in states})
 

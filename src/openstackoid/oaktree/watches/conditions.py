@@ -4,13 +4,16 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from google.protobuf.message import Message
 from grpc import StatusCode
 
 from oaktree.v1.common_pb2 import Condition
+from oaktree.v1.resource_pb2 import Resource
 from openstackoid.oaktree import errors
 from openstackoid.oaktree.masking import clean
 from openstackoid.oaktree.resources.codec import Codec
-from openstackoid.oaktree.resources.filters import Filters, compiled
+from openstackoid.oaktree.resources.expressions import compiled, shape_of
+from openstackoid.oaktree.resources.filters import Filters
 from openstackoid.oaktree.resources.kinds import Kind
 from openstackoid.oaktree.watches.states import State, status_of
 
@@ -69,8 +72,13 @@ class Until:
         return FailedError(f"{state} is in status {state.status}, not {self.status.upper()}: {fault}")
 
 
-def parse(kind: Kind, until: Condition) -> Until:
+def parse(kind: Kind, until: Condition, message: type[Message] = Resource) -> Until:
     """A request's condition.
+
+    Args:
+        kind: what is watched.
+        until: as it came.
+        message: what each resource becomes.
 
     Raises:
         errors.InvalidError: for one that cannot come true, with the field named.
@@ -91,6 +99,6 @@ def parse(kind: Kind, until: Condition) -> Until:
         case "query":
             if not until.query.strip():
                 raise errors.invalid("until.query", "expected a JMESPath expression, got an empty text")
-            return Until(expression=until.query, _query=compiled("until.query", until.query))
+            return Until(expression=until.query, _query=compiled("until.query", until.query, shape_of(kind, message)))
         case _:
             return Until()

@@ -18,8 +18,12 @@ from openstackoid.oaktree.upstream.calls import Call, in_thread
 from openstackoid.oaktree.watches import asking, silence
 from openstackoid.oaktree.watches.asking import Answer, Asker, Subject
 from openstackoid.oaktree.watches.bearers import Bearers, refuses
+from openstackoid.oaktree.watches.lookups import Lookup, Lookups
+from openstackoid.oaktree.watches.pace import Pace
 from openstackoid.oaktree.watches.states import State
 from openstackoid.oaktree.watches.watchers import Watcher
+
+__all__ = ["Pace", "Poll"]
 
 T = TypeVar("T")
 
@@ -29,33 +33,16 @@ _PAGE: Final = 1000
 _TURN: Final = 500
 
 
-@dataclass(frozen=True)
-class Pace:
-    """How polls go. Times are seconds.
-
-    Attributes:
-        interval: between two polls for the same.
-        longest: between two polls of a cloud that does not answer.
-        patience: after which a cloud without an answer ends its watches.
-        timeout: for each question.
-    """
-
-    interval: float = 2.0
-    longest: float = 30.0
-    patience: float = 120.0
-    timeout: float = 30.0
-
-
 @dataclass(eq=False)
 class Poll:
-    """All who watch one subject, and what is known of it. In one event loop.
+    """All who watch one subject, and what is known of it: for an interval longer than anybody watches. In one event loop.
 
     Attributes:
         subject: what is watched; as all who watch it see it, with a token of theirs or another.
         pace: how often.
         asker: how it is asked.
         threads: where questions block.
-        emptied: called when nobody watches any more.
+        emptied: called when nobody has watched for an interval.
     """
 
     subject: Subject
@@ -64,6 +51,7 @@ class Poll:
     threads: ThreadPoolExecutor
     emptied: Callable[["Poll"], None]
     _states: dict[str, State] = field(default_factory=dict)
+    _lookups: Lookups = field(default_factory=Lookups)
     _seen: dict[str, float] = field(default_factory=dict)  # id -> when it was asked for by itself
     _listed: float = -math.inf  # when all were asked for
     _answered: float = field(default_factory=time.monotonic)
@@ -82,6 +70,7 @@ class Poll:
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _call: Call = field(default_factory=Call)
     _task: "asyncio.Task[None] | None" = None
+    _retiring: asyncio.TimerHandle | None = None
 
     # Who watches.
 
@@ -108,13 +97,16 @@ class Poll:
         try:
             async with self._lock:
                 self._share(asked)
-                if (state := self._fresh(name)) is not None:
-                    return state
+                if (known := self._fresh(name)) is not None:
+                    return known.state
                 if self._lists(self._joining.keys() | self._of_one.keys()) and not self._is_fresh(self._listed):
                     await self._ask(self._list, subject)
-                    if (state := self._fresh(name)) is not None:
-                        return state
-                return await self._ask(self._one, subject, name)
+                    if (known := self._fresh(name)) is not None and known.state is not None:
+                        return known.state
+                began = time.monotonic()
+                state = await self._ask(self._one, subject, name)
+                self._lookups.keep(name, state, began)
+                return state
         finally:
             self._joining[name] -= 1
             if not self._joining[name]:
@@ -151,7 +143,7 @@ class Poll:
             self._of_all.add(watcher)
             if self._complete:
                 self._introduce(watcher)
-        if self._task is None and (self._of_one or self._of_all):
+        if (self._task is None or self._task.cancelling() or self._task.done()) and (self._of_one or self._of_all):
             self._task = asyncio.create_task(self._run(), name=f"poll {self.subject.kind.name}")
 
     def leave(self, watcher: Watcher) -> None:
@@ -168,11 +160,25 @@ class Poll:
         self._rest()
 
     def _rest(self) -> None:
-        if not (self._of_one or self._of_all or self._holders):
-            self._call.cancel()
-            if self._task is not None:
-                self._task.cancel()
+        if self.needed:
+            return
+        self._call.cancel()
+        self._call = Call()
+        if self._task is not None:
+            self._task.cancel()
+        if self._retiring is not None:
+            self._retiring.cancel()
+        self._retiring = asyncio.get_running_loop().call_later(self.pace.interval, self._retire)
+
+    def _retire(self) -> None:
+        """Be forgotten, unless somebody has come."""
+        if not self.needed:
             self.emptied(self)
+
+    @property
+    def needed(self) -> bool:
+        """Somebody watches, or looks for something."""
+        return bool(self._of_one or self._of_all or self._holders)
 
     @property
     def task(self) -> "asyncio.Task[None] | None":
@@ -210,7 +216,7 @@ class Poll:
                 if not refuses(error) or len(self._bearers) == 1:
                     raise
                 for watcher in self._bearers.of(subject):
-                    watcher.fail(error)
+                    watcher.fail(subject.located(error))
                     # Now: whoever reads slowly leaves late, and the token would be tried again and again.
                     self._bearers.drop(watcher)
         return None
@@ -320,14 +326,13 @@ class Poll:
         except Exception as error:
             self._error = error
             self._failures += 1
-            raise
-        else:
-            self._error = None
-            self._failures = 0
-            self._answered = time.monotonic()
-            return answer
-        finally:
             self._asked += 1
+            raise
+        self._error = None
+        self._failures = 0
+        self._asked += 1
+        self._answered = time.monotonic()
+        return answer
 
     async def _thread(self, function: Callable[..., T], *args: Any) -> T:
         here = self._call.to(*self.subject.region.key, timeout=self.pace.timeout)
@@ -336,6 +341,8 @@ class Poll:
     # What is told.
 
     def _tell(self, change: "Change.ValueType", state: State, of_all: list[Watcher]) -> None:
+        if change == CHANGE_DELETED:
+            self._lookups.forget(state.id)
         for watcher in [*self._of_one.get(state.id, ()), *of_all]:
             watcher.tell(change, state, self._at)
 
@@ -355,7 +362,7 @@ class Poll:
                 return
             error = silence.told(error, self.subject.region.key, silent, wait)
         for watcher in self.watchers:
-            watcher.fail(error)
+            watcher.fail(self.subject.located(error))
 
     # What is known.
 
@@ -364,10 +371,17 @@ class Poll:
         if self._asked > asked and self._error is not None and silence.passes(self._error):
             raise self._error.with_traceback(None)
 
-    def _fresh(self, name: str) -> State | None:
+    def _fresh(self, name: str) -> Lookup | None:
+        """What is known of an id or a name, not older than the interval; None if it has to be asked for."""
         if self._complete and self._is_fresh(self._listed):
-            return asking.named(self.subject, name, self._states)
-        return self._states.get(name) if self._is_fresh(self._seen.get(name, -math.inf)) else None
+            if (state := asking.named(self.subject, name, self._states)) is not None:
+                return Lookup(state, self._listed)
+        elif name in self._states and self._is_fresh(self._seen.get(name, -math.inf)):
+            return Lookup(self._states[name], self._seen[name])
+        known = self._lookups.get(name, time.monotonic() - self.pace.interval)
+        if known is None or known.state is None:
+            return known
+        return Lookup(self._states.get(known.state.id, known.state), known.at)
 
     def _is_fresh(self, then: float) -> bool:
         return time.monotonic() - then < self.pace.interval

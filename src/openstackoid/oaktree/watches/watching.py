@@ -17,6 +17,7 @@ from oaktree.v1.common_pb2 import CHANGE_REACHED, Change
 from openstackoid.oaktree import errors
 from openstackoid.oaktree.memory.cache import Cache
 from openstackoid.oaktree.resources.codec import Codec
+from openstackoid.oaktree.resources.deciding import outcomes, unique
 from openstackoid.oaktree.resources.kinds import Kind
 from openstackoid.oaktree.upstream.clouds import Region
 from openstackoid.oaktree.watches.asking import Asker, Subject
@@ -73,7 +74,7 @@ class Watches:
     @property
     def polls(self) -> list[Poll]:
         """Those that go on now."""
-        return list(self._polls.values())
+        return [each for each in self._polls.values() if each.needed]
 
     async def watch(self, watch: Watch) -> AsyncGenerator[Event, None]:
         """What happens: first what is, then changes, last that the condition holds.
@@ -132,16 +133,19 @@ class Watches:
             del self._polls[poll.subject.key]
 
     async def _one(self, watch: Watch, joined: Sequence[tuple[Poll, Subject]]) -> Watcher:
-        results = await _all_of([poll.find(watch.id, subject) for poll, subject in joined])
+        results = await outcomes(
+            [poll.find(watch.id, subject) for poll, subject in joined],
+            lambda state: state is not None and state.id == watch.id and unique(watch.kind, watch.id),
+        )
         found = [(*each, state) for each, state in zip(joined, results, strict=True) if isinstance(state, State)]
         if len(found) > 1:
             places = ", ".join(sorted("/".join(filter(None, subject.region.key)) for _, subject, _ in found))
             raise errors.AmbiguousError(
                 f"{watch.kind.name} {watch.id!r} is in {places}: give a location with one of them."
             )
-        for each in results:
+        for (_, subject), each in zip(joined, results, strict=True):
             if not found and isinstance(each, BaseException):
-                raise each
+                raise subject.located(each)
         if not found:
             places = ", ".join(sorted({region.location.cloud for region in watch.regions})) or "no cloud"
             raise errors.MissingError(f"{watch.kind.name} {watch.id!r} is not in {places}, by id or by name.")
@@ -155,7 +159,7 @@ class Watches:
         results = await _all_of([poll.fill(subject) for poll, subject in joined])
         failed = [each for each in results if isinstance(each, BaseException)]
         if failed and len(failed) == len(polls):
-            raise failed[0]
+            raise joined[0][1].located(failed[0])
         if watch.until.expression:
             await _all_of([poll.prepare(lambda state: watch.until.met(state, watch.codec)) for poll in polls])
 

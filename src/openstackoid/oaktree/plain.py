@@ -1,0 +1,50 @@
+"""Why a connection failed, in the words of the system or of TLS: urllib3 and aiohttp put their own objects around them. Pure."""
+
+import ssl
+from collections.abc import Iterator
+from typing import Any
+
+import requests
+
+
+def behind(error: BaseException) -> Iterator[BaseException]:
+    """An error and those that it came from, also as arguments: requests keeps urllib3's there."""
+    seen: set[int] = set()
+    waiting: list[Any] = [error]
+    while waiting:
+        each = waiting.pop()
+        if not isinstance(each, BaseException) or id(each) in seen:
+            continue
+        seen.add(id(each))
+        yield each
+        waiting += [each.__cause__, each.__context__, getattr(each, "reason", None), *each.args]
+
+
+def why(error: BaseException) -> str:
+    """What the system says: "Connection refused", "Name or service not known", "certificate has expired"; empty if it says nothing."""
+    told = ""
+    for each in behind(error):
+        # aiohttp has a class of its own below it, without the message.
+        if isinstance(each, ssl.SSLCertVerificationError) and (message := getattr(each, "verify_message", "")):
+            return str(message)
+        # requests' own errors are OSErrors, which say nothing of the system.
+        if isinstance(each, OSError) and not isinstance(each, requests.RequestException | TimeoutError):
+            told = each.strerror or (str(each.args[0]) if each.args and isinstance(each.args[0], str) else "") or told
+    return told
+
+
+def plain(error: requests.RequestException, address: str) -> requests.RequestException:
+    """The same error, which says what failed for people; it comes from the one that was."""
+    if isinstance(error, requests.exceptions.SSLError):
+        text = why(error) or "TLS failed"
+    elif isinstance(error, requests.ConnectTimeout):
+        text = "timed out without a connection"
+    elif isinstance(error, requests.Timeout):
+        text = "timed out without an answer"
+    elif isinstance(error, requests.ConnectionError):
+        text = why(error) or "the connection broke"
+    else:
+        return error
+    told = type(error)(f"{text} ({address})", request=error.request, response=error.response)
+    told.__cause__ = error
+    return told
