@@ -117,9 +117,7 @@ def command(lab: Lab, *words: str) -> subprocess.CompletedProcess[str]:
 
 def test_second_up_does_nothing(lab: Lab) -> None:
     before = {(row.cloud, row.service): row.pid for row in lab.status()}
-    began = time.monotonic()
     assert lab.up() is False
-    assert time.monotonic() - began < 2
     assert {(row.cloud, row.service): row.pid for row in lab.status()} == before
 
 

@@ -10,10 +10,15 @@ from pathlib import Path
 
 import pytest
 from tests.oaktree.answering import Oaktree, Web, running
+from tests.oaktree.builds import built, digest
 from tools import clients
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "clients/javascript"
+EXAMPLE = ROOT / "examples/oaktree/cpp"
+# What code is made of and by, for every language.
+DEFINITIONS = (ROOT / "proto", ROOT / "tools/clients.py")
+PACKAGES = ("grpcio-tools", "googleapis-common-protos")
 
 
 @pytest.fixture
@@ -35,23 +40,37 @@ def run(*command: str | Path, cwd: Path | None = None, limit: int = 300) -> subp
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder where programs can import the JavaScript package, made and built from the definitions."""
     folder = tmp_path_factory.mktemp("javascript")
-    built = folder / "node_modules/openstackoid-oaktree"
-    shutil.copytree(PACKAGE, built, ignore=shutil.ignore_patterns("node_modules", "gen", "dist"))
-    assert (PACKAGE / "node_modules").exists(), "npm's packages are missing: make install"
-    (built / "node_modules").symlink_to(PACKAGE / "node_modules")
-    clients.generate("javascript", built / "src/gen")
-    run(built / "node_modules/.bin/tsc", "-p", built)
+    modules = PACKAGE / "node_modules"
+    assert modules.exists(), "npm's packages are missing: make install"
+    own = [path for path in PACKAGE.iterdir() if path.name not in {"node_modules", "dist", "src"}]
+    own += [path for path in (PACKAGE / "src").iterdir() if path.name != "gen"]
+    versions = modules / ".package-lock.json"  # what npm has installed
+
+    def build(made: Path) -> None:
+        shutil.copytree(PACKAGE, made, ignore=shutil.ignore_patterns("node_modules", "gen", "dist"), dirs_exist_ok=True)
+        (made / "node_modules").symlink_to(modules)
+        clients.generate("javascript", made / "src/gen")
+        run(modules / ".bin/tsc", "-p", made)
+        (made / "node_modules").unlink()
+
+    key = digest([*DEFINITIONS, *own, versions], [("node", "--version")], PACKAGES)
+    installed = folder / "node_modules/openstackoid-oaktree"
+    shutil.copytree(built("javascript", key, build), installed)
+    (installed / "node_modules").symlink_to(modules)
     return folder
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def program() -> Path:
     """The example in C++, built."""
-    folder = tmp_path_factory.mktemp("cpp")
-    clients.generate("cpp", folder / "generated")
-    variables = (f"GENERATED={folder / 'generated'}", f"BUILD={folder / 'built'}", "CXXFLAGS=-O0")
-    run("make", "-s", "-j2", "-C", ROOT / "examples/oaktree/cpp", *variables)
-    return folder / "built/list-servers"
+
+    def build(made: Path) -> None:
+        clients.generate("cpp", made / "generated")
+        variables = (f"GENERATED={made / 'generated'}", f"BUILD={made / 'built'}", "CXXFLAGS=-O0")
+        run("make", "-s", "-j2", "-C", EXAMPLE, *variables)
+
+    tools = [("g++", "--version"), ("protoc", "--version"), ("pkg-config", "--modversion", "grpc++", "protobuf")]
+    return built("cpp", digest([*DEFINITIONS, EXAMPLE], tools, PACKAGES), build) / "built/list-servers"
 
 
 def check_listing(done: subprocess.CompletedProcess[str]) -> None:
