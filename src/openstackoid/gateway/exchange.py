@@ -16,14 +16,13 @@ from urllib.parse import parse_qs
 
 from aiohttp import web
 
+from openstackoid.core import limits
 from openstackoid.core import scope as scopes
 from openstackoid.core.errors import BadRequestError, TokenError
 from openstackoid.core.scope import Name, Scope, is_name
 from openstackoid.gateway.mint import ACCESS, GRANT, JWT, Minted
 from openstackoid.gateway.treaty import Treaty
 from openstackoid.trust import tokens
-
-_LONGEST = 1 << 15  # bytes of a form: two tokens and a scope
 
 
 async def answer(cloud: str, treaty: Treaty, request: web.BaseRequest, *, peers: bool) -> dict[str, Any]:
@@ -78,10 +77,10 @@ async def _form(request: web.BaseRequest) -> dict[str, str]:
     body = b""
     async for piece in request.content.iter_any():
         body += piece
-        if len(body) > _LONGEST:
-            raise BadRequestError(f"Expected a form of {_LONGEST >> 10} KiB at most.")
+        if len(body) > limits.FORM:
+            raise BadRequestError(f"Expected a form of {limits.size(limits.FORM)} at most.")
     try:
-        fields = parse_qs(body.decode("ascii"), strict_parsing=True, max_num_fields=16)
+        fields = parse_qs(body.decode("ascii"), strict_parsing=True, max_num_fields=limits.FORM_FIELDS)
     except (ValueError, UnicodeDecodeError):
         raise BadRequestError("Expected a form: application/x-www-form-urlencoded (RFC 8693, 2.1).") from None
     if any(len(values) > 1 for values in fields.values()):
