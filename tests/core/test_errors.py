@@ -23,6 +23,7 @@ CODES = {
     "NoSuchServiceError": (404, "service.missing"),
     "NotBuiltError": (501, "scope.operators"),
     "LoopError": (508, "request.loop"),
+    "BusyError": (503, "document.busy"),
     "PeerUnreachableError": (502, "peer.unreachable"),
     "PeerTimeoutError": (504, "peer.timeout"),
     "PeerAnswerError": (502, "peer.answer"),

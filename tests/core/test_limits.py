@@ -50,7 +50,7 @@ def test_what_is_within_passes_and_what_is_beyond_does_not(document: Any) -> Non
             b"[[[[]]]]",
             b"{}," * 11,
             b"]" * 2000,
-            b"]" * 11,
+            b"]" * 999 + b"{" * 4,
             b'"' + b"a" * 1000,
             b'[",", ' + b"0," * 10 + b"0]",
         ),

@@ -9,8 +9,9 @@ An underscore passes where the user chooses the rest of the name: metadata of ob
 """
 
 import re
-from functools import lru_cache
 from typing import Final
+
+from openstackoid.core.remembered import remembered
 
 # Swift keeps what is below these for itself (swift/common/middleware/gatekeeper.py).
 _OBJECTS: Final = "(?:account|container|object)-(?!(?:transient-)?sysmeta)[^:]+"
@@ -59,13 +60,13 @@ _REQUEST: Final = re.compile(REQUEST)
 _ANSWER: Final = re.compile(ANSWER)
 
 
-@lru_cache(maxsize=1024)
+@remembered
 def request_passes(name: str) -> bool:
     """Whether a header of a request may cross to another owner's cloud, or come from one."""
     return _REQUEST.fullmatch(name.lower()) is not None
 
 
-@lru_cache(maxsize=1024)
+@remembered
 def answer_passes(name: str) -> bool:
     """Whether a header of an answer may cross."""
     return _ANSWER.fullmatch(name.lower()) is not None

@@ -24,6 +24,7 @@
     |   |-- RateError            429 agreement.rate        more requests than agreed
     |   |-- BodyError            413 request.large         a document too large to map its ids
     |   `-- ProjectError         503 agreement.project     no project could be had for the user
+    |-- BusyError                503 document.busy         too many large documents are being rewritten
     `-- PeerError                -   the other side failed
         |-- PeerUnreachableError 502 peer.unreachable
         |-- PeerTimeoutError     504 peer.timeout
@@ -226,6 +227,13 @@ class ProjectError(TrustError):
 
     status = 503
     code = "agreement.project"
+
+
+class BusyError(OpenStackoidError):
+    """Too many large documents are being rewritten."""
+
+    status = 503
+    code = "document.busy"
 
 
 class PeerError(OpenStackoidError):

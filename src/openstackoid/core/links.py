@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from openstackoid.core import link_places as places
+from openstackoid.core.bases import Bases
 from openstackoid.core.link_places import Kind
 
 
@@ -25,8 +26,8 @@ class Links:
 
     def __init__(self, table: Mapping[str, str], service: str = "") -> None:
         # What stays as it is must still be found, or a shorter base would take it.
-        self._table = sorted(table.items(), key=lambda pair: -len(pair[0]))
-        self._old = [old.encode() for old, new in self._table if old != new]
+        self._bases = Bases(table)
+        self._old = [old.encode() for old, new in table.items() if old != new]
         self._service = service
         self.changes = bool(self._old)
 
@@ -37,10 +38,7 @@ class Links:
 
     def url(self, url: str) -> str:
         """The URL behind the other base; the same text if no base fits it."""
-        for old, new in self._table:
-            if url.startswith(old) and (len(url) == len(old) or url[len(old)] in "/?#"):
-                return new + url[len(old) :]
-        return url
+        return self._bases.url(url)
 
     def document(self, document: Any, *, one_image: bool = False) -> Any:
         """A JSON document with its links changed in place, and returned; found by their fields, never by text.

@@ -14,20 +14,19 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 import aiohttp
-import orjson
 from aiohttp import web
-from multidict import CIMultiDict
 from yarl import URL
 
+from openstackoid.core import limits
 from openstackoid.core.errors import BodyError
-from openstackoid.core.ids import Ids
 from openstackoid.core.links import Links
 from openstackoid.gateway.calls import Border, Call, Way
 from openstackoid.gateway.peers import reason
 from openstackoid.gateway.pool import Pool, Upstream
 from openstackoid.gateway.responses import OBJECTS, WHOLE, pass_on
+from openstackoid.gateway.rewriter import Rewrite
+from openstackoid.gateway.rewriting import SMALL, Rewriting
 
-ASKED: Final = 1 << 22  # bytes: the largest JSON request whose ids are mapped
 _JSON: Final = frozenset({"application/json", "application/openstack-images-v2.1-json-patch"})
 
 
@@ -59,7 +58,7 @@ async def forward(
     if request.body_exists:
         length = request.content_length
         if there and request.content_type in _JSON:
-            body = await _mapped(request, there, service, headers)
+            body = await _mapped(request, pool.rewriting, Rewrite(service, limits.REQUEST, there), call)
         elif length is not None and length <= WHOLE:
             await _continue(request)
             body = await request.read()
@@ -74,7 +73,7 @@ async def forward(
     except (aiohttp.ClientError, OSError) as error:
         raise upstream.unreachable(f"{upstream.name} cannot be reached at {upstream.base}: {reason(error)}.") from None
     try:
-        response = await pass_on(request, answer, upstream, call, way, links)
+        response = await pass_on(request, pool.rewriting, answer, upstream, call, way, links)
     except BaseException:
         answer.close()
         raise
@@ -82,25 +81,30 @@ async def forward(
     return response
 
 
-async def _mapped(request: web.BaseRequest, ids: Ids, service: str, headers: CIMultiDict[str]) -> bytes:
+async def _mapped(request: web.BaseRequest, rewriting: Rewriting, rewrite: Rewrite, call: Call) -> bytes:
     """The JSON body of a request with its ids mapped.
 
     Raises:
         BodyError: it is larger than any such document of OpenStack's.
+        BusyError: too many such documents are under way.
     """
     await _continue(request)
-    body = b""
-    async for piece in request.content.iter_any():
-        body += piece
-        if len(body) > ASKED:
-            raise BodyError(f"Expected a JSON document of {ASKED >> 20} MiB at most.")
-    headers.popall("Content-Length", None)
-    if not ids.concerns(body):
-        return body
-    try:
-        return orjson.dumps(ids.request(service, orjson.loads(body)))
-    except orjson.JSONDecodeError:
-        return body  # the service says what is wrong with it
+    sender, read = f"{call.record.home or call.record.cloud}'s users", bytearray()
+    with rewriting.holding(sender) as held:
+        async for piece in request.content.iter_any():
+            read += piece
+            if len(read) > rewrite.limit.size:
+                raise BodyError(f"Expected a JSON document of {limits.size(rewrite.limit.size)} at most.")
+            if len(read) > SMALL:
+                held.grow(len(piece))
+        call.headers.popall("Content-Length", None)
+        body = bytes(read)
+        try:
+            return await rewriting.apply(rewrite, body, sender)
+        except limits.LimitError as error:
+            raise BodyError(f"The JSON of the request is too large: {error}.") from None
+        except ValueError:
+            return body  # the service says what is wrong with it
 
 
 async def _stream(request: web.BaseRequest) -> AsyncIterator[bytes]:

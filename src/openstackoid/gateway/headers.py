@@ -6,13 +6,13 @@ WSGI maps `X-Auth-Token` and `X_Auth_Token` to one variable (PEP 3333), so the u
 decide who asks are dropped, and doubled ones are refused: two readers could believe two different ones.
 """
 
-from functools import lru_cache
 from typing import Final
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from openstackoid.core import scope as scopes
 from openstackoid.core.errors import BadRequestError
+from openstackoid.core.remembered import remembered
 from openstackoid.core.scope import Scope, is_name
 
 MARK: Final = "!SCOPE!"
@@ -69,7 +69,7 @@ def incoming(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
     return kept
 
 
-@lru_cache(maxsize=1024)
+@remembered
 def _comes_in(name: str) -> bool:
     lowered = name.lower()
     dashed = lowered.replace("_", "-")
@@ -78,7 +78,7 @@ def _comes_in(name: str) -> bool:
     return dashed not in HOP_BY_HOP and not dashed.startswith(_OURS)
 
 
-@lru_cache(maxsize=1024)
+@remembered
 def _goes_out(name: str) -> bool:
     lowered = name.lower()
     return lowered not in HOP_BY_HOP and not lowered.startswith(_OURS)

@@ -8,6 +8,7 @@ import aiohttp
 
 from openstackoid.core.errors import OpenStackoidError
 from openstackoid.gateway.config import Config
+from openstackoid.gateway.rewriting import Rewriting
 
 _NO_AUTO: Final = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
@@ -31,7 +32,7 @@ class Upstream:
 
 
 class Pool:
-    """Connections to upstreams: shared ones that are used again, and single ones for streamed bodies."""
+    """Connections to upstreams: shared ones that are used again, and single ones for streamed bodies; and what rewrites documents."""
 
     def __init__(self, config: Config) -> None:
         # Whom to believe that it is a peer or a backend.
@@ -41,6 +42,7 @@ class Pool:
         # Other gateways hold on for longer, and a connection over a WAN costs three round trips with TLS.
         far = aiohttp.TCPConnector(limit=0, keepalive_timeout=60, ssl=trusted)
         single = aiohttp.TCPConnector(limit=0, force_close=True, ssl=trusted)
+        self.rewriting = Rewriting()
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=config.timeouts.connect, sock_read=config.timeouts.idle
         )
@@ -60,6 +62,7 @@ class Pool:
 
     async def close(self) -> None:
         """Close every connection."""
+        await self.rewriting.close()
         await self.shared.close()
         await self.peers.close()
         await self.single.close()

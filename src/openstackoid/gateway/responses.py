@@ -8,19 +8,22 @@ import orjson
 from aiohttp import web
 from multidict import CIMultiDict
 
+from openstackoid.core import limits
 from openstackoid.core.errors import PeerAnswerError
 from openstackoid.core.foreign_links import IncomingLinks
 from openstackoid.core.link_places import is_one_image
 from openstackoid.core.links import Links
 from openstackoid.gateway import crossing
 from openstackoid.gateway import headers as heads
-from openstackoid.gateway.calls import Border, Call, Way
+from openstackoid.gateway.calls import Border, Call, Edit, Way
 from openstackoid.gateway.crossing import Content
+from openstackoid.gateway.documents import parsed
 from openstackoid.gateway.peers import reason
 from openstackoid.gateway.pool import Upstream
+from openstackoid.gateway.rewriter import Rewrite
+from openstackoid.gateway.rewriting import SMALL, Held, Rewriting
 
 WHOLE: Final = 1 << 16  # bytes: bodies up to this are passed on in one piece
-DOCUMENT: Final = 1 << 26  # bytes: the largest JSON answer whose links are changed
 OBJECTS: Final = "object-store"
 _BODILESS: Final = frozenset({204, 304})
 
@@ -33,12 +36,19 @@ class CutError(Exception):
 
 
 async def pass_on(
-    request: web.BaseRequest, answer: aiohttp.ClientResponse, upstream: Upstream, call: Call, way: Way, links: Links
+    request: web.BaseRequest,
+    rewriting: Rewriting,
+    answer: aiohttp.ClientResponse,
+    upstream: Upstream,
+    call: Call,
+    way: Way,
+    links: Links,
 ) -> web.StreamResponse:
     """Pass an answer on.
 
     Args:
         request: what it answers.
+        rewriting: for documents.
         answer: with its head read.
         upstream: whose it is.
         call: the request as it was sent on.
@@ -63,7 +73,9 @@ async def pass_on(
     if request.method != "HEAD" and call.place.service != OBJECTS:
         begun, is_document = await _looked_at(answer, kept, upstream, call, way, links)
         if is_document:
-            return await _changed(request, answer, begun, kept, upstream, call, way, links)
+            with rewriting.holding(upstream.name) as held:
+                body = await _read(answer, upstream, begun, held)
+                return await _changed(request, rewriting, answer, body, kept, upstream, call, way, links)
     length = answer.content_length
     if request.method != "HEAD" and length is not None and length <= WHOLE:
         return web.Response(status=status, reason=phrase, headers=kept, body=await _read(answer, upstream, begun))
@@ -111,39 +123,39 @@ async def _looked_at(
 
 async def _changed(
     request: web.BaseRequest,
+    rewriting: Rewriting,
     answer: aiohttp.ClientResponse,
-    begun: bytes,
+    body: bytes,
     kept: CIMultiDict[str],
     upstream: Upstream,
     call: Call,
     way: Way,
     links: Links,
 ) -> web.Response:
-    status, body, edit = answer.status, await _read(answer, upstream, begun), way.edit
+    status, before, service = answer.status, body, call.place.service
     phrase = answer.reason if call.border is not Border.IN else None
-    ids = way.back if way.back and way.back.concerns(body) else None
-    if not body or (edit is None and ids is None and not links.concern(body)):
-        return _as_it_came(status, phrase, kept, body)
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise PeerAnswerError(
-            f"{upstream.name} answered {status} with what is not the JSON that it claims to be."
-        ) from None
-    edited = edit(status, document) if edit is not None else None
-    if edited is None and ids is None and not links.concern(body):
-        return _as_it_came(status, phrase, kept, body)
-    if edited is not None:
-        phrase = phrase if edited[0] == status else None
-        status, document = edited
-    service = call.place.service
-    if ids:
-        document = ids.answer(service, document)
     one_image = is_one_image(service, request.method, call.place.path)
-    document = links.document(document, one_image=one_image)
+    try:
+        if body and way.edit is not None:
+            status, body = _edited(way.edit, status, body)
+        if body:
+            rewrite = Rewrite(service, limits.ANSWER, way.back, links, one_image)
+            body = await rewriting.apply(rewrite, body, upstream.name)
+    except ValueError as error:
+        raise PeerAnswerError(
+            f"{upstream.name} answered {answer.status} with what is not JSON as it should be: {error}."
+        ) from None
+    if body is before:
+        return _as_it_came(status, phrase, kept, body)
     for name in _OF_LENGTH:
         kept.popall(name, None)
-    return web.Response(status=status, reason=phrase, headers=kept, body=orjson.dumps(document))
+    return web.Response(status=status, reason=phrase if status == answer.status else None, headers=kept, body=body)
+
+
+def _edited(edit: Edit, status: int, body: bytes) -> tuple[int, bytes]:
+    """What becomes of an answer of Keystone's that holds a catalog; the very same bytes if nothing does."""
+    edited = edit(status, parsed(body, limits.IDENTITY))
+    return (edited[0], orjson.dumps(edited[1])) if edited is not None else (status, body)
 
 
 def _as_it_came(status: int, phrase: str | None, kept: CIMultiDict[str], body: bytes) -> web.Response:
@@ -170,17 +182,20 @@ async def _stream(
     await response.write_eof()
 
 
-async def _read(answer: aiohttp.ClientResponse, upstream: Upstream, begun: bytes) -> bytes:
+async def _read(answer: aiohttp.ClientResponse, upstream: Upstream, begun: bytes, held: Held | None = None) -> bytes:
     if not begun and answer.content.is_eof():
         return answer.content.read_nowait()  # a small one came with its head
     pieces, size = [begun], len(begun)
     async for piece in _pieces(answer, upstream):
         pieces.append(piece)
         size += len(piece)
-        if size > DOCUMENT:
+        if size > limits.ANSWER.size:
             raise PeerAnswerError(
-                f"{upstream.name} answered with a document of more than {DOCUMENT >> 20} MiB. Ask for less, with a limit."
+                f"{upstream.name} answered with a document of more than {limits.size(limits.ANSWER.size)}. "
+                "Ask for less, with a limit."
             )
+        if held is not None and size > SMALL:
+            held.grow(len(piece))
     return b"".join(pieces)
 
 
