@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from tests import commands
+from tests.client.conftest import FakeCloud
 
 PROBE = (sys.executable, "-m", "tests.commands.probe")
 OPENSTACKOID = (sys.executable, "-m", "openstackoid")
@@ -71,6 +72,17 @@ def test_the_clients_answers_are_the_same(both: Any, tmp_path: Path) -> None:
     ):
         forked, real = both(OPENSTACK, *words, cwd=tmp_path, env=nowhere)
         assert forked == real
+
+
+def test_the_client_works_at_a_cloud_as_it_does_in_full(both: Any, tmp_path: Path) -> None:
+    with FakeCloud() as cloud:
+        login = {"auth_url": f"{cloud.url}/identity", "username": "alice", "password": "secret", "project_name": "p"}
+        login |= {"user_domain_id": "default", "project_domain_id": "default", "scope": "image=CloudTwo"}
+        env = os.environ | {f"OS_{name.upper()}": value for name, value in login.items()}
+        for words in (["image", "list", "-f", "json"], ["cloud", "peer", "list"]):
+            forked, real = both(OPENSTACK, *words, cwd=tmp_path, env=env)
+            assert forked == real
+            assert (forked[0], "CloudTwo" in forked[1]) == (0, True)
 
 
 @pytest.mark.parametrize(
