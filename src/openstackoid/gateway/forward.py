@@ -20,6 +20,7 @@ from yarl import URL
 from openstackoid.core import limits
 from openstackoid.core.errors import BodyError
 from openstackoid.core.links import Links
+from openstackoid.gateway import headers as heads
 from openstackoid.gateway.calls import Border, Call, Way
 from openstackoid.gateway.peers import reason
 from openstackoid.gateway.pool import Pool, Upstream
@@ -73,6 +74,7 @@ async def forward(
     except (aiohttp.ClientError, OSError) as error:
         raise upstream.unreachable(f"{upstream.name} cannot be reached at {upstream.base}: {reason(error)}.") from None
     try:
+        heads.refuse_long(upstream.name, answer.raw_headers)
         response = await pass_on(request, pool.rewriting, answer, upstream, call, way, links)
     except BaseException:
         answer.close()

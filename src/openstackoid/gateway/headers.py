@@ -6,12 +6,13 @@ WSGI maps `X-Auth-Token` and `X_Auth_Token` to one variable (PEP 3333), so the u
 decide who asks are dropped, and doubled ones are refused: two readers could believe two different ones.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from openstackoid.core import scope as scopes
-from openstackoid.core.errors import BadRequestError
+from openstackoid.core.errors import BadRequestError, PeerAnswerError
 from openstackoid.core.remembered import remembered
 from openstackoid.core.scope import Scope, is_name
 
@@ -25,6 +26,7 @@ CLIENT: Final = "X-Openstackoid-Client"
 ASSERTION: Final = "X-Openstackoid-Assertion"
 REQUEST_ID: Final = "X-Openstack-Request-Id"
 MOST_HOPS: Final = 8
+LONGEST_ANSWER_HEAD: Final = 23 << 10  # bytes: HAProxy takes 24 KiB, with what is added on the way (haproxy/render.py)
 
 # RFC 9110, 7.6.1. Trailer fields are not passed on, so neither is their announcement; the gateway answers Expect itself.
 HOP_BY_HOP: Final = frozenset(
@@ -125,3 +127,22 @@ def outgoing(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
         if not _goes_out(name):
             kept.popall(name, None)
     return kept
+
+
+def refuse_long(upstream: str, headers: Sequence[tuple[bytes, bytes]]) -> None:
+    """Refuse an answer whose headers the next one on its way could not take, and would blame on this gateway.
+
+    Args:
+        upstream: who answered.
+        headers: as they came.
+
+    Raises:
+        PeerAnswerError: they have more than fits into HAProxy's buffer.
+    """
+    size = sum(len(name) + len(value) + len(": \r\n") for name, value in headers)
+    if size > LONGEST_ANSWER_HEAD:
+        name, value = max(headers, key=lambda header: len(header[1]))
+        raise PeerAnswerError(
+            f"{upstream} answered with {size} bytes of headers, expected {LONGEST_ANSWER_HEAD} at most. "
+            f"The longest is {name[:64].decode('ascii', 'replace')}, with {len(value)}."
+        )

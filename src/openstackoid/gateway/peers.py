@@ -276,4 +276,8 @@ def reason(error: BaseException) -> str:
     with contextlib.suppress(AttributeError):
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror
-    return {"ServerDisconnectedError": "it closed the connection"}.get(type(error).__name__, type(error).__name__)
+    named = {
+        "ServerDisconnectedError": "it closed the connection",
+        "ClientResponseError": "the head of its answer is not HTTP, or has a line of more than 64 KiB",
+    }
+    return named.get(type(error).__name__, type(error).__name__)
