@@ -77,6 +77,23 @@ def test_half_a_head_after_a_request_is_ended(gateway: Gateway) -> None:
             assert everything(connection).count(b"HTTP/1.1 200 ") == 1
 
 
+def test_a_body_that_comes_after_its_answer_is_no_head(gateway: Gateway) -> None:
+    """The gateway refuses this one before it has read it; what still comes is read away, and the next request is answered."""
+    body = b"x" * 300_000
+    head = f"POST /nowhere HTTP/1.1\r\nHost: x\r\nX-Scope: nonsense\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    with connect(gateway.url("image")) as connection:
+        connection.sendall(head)
+        connection.settimeout(30)
+        answer = connection.recv(65536)
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        for begin in range(0, len(body), 30_000):
+            connection.sendall(body[begin : begin + 30_000])
+        connection.sendall(b"GET /v2/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        rest = everything(connection)
+        assert rest.count(b"HTTP/1.1 200 ") == 1
+        assert b"HTTP/1.1 400 " not in rest
+
+
 def test_a_head_has_a_size(gateway: Gateway) -> None:
     line = b"X-Long: " + b"x" * 10_000 + b"\r\n"
     with connect(gateway.url("image")) as connection:

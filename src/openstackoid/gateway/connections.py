@@ -96,13 +96,16 @@ class Connection(web.RequestHandler):
         self._server = server
         self._heard = 0.0
         self._head = 0  # bytes of one that is not whole
+        self._body: Any = None  # of the last request; it may still come when that is answered
 
     def data_received(self, data: bytes) -> None:
         """Take what came; of a head no more than is allowed."""
         self._heard = self._loop.time()
         count, idle = self._request_count, self._current_request is None and not self._messages
+        idle = idle and (self._body is None or self._body.is_eof())
         super().data_received(data)
         if self._request_count != count:
+            self._body = self._messages[-1][1]
             if self._head:
                 self._head = 0
                 self._server.ended(self)
