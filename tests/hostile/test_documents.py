@@ -166,6 +166,20 @@ async def test_a_process_that_dies_costs_nobody_a_document() -> None:
         await rewriting.close()
 
 
+async def test_a_process_has_no_secret_of_the_gateways_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable may hold the keys (`trust.keys_env`), and what reads hostile documents may be broken into."""
+    monkeypatch.setenv("OPENSTACKOID_KEYS", "marker-of-a-key")
+    rewriting = Rewriting()
+    try:
+        assert await rewriting.apply(Rewrite("image", WIDE, links=SAME), document(5000), "peer")
+        (idle,) = rewriting._idle
+        environment = Path(f"/proc/{idle.pid}/environ").read_bytes()
+        assert b"PATH=" in environment
+        assert b"marker-of-a-key" not in environment
+    finally:
+        await rewriting.close()
+
+
 async def test_who_goes_away_ends_what_is_done_for_it() -> None:
     rewriting = Rewriting()
     try:

@@ -7,6 +7,7 @@ what all of them hold and wait for is bounded: who wants more is told to come ag
 
 import asyncio
 import contextlib
+import os
 import pickle
 import signal
 import sys
@@ -25,6 +26,17 @@ _PROCESSES: Final = 2  # so that one sender's document does not stop another's
 _ALL: Final = 128 * MIB  # bytes of large documents that are held at a time
 _SHARE: Final = 48 * MIB  # of them those of one sender
 _PATIENCE: Final = 30.0  # seconds for one document, in its process
+# What Python needs to start, and no secret of the gateway's own environment: a process that reads hostile documents may be broken into.
+_ENVIRONMENT: Final = (
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "LD_LIBRARY_PATH",
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "PYTHONUTF8",
+    "VIRTUAL_ENV",
+)
 
 
 class Rewriting:
@@ -131,6 +143,7 @@ async def _begin() -> asyncio.subprocess.Process:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         limit=1 << 20,
+        env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
         start_new_session=True,  # what ends the gateway lets it finish first; with its end the input ends
     )
 
