@@ -1,10 +1,22 @@
-"""Answers whose head is longer than the next one on their way can take: the cloud that answered is named, and its header."""
+"""Answers whose head is longer than the next one on their way can take: the cloud that answered is named, and its header.
 
+And a token exchange whose answer comes in two pieces.
+"""
+
+import json
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from tests.gateway.conftest import federated
+from tests.gateway.owners import Owner
 from tests.gateway.wire import Answer, Cloud, Gateway, Seen, Upstream, ask, reply, scope, until
+from tests.haproxy.world import Authority
+from tests.hostile.programs import Peer, Visitor, Wait
+
+from openstackoid.core import scope as scopes
+from openstackoid.gateway.mint import EXCHANGE
 
 HEADS = {
     "/v2/some": {"X-Long": "y" * 20_000},
@@ -57,3 +69,22 @@ def test_a_head_that_is_too_long_names_who_answered(gateway: Gateway, cloud: str
     assert answer.status == 502
     assert answer.error.startswith(named.removesuffix(" answered"))
     assert "the head of its answer is not HTTP, or has a line of more than 64 KiB" in answer.error
+
+
+def test_a_token_exchange_may_answer_in_two_pieces(
+    tmp_path: Path, mallory: Peer, visitor: Visitor, signer: Authority
+) -> None:
+    third = Peer(tmp_path / "third", "CloudThree", signer)
+    cloud = Owner("CloudOne", tmp_path / "one")
+    peers = {peer.name: peer.entry({"services": ["image"]}) for peer in (mallory, third)}
+    try:
+        with federated({cloud: {"peers": peers, "more": {"ca": str(signer.file)}}}) as started:
+            until(lambda: all(each["state"] == "up" for each in cloud.known(started[cloud]).values()))
+            answer = reply(200, {"access_token": "exchanged", "expires_in": 60})
+            mallory.answers(EXCHANGE, answer[:-20], Wait(0.3), answer[-20:])
+            signed = scopes.parse(json.dumps({"*": mallory.name, "identity": mallory.name, "image": third.name}))
+            (came,) = visitor.asks(cloud, "/image/v2/images", token=mallory.token(cloud, scope=signed))
+            assert came.answer.status == 200, came.answer
+            assert third.seen("/image/v2/images").get("X-Auth-Token") == "exchanged"
+    finally:
+        third.stop()
