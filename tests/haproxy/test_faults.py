@@ -208,7 +208,11 @@ def test_a_worker_that_is_replaced_uses_nothing_that_it_learned(ill: Ill) -> Non
 
 
 def test_a_dead_gateway_stops_only_what_needs_it(ill: Ill) -> None:
-    until(lambda: ill.ask("Moving").status == 200 and ill.taught("Moving"))
+    def straight() -> bool:
+        path = f"/v2/{os.urandom(6).hex()}"
+        return ill.ask("Moving", path).status == 200 and not ill.cloud.passed(path)
+
+    until(straight)
     ill.cloud.gateway.process.send_signal(signal.SIGKILL)
     ill.cloud.gateway.process.wait()
     assert ask(ill.cloud.url("image"), "/v2/images").json["cloud"] == "CloudOne"

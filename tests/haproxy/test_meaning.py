@@ -34,7 +34,7 @@ TEXTS: Final[list[str]] = [
     if all(" " <= letter <= "~" for letter in case["text"])
 ]
 # Clouds that the vectors of the language name.
-NAMED: Final = ("a", "b", "c", "0", "around", "cloud-1.example_org", "a" * 64)
+NAMED: Final = ("a", "b", "c", "0", "around", "cloud-1.example_org", "n" * 64)
 
 
 @dataclass
