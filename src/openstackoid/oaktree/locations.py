@@ -11,7 +11,8 @@ from oaktree.v1.location_pb2 import Location
 
 # What no name has: controls, marks that turn the direction of writing or show nothing, halves of characters.
 _NEVER: Final = r"\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff\ud800-\udfff"
-_PART: Final = rf"(?!\s)[^/{_NEVER}]{{1,255}}(?<!\s)"
+# Nor is a step of a path one.
+_PART: Final = rf"(?!\s)(?!\.{{1,2}}(?:/|\Z))[^/{_NEVER}]{{1,255}}(?<!\s)"
 # A cloud or region on the wire; the names in it are checked before they are looked up, shown, or passed on. Whatever a clouds.yaml has for a name and
 # people can read is one.
 NAME: Final = re.compile(rf"{_PART}(?:/{_PART}){{0,7}}")

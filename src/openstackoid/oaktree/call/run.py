@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import os
 import sys
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -25,6 +26,8 @@ def run(verb: Verb, arguments: argparse.Namespace) -> int:
         if isinstance(stream, io.TextIOWrapper):
             # What the terminal has no characters for is shown in another way, rather than not at all.
             stream.reconfigure(errors="backslashreplace")
+    # gRPC's core writes about its own threads into the terminal, at an end that comes in the middle of an answer.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         with opened(arguments) as oaktree:
             return verb(arguments, oaktree)
