@@ -127,7 +127,7 @@ def test_a_full_disk_tears_no_line(tmp_path: Path, cloud: Cloud) -> None:
     try:
         ready(gateway)
         asked(gateway, "/v2/before")
-        gateway.line("/v2/before")
+        until(lambda: gateway.audit.read_text().endswith('"path":"/v2/before"}\n'))
         full = gateway.audit.stat().st_size + 1000  # two lines and a half
         resource.prlimit(gateway.process.pid, resource.RLIMIT_FSIZE, (full, resource.RLIM_INFINITY))
         paths = [f"/v2/full-{number}" for number in range(20)]
