@@ -113,3 +113,12 @@ def test_a_catalog_has_every_interface_and_steady_ids() -> None:
     points = [point for entry in made for point in entry["endpoints"]]
     assert len({point["id"] for point in points}) == len(points) == 6
     assert {point["region_id"] for point in points} == {"RegionOne"}
+
+
+@pytest.mark.parametrize(
+    "url", ["https://user:password@host", "https://user:pass/word@host", "https://user:pass word@host"]
+)
+def test_a_password_in_a_url_is_not_repeated(url: str) -> None:
+    with pytest.raises(ValueError, match="expected") as caught:
+        base_url(url)
+    assert "word" not in str(caught.value)

@@ -125,7 +125,8 @@ def base_url(url: str) -> str:
     if found is None or len(found["host"]) > limits.HOST or len(found["path"]) > limits.PATH:
         raise ValueError(
             f"expected http(s)://host[:port][/path] of {limits.URL} characters at most, the path of {limits.PATH}, in letters, "
-            f"digits and -._~!$&'()*+,=:@, not {shown(url)}"
+            # Before an @ may stand a password.
+            f"digits and -._~!$&'()*+,=:@, not {'one with a user' if '@' in url else shown(url)}"
         )
     if found["ipv6"]:
         ipaddress.IPv6Address(found["ipv6"])  # or a ValueError
