@@ -251,7 +251,8 @@ class FastPath:
             for name in (HERE, WAYS, TOKENS):
                 keys = [key for of, key in concerned if of == name]
                 if clouds is None or len(keys) > _SOME:
-                    await self._admin.clear(self._directory / name)
+                    # A cloud without an image service has no tokens.map.
+                    await self._admin.cleared(self._directory / name)
                     self._dropped(name, None)
                 else:
                     await self._admin.drop(self._directory / name, keys)
@@ -297,7 +298,7 @@ class FastPath:
         """Have HAProxy forget these tokens; None: all."""
         async with self._turn:
             if keys is None:
-                await self._admin.clear(self._directory / TOKENS)
+                await self._admin.cleared(self._directory / TOKENS)
             else:
                 await self._admin.drop(self._directory / TOKENS, keys)
 
