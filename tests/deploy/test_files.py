@@ -203,7 +203,7 @@ def test_openstack_ansible_s_haproxy_stands_before_and_behind(tmp_path: Path) ->
 def test_pages_name_files_and_variables_that_there_are() -> None:
     known = read(ROLE / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"]
     for page in ("deploy.md", "kolla-ansible.md", "openstack-ansible.md"):
-        text = (HERE / "docs" / page).read_text()
+        text = (HERE / "docs" / "how-to" / page).read_text()
         for path in re.findall(r"`(deploy/[\w./-]+)`", text):
             assert (HERE / path).exists(), f"{page}: {path}"
         if page == "deploy.md":

@@ -11,7 +11,7 @@ from openstackoid.trust.agreements import Grant
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-PAGE: Final = (Path(__file__).parents[2] / "docs" / "reference.md").read_text()
+PAGE: Final = (Path(__file__).parents[2] / "docs" / "reference" / "gateway.md").read_text()
 
 
 def kinds(base: type[errors.OpenStackoidError]) -> set[type[errors.OpenStackoidError]]:

@@ -9,10 +9,10 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[2]
 ROWS: Final = [
     [cell.strip() for cell in line.strip("|").split(" | ")]
-    for line in (ROOT / "docs" / "attacks.md").read_text().splitlines()
+    for line in (ROOT / "docs" / "explanation" / "attacks.md").read_text().splitlines()
     if line.startswith("| ") and not line.startswith("| who |")
 ]
-_TEST: Final = re.compile(r"\[([\w/]+\.py)::(\w+)\]\(\.\./([\w/]+\.py)\)")
+_TEST: Final = re.compile(r"\[([\w/]+\.py)::(\w+)\]\((?:\.\./)+([\w/]+\.py)\)")
 
 
 @cache

@@ -302,5 +302,5 @@ def reasons() -> set[str]:
 
 @pytest.mark.parametrize("reason", sorted(reasons()))
 def test_every_reason_stands_in_the_reference_with_its_code(reason: str) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "oaktree-reference.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "oaktree.md").read_text()
     assert f"`{reason}` |" in page

@@ -16,8 +16,8 @@ from openstackoid.oaktree import cli, codes, errors
 from openstackoid.oaktree.config import Config
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
-REFERENCE: Final = (DOCS / "oaktree-reference.md").read_text()
-SERVER: Final = (DOCS / "oaktree-server.md").read_text()
+REFERENCE: Final = (DOCS / "reference" / "oaktree.md").read_text()
+SERVER: Final = (DOCS / "how-to" / "oaktree-server.md").read_text()
 
 
 def reasons() -> set[str]:

@@ -81,7 +81,7 @@ def names(home: Home) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/oaktree.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/tutorials/oaktree.md"])
 def test_the_commands_of_a_page_work_and_leave_nothing_behind(page: str, home: Home) -> None:
     first, *rest = commands(page)
     assert " serve " in first

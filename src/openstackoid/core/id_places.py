@@ -2,7 +2,7 @@
 
 A document is described by levels: which keys of an object hold an id, which objects below it are looked into, and which
 are users' own data and are not. The tables come from the services' sources, named beside them; what each says, and
-what is left out and why, is in docs/ids.md.
+what is left out and why, is in docs/explanation/ids.md.
 """
 
 from collections.abc import Mapping

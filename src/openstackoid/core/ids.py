@@ -4,7 +4,7 @@ A user of another cloud has an id at home and another one here. At the border re
 of home. Users' own data is never touched, even where it holds the very id: metadata, tags, names, descriptions,
 properties of images, templates, objects. Ids of other projects and users stay as they are, and so do the texts of errors.
 
-Where ids stand is in `core.id_places`, and explained in docs/ids.md.
+Where ids stand is in `core.id_places`, and explained in docs/explanation/ids.md.
 """
 
 import json

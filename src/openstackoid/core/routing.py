@@ -136,7 +136,7 @@ def decide(facts: Facts, scope: Scope, federation: Federation) -> Decision:
 
 
 def explain(facts: Facts, scope: Scope, federation: Federation) -> dict[str, Any]:
-    """The decision and its reasons, as JSON for people: see `docs/reference.md`."""
+    """The decision and its reasons, as JSON for people: see `docs/reference/gateway.md`."""
     decision = decide(facts, scope, federation)
     return {
         "entry": federation.here.name,

@@ -1,6 +1,6 @@
 """An answer at the border between two owners: its status, its headers, and what its body may be. Pure.
 
-The other cloud is hostile until it is looked at: see docs/security.md, "What a peer answers". Links in the body are `core.foreign_links`.
+The other cloud is hostile until it is looked at: see docs/explanation/security.md, "What a peer answers". Links in the body are `core.foreign_links`.
 """
 
 import re

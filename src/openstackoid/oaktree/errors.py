@@ -15,7 +15,7 @@
     |-- AnswerTooLargeError  RESOURCE_EXHAUSTED   CLOUD_ANSWER_TOO_LARGE more bytes than are read from one answer
     `-- AnswerError          INTERNAL             CLOUD_ANSWER_INVALID   what came is not what the API says
 
-What clouds answer, and what openstacksdk and keystoneauth make of it, is in codes.py; docs/oaktree-reference.md has the whole
+What clouds answer, and what openstacksdk and keystoneauth make of it, is in codes.py; docs/reference/oaktree.md has the whole
 table. A reason never changes and never means something else. Nothing that looks like a token, and no query of a URL, is in a message.
 """
 
