@@ -140,8 +140,9 @@ def _gateway(scene: Many) -> Row:
     idle = {count: (gateway.cpu() - before[count]) / _REST for count, gateway in gateways.items()}
     return Row(
         f"{_CLOUDS} clouds: the gateway itself at rest, CPU",
-        "",
+        "<= 3%",
         f"{idle[_CLOUDS]:.1%} of one; {_FEW} clouds: {idle[_FEW]:.1%}",
+        idle[_CLOUDS] <= 0.03,
     )
 
 

@@ -5,6 +5,8 @@ has to be forgotten.
 """
 
 import asyncio
+import contextlib
+import ipaddress
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -39,6 +41,8 @@ class Places:
         self._reachable = reachable
         self._addresses: dict[str, str] = {}  # host -> IP address
         self._told: list[Entry] | None = None  # what HAProxy knows
+        self._entries: dict[str, tuple[Cloud, list[Entry]]] = {}  # cloud -> its entries, and what they were made of
+        self._changed = True  # HAProxy may have to know other places than it does
         self._resolver = Loop("peers' addresses", self._resolve)
 
     def start(self) -> None:
@@ -51,11 +55,12 @@ class Places:
 
     def moved(self) -> None:
         """Look names up now: peers changed."""
+        self._changed = True
         self._resolver.wake()
 
     def lost(self) -> None:
         """Take it that HAProxy knows an older file: it has begun anew."""
-        self._told = None
+        self._told, self._changed = None, True
 
     async def tell(self) -> None:
         """Tell HAProxy where peers are, if that has changed; and the file, for when it starts again.
@@ -63,15 +68,31 @@ class Places:
         Raises:
             AdminError: it does not answer.
         """
+        if not self._changed:
+            return  # a thousand peers cost 50 ms to write out
+        self._changed = False
+        try:
+            places = self._places()
+            if places != self._told:
+                await self._put(places)
+                fresh = self._map.with_name(f".{PEERS}.new")
+                fresh.write_text(maps.text(places))
+                fresh.replace(self._map)
+                self._told = places
+        except BaseException:
+            self._changed = True
+            raise
+
+    def _places(self) -> list[Entry]:
+        """What HAProxy should know; only clouds that changed are written out again."""
         clouds, names = self._reachable()
-        places = maps.places({name: cloud.services for name, cloud in clouds.items()}, self._addresses, names)
-        if places == self._told:
-            return
-        await self._put(places)
-        fresh = self._map.with_name(f".{PEERS}.new")
-        fresh.write_text(maps.text(places))
-        fresh.replace(self._map)
-        self._told = places
+        known, self._entries = self._entries, {}
+        for name, cloud in clouds.items():
+            before = known.get(name)
+            if before is None or before[0] is not cloud:
+                before = cloud, maps.places({name: cloud.services}, self._addresses, names)
+            self._entries[name] = before
+        return [entry for _, (_, entries) in sorted(self._entries.items()) for entry in entries]
 
     async def _put(self, places: list[Entry]) -> None:
         """The few that have changed, each at once, or all: HAProxy walks through the whole map for each."""
@@ -87,12 +108,19 @@ class Places:
     async def _resolve(self) -> float:
         clouds, _ = self._reachable()
         hosts = {urlsplit(url).hostname or "" for cloud in clouds.values() for url in cloud.services.values()}
+        before = dict(self._addresses)
         for host in self._addresses.keys() - hosts:
             del self._addresses[host]
         await asyncio.gather(*map(self._look_up, sorted(hosts)))
+        if self._addresses != before:
+            self._entries.clear()
+            self._changed = True
         return _NAMES
 
     async def _look_up(self, host: str) -> None:
+        with contextlib.suppress(ValueError):
+            self._addresses[host] = str(ipaddress.ip_address(host))  # which needs no thread
+            return
         try:
             async with asyncio.timeout(_PATIENCE):
                 found = await asyncio.get_running_loop().getaddrinfo(host, None)
