@@ -61,7 +61,7 @@ def test_a_peer_that_never_answers_is_given_up_and_hurts_nobody(world: World) ->
     assert b" 504 " in answer.splitlines()[0]
     assert b"peer.timeout" in answer
     assert b"Silent" in answer
-    assert time.monotonic() - began > 1.9  # what it may take, and not before
+    assert time.monotonic() - began > 9.9  # what it may take, and not before
 
 
 def test_the_audit_names_a_peer_that_was_never_reached(world: World) -> None:

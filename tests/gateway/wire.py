@@ -234,7 +234,7 @@ def ask(
     _, _, rest = url.partition("://")
     netloc, slash, prefix = rest.partition("/")
     given = list(headers.items()) if isinstance(headers, dict) else list(headers or [])
-    connection = http.client.HTTPConnection(netloc, timeout=10)
+    connection = http.client.HTTPConnection(netloc, timeout=60)
     try:
         connection.putrequest(method, f"{slash}{prefix}{path}", skip_accept_encoding=True)
         if token is not None and not any(name.lower() == "x-auth-token" for name, _ in given):
@@ -257,7 +257,7 @@ def scope(**clouds: str) -> dict[str, str]:
 
 def connect(url: str) -> socket.socket:
     host, _, port = url.partition("://")[2].partition("/")[0].partition(":")
-    connection = socket.create_connection((host, int(port)), timeout=10)
+    connection = socket.create_connection((host, int(port)), timeout=60)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection
 
@@ -369,7 +369,7 @@ class Cloud:
         services["compute"]["endpoint"] = self.frontends["compute"] + "/v2.1/%(project_id)s"
         for peer in more.get("peers", {}).values():
             peer.setdefault("token", "pass-through")
-        timeouts = {"connect": 1, "idle": 2, "refresh": 0.2, "grace": 3}
+        timeouts = {"connect": 5, "idle": 10, "refresh": 0.2, "grace": 3}
         return {"cloud": self.name, "services": services, "admin": {"listen": self.admin}, "timeouts": timeouts} | more
 
     def catalog(self) -> list[dict[str, Any]]:

@@ -42,7 +42,8 @@ def ill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ill]:
     places = {"Silent": quiet, "Dead": dead, "Breaks": breaks.url}
     passing = {"token": "pass-through"}
     peers = {name: passing | {"url": url, "services": {"image": url}} for name, url in places.items()}
-    cloud.start(peers | {"Moving": passing | {"url": moving.url}})
+    short = {"connect": 1, "idle": 2, "refresh": 0.2, "grace": 3}
+    cloud.start(peers | {"Moving": passing | {"url": moving.url}}, more={"timeouts": short})
     breaks.on("/v2/breaks", lambda _seen, connection: connection.close())
     try:
         cloud.ready()

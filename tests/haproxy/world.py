@@ -78,7 +78,7 @@ class Proxy:
     def tell(self, command: str) -> str:
         """What the admin socket answers."""
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(10)
+            connection.settimeout(60)
             connection.connect(str(self.folder / ADMIN))
             connection.sendall(command.encode() + b"\n")
             pieces = []

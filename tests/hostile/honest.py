@@ -53,7 +53,8 @@ class Honest:
 
         def known() -> bool:
             assert ask(self.url(kind), fresh(), headers, token=token).status == 200
-            return maps.user(token, text) in proxy.tokens
+            # Both are needed: the token is taught at once, the peer's address when it has been looked up.
+            return maps.user(token, text) in proxy.tokens and f"{self.mallory.name}|{kind}" in proxy.peers
 
         until(known)
         return headers

@@ -148,8 +148,10 @@ def _linked(value: Any) -> Iterator[str]:
             if name in FOLLOWED:
                 yield from [each] if isinstance(each, str) else _linked([each])
     for each in value if isinstance(value, list) else ():
-        if isinstance(each, dict) and each.get("rel") in FOLLOWED and isinstance(each.get("href"), str):
-            yield each["href"]
+        if isinstance(each, dict) and isinstance(each.get("href"), str):
+            # What is no text is never the name of a relation, nor can all of it be looked for in a set.
+            relation = each.get("rel")
+            yield from [each["href"]] if isinstance(relation, str) and relation in FOLLOWED else ()
 
 
 def called(base: str, link: str) -> Iterator[str | None]:
