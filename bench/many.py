@@ -88,7 +88,7 @@ def _changes(scene: Many) -> list[Row]:
     all_: dict[int, list[float]] = {count: [] for count in places}
 
     async def change() -> None:
-        # As the gateway does it (`gateway.fastpath`): few are set, many are replaced.
+        # As the gateway does it (`gateway.fastpath.teacher`): few are set, many are replaced.
         for number in range(_CHANGES):
             for count, found in places.items():
                 first = number * 7 % _CLOUDS * count

@@ -20,13 +20,13 @@ import aiohttp
 from bench import clouds, fakes
 from bench.stage import FEDERATED, PASSED, Scene
 from openstackoid.core import scope as scopes
-from openstackoid.gateway.agreements import Agreements
-from openstackoid.gateway.config import load
-from openstackoid.gateway.identity import LocalCatalog
-from openstackoid.gateway.keystone import Keystone
-from openstackoid.gateway.mint import Mint
-from openstackoid.gateway.projects import Projects
-from openstackoid.gateway.visitors import Visitors
+from openstackoid.gateway.federation.agreements import Agreements
+from openstackoid.gateway.federation.issuer import Mint
+from openstackoid.gateway.federation.keystone import Keystone
+from openstackoid.gateway.federation.local_catalog import LocalCatalog
+from openstackoid.gateway.federation.projects import Projects
+from openstackoid.gateway.senders.foreign_user import Visitors
+from openstackoid.gateway.settings.config import load
 from openstackoid.trust import keys, tokens
 from openstackoid.trust.claims import Claims, Named
 from openstackoid.trust.sealing import seal, unseal

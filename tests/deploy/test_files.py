@@ -16,7 +16,7 @@ from jinja2 import Environment, StrictUndefined
 
 from openstackoid.cli import main
 from openstackoid.core.services import service_type
-from openstackoid.gateway import config
+from openstackoid.gateway.settings import config
 from openstackoid.lab import certificates
 
 from .conftest import DEPLOY, HERE, ROLE

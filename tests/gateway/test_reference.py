@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from openstackoid.core import errors
-from openstackoid.gateway import config, forms, own
-from openstackoid.gateway.audit import Record
+from openstackoid.gateway.api import endpoints as own
+from openstackoid.gateway.settings import config
+from openstackoid.gateway.settings import fields as forms
+from openstackoid.gateway.telemetry.audit import Record
 from openstackoid.trust.agreements import Grant
 
 if TYPE_CHECKING:

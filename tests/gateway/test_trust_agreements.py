@@ -14,8 +14,8 @@ from tests.gateway.owners import Owner, payload, plain, refusal
 from tests.gateway.wire import Answer, Gateway, Seen, ask, scope, until
 
 from openstackoid.core.errors import AgreementError
-from openstackoid.gateway.agreements import Agreements, StaleError
-from openstackoid.gateway.config import load
+from openstackoid.gateway.federation.agreements import Agreements, StaleError
+from openstackoid.gateway.settings.config import load
 from openstackoid.trust.agreements import Grant
 from openstackoid.trust.store import Store
 

@@ -14,8 +14,8 @@ from tests.gateway.wire import until
 from tests.haproxy.doorway import FILE, IMAGES, Door, closed, fresh, never, opened, request_id, rule
 from tests.haproxy.world import Proxy
 
-from openstackoid.gateway import guests
-from openstackoid.gateway.guests import Guests
+from openstackoid.gateway.fastpath import image_tokens as guests
+from openstackoid.gateway.fastpath.image_tokens import Guests
 from openstackoid.haproxy import door
 from openstackoid.haproxy.maps import Entry
 from openstackoid.haproxy.patterns import is_image

@@ -7,8 +7,8 @@ import pytest
 from tests.gateway.wire import until
 from tests.haproxy.doorway import IMAGES, Door, never, rule
 
-from openstackoid.gateway.config import Config
-from openstackoid.gateway.guests import Guests
+from openstackoid.gateway.fastpath.image_tokens import Guests
+from openstackoid.gateway.settings.config import Config
 from openstackoid.haproxy.admin import Admin, AdminError
 from openstackoid.haproxy.plan import ADMIN, VISITORS
 from openstackoid.haproxy.render import render

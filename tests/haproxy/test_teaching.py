@@ -17,10 +17,10 @@ from cryptography.fernet import Fernet
 from openstackoid.core import scope as scopes
 from openstackoid.core.catalog import Cloud
 from openstackoid.core.routing import Facts, Federation, Local, decide
-from openstackoid.gateway import fastpath
-from openstackoid.gateway.calls import Call, Taught, Way
-from openstackoid.gateway.fastpath import FastPath
-from openstackoid.gateway.present import Present
+from openstackoid.gateway.entry.calls import Call, Taught, Way
+from openstackoid.gateway.fastpath import teacher as fastpath
+from openstackoid.gateway.fastpath.present import Present
+from openstackoid.gateway.fastpath.teacher import FastPath
 from openstackoid.haproxy import maps
 from openstackoid.haproxy.admin import Admin, AdminError
 from openstackoid.haproxy.maps import Entry

@@ -10,7 +10,7 @@ from tests.gateway.wire import Cloud, Gateway, Upstream, ask, connect, everythin
 from tests.haproxy.world import Fronted, marked
 
 from openstackoid.core.request_ids import PATTERN
-from openstackoid.gateway.audit import Record
+from openstackoid.gateway.telemetry.audit import Record
 from openstackoid.operators.lines import DAMAGED, Reader
 
 FORGED = '","status":200,"user":"somebody-else","x":"'

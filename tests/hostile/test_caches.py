@@ -14,7 +14,7 @@ from tests.hostile.programs import Peer
 from openstackoid.core.border import answer_passes, request_passes
 from openstackoid.core.remembered import SHORT, remembered
 from openstackoid.core.services import service_type
-from openstackoid.gateway.memory import Memory, digest
+from openstackoid.gateway.federation.memory import Memory, digest
 
 LONG = 20_000
 

@@ -18,8 +18,8 @@ from openstackoid.core.errors import BusyError
 from openstackoid.core.ids import Ids
 from openstackoid.core.limits import MIB, Limit, LimitError
 from openstackoid.core.links import Links
-from openstackoid.gateway.rewriter import Rewrite
-from openstackoid.gateway.rewriting import Rewriting
+from openstackoid.gateway.upstream.rewriter import Rewrite
+from openstackoid.gateway.upstream.rewriting import Rewriting
 
 Work = Callable[[], object]
 LINK = b'{}], "next": "%s/image/v2/x"}'

@@ -13,7 +13,7 @@ from tests.hostile.peer import agreement, document
 
 from openstackoid.core.catalog import Cloud
 from openstackoid.core.services import service_type
-from openstackoid.gateway.linking import Linking
+from openstackoid.gateway.upstream.linking import Linking
 from openstackoid.haproxy import maps
 from openstackoid.trust.agreements import Statement
 from openstackoid.trust.keys import fresh_keys

@@ -16,7 +16,7 @@ from tests.haproxy.world import Authority
 from tests.hostile.programs import Peer, Visitor, Wait
 
 from openstackoid.core import scope as scopes
-from openstackoid.gateway.mint import EXCHANGE
+from openstackoid.gateway.federation.issuer import EXCHANGE
 
 HEADS = {
     "/v2/some": {"X-Long": "y" * 20_000},

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from openstackoid.gateway.config import Config, load
+from openstackoid.gateway.settings.config import Config, load
 from openstackoid.lab import Lab, certificates
 from openstackoid.trust.agreements import HOME
 

@@ -88,7 +88,7 @@ class Cloud:
 
 
 def cloud_name(text: str) -> str:
-    """A cloud's name. It stands as the domain's id in tokens of its users (`gateway.bodies`), so it must not be one.
+    """A cloud's name. It stands as the domain's id in tokens of its users (`gateway.senders.token_body`), so it must not be one.
 
     Raises:
         ValueError: it cannot be.

@@ -16,29 +16,32 @@ from openstackoid.core import errors
 from openstackoid.core.catalog import Cloud
 from openstackoid.core.routing import Facts, Federation, Local, Reject, Remote, decide
 from openstackoid.core.scope import Name, Scope
-from openstackoid.gateway import backends, metrics, own, scoping
-from openstackoid.gateway import headers as heads
-from openstackoid.gateway.agreements import Agreements, Target
-from openstackoid.gateway.answers import refusal, request_id
-from openstackoid.gateway.audit import CLIENT_GONE, Record
-from openstackoid.gateway.backends import Backends
-from openstackoid.gateway.bodies import missing
-from openstackoid.gateway.calls import NO_SCOPE, Border, Call
-from openstackoid.gateway.config import Config
-from openstackoid.gateway.doors import doors as doors_of
-from openstackoid.gateway.fastpath import FastPath
-from openstackoid.gateway.forward import forward
-from openstackoid.gateway.frontends import is_version_document
-from openstackoid.gateway.identity import LocalCatalog, is_token
-from openstackoid.gateway.linking import Linking
-from openstackoid.gateway.peers import Peers
-from openstackoid.gateway.pool import Pool, Upstream
-from openstackoid.gateway.present import Present
-from openstackoid.gateway.responses import CutError
-from openstackoid.gateway.senders import Sender, Senders
-from openstackoid.gateway.treaty import Treaty
-from openstackoid.gateway.visitors import Visitor
-from openstackoid.gateway.writer import LineWriter
+from openstackoid.gateway.api import endpoints as own
+from openstackoid.gateway.entry import headers as heads
+from openstackoid.gateway.entry import scoping
+from openstackoid.gateway.entry.answers import refusal, request_id
+from openstackoid.gateway.entry.calls import NO_SCOPE, Border, Call
+from openstackoid.gateway.entry.frontends import is_version_document
+from openstackoid.gateway.entry.listeners import doors as doors_of
+from openstackoid.gateway.fastpath.present import Present
+from openstackoid.gateway.fastpath.teacher import FastPath
+from openstackoid.gateway.federation.agreements import Agreements, Target
+from openstackoid.gateway.federation.local_catalog import LocalCatalog, is_token
+from openstackoid.gateway.federation.peers import Peers
+from openstackoid.gateway.senders.foreign_user import Visitor
+from openstackoid.gateway.senders.senders import Sender, Senders
+from openstackoid.gateway.senders.token_body import missing
+from openstackoid.gateway.senders.treaty import Treaty
+from openstackoid.gateway.settings.config import Config
+from openstackoid.gateway.telemetry import metrics
+from openstackoid.gateway.telemetry.audit import CLIENT_GONE, Record
+from openstackoid.gateway.telemetry.writer import LineWriter
+from openstackoid.gateway.upstream import backends
+from openstackoid.gateway.upstream.backends import Backends
+from openstackoid.gateway.upstream.forward import forward
+from openstackoid.gateway.upstream.linking import Linking
+from openstackoid.gateway.upstream.pool import Pool, Upstream
+from openstackoid.gateway.upstream.responses import CutError
 from openstackoid.trust import tokens
 
 _FAILED: Final = 400

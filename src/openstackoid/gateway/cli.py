@@ -28,8 +28,10 @@ def _run(arguments: argparse.Namespace) -> int:
         # Until it has its effect it would end the program; what it stands for has not been read yet.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     from openstackoid import notify, workers  # noqa: PLC0415 - as the next line
-    from openstackoid.gateway import check, config, serve  # noqa: PLC0415 - the other commands need no aiohttp
-    from openstackoid.gateway.rates import WORKERS  # noqa: PLC0415 - as above
+    from openstackoid.gateway import serve  # noqa: PLC0415 - the other commands need no aiohttp
+    from openstackoid.gateway.senders.rates import WORKERS  # noqa: PLC0415 - as above
+    from openstackoid.gateway.settings import config  # noqa: PLC0415 - the other commands need no aiohttp
+    from openstackoid.gateway.settings import report as check  # noqa: PLC0415 - the other commands need no aiohttp
 
     if arguments.action == "check":
         print(check.report(config.load(arguments.config)))

@@ -18,11 +18,11 @@ from aiohttp import web
 
 from openstackoid import notify
 from openstackoid.core.errors import ConfigError, OpenStackoidError
-from openstackoid.gateway import own
+from openstackoid.gateway.api import endpoints as own
 from openstackoid.gateway.app import Gateway
-from openstackoid.gateway.config import Config, load
-from openstackoid.gateway.connections import Server
-from openstackoid.gateway.forms import Tls
+from openstackoid.gateway.entry.connections import Server
+from openstackoid.gateway.settings.config import Config, load
+from openstackoid.gateway.settings.fields import Tls
 
 
 class Worker:

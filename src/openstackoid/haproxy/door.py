@@ -44,7 +44,7 @@ LONGEST_PATH: Final = 1024  # characters, as in the gateway's lines
 # of the path, each of which may need two, 1,024 of the method (what HAProxy keeps of a request line), and below 1,000 of the rest.
 LONGEST_LINE: Final = 4096
 BOUNDED: Final = f"bytes(0,{LONGEST_PATH}),json(utf8s)"
-# The line of audit, in the gateway's words (gateway/audit.py); what a client writes last.
+# The line of audit, in the gateway's words (gateway/telemetry/audit.py); what a client writes last.
 AUDIT: Final = (
     '{"time":"%[date,utime(%Y-%m-%dT%H:%M:%SZ)]","cloud":"CLOUD","by":"haproxy","status":%ST,"service":"image","way":"V",'
     '"home":"%[var(txn.home),json(utf8s)]","user":"%[var(txn.learned),field(2,:)]",'

@@ -16,10 +16,11 @@ from urllib.parse import urlsplit
 
 from openstackoid.core.errors import ConfigError
 from openstackoid.core.services import service_type
-from openstackoid.gateway import backends, config
-from openstackoid.gateway.config import Config
-from openstackoid.gateway.forms import Tls
-from openstackoid.gateway.pool import Pool
+from openstackoid.gateway.settings import config
+from openstackoid.gateway.settings.config import Config
+from openstackoid.gateway.settings.fields import Tls
+from openstackoid.gateway.upstream import backends
+from openstackoid.gateway.upstream.pool import Pool
 from openstackoid.haproxy import door
 from openstackoid.haproxy import render as rendering
 from openstackoid.haproxy.admin import Admin, AdminError

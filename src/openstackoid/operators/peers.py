@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from openstackoid.core.catalog import base_url
 from openstackoid.core.errors import OpenStackoidError, PeerError
-from openstackoid.gateway.config import Config
-from openstackoid.gateway.peering import is_safe
+from openstackoid.gateway.settings.config import Config
+from openstackoid.gateway.settings.peering import is_safe
 from openstackoid.operators import discovery, grants, registry
 from openstackoid.operators.discovery import Found
 from openstackoid.output import as_json, fields, refuse, table

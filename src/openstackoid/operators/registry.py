@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from openstackoid.core.errors import ConfigError
-from openstackoid.gateway.config import Config, load
-from openstackoid.gateway.peering import Trust
+from openstackoid.gateway.settings.config import Config, load
+from openstackoid.gateway.settings.peering import Trust
 from openstackoid.trust.agreements import Agreement
 from openstackoid.trust.store import AgreementExistsError, Store, UnknownPeerError
 

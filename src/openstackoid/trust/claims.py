@@ -5,7 +5,7 @@
      "os_scope": {"*": "CloudOne", "image": "CloudTwo"}, "agreement": ID, "home": SEALED, "act": {"sub": "CloudThree"}}
 
 `home` is the user's own token, sealed with a key that only home has (`sealing`): to everybody else it is noise. It is there if the token may
-come home, or be shown there to get another (`gateway.mint`). `act` (RFC 8693, 4.1) is the cloud that had this token issued for a third one. There
+come home, or be shown there to get another (`gateway.federation.issuer`). `act` (RFC 8693, 4.1) is the cloud that had this token issued for a third one. There
 is no `nbf`: it would be `iat`.
 """
 

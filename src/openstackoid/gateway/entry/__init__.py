@@ -1,0 +1,1 @@
+"""Where requests come in: connections, listeners, the service of a path, headers and scope."""

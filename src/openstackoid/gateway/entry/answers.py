@@ -1,0 +1,32 @@
+"""Answers and ids that the gateway makes itself."""
+
+import os
+
+import orjson
+from aiohttp import web
+
+from openstackoid.core import errors
+from openstackoid.core.request_ids import is_request_id
+from openstackoid.gateway.entry import headers as heads
+
+
+def refusal(error: errors.OpenStackoidError) -> web.Response:
+    """An error as an answer in OpenStack's JSON form."""
+    headers = {heads.REQUEST_ID: new_id()}
+    if isinstance(error, errors.RateError):
+        headers["Retry-After"] = "1"
+    return web.Response(
+        status=error.status, body=orjson.dumps(error.body()), content_type="application/json", headers=headers
+    )
+
+
+def request_id(given: str | None) -> str:
+    """The global request id: the client's if it has the form that oslo.middleware believes, else a new one."""
+    return given if given is not None and is_request_id(given) else new_id()
+
+
+def new_id() -> str:
+    """A request id: `req-` and a random UUID, without the cost of an object."""
+    digits = os.urandom(16).hex()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"req-{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"

@@ -1,0 +1,48 @@
+"""Where requests come in: the frontends that users and services call, and where other clouds' gateways call."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from openstackoid.core.catalog import Cloud
+from openstackoid.gateway.entry.frontends import Frontends
+from openstackoid.gateway.settings.config import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where requests come in.
+
+    Attributes:
+        cloud: this cloud, with the URLs that are seen through this door.
+        frontends: which service is where.
+        peers: whether other clouds' gateways call here, and nobody else.
+        https: whether the gateway itself ends TLS here.
+    """
+
+    cloud: Cloud
+    frontends: Frontends
+    peers: bool
+    https: bool
+
+
+def doors(config: Config) -> dict[str, Door]:
+    """The frontends, at as many addresses as they have; and where peers call."""
+    behind = config.haproxy is not None
+    services = {
+        kind: (config.inner(address), config.here.services[kind]) for kind, address in _addresses(config).items()
+    }
+    front = Frontends(services)
+    users = Door(config.here, front, peers=False, https=config.tls is not None and not behind)
+    doors = dict.fromkeys(front.addresses, users)
+    if config.peering:
+        below = {kind: f"{config.peering.url}/{kind}" for kind in services}
+        cloud = Cloud(config.cloud, below, config.here.labels, config.here.services)
+        inner, secure = config.inner(config.peering.address), config.peering.tls is not None and not behind
+        frontends = Frontends({kind: (inner, url) for kind, url in below.items()})
+        doors[inner] = Door(cloud, frontends, peers=True, https=secure)
+    return doors
+
+
+def _addresses(config: Config) -> Mapping[str, str]:
+    kinds = config.endpoints  # in the order of config.services, with official names
+    return dict(zip(kinds, (service.address for service in config.services.values()), strict=True))

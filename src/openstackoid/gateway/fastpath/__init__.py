@@ -1,0 +1,1 @@
+"""What HAProxy in front is taught."""

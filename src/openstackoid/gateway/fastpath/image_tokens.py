@@ -1,0 +1,132 @@
+"""Visitors to whom HAProxy may hand image data by itself: what has to be true of them, and what it is taught (`haproxy.door`).
+
+What the gateway looks at for each request is looked at here for all of one kind, `GET /v2/images/ID/file` with any id, when a visitor was
+let in with some request to the image service. It holds until the token ends, until anything changes that a decision depends on, or for as
+long as agreements are believed without a look at them: whatever comes first.
+"""
+
+import time
+from collections import OrderedDict
+from pathlib import Path
+from typing import Final
+
+from openstackoid.core.routing import Facts, Federation, Local, decide
+from openstackoid.gateway.entry.calls import Call
+from openstackoid.gateway.federation.agreements import Agreements
+from openstackoid.gateway.senders.foreign_user import Visitor
+from openstackoid.haproxy import door, patterns
+from openstackoid.haproxy.admin import Admin
+from openstackoid.haproxy.maps import Entry
+from openstackoid.haproxy.plan import VISITORS
+from openstackoid.trust import tokens
+from openstackoid.trust.rules import covers
+
+_MOST: Final = 8192  # that HAProxy is taught by one worker
+_SOME: Final = 512  # that are forgotten one by one: HAProxy walks through the whole map for each
+_LATER: Final = 10.0  # seconds by which a visitor's time must grow to be worth a command
+_SERVICE: Final = "image"
+_METHOD: Final = "GET"
+
+
+class Guests:
+    """The visitors that HAProxy was taught.
+
+    Args:
+        admin: HAProxy's admin socket.
+        directory: where its maps are.
+    """
+
+    def __init__(self, admin: Admin, directory: Path) -> None:
+        self._admin = admin
+        self._map = directory / VISITORS
+        # Key -> when it ends, and the clouds that it concerns, the oldest first.
+        self._known: OrderedDict[str, tuple[float, frozenset[str]]] = OrderedDict()
+        self._there = False  # HAProxy has this map: none without a door, or before it has read a configuration with one
+
+    async def clear(self) -> None:
+        """Have HAProxy forget all.
+
+        Raises:
+            AdminError: it does not answer.
+        """
+        self._known.clear()
+        self._there = await self._admin.cleared(self._map)
+
+    async def forget(self, clouds: set[str]) -> None:
+        """Have HAProxy forget what concerns these clouds.
+
+        Raises:
+            AdminError: it does not answer.
+        """
+        keys = [key for key, (_, of) in self._known.items() if of & clouds]
+        if len(keys) > _SOME:
+            await self.clear()
+            return
+        await self._admin.drop(self._map, keys)
+        for key in keys:
+            del self._known[key]
+
+    def lesson(
+        self, visitor: Visitor, call: Call, agreements: Agreements, federation: Federation
+    ) -> tuple[Entry, float] | None:
+        """What to teach of a visitor who was let in, and until when it holds (Unix seconds); None if nothing, or nothing new."""
+        until = min(float(visitor.claims.expires), agreements.believed)
+        key = door.key(visitor.token, visitor.claims.issuer)
+        if not self._there or until <= time.time() or until < self._until(key) + _LATER:
+            return None
+        if not may(visitor, call.hops, federation):
+            return None
+        claims, project = visitor.claims, call.record.local_project or ""
+        ids = (claims.user.id, claims.project.id, visitor.agreement.id, visitor.user, project)
+        value = door.value(until, ids, tokens.marked(visitor.token, agreements.keys))
+        return None if value is None else (Entry(key, value), until)
+
+    def _until(self, key: str) -> float:
+        return self._known[key][0] if key in self._known else 0.0
+
+    async def teach(self, entry: Entry, until: float, clouds: frozenset[str]) -> None:
+        """Tell HAProxy of one, whom changes of these clouds concern.
+
+        Raises:
+            AdminError: it does not answer, or refuses.
+        """
+        if until < self._until(entry.key) + _LATER:
+            return  # many requests may bring the same lesson
+        # Before: what HAProxy may have got, it is told to forget.
+        self._known[entry.key] = (until, clouds)
+        self._known.move_to_end(entry.key)
+        await self._admin.put((self._map, entry))
+
+    async def expire(self) -> None:
+        """Delete those whose time is over, and the oldest of too many.
+
+        Raises:
+            AdminError: HAProxy does not answer.
+        """
+        now = time.time()
+        old = [key for key, (until, _) in self._known.items() if until <= now]
+        old += list(self._known)[: max(0, len(self._known) - _MOST)]
+        await self._admin.drop(self._map, old)
+        for key in old:
+            self._known.pop(key, None)
+
+
+def may(visitor: Visitor, hops: tuple[str, ...], federation: Federation) -> bool:
+    """Whether a visitor who is let in may fetch the data of every image, as far as claims, agreement and scope say.
+
+    Args:
+        visitor: who asks.
+        hops: the clouds that the request met before.
+        federation: the clouds that are known.
+    """
+    claims, grant = visitor.claims, visitor.agreement.grant
+    if visitor.inner or claims.actor is not None or hops != (claims.issuer,):
+        return False  # by way of a third cloud
+    if grant.rate is not None:
+        return False  # each request counts
+    if patterns.is_image(claims.user.id) or patterns.is_image(claims.project.id):
+        return False  # ids are mapped in paths (core/ids.py), and this one might be an image's
+    if not covers(grant.allows, _SERVICE, _METHOD, patterns.BEFORE, patterns.AFTER):
+        return False
+    facts = Facts(_SERVICE, _METHOD, f"{patterns.BEFORE}x{patterns.AFTER}", hops)
+    return isinstance(decide(facts, claims.scope, federation), Local)

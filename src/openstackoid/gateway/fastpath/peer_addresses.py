@@ -1,0 +1,130 @@
+"""Where HAProxy finds peers: the addresses of their hosts, and `peers.map` with its file.
+
+Names are looked up beside the follower, all at once: a peer whose name servers do not answer delays neither the other peers nor what
+has to be forgotten.
+"""
+
+import asyncio
+import contextlib
+import ipaddress
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from openstackoid.core.catalog import Cloud
+from openstackoid.gateway.telemetry.loops import Loop
+from openstackoid.haproxy import maps
+from openstackoid.haproxy.admin import Admin
+from openstackoid.haproxy.maps import Entry
+from openstackoid.haproxy.plan import PEERS
+
+_NAMES: Final = 5.0  # seconds between two looks at the addresses of the peers' hosts
+_PATIENCE: Final = 5.0  # seconds for one of them
+_FEW: Final = 32  # services of peers that are changed one by one
+
+
+class Places:
+    """The places of peers that HAProxy may reach directly.
+
+    Args:
+        admin: HAProxy's admin socket.
+        directory: where its maps are.
+        reachable: cloud -> what it serves; and names in certificates.
+    """
+
+    def __init__(
+        self, admin: Admin, directory: Path, reachable: Callable[[], tuple[Mapping[str, Cloud], Mapping[str, str]]]
+    ) -> None:
+        self._admin = admin
+        self._map = directory / PEERS
+        self._reachable = reachable
+        self._addresses: dict[str, str] = {}  # host -> IP address
+        self._told: list[Entry] | None = None  # what HAProxy knows
+        self._entries: dict[str, tuple[Cloud, list[Entry]]] = {}  # cloud -> its entries, and what they were made of
+        self._changed = True  # HAProxy may have to know other places than it does
+        self._resolver = Loop("peers' addresses", self._resolve)
+
+    def start(self) -> None:
+        """Look names up from now on."""
+        self._resolver.start()
+
+    async def stop(self) -> None:
+        """Look nothing up any more."""
+        await self._resolver.stop()
+
+    def moved(self) -> None:
+        """Look names up now: peers changed."""
+        self._changed = True
+        self._resolver.wake()
+
+    def lost(self) -> None:
+        """Take it that HAProxy knows an older file: it has begun anew."""
+        self._told, self._changed = None, True
+
+    async def tell(self) -> None:
+        """Tell HAProxy where peers are, if that has changed; and the file, for when it starts again.
+
+        Raises:
+            AdminError: it does not answer.
+        """
+        if not self._changed:
+            return  # a thousand peers cost 50 ms to write out
+        self._changed = False
+        try:
+            places = self._places()
+            if places != self._told:
+                await self._put(places)
+                fresh = self._map.with_name(f".{PEERS}.new")
+                fresh.write_text(maps.text(places))
+                fresh.replace(self._map)
+                self._told = places
+        except BaseException:
+            self._changed = True
+            raise
+
+    def _places(self) -> list[Entry]:
+        """What HAProxy should know; only clouds that changed are written out again."""
+        clouds, names = self._reachable()
+        known, self._entries = self._entries, {}
+        for name, cloud in clouds.items():
+            before = known.get(name)
+            if before is None or before[0] is not cloud:
+                before = cloud, maps.places({name: cloud.services}, self._addresses, names)
+            self._entries[name] = before
+        return [entry for _, (_, entries) in sorted(self._entries.items()) for entry in entries]
+
+    async def _put(self, places: list[Entry]) -> None:
+        """The few that have changed, each at once, or all: HAProxy walks through the whole map for each."""
+        known = {each.key: each for each in self._told or ()}
+        changed = [(self._map, each) for each in places if known.get(each.key) != each]
+        gone = known.keys() - {each.key for each in places}
+        if self._told is None or len(changed) + len(gone) > _FEW:
+            await self._admin.replace(self._map, places)
+        else:
+            await self._admin.put(*changed)
+            await self._admin.drop(self._map, gone)
+
+    async def _resolve(self) -> float:
+        clouds, _ = self._reachable()
+        hosts = {urlsplit(url).hostname or "" for cloud in clouds.values() for url in cloud.services.values()}
+        before = dict(self._addresses)
+        for host in self._addresses.keys() - hosts:
+            del self._addresses[host]
+        await asyncio.gather(*map(self._look_up, sorted(hosts)))
+        if self._addresses != before:
+            self._entries.clear()
+            self._changed = True
+        return _NAMES
+
+    async def _look_up(self, host: str) -> None:
+        with contextlib.suppress(ValueError):
+            self._addresses[host] = str(ipaddress.ip_address(host))  # which needs no thread
+            return
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                found = await asyncio.get_running_loop().getaddrinfo(host, None)
+        except (OSError, UnicodeError):  # TimeoutError is an OSError
+            self._addresses.pop(host, None)
+        else:
+            self._addresses[host] = str(found[0][4][0])

@@ -1,0 +1,339 @@
+"""Teaches the HAProxy in front what the gateway has decided, so that the next request like it need not come here.
+
+What is taught is a decision for a scope, letter by letter (`haproxy.maps`), for this cloud and those of the same owner; for another owner's
+the federated token that stands for a user's, with which image data goes straight and nothing else; and at the door of other clouds, visitors
+(`guests`). What concerns a cloud lasts until that cloud or its agreement changes; all, until the gateway starts, and for `LEASE` seconds after
+the follower last saw that nothing did: HAProxy itself compares the time. A token
+lasts `trust.recheck` seconds, after which the gateway asks Keystone again; one whose revocation passes by is forgotten at once. The gateway alone
+writes to the maps; a client cannot.
+"""
+
+import asyncio
+import os
+import sys
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+from openstackoid.core import scope as scopes
+from openstackoid.core.catalog import Cloud
+from openstackoid.core.routing import READS, Facts, Federation, Local, Reject, Remote, decide
+from openstackoid.core.scope import Scope
+from openstackoid.gateway.entry import headers as heads
+from openstackoid.gateway.entry.calls import Call, Taught, Way
+from openstackoid.gateway.fastpath.image_tokens import Guests
+from openstackoid.gateway.fastpath.peer_addresses import Places
+from openstackoid.gateway.fastpath.present import Present, named
+from openstackoid.gateway.federation.agreements import Agreements
+from openstackoid.gateway.federation.memory import digest
+from openstackoid.gateway.senders.foreign_user import Visitor
+from openstackoid.gateway.senders.rates import WORKERS
+from openstackoid.gateway.telemetry.loops import Loop, described
+from openstackoid.haproxy import maps
+from openstackoid.haproxy.admin import Admin, AdminError
+from openstackoid.haproxy.maps import Entry
+from openstackoid.haproxy.plan import ADMIN, HERE, LEASED, TOKENS, WAYS
+
+_SEVERAL: Final = int(os.environ.get(WORKERS, "1")) > 1
+_LONGEST: Final = 1024  # characters of a scope that is worth HAProxy's memory: whoever asks, invented token or not, may have it taught
+_LOOK: Final = 0.2  # seconds between two looks at what has changed
+LEASE: Final = 10.0  # seconds for which HAProxy goes by what it was taught if nobody says that it still holds
+_RENEWED: Final = 1.0  # seconds between two times that it is said
+_MOST: Final = 8192  # tokens, and ways, that HAProxy is taught by one worker
+_SOME: Final = 512  # lessons that are forgotten one by one: HAProxy walks through the whole map for each
+_QUIET: Final = 10.0  # seconds between two words about an HAProxy that does not answer
+# Requests whose decision depends on more than service, method and scope: the gateway's rule for each of them must say the same.
+_WRITES: Final = ("/v2.1/servers", "/v2.1/servers/x/os-volume_attachments", "/v2.1/flavors")
+
+
+class FastPath:
+    """The maps of the HAProxy in front.
+
+    Args:
+        directory: where they are.
+        reachable: cloud -> what it serves, of peers that HAProxy may reach directly; and names in certificates.
+        present: what decisions depend on.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        reachable: Callable[[], tuple[Mapping[str, Cloud], Mapping[str, str]]],
+        present: Present,
+    ) -> None:
+        self._directory = directory
+        self._admin = Admin(directory / ADMIN)
+        self._present = present
+        self._guests = Guests(self._admin, directory)
+        self._places = Places(self._admin, directory, reachable)
+        # (Map, key) -> the clouds that it concerns.
+        self._ways: dict[tuple[str, str], frozenset[str]] = {}
+        # What is to be taught with the next command: many requests may wait for the same lesson.
+        self._lessons: dict[tuple[str, str], tuple[Entry, frozenset[str]]] = {}
+        # Key -> (when it ends, the digest of the user's token, the clouds that it concerns), the oldest first.
+        self._tokens: OrderedDict[str, tuple[float, bytes, frozenset[str]]] = OrderedDict()
+        self._seen: dict[str, object] = {}  # cloud -> its generation when HAProxy last heard of it
+        self._answers = False  # HAProxy does
+        self._leased = 0.0  # until when (Unix seconds)
+        self._worker = ""
+        self._turn = asyncio.Lock()  # one command after the other
+        self._working: set[asyncio.Task[None]] = set()
+        self._spoke = 0.0
+        self._follower = Loop("fast path", self._follow, _LOOK)
+
+    def start(self) -> None:
+        """Forget what an earlier gateway taught, and follow what changes."""
+        self._places.start()
+        self._follower.start()
+
+    async def stop(self) -> None:
+        """Stop following; HAProxy keeps what it knows, and is taught nothing more: another gateway may have begun."""
+        self._answers = False
+        await self._follower.stop()
+        await self._places.stop()
+        for task in list(self._working):
+            task.cancel()
+        await asyncio.gather(*self._working, return_exceptions=True)
+
+    def learned(
+        self,
+        call: Call,
+        decision: Local | Remote,
+        way: Way,
+        explicit: Scope,
+        federation: Federation,
+        *,
+        federated: bool,
+    ) -> None:
+        """Teach what was decided for a request, if all like it are decided so."""
+        service, text, method = call.place.service, call.text, call.request.method
+        if not call.scope or text is None or len(text) > _LONGEST or not maps.is_writable(text):
+            return  # an empty scope does not go on the token
+        if method not in maps.METHODS or len(self._lessons) >= _MOST:
+            return  # HAProxy is slow: a later request will say it again
+        clouds = named(call.scope)
+        if not self._is_current(clouds):
+            return  # it is about to be forgotten
+        if isinstance(decision, Remote) and federated:
+            if service == "image":
+                self._learned_token(call, decision, way.taught, text, federation)
+            return
+        if not _always(service, method in READS, call.scope, federation, decision):
+            return
+        written, name = scopes.format(explicit), WAYS
+        if isinstance(decision, Local):
+            same, name = "S" if text == written else "L", HERE
+            plain = service == "identity" or explicit.stays(decision.cloud)
+            value = maps.PLAIN if plain else f"{same}|{heads.MARK}{written}"
+        elif service == "identity":
+            return  # what is asked of another cloud's Keystone needs more than a map
+        else:
+            value = f"T{decision.cloud}|{service}!{written}"
+        way_key = maps.way(service, text, method=method)
+        if not maps.is_writable(way_key) or not maps.is_writable(value):
+            return  # too long
+        self._learn(name, Entry(way_key, value), clouds)
+
+    def _learned_token(
+        self, call: Call, decision: Remote, taught: Taught | None, text: str, federation: Federation
+    ) -> None:
+        """Teach a user's token for image data of another owner, down and up."""
+        if taught is None or call.auth is None or taught.until <= time.time():
+            return
+        if not all(_always("image", reads, call.scope, federation, decision) for reads in (True, False)):
+            return
+        ids = (taught.user, taught.project, taught.agreement)
+        key, value = maps.user(call.auth, text), maps.token(taught.until, ids, decision.cloud, taught.token)
+        if key is None or value is None or not maps.is_writable(key) or not maps.is_writable(value):
+            return
+        clouds = named(call.scope)
+        self._tokens[key] = (taught.until, digest(call.auth), clouds)
+        self._tokens.move_to_end(key)
+        self._learn(TOKENS, Entry(key, value), clouds)
+
+    def _learn(self, name: str, entry: Entry, clouds: frozenset[str]) -> None:
+        """Teach something with the next command, until one of these clouds changes."""
+        if not self._lessons:
+            self._spawn(self._teach())
+        self._lessons[name, entry.key] = (entry, clouds)
+
+    def begun(self, visitor: Visitor) -> Mapping[str, object]:
+        """What letting a visitor in depends on, before anybody looks at it: for `visited`."""
+        return self._present.of(named(visitor.claims.scope) | {visitor.claims.issuer})
+
+    def visited(
+        self,
+        visitor: Visitor,
+        call: Call,
+        agreements: Agreements,
+        federation: Federation,
+        begun: Mapping[str, object],
+    ) -> None:
+        """Teach that a visitor may fetch image data, if any such request may pass.
+
+        Args:
+            visitor: who was let in with this call.
+            call: to the image service, at the door of other clouds.
+            agreements: in force.
+            federation: the clouds that are known.
+            begun: what `begun` said.
+        """
+        if not self._is_current(begun) or begun != self._present.of(begun):
+            return  # it is about to be forgotten
+        lesson = self._guests.lesson(visitor, call, agreements, federation)
+        if lesson:
+            self._spawn(self._let_in(*lesson, begun))
+
+    async def forget(self, token: str) -> None:
+        """Have HAProxy forget a user's token: it was revoked. When this is over, it has, if it answers."""
+        if _SEVERAL:
+            # Another worker may have taught it, under a scope that is not known here.
+            self._tokens.clear()
+            await self._safely(self._drop(None))
+            return
+        gone = digest(token)
+        keys = [key for key, (_, own, _) in self._tokens.items() if own == gone]
+        for key in keys:
+            del self._tokens[key]
+        if keys:
+            await self._safely(self._drop(keys))
+
+    def _is_current(self, clouds: Iterable[str]) -> bool:
+        """Whether HAProxy may be taught what concerns these clouds: it was told to forget what was true of them before."""
+        if not self._answers or self._present.age() >= LEASE:
+            return False
+        return all(self._seen.get(name, self) == self._present.generation(name) for name in clouds)
+
+    async def _follow(self) -> float:
+        try:
+            worker, now = await self._admin.worker(), self._present.of(self._present.clouds())
+            changed = {
+                name for name in now.keys() | self._seen.keys() if now.get(name, self) != self._seen.get(name, self)
+            }
+            if self._worker != worker:
+                await self._forget(None)
+                self._places.lost()  # one that has just begun may have read an older file
+            elif changed:
+                await self._forget(changed)
+            if changed:
+                self._places.moved()
+            await self._places.tell()
+            self._worker, self._seen, self._answers = worker, now, True
+            await self._expire()
+            async with self._turn:
+                await self._guests.expire()
+            await self._renew()
+        except BaseException:
+            # What had to be forgotten still has to be: it is done again. HAProxy that was merely slow forgets nothing else.
+            self._answers = False
+            raise
+        return _LOOK
+
+    async def _renew(self) -> None:
+        """Say that what HAProxy knows still holds, as far as somebody has looked."""
+        until = time.time() + LEASE - self._present.age()
+        if until > self._leased + _RENEWED:
+            await self._admin.put((self._directory / LEASED, maps.lease(until)))
+            self._leased = until
+
+    async def _forget(self, clouds: set[str] | None) -> None:
+        """Have HAProxy forget what concerns these clouds; None: all, as it has begun anew, or this gateway has."""
+        concerned = [
+            *(each for each, of in self._ways.items() if clouds is None or of & clouds),
+            *((TOKENS, key) for key, (_, _, of) in self._tokens.items() if clouds is None or of & clouds),
+        ]
+        for name, key in list(self._lessons):
+            if clouds is None or self._lessons[name, key][1] & clouds:
+                del self._lessons[name, key]
+        async with self._turn:
+            for name in (HERE, WAYS, TOKENS):
+                keys = [key for of, key in concerned if of == name]
+                if clouds is None or len(keys) > _SOME:
+                    # A cloud without an image service has no tokens.map.
+                    await self._admin.cleared(self._directory / name)
+                    self._dropped(name, None)
+                else:
+                    await self._admin.drop(self._directory / name, keys)
+                    self._dropped(name, keys)
+            if clouds is None:
+                self._leased = 0.0
+                await self._guests.clear()
+            else:
+                await self._guests.forget(clouds)
+
+    def _dropped(self, name: str, keys: list[str] | None) -> None:
+        """HAProxy has forgotten these lessons of a map; None: all."""
+        if name == TOKENS:
+            for key in list(self._tokens) if keys is None else keys:
+                self._tokens.pop(key, None)
+        else:
+            for each in [each for each in self._ways if each[0] == name and (keys is None or each[1] in keys)]:
+                del self._ways[each]
+
+    async def _let_in(self, entry: Entry, until: float, begun: Mapping[str, object]) -> None:
+        async with self._turn:
+            if self._is_current(begun) and begun == self._present.of(begun):
+                await self._guests.teach(entry, until, frozenset(begun))
+
+    async def _teach(self) -> None:
+        async with self._turn:
+            lessons, self._lessons = self._lessons, {}
+            ways = {each: of for each, (_, of) in lessons.items() if each[0] != TOKENS}
+            if len(self._ways.keys() | ways) > _MOST:
+                self._ways.clear()
+                for name in (HERE, WAYS):
+                    await self._admin.clear(self._directory / name)
+            self._ways |= ways
+            # A token that was revoked meanwhile is not taught, nor what a change has overtaken.
+            known = [
+                (name, entry)
+                for (name, key), (entry, clouds) in lessons.items()
+                if (name != TOKENS or key in self._tokens) and self._is_current(clouds)
+            ]
+            await self._admin.put(*((self._directory / name, entry) for name, entry in known))
+
+    async def _drop(self, keys: Iterable[str] | None) -> None:
+        """Have HAProxy forget these tokens; None: all."""
+        async with self._turn:
+            if keys is None:
+                await self._admin.cleared(self._directory / TOKENS)
+            else:
+                await self._admin.drop(self._directory / TOKENS, keys)
+
+    async def _expire(self) -> None:
+        """Delete tokens whose time is over, and the oldest of too many: HAProxy itself never does."""
+        now = time.time()
+        old = [key for key, (until, _, _) in self._tokens.items() if until <= now]
+        old += list(self._tokens)[: max(0, len(self._tokens) - _MOST)]
+        late = {key: self._tokens.pop(key) for key in dict.fromkeys(old)}
+        try:
+            await self._drop(late)
+        except AdminError:
+            self._tokens = OrderedDict(late | self._tokens)  # the next time
+            raise
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        task = asyncio.create_task(self._safely(work))
+        self._working.add(task)
+        task.add_done_callback(self._working.discard)
+
+    async def _safely(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - a lesson that cannot be taught: the gateway serves what HAProxy does not know
+            now = time.monotonic()
+            if now - self._spoke > _QUIET:
+                self._spoke = now
+                print(f"fast path: {described(error)}", file=sys.stderr, flush=True)
+
+
+def _always(service: str, reads: bool, scope: Scope, federation: Federation, decision: Local | Remote) -> bool:
+    """Whether every such request of this scope is decided the same."""
+    method = "GET" if reads else "POST"
+    paths = _WRITES if service == "compute" and not reads else ("/",)
+    same = (decide(Facts(service, method, path), scope, federation) for path in paths)
+    return all(
+        not isinstance(each, Reject) and type(each) is type(decision) and each.cloud == decision.cloud for each in same
+    )

@@ -1,0 +1,1 @@
+"""What is agreed with other clouds: agreements, keys, tokens, projects, what peers serve."""

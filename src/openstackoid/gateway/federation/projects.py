@@ -1,0 +1,99 @@
+"""Which project of this cloud stands for a visitor's: as agreed, or made on demand, once and no more of them than agreed.
+
+Before Keystone is asked, a place is reserved in the database that all gateways share (`trust.projects`): one process asks, the others wait.
+"""
+
+import asyncio
+import secrets
+from typing import Final
+
+from openstackoid.core.errors import ProjectError
+from openstackoid.gateway.federation.keystone import Keystone, RefusedProjectError, project_name
+from openstackoid.trust.agreements import Agreement
+from openstackoid.trust.projects import LEASE, Claim, ProjectMappings
+
+_POLL: Final = 0.1  # seconds between two looks at what another process makes
+_PATIENCE: Final = 2 * LEASE  # seconds for all of it: one that was killed is waited for
+
+
+class Projects:
+    """Projects for one cloud's visitors.
+
+    Args:
+        cloud: this cloud's name.
+        mappings: projects that were made before.
+        keystone: who makes more.
+    """
+
+    def __init__(self, cloud: str, mappings: ProjectMappings, keystone: Keystone) -> None:
+        self._cloud = cloud
+        self._mappings = mappings
+        self._keystone = keystone
+        # (agreement's id, home's project) -> ours: bound for good, and at most as many as agreed.
+        self._known: dict[tuple[str, str], str] = {}
+        self._making: dict[tuple[str, str], asyncio.Task[str]] = {}
+
+    async def local(self, agreement: Agreement, foreign: str) -> str:
+        """The id of the project here that stands for one of the peer's.
+
+        Raises:
+            ProjectError: it cannot be had.
+        """
+        known = await self.known(agreement, foreign)
+        if known is not None:
+            return known
+        # One task for all who wait, which goes on when they are gone: what Keystone made is bound.
+        key, domain = (agreement.id, foreign), agreement.grant.projects.where or "default"
+        if key not in self._making:
+            task = self._making[key] = asyncio.create_task(self._find(agreement, foreign, domain))
+            task.add_done_callback(lambda _: self._making.pop(key, None))
+        self._known[key] = await asyncio.shield(self._making[key])
+        return self._known[key]
+
+    async def known(self, agreement: Agreement, foreign: str) -> str | None:
+        """The same, but None if the project is still to be made."""
+        projects, key = agreement.grant.projects, (agreement.id, foreign)
+        if projects.kind == "same":
+            return foreign
+        if projects.kind == "one":
+            return projects.where or foreign
+        if key not in self._known:
+            found = await asyncio.to_thread(self._mappings.get, agreement.peer, foreign)
+            if found is None:
+                return None
+            self._known[key] = found
+        return self._known[key]
+
+    async def _find(self, agreement: Agreement, foreign: str, domain: str) -> str:
+        peer, most, holder = agreement.peer, agreement.grant.most_projects, secrets.token_hex(16)
+        loop = asyncio.get_running_loop()
+        end = loop.time() + _PATIENCE
+        while loop.time() < end:
+            known = await asyncio.to_thread(self._mappings.get, peer, foreign)
+            if known is not None:
+                return known
+            claim = await asyncio.to_thread(self._mappings.reserve, peer, foreign, holder, most)
+            if claim is Claim.FULL:
+                raise ProjectError(f"{self._cloud} makes {most} projects at most for {peer}, and has made them.")
+            if claim is Claim.MINE:
+                return await self._make(agreement, foreign, domain, holder)
+            await asyncio.sleep(_POLL)
+        raise ProjectError(
+            f"Another gateway of {self._cloud} has been making the project for {_PATIENCE} s. Try again."
+        )
+
+    async def _make(self, agreement: Agreement, foreign: str, domain: str, holder: str) -> str:
+        peer, name = agreement.peer, project_name(agreement, foreign)
+        made = refused = None
+        try:
+            made = await self._keystone.project(name, domain, f"Stands for project {foreign} of {peer}.")
+        except RefusedProjectError as error:
+            refused = error
+            raise
+        finally:
+            if made is None:
+                await asyncio.to_thread(self._mappings.release, peer, foreign, holder, keep=refused is None)
+        bound = await asyncio.to_thread(self._mappings.bind, peer, foreign, holder, made)
+        if bound is None:
+            raise ProjectError(f"The agreement with {peer} changed while its project was made. Try again.")
+        return bound

@@ -1,0 +1,70 @@
+"""What this cloud's Keystone would say of a federated token, in its form."""
+
+import hashlib
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+
+from openstackoid.core.catalog import Json
+from openstackoid.gateway.federation.keystone import project_name
+from openstackoid.trust.agreements import Agreement
+from openstackoid.trust.claims import Claims
+
+_MISSING: Final = web.HTTPNotFound.status_code
+
+
+def token_body(
+    claims: Claims, user: str, agreement: Agreement, roles: list[str], project: str, entries: list[Json]
+) -> Json:
+    """Keystone's token (keystone/common/render_token.py, `render_token_response_from_model`).
+
+    Args:
+        claims: of a federated token.
+        user: id here.
+        project: id here.
+        agreement: with the user's home; it says how the project is mapped.
+        roles: names that count here.
+        entries: of the catalog; none if it is not wanted.
+    """
+    where = agreement.grant.projects
+    mapped = where.kind != "same"
+    # A domain of its own name: nobody here is in a domain because another cloud has one with that id.
+    home = {"id": claims.issuer, "name": claims.issuer}
+    ours = {"id": where.where, "name": where.where} if where.kind == "each" else home
+    name = (
+        project_name(agreement, claims.project.id)
+        if where.kind == "each"
+        else project
+        if mapped
+        else claims.project.name
+    )
+    body: dict[str, Any] = {
+        "methods": ["token"],
+        "user": {"id": user, "name": claims.user.name, "domain": home, "password_expires_at": None},
+        "project": {"id": project, "name": name, "domain": ours},
+        "roles": [{"id": _role(role), "name": role} for role in roles],
+        "is_domain": False,
+        # Who reads the body takes silence for yes (keystoneauth1/access/access.py, `is_admin_project`).
+        "is_admin_project": False,
+        "issued_at": _moment(claims.issued),
+        "expires_at": _moment(claims.expires),
+        "audit_ids": [claims.id],
+    }
+    return body | ({"catalog": entries} if entries else {})
+
+
+def _role(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:32]
+
+
+def _moment(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.000000Z")
+
+
+def missing(why: str) -> web.Response:
+    """Keystone's answer for a token that it does not know: to who asks, 401 would speak of its own."""
+    message = f"Could not find token: {why}."
+    error = {"code": _MISSING, "title": "Not Found", "message": message}
+    return web.Response(status=_MISSING, body=orjson.dumps({"error": error}), content_type="application/json")

@@ -1,0 +1,1 @@
+"""Audit, metrics, and loops that show their age."""

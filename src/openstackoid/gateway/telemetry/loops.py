@@ -1,0 +1,113 @@
+"""What is done again and again for as long as a gateway lives: no such loop ends by an exception, and each shows its age.
+
+A turn that fails is tried again, after a pause that grows; it is said on standard error when it begins to fail, when it fails in another
+way, and when it works again. `openstackoid_loop_age_seconds{loop=...}` counts from the end of the last turn that worked, so a turn that
+hangs shows as well.
+"""
+
+import asyncio
+import contextlib
+import math
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from traceback import walk_tb
+from typing import Final
+
+from openstackoid.core.errors import OpenStackoidError
+from openstackoid.gateway.telemetry import metrics
+
+_LONGEST: Final = 2.0  # seconds between two turns that fail
+_QUIET: Final = 10.0  # seconds between two lines of one loop, however its failures change: a peer may choose them
+_PACKAGE: Final = Path(__file__).parents[2]
+_running: set["Loop"] = set()
+
+
+class Loop:
+    """One of them.
+
+    Args:
+        name: in the metric, and on standard error.
+        turn: what is done; the seconds until the next turn.
+        pause: seconds after a turn that failed for the first time.
+
+    Attributes:
+        worked: when a turn last did (monotonic), or the start.
+    """
+
+    def __init__(self, name: str, turn: Callable[[], Awaitable[float]], pause: float = 0.2) -> None:
+        self.name = name
+        self._turn = turn
+        self._pause = pause
+        self._awake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self.worked = time.monotonic()
+        self._failure = ""
+        self._spoke = -math.inf
+
+    def start(self) -> None:
+        """Begin, with a turn at once."""
+        self.worked = time.monotonic()
+        _running.add(self)
+        self._task = asyncio.create_task(self._go_on())
+
+    async def stop(self) -> None:
+        """End, in the middle of a turn too."""
+        if self._task is None:
+            return
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        self._task = None
+        _running.discard(self)
+        self._show()
+
+    def wake(self) -> None:
+        """Have the next turn now, or right after the one that is under way."""
+        self._awake.set()
+
+    async def _go_on(self) -> None:
+        failed = 0
+        while True:
+            self._awake.clear()
+            try:
+                pause = await self._turn()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next turn may be better
+                self._complain(error)
+                pause = min(_LONGEST, self._pause * 2**failed)
+                failed = min(failed + 1, 16)
+            else:
+                failed = 0
+                self.worked = time.monotonic()
+                self._show()
+                self._works()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._awake.wait(), pause)
+
+    def _show(self) -> None:
+        """Of several loops of one name, as while a configuration is read again, the oldest counts."""
+        metrics.loop(self.name, min((each.worked for each in _running if each.name == self.name), default=math.inf))
+
+    def _complain(self, error: Exception) -> None:
+        failure, now = described(error), time.monotonic()
+        if failure != self._failure and now - self._spoke >= _QUIET:
+            self._failure, self._spoke = failure, now
+            print(f"{self.name}: {failure}", file=sys.stderr, flush=True)
+
+    def _works(self) -> None:
+        if self._failure:
+            self._failure, self._spoke = "", -math.inf
+            print(f"{self.name}: works again", file=sys.stderr, flush=True)
+
+
+def described(error: BaseException) -> str:
+    """An error for operators. Of one that is not ours its kind and place: its text may quote what nobody shall read."""
+    if isinstance(error, OpenStackoidError):
+        return str(error)
+    places = [
+        (Path(frame.f_code.co_filename), line)
+        for frame, line in walk_tb(error.__traceback__)
+        if Path(frame.f_code.co_filename).is_relative_to(_PACKAGE)
+    ]
+    where = f" at {places[-1][0].relative_to(_PACKAGE)}:{places[-1][1]}" if places else ""
+    return f"{type(error).__name__}{where}"

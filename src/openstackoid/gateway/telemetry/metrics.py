@@ -1,0 +1,127 @@
+"""What Prometheus reads: requests and their time, by service, decision, cloud and status class; the state of peers and loops.
+
+Labels are few on purpose: no path, no user, no project.
+"""
+
+import math
+import os
+import time
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final, Protocol
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from openstackoid.gateway.telemetry.audit import Record
+
+_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_SECONDS: Final = Histogram(
+    "openstackoid_request_seconds",
+    "Time from a request's head to the end of its answer.",
+    ("service", "decision", "cloud", "status"),
+    buckets=_BUCKETS,
+)
+_ERRORS: Final = Counter("openstackoid_errors", "Requests that the gateway itself answered with an error.", ("code",))
+_PEER_UP: Final = Gauge(
+    "openstackoid_peer_up", "1 if the peer answered the last time.", ("peer",), multiprocess_mode="mostrecent"
+)
+_LOOKS: Final = Counter(
+    "openstackoid_peer_looks", "Looks at what a peer serves: ok, or the code of the error.", ("peer", "result")
+)
+# Seconds of the machine's monotonic clock, which all workers share; `_Ages` makes an age of it.
+_WORKED: Final = Gauge("openstackoid_loop_worked", "", ("loop",), multiprocess_mode="liveall")
+MINTED: Final = Counter("openstackoid_minted", "Federated tokens sent: newly signed, or used again.", ("how",))
+VERIFIED: Final = Counter("openstackoid_verified", "Federated tokens seen: verified, or known already.", ("how",))
+AUDIT_LOST: Final = Counter("openstackoid_audit_lost_lines", "Lines of audit that could not be written.")
+CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
+
+
+@lru_cache(maxsize=1024)
+def _series(service: str, decision: str, cloud: str, status: str) -> Histogram:
+    return _SECONDS.labels(service, decision, cloud, status)
+
+
+def count(record: Record) -> None:
+    """Count a request that ended."""
+    status, served = f"{record.status // 100}xx", record.decision in {"local", "remote"}
+    # What is refused may name any cloud: a label is forever, and a scope is whoever's that sends it.
+    cloud = (record.peer if served else None) or record.cloud
+    _series(record.service or "", record.decision or "", cloud, status).observe(record.ms / 1000)
+    if record.error:
+        _ERRORS.labels(record.error).inc()
+
+
+def peers(up: dict[str, bool]) -> None:
+    """Tell the peers' state."""
+    for name, answered in up.items():
+        _PEER_UP.labels(name).set(1 if answered else 0)
+
+
+def look(peer: str, result: str) -> None:
+    """Count a look at a peer."""
+    _LOOKS.labels(peer, result).inc()
+
+
+def loop(name: str, worked: float) -> None:
+    """Say when a loop last worked (monotonic); infinity if there is none any more."""
+    _WORKED.labels(name).set(worked)
+
+
+def text() -> bytes:
+    """The metrics of all workers in Prometheus' text format."""
+    registry = CollectorRegistry()
+    found: _Collector = REGISTRY
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        found = MultiProcessCollector(None)  # type: ignore[no-untyped-call]
+    registry.register(_Ages(found))
+    return generate_latest(registry)
+
+
+class _Collector(Protocol):
+    def collect(self) -> Iterable[Metric]: ...
+
+
+class _Ages:
+    """Metrics with the age of loops, counted when somebody asks: a loop that hangs could not count."""
+
+    def __init__(self, found: _Collector) -> None:
+        self._found = found
+
+    def collect(self) -> Iterable[Metric]:
+        """All of them."""
+        for metric in self._found.collect():
+            if metric.name != "openstackoid_loop_worked":
+                yield metric
+                continue
+            ages = GaugeMetricFamily(
+                "openstackoid_loop_age_seconds",
+                "Seconds since a loop last worked, in the worst worker.",
+                labels=("loop",),
+            )
+            worked: dict[str, float] = {}
+            for sample in metric.samples:
+                if math.isfinite(sample.value) and _lives(sample.labels.get("pid")):
+                    name = sample.labels["loop"]
+                    worked[name] = min(worked.get(name, math.inf), sample.value)
+            for name, when in sorted(worked.items()):
+                ages.add_metric((name,), max(0.0, time.monotonic() - when))
+            yield ages
+
+
+def _lives(pid: str | None) -> bool:
+    """Whether a worker is there; of one that died, and was replaced, the metrics stay."""
+    try:
+        os.kill(int(pid or os.getpid()), 0)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Requests to a backend or a peer, and what becomes of their answers."""

@@ -1,0 +1,90 @@
+"""Where this cloud's services really listen: from the configuration, or from the cloud's own Keystone catalog."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import aiohttp
+import orjson
+
+from openstackoid.core.catalog import PROJECT, base_url
+from openstackoid.core.errors import ConfigError
+from openstackoid.core.services import service_type
+from openstackoid.gateway.federation.peers import reason
+from openstackoid.gateway.settings.config import Config
+from openstackoid.gateway.settings.fields import Catalog
+
+# A catalog shows versioned URLs; a gateway forwards below the root.
+_VERSION: Final = re.compile(r"/v\d+(?:\.\d+)?(?:/.*)?$")
+_CREATED: Final = 201
+
+
+@dataclass(frozen=True, slots=True)
+class Backends:
+    """Official service type -> base URL of the backend; and -> URL as in this cloud's catalog."""
+
+    bases: Mapping[str, str]
+    endpoints: Mapping[str, str]
+
+
+async def find(config: Config, session: aiohttp.ClientSession) -> Backends:
+    """The backends of a configuration; asks Keystone only for those that it does not name.
+
+    Raises:
+        ConfigError: Keystone cannot be asked, or its catalog lacks a service.
+    """
+    bases, endpoints, missing = {}, config.endpoints, {}
+    for kind, service in config.services.items():
+        official = service_type(kind) or kind
+        if service.backend is None:
+            missing[official] = service
+        else:
+            bases[official] = service.backend
+    if missing and config.catalog:
+        found = await _catalog(config.catalog, session)
+        for kind, service in missing.items():
+            if kind not in found:
+                raise ConfigError(
+                    f"services.{kind}.backend: the catalog at {config.catalog.auth_url} has no {kind} endpoint at "
+                    f"interface {config.catalog.interface}. It has: {', '.join(sorted(found))}."
+                )
+            root = base_url(_VERSION.sub("", found[kind]))
+            if root == service.frontend:
+                raise ConfigError(f"services.{kind}.backend: the catalog's {root} is the frontend itself: a loop")
+            bases[kind] = root
+            if service.endpoint is None:
+                endpoints[kind] = service.frontend + found[kind][len(root) :]
+    return Backends(bases, endpoints)
+
+
+async def _catalog(section: Catalog, session: aiohttp.ClientSession) -> dict[str, str]:
+    user = {
+        "name": section.username,
+        "domain": {"name": section.user_domain_name},
+        "password": section.password_file.read_text().strip(),
+    }
+    project = {"name": section.project_name, "domain": {"name": section.project_domain_name}}
+    body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": {"project": project}}}
+    url = f"{section.auth_url}/auth/tokens"
+    headers = {"Content-Type": "application/json"}
+    try:
+        async with session.post(url, data=orjson.dumps(body), headers=headers, allow_redirects=False) as answer:
+            document = orjson.loads(await answer.read())
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        raise ConfigError(f"catalog.auth_url: {section.auth_url} cannot be asked: {reason(error)}") from None
+    except orjson.JSONDecodeError:
+        raise ConfigError(f"catalog.auth_url: expected Keystone's v3 API at {section.auth_url}, got no JSON") from None
+    if answer.status != _CREATED:
+        raise ConfigError(f"catalog: Keystone refused {section.username} with status {answer.status}")
+    token = document["token"]
+    return _urls(token["catalog"], token["project"]["id"], section)
+
+
+def _urls(catalog: list[dict[str, Any]], project: str, section: Catalog) -> dict[str, str]:
+    return {
+        service_type(service["type"]) or service["type"]: point["url"].rstrip("/").replace(project, PROJECT)
+        for service in catalog
+        for point in service["endpoints"]
+        if point["interface"] == section.interface and section.region in {None, point["region_id"]}
+    }

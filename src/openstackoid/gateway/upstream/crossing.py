@@ -1,0 +1,105 @@
+"""An answer at the border between two owners: its status, its headers, and what its body may be. Pure.
+
+The other cloud is hostile until it is looked at: see docs/explanation/security.md, "What a peer answers". Links in the body are `core.foreign_links`.
+"""
+
+import re
+from enum import Enum
+from http import HTTPStatus
+from typing import Final
+
+from multidict import CIMultiDict
+
+from openstackoid.core.border import answer_passes
+from openstackoid.core.errors import PeerAnswerError
+from openstackoid.core.foreign_links import IncomingLinks
+from openstackoid.gateway.entry.calls import Call
+
+_STATUSES: Final = range(200, 600)
+_REDIRECTS: Final = range(300, 400)
+_ONCE: Final = ("Content-Type", "Content-Encoding", "Content-Length", "Location", "Content-Location")
+# What is the user's own, whatever it looks like. Everything else may be read as JSON, whatever it is called: clients do not look.
+_DATA: Final = re.compile(r"image /v[12]/images/[^/]+/file\Z|key-manager /v1/secrets/[^/]+/payload\Z")
+_WITH_DATA: Final = frozenset({HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT})
+# Encodings in which ASCII stands for itself: in others a link could be written so that it is not seen here.
+_CHARSET: Final = re.compile(r'[^;]*;\s*charset="?(?:utf-?8|us-ascii|iso-8859-1)"?;?\s*\Z', re.IGNORECASE)
+_BLANK: Final = b" \t\r\n"
+# What some reader takes for the end of a header (RFC 9110, 5.5).
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+class Content(Enum):
+    """What a body is taken for."""
+
+    DATA = "the user's own bytes"
+    JSON = "a document"
+    UNKNOWN = "whatever it begins like"
+
+
+def keep_only(headers: CIMultiDict[str]) -> None:
+    """Take out the headers of an answer that do not cross."""
+    for name in [name for name in headers if not answer_passes(name)]:
+        headers.popall(name, None)
+
+
+def came_in(status: int, headers: CIMultiDict[str], call: Call, links: IncomingLinks) -> None:
+    """Look at an answer of another owner's cloud, and take out of its headers what does not cross.
+
+    Raises:
+        PeerAnswerError: no answer that HTTP knows.
+        PeerLeadsAwayError: it would send the client, and its token, to somebody else.
+    """
+    if status not in _STATUSES:
+        raise PeerAnswerError(f"Expected a status from 200 to 599 from {links.cloud}, got {status:03}.")
+    for name in _ONCE:
+        if len(headers.getall(name, ())) > 1:
+            raise PeerAnswerError(f"Expected one {name} header from {links.cloud}, got several.")
+    keep_only(headers)
+    if any(_CONTROL.search(value) for value in headers.values()):
+        raise PeerAnswerError(f"Expected headers without control characters from {links.cloud}.")
+    if "Content-Location" in headers:
+        headers["Content-Location"] = links.header("Content-Location", headers["Content-Location"])
+    location = headers.pop("Location", None)
+    if status == HTTPStatus.NOT_MODIFIED or (status == HTTPStatus.MULTIPLE_CHOICES and location is None):
+        return
+    if status not in _REDIRECTS:
+        if location is not None:
+            headers["Location"] = links.header("Location", location)
+        return
+    # A service's client sends the service's own token along wherever it is sent.
+    if location is None or call.by_service:
+        raise links.refusal(f"redirect ({status})")
+    headers["Location"] = links.redirect(location)
+
+
+def content(status: int, headers: CIMultiDict[str], call: Call, links: IncomingLinks) -> Content:
+    """What the body of another owner's answer is taken for; a text gets the encoding that it was looked at in.
+
+    Raises:
+        PeerAnswerError: it is in a form that cannot be looked at.
+    """
+    kind = headers.get("Content-Type", "")
+    is_json = "json" in kind.partition(";")[0].lower()
+    if status in _WITH_DATA and not is_json and _DATA.match(f"{call.place.service} {call.path}"):
+        return Content.DATA
+    if headers.get("Content-Encoding", "").strip().lower() not in {"", "identity"}:
+        raise PeerAnswerError(f"Expected a document as it is from {links.cloud}, got a packed one (Content-Encoding).")
+    if "charset" not in kind.lower():
+        headers["Content-Type"] = f"{kind.rstrip('; ') or 'text/plain'}; charset=utf-8" if not is_json else kind
+    elif not _CHARSET.match(kind):
+        raise PeerAnswerError(f"Expected a document in UTF-8 from {links.cloud}, got another encoding (Content-Type).")
+    return Content.JSON if is_json else Content.UNKNOWN
+
+
+def begins(body: bytes) -> bool:
+    """Whether the first bytes say already what a body may be (`is_like_json`)."""
+    return len(body.lstrip(_BLANK)) >= 4  # noqa: PLR2004 - the widest character that JSON was ever written in
+
+
+def is_like_json(begun: bytes) -> bool:
+    """Whether a body that begins so may be read as JSON, in whatever encoding a client guesses (RFC 4627, 3)."""
+    return (
+        b"\0" in begun[:4]
+        or begun.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf"))
+        or begun.lstrip(_BLANK)[:1] in {b"", b"{", b"["}
+    )

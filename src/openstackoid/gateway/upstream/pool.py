@@ -1,0 +1,68 @@
+"""Connections to upstreams, and where those are."""
+
+import ssl
+from dataclasses import dataclass
+from typing import Final
+
+import aiohttp
+
+from openstackoid.core.errors import OpenStackoidError
+from openstackoid.gateway.settings.config import Config
+from openstackoid.gateway.upstream.rewriting import Rewriting
+
+_NO_AUTO: Final = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """Where a request goes, and the errors to raise when it does not get there.
+
+    Attributes:
+        name: of the cloud or service, for messages.
+        base: base URL.
+        unreachable, timeout: errors of `core.errors`.
+        far: whether it is another cloud's gateway.
+    """
+
+    name: str
+    base: str
+    unreachable: type[OpenStackoidError]
+    timeout: type[OpenStackoidError]
+    far: bool = False
+
+
+class Pool:
+    """Connections to upstreams: shared ones that are used again, and single ones for streamed bodies; and what rewrites documents."""
+
+    def __init__(self, config: Config) -> None:
+        # Whom to believe that it is a peer or a backend.
+        trusted = ssl.create_default_context(cafile=str(config.ca) if config.ca else None)
+        # Services close idle connections after 5 s (Apache) or 10 s (cheroot): leave them first.
+        shared = aiohttp.TCPConnector(limit=0, keepalive_timeout=4, ssl=trusted)
+        # Other gateways hold on for longer, and a connection over a WAN costs three round trips with TLS.
+        far = aiohttp.TCPConnector(limit=0, keepalive_timeout=60, ssl=trusted)
+        single = aiohttp.TCPConnector(limit=0, force_close=True, ssl=trusted)
+        self.rewriting = Rewriting()
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=config.timeouts.connect, sock_read=config.timeouts.idle
+        )
+        self.shared, self.peers, self.single = (
+            aiohttp.ClientSession(
+                connector=connector,
+                timeout=timeout,
+                auto_decompress=False,
+                skip_auto_headers=_NO_AUTO,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                read_bufsize=1 << 18,
+                max_line_size=1 << 16,
+                max_field_size=1 << 16,
+            )
+            for connector in (shared, far, single)
+        )
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.rewriting.close()
+        await self.shared.close()
+        await self.peers.close()
+        await self.single.close()

@@ -1,0 +1,100 @@
+"""A process of its own that rewrites large documents: `python -m openstackoid.gateway.upstream.rewriter`, started by `rewriting`.
+
+It reads jobs from its standard input until that ends, and writes an answer to each: lengths as 4 bytes, then a pickled `Rewrite` of the gateway
+and the document; a byte that says how it went, a length, and the document or `[code, message]` as JSON. The gateway never unpickles what comes
+from here: what reads hostile documents may be broken into.
+"""
+
+import contextlib
+import pickle
+import resource
+import struct
+import sys
+from dataclasses import dataclass
+from typing import BinaryIO, Final
+
+import orjson
+
+from openstackoid.core import limits
+from openstackoid.core.errors import OpenStackoidError
+from openstackoid.core.ids import Ids
+from openstackoid.core.limits import Limit, LimitError
+from openstackoid.core.links import Links
+
+HEAD: Final = struct.Struct(">II")
+ANSWER: Final = struct.Struct(">BI")
+DONE, SAME, REFUSED, LARGE, MALFORMED = range(5)
+_MEMORY: Final = 1 << 31  # bytes of addresses: a document within its limits takes a quarter
+_ENOUGH: Final = 1 << 26  # bytes of documents after which another process begins: this one keeps memory for the largest
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """What becomes of a JSON document.
+
+    Attributes:
+        service: official service type of who gets or made it.
+        limit: of its kind.
+        ids: which ids become which; None if none do.
+        links: which URLs become which, in an answer; None for a request.
+        one_image: whether the document is a single image (`link_places.is_one_image`).
+    """
+
+    service: str
+    limit: Limit
+    ids: Ids | None = None
+    links: Links | None = None
+    one_image: bool = False
+
+    def __call__(self, body: bytes) -> bytes:
+        """The document with ids and links changed; the very same bytes if nothing in it does.
+
+        Raises:
+            ValueError: it is no JSON, or over its limit; the message says what was expected.
+            OpenStackoidError: it may not pass.
+        """
+        ids = self.ids if self.ids and self.ids.concerns(body) else None
+        links = self.links if self.links and self.links.concern(body) else None
+        if ids is None and links is None:
+            return body
+        limits.check(body, self.limit)
+        document = orjson.loads(body)
+        if ids:
+            change = ids.request if self.links is None else ids.answer
+            document = change(self.service, document)
+        if self.links:
+            document = self.links.document(document, one_image=self.one_image)
+        return orjson.dumps(document)
+
+
+def main() -> None:
+    """Rewrite until nobody asks any more."""
+    with contextlib.suppress(OSError, ValueError):  # a service manager may not let it, or has a lower one
+        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    source, target = sys.stdin.buffer, sys.stdout.buffer
+    done = 0
+    while done < _ENOUGH and (head := source.read(HEAD.size)):
+        told, size = HEAD.unpack(head)
+        rewrite: Rewrite = pickle.loads(source.read(told))  # noqa: S301 - by the gateway that started this process
+        done += size
+        _answer(rewrite, source.read(size), target)
+
+
+def _answer(rewrite: Rewrite, body: bytes, target: BinaryIO) -> None:
+    try:
+        found = rewrite(body)
+        how, found = (SAME, b"") if found is body else (DONE, found)
+    except OpenStackoidError as error:
+        how, found = REFUSED, orjson.dumps([error.code, str(error)])
+    except LimitError as error:
+        how, found = LARGE, orjson.dumps(["", str(error)])
+    except ValueError as error:
+        text = "expected JSON" if isinstance(error, orjson.JSONDecodeError) else str(error)
+        how, found = MALFORMED, orjson.dumps(["", text])
+    target.write(ANSWER.pack(how, len(found)))
+    target.write(found)
+    target.flush()
+
+
+if __name__ == "__main__":
+    main()
