@@ -14,7 +14,7 @@ AS_ROOT = as_root=$$([ "$$(id -u)" = 0 ] || echo sudo -n)
 APT = { $$as_root apt-get -qq update && $$as_root env DEBIAN_FRONTEND=noninteractive \
   apt-get -qq install -y --no-install-recommends $(1); } > /dev/null
 
-.PHONY: install haproxy services-for-tests node definitions definitions-check clients demo demo-oaktree test test-full unit real lint bench clean
+.PHONY: install haproxy services-for-tests node definitions definitions-check clients demo demo-oaktree test test-full unit real lint docs bench clean
 
 install: $(VENV)/.installed haproxy services-for-tests node
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -82,6 +82,10 @@ test: install
 	@$(CHECK)
 test-full: install
 	@OPENSTACKOID_FULL=1 $(CHECK)
+
+# The site, in build/docs/index.html; a link or an anchor that leads nowhere is an error.
+docs: $(VENV)/.installed
+	@$(BIN)/sphinx-build -q -n -W --keep-going -c docs -d build/doctrees -b html . build/docs
 
 bench: $(VENV)/.installed
 	@$(BIN)/openstackoid lab up --dir $(VENV)/bench-lab --address 127.0.61.0

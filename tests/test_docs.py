@@ -1,6 +1,8 @@
 """The pages agree with each other and with the programs that they name."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -72,6 +74,41 @@ def test_options_in_the_pages_exist(capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit):
             main([*command.split(), "--help"])
         assert re.search(rf"{option}\b", capsys.readouterr().out), f"openstackoid {command} {option}"
+
+
+def sphinx(builder: str, to: Path, *options: str) -> None:
+    words = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-q",
+        "-n",
+        "-c",
+        str(ROOT / "docs"),
+        "-d",
+        str(to / "trees"),
+        "-b",
+        builder,
+    ]
+    done = subprocess.run(
+        [*words, *options, str(ROOT), str(to / "site")], capture_output=True, text=True, check=False, timeout=600
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_site_has_every_page_and_no_broken_link_or_anchor(tmp_path: Path) -> None:
+    sphinx("dummy", tmp_path, "-W", "--keep-going")
+
+
+def test_a_page_of_the_site_loads_nothing_from_a_network(tmp_path: Path) -> None:
+    # One page is enough: the theme is the same on all.
+    sphinx("html", tmp_path, "-D", "include_patterns=docs/index.rst")
+    page = (tmp_path / "site" / "docs" / "index.html").read_text()
+    loaded = re.findall(r"<(?:script|img|iframe)\b[^>]*\bsrc=\"([^\"]+)|<link\b[^>]*\bhref=\"([^\"]+)", page)
+    assert any("furo" in script or "furo" in link for script, link in loaded)
+    assert not [found for found in loaded if "//" in "".join(found)]
+    for sheet in (tmp_path / "site" / "_static").rglob("*.css"):
+        assert not re.search(r"@import|url\([\"']?(?:https?:)?//", sheet.read_text()), sheet
 
 
 def test_targets_of_make_in_the_pages_exist() -> None:
