@@ -12,11 +12,10 @@ from tests.trust.conftest import mariadb_server, postgresql_server, url
 from oaktree.v1 import common_pb2
 from oaktree.v1.location_pb2 import Location
 from openstackoid.oaktree import errors
-from openstackoid.oaktree.creates import migrations
 from openstackoid.oaktree.creates.operations import Operations
 from openstackoid.oaktree.creates.records import LostError, Operation, RecordsError
-from openstackoid.oaktree.creates.tables import METADATA
-from openstackoid.trust.databases import Database
+from openstackoid.oaktree.creates.tables import METADATA, MIGRATIONS
+from openstackoid.storage.databases import Database
 from openstackoid.trust.store import Store
 
 __all__ = ["mariadb_server", "postgresql_server", "url"]
@@ -190,12 +189,12 @@ def test_tables_are_those_of_the_program_and_live_beside_others(url: str, record
     records.upgrade()
     database = Database(url)
     with database.reading() as connection:
-        assert migrations.is_current(connection)
+        assert MIGRATIONS.is_current(connection)
         for table in METADATA.tables.values():
             connection.execute(table.select())
-    with database.alone() as connection:
-        migrations.downgrade(connection)
-        migrations.upgrade(connection)
+    with database.exclusive() as connection:
+        MIGRATIONS.downgrade(connection)
+        MIGRATIONS.apply(connection)
     begin(records)
     assert trust.agreements() == []
     trust.close()

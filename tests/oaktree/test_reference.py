@@ -23,7 +23,7 @@ SERVER: Final = (DOCS / "how-to" / "oaktree-server.md").read_text()
 def reasons() -> set[str]:
     """Every permanent code, of our own errors and of those of clouds."""
     for module in pkgutil.walk_packages(oaktree.__path__, f"{oaktree.__name__}."):
-        if ".migrations" not in module.name:
+        if ".versions" not in module.name:
             importlib.import_module(module.name)
 
     def below(kind: type[errors.OaktreeError]) -> Iterator[type[errors.OaktreeError]]:

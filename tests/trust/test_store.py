@@ -19,13 +19,12 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text, update
 from tests.trust.servers import PASSWORD, Server
 
-from openstackoid.trust import migrations
+from openstackoid.storage.databases import Database
 from openstackoid.trust.agreements import Grant, Projects, State
-from openstackoid.trust.databases import Database
 from openstackoid.trust.projects import LEASE, Claim
 from openstackoid.trust.rules import Rule
 from openstackoid.trust.store import AgreementExistsError, Store, StoreError, UnknownPeerError
-from openstackoid.trust.tables import AGREEMENTS, METADATA
+from openstackoid.trust.tables import AGREEMENTS, METADATA, MIGRATIONS
 
 PEER: Final = "CloudTwo"
 URL: Final = "https://cloudtwo.example:8443"
@@ -59,14 +58,14 @@ def everything(store: Store) -> tuple[object, ...]:
 def test_the_migrations_make_what_the_program_knows_and_take_it_away(url: str) -> None:
     database = Database(url)
     for _ in range(2):  # what was undone can be done again
-        with database.alone() as connection:
-            migrations.upgrade(connection)
+        with database.exclusive() as connection:
+            MIGRATIONS.apply(connection)
         with database.reading() as connection:
             context = MigrationContext.configure(connection, opts={"compare_type": True})
             assert compare_metadata(context, METADATA) == []
-            assert migrations.is_current(connection)
-        with database.alone() as connection:
-            migrations.downgrade(connection)
+            assert MIGRATIONS.is_current(connection)
+        with database.exclusive() as connection:
+            MIGRATIONS.downgrade(connection)
         with database.reading() as connection:
             assert inspect(connection).get_table_names() == ["alembic_version"]
     database.close()

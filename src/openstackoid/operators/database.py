@@ -14,7 +14,8 @@ from pathlib import Path
 
 from openstackoid.core.errors import ConfigError
 from openstackoid.operators import registry
-from openstackoid.trust.databases import Database, StoreError, sqlite_at
+from openstackoid.storage.databases import Database, connect_sqlite
+from openstackoid.storage.urls import StoreError
 from openstackoid.trust.store import Store
 
 _SERVERS = {
@@ -28,7 +29,7 @@ def backup(arguments: argparse.Namespace) -> int:
     source, target = _file(arguments), arguments.file.absolute()
     if target.exists() and not arguments.force:
         raise ConfigError(f"{target} is there already: name another file, or say --force")
-    with _told(source), contextlib.closing(sqlite_at(source)) as database, _beside(target) as (path, copy):
+    with _told(source), contextlib.closing(connect_sqlite(source)) as database, _beside(target) as (path, copy):
         database.backup(copy)
         copy.execute("PRAGMA journal_mode = DELETE")  # else a copy of it would be two files
         _check(path, copy)
@@ -46,17 +47,17 @@ def restore(arguments: argparse.Namespace) -> int:
     target, source = _file(arguments), arguments.file.absolute()
     if target.exists() and not arguments.force:
         raise ConfigError(f"{target} is there, and what was changed since the copy was made would be lost: say --force")
-    with _told(source), contextlib.closing(sqlite_at(source)) as saved, _beside(target) as (path, copy):
+    with _told(source), contextlib.closing(connect_sqlite(source)) as saved, _beside(target) as (path, copy):
         _check(source, saved)
         saved.backup(copy)
         copy.execute("PRAGMA journal_mode = DELETE")
         store = Store(f"sqlite:///{path}")
-        store.upgrade(make=False)
+        store.upgrade(create=False)
         # Gateways must see that it is another one: no number that they have seen may come again.
         copy.execute("UPDATE revision SET number = 1 + max(number, ?)", (_revision(target),))
         copy.commit()
         if _is_sound(target):
-            with _told(target), contextlib.closing(sqlite_at(target)) as database:
+            with _told(target), contextlib.closing(connect_sqlite(target)) as database:
                 copy.backup(database)
         else:
             for rest in ("-journal", "-wal", "-shm"):
@@ -101,7 +102,7 @@ def _beside(target: Path) -> Iterator[tuple[Path, sqlite3.Connection]]:
         if os.geteuid() == 0:
             owner = (target if target.exists() else target.parent).stat()
             os.chown(path, owner.st_uid, owner.st_gid)
-        with contextlib.closing(sqlite_at(path)) as connection:
+        with contextlib.closing(connect_sqlite(path)) as connection:
             yield path, connection
     finally:
         path.unlink(missing_ok=True)
@@ -129,13 +130,13 @@ def _check(file: Path, database: sqlite3.Connection) -> None:
 
 def _is_sound(file: Path) -> bool:
     """Whether a database can be written over; else it has to be replaced."""
-    with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite_at(file)) as database:
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(connect_sqlite(file)) as database:
         return bool(database.execute("PRAGMA quick_check").fetchone() == ("ok",))
     return False
 
 
 def _revision(file: Path) -> int:
-    with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite_at(file)) as database:
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(connect_sqlite(file)) as database:
         return int(database.execute("SELECT number FROM revision").fetchone()[0])
     return 0
 

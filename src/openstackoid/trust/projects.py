@@ -15,7 +15,7 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, select, update
 
-from openstackoid.trust.databases import Database
+from openstackoid.storage.databases import Database
 from openstackoid.trust.tables import PROJECTS, RESERVATIONS, serialise
 
 # Seconds: Keystone makes a project in a fraction of one. Gateways' clocks may differ: who comes too early asks Keystone by name first.

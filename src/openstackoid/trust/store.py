@@ -11,15 +11,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from alembic.util import CommandError
 from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 
 from openstackoid.core.errors import OpenStackoidError
-from openstackoid.trust import migrations
+from openstackoid.storage.databases import Database
+from openstackoid.storage.urls import StoreError
 from openstackoid.trust.agreements import TRANSITIONS, Agreement, Grant, State
-from openstackoid.trust.databases import Database, StoreError
 from openstackoid.trust.projects import ProjectMappings
-from openstackoid.trust.tables import AGREEMENTS, EVENTS, PEER_KEYS, PROJECTS, RESERVATIONS, REVISION, serialise
+from openstackoid.trust.tables import (
+    AGREEMENTS,
+    EVENTS,
+    MIGRATIONS,
+    PEER_KEYS,
+    PROJECTS,
+    RESERVATIONS,
+    REVISION,
+    serialise,
+)
 
 __all__ = ["AgreementExistsError", "Event", "Store", "StoreError", "UnknownPeerError"]
 _LONGEST_OPERATOR: Final = 255
@@ -94,12 +102,12 @@ class Store:
         """Prepare; `upgrade` comes first.
 
         Args:
-            url: SQLAlchemy URL, see `databases`. A SQLite file that is missing is made, with mode 0600.
+            url: SQLAlchemy URL, see `storage.databases`. A SQLite file that is missing is made, with mode 0600.
 
         Raises:
             StoreError: not a URL of a kind that is known, or its driver is not installed.
         """
-        self._database = Database(url)
+        self._database = Database(url, option="trust.database")
         self.projects: ProjectMappings = ProjectMappings(self._database)
 
     @property
@@ -107,28 +115,16 @@ class Store:
         """The database's URL, without its password."""
         return self._database.name
 
-    def upgrade(self, *, make: bool = True) -> None:
+    def upgrade(self, *, create: bool = True) -> None:
         """Bring the tables up to date; safe while others do the same.
 
         Args:
-            make: whether to make the tables, and a file for them, where there are none.
+            create: whether to create the tables, and a file for them, where there are none.
 
         Raises:
             StoreError: the database is away, was made by a newer version, or has no tables and shall not get any.
         """
-        if not (self._database.missing and make):
-            with self._database.reading() as connection:
-                if migrations.is_current(connection):
-                    return
-                if not make and not migrations.is_begun(connection):
-                    raise StoreError(f"{self.name}: it has no tables of openstackoid. Is it the right one, and whole?")
-        try:
-            with self._database.alone() as connection:
-                migrations.upgrade(connection)
-        except CommandError:
-            raise StoreError(
-                f"{self._database.name}: its tables were made by a newer version of openstackoid. Install that here, too."
-            ) from None
+        MIGRATIONS.upgrade(self._database, create=create)
 
     def close(self) -> None:
         """Close what is open."""

@@ -1,4 +1,4 @@
-"""The tables of a cloud's agreements, as SQLAlchemy knows them; `migrations` makes them.
+"""The tables of a cloud's agreements, as SQLAlchemy knows them; the steps in `versions` make them.
 
     agreements    one row a peer: our side as it is now
     events        one row a change: who did what when; never rewritten, and it survives the agreement
@@ -11,26 +11,20 @@
 Names differ by case and by every character (`utf8mb4_bin`): MariaDB would otherwise take `cloudtwo` for `CloudTwo`.
 """
 
-from typing import Any, Final
+from pathlib import Path
+from typing import Final
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Connection, Integer, MetaData, String, Table, Text, update
-from sqlalchemy.dialects import mysql
+from sqlalchemy import BigInteger, CheckConstraint, Column, Connection, Integer, MetaData, Table, update
+
+from openstackoid.storage.columns import document, exact
+from openstackoid.storage.migrations import Migrations
 
 # As core.scope allows for names of clouds, and Keystone for ids.
 NAME: Final = 64
 
 
-def exact(length: int) -> Any:
-    """Text of some characters at most, compared character by character on every database."""
-    return String(length).with_variant(
-        mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
-    )
-
-
-def document() -> Any:
-    """JSON as text: the same on every database, and nobody asks a database what is in it."""
-    return Text().with_variant(mysql.MEDIUMTEXT(charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb")
-
+# The steps that made these tables.
+MIGRATIONS: Final = Migrations(Path(__file__).parent / "versions")
 
 METADATA: Final = MetaData()
 

@@ -105,7 +105,7 @@ class Agreements:
         Raises:
             OpenStackoidError: it cannot be read.
         """
-        await asyncio.to_thread(self.store.upgrade, make=self._make)
+        await asyncio.to_thread(self.store.upgrade, create=self._make)
         await self._look()
         self._looker.start()
 
@@ -256,7 +256,7 @@ class Agreements:
         if version != last:
             replaced = last is not None and not version.follows(last)
             if replaced:  # perhaps by one that an older version made
-                await asyncio.to_thread(self.store.upgrade, make=False)
+                await asyncio.to_thread(self.store.upgrade, create=False)
             found, documents = await asyncio.to_thread(self._read)
             before = self._by_database
             changed = {name for name in found.keys() | before.keys() if found.get(name) != before.get(name)}

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
-from alembic.util import CommandError
 from google.protobuf import json_format
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
@@ -21,7 +20,6 @@ from sqlalchemy.exc import IntegrityError
 from oaktree.v1 import common_pb2
 from oaktree.v1.location_pb2 import Location
 from openstackoid.oaktree import errors
-from openstackoid.oaktree.creates import migrations
 from openstackoid.oaktree.creates.records import (
     LostError,
     Operation,
@@ -31,8 +29,9 @@ from openstackoid.oaktree.creates.records import (
     operation_of,
     part_of,
 )
-from openstackoid.oaktree.creates.tables import OPERATIONS, PARTS
-from openstackoid.trust.databases import Database, StoreError
+from openstackoid.oaktree.creates.tables import MIGRATIONS, OPERATIONS, PARTS
+from openstackoid.storage.databases import Database
+from openstackoid.storage.urls import StoreError
 
 
 class Operations:
@@ -44,7 +43,7 @@ class Operations:
         """Prepare; `upgrade` comes first.
 
         Args:
-            url: SQLAlchemy URL, see `trust.databases`. A SQLite file that is missing is made, with mode 0600.
+            url: SQLAlchemy URL, see `storage.databases`. A SQLite file that is missing is made, with mode 0600.
             lease: seconds for which a worker that says nothing counts as alive.
             keep: seconds after which an operation is forgotten, and its key with it.
             clock: seconds since 1970.
@@ -56,22 +55,12 @@ class Operations:
         self._keep: Final = keep
         self._clock: Final = clock
         with _told():
-            self._database: Final = Database(url)
+            self._database: Final = Database(url, option="database")
 
     def upgrade(self) -> None:
         """Bring the tables up to date; safe while others do the same."""
         with _told():
-            if not self._database.missing:
-                with self._database.reading() as connection:
-                    if migrations.is_current(connection):
-                        return
-            try:
-                with self._database.alone() as connection:
-                    migrations.upgrade(connection)
-            except CommandError:
-                raise RecordsError(
-                    f"{self._database.name}: its tables were made by a newer version of openstackoid. Install that here, too."
-                ) from None
+            MIGRATIONS.upgrade(self._database)
 
     def close(self) -> None:
         """Close what is open."""
@@ -264,7 +253,7 @@ def _told() -> Iterator[None]:
     try:
         yield
     except StoreError as error:
-        raise RecordsError(str(error).replace("trust.database", "database")) from error
+        raise RecordsError(str(error)) from error
 
 
 def _place(token: str) -> tuple[int, str]:

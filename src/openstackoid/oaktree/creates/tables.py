@@ -1,4 +1,4 @@
-"""The tables of operations, as SQLAlchemy knows them; `migrations` makes them.
+"""The tables of operations, as SQLAlchemy knows them; the steps in `versions` make them.
 
     oaktree_operations   one row a create: who asked, under which key, which worker is at it and until when that counts
     oaktree_parts        one row for each cloud-region of it: how far it is, and what would be needed to find what became of it
@@ -7,11 +7,16 @@ Never a secret: of what was asked, a part keeps the name, ids of other resources
 Names begin with `oaktree_`, so that a database may hold other tables beside these. Times are milliseconds since 1970, UTC.
 """
 
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, SmallInteger, Table, UniqueConstraint
 
-from openstackoid.trust.tables import document, exact
+from openstackoid.storage.columns import document, exact
+from openstackoid.storage.migrations import Migrations
+
+# The steps that made these tables. Alembic's table has a name of its own, so that a database may hold agreements, too.
+MIGRATIONS: Final = Migrations(Path(__file__).parent / "versions", version_table="oaktree_alembic_version")
 
 METADATA: Final = MetaData()
 
