@@ -11,6 +11,12 @@
     |   |-- SplitServerError     400 scope.split
     |   |-- NoSuchServiceError   404 service.missing
     |   |-- NotBuiltError        501 scope.operators
+    |   |-- EmptyScopeError      400 scope.empty           an expression that means no cloud
+    |   |-- WideScopeError       400 scope.wide            more clouds than one request may ask
+    |   |-- AroundError          400 scope.around          round trips that are not known
+    |   |-- MarkerError          400 marker.invalid        a page of several clouds that is none
+    |   |-- AmbiguousError       409 scope.ambiguous       an id or a name that several clouds have
+    |   |-- IncompleteError      502 scope.incomplete      fewer clouds answered than the request needs
     |   `-- LoopError            508 request.loop
     |-- TrustError               -   clouds of different owners
     |   |-- TokenError           401 token.invalid         forged, expired, for somebody else
@@ -142,6 +148,48 @@ class NotBuiltError(RoutingError):
 
     status = 501
     code = "scope.operators"
+
+
+class EmptyScopeError(RoutingError):
+    """An expression of a scope means no cloud now."""
+
+    status = 400
+    code = "scope.empty"
+
+
+class WideScopeError(RoutingError):
+    """An expression of a scope means more clouds than one request may ask."""
+
+    status = 400
+    code = "scope.wide"
+
+
+class AroundError(RoutingError):
+    """A scope means the clouds near one, and how near they are is not known here."""
+
+    status = 400
+    code = "scope.around"
+
+
+class MarkerError(RoutingError):
+    """A request for a page of several clouds' list whose marker leads nowhere."""
+
+    status = 400
+    code = "marker.invalid"
+
+
+class AmbiguousError(RoutingError):
+    """Several clouds have what the request names, and it means one."""
+
+    status = 409
+    code = "scope.ambiguous"
+
+
+class IncompleteError(RoutingError):
+    """Fewer clouds answered than the request needs."""
+
+    status = 502
+    code = "scope.incomplete"
 
 
 class LoopError(RoutingError):

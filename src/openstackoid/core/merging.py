@@ -1,0 +1,140 @@
+"""One list of several: which items of which cloud come next, and how far that is certain. Pure.
+
+The order is (sort keys, cloud): of items with equal keys those of the first cloud come first. Inside one cloud the cloud's own order is
+kept, whatever it is: databases sort names in different ways, and a peer may answer in any order. So what was taken of a cloud is always
+the beginning of its list, the place in a list of many clouds is one item of each, and a walk in pages of any size gives the same items
+in the same order as one answer would: nothing is lost or doubled.
+
+    A: created 9, 5, 2     B: created 7, 5     ->  A9 B7 A5 B5 A2     runs: A B A B A
+
+A cloud whose items are used up while it has more stops the merge: its next item may be the next one of all.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, groupby
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one cloud answered.
+
+    Attributes:
+        keys: of each item the values that it is sorted by, in the cloud's own order. Whatever JSON has may stand there.
+        more: whether the cloud has items behind these.
+    """
+
+    keys: Sequence[Sequence[Any]]
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """The merged list, as where its items are.
+
+    Attributes:
+        runs: (index of a part, number of items that follow each other), in order; no two neighbours are of one part.
+        taken: of each part the number of items that are in it.
+        more: whether there are items behind these, as far as is known.
+    """
+
+    runs: tuple[tuple[int, int], ...]
+    taken: tuple[int, ...]
+    more: bool
+
+    def places(self) -> Iterator[tuple[int, int]]:
+        """(index of a part, index of an item in it), in order."""
+        used = [0] * len(self.taken)
+        for part, count in self.runs:
+            yield from ((part, index) for index in range(used[part], used[part] + count))
+            used[part] += count
+
+
+def merge(parts: Sequence[Part], descending: Sequence[bool], limit: int | None = None) -> Merged:
+    """Merge what several clouds answered.
+
+    Args:
+        parts: of each cloud, in the order that decides between equal keys.
+        descending: the direction of each sort key; none: the clouds' lists one after the other.
+        limit: items to take at most.
+    """
+    order = _order(parts, descending)
+    certain = len(order)
+    if any(part.more for part in parts):
+        last = {part: position for position, part in enumerate(order)}
+        certain = min(last.get(index, -1) + 1 for index, part in enumerate(parts) if part.more)
+    if limit is not None:
+        certain = min(certain, limit)
+    runs = tuple((part, len(list(same))) for part, same in groupby(order[:certain]))
+    taken = [0] * len(parts)
+    for part, count in runs:
+        taken[part] += count
+    return Merged(runs, tuple(taken), certain < len(order) or any(part.more for part in parts))
+
+
+def _order(parts: Sequence[Part], descending: Sequence[bool]) -> list[int]:
+    """The part of each item, in order."""
+    owners = [index for index, part in enumerate(parts) for _ in part.keys]
+    if not descending or len(parts) == 1:
+        return owners
+    # An item that stands behind a greater one of its own cloud is taken for as great: then a stable sort, which is C, does what a
+    # merge of streams would, item by item.
+    if len(set(descending)) == 1:
+        columns = [
+            _comparable([key for part in parts for key in part.keys], column) for column in range(len(descending))
+        ]
+        flat: list[Any] = columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
+        bound = min if descending[0] else max
+        keys = [key for start, end in _spans(parts) for key in accumulate(flat[start:end], bound)]
+        positions = sorted(range(len(keys)), key=keys.__getitem__, reverse=descending[0])
+    else:
+        values = [
+            _comparable([key for part in parts for key in part.keys], column) for column in range(len(descending))
+        ]
+        mixed = [_Mixed(row, descending) for row in zip(*values, strict=True)]
+        bounded = [key for start, end in _spans(parts) for key in accumulate(mixed[start:end], _later)]
+        positions = sorted(range(len(bounded)), key=bounded.__getitem__)
+    return [owners[position] for position in positions]
+
+
+def _spans(parts: Sequence[Part]) -> Iterator[tuple[int, int]]:
+    start = 0
+    for part in parts:
+        yield start, start + len(part.keys)
+        start += len(part.keys)
+
+
+def _comparable(rows: Sequence[Sequence[Any]], column: int) -> list[Any]:
+    """The values of one key so that any two can be compared: what is not a string or a number comes first, as SQL's NULL does here."""
+    values = [row[column] for row in rows]
+    if all(type(value) is str for value in values):
+        return values
+    return [
+        (1, value)
+        if isinstance(value, (int, float)) and value == value  # noqa: PLR0124 - NaN is not equal to itself
+        else (2, value)
+        if isinstance(value, str)
+        else (0, 0)
+        for value in values
+    ]
+
+
+class _Mixed:
+    """Values with a direction each."""
+
+    __slots__ = ("_descending", "_values")
+
+    def __init__(self, values: Sequence[Any], descending: Sequence[bool]) -> None:
+        self._values = values
+        self._descending = descending
+
+    def __lt__(self, other: "_Mixed") -> bool:
+        for mine, theirs, descending in zip(self._values, other._values, self._descending, strict=True):
+            if mine != theirs:
+                return bool(mine > theirs if descending else mine < theirs)
+        return False
+
+
+def _later(first: _Mixed, second: _Mixed) -> _Mixed:
+    return max(second, first)

@@ -1,0 +1,281 @@
+"""What a scope with operators means for one request: which clouds are asked, how, and with which scope of their own. Pure.
+
+    scope + request + clouds that are known -> One     one cloud: as if the scope had named it
+                                            -> All     several at once, one answer
+                                            -> Alternatives  one after the other, until one answers and has it
+                                            -> Reject  an error of `core.errors`, before anything is sent
+
+Operators, labels and round trips become names here, at the entry cloud: each target gets a scope with one name for each service, so
+nothing fans out twice. In the scope of a target:
+
+1. the service that is asked for is of the target, and so is each service with the same expression;
+2. network, placement and block storage follow compute, unless the scope names them: a server's parts are of one cloud;
+3. identity is of the cloud that it is named with, else of the entry: a token is of one cloud;
+4. another expression becomes the target, if the target is among its clouds, else the first of them.
+
+`*`, `@label` and `around()` leave out clouds that say that they have no such service; a cloud that is named is asked for it by name, so
+that it is missed.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from openstackoid.core import errors
+from openstackoid.core.catalog import Cloud
+from openstackoid.core.routing import READS, Facts
+from openstackoid.core.scope import REST, Around, Both, Every, Expression, First, Label, Name, Scope
+
+MOST: Final = 1024  # clouds of one request, unless it is configured
+_WITH_COMPUTE: Final = ("network", "placement", "block-storage")
+# Paths of Keystone's that are about one token or its catalog: of the cloud that issues it.
+# Version documents, and what describes an API: one cloud's is as good as another's.
+_SAME_EVERYWHERE: Final = re.compile(
+    r"/(?:v\d{1,3}(?:\.\d{1,3})?/?)?\Z|/v2/(?:schemas|info)/|/v2(?:\.\d{1,3})?(?:/[0-9a-f]{32})?/extensions(?:\.json)?(?:/|\Z)"
+)
+_TOKENS: Final = ("/v3/auth", "/v2.0/tokens", "/v3/OS-FEDERATION", "/v3/OS-OAUTH", "/v3/ec2tokens", "/v3/s3tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The clouds, as the entry knows them.
+
+    Attributes:
+        entry: name of this cloud.
+        clouds: name -> cloud, this one too; None while a peer never told what it serves.
+        labels: name -> labels that this cloud's operators gave a peer; they replace what the peer says of itself.
+        round_trips: name of a peer -> milliseconds, as measured from here.
+        most: clouds of one request.
+    """
+
+    entry: str
+    clouds: Mapping[str, Cloud | None]
+    labels: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    round_trips: Mapping[str, float] = field(default_factory=dict)
+    most: int = MOST
+
+    def labelled(self, label: str) -> Iterator[str]:
+        """Names of the clouds that carry a label."""
+        for name, cloud in self.clouds.items():
+            own = cloud.labels if cloud else frozenset()
+            if label in self.labels.get(name, own):
+                yield name
+
+    @property
+    def names(self) -> str:
+        """All of them for a message, this one first."""
+        return ", ".join([self.entry, *sorted(self.clouds.keys() - {self.entry})])
+
+    def serves(self, name: str, service: str) -> bool:
+        """Whether a cloud may have a service: one that never told is asked. Each has some service (`*`)."""
+        cloud = self.clouds[name]
+        return cloud is None or service == REST or service in cloud.services
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One cloud of a plan, and the scope that it gets: one name for each service."""
+
+    cloud: str
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class One:
+    """One cloud is asked."""
+
+    target: Target
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """Several clouds are asked at once; in the order of their names, which decides between equal items."""
+
+    targets: tuple[Target, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Alternatives:
+    """Alternatives, tried one after the other."""
+
+    choices: tuple["One | All", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """Nothing is asked."""
+
+    error: errors.OpenStackoidError
+
+
+Plan: TypeAlias = One | All | Alternatives | Reject
+
+
+def has_operators(scope: Scope) -> bool:
+    """Whether a scope has anything but one name for each service."""
+    return any(not isinstance(expression, Name) for _, expression in scope.entries)
+
+
+def plan(facts: Facts, scope: Scope, known: Known) -> Plan:
+    """What a request asks of whom.
+
+    Args:
+        facts: the request.
+        scope: as it came.
+        known: the clouds.
+    """
+    try:
+        return _plan(facts, scope, known)
+    except errors.RoutingError as error:
+        return Reject(error)
+
+
+def _plan(facts: Facts, scope: Scope, known: Known) -> Plan:
+    service = facts.service
+    if facts.hops:
+        raise errors.NotBuiltError(
+            f"Operators of a scope are resolved where a request begins; {facts.hops[0]} sent one on with them. Update its gateway."
+        )
+    for kind, part in scope.entries:
+        _check(kind, part, known)
+    resolver = _Resolver(scope, known)
+    expression = scope.get(service)
+    if service == "identity" and (facts.method not in READS or facts.path.startswith(_TOKENS)):
+        return One(resolver.target(service, resolver.identity))
+    if expression is None or isinstance(expression, Name):
+        return One(resolver.target(service, expression.cloud if expression else known.entry))
+    if facts.method in READS and _SAME_EVERYWHERE.match(facts.path):
+        return One(resolver.target(service, resolver.chosen(expression, service, known.entry)))
+    plans = [_together(clouds, service, resolver) for clouds in resolver.alternatives(expression, service)]
+    return plans[0] if len(plans) == 1 else Alternatives(tuple(plans))
+
+
+def _together(clouds: tuple[str, ...], service: str, resolver: "_Resolver") -> One | All:
+    most = resolver.known.most
+    if len(clouds) > most:
+        raise errors.WideScopeError(
+            f"Expected {most} clouds in one request at most, {resolver.scope.get(service)} means {len(clouds)} now."
+        )
+    targets = tuple(resolver.target(service, cloud) for cloud in clouds)
+    return One(targets[0]) if len(targets) == 1 else All(targets)
+
+
+def _check(kind: str, expression: Expression, known: Known) -> None:
+    for part in _atoms(expression):
+        if isinstance(part, (Name, Around)) and part.cloud not in known.clouds:
+            raise errors.UnknownCloudError(
+                f"{known.entry} knows no cloud {part.cloud} (asked for {kind}). It knows: {known.names}."
+            )
+
+
+def _atoms(expression: Expression) -> Iterator[Expression]:
+    if isinstance(expression, (Both, First)):
+        for operand in expression.operands:
+            yield from _atoms(operand)
+    else:
+        yield expression
+
+
+class _Resolver:
+    """What the expressions of one scope mean now; each is looked at once, however many targets there are."""
+
+    def __init__(self, scope: Scope, known: Known) -> None:
+        self.scope = scope
+        self.known = known
+        self._found: dict[tuple[Expression, str], list[tuple[str, ...]]] = {}
+        named = dict(scope.entries).get("identity")
+        rest = scope.get("identity")
+        # "*" names it as well; but a token is of one cloud, where users log in under this scope.
+        inherited = rest.cloud if isinstance(rest, Name) else known.entry
+        self.identity: str = self.chosen(named, "identity", known.entry) if named is not None else inherited
+
+    def alternatives(self, expression: Expression, service: str) -> list[tuple[str, ...]]:
+        """The groups of clouds that an expression means, in the order in which they are tried; each group in the order of names.
+
+        Raises:
+            RoutingError: it means none.
+        """
+        if (expression, service) in self._found:
+            return self._found[expression, service]
+        groups: list[tuple[str, ...]] = []
+        failure: errors.RoutingError | None = None
+        for operand in expression.operands if isinstance(expression, First) else (expression,):
+            try:
+                group = tuple(sorted(_group(operand, service, self.known)))
+            except (errors.EmptyScopeError, errors.AroundError) as error:
+                failure = failure or error
+                continue
+            if group not in groups:
+                groups.append(group)
+        if failure and not groups:
+            raise failure
+        self._found[expression, service] = groups
+        return groups
+
+    def chosen(self, expression: Expression, service: str, cloud: str) -> str:
+        """The one cloud of an expression that a target uses: itself if it is among them.
+
+        Raises:
+            RoutingError: it means none.
+        """
+        if isinstance(expression, Name):
+            return expression.cloud
+        first = self.alternatives(expression, service)[0]
+        return cloud if cloud in first else first[0]
+
+    def target(self, service: str, cloud: str) -> Target:
+        """A cloud with its scope.
+
+        Raises:
+            RoutingError: what another service's expression means is no cloud.
+        """
+        asked = self.scope.get(service)
+        entries: dict[str, Expression] = {}
+        for kind, expression in self.scope.entries:
+            same = expression == asked
+            entries[kind] = Name(cloud if same else self.chosen(expression, kind, cloud))
+        entries[service] = Name(cloud)
+        compute = self.scope.get("compute")
+        if REST not in entries and compute is not None and not isinstance(compute, Name):
+            for kind in _WITH_COMPUTE:
+                entries.setdefault(kind, entries["compute"])
+        if service != "identity":
+            entries["identity"] = Name(self.identity)
+        return Target(cloud, Scope.of(entries).explicit(self.known.entry))
+
+
+def _group(expression: Expression, service: str, known: Known) -> set[str]:
+    """The clouds that are asked together.
+
+    Raises:
+        RoutingError: one of its parts means no cloud, or is a choice.
+    """
+    match expression:
+        case Name(cloud):
+            return {cloud}
+        case Both(operands):
+            return {cloud for operand in operands for cloud in _group(operand, service, known)}
+        case First():
+            raise errors.NotBuiltError(
+                f'A choice inside of & is not served: "({expression})". Write the alternatives out: (A & C) | (B & C).'
+            )
+        case Every():
+            found = set(known.clouds)
+        case Label(label):
+            found = set(known.labelled(label))
+        case Around(cloud, ms):
+            found = _near(cloud, float(ms), known)
+    serving = {cloud for cloud in found if known.serves(cloud, service)}
+    if not serving:
+        has = f"those that it means have no {service} service" if found else "it means none now"
+        raise errors.EmptyScopeError(f'"{expression}" means no cloud for {service}: {has}. Known are: {known.names}.')
+    return serving
+
+
+def _near(cloud: str, ms: float, known: Known) -> set[str]:
+    if cloud != known.entry:
+        raise errors.AroundError(
+            f"{known.entry} measures round trips from itself alone: around({known.entry}, ...), not around({cloud}, ...)."
+        )
+    return {known.entry, *(name for name, took in known.round_trips.items() if name in known.clouds and took <= ms)}

@@ -1,0 +1,107 @@
+"""Merging: against a merge of streams, item by item; and walks in pages of any size against one answer."""
+
+import heapq
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openstackoid.core.merging import Part, merge
+
+values = st.one_of(
+    st.text("abAB", max_size=2),
+    st.integers(-2, 2),
+    st.none(),
+    st.booleans(),
+    st.floats(),
+    st.lists(st.none(), max_size=1),
+)
+names = st.text("abc", max_size=1)
+
+
+def clouds(kind: st.SearchStrategy[Any]) -> st.SearchStrategy[list[list[tuple[Any, Any]]]]:
+    return st.lists(st.lists(st.tuples(kind, kind), max_size=6), min_size=1, max_size=5)
+
+
+directions = st.lists(st.booleans(), min_size=1, max_size=2)
+
+
+def walked(
+    lists: Sequence[Sequence[Any]], descending: Sequence[bool], size: int, fetched: int
+) -> list[tuple[int, int]]:
+    """The items of a walk: pages of `size`, and of each cloud `fetched` items at a time behind those that were taken."""
+    used, found = [0] * len(lists), []
+    while True:
+        parts = [
+            Part(items[at : at + fetched], more=len(items) > at + fetched)
+            for items, at in zip(lists, used, strict=True)
+        ]
+        page = merge(parts, descending, size)
+        assert sum(count for _, count in page.runs) <= size
+        found += [(part, used[part] + index) for part, index in page.places()]
+        used = [at + taken for at, taken in zip(used, page.taken, strict=True)]
+        if not page.more:
+            return found
+        assert any(page.taken), "a page without an item, and more behind it"
+
+
+@given(clouds(names), directions.filter(lambda ways: len(set(ways)) == 1))
+def test_sorted_lists_become_one_that_is_sorted(lists: list[list[tuple[str, str]]], descending: list[bool]) -> None:
+    width, backwards = len(descending), descending[0]
+    cut = [sorted((row[:width] for row in rows), reverse=backwards) for rows in lists]
+    merged = merge([Part(rows) for rows in cut], descending)
+    assert [cut[part][index] for part, index in merged.places()] == sorted(
+        (row for rows in cut for row in rows), reverse=backwards
+    )
+    streams = [[(row, part) for row in rows] for part, rows in enumerate(cut)]
+    expected = [part for _, part in heapq.merge(*streams, key=lambda pair: pair[0], reverse=backwards)]
+    assert [part for part, _ in merged.places()] == expected
+
+
+@given(clouds(values), directions, st.integers(1, 7), st.integers(1, 7))
+def test_a_walk_in_pages_gives_what_one_answer_gives(
+    lists: list[list[tuple[Any, Any]]], descending: list[bool], size: int, fetched: int
+) -> None:
+    cut = [[row[: len(descending)] for row in rows] for rows in lists]
+    whole = merge([Part(rows) for rows in cut], descending)
+    assert not whole.more
+    assert sorted(whole.places()) == [(part, index) for part, rows in enumerate(cut) for index in range(len(rows))]
+    assert walked(cut, descending, size, fetched) == list(whole.places())
+
+
+@given(clouds(names), directions)
+def test_directions_hold_one_by_one(lists: list[list[tuple[str, str]]], descending: list[bool]) -> None:
+    ordered = [_by(rows, descending) for rows in lists]
+    merged = merge([Part([row[: len(descending)] for row in rows]) for rows in ordered], descending)
+    found = [ordered[part][index] for part, index in merged.places()]
+    assert [row[: len(descending)] for row in found] == [row[: len(descending)] for row in _by(found, descending)]
+
+
+def _by(rows: list[tuple[str, str]], descending: list[bool]) -> list[tuple[str, str]]:
+    for column in reversed(range(len(descending))):
+        rows = sorted(rows, key=lambda row: row[column], reverse=descending[column])
+    return rows
+
+
+def test_without_keys_clouds_follow_each_other() -> None:
+    merged = merge([Part([()] * 2), Part([]), Part([()] * 3)], [])
+    assert merged.runs == ((0, 2), (2, 3))
+
+
+def test_a_cloud_that_has_more_stops_the_merge_where_its_items_end() -> None:
+    merged = merge([Part([("a",), ("c",)], more=True), Part([("b",), ("d",)])], [False])
+    assert merged.runs == ((0, 1), (1, 1), (0, 1))
+    assert (merged.taken, merged.more) == ((2, 1), True)
+
+
+def test_a_cloud_with_more_and_no_item_lets_nothing_pass() -> None:
+    assert merge([Part([], more=True), Part([("a",)])], [False]).taken == (0, 0)
+
+
+@pytest.mark.parametrize(("limit", "more"), [(2, True), (3, False)])
+def test_of_equal_keys_those_of_the_first_cloud_come_first(limit: int, more: bool) -> None:
+    merged = merge([Part([("x",), ("x",)]), Part([("x",)])], [True], limit)
+    assert merged.runs == (((0, 2),) if limit == 2 else ((0, 2), (1, 1)))
+    assert merged.more is more
