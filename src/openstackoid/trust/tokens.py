@@ -22,6 +22,7 @@ from openstackoid.trust.claims import Claims, cloud_name, unix_time
 from openstackoid.trust.keys import Keys
 from openstackoid.trust.packing import pack, unpack
 from openstackoid.trust.rings import ALGORITHM
+from openstackoid.trust.signatures import read_object
 
 TYPE: Final = "openstackoid+jws"
 ASSERTION: Final = "openstackoid-gateway+jwt"
@@ -171,7 +172,7 @@ def _verified(token: str, kind: str, keys: Mapping[str, Any]) -> dict[str, Any]:
 
 def _header(token: str) -> dict[str, Any]:
     try:
-        return _object(base64url.decode(token[:512].partition(".")[0]) or b"")
+        return read_object(base64url.decode(token[:512].partition(".")[0]) or b"")
     except ValueError:
         return {}
 
@@ -181,26 +182,4 @@ def _text(document: object) -> bytes:
 
 
 def _claims(payload: bytes, kind: str) -> dict[str, Any]:
-    return _object(unpack(payload) if kind == TYPE else payload)
-
-
-def _object(text: bytes) -> dict[str, Any]:
-    """A JSON object in which no name stands twice: two readers could take two different ones (RFC 7515, 4; RFC 7519, 4).
-
-    Raises:
-        ValueError: it is something else.
-    """
-    try:
-        found = json.loads(text, object_pairs_hook=_once)
-    except RecursionError:
-        raise ValueError("expected less depth") from None
-    if not isinstance(found, dict):
-        raise ValueError("expected an object")  # noqa: TRY004 - one error for one caller
-    return found
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("expected each name once")
-    return found
+    return read_object(unpack(payload) if kind == TYPE else payload)

@@ -1,0 +1,79 @@
+"""What the control planes of virtual regions refuse, with codes that never change.
+
+OpenStackoidError
+`-- RegionsError             -
+    |-- DocumentError        400 region.document       a document's value is wrong; says where
+    |-- TermsError           400 contract.terms        terms that contradict themselves; says where
+    |-- TransitionError      409 region.state          the state does not allow the event
+    |-- PartyError           403 contract.party        the event is the other side's to cause
+    |-- StaleTermsError      409 contract.stale        other terms are on the table by now
+    |-- MessageError         400 message.malformed     a message that no honest peer sends
+    `-- ForkError            409 message.fork          a peer signed two different messages under one number
+"""
+
+from openstackoid.core.errors import OpenStackoidError
+
+
+class RegionsError(OpenStackoidError):
+    """The control plane refuses something."""
+
+    code = "region.failed"
+
+
+class DocumentError(RegionsError):
+    """A value of a document is wrong.
+
+    Attributes:
+        place: where, as in `$.quota.cores`.
+        reason: what was expected there, and what came.
+    """
+
+    status = 400
+    code = "region.document"
+
+    def __init__(self, place: str, reason: str) -> None:
+        """Keep what is wrong and where."""
+        self.place = place
+        self.reason = reason
+        super().__init__(f"{place}: {reason}")
+
+
+class TermsError(DocumentError):
+    """Terms of a contract that contradict themselves, or give more than any contract may."""
+
+    code = "contract.terms"
+
+
+class TransitionError(RegionsError):
+    """The state of a virtual region or of a contract does not allow an event."""
+
+    status = 409
+    code = "region.state"
+
+
+class PartyError(RegionsError):
+    """An event of a contract that only the other side may cause."""
+
+    status = 403
+    code = "contract.party"
+
+
+class StaleTermsError(RegionsError):
+    """An answer to terms that are not on the table any more."""
+
+    status = 409
+    code = "contract.stale"
+
+
+class MessageError(RegionsError):
+    """A message of a peer that does not follow from those before it."""
+
+    status = 400
+    code = "message.malformed"
+
+
+class ForkError(RegionsError):
+    """A peer signed two different messages under one number."""
+
+    status = 409
+    code = "message.fork"

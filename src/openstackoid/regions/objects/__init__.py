@@ -1,0 +1,1 @@
+"""Virtual regions and contracts as values: no I/O, no clock."""
