@@ -11,17 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openstackoid.core import scope as language
 from openstackoid.core.errors import ScopeError
 from openstackoid.core.scope import (
     LONGEST,
     MOST_PARTS,
     MOST_SERVICES,
+    AllClouds,
+    AllOf,
     Around,
-    Both,
-    Every,
     Expression,
-    First,
+    FirstOf,
     Label,
     Name,
     Scope,
@@ -29,6 +28,7 @@ from openstackoid.core.scope import (
     parse,
     parse_short,
 )
+from openstackoid.core.scope import text as reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,10 +47,12 @@ READERS: dict[str, "Callable[[str], Scope]"] = {
 few = settings(max_examples=40)  # scopes are dear to draw
 names = st.builds(str.__add__, st.sampled_from("aZ09"), st.text("bY18._-", max_size=6))
 numbers = st.integers(0, 999_999_999).map(lambda thousandths: (Decimal(thousandths) / 1000).normalize())
-atoms = st.one_of(st.builds(Name, names), st.just(Every()), st.builds(Label, names), st.builds(Around, names, numbers))
+atoms = st.one_of(
+    st.builds(Name, names), st.just(AllClouds()), st.builds(Label, names), st.builds(Around, names, numbers)
+)
 
 
-def _combined(kind: type[Both] | type[First]) -> "Callable[[list[Expression]], Expression]":
+def _combined(kind: type[AllOf] | type[FirstOf]) -> "Callable[[list[Expression]], Expression]":
     def combine(parts: list[Expression]) -> Expression:
         flat = [inner for part in parts for inner in (part.operands if isinstance(part, kind) else (part,))]
         return kind(tuple(flat))
@@ -61,8 +63,8 @@ def _combined(kind: type[Both] | type[First]) -> "Callable[[list[Expression]], E
 expressions: st.SearchStrategy[Expression] = st.recursive(
     atoms,
     lambda inner: st.one_of(
-        st.lists(inner, min_size=2, max_size=3).map(_combined(Both)),
-        st.lists(inner, min_size=2, max_size=3).map(_combined(First)),
+        st.lists(inner, min_size=2, max_size=3).map(_combined(AllOf)),
+        st.lists(inner, min_size=2, max_size=3).map(_combined(FirstOf)),
     ),
     max_leaves=5,
 )
@@ -103,15 +105,15 @@ def _meaning(expression: Expression) -> dict[str, Any]:
     match expression:
         case Name(cloud):
             return {"name": cloud}
-        case Every():
+        case AllClouds():
             return {"every": True}
         case Label(label):
             return {"label": label}
         case Around(cloud, ms):
             return {"around": cloud, "ms": f"{ms:f}"}
-        case Both(operands):
+        case AllOf(operands):
             return {"both": [_meaning(operand) for operand in operands]}
-        case First(operands):
+        case FirstOf(operands):
             return {"first": [_meaning(operand) for operand in operands]}
 
 
@@ -127,7 +129,7 @@ def _cases(*lists: str) -> "list[Any]":
 def test_valid_vectors(read: "Callable[[str], Scope]", case: dict[str, Any]) -> None:
     scope = read(case["text"])
     assert {kind: _meaning(expression) for kind, expression in scope.entries} == case["entries"]
-    assert language.format(scope) == case["canonical"]
+    assert reading.format(scope) == case["canonical"]
     assert parse(case["canonical"]) == scope
 
 
@@ -143,9 +145,9 @@ def test_invalid_vectors(read: "Callable[[str], Scope]", case: dict[str, Any]) -
 @few
 @given(scopes)
 def test_what_is_written_is_read_again(scope: Scope) -> None:
-    written = language.format(scope)
+    written = reading.format(scope)
     assert parse(written) == scope
-    assert language.format(parse(written)) == written
+    assert reading.format(parse(written)) == written
     assert written.isascii()
     assert written.isprintable()
 
@@ -155,7 +157,7 @@ def test_what_is_written_is_read_again(scope: Scope) -> None:
 def test_the_short_form_means_the_same(scope: Scope) -> None:
     if scope:  # an empty one has no short form
         assert parse_short(",".join(f"{kind}={expression}" for kind, expression in scope.entries)) == scope
-    assert parse_short(language.format(scope)) == scope
+    assert parse_short(reading.format(scope)) == scope
 
 
 @given(
@@ -172,7 +174,7 @@ def test_hostile_texts_raise_nothing_but_scope_errors(text: str) -> None:
 @few
 @given(scopes, st.data())
 def test_damaged_scopes_raise_nothing_but_scope_errors(scope: Scope, data: st.DataObject) -> None:
-    text = language.format(scope)
+    text = reading.format(scope)
     start = data.draw(st.integers(0, len(text)))
     end = data.draw(st.integers(start, min(len(text), start + 3)))
     _only_scope_errors(text[:start] + data.draw(st.one_of(pieces, st.text(max_size=3))) + text[end:])
@@ -203,7 +205,7 @@ def _only_scope_errors(text: str) -> None:
             assert 0 <= error.position <= len(text)  # noqa: PT017 - either outcome is right
             assert "\n" not in str(error)  # noqa: PT017
         else:
-            assert parse(language.format(scope)) == scope
+            assert parse(reading.format(scope)) == scope
 
 
 @pytest.mark.parametrize(
@@ -251,7 +253,7 @@ def test_cost_is_linear_in_python(shape: str) -> None:
     assert _lines(HOSTILE[shape](8000)) <= 2 * _lines(HOSTILE[shape](4000)) + 64
 
 
-@pytest.mark.parametrize("pattern", [language._NESTING, language._STRING], ids=["nesting", "string"])
+@pytest.mark.parametrize("pattern", [reading._NESTING, reading._STRING], ids=["nesting", "string"])
 @pytest.mark.parametrize(
     "text", ['"' + '\\"' * 100, '"' + '\\"' * 100 + '"', '"' + "\\\n" * 100, '"' + "a" * 100, '"' + "\\" * 101]
 )
@@ -312,3 +314,30 @@ def test_scopes_are_values() -> None:
 )
 def test_is_name(text: str, good: bool) -> None:
     assert is_name(text) is good
+
+
+@pytest.mark.parametrize(
+    ("text", "only", "leads", "operators"),
+    [
+        ('{"image": "A"}', "A", True, False),
+        ('{"*": "A", "compute": "B"}', "A", True, False),
+        ('{"image": "A & B"}', None, True, True),
+        ('{"image": "B | (A & C)"}', None, True, True),
+        ('{"image": "around(A, 5ms)"}', None, True, True),
+        ('{"image": "*"}', None, False, True),
+        ('{"image": "@A"}', None, False, True),
+        ('{"compute": "A"}', None, False, False),
+    ],
+)
+def test_a_scope_says_where_it_leads(text: str, only: str | None, leads: bool, operators: bool) -> None:
+    scope = parse(text)
+    assert scope.only("image") == only
+    assert scope.leads_to("A", "image") is leads
+    assert scope.leads_to("A") is ("A" in scope.clouds())
+    assert scope.has_operators is operators
+
+
+def test_only_names_of_a_cloud() -> None:
+    assert parse('{"image": "A", "compute": "A"}').only_names("A")
+    assert not parse('{"image": "A", "compute": "B"}').only_names("A")
+    assert not parse('{"image": "A & A"}').only_names("A")

@@ -16,7 +16,7 @@ from cryptography.fernet import Fernet
 
 from openstackoid.core import scope as scopes
 from openstackoid.core.catalog import Cloud
-from openstackoid.core.routing import Facts, Federation, Local, decide
+from openstackoid.core.routing import CloudMap, Facts, Local, decide
 from openstackoid.gateway.entry.calls import Call, Taught, Way
 from openstackoid.gateway.fastpath import teacher as fastpath
 from openstackoid.gateway.fastpath.present import Present
@@ -26,7 +26,7 @@ from openstackoid.haproxy.admin import Admin, AdminError
 from openstackoid.haproxy.maps import Entry
 from openstackoid.haproxy.plan import ADMIN, HERE, LEASED, PEERS, TOKENS, WAYS
 
-FEDERATION = Federation(
+CLOUDS_KNOWN = CloudMap(
     Cloud("CloudOne", {"image": "http://a"}), {"CloudFar": Cloud("CloudFar", {"image": "http://b"})}
 )
 
@@ -157,13 +157,13 @@ def token() -> str:
 def leave(fast: FastPath, text: str, user: str, seconds: float = 60) -> None:
     """Have it learn that a scope leads to the other cloud."""
     scope, taught = scopes.parse(text), Taught("eyJ.x.y", time.time() + seconds, "u", "p", "a")
-    remote = cast("Any", decide(Facts("image"), scope, FEDERATION))
-    fast.learned(call(text, user), remote, Way(taught=taught), scope, FEDERATION, federated=True)
+    remote = cast("Any", decide(Facts("image"), scope, CLOUDS_KNOWN))
+    fast.learned(call(text, user), remote, Way(taught=taught), scope, CLOUDS_KNOWN, federated=True)
 
 
 def stay(fast: FastPath, text: str, given: Any = None, method: str = "GET") -> None:
     scope = scopes.parse(text) if given is None else given
-    fast.learned(call(text, token(), scope, method), Local("CloudOne", ""), Way(), scope, FEDERATION, federated=False)
+    fast.learned(call(text, token(), scope, method), Local("CloudOne", ""), Way(), scope, CLOUDS_KNOWN, federated=False)
 
 
 def call(text: str, user: str, scope: Any = None, method: str = "GET") -> Call:

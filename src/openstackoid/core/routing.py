@@ -1,8 +1,8 @@
 """Where a request goes: `decide()` says it, `explain()` says why. Pure: the same facts give the same decision.
 
-    facts + scope + federation -> Local   to this cloud's backend
-                               -> Remote  to the frontend of another cloud, which decides again: Local
-                               -> Reject  an error of `core.errors`, before anything is sent
+    facts + scope + clouds -> Local   to this cloud's backend
+                           -> Remote  to the frontend of another cloud, which decides again: Local
+                           -> Reject  an error of `core.errors`, before anything is sent
 
 Rules, in this order:
 
@@ -46,7 +46,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Federation:
+class CloudMap:
     """This cloud and those that it knows.
 
     Attributes:
@@ -121,66 +121,66 @@ _TOGETHER: Final = (
 )
 
 
-def decide(facts: Facts, scope: Scope, federation: Federation) -> Decision:
+def decide(facts: Facts, scope: Scope, clouds: CloudMap) -> Decision:
     """Where a request goes.
 
     Args:
         facts: the request.
         scope: as it came; what it does not name is bound to this cloud.
-        federation: the clouds that this one knows.
+        clouds: the clouds that this one knows.
     """
     try:
-        return _decide(facts, scope, federation)
+        return _decide(facts, scope, clouds)
     except errors.RoutingError as error:
-        return Reject(error, _single(scope, facts.service, federation))
+        return Reject(error, _single(scope, facts.service, clouds))
 
 
-def explain(facts: Facts, scope: Scope, federation: Federation) -> dict[str, Any]:
+def explain(facts: Facts, scope: Scope, clouds: CloudMap) -> dict[str, Any]:
     """The decision and its reasons, as JSON for people: see `docs/reference/gateway.md`."""
-    decision = decide(facts, scope, federation)
+    decision = decide(facts, scope, clouds)
     return {
-        "entry": federation.here.name,
+        "entry": clouds.here.name,
         "service": facts.service,
         "method": facts.method,
         "path": facts.path,
-        "scope": {kind: str(expression) for kind, expression in scope.explicit(federation.here.name).entries},
+        "scope": {kind: str(expression) for kind, expression in scope.explicit(clouds.here.name).entries},
         "decision": type(decision).__name__.lower(),
         "cloud": decision.cloud,
         "url": decision.url if isinstance(decision, Remote) else None,
-        "why": [*_reasons(facts, scope, federation), decision.why],
+        "why": [*_reasons(facts, scope, clouds), decision.why],
         "error": decision.error.body()["error"] if isinstance(decision, Reject) else None,
     }
 
 
-def _decide(facts: Facts, scope: Scope, federation: Federation) -> Local | Remote:
-    here = federation.here.name
+def _decide(facts: Facts, scope: Scope, clouds: CloudMap) -> Local | Remote:
+    here = clouds.here.name
     if here in facts.hops:
         raise errors.LoopError(
             f"The request came back to {here} after {' -> '.join(facts.hops)}: "
             f"a peer's name leads to the wrong cloud. Compare the peers of these gateways."
         )
     if not scope:
-        return _serve(here, facts, federation, f"no scope: {facts.service} is of the entry cloud")
+        return _serve(here, facts, clouds, f"no scope: {facts.service} is of the entry cloud")
     # On the way (hops), and for validation, only what is asked for counts: others may know fewer clouds.
     only = facts.service if facts.hops or facts.service == "identity" else None
-    _check_names(scope, federation, only)
+    _check_names(scope, clouds, only)
     if facts.method not in READS and facts.service == "compute":
-        _check_together(facts, scope, federation)
-    cloud = _single(scope, facts.service, federation) or here
-    return _serve(cloud, facts, federation, f"{facts.service} is of {cloud}")
+        _check_together(facts, scope, clouds)
+    cloud = _single(scope, facts.service, clouds) or here
+    return _serve(cloud, facts, clouds, f"{facts.service} is of {cloud}")
 
 
-def _serve(cloud: str, facts: Facts, federation: Federation, why: str) -> Local | Remote:
-    if cloud == federation.here.name:
-        if facts.service not in federation.here.services:
-            raise _missing(federation.here, facts.service)
+def _serve(cloud: str, facts: Facts, clouds: CloudMap, why: str) -> Local | Remote:
+    if cloud == clouds.here.name:
+        if facts.service not in clouds.here.services:
+            raise _missing(clouds.here, facts.service)
         return Local(cloud, f"{why}, which is this cloud")
-    peer = federation.peers[cloud]
+    peer = clouds.peers[cloud]
     if peer is None:
         raise errors.NoSuchServiceError(f"Nothing is known yet of what {cloud} serves.")
     if facts.service not in peer.services:
         raise _missing(peer, facts.service)
-    return Remote(cloud, peer.services[facts.service], f"{why}, a peer of {federation.here.name}")
+    return Remote(cloud, peer.services[facts.service], f"{why}, a peer of {clouds.here.name}")
 
 
 def _missing(cloud: Cloud, service: str) -> errors.NoSuchServiceError:
@@ -189,16 +189,16 @@ def _missing(cloud: Cloud, service: str) -> errors.NoSuchServiceError:
     )
 
 
-def _check_names(scope: Scope, federation: Federation, only: str | None) -> None:
+def _check_names(scope: Scope, clouds: CloudMap, only: str | None) -> None:
     for kind, expression in _entries(scope, only):
-        if not isinstance(expression, Name):
+        cloud = scope.only(kind)
+        if cloud is None:
             raise errors.NotBuiltError(
                 f'Several clouds in one request are not served yet: "{kind}": "{expression}". Name one cloud for each service.'
             )
-        if expression.cloud not in federation.known:
+        if cloud not in clouds.known:
             raise errors.UnknownCloudError(
-                f"{federation.here.name} knows no cloud {expression.cloud} (asked for {kind}). "
-                f"It knows: {', '.join(federation.known)}."
+                f"{clouds.here.name} knows no cloud {cloud} (asked for {kind}). It knows: {', '.join(clouds.known)}."
             )
 
 
@@ -209,32 +209,29 @@ def _entries(scope: Scope, only: str | None) -> Iterator[tuple[str, Any]]:
         yield only, expression
 
 
-def _check_together(facts: Facts, scope: Scope, federation: Federation) -> None:
+def _check_together(facts: Facts, scope: Scope, clouds: CloudMap) -> None:
     for rule in _TOGETHER:
         if not rule.path.match(facts.path):
             continue
-        clouds = {kind: _single(scope, kind, federation) for kind in rule.services}
-        if len(set(clouds.values())) > 1:
-            wanted = clouds["compute"]
-            remedy = dict(scope.entries) | {kind: Name(wanted or federation.here.name) for kind in rule.services}
+        chosen = {kind: _single(scope, kind, clouds) for kind in rule.services}
+        if len(set(chosen.values())) > 1:
+            wanted = chosen["compute"]
+            remedy = dict(scope.entries) | {kind: Name(wanted or clouds.here.name) for kind in rule.services}
             raise errors.SplitServerError(
                 f"{rule.what} must be of one cloud, but the scope takes "
-                f"{', '.join(f'{kind} from {cloud}' for kind, cloud in clouds.items())}. "
+                f"{', '.join(f'{kind} from {cloud}' for kind, cloud in chosen.items())}. "
                 f"Name one cloud for all of them, for instance --os-scope '{format_scope(Scope.of(remedy))}'."
             )
 
 
-def _single(scope: Scope, service: str, federation: Federation) -> str | None:
-    expression = scope.get(service)
-    if expression is None:
-        return federation.here.name
-    return expression.cloud if isinstance(expression, Name) else None
+def _single(scope: Scope, service: str, clouds: CloudMap) -> str | None:
+    return clouds.here.name if scope.get(service) is None else scope.only(service)
 
 
-def _reasons(facts: Facts, scope: Scope, federation: Federation) -> list[str]:
+def _reasons(facts: Facts, scope: Scope, clouds: CloudMap) -> list[str]:
     named = dict(scope.entries)
     if facts.service in named:
         return [f"the scope names {facts.service}: {named[facts.service]}"]
     if REST in named:
         return [f"the scope does not name {facts.service}; * says {named[REST]}"]
-    return [f"the scope does not name {facts.service}: the entry cloud, {federation.here.name}, serves it"]
+    return [f"the scope does not name {facts.service}: the entry cloud, {clouds.here.name}, serves it"]

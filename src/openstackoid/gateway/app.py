@@ -14,8 +14,8 @@ from aiohttp import web
 
 from openstackoid.core import errors
 from openstackoid.core.catalog import Cloud
-from openstackoid.core.routing import Facts, Federation, Local, Reject, Remote, decide
-from openstackoid.core.scope import Name, Scope
+from openstackoid.core.routing import CloudMap, Facts, Local, Reject, Remote, decide
+from openstackoid.core.scope import Scope
 from openstackoid.gateway.api import endpoints as own
 from openstackoid.gateway.entry import headers as heads
 from openstackoid.gateway.entry import scoping
@@ -136,9 +136,9 @@ class Gateway:
         await asyncio.to_thread(self._audit.close)
 
     @property
-    def federation(self) -> Federation:
+    def cloud_map(self) -> CloudMap:
         """This cloud and its peers, as far as they are known now."""
-        return Federation(self.here, self.peers.clouds)
+        return CloudMap(self.here, self.peers.clouds)
 
     def _targets(self) -> dict[str, Target]:
         """Where every peer is, those of the configuration and those of the database."""
@@ -274,7 +274,7 @@ class Gateway:
             await self.treaty.visitors.admit(sender, call)
         if scope:
             await self._know(scope, call.place.service, record)
-        decision = decide(Facts(call.place.service, call.request.method, call.path, call.hops), scope, self.federation)
+        decision = decide(Facts(call.place.service, call.request.method, call.path, call.hops), scope, self.cloud_map)
         record.decision, record.peer = type(decision).__name__.lower(), decision.cloud
         if isinstance(decision, Reject):
             raise decision.error
@@ -297,9 +297,9 @@ class Gateway:
             links = self._linking.there(peer, call.door, call.place, foreign=call.border is Border.IN)
         if self._fast and sender is None and not (call.door.peers or call.hops or call.place.saved or call.subject):
             whole, federated = scoping.explicit(scope, self.here.name), self.peers.federated(decision.cloud)
-            self._fast.learned(call, decision, way, whole, self.federation, federated=federated)
+            self._fast.learned(call, decision, way, whole, self.cloud_map, federated=federated)
         if self._fast and self.treaty and guest and isinstance(decision, Local):
-            self._fast.visited(guest, call, self.treaty.agreements, self.federation, begun)
+            self._fast.visited(guest, call, self.treaty.agreements, self.cloud_map, begun)
         response = await forward(call.request, self._pool, upstream, call, way, links)
         revoked = call.subject if sender is None and call.request.method == "DELETE" and is_token(call.path) else None
         if revoked and response.status < _FAILED:
@@ -321,7 +321,7 @@ class Gateway:
 
     async def _know(self, scope: Scope, service: str, record: Record) -> None:
         """Ask a peer that never answered what it serves, when the request is for it."""
-        expression = scope.get(service)
-        if isinstance(expression, Name) and expression.cloud in self.peers.clouds:
-            record.decision, record.peer = "reject", expression.cloud  # until it answers
-            await self.peers.ensure(expression.cloud)
+        cloud = scope.only(service)
+        if cloud is not None and cloud in self.peers.clouds:
+            record.decision, record.peer = "reject", cloud  # until it answers
+            await self.peers.ensure(cloud)

@@ -152,7 +152,7 @@ def _explained(gateway: "Gateway", request: web.BaseRequest, saved: str | None) 
     elif on_token is not None:
         scope = on_token
     facts = Facts(kind, query.get("method", "GET").upper(), query.get("path", "/"))
-    return explain(facts, scope, gateway.federation)
+    return explain(facts, scope, gateway.cloud_map)
 
 
 def _json(document: dict[str, Any]) -> web.Response:

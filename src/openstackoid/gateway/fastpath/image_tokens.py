@@ -10,7 +10,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Final
 
-from openstackoid.core.routing import Facts, Federation, Local, decide
+from openstackoid.core.routing import CloudMap, Facts, Local, decide
 from openstackoid.gateway.entry.calls import Call
 from openstackoid.gateway.federation.agreements import Agreements
 from openstackoid.gateway.senders.foreign_user import Visitor
@@ -67,14 +67,14 @@ class Guests:
             del self._known[key]
 
     def lesson(
-        self, visitor: Visitor, call: Call, agreements: Agreements, federation: Federation
+        self, visitor: Visitor, call: Call, agreements: Agreements, cloud_map: CloudMap
     ) -> tuple[Entry, float] | None:
         """What to teach of a visitor who was let in, and until when it holds (Unix seconds); None if nothing, or nothing new."""
         until = min(float(visitor.claims.expires), agreements.believed)
         key = door.key(visitor.token, visitor.claims.issuer)
         if not self._there or until <= time.time() or until < self._until(key) + _LATER:
             return None
-        if not may(visitor, call.hops, federation):
+        if not may(visitor, call.hops, cloud_map):
             return None
         claims, project = visitor.claims, call.record.local_project or ""
         ids = (claims.user.id, claims.project.id, visitor.agreement.id, visitor.user, project)
@@ -111,13 +111,13 @@ class Guests:
             self._known.pop(key, None)
 
 
-def may(visitor: Visitor, hops: tuple[str, ...], federation: Federation) -> bool:
+def may(visitor: Visitor, hops: tuple[str, ...], cloud_map: CloudMap) -> bool:
     """Whether a visitor who is let in may fetch the data of every image, as far as claims, agreement and scope say.
 
     Args:
         visitor: who asks.
         hops: the clouds that the request met before.
-        federation: the clouds that are known.
+        cloud_map: the clouds that are known.
     """
     claims, grant = visitor.claims, visitor.agreement.grant
     if visitor.inner or claims.actor is not None or hops != (claims.issuer,):
@@ -129,4 +129,4 @@ def may(visitor: Visitor, hops: tuple[str, ...], federation: Federation) -> bool
     if not covers(grant.allows, _SERVICE, _METHOD, patterns.BEFORE, patterns.AFTER):
         return False
     facts = Facts(_SERVICE, _METHOD, f"{patterns.BEFORE}x{patterns.AFTER}", hops)
-    return isinstance(decide(facts, claims.scope, federation), Local)
+    return isinstance(decide(facts, claims.scope, cloud_map), Local)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from openstackoid.core.scope import Name, Scope
+from openstackoid.core.scope import Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,4 +27,4 @@ class Present:
 
 def named(scope: Scope) -> frozenset[str]:
     """The clouds that decisions under a scope depend on."""
-    return frozenset(expression.cloud for _, expression in scope.entries if isinstance(expression, Name))
+    return scope.clouds()

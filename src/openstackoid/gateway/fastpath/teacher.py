@@ -19,7 +19,7 @@ from typing import Final
 
 from openstackoid.core import scope as scopes
 from openstackoid.core.catalog import Cloud
-from openstackoid.core.routing import READS, Facts, Federation, Local, Reject, Remote, decide
+from openstackoid.core.routing import READS, CloudMap, Facts, Local, Reject, Remote, decide
 from openstackoid.core.scope import Scope
 from openstackoid.gateway.entry import headers as heads
 from openstackoid.gateway.entry.calls import Call, Taught, Way
@@ -103,7 +103,7 @@ class FastPath:
         decision: Local | Remote,
         way: Way,
         explicit: Scope,
-        federation: Federation,
+        cloud_map: CloudMap,
         *,
         federated: bool,
     ) -> None:
@@ -118,14 +118,14 @@ class FastPath:
             return  # it is about to be forgotten
         if isinstance(decision, Remote) and federated:
             if service == "image":
-                self._learned_token(call, decision, way.taught, text, federation)
+                self._learned_token(call, decision, way.taught, text, cloud_map)
             return
-        if not _always(service, method in READS, call.scope, federation, decision):
+        if not _always(service, method in READS, call.scope, cloud_map, decision):
             return
         written, name = scopes.format(explicit), WAYS
         if isinstance(decision, Local):
             same, name = "S" if text == written else "L", HERE
-            plain = service == "identity" or explicit.stays(decision.cloud)
+            plain = service == "identity" or explicit.only_names(decision.cloud)
             value = maps.PLAIN if plain else f"{same}|{heads.MARK}{written}"
         elif service == "identity":
             return  # what is asked of another cloud's Keystone needs more than a map
@@ -137,12 +137,12 @@ class FastPath:
         self._learn(name, Entry(way_key, value), clouds)
 
     def _learned_token(
-        self, call: Call, decision: Remote, taught: Taught | None, text: str, federation: Federation
+        self, call: Call, decision: Remote, taught: Taught | None, text: str, cloud_map: CloudMap
     ) -> None:
         """Teach a user's token for image data of another owner, down and up."""
         if taught is None or call.auth is None or taught.until <= time.time():
             return
-        if not all(_always("image", reads, call.scope, federation, decision) for reads in (True, False)):
+        if not all(_always("image", reads, call.scope, cloud_map, decision) for reads in (True, False)):
             return
         ids = (taught.user, taught.project, taught.agreement)
         key, value = maps.user(call.auth, text), maps.token(taught.until, ids, decision.cloud, taught.token)
@@ -168,7 +168,7 @@ class FastPath:
         visitor: Visitor,
         call: Call,
         agreements: Agreements,
-        federation: Federation,
+        cloud_map: CloudMap,
         begun: Mapping[str, object],
     ) -> None:
         """Teach that a visitor may fetch image data, if any such request may pass.
@@ -177,12 +177,12 @@ class FastPath:
             visitor: who was let in with this call.
             call: to the image service, at the door of other clouds.
             agreements: in force.
-            federation: the clouds that are known.
+            cloud_map: the clouds that are known.
             begun: what `begun` said.
         """
         if not self._is_current(begun) or begun != self._present.of(begun):
             return  # it is about to be forgotten
-        lesson = self._guests.lesson(visitor, call, agreements, federation)
+        lesson = self._guests.lesson(visitor, call, agreements, cloud_map)
         if lesson:
             self._spawn(self._let_in(*lesson, begun))
 
@@ -329,11 +329,11 @@ class FastPath:
                 print(f"fast path: {described(error)}", file=sys.stderr, flush=True)
 
 
-def _always(service: str, reads: bool, scope: Scope, federation: Federation, decision: Local | Remote) -> bool:
+def _always(service: str, reads: bool, scope: Scope, cloud_map: CloudMap, decision: Local | Remote) -> bool:
     """Whether every such request of this scope is decided the same."""
     method = "GET" if reads else "POST"
     paths = _WRITES if service == "compute" and not reads else ("/",)
-    same = (decide(Facts(service, method, path), scope, federation) for path in paths)
+    same = (decide(Facts(service, method, path), scope, cloud_map) for path in paths)
     return all(
         not isinstance(each, Reject) and type(each) is type(decision) and each.cloud == decision.cloud for each in same
     )

@@ -25,7 +25,7 @@ from openstackoid.core.errors import (
     TokenError,
     TokenScopeError,
 )
-from openstackoid.core.scope import Name, Scope
+from openstackoid.core.scope import Scope
 from openstackoid.gateway.federation import access_rules
 from openstackoid.gateway.federation.agreements import Agreements
 from openstackoid.gateway.federation.keystone import Keystone
@@ -158,7 +158,7 @@ class Mint:
             TokenScopeError: it is an application credential's, limited to some requests: nobody there would know which.
             AgreementError, RoleError: our agreement with the third cloud does not allow it.
         """
-        if Name(third) not in {expression for _, expression in claims.scope.entries}:
+        if not claims.scope.leads_to(third):
             raise RuleError(f"The token's scope does not lead to {third}, so {actor} gets no token for it.")
         own = unseal(claims.sealed, self._agreements.keys)
         body = await self._keystone.token(own, fresh=True)
@@ -254,11 +254,9 @@ class Mint:
 
     def _leads_on(self, peer: str, scope: Scope) -> bool:
         """Whether a peer may need the user's own token here: to come home with it, or to be given one for a third cloud."""
-        named = {expression for _, expression in scope.entries}
-        home = Name(self._cloud)
-        if named - {home, Name(peer)}:
+        if scope.clouds() - {self._cloud, peer}:
             return True
-        return any(scope.get(rule.service) == home for rule in self._agreements.ours(peer).grant.home)
+        return any(scope.leads_to(self._cloud, rule.service) for rule in self._agreements.ours(peer).grant.home)
 
 
 def _of(entity: Json) -> Named:

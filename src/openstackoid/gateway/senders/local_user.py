@@ -10,7 +10,7 @@ from openstackoid.core.border import request_passes
 from openstackoid.core.errors import HomeError, TokenScopeError
 from openstackoid.core.ids import Ids
 from openstackoid.core.routing import Remote
-from openstackoid.core.scope import Name, Scope
+from openstackoid.core.scope import Scope
 from openstackoid.gateway.entry import headers as heads
 from openstackoid.gateway.entry.calls import Call, Taught, Way, overrides
 from openstackoid.gateway.entry.frontends import is_version_document
@@ -45,7 +45,7 @@ class Residents:
         if call.subject is not None:
             call.headers[heads.SUBJECT] = call.subject
         if call.auth is not None:
-            scoped = bool(call.scope) and not identity and not explicit.stays(self._cloud)
+            scoped = bool(call.scope) and not identity and not explicit.only_names(self._cloud)
             call.headers[heads.AUTH] = heads.with_scope(call.auth, explicit) if scoped else call.auth
         if identity and call.request.method in {"GET", "POST"} and holds_catalog(call.place.path):
             return Way(self._catalog.learn)
@@ -62,7 +62,7 @@ class Residents:
                 # The token validates itself: who asks is nobody in the other cloud.
                 call.headers[heads.AUTH] = call.subject
                 return Way(self._catalog.validated if edit else None)
-            if call.sender.get("identity") != Name(decision.cloud):
+            if not call.sender.leads_to(decision.cloud, "identity"):
                 return Way(edit)  # what revokes it must be of that cloud as well: a token of another one stays here
         if call.auth is not None:
             call.headers[heads.AUTH] = call.auth

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from openstackoid.core.errors import RuleError, TokenError
 from openstackoid.core.ids import Ids
-from openstackoid.core.scope import Name
 from openstackoid.gateway.entry import headers as heads
 from openstackoid.gateway.entry.calls import Call, Way, overrides
 from openstackoid.gateway.federation.agreements import Agreements
@@ -79,7 +78,7 @@ class Homecoming:
         record.home, record.project = self._cloud, claims.project.id
         agreement = self._agreements.ours(claims.audience)
         record.agreement = agreement.id
-        if claims.scope.get(service) != Name(self._cloud):
+        if not claims.scope.leads_to(self._cloud, service):
             raise RuleError(f"The token's scope does not take {service} from {self._cloud}.")
         if overrides(call):
             raise RuleError(

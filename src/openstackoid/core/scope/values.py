@@ -1,0 +1,175 @@
+"""Scopes and their expressions as values: what they name, and where they lead."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final, TypeAlias
+
+REST: Final = "*"
+NAME: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+_NAME_ONLY: Final = re.compile(NAME + r"\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """One cloud."""
+
+    cloud: str
+
+    def __str__(self) -> str:
+        return self.cloud
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The clouds that stand in it by name."""
+        return (self.cloud,)
+
+
+@dataclass(frozen=True, slots=True)
+class AllClouds:
+    """`*`: every cloud that is known."""
+
+    def __str__(self) -> str:
+        return "*"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The clouds that stand in it by name."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """`@edge`: every cloud that carries the label."""
+
+    label: str
+
+    def __str__(self) -> str:
+        return f"@{self.label}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The clouds that stand in it by name."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """`around(A, 50ms)`: every cloud within a round-trip time of one, in milliseconds."""
+
+    cloud: str
+    ms: Decimal
+
+    def __str__(self) -> str:
+        return f"around({self.cloud}, {self.ms:f}ms)"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The clouds that stand in it by name."""
+        return (self.cloud,)
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """`a & b`: all of them. At least two operands, none of which is an `AllOf`."""
+
+    operands: tuple["Expression", ...]
+
+    def __str__(self) -> str:
+        return " & ".join(f"({part})" if isinstance(part, FirstOf) else str(part) for part in self.operands)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The clouds that stand in it by name."""
+        return tuple(name for operand in self.operands for name in operand.names)
+
+
+@dataclass(frozen=True, slots=True)
+class FirstOf:
+    """`a | b`: the first that answers. At least two operands, none of which is a `FirstOf`."""
+
+    operands: tuple["Expression", ...]
+
+    def __str__(self) -> str:
+        return " | ".join(map(str, self.operands))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The clouds that stand in it by name."""
+        return tuple(name for operand in self.operands for name in operand.names)
+
+
+Expression: TypeAlias = Name | AllClouds | Label | Around | AllOf | FirstOf
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A scope as a value: equal scopes are equal however they were written.
+
+    Attributes:
+        entries: (official service type or "*", expression), sorted by type; "*" is first.
+    """
+
+    entries: tuple[tuple[str, Expression], ...] = ()
+
+    @classmethod
+    def of(cls, entries: Mapping[str, Expression]) -> "Scope":
+        """A scope of official service types."""
+        return cls(tuple(sorted(entries.items())))
+
+    def __bool__(self) -> bool:
+        return bool(self.entries)
+
+    def get(self, service: str) -> Expression | None:
+        """What the scope says of a service type: its own entry, else that of "*", else None."""
+        rest: Expression | None = None
+        for kind, expression in self.entries:
+            if kind == service:
+                return expression
+            if kind == REST:
+                rest = expression
+        return rest
+
+    def explicit(self, entry: str) -> "Scope":
+        """The scope with nothing left to guess: "*" and "identity" filled in.
+
+        A service that is not named is bound to the entry cloud; once a request has left it, nobody could tell.
+
+        Args:
+            entry: the name of the cloud that the request met first.
+        """
+        filled = dict(self.entries)
+        rest = filled.setdefault(REST, Name(entry))
+        filled.setdefault("identity", rest)
+        return Scope.of(filled)
+
+    def only(self, service: str) -> str | None:
+        """The cloud that the scope names for a service alone; None if it names none, or says it with an operator."""
+        expression = self.get(service)
+        return expression.cloud if isinstance(expression, Name) else None
+
+    def only_names(self, cloud: str) -> bool:
+        """Whether every service that is named is of this cloud alone."""
+        return all(isinstance(expression, Name) and expression.cloud == cloud for _, expression in self.entries)
+
+    @property
+    def has_operators(self) -> bool:
+        """Whether a service is of anything but one cloud that stands there by name."""
+        return any(not isinstance(expression, Name) for _, expression in self.entries)
+
+    def clouds(self) -> frozenset[str]:
+        """All clouds that stand in the scope by name."""
+        return frozenset(name for _, expression in self.entries for name in expression.names)
+
+    def leads_to(self, cloud: str, service: str | None = None) -> bool:
+        """Whether a cloud stands by name in what the scope says of a service; of any service if none is given."""
+        if service is None:
+            return cloud in self.clouds()
+        expression = self.get(service)
+        return expression is not None and cloud in expression.names
+
+
+def is_name(text: str) -> bool:
+    """Whether a text is a NAME of the grammar: a cloud, a label, a saved scope."""
+    return _NAME_ONLY.match(text) is not None
