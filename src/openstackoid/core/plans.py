@@ -25,7 +25,7 @@ from typing import Final, TypeAlias
 from openstackoid.core import errors
 from openstackoid.core.catalog import Cloud
 from openstackoid.core.routing import READS, Facts
-from openstackoid.core.scope import REST, Around, Both, Every, Expression, First, Label, Name, Scope
+from openstackoid.core.scope import REST, AllClouds, AllOf, Around, Expression, FirstOf, Label, Name, Scope
 
 MOST: Final = 1024  # clouds of one request, unless it is configured
 _WITH_COMPUTE: Final = ("network", "placement", "block-storage")
@@ -170,7 +170,7 @@ def _check(kind: str, expression: Expression, known: Known) -> None:
 
 
 def _atoms(expression: Expression) -> Iterator[Expression]:
-    if isinstance(expression, (Both, First)):
+    if isinstance(expression, (AllOf, FirstOf)):
         for operand in expression.operands:
             yield from _atoms(operand)
     else:
@@ -200,7 +200,7 @@ class _Resolver:
             return self._found[expression, service]
         groups: list[tuple[str, ...]] = []
         failure: errors.RoutingError | None = None
-        for operand in expression.operands if isinstance(expression, First) else (expression,):
+        for operand in expression.operands if isinstance(expression, FirstOf) else (expression,):
             try:
                 group = tuple(sorted(_group(operand, service, self.known)))
             except (errors.EmptyScopeError, errors.AroundError) as error:
@@ -254,13 +254,13 @@ def _group(expression: Expression, service: str, known: Known) -> set[str]:
     match expression:
         case Name(cloud):
             return {cloud}
-        case Both(operands):
+        case AllOf(operands):
             return {cloud for operand in operands for cloud in _group(operand, service, known)}
-        case First():
+        case FirstOf():
             raise errors.NotBuiltError(
                 f'A choice inside of & is not served: "({expression})". Write the alternatives out: (A & C) | (B & C).'
             )
-        case Every():
+        case AllClouds():
             found = set(known.clouds)
         case Label(label):
             found = set(known.labelled(label))
