@@ -30,14 +30,14 @@ haproxy:
 	    $(call APT,haproxy) || echo "Cannot install haproxy: 'make demo LAB=--gateway-only' does without." >&2; \
 	  else echo "HAProxy is missing: apt-get install haproxy, or make demo LAB=--gateway-only" >&2; fi; fi
 
-# PostgreSQL, MariaDB and Redis, of which tests start servers of their own; sshd and systemd's checker, for the role and the units;
+# PostgreSQL, MariaDB and Redis, of which tests start servers of their own; sshd and the checkers of systemd and Prometheus, for deploy/;
 # qemu-img, for images; compilers of definitions and of C++, for clients of oaktree. Where they cannot be installed, those tests fail and
 # say so.
-SERVICES := postgresql mariadb-server-core mariadb-client-core redis-server openssh-server openssh-client systemd qemu-utils \
+SERVICES := postgresql mariadb-server-core mariadb-client-core redis-server openssh-server openssh-client systemd qemu-utils prometheus \
   protobuf-compiler protobuf-compiler-grpc protobuf-compiler-grpc-java-plugin protoc-gen-go protoc-gen-go-grpc \
   g++ pkg-config libgrpc++-dev libprotobuf-dev
 PROGRAMS := /usr/lib/postgresql/*/bin/postgres /usr/sbin/mariadbd /usr/bin/mariadb-install-db /usr/bin/redis-server /usr/sbin/sshd \
-  /usr/bin/ssh /usr/bin/systemd-analyze /usr/bin/qemu-img /usr/bin/protoc /usr/bin/grpc_cpp_plugin /usr/bin/grpc_java_plugin \
+  /usr/bin/ssh /usr/bin/systemd-analyze /usr/bin/promtool /usr/bin/qemu-img /usr/bin/protoc /usr/bin/grpc_cpp_plugin /usr/bin/grpc_java_plugin \
   /usr/bin/protoc-gen-go /usr/bin/protoc-gen-go-grpc /usr/bin/g++ /usr/bin/pkg-config /usr/include/grpcpp/grpcpp.h
 services-for-tests:
 	@if ! ls $(PROGRAMS) > /dev/null 2>&1; then \
