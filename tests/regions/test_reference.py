@@ -5,9 +5,11 @@ from typing import Final
 
 from openstackoid.core.errors import OpenStackoidError
 from openstackoid.regions import errors
+from openstackoid.regions.schemas.metadata import FIELDS
 from openstackoid.trust.signatures import SignatureError
 
-PAGE: Final = (Path(__file__).parents[2] / "docs" / "reference" / "virtual-regions-errors.md").read_text()
+PAGES: Final = Path(__file__).parents[2] / "docs" / "reference"
+PAGE: Final = (PAGES / "virtual-regions-errors.md").read_text()
 
 
 def kinds(base: type[OpenStackoidError]) -> set[type[OpenStackoidError]]:
@@ -17,3 +19,11 @@ def kinds(base: type[OpenStackoidError]) -> set[type[OpenStackoidError]]:
 def test_every_code_stands_in_the_reference_with_its_status() -> None:
     for kind in kinds(errors.RegionsError) | {SignatureError}:
         assert f"| {kind.status} | `{kind.code}` |" in PAGE, kind.code
+
+
+def test_every_field_of_metadata_stands_in_the_reference_with_its_sources() -> None:
+    page = PAGES / "virtual-regions-metadata.md"
+    for group, fields in FIELDS.items():
+        for field, (_, sources) in fields.items():
+            shown = f"`{field}`" if field else "the value itself"
+            assert f"| `{group}` | {shown} | {', '.join(sources)} |" in page.read_text()

@@ -44,6 +44,24 @@ class TermsError(DocumentError):
     code = "contract.terms"
 
 
+class RequirementError(RegionsError):
+    """A requirement for offers that cannot be read.
+
+    Attributes:
+        position: index into the text, in characters, of what was not expected.
+    """
+
+    status = 400
+    code = "requirement.malformed"
+
+    def __init__(self, reason: str, text: str, position: int) -> None:
+        """Keep what is wrong, and show where."""
+        self.position = position
+        before, after = text[max(0, position - 24) : position], text[position : position + 24]
+        shown = f"{before} >>>{after}".encode("ascii", "backslashreplace").decode()
+        super().__init__(f"Malformed requirement: {reason} at character {position}: {shown}")
+
+
 class TransitionError(RegionsError):
     """The state of a virtual region or of a contract does not allow an event."""
 

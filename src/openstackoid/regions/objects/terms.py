@@ -14,7 +14,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -127,19 +127,11 @@ class Terms:
         ends = None if until is None else read_time(until, "$.until")
         if ends is not None and ends <= begins:
             raise TermsError("$.until", f"expected a time after from ({document['from']}), got {until}")
-        services = tuple(_service(name, f"$.services[{index}]") for index, name in enumerate(document["services"]))
-        rules = tuple(_rule(rule, f"$.rules[{index}]") for index, rule in enumerate(document.get("rules", ())))
+        services = read_services(document["services"])
+        rules = read_rules(document.get("rules", ()))
         if not services and not rules:
             raise TermsError("$.services", "expected a service, or rules: a contract that allows nothing is none")
-        if len(set(services)) != len(services):
-            raise TermsError("$.services", "expected each service once")
-        allowed = {*services, *(rule.service for rule in rules)}
-        quota = dict(document.get("quota", {}))
-        for name in quota:
-            if name not in QUOTAS:
-                raise TermsError(f"$.quota.{name}", f"expected one of {', '.join(QUOTAS)}")
-            if QUOTAS[name] not in allowed:
-                raise TermsError(f"$.quota.{name}", f"expected the {QUOTAS[name]} service among services or rules")
+        quota = read_quota(document.get("quota", {}), {*services, *(rule.service for rule in rules)})
         grace = document.get("grace_days", 30)
         if not 0 <= grace <= MOST_GRACE:
             raise TermsError("$.grace_days", f"expected 0 to {MOST_GRACE}, got {grace}")
@@ -158,6 +150,41 @@ class Terms:
             document.get("clean_up", True),
             document.get("anonymous", True),
         )
+
+
+def read_services(names: Sequence[str]) -> tuple[str, ...]:
+    """Official service types.
+
+    Raises:
+        TermsError: one is none, is identity, or stands twice.
+    """
+    services = tuple(_service(name, f"$.services[{index}]") for index, name in enumerate(names))
+    if len(set(services)) != len(services):
+        raise TermsError("$.services", "expected each service once")
+    return services
+
+
+def read_rules(rules: Sequence[Mapping[str, str]]) -> tuple[Rule, ...]:
+    """Access rules.
+
+    Raises:
+        TermsError: one has no service type, method or path that can be.
+    """
+    return tuple(_rule(rule, f"$.rules[{index}]") for index, rule in enumerate(rules))
+
+
+def read_quota(quota: Mapping[str, int], services: Collection[str]) -> dict[str, int]:
+    """A quota over these services.
+
+    Raises:
+        TermsError: a name is no quota, or of a service that is not among them.
+    """
+    for name in quota:
+        if name not in QUOTAS:
+            raise TermsError(f"$.quota.{name}", f"expected one of {', '.join(QUOTAS)}")
+        if QUOTAS[name] not in services:
+            raise TermsError(f"$.quota.{name}", f"expected the {QUOTAS[name]} service among services or rules")
+    return dict(quota)
 
 
 def digest(document: object) -> str:

@@ -1,0 +1,94 @@
+"""Terms of a contract, what operators do with it, and what they see of it."""
+
+from typing import Final
+
+from openstackoid.regions.objects.states import ContractEvent, ContractState, Side
+from openstackoid.regions.objects.terms import MOST_GRACE
+from openstackoid.regions.schemas.common import (
+    COUNT,
+    DIALECT,
+    ID,
+    NAME,
+    NUMBER,
+    PRICE,
+    QUOTA,
+    REASON,
+    RULES,
+    SERVICES,
+    TEXT,
+    TIME,
+    Schema,
+    closed,
+    listed,
+)
+
+_YES: Final[Schema] = {"type": "boolean"}
+TERMS: Final[Schema] = closed(
+    {
+        "virtual_region": ID,
+        "version": NUMBER,
+        "region_name": NAME,
+        "services": SERVICES,
+        "rules": RULES,
+        "quota": QUOTA,
+        "price": PRICE,
+        "from": TIME,
+        "until": {"anyOf": [{"type": "null"}, TIME]},
+        "answer_by": TIME,
+        "grace_days": {"type": "integer", "minimum": 0, "maximum": MOST_GRACE},
+        "clean_up": _YES,
+        "anonymous": _YES,
+    },
+    "virtual_region",
+    "version",
+    "region_name",
+    "services",
+    "from",
+    "answer_by",
+)
+REQUEST: Final[Schema] = {
+    "$schema": DIALECT,
+    **closed({"provider": NAME, "terms": TERMS, "reason": REASON}, "provider", "terms"),
+}
+_CAUSED: Final = [event.value for event in ContractEvent if event is not ContractEvent.REQUEST]
+# `terms` with counter; with accept those that the operator has seen, so that no others are accepted by mistake.
+ACTION: Final[Schema] = {
+    "$schema": DIALECT,
+    **closed({"event": {"enum": _CAUSED}, "terms": TERMS, "reason": REASON}, "event"),
+}
+_STEP: Final[Schema] = closed(
+    {
+        "side": {"enum": [side.value for side in Side]},
+        "number": NUMBER,
+        "event": {"enum": [event.value for event in ContractEvent]},
+        "time": TIME,
+        "state": {"anyOf": [{"type": "null"}, {"enum": [state.value for state in ContractState]}]},
+        "void": {"anyOf": [{"type": "null"}, TEXT]},
+        "reason": REASON,
+    },
+    "*",
+)
+SHOWN: Final[Schema] = {
+    "$schema": DIALECT,
+    **closed(
+        {
+            "id": ID,
+            "side": {"enum": [side.value for side in Side]},
+            "peer": NAME,
+            "state": {"enum": [state.value for state in ContractState]},
+            "terms": TERMS,
+            "terms_by": {"enum": [side.value for side in Side]},
+            "unacknowledged": COUNT,
+            "allowed": listed({"enum": _CAUSED}),
+            "history": listed(_STEP, 8192),
+        },
+        "id",
+        "side",
+        "peer",
+        "state",
+        "terms",
+        "terms_by",
+        "unacknowledged",
+        "allowed",
+    ),
+}

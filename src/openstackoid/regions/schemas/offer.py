@@ -1,0 +1,37 @@
+"""A virtual region as its provider offers it to peers: without its domain, and without ids of the provider's resources."""
+
+from typing import Final
+
+from openstackoid.regions.schemas.common import (
+    DIALECT,
+    ID,
+    NAME,
+    NUMBER,
+    QUOTA,
+    REASON,
+    RULES,
+    SERVICES,
+    TIME,
+    Schema,
+    closed,
+    listed,
+)
+from openstackoid.regions.schemas.metadata import METADATA
+
+_PROPERTIES: Final[Schema] = {
+    "virtual_region": ID,
+    "version": NUMBER,
+    "name": NAME,
+    "description": REASON,
+    "services": SERVICES,
+    "rules": RULES,
+    "quota": QUOTA,
+    "metadata": {name: value for name, value in METADATA.items() if name != "$schema"},
+    "offered_at": TIME,
+}
+OFFER: Final[Schema] = {"$schema": DIALECT, **closed(_PROPERTIES, "*")}
+# What a peer answers: hostile until it fits.
+OFFERS: Final[Schema] = {
+    "$schema": DIALECT,
+    **closed({"provider": NAME, "offers": listed(closed(_PROPERTIES, "*"))}, "*"),
+}

@@ -1,0 +1,61 @@
+"""A virtual region, as its provider's operators write it and read it."""
+
+from typing import Final
+
+from openstackoid.regions.objects.states import RegionState
+from openstackoid.regions.schemas.common import (
+    COUNT,
+    DIALECT,
+    ID,
+    KEYSTONE_ID,
+    NAME,
+    NUMBER,
+    QUOTA,
+    REASON,
+    RULES,
+    SERVICES,
+    TEXT,
+    TIME,
+    Schema,
+    closed,
+    listed,
+)
+from openstackoid.regions.schemas.metadata import METADATA
+
+_METADATA: Final[Schema] = {name: value for name, value in METADATA.items() if name != "$schema"}
+RESOURCES: Final[Schema] = closed(
+    dict.fromkeys(("flavors", "images", "external_networks"), listed(KEYSTONE_ID)) | {"zones": listed(TEXT)}
+)
+_WRITTEN: Final[Schema] = {
+    "name": NAME,
+    "description": REASON,
+    "domain_id": KEYSTONE_ID,
+    "services": SERVICES,
+    "rules": RULES,
+    "resources": RESOURCES,
+    "quota": QUOTA,
+    "metadata": _METADATA,
+}
+CREATE: Final[Schema] = {"$schema": DIALECT, **closed(_WRITTEN, "name", "domain_id", "services")}
+# A change names the version that it was made of, so that two operators do not overwrite each other.
+UPDATE: Final[Schema] = {
+    "$schema": DIALECT,
+    **closed({"version": NUMBER, **{name: value for name, value in _WRITTEN.items() if name != "name"}}, "version"),
+}
+OFFER: Final[Schema] = {"$schema": DIALECT, **closed({"peers": listed(NAME)})}
+SHOWN: Final[Schema] = {
+    "$schema": DIALECT,
+    **closed(
+        {
+            "id": ID,
+            **_WRITTEN,
+            "state": {"enum": [state.value for state in RegionState]},
+            "version": NUMBER,
+            "offered_to": listed(NAME),
+            "contracts": COUNT,
+            "created_at": TIME,
+            "updated_at": TIME,
+        },
+        "*",
+    ),
+}
