@@ -2,7 +2,7 @@
 
 import threading
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 import grpc
@@ -12,8 +12,14 @@ from oaktree.v1 import cloud_pb2_grpc
 from oaktree.v1.cloud_pb2 import GetRestInfoRequest, GetRestInfoResponse
 from oaktree.v1.location_pb2 import Location
 
-if TYPE_CHECKING:
-    from oaktree.client import Oaktree
+
+class HasChannel(Protocol):
+    """What `oaktree.client.connect` gives."""
+
+    @property
+    def channel(self) -> grpc.Channel:
+        """Where calls go."""
+
 
 # Tokens are renewed so long before they end, for clocks that differ and requests that take time.
 _MARGIN: Final = timedelta(minutes=1)
@@ -22,7 +28,7 @@ _SECRET_HEADERS: Final = ("Authorization", "Cookie", "X-Auth-Token", "X-Service-
 _PORTS: Final = {"http": 80, "https": 443}
 
 
-def rest_session(channel: "Oaktree | grpc.Channel", location: Location, service: str) -> requests.Session:
+def rest_session(channel: HasChannel | grpc.Channel, location: Location, service: str) -> requests.Session:
     """A session for a cloud's own API: paths are below its root, and every request has a token that has not ended.
 
     The token goes to the API's own scheme, host and port only: where a redirect leads elsewhere, it stays behind.

@@ -27,13 +27,14 @@ from oaktree.v1 import (
 from oaktree.v1.location_pb2 import Location
 from openstackoid.oaktree.access.callers import Local
 from openstackoid.oaktree.creates.creating import Creates
+from openstackoid.oaktree.creates.leased import Dependencies
 from openstackoid.oaktree.creates.operations import Operations
-from openstackoid.oaktree.creates.owned import Means
 from openstackoid.oaktree.creates.posting import Seek, Watch, fetch
 from openstackoid.oaktree.images.uploading import Limits, Uploads
 from openstackoid.oaktree.resources.kinds import Kinds
 from openstackoid.oaktree.rpcs.operation_service import OperationService
-from openstackoid.oaktree.rpcs.services import Engine, Services
+from openstackoid.oaktree.rpcs.services import Services
+from openstackoid.oaktree.rpcs.verbs import Engine
 from openstackoid.oaktree.upstream.breaker import Breaker, Patience
 from openstackoid.oaktree.upstream.clouds import Clouds
 from openstackoid.oaktree.upstream.sessions import Gates
@@ -90,13 +91,15 @@ async def oaktree(
 
     threads = ThreadPoolExecutor(16, thread_name_prefix="cloud")
     records = Operations(database or f"sqlite:///{folder}/operations.sqlite", lease=lease)
-    means = Means(records, threads, polled(threads, 0.02), timeout=20, settle=settle)
-    creates = Creates(means, poll=0.02)
+    dependencies = Dependencies(records, threads, polled(threads, 0.02), timeout=20, settle=settle)
+    creates = Creates(dependencies, poll=0.02)
     await creates.start()
     uploads = Uploads(creates, Limits(folder / "uploads", **limits))
     server = grpc.aio.server()
     Services(Engine(KINDS, threads, authenticate, 20, Watches(threads), creates, uploads)).register(server)
-    operation_pb2_grpc.add_OperationServiceServicer_to_server(OperationService(means, KINDS, authenticate), server)
+    operation_pb2_grpc.add_OperationServiceServicer_to_server(
+        OperationService(dependencies, KINDS, authenticate), server
+    )
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:

@@ -5,11 +5,11 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from tests.oaktree.remembering import LONG, STALE, Cloud, together
+from tests.oaktree.cached_lists import LONG, STALE, Cloud, together
 from tests.oaktree.upstream import RedisServer, until
 
 from openstackoid.oaktree import errors
-from openstackoid.oaktree.memory.cache import Cache, Key, Lifetimes, Remembered, identity
+from openstackoid.oaktree.cache.answers import Cache, CachedAnswer, Key, Lifetimes, identity
 from openstackoid.oaktree.upstream.calls import Call, run
 from openstackoid.oaktree.upstream.shared import Shared
 
@@ -35,7 +35,7 @@ def test_an_answer_is_remembered_for_its_key_alone(make: Make, key: Key) -> None
     before = time.time()
     first = cache.get(key, cloud)
     again = cache.get(key, cloud)
-    assert first == again == Remembered(b"1", first.asked_at, fresh=True)
+    assert first == again == CachedAnswer(b"1", first.asked_at, fresh=True)
     assert before <= first.asked_at <= time.time()
     for other in (
         Key(identity(cloud="one", user_id="another"), key.kind, key.question),
@@ -158,8 +158,8 @@ def test_whoever_asks_after_a_write_sees_it(make: Make, key: Key) -> None:
     stop = threading.Event()
     state = told = 0  # what the cloud has; what was written and forgotten before
 
-    def lists() -> Remembered:
-        answer = Remembered(b"0", 0)
+    def lists() -> CachedAnswer:
+        answer = CachedAnswer(b"0", 0)
         while not stop.is_set():
             least = told
             answer = cache.get(key, lambda: str(state).encode())

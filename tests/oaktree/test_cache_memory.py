@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openstackoid.oaktree.memory.backends import MemoryBackend
+from openstackoid.oaktree.cache.backends import MemoryBackend
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3000)), max_size=60))

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from tests.oaktree.remembering import LONG, STALE, Cloud, together
+from tests.oaktree.cached_lists import LONG, STALE, Cloud, together
 from tests.oaktree.upstream import RedisServer, redis_server, until
 
-from openstackoid.oaktree.memory.cache import Cache, Key, Lifetimes, identity
+from openstackoid.oaktree.cache.answers import Cache, Key, Lifetimes, identity
 from openstackoid.oaktree.upstream.shared import Shared
 
 

@@ -10,7 +10,7 @@ from google.rpc import error_details_pb2
 from tests.oaktree.shell import Shell
 
 from oaktree.v1.common_pb2 import Summary
-from openstackoid.oaktree.call import told
+from openstackoid.oaktree.call import errors
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_exit_codes_tell_all_from_some_from_none(reasons: tuple[str, ...], code:
         result = summary.results.add()
         if reason:
             result.error.details.add().Pack(error_details_pb2.ErrorInfo(reason=reason))
-    assert told.exit_code(summary) == code
+    assert errors.exit_code(summary) == code
 
 
 def test_an_oaktree_that_is_not_there_is_told_with_what_to_do(sh: Shell, tmp_path: Path) -> None:

@@ -292,7 +292,7 @@ def test_a_slow_reader_holds_up_nobody_else(compute: Any, clouds: Simulated) -> 
 
 
 @pytest.fixture(scope="module")
-def remembering(clouds: Simulated, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Oaktree]:
+def cached_lists(clouds: Simulated, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Oaktree]:
     folder = tmp_path_factory.mktemp("remembering")
     file = clouds.clouds_yaml(folder / "clouds.yaml", ("kept", "other"), again=clouds.cloud("kept", "bob"))
     oaktree = Oaktree(folder, file, cache={"fresh": 600, "stale": 600})
@@ -304,8 +304,8 @@ class TestRemembered:
     """Lists that are remembered: each asker's own."""
 
     @pytest.fixture
-    def stub(self, remembering: Oaktree) -> Iterator[Any]:
-        with remembering.channel() as channel:
+    def stub(self, cached_lists: Oaktree) -> Iterator[Any]:
+        with cached_lists.channel() as channel:
             yield compute_pb2_grpc.ComputeServiceStub(channel)
 
     def test_the_cloud_is_asked_once_whatever_is_done_with_the_answer(self, stub: Any, clouds: Simulated) -> None:

@@ -88,9 +88,9 @@ async def test_open_watches_end_at_once_and_can_be_asked_again(tmp_path: Path, c
 async def test_a_watch_through_a_chain_ends_with_each_of_its_servers(tmp_path: Path, clouds: Simulated) -> None:
     async def chain(folder: Path) -> tuple[Oaktree, Oaktree]:
         folder.mkdir()
-        beyond = serving(folder, clouds, "far", id="B")
-        behind = {"name": "SiteB", "target": beyond.address, "plaintext": True}
-        return serving(folder, clouds, "near", id="A", oaktrees=[behind]), beyond
+        remote_parts = serving(folder, clouds, "far", id="B")
+        behind = {"name": "SiteB", "target": remote_parts.address, "plaintext": True}
+        return serving(folder, clouds, "near", id="A", oaktrees=[behind]), remote_parts
 
     for stops in (0, 1):
         servers = await chain(tmp_path / str(stops))

@@ -15,7 +15,7 @@ from tests.oaktree.upstream import RedisServer, eventually
 from tests.oaktree.watched import INTERVAL, PACE, Reader, Stage, polling, staged, words
 
 from oaktree.v1 import compute_pb2
-from openstackoid.oaktree.memory.cache import Cache, Lifetimes
+from openstackoid.oaktree.cache.answers import Cache, Lifetimes
 from openstackoid.oaktree.upstream.shared import Shared
 
 # openstacksdk warns its own code of what it will drop.

@@ -19,9 +19,10 @@ from oaktree.v1 import common_pb2, compute_pb2, compute_pb2_grpc, resource_pb2_g
 from oaktree.v1.common_pb2 import Condition
 from oaktree.v1.location_pb2 import Location
 from openstackoid.oaktree.access.callers import Caller, Local
-from openstackoid.oaktree.memory.cache import Cache
+from openstackoid.oaktree.cache.answers import Cache
 from openstackoid.oaktree.resources.kinds import Kinds
-from openstackoid.oaktree.rpcs.services import Engine, Services
+from openstackoid.oaktree.rpcs.services import Services
+from openstackoid.oaktree.rpcs.verbs import Engine
 from openstackoid.oaktree.upstream.breaker import Breaker, Patience
 from openstackoid.oaktree.upstream.clouds import Clouds
 from openstackoid.oaktree.upstream.sessions import Gates

@@ -22,7 +22,7 @@ from openstackoid.oaktree.resources.structs import document
 # openstacksdk warns its own code of what it will drop.
 pytestmark = pytest.mark.filterwarnings("ignore::openstack.warnings.RemovedInSDK50Warning")
 KINDS = Kinds()
-METHODS = {(each.kind, each.verb): each for each in methods() if each.kind}
+METHODS = {(each.kind, each.verb.name): each for each in methods() if each.kind}
 USER, ADMIN = "CloudOne", "CloudOne-admin"
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJ7gmzqvbnmbOjzTvGIYQjVZqTfLCmHG8rSgyW4XpNs tests@oaktree"
 

@@ -60,7 +60,7 @@ def _renew(
             typed.message, numbers.get(typed.message, {}), fields, first=messages.FIRST_FIELD, retype=retype
         )
     }
-    for request in messages.requests_with_parents(typed.message, found.verbs):
+    for request in messages.requests_with_parents(typed.message, typed.kind, found.verbs):
         if parents or request in numbers:
             renewed[request] = registry.renew(
                 request, numbers.get(request, {}), parents, first=messages.FIRST_PARENT, retype=retype

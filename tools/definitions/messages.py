@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from openstackoid.oaktree.verbs import CREATE, DELETE, GET, LIST, UPDATE, UPLOAD, VERBS, WATCH, Verb
 from tools.definitions.classes import ResourceClass, snake
 from tools.definitions.registry import Entry
 from tools.definitions.syntax import Field, message, reserved
@@ -39,37 +40,27 @@ class Kind:
         """The field that holds one of them."""
         return snake(self.name)
 
-    def can(self, verb: str) -> bool:
+    def can(self, verb: Verb) -> bool:
         """Whether the verb is there."""
-        verbs = self.resource.verbs
-        match verb:
-            case "watch":
-                return "list" in verbs or "get" in verbs
-            case "upload":
-                return self.typed.kind == "image.image"
-            case _:
-                return verb in verbs
+        return verb.serves(self.typed.kind, frozenset(self.resource.verbs))
 
 
-def requests_with_parents(message: str, verbs: Sequence[str]) -> list[str]:
+def requests_with_parents(message: str, kind: str, capabilities: Sequence[str]) -> list[str]:
     """Messages that have the parts of the resource's path as fields."""
-    found = [f"{verb.capitalize()}{message}Request" for verb in ("get", "update", "delete") if verb in verbs]
-    if "list" in verbs:
-        found.insert(0, f"List{message}sRequest")
-    if "list" in verbs or "get" in verbs:
-        found.append(f"Watch{message}Request")
-    return found
+    able = frozenset(capabilities)
+    return [f"{verb.rpc(message)}Request" for verb in VERBS if verb.about_one and verb.serves(kind, able)]
 
 
 def messages(kind: Kind) -> list[str]:
     """The kind's own message first, then those of its verbs."""
-    makers: dict[str, Callable[[Kind], list[str]]] = {
-        "list": _list,
-        "get": _get,
-        "create": _create,
-        "update": _update,
-        "delete": _delete,
-        "watch": _watch,
+    makers: dict[Verb, Callable[[Kind], list[str]]] = {
+        LIST: _list,
+        GET: _get,
+        CREATE: _create,
+        UPLOAD: lambda _: [_UPLOAD],
+        UPDATE: _update,
+        DELETE: _delete,
+        WATCH: _watch,
     }
     return [_resource(kind), *(text for verb, make in makers.items() if kind.can(verb) for text in make(kind))]
 
@@ -129,7 +120,7 @@ def _get(kind: Kind) -> list[str]:
 
 
 def _create(kind: Kind) -> list[str]:
-    made = [
+    return [
         message(f"Create{kind.name}Request", f"Creates {kind.typed.one}.", [
             Field("repeated Location", "locations", 1, "Where; in every cloud-region if empty."),
             _itself(kind, 2, "What to create; its id and location are ignored."),
@@ -141,9 +132,6 @@ def _create(kind: Kind) -> list[str]:
             Field("Summary", "summary", 3, "The end."),
         ]),
     ]  # fmt: skip
-    if kind.typed.kind == "image.image":
-        made.append(_UPLOAD)
-    return made
 
 
 _UPLOAD: Final = """\

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from openstackoid.oaktree.verbs import VERBS
 from tools.definitions.messages import Kind, messages
 from tools.definitions.syntax import comment_lines
 from tools.definitions.tables import SERVICES, STRUCT
@@ -37,49 +37,6 @@ _IMPORTS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Rpc:
-    """What rpcs of a verb have in common.
-
-    Attributes:
-        verb: the verb.
-        comment: what they do, of "{words}" or "{one}".
-        many: they are about many resources.
-        streams_in: requests are streamed.
-        streams_out: answers are streamed.
-        answer: the verb whose answer they give, if it is another one.
-    """
-
-    verb: str
-    comment: str
-    many: bool = False
-    streams_in: bool = False
-    streams_out: bool = False
-    answer: str = ""
-
-
-_RPCS: Final = (
-    _Rpc(
-        "list",
-        "Lists every {words} of the locations, each cloud's as they come, then a summary.",
-        many=True,
-        streams_out=True,
-    ),
-    _Rpc("get", "One {words}."),
-    _Rpc("create", "Creates the {words} in each of the locations.", streams_out=True),
-    _Rpc(
-        "upload",
-        "Creates the {words} in each of the locations, with the data that follows the first message.",
-        streams_in=True,
-        streams_out=True,
-        answer="Create",
-    ),
-    _Rpc("update", "Changes {one}."),
-    _Rpc("delete", "Deletes {one}."),
-    _Rpc("watch", "Changes of one {words}, or of all, until a condition holds.", streams_out=True),
-)
-
-
 def render(service: str, kinds: Sequence[Kind]) -> str:
     """The definition of a service."""
     body = "\n".join([_service(service, kinds), *(text for kind in kinds for text in messages(kind))])
@@ -99,12 +56,11 @@ def _service(service: str, kinds: Sequence[Kind]) -> str:
     lines = comment_lines(f"{SERVICES[service]}. Every kind has the same verbs, as far as its API has them.", 0)
     lines.append(f"service {service_name(service)} {{")
     for kind in kinds:
-        for rpc in _RPCS:
-            if kind.can(rpc.verb):
-                name = f"{rpc.verb.capitalize()}{kind.name}{'s' if rpc.many else ''}"
-                asked = f"{'stream ' if rpc.streams_in else ''}{name}Request"
-                answered = f"{rpc.answer}{kind.name}" if rpc.answer else name
-                said = f"{'stream ' if rpc.streams_out else ''}{answered}Response"
-                lines += comment_lines(rpc.comment.format(words=kind.typed.words, one=kind.typed.one), 2)
-                lines.append(f"  rpc {name}({asked}) returns ({said});")
+        for verb in VERBS:
+            if kind.can(verb):
+                name = verb.rpc(kind.name)
+                request = f"{'stream ' if verb.stream_in else ''}{name}Request"
+                response = f"{'stream ' if verb.stream_out else ''}{verb.answer(kind.name)}"
+                lines += comment_lines(verb.comment.format(words=kind.typed.words, one=kind.typed.one), 2)
+                lines.append(f"  rpc {name}({request}) returns ({response});")
     return "\n".join([*lines, "}", ""])

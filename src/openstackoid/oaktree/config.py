@@ -39,8 +39,9 @@ import pydantic
 import yaml
 
 from openstackoid.core.errors import ConfigError
-from openstackoid.oaktree.access.policy import ALL, EVERYTHING, Policy
+from openstackoid.oaktree.access.policy import EVERYTHING, Policy
 from openstackoid.oaktree.address import default_address
+from openstackoid.oaktree.verbs import PERMISSIONS, REST
 
 Seconds = Annotated[float, pydantic.Field(gt=0, le=86400)]
 # A name of a caller, a policy, another oaktree.
@@ -232,10 +233,10 @@ class Config(_Part):
             raise ValueError("callers.certificates: expected different names")
         for each in self.callers.certificates:
             policy = self.policies[each.policy]
-            if "rest" in policy.verbs and policy.limited:
+            if REST in policy.verbs and policy.limited:
                 raise ValueError(
                     f"policies.{each.policy}: rest gives a token of the clouds.yaml's user, which no policy limits: "
-                    f"with it, for certificates, expected all verbs ({', '.join(sorted(ALL))}) and kinds"
+                    f"with it, for certificates, expected all verbs ({', '.join(sorted(PERMISSIONS))}) and kinds"
                 )
         for name, policy in self.policies.items():
             for site in sites:

@@ -21,7 +21,8 @@ from openstackoid.oaktree.rpcs import kind_service
 from openstackoid.oaktree.rpcs.cloud_service import CloudService
 from openstackoid.oaktree.rpcs.operation_service import OperationService
 from openstackoid.oaktree.rpcs.reading import Reading
-from openstackoid.oaktree.rpcs.services import Engine, Services
+from openstackoid.oaktree.rpcs.services import Services
+from openstackoid.oaktree.rpcs.verbs import Engine
 from openstackoid.oaktree.wiring import Parts
 
 # Larger requests are refused by gRPC; images come in pieces.
@@ -98,7 +99,7 @@ async def serve(config: Config, tell: Callable[[str], None] = notify.tell) -> No
     await stop.wait()
     tell(notify.STOPPING)
     await healthy.enter_graceful_shutdown()
-    parts.endings.stop()
+    parts.deadlines.stop()
     await server.stop(_GRACE)
     await parts.close(_GRACE)
     listening.close()
@@ -117,20 +118,20 @@ def made(parts: Parts, config: Config) -> tuple[grpc.aio.Server, list[str]]:
         watches=parts.watches,
         creates=parts.creates,
         uploads=parts.uploads,
-        sites=parts.sites,
+        oaktrees=parts.oaktrees,
         cache=parts.cache,
         repeats=parts.repeats,
-        endings=parts.endings,
+        deadlines=parts.deadlines,
     )
 
     def state(cloud: str, region: str) -> Any:
         return parts.gates.gate(cloud, region).breaker.state()
 
     operation_pb2_grpc.add_OperationServiceServicer_to_server(
-        OperationService(parts.creates.means, parts.kinds, parts.authenticate, parts.sites), server
+        OperationService(parts.creates.dependencies, parts.kinds, parts.authenticate, parts.oaktrees), server
     )
     cloud_pb2_grpc.add_CloudServiceServicer_to_server(
-        CloudService(parts.authenticate, state, parts.threads, parts.sites, timeout=config.timeout), server
+        CloudService(parts.authenticate, state, parts.threads, parts.oaktrees, timeout=config.timeout), server
     )
     kind_service.register(server, parts.kinds, parts.authenticate)
     names = [

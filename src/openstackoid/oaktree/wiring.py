@@ -9,14 +9,14 @@ from typing import Final, Self
 from openstackoid.oaktree.access.authentication import Authentication
 from openstackoid.oaktree.access.gateways import Authenticate, Gateways
 from openstackoid.oaktree.access.logins import Logins
-from openstackoid.oaktree.chain.remote import Sites
+from openstackoid.oaktree.cache.answers import Cache, Lifetimes
+from openstackoid.oaktree.chain.remote import RemoteOaktrees
 from openstackoid.oaktree.config import Config
 from openstackoid.oaktree.creates.creating import Creates, watched
+from openstackoid.oaktree.creates.leased import Dependencies
 from openstackoid.oaktree.creates.operations import Operations
-from openstackoid.oaktree.creates.owned import Means
 from openstackoid.oaktree.images.uploading import Limits as Uploading
 from openstackoid.oaktree.images.uploading import Uploads
-from openstackoid.oaktree.memory.cache import Cache, Lifetimes
 from openstackoid.oaktree.resources.kinds import Kinds
 from openstackoid.oaktree.resources.repeating import Repeats
 from openstackoid.oaktree.upstream.breaker import Breaker
@@ -27,7 +27,7 @@ from openstackoid.oaktree.upstream.sending import Sender
 from openstackoid.oaktree.upstream.sessions import Gates
 from openstackoid.oaktree.upstream.shared import Shared
 from openstackoid.oaktree.upstream.transport import Gate
-from openstackoid.oaktree.watches.ending import Endings
+from openstackoid.oaktree.watches.deadlines import Deadlines
 from openstackoid.oaktree.watches.polls import Pace
 from openstackoid.oaktree.watches.watching import Watches
 
@@ -45,12 +45,12 @@ class Parts:
     gateways: Gateways
     logins: Logins
     authenticate: Authenticate
-    sites: Sites
+    oaktrees: RemoteOaktrees
     threads: ThreadPoolExecutor
     cache: Cache | None
     repeats: Repeats
     watches: Watches
-    endings: Endings
+    deadlines: Deadlines
     creates: Creates
     uploads: Uploads
 
@@ -74,7 +74,9 @@ class Parts:
         # not count here: one that is shorter than the interval would have a poll renewed between two polls.
         polled = Cache(Lifetimes(fresh=watch.interval, stale=0.0, largest=_POLLED), shared) if shared else None
         watches = Watches(threads, pace, cache=polled)
-        creates = Creates(Means(_records(config), threads, watched(watches), config.timeout, config.operations.settle))
+        creates = Creates(
+            Dependencies(_records(config), threads, watched(watches), config.timeout, config.operations.settle)
+        )
         return cls(
             kinds=Kinds(),
             gates=gates,
@@ -82,12 +84,12 @@ class Parts:
             gateways=gateways,
             logins=logins,
             authenticate=gateways.before(Authentication(config, clouds, logins)),
-            sites=Sites(config.oaktrees, timeout=config.timeout),
+            oaktrees=RemoteOaktrees(config.oaktrees, timeout=config.timeout),
             threads=threads,
             cache=_cache(config, shared) if config.cache else None,
             repeats=Repeats(Sender(), gates.gate),
             watches=watches,
-            endings=Endings(),
+            deadlines=Deadlines(),
             creates=creates,
             uploads=Uploads(creates, Uploading(config.uploads.folder, config.uploads.largest, config.uploads.at_once)),
         )
@@ -95,7 +97,7 @@ class Parts:
     async def close(self, grace: float) -> None:
         """End what goes on, within `grace` seconds."""
         await self.creates.stop(grace)
-        await self.sites.close()
+        await self.oaktrees.close()
         await self.repeats.close()
         self.gateways.close()
         self.logins.close()

@@ -49,13 +49,13 @@ class Authentication:
         Raises:
             ConfigError: a cloud and another oaktree have one name, so that requests could mean either.
         """
-        self._sites: Final = tuple(sorted(each.name for each in settings.oaktrees))
+        self._site_names: Final = tuple(sorted(each.name for each in settings.oaktrees))
         for cloud in clouds.names:
-            if cloud.partition("/")[0] in self._sites:
+            if cloud.partition("/")[0] in self._site_names:
                 raise ConfigError(
                     f"oaktrees: a cloud of clouds.yaml is named {cloud}: expected other names for other oaktrees"
                 )
-        for site in self._sites:
+        for site in self._site_names:
             if clouds.peers.home(site):
                 raise ConfigError(
                     f"oaktrees: {site} looks like a peer of {clouds.peers.home(site)}: expected another name"
@@ -111,10 +111,10 @@ class Authentication:
             raise LoopError("the call has passed this oaktree before: two oaktrees have each other among their own")
         if len(passed) >= _DEEPEST:
             raise LoopError(f"the call has passed {len(passed)} oaktrees: more than {_DEEPEST} are not passed")
-        return Way(self._sites, ",".join([*passed, self._settings.id]))
+        return Way(self._site_names, ",".join([*passed, self._settings.id]))
 
     async def _users(self, settings: config.Tokens, given: Sequence[Credential], context: Any, way: Way) -> Users:
-        passed = [each for each in given if each.cloud.partition("/")[0] in self._sites]
+        passed = [each for each in given if each.cloud.partition("/")[0] in self._site_names]
         here = [each for each in given if each not in passed]
         for each in here:
             if each.cloud not in self._clouds.names:

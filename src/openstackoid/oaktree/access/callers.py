@@ -21,17 +21,16 @@ from openstackoid.oaktree.upstream import credentials
 from openstackoid.oaktree.upstream.clouds import Clouds, Region, scope_of
 from openstackoid.oaktree.upstream.credentials import Credential
 from openstackoid.oaktree.upstream.tokens import Login
+from openstackoid.oaktree.verbs import ON_RECORD
 
 # The servers that a call has passed, as metadata.
 PATH: Final = "x-oaktree-path"
 # Longest of a caller's name.
 _LONGEST: Final = 200
-# What is kept on record, under the caller's name.
-_KEPT: Final = frozenset({"create", "upload"})
 
 
 @dataclass(frozen=True)
-class Beyond:
+class RemotePart:
     """A caller's part of a request at another oaktree."""
 
     site: str
@@ -48,7 +47,7 @@ class Beyond:
 class Way:
     """Where a call came from, and may go on to."""
 
-    sites: tuple[str, ...] = ()  # names of other oaktrees
+    site_names: tuple[str, ...] = ()  # names of other oaktrees
     path: str = ""  # the servers that it has passed, with this one
 
 
@@ -70,7 +69,7 @@ class Caller(Protocol):
             errors.ForbiddenError: there are some for one of the locations, and the caller may use none of them.
         """
 
-    def beyond(self, locations: Iterable[Location] = ()) -> list[Beyond]:
+    def remote_parts(self, locations: Iterable[Location] = ()) -> list[RemotePart]:
         """The same for other oaktrees; those that a request need not be for are left out."""
 
     def check(self, verb: str, kind: str) -> None:
@@ -110,10 +109,10 @@ class _Known:
                 raise errors.ForbiddenError(refused)
         return [found[key] for key in sorted(found)]
 
-    def beyond(self, locations: Iterable[Location] = ()) -> list[Beyond]:
+    def remote_parts(self, locations: Iterable[Location] = ()) -> list[RemotePart]:
         wanted = list(locations)
         found = []
-        for site in self._way.sites:
+        for site in self._way.site_names:
             allowed = self._policy.below(site)
             there = [each for each in (_at(site, each) for each in wanted) if each is not None]
             named = any(each.cloud.partition("/")[0] == site for each in wanted)
@@ -134,7 +133,7 @@ class _Known:
                     raise errors.ForbiddenError(f"the policy of {self.name} does not allow what it asks for at {site}")
                 there = [] if Location() in narrow else narrow
             path = ((PATH, self._way.path),) if self._way.path else ()
-            found.append(Beyond(site, tuple(there), (*path, *metadata), named, as_caller=bool(metadata)))
+            found.append(RemotePart(site, tuple(there), (*path, *metadata), named, as_caller=bool(metadata)))
         return found
 
     def _why_not(self, wanted: Location, here: Location) -> str:
@@ -205,7 +204,7 @@ class Users(_Known):
     def check(self, verb: str, kind: str) -> None:
         """See `Caller`; for what is kept on record, raises also the error of a Keystone that has not confirmed who it is."""
         super().check(verb, kind)
-        if verb in _KEPT:
+        if verb in ON_RECORD:
             for (cloud, region), each in self._logins.items():
                 if isinstance(each, Exception):
                     # Without knowing all of who it is, a repeated create would not be found again under the caller's name.

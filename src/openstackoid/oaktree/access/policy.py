@@ -3,17 +3,22 @@
 import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 import pydantic
 
 from oaktree.v1.location_pb2 import Location
-
-Verb = Literal["list", "get", "create", "update", "delete", "watch", "upload", "rest"]
-READING: Final[frozenset[Verb]] = frozenset({"list", "get", "watch"})
-ALL: Final[frozenset[Verb]] = READING | {"create", "update", "delete", "upload", "rest"}
+from openstackoid.oaktree.verbs import PERMISSIONS, READING
 
 _GLOB: Final = re.compile(r"[*?\[]")
+
+
+def _permission(text: str) -> str:
+    if text not in PERMISSIONS:
+        raise ValueError(f"expected one of {', '.join(sorted(PERMISSIONS))}, got {text[:80]!r}")
+    return text
+
+
 _Pattern = Annotated[str, pydantic.StringConstraints(min_length=1, max_length=255)]
 
 
@@ -62,7 +67,7 @@ class Policy(_Part):
     """What a caller may do."""
 
     locations: tuple[Where, ...] = (Where(),)
-    verbs: frozenset[Verb] = READING
+    verbs: frozenset[Annotated[str, pydantic.AfterValidator(_permission)]] = READING
     kinds: tuple[_Pattern, ...] = ("*",)  # patterns of "service.kind"
     projects: bool = False  # may work in other projects than that of the clouds.yaml, as far as its user may
 
@@ -82,10 +87,10 @@ class Policy(_Part):
     @property
     def limited(self) -> bool:
         """Whether there is a verb or a kind that it does not allow: a cloud's token would go past that."""
-        return not (self.verbs >= ALL and "*" in self.kinds)
+        return not (self.verbs >= PERMISSIONS and "*" in self.kinds)
 
 
-EVERYTHING: Final = Policy(verbs=ALL, projects=True)
+EVERYTHING: Final = Policy(verbs=PERMISSIONS, projects=True)
 
 
 def narrowed(wanted: Iterable[Location], allowed: Iterable[Location]) -> list[Location]:

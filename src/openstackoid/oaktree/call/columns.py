@@ -9,7 +9,7 @@ from typing import Any, Final
 import jmespath
 from jmespath import exceptions as jmespath_exceptions
 
-from openstackoid.oaktree.call.asked import WrongError
+from openstackoid.oaktree.call.arguments import WrongError
 
 _NAMED: Final = re.compile(r"([\w .-]+)=(?!=)(.+)", re.DOTALL)
 _LONGEST: Final = 60  # characters of what has no form of its own

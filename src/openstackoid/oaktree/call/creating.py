@@ -14,7 +14,7 @@ from oaktree.v1 import image_pb2, resource_pb2
 from oaktree.v1.common_pb2 import STAGE_CREATED, STAGE_DONE, Stage, Summary
 from oaktree.v1.common_pb2 import Progress as Step
 from oaktree.v1.location_pb2 import Location
-from openstackoid.oaktree.call import asked, shown, told
+from openstackoid.oaktree.call import arguments, errors, output
 from openstackoid.oaktree.call.progress import Progress
 from openstackoid.oaktree.call.run import conclude, note, say
 
@@ -43,7 +43,7 @@ class Parts:
             if answer.progress.HasField("location"):
                 self._steps[_key(answer.progress.location)] = answer.progress
         if resource is not None:
-            self._resources[told.place_of(resource), str(resource.get("id"))] = dict(resource)
+            self._resources[errors.place_of(resource), str(resource.get("id"))] = dict(resource)
         if answer.HasField("summary"):
             self.summary = answer.summary
 
@@ -62,7 +62,7 @@ class Parts:
         for step in self._steps.values():
             found = self._resource(step)
             yield (
-                told.place(step.location),
+                errors.place(step.location),
                 stage(step),
                 step.resource_id,
                 found.get("name"),
@@ -70,13 +70,13 @@ class Parts:
             )
 
     def _resource(self, step: Step) -> dict[str, Any]:
-        return self._resources.get((told.place(step.location), step.resource_id), {})
+        return self._resources.get((errors.place(step.location), step.resource_id), {})
 
     def _document(self, step: Step) -> dict[str, Any]:
-        error = told.of_status(step.error).document() if step.HasField("error") else None
+        error = errors.of_status(step.error).document() if step.HasField("error") else None
         return {
             "operation_id": self.operation,
-            "location": shown.document(step.location),
+            "location": output.document(step.location),
             "stage": stage(step),
             "id": step.resource_id or None,
             "resource": self._resource(step) or None,
@@ -84,40 +84,38 @@ class Parts:
         }
 
 
-def create(arguments: argparse.Namespace, oaktree: Oaktree) -> int:
+def create(args: argparse.Namespace, oaktree: Oaktree) -> int:
     """A resource in each of the locations."""
-    kind = asked.kind(arguments.kind)
-    options = asked.create_options(arguments)
+    kind = arguments.kind(args.kind)
+    options = arguments.create_options(args)
     request = resource_pb2.CreateResourceRequest(
-        locations=asked.locations(arguments.location or (), oaktree),
-        resource=resource_pb2.Resource(kind=kind, attributes=asked.attributes(arguments)),
+        locations=arguments.locations(args.location or (), oaktree),
+        resource=resource_pb2.Resource(kind=kind, attributes=arguments.attributes(args)),
         options=options,
     )
-    answers = oaktree.resources.CreateResource(request, timeout=_deadline(arguments))
-    return _follow(
-        arguments, ((each, _generic(each)) for each in answers), options.idempotency_key, Progress(), kind=kind
-    )
+    answers = oaktree.resources.CreateResource(request, timeout=_deadline(args))
+    return _follow(args, ((each, _generic(each)) for each in answers), options.idempotency_key, Progress(), kind=kind)
 
 
-def upload(arguments: argparse.Namespace, oaktree: Oaktree) -> int:
+def upload(args: argparse.Namespace, oaktree: Oaktree) -> int:
     """An image with its data into each of the locations."""
-    options = asked.create_options(arguments)
-    given = asked.values(arguments.set or (), "--set")
-    given |= {"name": arguments.name, "disk_format": arguments.disk_format}
+    options = arguments.create_options(args)
+    given = arguments.values(args.set or (), "--set")
+    given |= {"name": args.name, "disk_format": args.disk_format}
     given.setdefault("container_format", "bare")
     request = image_pb2.CreateImageRequest(
-        locations=asked.locations(arguments.location or (), oaktree), image=_image(given), options=options
+        locations=arguments.locations(args.location or (), oaktree), image=_image(given), options=options
     )
     progress = Progress()
     try:
-        size = arguments.file.stat().st_size
-        with arguments.file.open("rb"):
+        size = args.file.stat().st_size
+        with args.file.open("rb"):
             pass
     except OSError as error:
-        raise asked.WrongError(f"{arguments.file}: {error.strerror}") from error
-    answers = oaktree.image.UploadImage(_pieces(arguments.file, size, request, progress), timeout=_deadline(arguments))
+        raise arguments.WrongError(f"{args.file}: {error.strerror}") from error
+    answers = oaktree.image.UploadImage(_pieces(args.file, size, request, progress), timeout=_deadline(args))
     return _follow(
-        arguments, ((each, _typed(each)) for each in answers), options.idempotency_key, progress, kind="image.image"
+        args, ((each, _typed(each)) for each in answers), options.idempotency_key, progress, kind="image.image"
     )
 
 
@@ -127,7 +125,7 @@ def stage(step: Step) -> str:
 
 
 def _follow(
-    arguments: argparse.Namespace,
+    args: argparse.Namespace,
     answers: Iterable[tuple[Any, Mapping[str, Any] | None]],
     key: str,
     progress: Progress,
@@ -147,12 +145,12 @@ def _follow(
         if parts.operation:
             _broken_off(parts, key)
         raise
-    if arguments.format == "table":
-        shown.grid(_HEAD, list(parts.rows()))
+    if args.format == "table":
+        output.grid(_HEAD, list(parts.rows()))
     else:
-        shown.documents(parts.documents(), arguments.format)
+        output.documents(parts.documents(), args.format)
     code = conclude(parts.summary, "nothing was created: the server has no cloud for you")
-    if code != told.OK and parts.operation:
+    if code != errors.OK and parts.operation:
         note(f"openstackoid oaktree call operation show {parts.operation}  # what became of it; 'undo' deletes it")
     return code
 
@@ -167,21 +165,21 @@ def _broken_off(parts: Parts, key: str) -> None:
 
 def _said(step: Step) -> str:
     percent = f" {step.percent} %" if step.HasField("percent") else ""
-    return f"{told.place(step.location)} {stage(step)}{f' ({step.status})' if step.status else ''}{percent}"
+    return f"{errors.place(step.location)} {stage(step)}{f' ({step.status})' if step.status else ''}{percent}"
 
 
-def _deadline(arguments: argparse.Namespace) -> float | None:
-    return arguments.timeout + _GRACE if arguments.timeout else None
+def _deadline(args: argparse.Namespace) -> float | None:
+    return args.timeout + _GRACE if args.timeout else None
 
 
 def _generic(answer: resource_pb2.CreateResourceResponse) -> dict[str, Any] | None:
-    return shown.resource(answer.resource) if answer.HasField("resource") else None
+    return output.resource(answer.resource) if answer.HasField("resource") else None
 
 
 def _typed(answer: image_pb2.CreateImageResponse) -> dict[str, Any] | None:
     if not answer.HasField("image"):
         return None
-    found = shown.document(answer.image)
+    found = output.document(answer.image)
     return {**found.pop("other", {}), **found}
 
 
@@ -199,7 +197,7 @@ def _image(given: Mapping[str, Any]) -> image_pb2.Image:
     try:
         return ParseDict(known, image_pb2.Image())
     except ParseError as error:
-        raise asked.WrongError(f"--set: {error}") from error
+        raise arguments.WrongError(f"--set: {error}") from error
 
 
 def _pieces(

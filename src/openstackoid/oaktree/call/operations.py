@@ -7,72 +7,72 @@ from typing import Any
 from oaktree.client import Oaktree
 from oaktree.v1 import operation_pb2
 from oaktree.v1.common_pb2 import STAGE_FAILED, STAGE_UNDONE, STAGE_UNKNOWN
-from openstackoid.oaktree.call import shown, told
+from openstackoid.oaktree.call import errors, output
 from openstackoid.oaktree.call.creating import stage
 from openstackoid.oaktree.call.run import note, say
 
 
-def list_(arguments: argparse.Namespace, oaktree: Oaktree) -> int:
+def list_(args: argparse.Namespace, oaktree: Oaktree) -> int:
     """The caller's operations, the newest first."""
-    request = operation_pb2.ListOperationsRequest(page_size=arguments.page_size, page_token=arguments.page_token or "")
-    answer = oaktree.operations.ListOperations(request, timeout=arguments.timeout)
-    if arguments.format == "table":
+    request = operation_pb2.ListOperationsRequest(page_size=args.page_size, page_token=args.page_token or "")
+    answer = oaktree.operations.ListOperations(request, timeout=args.timeout)
+    if args.format == "table":
         rows = [
             (
                 each.id,
                 each.created_at.ToJsonString(),
                 each.kind,
                 "yes" if each.done else "no",
-                ", ".join(f"{told.place(part.location)} {stage(part)}" for part in each.parts),
+                ", ".join(f"{errors.place(part.location)} {stage(part)}" for part in each.parts),
             )
             for each in answer.operations
         ]
-        shown.grid(["id", "created at", "kind", "done", "parts"], rows)
+        output.grid(["id", "created at", "kind", "done", "parts"], rows)
     else:
-        shown.documents([_document(each) for each in answer.operations], arguments.format)
+        output.documents([_document(each) for each in answer.operations], args.format)
     sys.stdout.flush()
     for failure in answer.failures:
-        say(f"{told.place(failure.location)}: {told.of_status(failure.error)}")
+        say(f"{errors.place(failure.location)}: {errors.of_status(failure.error)}")
     if answer.next_page_token:
         note(f"There is more: the same with --page-token {answer.next_page_token}")
-    return told.PARTLY if answer.failures else told.OK
+    return errors.PARTLY if answer.failures else errors.OK
 
 
-def show(arguments: argparse.Namespace, oaktree: Oaktree) -> int:
+def show(args: argparse.Namespace, oaktree: Oaktree) -> int:
     """One operation; its clouds are asked if nobody knows what became of it."""
-    request = operation_pb2.GetOperationRequest(id=arguments.id)
-    _print(oaktree.operations.GetOperation(request, timeout=arguments.timeout).operation, arguments)
-    return told.OK
+    request = operation_pb2.GetOperationRequest(id=args.id)
+    _print(oaktree.operations.GetOperation(request, timeout=args.timeout).operation, args)
+    return errors.OK
 
 
-def undo(arguments: argparse.Namespace, oaktree: Oaktree) -> int:
+def undo(args: argparse.Namespace, oaktree: Oaktree) -> int:
     """Delete what an operation created; 3 if some of it is still there."""
-    request = operation_pb2.UndoOperationRequest(id=arguments.id)
-    operation = oaktree.operations.UndoOperation(request, timeout=arguments.timeout).operation
-    _print(operation, arguments)
+    request = operation_pb2.UndoOperationRequest(id=args.id)
+    operation = oaktree.operations.UndoOperation(request, timeout=args.timeout).operation
+    _print(operation, args)
     left = [
         each
         for each in operation.parts
         if each.stage == STAGE_UNKNOWN or (each.resource_id and each.stage not in (STAGE_UNDONE, STAGE_FAILED))
     ]
     for each in left:
-        say(f"{told.place(each.location)}: it may still be there: {each.resource_id or 'its id is not known'}")
-    return told.PARTLY if left else told.OK
+        say(f"{errors.place(each.location)}: it may still be there: {each.resource_id or 'its id is not known'}")
+    return errors.PARTLY if left else errors.OK
 
 
 def _document(operation: operation_pb2.Operation) -> dict[str, Any]:
     """With stages and errors as `create` tells them."""
-    found = shown.document(operation)
+    found = output.document(operation)
     for part, document in zip(operation.parts, found.get("parts", ()), strict=False):
         document.pop("operation_id", None)
         document["stage"] = stage(part)
-        document["error"] = told.of_status(part.error).document() if part.HasField("error") else None
+        document["error"] = errors.of_status(part.error).document() if part.HasField("error") else None
     return found
 
 
-def _print(operation: operation_pb2.Operation, arguments: argparse.Namespace) -> None:
-    if arguments.format != "table":
-        shown.documents(_document(operation), arguments.format)
+def _print(operation: operation_pb2.Operation, args: argparse.Namespace) -> None:
+    if args.format != "table":
+        output.documents(_document(operation), args.format)
         return
     head = {
         "id": operation.id,
@@ -81,16 +81,16 @@ def _print(operation: operation_pb2.Operation, arguments: argparse.Namespace) ->
         "key": operation.idempotency_key,
         "done": operation.done,
     }
-    shown.pairs(head)
+    output.pairs(head)
     print()
     rows = [
         (
-            told.place(each.location),
+            errors.place(each.location),
             stage(each),
             each.resource_id,
             each.status,
-            told.of_status(each.error) if each.HasField("error") else None,
+            errors.of_status(each.error) if each.HasField("error") else None,
         )
         for each in operation.parts
     ]
-    shown.grid(["location", "stage", "id", "status", "went wrong"], rows)
+    output.grid(["location", "stage", "id", "status", "went wrong"], rows)

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from oaktree.client import Oaktree
 from oaktree.v1 import cloud_pb2, resource_pb2
-from openstackoid.oaktree.call import asked, shown, told
+from openstackoid.oaktree.call import arguments, errors, output
 from openstackoid.oaktree.call.columns import cell
 
 # Headers that are no secret, as requests send them.
@@ -15,16 +15,16 @@ _OPEN: Final = frozenset({"accept", "content-type", "openstack-api-version", "us
 _HIDDEN: Final = "(a secret; -f curl and -f json have it)"
 
 
-def clouds(arguments: argparse.Namespace, oaktree: Oaktree) -> int:
+def clouds(args: argparse.Namespace, oaktree: Oaktree) -> int:
     """The cloud-regions, and what is known of them; none of them is asked."""
-    request = cloud_pb2.ListCloudsRequest(locations=asked.locations(arguments.location or (), oaktree))
-    answer = oaktree.clouds.ListClouds(request, timeout=arguments.timeout)
-    documents = [shown.document(each) for each in answer.clouds]
-    if arguments.format == "table":
+    request = cloud_pb2.ListCloudsRequest(locations=arguments.locations(args.location or (), oaktree))
+    answer = oaktree.clouds.ListClouds(request, timeout=args.timeout)
+    documents = [output.document(each) for each in answer.clouds]
+    if args.format == "table":
         head = ["location", "asked", "services", "again at", "went wrong"]
         rows = [
             (
-                told.place(each.location),
+                errors.place(each.location),
                 cell(each.available),
                 ", ".join(each.services),
                 each.retry_at.ToJsonString() if each.HasField("retry_at") else None,
@@ -32,34 +32,34 @@ def clouds(arguments: argparse.Namespace, oaktree: Oaktree) -> int:
             )
             for each in answer.clouds
         ]
-        shown.grid(head, rows)
+        output.grid(head, rows)
     else:
-        shown.documents(documents, arguments.format)
-    return told.OK
+        output.documents(documents, args.format)
+    return errors.OK
 
 
-def kinds(arguments: argparse.Namespace, oaktree: Oaktree) -> int:
+def kinds(args: argparse.Namespace, oaktree: Oaktree) -> int:
     """The kinds of resources; of one, its attributes."""
-    wanted = (arguments.kind or "").replace("-", "_")
+    wanted = (args.kind or "").replace("-", "_")
     answer = oaktree.resources.ListKinds(
-        resource_pb2.ListKindsRequest(kind=_kind_or_service(wanted)), timeout=arguments.timeout
+        resource_pb2.ListKindsRequest(kind=_kind_or_service(wanted)), timeout=args.timeout
     )
-    documents = [shown.document(each) for each in answer.kinds]
-    if arguments.format != "table":
-        shown.documents(documents, arguments.format)
+    documents = [output.document(each) for each in answer.kinds]
+    if args.format != "table":
+        output.documents(documents, args.format)
     elif len(answer.kinds) == 1 and wanted:
         _attributes(answer.kinds[0])
     else:
         head = ["kind", "verbs", "message"]
-        shown.grid(head, [(each.kind, ", ".join(each.verbs), each.message) for each in answer.kinds])
-    return told.OK
+        output.grid(head, [(each.kind, ", ".join(each.verbs), each.message) for each in answer.kinds])
+    return errors.OK
 
 
 def _kind_or_service(wanted: str) -> str:
     """A short name for what it stands for; a service's own name stays."""
-    if not wanted or wanted in asked.services():
+    if not wanted or wanted in arguments.services():
         return wanted
-    return asked.kind(wanted)
+    return arguments.kind(wanted)
 
 
 def _attributes(kind: resource_pb2.Kind) -> None:
@@ -73,26 +73,26 @@ def _attributes(kind: resource_pb2.Kind) -> None:
         )
         for each in kind.attributes
     ]
-    shown.grid(["attribute", "type", "use", "what it is"], rows)
+    output.grid(["attribute", "type", "use", "what it is"], rows)
 
 
-def rest(arguments: argparse.Namespace, oaktree: Oaktree) -> int:
+def rest(args: argparse.Namespace, oaktree: Oaktree) -> int:
     """Where a cloud's own API is, with the headers that it needs."""
-    [location] = asked.locations([arguments.location], oaktree)
-    request = cloud_pb2.GetRestInfoRequest(location=location, service=arguments.service)
-    answer = oaktree.clouds.GetRestInfo(request, timeout=arguments.timeout)
+    [location] = arguments.locations([args.location], oaktree)
+    request = cloud_pb2.GetRestInfoRequest(location=location, service=args.service)
+    answer = oaktree.clouds.GetRestInfo(request, timeout=args.timeout)
     url = answer.root_url
-    if arguments.path:
-        url = f"{url.rstrip('/')}/{quote(arguments.path.lstrip('/'), safe='/?&=%:@,+~!*().;-_')}"
+    if args.path:
+        url = f"{url.rstrip('/')}/{quote(args.path.lstrip('/'), safe='/?&=%:@,+~!*().;-_')}"
     ends = answer.expires_at.ToJsonString() if answer.HasField("expires_at") else None
-    if arguments.format == "curl":
+    if args.format == "curl":
         for name, value in (("url", url), *(("header", f"{name}: {value}") for name, value in answer.headers.items())):
             print(f"{name} = {json.dumps(value)}")
-    elif arguments.format == "table":
+    elif args.format == "table":
         headers = [
             (name, value if name.lower() in _OPEN else _HIDDEN) for name, value in sorted(answer.headers.items())
         ]
-        shown.pairs({"url": url, "ends": ends, **dict(headers)})
+        output.pairs({"url": url, "ends": ends, **dict(headers)})
     else:
-        shown.documents({"url": url, "headers": dict(answer.headers), "expires_at": ends}, arguments.format)
-    return told.OK
+        output.documents({"url": url, "headers": dict(answer.headers), "expires_at": ends}, args.format)
+    return errors.OK

@@ -8,53 +8,53 @@ from oaktree.client import Oaktree
 from oaktree.v1 import resource_pb2
 from oaktree.v1.common_pb2 import ListOptions
 from oaktree.v1.location_pb2 import Location
-from openstackoid.oaktree.call import asked, columns, shown, told
+from openstackoid.oaktree.call import arguments, columns, errors, output
 from openstackoid.oaktree.call.progress import Progress
 from openstackoid.oaktree.call.run import conclude, note, places
 
 
-def list_(arguments: argparse.Namespace, oaktree: Oaktree) -> int:
+def list_(args: argparse.Namespace, oaktree: Oaktree) -> int:
     """Resources of one kind, wherever they are."""
-    kind = asked.kind(arguments.kind)
-    chosen = [columns.column(each) for each in arguments.column or ()]
+    kind = arguments.kind(args.kind)
+    chosen = [columns.column(each) for each in args.column or ()]
     request = resource_pb2.ListResourcesRequest(
         kind=kind,
-        locations=asked.locations(arguments.location or (), oaktree),
-        parents=_parents(arguments),
+        locations=arguments.locations(args.location or (), oaktree),
+        parents=_parents(args),
         options=ListOptions(
-            filters=asked.struct(asked.values(arguments.filter or (), "--filter"), "--filter"),
-            query=arguments.query or "",
-            order_by=arguments.sort or "",
-            page_size=arguments.page_size,
-            page_token=arguments.page_token or "",
-            refresh=arguments.refresh,
+            filters=arguments.struct(arguments.values(args.filter or (), "--filter"), "--filter"),
+            query=args.query or "",
+            order_by=args.sort or "",
+            page_size=args.page_size,
+            page_token=args.page_token or "",
+            refresh=args.refresh,
         ),
     )
-    if arguments.max_age is not None:
-        request.options.max_age.FromMilliseconds(int(arguments.max_age * 1000))
+    if args.max_age is not None:
+        request.options.max_age.FromMilliseconds(int(args.max_age * 1000))
     found: list[dict[str, Any]] = []
     seen: set[str] = set()
     summary = None
-    streams = arguments.format in ("jsonl", "value")
+    streams = args.format in ("jsonl", "value")
     with Progress(quiet=streams and sys.stdout.isatty()) as progress:
         progress.show(f"asking for {kind} ...")
-        for answer in oaktree.resources.ListResources(request, timeout=arguments.timeout):
+        for answer in oaktree.resources.ListResources(request, timeout=args.timeout):
             if answer.HasField("summary"):
                 summary = answer.summary
             for each in answer.resources:
-                seen.add(told.place(each.location))
+                seen.add(errors.place(each.location))
                 if streams:
-                    shown.many(kind, [shown.resource(each)], chosen, arguments.format)
+                    output.many(kind, [output.resource(each)], chosen, args.format)
                 else:
-                    found.append(shown.resource(each))
+                    found.append(output.resource(each))
             if streams:
                 sys.stdout.flush()
             progress.show(f"{len(found) or 'some'} of {kind} so far, from {places(seen)} ...")
     if not streams:
-        if not arguments.sort:
+        if not args.sort:
             # Clouds answer in any order: the same question reads the same each time.
-            found.sort(key=told.place_of)
-        shown.many(kind, found, chosen, arguments.format)
+            found.sort(key=errors.place_of)
+        output.many(kind, found, chosen, args.format)
     code = conclude(summary, "no cloud was asked: the server has none for you")
     if summary and summary.next_page_token:
         sys.stdout.flush()
@@ -62,60 +62,60 @@ def list_(arguments: argparse.Namespace, oaktree: Oaktree) -> int:
     return code
 
 
-def get(arguments: argparse.Namespace, oaktree: Oaktree) -> int:
+def get(args: argparse.Namespace, oaktree: Oaktree) -> int:
     """One resource, wherever it is."""
-    chosen = [columns.column(each) for each in arguments.column or ()]
-    kind = asked.kind(arguments.kind)
+    chosen = [columns.column(each) for each in args.column or ()]
+    kind = arguments.kind(args.kind)
     request = resource_pb2.GetResourceRequest(
         kind=kind,
-        id=arguments.id,
-        location=_location(arguments, oaktree),
-        parents=_parents(arguments),
+        id=args.id,
+        location=_location(args, oaktree),
+        parents=_parents(args),
     )
-    answer = oaktree.resources.GetResource(request, timeout=arguments.timeout)
-    shown.one(kind, shown.resource(answer.resource), chosen, arguments.format)
-    return told.OK
+    answer = oaktree.resources.GetResource(request, timeout=args.timeout)
+    output.one(kind, output.resource(answer.resource), chosen, args.format)
+    return errors.OK
 
 
-def update(arguments: argparse.Namespace, oaktree: Oaktree) -> int:
+def update(args: argparse.Namespace, oaktree: Oaktree) -> int:
     """One resource, changed."""
-    chosen = [columns.column(each) for each in arguments.column or ()]
-    kind = asked.kind(arguments.kind)
-    changes = asked.attributes(arguments)
+    chosen = [columns.column(each) for each in args.column or ()]
+    kind = arguments.kind(args.kind)
+    changes = arguments.attributes(args)
     if not changes.fields:
-        raise asked.WrongError("expected what to change: --set NAME=VALUE, or --from FILE")
+        raise arguments.WrongError("expected what to change: --set NAME=VALUE, or --from FILE")
     request = resource_pb2.UpdateResourceRequest(
-        id=arguments.id,
-        location=_location(arguments, oaktree),
+        id=args.id,
+        location=_location(args, oaktree),
         resource=resource_pb2.Resource(kind=kind, attributes=changes),
-        parents=_parents(arguments),
+        parents=_parents(args),
     )
-    answer = oaktree.resources.UpdateResource(request, timeout=arguments.timeout)
-    shown.one(kind, shown.resource(answer.resource), chosen, arguments.format)
-    return told.OK
+    answer = oaktree.resources.UpdateResource(request, timeout=args.timeout)
+    output.one(kind, output.resource(answer.resource), chosen, args.format)
+    return errors.OK
 
 
-def delete(arguments: argparse.Namespace, oaktree: Oaktree) -> int:
+def delete(args: argparse.Namespace, oaktree: Oaktree) -> int:
     """One resource, deleted, or on its way."""
-    kind = asked.kind(arguments.kind)
+    kind = arguments.kind(args.kind)
     request = resource_pb2.DeleteResourceRequest(
         kind=kind,
-        id=arguments.id,
-        location=_location(arguments, oaktree),
-        parents=_parents(arguments),
-        allow_missing=arguments.allow_missing,
+        id=args.id,
+        location=_location(args, oaktree),
+        parents=_parents(args),
+        allow_missing=args.allow_missing,
     )
-    answer = oaktree.resources.DeleteResource(request, timeout=arguments.timeout)
+    answer = oaktree.resources.DeleteResource(request, timeout=args.timeout)
     if answer.id:
-        note(f"{kind} {answer.id} is deleted in {told.place(answer.location)}, or will be in a moment")
+        note(f"{kind} {answer.id} is deleted in {errors.place(answer.location)}, or will be in a moment")
     else:
-        note(f"there is no {kind} {arguments.id}")
-    return told.OK
+        note(f"there is no {kind} {args.id}")
+    return errors.OK
 
 
-def _parents(arguments: argparse.Namespace) -> dict[str, str]:
-    return {name: str(value) for name, value in asked.values(arguments.parent or (), "--parent").items()}
+def _parents(args: argparse.Namespace) -> dict[str, str]:
+    return {name: str(value) for name, value in arguments.values(args.parent or (), "--parent").items()}
 
 
-def _location(arguments: argparse.Namespace, oaktree: Oaktree) -> Location | None:
-    return asked.locations([arguments.location], oaktree)[0] if arguments.location else None
+def _location(args: argparse.Namespace, oaktree: Oaktree) -> Location | None:
+    return arguments.locations([args.location], oaktree)[0] if args.location else None

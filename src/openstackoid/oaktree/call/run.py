@@ -11,8 +11,8 @@ import grpc
 
 from oaktree.client import Oaktree
 from oaktree.v1.common_pb2 import Summary
-from openstackoid.oaktree.call import told
-from openstackoid.oaktree.call.asked import WrongError
+from openstackoid.oaktree.call import errors
+from openstackoid.oaktree.call.arguments import WrongError
 from openstackoid.oaktree.call.target import opened, target
 from openstackoid.output import printable
 
@@ -20,8 +20,8 @@ Verb = Callable[[argparse.Namespace, Oaktree], int]
 _ASKED_WRONGLY: Final = frozenset({"INVALID_ARGUMENT", "OUT_OF_RANGE"})
 
 
-def run(verb: Verb, arguments: argparse.Namespace) -> int:
-    """Do it; returns the exit code: see `told`."""
+def run(verb: Verb, args: argparse.Namespace) -> int:
+    """Do it; returns the exit code: see `errors`."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # What the terminal has no characters for is shown in another way, rather than not at all.
@@ -29,15 +29,15 @@ def run(verb: Verb, arguments: argparse.Namespace) -> int:
     # gRPC's core writes about its own threads into the terminal, at an end that comes in the middle of an answer.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
-        with opened(arguments) as oaktree:
-            return verb(arguments, oaktree)
+        with opened(args) as oaktree:
+            return verb(args, oaktree)
     except WrongError as error:
         say(str(error))
-        return told.WRONG
+        return errors.WRONG
     except grpc.RpcError as error:
-        trouble = told.of_call(error, target(arguments))
-        say(str(trouble))
-        return told.WRONG if trouble.code in _ASKED_WRONGLY else told.FAILED
+        failure = errors.of_call(error, target(args))
+        say(str(failure))
+        return errors.WRONG if failure.code in _ASKED_WRONGLY else errors.FAILED
 
 
 def say(text: str) -> None:
@@ -59,12 +59,12 @@ def conclude(summary: Summary | None, none: str) -> int:
     """
     if summary is None:
         say("the answer ended before its summary: what is above need not be all")
-        return told.FAILED
-    for result, trouble in told.failures(summary):
-        say(f"{told.place(result.location)}: {trouble}")
+        return errors.FAILED
+    for result, failure in errors.failures(summary):
+        say(f"{errors.place(result.location)}: {failure}")
     if not summary.results:
         say(none)
-    return told.exit_code(summary)
+    return errors.exit_code(summary)
 
 
 def places(found: Iterable[str]) -> str:

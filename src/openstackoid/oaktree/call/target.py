@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from oaktree.client import Certificate, Oaktree, Token, connect
 from openstackoid.oaktree.address import default_address
-from openstackoid.oaktree.call.asked import WrongError
+from openstackoid.oaktree.call.arguments import WrongError
 
 _LARGEST: Final = 64 * 1024 * 1024  # bytes of an answer
 _OPTIONS: Final = (
@@ -21,32 +21,32 @@ _OPTIONS: Final = (
 )
 
 
-def target(arguments: argparse.Namespace) -> str:
+def target(args: argparse.Namespace) -> str:
     """The address."""
-    return str(arguments.target or os.environ.get("OAKTREE_TARGET") or default_address())
+    return str(args.target or os.environ.get("OAKTREE_TARGET") or default_address())
 
 
-def opened(arguments: argparse.Namespace) -> Oaktree:
+def opened(args: argparse.Namespace) -> Oaktree:
     """A connection as the command line says.
 
     Raises:
         WrongError: credentials that cannot be had or used, or a socket that is somebody else's.
     """
-    address = target(arguments)
-    if bool(arguments.cert) != bool(arguments.key):
+    address = target(args)
+    if bool(args.cert) != bool(args.key):
         raise WrongError("expected both --cert and --key, or neither")
     if address == default_address():
         _own(Path(address.removeprefix("unix:")))
-    certificate = Certificate(arguments.cert, arguments.key) if arguments.cert else None
+    certificate = Certificate(args.cert, args.key) if args.cert else None
     # A proxy of the environment is for the web.
-    options = (*_OPTIONS, ("grpc.enable_http_proxy", 0)) if arguments.plaintext else _OPTIONS
+    options = (*_OPTIONS, ("grpc.enable_http_proxy", 0)) if args.plaintext else _OPTIONS
     try:
         return connect(
             address,
-            credentials=_tokens(arguments.as_ or ()),
+            credentials=_tokens(args.as_ or ()),
             certificate=certificate,
-            authority=arguments.ca,
-            plain=arguments.plaintext,
+            authority=args.ca,
+            plain=args.plaintext,
             options=options,
         )
     except ValueError as error:

@@ -11,7 +11,7 @@ from oaktree.client import Oaktree
 from oaktree.client import watch as again
 from oaktree.v1 import resource_pb2
 from oaktree.v1.common_pb2 import CHANGE_DELETED, CHANGE_REACHED, Change
-from openstackoid.oaktree.call import asked, columns, shown, told
+from openstackoid.oaktree.call import arguments, columns, errors, output
 from openstackoid.oaktree.call.columns import Column, cell
 from openstackoid.oaktree.call.run import note, say
 from openstackoid.output import json_line, printable
@@ -21,29 +21,29 @@ _WIDTHS: Final = (8, 8, 36, 20, 12)
 _USUAL: Final = "id", "name", "status || provisioning_status", "location"
 
 
-def watch(arguments: argparse.Namespace, oaktree: Oaktree) -> int:
+def watch(args: argparse.Namespace, oaktree: Oaktree) -> int:
     """Changes of one resource, or of all of a kind."""
-    until = asked.condition(arguments)
+    until = arguments.condition(args)
     request = resource_pb2.WatchResourceRequest(
-        kind=asked.kind(arguments.kind),
-        id=arguments.id or "",
-        location=asked.locations([arguments.location], oaktree)[0] if arguments.location else None,
-        parents={name: str(value) for name, value in asked.values(arguments.parent or (), "--parent").items()},
+        kind=arguments.kind(args.kind),
+        id=args.id or "",
+        location=arguments.locations([args.location], oaktree)[0] if args.location else None,
+        parents={name: str(value) for name, value in arguments.values(args.parent or (), "--parent").items()},
         until=until,
     )
-    chosen = [columns.column(each) for each in arguments.column or ()]
+    chosen = [columns.column(each) for each in args.column or ()]
     last = None
-    for answer in again(oaktree.resources.WatchResource, request, timeout=arguments.timeout, lost=_lost):
+    for answer in again(oaktree.resources.WatchResource, request, timeout=args.timeout, lost=_lost):
         last = answer.change
-        print(_line(answer, chosen, arguments.format))
+        print(_line(answer, chosen, args.format))
         sys.stdout.flush()
     if until is not None and last != CHANGE_REACHED:
         say("the watch ended before the condition held")
-        return told.FAILED
+        return errors.FAILED
     if until is None and last not in (CHANGE_DELETED, CHANGE_REACHED):
         say("the oaktree ended the watch")
-        return told.FAILED
-    return told.OK
+        return errors.FAILED
+    return errors.OK
 
 
 def _lost(_error: grpc.RpcError) -> None:
@@ -52,10 +52,10 @@ def _lost(_error: grpc.RpcError) -> None:
 
 def _line(answer: resource_pb2.WatchResourceResponse, chosen: list[Column], form: str) -> str:
     change = Change.Name(answer.change).removeprefix("CHANGE_").lower()
-    found = shown.resource(answer.resource) if answer.HasField("resource") else {}
+    found = output.resource(answer.resource) if answer.HasField("resource") else {}
     if form == "jsonl":
         seen_at = answer.seen_at.ToJsonString()
-        return json_line({"change": change, "seen_at": seen_at, "resource": shown.chosen_of(found, chosen) or None})
+        return json_line({"change": change, "seen_at": seen_at, "resource": output.chosen_of(found, chosen) or None})
     wanted = chosen or [columns.column(each) for each in _USUAL]
     when = datetime.fromtimestamp(answer.seen_at.seconds, UTC).astimezone().strftime("%H:%M:%S")
     return _aligned([when, change, *(cell(each.of(found)) for each in wanted)] if found else [when, change])

@@ -141,11 +141,11 @@ def _verb(
 
 
 def _later(run: str) -> Callable[[argparse.Namespace], int]:
-    def call(arguments: argparse.Namespace) -> int:
+    def call(args: argparse.Namespace) -> int:
         module, _, function = run.partition(":")
         package = "openstackoid.oaktree.call"
         verb = getattr(importlib.import_module(f"{package}.{module}"), function)
-        return int(importlib.import_module(f"{package}.run").run(verb, arguments))
+        return int(importlib.import_module(f"{package}.run").run(verb, args))
 
     return call
 

@@ -22,9 +22,9 @@ from oaktree.v1.operation_pb2 import (
     UndoOperationResponse,
 )
 from openstackoid.oaktree import errors
-from openstackoid.oaktree.access.callers import Beyond, Caller
+from openstackoid.oaktree.access.callers import Caller, RemotePart
 from openstackoid.oaktree.chain import keys
-from openstackoid.oaktree.chain.remote import Sites, elsewhere
+from openstackoid.oaktree.chain.remote import RemoteOaktrees, elsewhere
 
 _SERVICE: Final = "/oaktree.v1.OperationService"
 _NONE: Final = "no operation of yours has this id or key; they are forgotten after some days"
@@ -43,9 +43,9 @@ Place = tuple[int, str]
 class Operations:
     """Those at other oaktrees. In one event loop."""
 
-    def __init__(self, sites: Sites) -> None:
+    def __init__(self, oaktrees: RemoteOaktrees) -> None:
         """Ask these."""
-        self._sites: Final = sites
+        self._oaktrees: Final = oaktrees
 
     async def find(self, caller: Caller, name: str, left: Left) -> Operation | None:
         """The one of this id, as "SiteB/ID"; None if the id is none of theirs.
@@ -69,15 +69,15 @@ class Operations:
             errors.AmbiguousError: one key, and several oaktrees that created something under it.
             Exception: of an oaktree that does not answer, where no other has one.
         """
-        beyond = caller.beyond()
+        remote_parts = caller.remote_parts()
         try:
             there = keys.passed(caller.name, key)
         except errors.InvalidError:
-            beyond = []  # no create was ever passed on with it
-        if not key or not beyond:
+            remote_parts = []  # no create was ever passed on with it
+        if not key or not remote_parts:
             raise errors.MissingError(_NONE)
         answers = await asyncio.gather(
-            *(self._get(caller, each, there, left) for each in beyond), return_exceptions=True
+            *(self._get(caller, each, there, left) for each in remote_parts), return_exceptions=True
         )
         found = [each for each in answers if isinstance(each, Operation)]
         if len(found) > 1:
@@ -85,7 +85,7 @@ class Operations:
             raise errors.AmbiguousError(
                 f"the key stands for operations of several oaktrees: give the id of one of {ids}"
             )
-        for each, answer in zip(beyond, answers, strict=True):
+        for each, answer in zip(remote_parts, answers, strict=True):
             if (
                 not found
                 and isinstance(answer, BaseException)
@@ -110,7 +110,7 @@ class Operations:
             raise errors.MissingError(f"no operation {name!r} of yours")
         request = UndoOperationRequest(id=name.partition("/")[2])
         path = f"{_SERVICE}/UndoOperation"
-        answer = await self._sites.one(path, request, UndoOperationResponse, to, left(), patience=_UNDOING)
+        answer = await self._oaktrees.one(path, request, UndoOperationResponse, to, left(), patience=_UNDOING)
         return _told(caller, to, answer.operation)
 
     async def list(self, caller: Caller, size: int, token: str, here: Ask, left: Left) -> ListOperationsResponse:
@@ -126,12 +126,12 @@ class Operations:
         Raises:
             errors.InvalidError: a token that is none of ours.
         """
-        beyond = caller.beyond()
-        if not beyond:
+        remote_parts = caller.remote_parts()
+        if not remote_parts:
             return await here(size, token)
         page = _Page.parse(token)
         asks: dict[str, Ask] = {"": here}
-        asks |= {each.site: functools.partial(self._page, caller, each, left) for each in beyond}
+        asks |= {each.site: functools.partial(self._page, caller, each, left) for each in remote_parts}
         asked = [site for site in asks if page.tokens is None or site in page.tokens]
         answers = await asyncio.gather(
             *(_read(asks[site], size, (page.tokens or {}).get(site, ""), page.after) for site in asked),
@@ -145,7 +145,7 @@ class Operations:
                 answer.failures.extend(found.failures.values())
             elif not site:
                 raise found
-            elif not elsewhere(next(each for each in beyond if each.site == site), found):
+            elif not elsewhere(next(each for each in remote_parts if each.site == site), found):
                 failure = answer.failures.add(location=Location(cloud=site))
                 failure.error.CopyFrom(errors.status(found, cloud=site))
         found_ = sorted((each for source in sources.values() for _, each in source.found), key=_place, reverse=True)
@@ -154,23 +154,23 @@ class Operations:
             answer.next_page_token = _following(sources, _place(found_[:size][-1])).text()
         return answer
 
-    def _to(self, caller: Caller, name: str) -> Beyond | None:
+    def _to(self, caller: Caller, name: str) -> RemotePart | None:
         site, slash, _ = name.partition("/")
-        if not slash or site not in self._sites.names:
+        if not slash or site not in self._oaktrees.names:
             return None
-        beyond = caller.beyond([Location(cloud=site)])
-        if not beyond:
+        remote_parts = caller.remote_parts([Location(cloud=site)])
+        if not remote_parts:
             raise errors.MissingError(f"no operation {name!r} of yours")
-        return beyond[0]
+        return remote_parts[0]
 
-    async def _get(self, caller: Caller, to: Beyond, there: str, left: Left) -> Operation:
+    async def _get(self, caller: Caller, to: RemotePart, there: str, left: Left) -> Operation:
         request = GetOperationRequest(id=there)
-        answer = await self._sites.one(f"{_SERVICE}/GetOperation", request, GetOperationResponse, to, left())
+        answer = await self._oaktrees.one(f"{_SERVICE}/GetOperation", request, GetOperationResponse, to, left())
         return _told(caller, to, answer.operation)
 
-    async def _page(self, caller: Caller, to: Beyond, left: Left, size: int, token: str) -> ListOperationsResponse:
+    async def _page(self, caller: Caller, to: RemotePart, left: Left, size: int, token: str) -> ListOperationsResponse:
         request = ListOperationsRequest(page_size=size if to.as_caller else _MOST, page_token=token)
-        answer = await self._sites.one(f"{_SERVICE}/ListOperations", request, ListOperationsResponse, to, left())
+        answer = await self._oaktrees.one(f"{_SERVICE}/ListOperations", request, ListOperationsResponse, to, left())
         found = [each for each in answer.operations if _is_own(caller, to, each)]
         del answer.operations[:]
         answer.operations.extend(_told(caller, to, each) for each in found)
@@ -241,12 +241,12 @@ def _place(operation: Operation) -> Place:
     return operation.created_at.ToMilliseconds(), operation.id
 
 
-def _is_own(caller: Caller, to: Beyond, operation: Operation) -> bool:
+def _is_own(caller: Caller, to: RemotePart, operation: Operation) -> bool:
     # Where the caller's own credentials were sent, the other oaktree knows whom it tells of what.
     return to.as_caller or keys.own(caller.name, operation.idempotency_key) is not None
 
 
-def _told(caller: Caller, to: Beyond, operation: Operation) -> Operation:
+def _told(caller: Caller, to: RemotePart, operation: Operation) -> Operation:
     """An operation of theirs, under the key that they gave."""
     if not _is_own(caller, to, operation):
         raise errors.MissingError(f"no operation {operation.id!r} of yours")

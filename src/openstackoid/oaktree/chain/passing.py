@@ -10,22 +10,28 @@ import orjson
 from google.protobuf.message import Message
 
 from openstackoid.oaktree import errors
-from openstackoid.oaktree.access.callers import Beyond
+from openstackoid.oaktree.access.callers import RemotePart
+from openstackoid.oaktree.access.requests import Request
 from openstackoid.oaktree.resources.methods import Method
 
 
-def here(asked: Any, request: Any = None) -> Any:
-    """The part for this oaktree, without the locations that are in others."""
-    request = addressed(asked.request, None) if request is None else request
-    if "locations" in request.DESCRIPTOR.fields_by_name:
-        sites = {each.site for each in asked.beyond}
-        kept = [each for each in request.locations if each.cloud.partition("/")[0] not in sites]
-        del request.locations[:]
-        request.locations.extend(kept)
-    return replace(asked, request=request, beyond=())
+def here(request: Request, message: Any = None) -> Request:
+    """The part for this oaktree, without the locations that are in others.
+
+    Args:
+        request: the whole.
+        message: instead of the request's own; it is changed.
+    """
+    message = addressed(request.message, None) if message is None else message
+    if "locations" in message.DESCRIPTOR.fields_by_name:
+        oaktrees = {part.site for part in request.remote_parts}
+        kept = [location for location in message.locations if location.cloud.partition("/")[0] not in oaktrees]
+        del message.locations[:]
+        message.locations.extend(kept)
+    return replace(request, message=message, remote_parts=())
 
 
-def addressed(request: Any, to: Beyond | None, options: Message | None = None, token: str = "") -> Any:
+def addressed(request: Any, to: RemotePart | None, options: Message | None = None, token: str = "") -> Any:
     """A request by the names of another oaktree; for this one, if None."""
     found = type(request)()
     found.CopyFrom(request)
@@ -53,22 +59,23 @@ def without(options: Any, *names: str) -> Any:
     return found
 
 
-def getting(getter: Method, asked: Any) -> Any:
-    """What asks for the resource that a request is to change."""
-    found: Any = getter.request()
-    given = asked.request.DESCRIPTOR.fields_by_name
-    for each in getter.request.DESCRIPTOR.fields:
-        if each.name == "kind":
-            found.kind = asked.kind.name
-        elif each.name in given and each.type == given[each.name].type:
-            value = getattr(asked.request, each.name)
-            if each.message_type is None:
-                setattr(found, each.name, value)
-            elif each.is_repeated:
-                getattr(found, each.name).MergeFrom(value)
-            elif asked.request.HasField(each.name):
-                getattr(found, each.name).CopyFrom(value)
-    return found
+def getting(getter: Method, request: Request) -> Any:
+    """The message that asks for the resource that a request is about."""
+    message: Any = getter.request()
+    given = request.message.DESCRIPTOR.fields_by_name
+    for field_ in getter.request.DESCRIPTOR.fields:
+        name = field_.name
+        if name == "kind":
+            message.kind = request.kind.name
+        elif name in given and field_.type == given[name].type:
+            value = getattr(request.message, name)
+            if field_.message_type is None:
+                setattr(message, name, value)
+            elif field_.is_repeated:
+                getattr(message, name).MergeFrom(value)
+            elif request.message.HasField(name):
+                getattr(message, name).CopyFrom(value)
+    return message
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from oaktree.v1 import cloud_pb2
 from openstackoid.core.errors import ConfigError
 from openstackoid.oaktree import errors
 from openstackoid.oaktree.access import listeners
-from openstackoid.oaktree.access.callers import Beyond
+from openstackoid.oaktree.access.callers import RemotePart
 from openstackoid.oaktree.chain.renaming import prefixed, renamed_status
 from openstackoid.oaktree.config import Oaktree
 from openstackoid.oaktree.masking import clean
@@ -41,7 +41,7 @@ _OPTIONS: Final = (
 _SERVICE: Final = "/oaktree.v1.CloudService"
 
 
-class SiteError(errors.OaktreeError):
+class OaktreeUnreachableError(errors.OaktreeError):
     """Another oaktree that could not be reached, or broke off."""
 
     code: ClassVar[StatusCode] = StatusCode.UNAVAILABLE
@@ -53,7 +53,7 @@ class SiteError(errors.OaktreeError):
         super().__init__(f"the oaktree {site} {message}")
 
 
-class Sites:
+class RemoteOaktrees:
     """The other oaktrees of a server, each with one channel. In one event loop."""
 
     def __init__(self, oaktrees: Iterable[Oaktree] = (), *, timeout: float = 30.0) -> None:
@@ -86,7 +86,7 @@ class Sites:
         method: str,
         request: Message,
         answer: type[M],
-        to: Beyond,
+        to: RemotePart,
         left: float | None,
         *,
         patience: float | None = None,
@@ -115,7 +115,14 @@ class Sites:
             raise told(to.site, error, patience=patience or self._own(left)) from None
 
     async def stream(
-        self, method: str, request: Message, answer: type[M], to: Beyond, left: float | None, *, endless: bool = False
+        self,
+        method: str,
+        request: Message,
+        answer: type[M],
+        to: RemotePart,
+        left: float | None,
+        *,
+        endless: bool = False,
     ) -> AsyncGenerator[M, None]:
         """The answers to an rpc, as `one`; `endless` ones have the caller's deadline alone."""
         call = self._channel(to.site).unary_stream(
@@ -129,7 +136,7 @@ class Sites:
                 yield each
 
     async def exchange(
-        self, method: str, requests: AsyncIterator[Message], answer: type[M], to: Beyond, left: float | None
+        self, method: str, requests: AsyncIterator[Message], answer: type[M], to: RemotePart, left: float | None
     ) -> AsyncGenerator[M, None]:
         """The answers to an rpc with a stream of requests; only the caller's deadline ends it. What `requests` raises is raised here."""
         failed: list[Exception] = []
@@ -152,18 +159,18 @@ class Sites:
             async with contextlib.aclosing(_answers(under_way, to)) as answers:
                 async for each in answers:
                     yield each
-        except (asyncio.CancelledError, SiteError):
+        except (asyncio.CancelledError, OaktreeUnreachableError):
             if failed:
                 raise failed[0] from None
             raise
 
-    async def clouds(self, to: Beyond, left: float | None) -> list[cloud_pb2.Cloud]:
+    async def clouds(self, to: RemotePart, left: float | None) -> list[cloud_pb2.Cloud]:
         """The cloud-regions that the caller may use there."""
         request = cloud_pb2.ListCloudsRequest(locations=to.locations)
         found = await self.one(f"{_SERVICE}/ListClouds", request, cloud_pb2.ListCloudsResponse, to, left)
         return list(found.clouds)
 
-    async def rest_info(self, to: Beyond, service: str, left: float | None) -> cloud_pb2.GetRestInfoResponse:
+    async def rest_info(self, to: RemotePart, service: str, left: float | None) -> cloud_pb2.GetRestInfoResponse:
         """How to call a cloud's own API there."""
         request = cloud_pb2.GetRestInfoRequest(service=service)
         for each in to.locations:
@@ -204,7 +211,7 @@ def _most(left: float | None) -> float | None:
     return None if left is None else max(0.001, left * (1 - _KEPT))
 
 
-async def _answers(under_way: Any, to: Beyond, patience: float | None = None) -> AsyncGenerator[Any, None]:
+async def _answers(under_way: Any, to: RemotePart, patience: float | None = None) -> AsyncGenerator[Any, None]:
     try:
         async for each in under_way:
             yield prefixed(to.site, each)
@@ -251,19 +258,19 @@ def told(site: str, error: grpc.aio.AioRpcError, *, patience: float | None = Non
                 found = status_pb2.Status.FromString(value)
     if found is None or found.code != error.code().value[0]:
         if error.code() is StatusCode.DEADLINE_EXCEEDED and patience:
-            return SiteError(site, f"did not answer within {patience:g} s, this server's timeout")
+            return OaktreeUnreachableError(site, f"did not answer within {patience:g} s, this server's timeout")
         if error.code() is StatusCode.DEADLINE_EXCEEDED:
             return errors.CallDeadlineError(f"the oaktree {site} did not answer in time")
         if error.code() is StatusCode.UNIMPLEMENTED:
             return errors.UnsupportedError(f"the oaktree {site} does not know this rpc")
-        return SiteError(site, f"did not answer: {clean(error.details() or error.code().name, 200)}")
+        return OaktreeUnreachableError(site, f"did not answer: {clean(error.details() or error.code().name, 200)}")
     status = rpc_status.to_status(renamed_status(site, found))
     return grpc.aio.AioRpcError(
         status.code, grpc.aio.Metadata(), grpc.aio.Metadata(*status.trailing_metadata), status.details, None
     )
 
 
-def elsewhere(to: Beyond, error: BaseException, *, loops: bool = True) -> bool:
+def elsewhere(to: RemotePart, error: BaseException, *, loops: bool = True) -> bool:
     """Whether an error says only that nothing there is meant: a region that it has not or, if wanted, the server that asks."""
     status = errors.status(error)
     if to.named:
@@ -284,8 +291,10 @@ def timed(started: float) -> int:
     return int((time.monotonic() - started) * 1e9)
 
 
-def parts(beyond: Sequence[Beyond]) -> list[Beyond]:
+def parts(remote_parts: Sequence[RemotePart]) -> list[RemotePart]:
     """For requests of one location: one for each location."""
     return [
-        replace(each, locations=(where,) if where else ()) for each in beyond for where in (each.locations or (None,))
+        replace(each, locations=(where,) if where else ())
+        for each in remote_parts
+        for where in (each.locations or (None,))
     ]

@@ -15,8 +15,8 @@ from grpc import StatusCode
 
 from oaktree.v1.common_pb2 import CHANGE_DELETED, Progress
 from openstackoid.oaktree import errors
+from openstackoid.oaktree.creates.leased import Dependencies, undone
 from openstackoid.oaktree.creates.outcomes import progress_of
-from openstackoid.oaktree.creates.owned import Means, undone
 from openstackoid.oaktree.creates.plans import Plan
 from openstackoid.oaktree.creates.posting import Seek, Watch
 from openstackoid.oaktree.creates.records import Operation
@@ -38,21 +38,21 @@ class KeyReusedError(errors.OaktreeError):
 class Creates:
     """All creates of a worker."""
 
-    def __init__(self, means: Means, *, poll: float = 0.5) -> None:
+    def __init__(self, dependencies: Dependencies, *, poll: float = 0.5) -> None:
         """Prepare; `start` comes first.
 
         Args:
-            means: what operations need.
+            dependencies: what operations need.
             poll: seconds between two looks at an operation that another call is at.
         """
-        self.means: Final = means
+        self.dependencies: Final = dependencies
         self._poll: Final = poll
         self._runs: Final[dict[str, tuple[Run, asyncio.Task[None]]]] = {}
         self._tasks: Final[list[asyncio.Task[None]]] = []
 
     async def start(self) -> None:
         """Make the tables, and say from now on that this worker is alive."""
-        await asyncio.to_thread(self.means.records.upgrade)
+        await asyncio.to_thread(self.dependencies.records.upgrade)
         self._tasks.append(asyncio.create_task(self._beat()))
         self._tasks.append(asyncio.create_task(self._clean()))
 
@@ -66,7 +66,7 @@ class Creates:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self.means.records.close()
+        self.dependencies.records.close()
 
     async def create(self, plan: Plan) -> AsyncGenerator[Message, None]:
         """The steps, the resources, and the summary, as they come.
@@ -75,7 +75,7 @@ class Creates:
             KeyReusedError: the key belongs to another request.
             RecordsError: the database is away; nothing was sent.
         """
-        records = self.means.records
+        records = self.dependencies.records
         operation, mine = await asyncio.to_thread(
             records.begin, plan.caller.name, plan.key, plan.digest, plan.kind.name, plan.locations
         )
@@ -106,13 +106,13 @@ class Creates:
             errors.MissingError: they have no such operation.
             OperationRunningError: somebody is at it.
         """
-        operation = await asyncio.to_thread(self.means.records.get, plan.caller.name, operation_id)
+        operation = await asyncio.to_thread(self.dependencies.records.get, plan.caller.name, operation_id)
         if operation is None:
             raise errors.MissingError(f"no operation {operation_id} of yours")
-        return await undone(self.means, plan, operation)
+        return await undone(self.dependencies, plan, operation)
 
     def _begin(self, plan: Plan, operation: Operation) -> Run:
-        run = Run(self.means, plan, operation)
+        run = Run(self.dependencies, plan, operation)
         task = asyncio.create_task(run.go())
         self._runs[operation.owner] = run, task
         task.add_done_callback(lambda _: self._runs.pop(operation.owner, None))
@@ -121,7 +121,7 @@ class Creates:
     async def _follow(self, plan: Plan, operation: Operation) -> AsyncIterator[Message]:
         """Another call's steps, until it is done or its worker is dead."""
         told: dict[int, Any] = {}
-        while not operation.done and not self.means.records.is_over(operation):
+        while not operation.done and not self.dependencies.records.is_over(operation):
             for part in operation.parts:
                 if told.get(part.number) != (part.stage, part.resource_id, part.status):
                     told[part.number] = part.stage, part.resource_id, part.status
@@ -130,21 +130,21 @@ class Creates:
             operation = await self._again(plan, operation)
 
     async def _again(self, plan: Plan, operation: Operation) -> Operation:
-        found = await asyncio.to_thread(self.means.records.get, plan.caller.name, operation.id)
+        found = await asyncio.to_thread(self.dependencies.records.get, plan.caller.name, operation.id)
         if found is None:
             raise errors.MissingError(f"operation {operation.id} was forgotten while it was followed: it was too old")
         return found
 
     async def _beat(self) -> None:
         while True:
-            await asyncio.sleep(self.means.records.lease / 3)
+            await asyncio.sleep(self.dependencies.records.lease / 3)
             with contextlib.suppress(errors.OaktreeError):
-                await asyncio.to_thread(self.means.records.beat, list(self._runs))
+                await asyncio.to_thread(self.dependencies.records.beat, list(self._runs))
 
     async def _clean(self) -> None:
         while True:
             try:
-                while await asyncio.to_thread(self.means.records.clean):
+                while await asyncio.to_thread(self.dependencies.records.clean):
                     pass
             except errors.OaktreeError as error:
                 _LOG.warning("old operations stay: %s", error)

@@ -16,6 +16,7 @@ from oaktree.v1 import common_pb2
 from oaktree.v1.common_pb2 import Progress
 from openstackoid.oaktree import answers, errors
 from openstackoid.oaktree.creates import readiness, reconciling
+from openstackoid.oaktree.creates.leased import Dependencies, LeasedOperation
 from openstackoid.oaktree.creates.outcomes import (
     BAD,
     MADE,
@@ -27,7 +28,6 @@ from openstackoid.oaktree.creates.outcomes import (
     attributes_of,
     summary_of,
 )
-from openstackoid.oaktree.creates.owned import Means, Owned
 from openstackoid.oaktree.creates.plans import Content, Plan
 from openstackoid.oaktree.creates.posting import AGAIN, Seek, fetch, post, prepare
 from openstackoid.oaktree.creates.records import LostError, Operation, Part
@@ -37,12 +37,12 @@ _STEP: Final = 10  # percent between two messages of progress: a caller shows th
 _ALL: Final = 100
 
 
-class Run(Owned):
+class Run(LeasedOperation):
     """An operation that is brought to its end."""
 
-    def __init__(self, means: Means, plan: Plan, operation: Operation) -> None:
+    def __init__(self, dependencies: Dependencies, plan: Plan, operation: Operation) -> None:
         """Prepare."""
-        super().__init__(means, plan, operation)
+        super().__init__(dependencies, plan, operation)
         self.messages: Final[asyncio.Queue[Message | Exception | None]] = asyncio.Queue()
         self._elapsed: Final[dict[int, float]] = {}
         self._undone: Final = any(each.stage == common_pb2.STAGE_UNDONE for each in operation.parts)
@@ -88,7 +88,7 @@ class Run(Owned):
         if part.stage not in MADE:
             return
         if message is None and self._plan.kind.cls.allow_fetch:
-            message = await fetch(self._seek(part, region, self._means.timeout), self._means.threads)
+            message = await fetch(self._seek(part, region, self._dependencies.timeout), self._dependencies.threads)
         if message is not None:
             self._tell_resource(message)
             await self._finish(part, region, message)
@@ -116,7 +116,7 @@ class Run(Owned):
             # It was sent before, and nothing came of that: if something does after all, it is not taken for older than it is.
             wanted["before"] = part.sought["before"]
         sent = await self._step(part, stage=common_pb2.STAGE_SENT, sought=wanted, sent_at=time.time(), error=None)
-        until = time.monotonic() + self._means.records.lease
+        until = time.monotonic() + self._dependencies.records.lease
         try:
             resource_id, message = await self._ask(region, post, plan, region, attributes, until)
         except Exception as error:  # noqa: BLE001 - all that a cloud may do
@@ -213,7 +213,7 @@ class Run(Owned):
 
     async def _ready(self, part: Part, region: Region) -> None:
         last: tuple[str, int] | None = None
-        async with contextlib.aclosing(self._means.watch(self._seek(part, region))) as states:
+        async with contextlib.aclosing(self._dependencies.watch(self._seek(part, region))) as states:
             async for message in states:
                 found = attributes_of(message)
                 status, percent = readiness.status_of(found), found.get("progress")

@@ -80,7 +80,7 @@ class Uploads:
                 if not await asyncio.to_thread(lambda: path.stat().st_size):
                     raise errors.invalid("data", "expected the bytes of an image after the first message; none came")
                 image = await asyncio.to_thread(formats.inspect, path, declared)
-                content = Content(image, digest, self._limits.largest, self._creates.means.threads)
+                content = Content(image, digest, self._limits.largest, self._creates.dependencies.threads)
                 try:
                     async with contextlib.aclosing(self._creates.create(plan(content))) as messages:
                         async for message in messages:

@@ -27,7 +27,7 @@ _SIMPLE: Final = {
 _MOST: Final = 2**63
 
 
-class Unfit(TypeError):  # noqa: N818 - a value, not a fault
+class DoesNotFitError(TypeError):
     """A value that does not fit the type of its field."""
 
 
@@ -71,7 +71,7 @@ class Codec:
             field, put = entry
             try:
                 put(message, field.name, value)
-            except (Unfit, TypeError, ValueError):
+            except (DoesNotFitError, TypeError, ValueError):
                 message.ClearField(field.name)
                 other[self.attributes.by_name[name].wire if name in self.attributes.by_name else name] = value
         if other:
@@ -146,9 +146,9 @@ def _setter(field: Any) -> Callable[[Any, str, JSON], None]:
 def _scalar(kind: Any, *, whole: bool) -> Callable[[Any, str, JSON], None]:
     def put(message: Any, name: str, value: JSON) -> None:
         if whole and isinstance(value, bool):
-            raise Unfit
+            raise DoesNotFitError
         if not isinstance(value, kind) or (whole and not -_MOST <= value < _MOST):
-            raise Unfit
+            raise DoesNotFitError
         setattr(message, name, value)
 
     return put
@@ -157,7 +157,7 @@ def _scalar(kind: Any, *, whole: bool) -> Callable[[Any, str, JSON], None]:
 def _repeated(kind: Any) -> Callable[[Any, str, JSON], None]:
     def put(message: Any, name: str, value: JSON) -> None:
         if not isinstance(value, list) or not all(isinstance(each, kind) for each in value):
-            raise Unfit
+            raise DoesNotFitError
         target = getattr(message, name)
         if kind is dict:
             for each in value:
@@ -171,7 +171,7 @@ def _repeated(kind: Any) -> Callable[[Any, str, JSON], None]:
 def _message(kind: Any, name_of_type: str) -> Callable[[Any, str, JSON], None]:
     def put(message: Any, name: str, value: JSON) -> None:
         if not isinstance(value, kind):
-            raise Unfit
+            raise DoesNotFitError
         target = getattr(message, name)
         if name_of_type == "Struct":
             put_object(target, value)

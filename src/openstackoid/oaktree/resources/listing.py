@@ -14,11 +14,11 @@ from oaktree.v1.common_pb2 import CloudResult, Summary
 from oaktree.v1.location_pb2 import Location
 from openstackoid.oaktree import errors
 from openstackoid.oaktree.locations import chosen, holds
-from openstackoid.oaktree.resources import remembering, repeating
+from openstackoid.oaktree.resources import cached_lists, repeating
+from openstackoid.oaktree.resources.cached_lists import CachePolicy
 from openstackoid.oaktree.resources.codec import Codec
 from openstackoid.oaktree.resources.filters import Filters
 from openstackoid.oaktree.resources.kinds import Kind
-from openstackoid.oaktree.resources.remembering import Memory
 from openstackoid.oaktree.resources.repeating import Repeats
 from openstackoid.oaktree.upstream.calls import Call, in_thread
 from openstackoid.oaktree.upstream.clouds import Region
@@ -44,7 +44,7 @@ class Lists:
     filters: Filters = field(default_factory=Filters)
     parents: Mapping[str, str] = field(default_factory=dict)
     timeout: float = 30.0  # seconds, for each cloud
-    memory: Memory | None = None
+    memory: CachePolicy | None = None
     repeats: Repeats | None = None  # without, openstacksdk asks each time
 
 
@@ -187,19 +187,19 @@ def _remembered(ask: Lists, part: _Part) -> Iterator[Message]:
     assert memory is not None  # noqa: S101 - for the types
     began = time.time()
     found = memory.cache.get(
-        remembering.key(part.region.identity, ask.kind.name, ask.codec.message, ask.filters.sent, ask.parents),
+        cached_lists.key(part.region.identity, ask.kind.name, ask.codec.message, ask.filters.sent, ask.parents),
         lambda: _packed(ask, part.region),
         max_age=memory.max_age,
         refresh=memory.refresh,
     )
     if found.asked_at < began:
         part.remembered_at = found.asked_at
-    return remembering.unpack(ask.codec.message, found.value)
+    return cached_lists.unpack(ask.codec.message, found.value)
 
 
 def _packed(ask: Lists, region: Region) -> bytes:
     with TURNS.running():
-        return remembering.pack(items(ask, _Part(region)))
+        return cached_lists.pack(items(ask, _Part(region)))
 
 
 def _keeps(ask: Lists, message: Message) -> bool:

@@ -2,8 +2,7 @@
 
 import importlib
 import pkgutil
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,8 +17,8 @@ from oaktree.v1.resource_pb2 import Resource
 from openstackoid.oaktree import errors
 from openstackoid.oaktree.names import segment
 from openstackoid.oaktree.resources.kinds import Kind, Kinds
+from openstackoid.oaktree.verbs import Verb, parsed
 
-_NAME: Final = re.compile(r"(List|Get|Create|Update|Delete|Watch|Upload)(.+)")
 _ANY: Final = Resource.DESCRIPTOR.full_name
 
 
@@ -29,7 +28,7 @@ class Method:
 
     service: str
     name: str
-    verb: str  # "list", "get", "create", "update", "delete", "watch", "upload"
+    verb: Verb
     request: type[Message]
     response: type[Message]
     resource: type[Message]
@@ -56,15 +55,15 @@ def methods() -> list[Method]:
 
 
 def _method(service: str, method: Any) -> Method | None:
-    match = _NAME.fullmatch(method.name)
-    if not match:
+    named = parsed(method.name)
+    if named is None:
         return None
-    verb = match[1].lower()
+    verb, noun = named
     # Deletes answer with the id alone: their kind is that of the service's other rpcs of this name.
     for descriptor in (
         method.output_type,
         method.input_type,
-        *(each.output_type for each in _siblings(method, match[2])),
+        *(each.output_type for each in _siblings(method, noun)),
     ):
         for field in descriptor.fields:
             resource = field.message_type
@@ -84,8 +83,8 @@ def _method(service: str, method: Any) -> Method | None:
 
 def _siblings(method: Any, noun: str) -> Iterator[Any]:
     for each in method.containing_service.methods:
-        match = _NAME.fullmatch(each.name)
-        if match and match[2] in (noun, f"{noun}s"):
+        named = parsed(each.name)
+        if named is not None and named[1] in (noun, f"{noun}s"):
             yield each
 
 
@@ -111,21 +110,10 @@ def kind_of(method: Method, request: Any, kinds: Kinds) -> Kind:
     kind = kinds.get(name)
     if kind is None:
         raise errors.invalid(field, f"expected a kind as ResourceService.ListKinds names it, got {name[:80]!r}")
-    needed = {"watch": "list", "upload": "create"}.get(method.verb, method.verb)
-    if needed not in kind.verbs and not (method.verb == "watch" and "get" in kind.verbs):
+    if not method.verb.serves(name, kind.verbs):
         has = ", ".join(sorted(kind.verbs)) or "nothing"
-        raise errors.UnsupportedError(f"{name} cannot be {_PAST.get(method.verb, method.verb)}; what it has: {has}.")
+        raise errors.UnsupportedError(f"{name} cannot be {method.verb.past}; what it has: {has}.")
     return kind
-
-
-_PAST: Final[Mapping[str, str]] = {
-    "list": "listed",
-    "get": "asked for by id",
-    "create": "created",
-    "update": "changed",
-    "delete": "deleted",
-    "watch": "watched",
-}
 
 
 def parents_of(kind: Kind, request: Any, resource: Any = None) -> dict[str, str]:

@@ -1,9 +1,7 @@
 """The clouds themselves: what state they are in, and the way past this API to their own."""
 
 import asyncio
-import contextlib
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,12 +14,14 @@ from oaktree.v1 import cloud_pb2, cloud_pb2_grpc
 from oaktree.v1.location_pb2 import Location
 from openstackoid.oaktree import errors
 from openstackoid.oaktree.access.callers import Caller
-from openstackoid.oaktree.chain.remote import Sites, elsewhere
+from openstackoid.oaktree.chain.remote import RemoteOaktrees, elsewhere
 from openstackoid.oaktree.locations import flaw
+from openstackoid.oaktree.rpcs.context import RpcContext
 from openstackoid.oaktree.upstream.breaker import State
-from openstackoid.oaktree.upstream.calls import Call, in_thread
+from openstackoid.oaktree.upstream.calls import in_thread
 from openstackoid.oaktree.upstream.clouds import Region
 from openstackoid.oaktree.upstream.entries import offered, usable
+from openstackoid.oaktree.verbs import REST
 
 Authenticate = Callable[[grpc.aio.ServicerContext[Any, Any]], Awaitable[Caller]]
 # What is known of a cloud-region's health: cloud, region.
@@ -41,7 +41,13 @@ class CloudService(cloud_pb2_grpc.CloudServiceServicer):
     """Its rpcs."""
 
     def __init__(
-        self, authenticate: Authenticate, states: States, threads: ThreadPoolExecutor, sites: Sites, *, timeout: float
+        self,
+        authenticate: Authenticate,
+        states: States,
+        threads: ThreadPoolExecutor,
+        oaktrees: RemoteOaktrees,
+        *,
+        timeout: float,
     ) -> None:
         """Keep what it asks.
 
@@ -49,26 +55,26 @@ class CloudService(cloud_pb2_grpc.CloudServiceServicer):
             authenticate: who calls.
             states: of the clouds.
             threads: for what blocks.
-            sites: other oaktrees.
+            oaktrees: other oaktrees.
             timeout: seconds for a cloud.
         """
         self._authenticate: Final = authenticate
         self._states: Final = states
         self._threads: Final = threads
-        self._sites: Final = sites
+        self._oaktrees: Final = oaktrees
         self._timeout: Final = timeout
 
     async def ListClouds(self, request: cloud_pb2.ListCloudsRequest, context: Any) -> cloud_pb2.ListCloudsResponse:  # noqa: N802 - the rpc's name
         """Every cloud-region that the caller may use, with those of other oaktrees that answer; asks no cloud."""
-        async with _told(context) as call:
+        async with RpcContext(context) as call:
             caller = await self._authenticate(context)
             _check(request.locations, "locations")
             found = [self._cloud(region) for region in caller.regions(request.locations)]
-            beyond = caller.beyond(request.locations)
+            remote_parts = caller.remote_parts(request.locations)
             answers = await asyncio.gather(
-                *(self._sites.clouds(each, call.left()) for each in beyond), return_exceptions=True
+                *(self._oaktrees.clouds(each, call.left()) for each in remote_parts), return_exceptions=True
             )
-            for each, answer in zip(beyond, answers, strict=True):
+            for each, answer in zip(remote_parts, answers, strict=True):
                 if isinstance(answer, BaseException):
                     if elsewhere(each, answer):
                         continue
@@ -79,29 +85,28 @@ class CloudService(cloud_pb2_grpc.CloudServiceServicer):
                     found += answer
             found.sort(key=lambda each: (each.location.cloud, each.location.region))
             return cloud_pb2.ListCloudsResponse(clouds=found)
-        raise AssertionError  # _told has ended the call
 
     async def GetRestInfo(self, request: cloud_pb2.GetRestInfoRequest, context: Any) -> cloud_pb2.GetRestInfoResponse:  # noqa: N802 - the rpc's name
         """Where one cloud's own API is, with a token for it."""
-        async with _told(context) as call:
+        async with RpcContext(context) as call:
             caller = await self._authenticate(context)
             official = ServiceTypes().get_service_type(request.service) or request.service
             if not official or not official.replace("-", "").replace("_", "").isalnum() or len(official) > 64:  # noqa: PLR2004 - longer than all
                 raise errors.invalid("service", "expected a service type, as compute or block-storage")
-            caller.check("rest", f"{official.replace('-', '_')}.*")
+            caller.check(REST, f"{official.replace('-', '_')}.*")
             wanted = [request.location] if request.HasField("location") else []
             _check(wanted, "location")
-            regions, beyond = caller.regions(wanted), caller.beyond(wanted)
-            named = [each for each in beyond if each.named]
+            regions, remote_parts = caller.regions(wanted), caller.remote_parts(wanted)
+            named = [each for each in remote_parts if each.named]
             if regions and not named:
-                beyond = []  # a region's name, for example, that is here: not asked elsewhere
-            if len(regions) + len(beyond) != 1:
+                remote_parts = []  # a region's name, for example, that is here: not asked elsewhere
+            if len(regions) + len(remote_parts) != 1:
                 places = ", ".join(
-                    [*("/".join(filter(None, each.key)) for each in regions), *(each.site for each in beyond)]
+                    [*("/".join(filter(None, each.key)) for each in regions), *(each.site for each in remote_parts)]
                 )
                 raise errors.invalid("location", f"expected one cloud-region; it matches {places or 'none of yours'}")
-            if beyond:
-                return await self._sites.rest_info(beyond[0], official, call.left())
+            if remote_parts:
+                return await self._oaktrees.rest_info(remote_parts[0], official, call.left())
             region = regions[0]
             here = call.to(*region.key, timeout=self._timeout)
             try:
@@ -114,7 +119,6 @@ class CloudService(cloud_pb2_grpc.CloudServiceServicer):
             if found.expires_at is not None:
                 answer.expires_at.FromMilliseconds(int(found.expires_at * 1000))
             return answer
-        raise AssertionError  # _told has ended the call
 
     def _cloud(self, region: Region) -> cloud_pb2.Cloud:
         if region.error is not None:
@@ -170,19 +174,3 @@ def _check(locations: Sequence[Location], name: str) -> None:
         if wrong := flaw(each):
             field, _, expected = wrong.partition(": ")
             raise errors.invalid(f"{name}[{index}].{field}" if name == "locations" else f"{name}.{field}", expected)
-
-
-@contextlib.asynccontextmanager
-async def _told(context: Any) -> AsyncIterator[Call]:
-    """The time of a call; what goes wrong becomes its status."""
-    left = context.time_remaining()
-    call = Call(None if left is None else time.monotonic() + left)
-    try:
-        yield call
-    except (asyncio.CancelledError, GeneratorExit):
-        call.cancel()
-        raise
-    except grpc.aio.AbortError:
-        raise
-    except Exception as error:  # noqa: BLE001 - each becomes a status
-        await errors.abort(context, error)

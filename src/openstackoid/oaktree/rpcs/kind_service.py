@@ -9,6 +9,7 @@ from oaktree.v1 import resource_pb2
 from openstackoid.oaktree import errors
 from openstackoid.oaktree.access.callers import Caller
 from openstackoid.oaktree.resources.kinds import Kinds
+from openstackoid.oaktree.rpcs.context import RpcContext
 
 _SERVICE: Final = resource_pb2.DESCRIPTOR.services_by_name["ResourceService"].full_name
 
@@ -23,11 +24,9 @@ def register(server: grpc.aio.Server, kinds: Kinds, authenticate: Callable[[Any]
     """
 
     async def answer(request: Any, context: Any) -> resource_pb2.ListKindsResponse:
-        try:
+        async with RpcContext(context):
             await authenticate(context)
             return listed(kinds, request.kind)
-        except Exception as error:  # noqa: BLE001 - each becomes a status
-            await errors.abort(context, error)
 
     handler = grpc.unary_unary_rpc_method_handler(
         answer,

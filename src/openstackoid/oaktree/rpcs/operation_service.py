@@ -2,22 +2,21 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import asynccontextmanager
 from typing import Any, Final
-
-import grpc
 
 from oaktree.v1 import operation_pb2, operation_pb2_grpc
 from oaktree.v1.resource_pb2 import CreateResourceResponse, Resource
 from openstackoid.oaktree import errors
 from openstackoid.oaktree.access.callers import Caller
 from openstackoid.oaktree.chain.operations import Operations
-from openstackoid.oaktree.chain.remote import Sites
+from openstackoid.oaktree.chain.remote import RemoteOaktrees
+from openstackoid.oaktree.creates.leased import Dependencies, LeasedOperation, undone
 from openstackoid.oaktree.creates.outcomes import OPEN, progress_of
-from openstackoid.oaktree.creates.owned import Means, Owned, undone
 from openstackoid.oaktree.creates.plans import Plan
 from openstackoid.oaktree.creates.records import Operation
 from openstackoid.oaktree.resources.kinds import Kinds
+from openstackoid.oaktree.rpcs.context import RpcContext
+from openstackoid.oaktree.verbs import DELETE
 
 _USUAL: Final = 100
 _MOST: Final = 1000
@@ -28,27 +27,27 @@ class OperationService(operation_pb2_grpc.OperationServiceServicer):
 
     def __init__(
         self,
-        means: Means,
+        dependencies: Dependencies,
         kinds: Kinds,
         authenticate: Callable[[Any], Awaitable[Caller]],
-        sites: Sites | None = None,
+        oaktrees: RemoteOaktrees | None = None,
     ) -> None:
         """Prepare.
 
         Args:
-            means: what operations need.
+            dependencies: what operations need.
             kinds: all kinds.
             authenticate: who calls, from a call's context.
-            sites: other oaktrees, which keep their own operations.
+            oaktrees: other oaktrees, which keep their own operations.
         """
-        self._beyond: Final = Operations(sites or Sites())
-        self._means: Final = means
+        self._remote: Final = Operations(oaktrees or RemoteOaktrees())
+        self._dependencies: Final = dependencies
         self._kinds: Final = kinds
         self._authenticate: Final = authenticate
 
     async def GetOperation(self, request: Any, context: Any) -> Any:  # noqa: N802 - the rpc's name
         """One operation; clouds are asked what became of what a dead worker left."""
-        async with _told(context):
+        async with RpcContext(context):
             caller = await self._authenticate(context)
             operation = await self._find(caller, request.id, context)
             if isinstance(operation, operation_pb2.Operation):
@@ -61,55 +60,55 @@ class OperationService(operation_pb2_grpc.OperationServiceServicer):
 
     async def ListOperations(self, request: Any, context: Any) -> Any:  # noqa: N802
         """The caller's operations as they are on record, here and at other oaktrees."""
-        async with _told(context):
+        async with RpcContext(context):
             caller = await self._authenticate(context)
             if not 0 <= request.page_size <= _MOST:
                 raise errors.invalid("page_size", f"expected 0 to {_MOST}, got {request.page_size}")
 
             async def here(size: int, token: str) -> operation_pb2.ListOperationsResponse:
-                found, following = await asyncio.to_thread(self._means.records.page, caller.name, size, token)
+                found, following = await asyncio.to_thread(self._dependencies.records.page, caller.name, size, token)
                 return operation_pb2.ListOperationsResponse(
                     operations=[_message(each) for each in found], next_page_token=following
                 )
 
-            return await self._beyond.list(
+            return await self._remote.list(
                 caller, request.page_size or _USUAL, request.page_token, here, context.time_remaining
             )
 
     async def UndoOperation(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Deletes what it created; what could not be deleted keeps its stage, and says why."""
-        async with _told(context):
+        async with RpcContext(context):
             caller = await self._authenticate(context)
             operation = await self._find(caller, request.id, context)
             if isinstance(operation, operation_pb2.Operation):
-                there = await self._beyond.undo(caller, operation.id, context.time_remaining)
+                there = await self._remote.undo(caller, operation.id, context.time_remaining)
                 return operation_pb2.UndoOperationResponse(operation=there)
-            caller.check("delete", operation.kind)
-            parts = await undone(self._means, self._plan(caller, operation), operation)
+            caller.check(DELETE.name, operation.kind)
+            parts = await undone(self._dependencies, self._plan(caller, operation), operation)
             return operation_pb2.UndoOperationResponse(operation=_message(await self._own(caller, operation.id), parts))
 
     async def _find(self, caller: Caller, name: str, context: Any) -> Operation | operation_pb2.Operation:
         """The one of this id or key: this oaktree's own, or what another one tells of it."""
         left = context.time_remaining
-        if (there := await self._beyond.find(caller, name, left)) is not None:
+        if (there := await self._remote.find(caller, name, left)) is not None:
             return there
         try:
             return await self._own(caller, name)
         except errors.MissingError:
-            return await self._beyond.keyed(caller, name, left)
+            return await self._remote.keyed(caller, name, left)
 
     async def _own(self, caller: Caller, name: str) -> Operation:
-        found = await asyncio.to_thread(self._means.records.get, caller.name, name) if name else None
+        found = await asyncio.to_thread(self._dependencies.records.get, caller.name, name) if name else None
         if found is None:
             raise errors.MissingError("no operation of yours has this id or key; they are forgotten after some days")
         return found
 
-    async def _take(self, caller: Caller, operation: Operation) -> Owned | None:
+    async def _take(self, caller: Caller, operation: Operation) -> LeasedOperation | None:
         """The operation, if there is something to find out, and nobody is at it."""
         if operation.done and not any(each.stage in OPEN for each in operation.parts):
             return None
-        taken = await asyncio.to_thread(self._means.records.take, operation)
-        return None if taken is None else Owned(self._means, self._plan(caller, taken), taken)
+        taken = await asyncio.to_thread(self._dependencies.records.take, operation)
+        return None if taken is None else LeasedOperation(self._dependencies, self._plan(caller, taken), taken)
 
     def _plan(self, caller: Caller, operation: Operation) -> Plan:
         kind = self._kinds.get(operation.kind)
@@ -124,14 +123,6 @@ class OperationService(operation_pb2_grpc.OperationServiceServicer):
             locations=(),
             respond=CreateResourceResponse,
         )
-
-
-@asynccontextmanager
-async def _told(context: Any) -> Any:
-    try:
-        yield
-    except (errors.OaktreeError, grpc.aio.AioRpcError) as error:
-        await errors.abort(context, error)
 
 
 def _message(operation: Operation, parts: Any = None) -> operation_pb2.Operation:

@@ -15,7 +15,7 @@ from openstack import exceptions
 from oaktree.v1.location_pb2 import Location
 from oaktree.v1.resource_pb2 import Resource
 from openstackoid.oaktree import answers, errors
-from openstackoid.oaktree.memory.cache import Cache, Key
+from openstackoid.oaktree.cache.answers import Cache, Key
 from openstackoid.oaktree.names import fits
 from openstackoid.oaktree.resources import filters, single
 from openstackoid.oaktree.resources.kinds import Kind, Raw

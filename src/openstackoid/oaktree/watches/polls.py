@@ -15,12 +15,12 @@ from openstack import exceptions
 
 from oaktree.v1.common_pb2 import CHANGE_CREATED, CHANGE_CURRENT, CHANGE_DELETED, CHANGE_UPDATED, Change
 from openstackoid.oaktree.upstream.calls import Call, in_thread
-from openstackoid.oaktree.watches import asking, silence
+from openstackoid.oaktree.watches import asking, failure_policy
 from openstackoid.oaktree.watches.asking import Answer, Asker, Subject
-from openstackoid.oaktree.watches.bearers import Bearers, refuses
 from openstackoid.oaktree.watches.lookups import Lookup, Lookups
 from openstackoid.oaktree.watches.pace import Pace
 from openstackoid.oaktree.watches.states import State
+from openstackoid.oaktree.watches.token_rotation import TokenRotation, refuses
 from openstackoid.oaktree.watches.watchers import Watcher
 
 __all__ = ["Pace", "Poll"]
@@ -64,7 +64,7 @@ class Poll:
     _error: Exception | None = None
     _of_one: dict[str, set[Watcher]] = field(default_factory=dict)
     _of_all: set[Watcher] = field(default_factory=set)
-    _bearers: Bearers = field(default_factory=Bearers)
+    _tokens: TokenRotation = field(default_factory=TokenRotation)
     _joining: Counter[str] = field(default_factory=Counter)
     _holders: int = 0
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -134,7 +134,7 @@ class Poll:
 
         From now on others are polled for with the token of `subject`, too.
         """
-        self._bearers.add(watcher, subject)
+        self._tokens.add(watcher, subject)
         if state is not None:
             state = self._states.setdefault(state.id, state)
             self._of_one.setdefault(state.id, set()).add(watcher)
@@ -149,7 +149,7 @@ class Poll:
     def leave(self, watcher: Watcher) -> None:
         """Tell it nothing more; the poll ends with its last watcher."""
         self._of_all.discard(watcher)
-        self._bearers.drop(watcher)
+        self._tokens.drop(watcher)
         for name in [name for name in (watcher.id,) if watcher in self._of_one.get(name, ())]:
             self._of_one[name].discard(watcher)
             if not self._of_one[name]:
@@ -206,19 +206,19 @@ class Poll:
 
     async def _look(self) -> None:
         """What all watchers need to know. A token that the cloud refuses ends the watches of those who brought it; others are tried."""
-        while len(self._bearers):
-            subject = self._bearers.next()
+        while len(self._tokens):
+            subject = self._tokens.next()
             try:
                 if self._of_all or self._lists(self._of_one):
                     return await self._list(subject, needed=bool(self._of_all))
                 return await self._single(subject, list(self._of_one))
             except Exception as error:
-                if not refuses(error) or len(self._bearers) == 1:
+                if not refuses(error) or len(self._tokens) == 1:
                     raise
-                for watcher in self._bearers.of(subject):
+                for watcher in self._tokens.of(subject):
                     watcher.fail(subject.located(error))
                     # Now: whoever reads slowly leaves late, and the token would be tried again and again.
-                    self._bearers.drop(watcher)
+                    self._tokens.drop(watcher)
         return None
 
     def _lists(self, ids: Collection[str]) -> bool:
@@ -355,12 +355,12 @@ class Poll:
     def _failed(self, error: Exception) -> None:
         """A poll failed: wait longer, or end the watches."""
         silent = time.monotonic() - self._answered
-        wait = silence.wait(error, min(self.pace.interval * 2**self._failures, self.pace.longest))
+        wait = failure_policy.wait(error, min(self.pace.interval * 2**self._failures, self.pace.longest))
         self._due = time.monotonic() + wait
-        if silence.passes(error):
+        if failure_policy.passes(error):
             if silent <= self.pace.patience:
                 return
-            error = silence.told(error, self.subject.region.key, silent, wait)
+            error = failure_policy.told(error, self.subject.region.key, silent, wait)
         for watcher in self.watchers:
             watcher.fail(self.subject.located(error))
 
@@ -368,7 +368,7 @@ class Poll:
 
     def _share(self, asked: int) -> None:
         """Who waited while others asked in vain has asked with them."""
-        if self._asked > asked and self._error is not None and silence.passes(self._error):
+        if self._asked > asked and self._error is not None and failure_policy.passes(self._error):
             raise self._error.with_traceback(None)
 
     def _fresh(self, name: str) -> Lookup | None:

@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 
 from oaktree.v1.common_pb2 import CHANGE_REACHED, Change
 from openstackoid.oaktree import errors
-from openstackoid.oaktree.memory.cache import Cache
+from openstackoid.oaktree.cache.answers import Cache
 from openstackoid.oaktree.resources.codec import Codec
 from openstackoid.oaktree.resources.deciding import outcomes, unique
 from openstackoid.oaktree.resources.kinds import Kind

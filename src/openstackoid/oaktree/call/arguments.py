@@ -99,17 +99,17 @@ def values(given: Iterable[str], option: str) -> dict[str, Any]:
     return found
 
 
-def attributes(arguments: argparse.Namespace) -> Struct:
+def attributes(args: argparse.Namespace) -> Struct:
     """The attributes of --from and --set, the later ones over the earlier.
 
     Raises:
         WrongError: see `values`; or the file is no JSON object.
     """
     found: dict[str, Any] = {}
-    if arguments.from_ is not None:
-        found = _document(arguments.from_)
+    if args.from_ is not None:
+        found = _document(args.from_)
         found.pop("location", None)
-    return struct({**found, **values(arguments.set or (), "--set")}, "--set")
+    return struct({**found, **values(args.set or (), "--set")}, "--set")
 
 
 def struct(found: Mapping[str, Any], option: str) -> Struct:
@@ -175,27 +175,27 @@ def _location(text: str, oaktree: Oaktree) -> Location:
     return Location(cloud=text) if cloud else Location(cloud=first, region=last)
 
 
-def create_options(arguments: argparse.Namespace) -> CreateOptions:
+def create_options(args: argparse.Namespace) -> CreateOptions:
     """How to create; with a key in any case, so that it can be asked for again."""
     made = CreateOptions(
-        idempotency_key=arguments.idempotency_key or str(uuid.uuid4()),
-        undo_on_failure=arguments.undo,
-        wait=arguments.wait,
+        idempotency_key=args.idempotency_key or str(uuid.uuid4()),
+        undo_on_failure=args.undo,
+        wait=args.wait,
     )
-    if arguments.timeout:
-        made.timeout.FromMilliseconds(int(arguments.timeout * 1000))
+    if args.timeout:
+        made.timeout.FromMilliseconds(int(args.timeout * 1000))
     return made
 
 
-def condition(arguments: argparse.Namespace) -> Condition | None:
+def condition(args: argparse.Namespace) -> Condition | None:
     """What a watch waits for; raises WrongError for what it cannot."""
-    if arguments.until_query is not None:
-        return Condition(query=arguments.until_query)
-    if arguments.until is None:
+    if args.until_query is not None:
+        return Condition(query=args.until_query)
+    if args.until is None:
         return None
-    name, sign, value = arguments.until.partition("=")
-    if arguments.until == "gone":
+    name, sign, value = args.until.partition("=")
+    if args.until == "gone":
         return Condition(gone=True)
     if name != "status" or not sign or not value:
-        raise WrongError(f"--until: expected status=STATUS, or gone, got {arguments.until!r}; or use --until-query")
+        raise WrongError(f"--until: expected status=STATUS, or gone, got {args.until!r}; or use --until-query")
     return Condition(status=value)

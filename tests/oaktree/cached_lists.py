@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from openstackoid.oaktree.memory.cache import Lifetimes, Remembered
+from openstackoid.oaktree.cache.answers import CachedAnswer, Lifetimes
 
 LONG = Lifetimes(fresh=1000, stale=1000)
 STALE = Lifetimes(fresh=0.05, stale=1000)
@@ -40,7 +40,7 @@ class Cloud:
         return str(number).encode()
 
 
-def together(count: int, what: Callable[[], Remembered]) -> list[Future[Remembered]]:
+def together(count: int, what: Callable[[], CachedAnswer]) -> list[Future[CachedAnswer]]:
     """Begins in as many threads; they end with the futures."""
     executor = ThreadPoolExecutor(count)
     futures = [executor.submit(what) for _ in range(count)]

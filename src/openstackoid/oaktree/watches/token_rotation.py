@@ -13,7 +13,7 @@ from openstackoid.oaktree.watches.asking import Subject
 from openstackoid.oaktree.watches.watchers import Watcher
 
 
-class Bearers:
+class TokenRotation:
     """The watchers of one poll, by the token that each brought."""
 
     def __init__(self) -> None:

@@ -12,13 +12,13 @@ import orjson
 from google.protobuf.message import DecodeError, Message
 
 from openstackoid.oaktree import errors
-from openstackoid.oaktree.memory.cache import Cache, Key
+from openstackoid.oaktree.cache.answers import Cache, Key
 
 _LENGTH: Final = struct.Struct(">I")
 
 
 @dataclass(frozen=True)
-class Memory:
+class CachePolicy:
     """What a call to list remembers, and wants to be told.
 
     Attributes:

@@ -9,7 +9,7 @@ from dogpile.cache import register_backend
 from dogpile.cache.api import NO_VALUE, BytesBackend
 from dogpile.cache.backends.redis import RedisBackend
 
-MEMORY: Final = "openstackoid.oaktree.memory"
+MEMORY: Final = "openstackoid.oaktree.cache"
 SHARED: Final = "openstackoid.oaktree.upstream.shared"
 # What an entry costs beside its bytes, about.
 _OVERHEAD: Final = 400

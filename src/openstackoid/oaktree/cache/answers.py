@@ -30,8 +30,8 @@ from dogpile.cache.api import NO_VALUE, CantDeserializeException
 from dogpile.util import NameRegistry
 from redis.exceptions import LockError
 
-from openstackoid.oaktree.memory import backends
-from openstackoid.oaktree.memory.generations import Generations, LocalGenerations, SharedGenerations
+from openstackoid.oaktree.cache import backends
+from openstackoid.oaktree.cache.generations import Generations, LocalGenerations, SharedGenerations
 from openstackoid.oaktree.upstream.calls import CALL, Call, run
 from openstackoid.oaktree.upstream.shared import AwayError, Shared
 
@@ -89,7 +89,7 @@ def _digest(*parts: bytes) -> str:
 
 
 @dataclass(frozen=True)
-class Remembered:
+class CachedAnswer:
     """An answer.
 
     Attributes:
@@ -155,7 +155,7 @@ class Cache:
 
     def get(
         self, key: Key, ask: Callable[[], bytes], *, max_age: float | None = None, refresh: bool = False
-    ) -> Remembered:
+    ) -> CachedAnswer:
         """The answer to a question: remembered, or asked now.
 
         Args:
@@ -173,21 +173,21 @@ class Cache:
         oldest = -math.inf if refresh else min(wanted.fresh + wanted.stale, math.inf if max_age is None else max_age)
         flight: _Flight = self._flights.get(key.digest)
 
-        def known() -> tuple[Remembered, float]:
+        def known() -> tuple[CachedAnswer, float]:
             answer = self._known(key, flight)
             if answer is None or (answer.asked_at < started and time.time() - answer.asked_at > oldest):
                 raise NeedRegenerationException
             fresh = time.time() - answer.asked_at <= wanted.fresh
-            return Remembered(answer.value, answer.asked_at, fresh), answer.asked_at
+            return CachedAnswer(answer.value, answer.asked_at, fresh), answer.asked_at
 
-        def asked() -> tuple[Remembered, float]:
+        def asked() -> tuple[CachedAnswer, float]:
             answer = self._ask(key, flight, ask)
-            return Remembered(answer.value, answer.asked_at), answer.asked_at
+            return CachedAnswer(answer.value, answer.asked_at), answer.asked_at
 
         mutex = _Mutex(flight, self._lock_of(key))
         renew = self._renewal(known, asked)
         with Lock(mutex, asked, known, wanted.fresh, renew) as found:  # type: ignore[no-untyped-call]
-            answer: Remembered = found
+            answer: CachedAnswer = found
         return answer
 
     def forget(self, identity: str, kind: str) -> None:
@@ -251,7 +251,7 @@ class Cache:
         return lambda: _SharedLock(shared, self._region.backend.get_mutex(key.digest))
 
     def _renewal(
-        self, known: Callable[[], tuple[Remembered, float]], asked: Callable[[], object]
+        self, known: Callable[[], tuple[CachedAnswer, float]], asked: Callable[[], object]
     ) -> Callable[["_Mutex"], None]:
         def again() -> None:
             # Another may have renewed it between our look and our lock.

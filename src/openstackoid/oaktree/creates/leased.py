@@ -34,7 +34,7 @@ _TRIES: Final = 5  # to put on record what a cloud has done already
 
 
 @dataclass(frozen=True)
-class Means:
+class Dependencies:
     """What all operations of a worker share. Times are seconds."""
 
     records: Operations
@@ -44,27 +44,27 @@ class Means:
     settle: float = 120.0  # after which a request that broke off is not being worked on any more in its cloud
 
 
-async def undone(means: Means, plan: Plan, operation: Operation) -> list[Progress]:
+async def undone(dependencies: Dependencies, plan: Plan, operation: Operation) -> list[Progress]:
     """What an operation of the plan's caller created is deleted; its parts then.
 
     Raises:
         OperationRunningError: somebody is at it.
     """
-    taken = await asyncio.to_thread(means.records.take, operation)
+    taken = await asyncio.to_thread(dependencies.records.take, operation)
     if taken is None:
         raise OperationRunningError(f"operation {operation.id} is under way: end that call, or wait for it")
-    owned = Owned(means, plan, taken)
-    await owned.undo()
-    return owned.parts
+    leased = LeasedOperation(dependencies, plan, taken)
+    await leased.undo()
+    return leased.parts
 
 
-class Owned:
+class LeasedOperation:
     """An operation, by the worker that owns it."""
 
-    def __init__(self, means: Means, plan: Plan, operation: Operation) -> None:
+    def __init__(self, dependencies: Dependencies, plan: Plan, operation: Operation) -> None:
         """Prepare."""
         self.operation: Final = operation
-        self._means: Final = means
+        self._dependencies: Final = dependencies
         self._plan: Final = plan
         self._call: Final = Call(time.monotonic() + plan.timeout)
         self._left = asyncio.Event()  # the caller has gone
@@ -127,7 +127,7 @@ class Owned:
     async def _end(self) -> None:
         if not self._lost:
             try:
-                await asyncio.to_thread(self._means.records.end, self.operation)
+                await asyncio.to_thread(self._dependencies.records.end, self.operation)
             except errors.OaktreeError as error:
                 _LOG.warning("operation %s stays open on record: %s", self.operation.id, error)
 
@@ -136,12 +136,12 @@ class Owned:
         wanted = part.sought or {}
         seen = await self._ask(region, reconciling.look, self._plan.kind, region, wanted, part.sent_at or 0.0)
         others = {each.resource_id for each in self._parts if each.number != part.number}
-        others |= await asyncio.to_thread(self._means.records.known, seen.ids, but=self.operation.id)
+        others |= await asyncio.to_thread(self._dependencies.records.known, seen.ids, but=self.operation.id)
         ids = [each for each in seen.ids if each not in others]
         return ids, seen.surely or (wanted.get("before") is not None and len(ids) == 1)
 
     def _is_settled(self, part: Part) -> bool:
-        return (part.sent_at or 0.0) + self._means.settle <= time.time()
+        return (part.sent_at or 0.0) + self._dependencies.settle <= time.time()
 
     async def _created(self, part: Part, resource_id: str, status: str) -> Part:
         created = replace(part, stage=common_pb2.STAGE_CREATED, resource_id=resource_id, status=status, error=None)
@@ -164,8 +164,8 @@ class Owned:
         )
 
     async def _delete(self, part: Part, region: Region) -> None:
-        call = Call(time.monotonic() + 2 * self._means.timeout).to(*region.key)
-        await delete(self._plan.kind, region, part, call, self._means.threads)
+        call = Call(time.monotonic() + 2 * self._dependencies.timeout).to(*region.key)
+        await delete(self._plan.kind, region, part, call, self._dependencies.threads)
 
     async def _region(self, part: Part) -> Region:
         found = await asyncio.to_thread(region_of, self._plan.caller, part.location)
@@ -177,13 +177,13 @@ class Owned:
         return found
 
     async def _ask(self, region: Region, function: Callable[..., Any], *args: Any) -> Any:
-        call = self._call.to(*region.key, timeout=self._means.timeout)
-        return await in_thread(call, self._means.threads, function, *args)
+        call = self._call.to(*region.key, timeout=self._dependencies.timeout)
+        return await in_thread(call, self._dependencies.threads, function, *args)
 
     async def _step(self, part: Part, **changes: Any) -> Part:
         """On record, then told."""
         changed = replace(part, **changes)
-        await asyncio.to_thread(self._means.records.change, self.operation, changed)
+        await asyncio.to_thread(self._dependencies.records.change, self.operation, changed)
         self._parts[part.number] = changed
         self._told(changed)
         return changed

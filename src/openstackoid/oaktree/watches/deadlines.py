@@ -24,12 +24,12 @@ class StoppingError(errors.OaktreeError):
     reason: ClassVar[str] = "SERVER_STOPPING"
 
 
-class Endings:
+class Deadlines:
     """All such streams of a worker. In one event loop."""
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._open: Final[set[_Ending]] = set()
+        self._open: Final[set[_Deadline]] = set()
         self._stopped = False
 
     def stop(self) -> None:
@@ -51,23 +51,23 @@ class Endings:
             UnauthenticatedError: the token has ended.
             StoppingError: the server stops.
         """
-        ending = _Ending(_stopping() if self._stopped else None)
-        with ending.at(expires):
-            self._open.add(ending)
+        deadlines = _Deadline(_stopping() if self._stopped else None)
+        with deadlines.at(expires):
+            self._open.add(deadlines)
             try:
                 async with contextlib.aclosing(answers):
                     while True:
-                        with ending.waiting():
+                        with deadlines.waiting():
                             try:
                                 answer = await anext(answers)
                             except StopAsyncIteration:
                                 return
                         yield answer
             finally:
-                self._open.discard(ending)
+                self._open.discard(deadlines)
 
 
-class _Ending:
+class _Deadline:
     """Of one stream."""
 
     def __init__(self, error: Exception | None) -> None:

@@ -44,7 +44,7 @@ _OPTIONS: Final = (
 
 
 @dataclass(frozen=True)
-class Trouble:
+class Failure:
     """Why something did not work.
 
     Attributes:
@@ -79,14 +79,14 @@ class Trouble:
         return printable(f"{said.rstrip('.')} ({', '.join(notes)})")
 
 
-def of_status(status: status_pb2.Status) -> Trouble:
+def of_status(status: status_pb2.Status) -> Failure:
     """What a status tells."""
     info, retry, request = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo(), error_details_pb2.BadRequest()
     for detail in status.details:
         for known in (info, retry, request):
             if detail.Is(known.DESCRIPTOR):
                 detail.Unpack(known)
-    return Trouble(
+    return Failure(
         code=code_pb2.Code.Name(status.code) if status.code in code_pb2.Code.values() else str(status.code),
         message=status.message,
         reason=info.reason,
@@ -96,7 +96,7 @@ def of_status(status: status_pb2.Status) -> Trouble:
     )
 
 
-def of_call(error: grpc.RpcError, target: str) -> Trouble:
+def of_call(error: grpc.RpcError, target: str) -> Failure:
     """What the end of a call tells: an oaktree's own words, or gRPC's."""
     call: Any = error
     for name, value in call.trailing_metadata() or ():
@@ -117,7 +117,7 @@ def of_call(error: grpc.RpcError, target: str) -> Trouble:
             details = f"{target} has not answered within --timeout"
         case grpc.StatusCode.UNIMPLEMENTED:
             details = f"what listens at {target} does not know this call: is it an oaktree, and as new as this program?"
-    return Trouble(code=code.name, message=details)
+    return Failure(code=code.name, message=details)
 
 
 def place(location: Location) -> str:
@@ -134,7 +134,7 @@ def place_of(resource: Mapping[str, Any]) -> str:
     return place(Location(cloud=found.get("cloud", ""), region=found.get("region", "")))
 
 
-def failures(summary: Summary) -> Iterator[tuple[CloudResult, Trouble]]:
+def failures(summary: Summary) -> Iterator[tuple[CloudResult, Failure]]:
     """What did not answer, and why."""
     for each in summary.results:
         if each.HasField("error"):
@@ -143,7 +143,7 @@ def failures(summary: Summary) -> Iterator[tuple[CloudResult, Trouble]]:
 
 def exit_code(summary: Summary) -> int:
     """0 if every cloud answered, 3 if some did, 1 if none did."""
-    troubles = [trouble for _, trouble in failures(summary)]
+    troubles = [failure for _, failure in failures(summary)]
     if len(troubles) == len(summary.results):
         return FAILED
     return PARTLY if any(each.reason != _NO_SERVICE for each in troubles) else OK
