@@ -13,7 +13,7 @@ from tests.oaktree.upstream import RedisServer, redis_server
 from tests.oaktree.watched import Stage, staged
 from tests.oaktree.world import Simulated
 
-from openstackoid.oaktree.cache.answers import Key, identity
+from openstackoid.oaktree.cache.keys import Key, identity
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from openstackoid.oaktree import errors
+from openstackoid.oaktree import statuses
 
 
 async def refused(call: Awaitable[Any]) -> tuple[grpc.StatusCode, str, error_details_pb2.ErrorInfo]:
@@ -33,7 +33,7 @@ def detail(status: status_pb2.Status, kind: Any) -> Any:
 
 
 def reason(error: Any) -> str:
-    return errors.reason(status(error))
+    return statuses.reason(status(error))
 
 
 def violation(error: Any) -> str:

@@ -15,7 +15,7 @@ from tests.oaktree.world import Oaktree, Simulated
 from oaktree.client import Oaktree as Client
 from oaktree.v1 import common_pb2, compute_pb2, operation_pb2
 from oaktree.v1.location_pb2 import Location
-from openstackoid.oaktree import errors
+from openstackoid.oaktree import statuses
 
 LONG = 60.0
 
@@ -143,4 +143,4 @@ def refused(call: Any, *args: Any) -> tuple[str, str]:
     error = cast("Any", caught.value)
     status = rpc_status.from_call(error)
     assert status is not None, error
-    return error.code().name, errors.reason(status)
+    return error.code().name, statuses.reason(status)

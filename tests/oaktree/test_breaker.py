@@ -8,7 +8,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openstackoid.oaktree import errors
+from openstackoid.oaktree import errors, statuses
 from openstackoid.oaktree.upstream.breaker import Breaker, Failure, Patience
 
 A, B = "http://a:80", "http://b:80"
@@ -194,7 +194,7 @@ def test_addresses_fail_alone_and_the_region_is_available_as_long_as_one_answers
     assert state.available
     assert state.retry_at is not None
     assert state.last_error is not None
-    assert errors.reason(state.last_error) == "CLOUD_UNREACHABLE"
+    assert statuses.reason(state.last_error) == "CLOUD_UNREACHABLE"
 
 
 def test_a_region_that_is_well_has_nothing_to_tell() -> None:

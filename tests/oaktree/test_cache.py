@@ -9,7 +9,8 @@ from tests.oaktree.cached_lists import LONG, STALE, Cloud, together
 from tests.oaktree.upstream import RedisServer, until
 
 from openstackoid.oaktree import errors
-from openstackoid.oaktree.cache.answers import Cache, CachedAnswer, Key, Lifetimes, identity
+from openstackoid.oaktree.cache.answers import Cache, CachedAnswer, Lifetimes
+from openstackoid.oaktree.cache.keys import Key, identity
 from openstackoid.oaktree.upstream.calls import Call, run
 from openstackoid.oaktree.upstream.shared import Shared
 

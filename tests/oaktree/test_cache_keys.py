@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openstackoid.oaktree.cache.answers import Key, identity
+from openstackoid.oaktree.cache.keys import Key, identity
 
 PARTS = st.dictionaries(
     st.sampled_from(["cloud", "region", "auth_url", "user_id", "project_id", "domain_id", "system"]),

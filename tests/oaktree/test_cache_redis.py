@@ -13,7 +13,8 @@ from redis import Redis
 from tests.oaktree.cached_lists import LONG, STALE, Cloud, together
 from tests.oaktree.upstream import RedisServer, redis_server, until
 
-from openstackoid.oaktree.cache.answers import Cache, Key, Lifetimes, identity
+from openstackoid.oaktree.cache.answers import Cache, Lifetimes
+from openstackoid.oaktree.cache.keys import Key, identity
 from openstackoid.oaktree.upstream.shared import Shared
 
 

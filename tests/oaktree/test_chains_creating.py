@@ -23,7 +23,7 @@ from tests.oaktree.upstream import Seen, reply, until
 from oaktree.v1 import image_pb2
 from oaktree.v1.common_pb2 import CreateOptions
 from oaktree.v1.location_pb2 import Location
-from openstackoid.oaktree import errors
+from openstackoid.oaktree import statuses
 
 HOMES = {"A": ("Near",), "B": ("Far", "Off"), "C": ("Deep",)}
 EVERYWHERE = {"Near", "SiteB/Far", "SiteB/Off", "SiteB/SiteC/Deep"}
@@ -156,7 +156,7 @@ def test_a_cloud_behind_that_does_not_take_the_data_keeps_nothing(ours: dict[str
     ours["Far"].during_upload = lambda _: reply(503, {"message": "no room"})
     told = upload(caller, requests(os.urandom(1_000_000), "SiteB/Far"))
     assert told.stages("SiteB/Far")[-1] == FAILED
-    assert errors.reason(told.errors["SiteB/Far"]) == "CLOUD_UNAVAILABLE"
+    assert statuses.reason(told.errors["SiteB/Far"]) == "CLOUD_UNAVAILABLE"
     assert len(ours["Far"].creates) == 1
     assert not ours["Far"].made["images"]
 
@@ -178,7 +178,7 @@ def test_an_oaktree_that_dies_half_way_is_told(tmp_path: Path) -> None:
             killed.set()
         status = rpc_status.from_call(cast("Any", caught.value))
         assert status is not None
-        assert (status.code, errors.reason(status)) == (code_pb2.UNAVAILABLE, "OAKTREE_UNREACHABLE")
+        assert (status.code, statuses.reason(status)) == (code_pb2.UNAVAILABLE, "OAKTREE_UNREACHABLE")
         assert not made["Far"].creates
         # What it had received is swept by the next server, later: nobody can do it for a dead one.
         for each in tmp_path.glob("B/uploads/*/*"):
@@ -206,7 +206,7 @@ def test_what_failed_anywhere_is_undone_everywhere(ours: dict[str, Cloud], calle
     assert there(ours) == set()
     assert told.results.keys() == EVERYWHERE
     assert told.errors.keys() == EVERYWHERE
-    assert errors.reason(told.errors.pop(fails)) == "CLOUD_FORBIDDEN"
+    assert statuses.reason(told.errors.pop(fails)) == "CLOUD_FORBIDDEN"
     for cloud in EVERYWHERE - {fails}:
         assert (told.errors[cloud].code, told.results[cloud].items) == (code_pb2.CANCELLED, 0)
         assert "deleted again" in told.errors[cloud].message
@@ -242,7 +242,7 @@ def test_what_cannot_be_undone_is_told(ours: dict[str, Cloud], caller: Caller) -
     ours["Deep"]._upstream.handler = keeps
     told = caller.create("kept", undo_on_failure=True)
     assert there(ours) == {"Deep"}
-    assert errors.reason(told.errors["SiteB/SiteC/Deep"]) == "CLOUD_FORBIDDEN"
+    assert statuses.reason(told.errors["SiteB/SiteC/Deep"]) == "CLOUD_FORBIDDEN"
     assert told.results["SiteB/SiteC/Deep"].items == 1
     assert told.stages("SiteB/SiteC/Deep")[-1] == CREATED
     assert told.errors["SiteB/Far"].code == code_pb2.CANCELLED
@@ -254,7 +254,7 @@ def test_an_oaktree_that_does_not_answer_undoes_the_others(tmp_path: Path) -> No
         with chain.of("A") as caller:
             told = caller.create("lost", undo_on_failure=True)
             assert there(made) == set()
-            assert errors.reason(told.errors["SiteB/SiteC"]) == "OAKTREE_UNREACHABLE"
+            assert statuses.reason(told.errors["SiteB/SiteC"]) == "OAKTREE_UNREACHABLE"
             # One that dies when it has created: nobody can undo that now, and that is told.
             chain.servers.pop("C")
 

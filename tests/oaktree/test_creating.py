@@ -13,7 +13,7 @@ from tests.oaktree.upstream import reply
 
 from oaktree.v1 import common_pb2, compute_pb2, network_pb2, operation_pb2, resource_pb2
 from oaktree.v1.location_pb2 import Location
-from openstackoid.oaktree import errors
+from openstackoid.oaktree import statuses
 
 pytestmark = pytest.mark.filterwarnings("ignore::openstack.warnings.RemovedInSDK50Warning")
 
@@ -50,7 +50,7 @@ async def test_one_cloud_that_refuses_harms_no_other(tree: Oaktree, ours: dict[s
     told = await all_of(tree.compute.CreateServer(request()))
     assert told.stages("One")[-1] == FAILED
     assert told.stages("Two")[-1] == CREATED
-    assert errors.reason(told.errors()["One"]) == "QUOTA_EXCEEDED"
+    assert statuses.reason(told.errors()["One"]) == "QUOTA_EXCEEDED"
     assert len(ours["Two"].servers) == 1
 
 
@@ -79,7 +79,7 @@ async def test_a_server_that_goes_wrong_fails_with_its_own_words(tree: Oaktree, 
     told = await all_of(tree.compute.CreateServer(request(wait=True)))
     assert told.stages("One")[-1] == FAILED
     assert told.stages("Two")[-1] == DONE
-    assert errors.reason(told.errors()["One"]) == "RESOURCE_FAILED"
+    assert statuses.reason(told.errors()["One"]) == "RESOURCE_FAILED"
     # It is still there, and its id is told, so that it can be looked at.
     assert [each.resource_id for each in told.progress if each.location.cloud == "One"][-1] in ours["One"].servers
 
@@ -89,7 +89,7 @@ async def test_a_wait_has_an_end(tree: Oaktree, ours: dict[str, Cloud]) -> None:
     told = await all_of(
         tree.compute.CreateServer(request("web", "One", wait=True, timeout=duration_pb2.Duration(seconds=1)))
     )
-    assert errors.reason(told.errors()["One"]) == "DEADLINE_EXCEEDED"
+    assert statuses.reason(told.errors()["One"]) == "DEADLINE_EXCEEDED"
     assert told.stages("One")[-1] == CREATED
 
 

@@ -14,7 +14,7 @@ from tests.oaktree.upstream import eventually, reply
 
 from oaktree.v1 import network_pb2, operation_pb2
 from oaktree.v1.location_pb2 import Location
-from openstackoid.oaktree import errors
+from openstackoid.oaktree import statuses
 
 pytestmark = pytest.mark.filterwarnings("ignore::openstack.warnings.RemovedInSDK50Warning")
 
@@ -92,7 +92,7 @@ async def test_a_request_that_breaks_off_is_in_doubt_until_its_cloud_cannot_be_a
         ours["One"].before = lambda _: b""
         told = await all_of(tree.compute.CreateServer(request(key="k5")))
         assert told.stages("One")[-1] == UNKNOWN
-        assert errors.reason(told.errors()["One"]) == "OUTCOME_UNKNOWN"
+        assert statuses.reason(told.errors()["One"]) == "OUTCOME_UNKNOWN"
         ours["One"].before = lambda _: None
         told = await all_of(tree.compute.CreateServer(request(key="k5")))
         assert told.stages("One")[-1] == CREATED

@@ -20,7 +20,7 @@ from tests.oaktree.failures import detail
 from tests.oaktree.upstream import TOKEN, Seen, reply, upstream
 from tests.ports import free_port
 
-from openstackoid.oaktree import codes, errors
+from openstackoid.oaktree import answers, codes, errors, statuses
 from openstackoid.oaktree.masking import LONGEST, clean
 from openstackoid.oaktree.upstream.breaker import Breaker
 from openstackoid.oaktree.upstream.calls import Call
@@ -29,7 +29,7 @@ from openstackoid.oaktree.upstream.transport import Gate, run, session
 
 
 def told(status: status_pb2.Status) -> tuple[StatusCode, str]:
-    return {each.value[0]: each for each in StatusCode}[status.code], errors.reason(status)
+    return {each.value[0]: each for each in StatusCode}[status.code], statuses.reason(status)
 
 
 def asked(code: int, body: Any = b"", headers: dict[str, str] | None = None, raise_from: str = "sdk") -> BaseException:
@@ -76,7 +76,7 @@ def test_what_a_cloud_answers_has_a_code_a_reason_and_its_circumstances(
         code, reason = StatusCode.UNAVAILABLE, "CLOUD_DISCOVERY_FAILED"
     body = {"error": {"message": "No thing called x", "code": http}}
     error = asked(http, body, {"x-openstack-request-id": "req-17"}, library)
-    status = errors.status(error, cloud="one", region="R", service="compute")
+    status = statuses.status(error, cloud="one", region="R", service="compute")
     assert told(status) == (code, reason)
     assert "No thing called x" in status.message
     info = detail(status, error_details_pb2.ErrorInfo)
@@ -92,8 +92,8 @@ def test_what_a_cloud_answers_has_a_code_a_reason_and_its_circumstances(
 
 def test_a_conflict_of_a_create_means_that_it_is_there() -> None:
     error = asked(409, {"conflict": {"message": "it is there"}})
-    assert told(errors.status(error, creating=True)) == (StatusCode.ALREADY_EXISTS, "ALREADY_EXISTS")
-    assert told(errors.status(error)) == (StatusCode.FAILED_PRECONDITION, "CONFLICT")
+    assert told(statuses.status(error, creating=True)) == (StatusCode.ALREADY_EXISTS, "ALREADY_EXISTS")
+    assert told(statuses.status(error)) == (StatusCode.FAILED_PRECONDITION, "CONFLICT")
 
 
 @pytest.mark.parametrize(
@@ -105,18 +105,18 @@ def test_a_conflict_of_a_create_means_that_it_is_there() -> None:
     ],
 )
 def test_a_quota_is_a_quota_whatever_a_service_calls_it(http: int, body: Any) -> None:
-    assert told(errors.status(asked(http, body), creating=True)) == (StatusCode.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED")
+    assert told(statuses.status(asked(http, body), creating=True)) == (StatusCode.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED")
 
 
 @pytest.mark.parametrize("http", [429, 503])
 @pytest.mark.parametrize("library", ["sdk", "keystone"])
 def test_when_to_try_again_is_told_in_seconds_or_from_a_date(http: int, library: str) -> None:
-    seconds = errors.status(asked(http, b"", {"Retry-After": "17"}, library))
+    seconds = statuses.status(asked(http, b"", {"Retry-After": "17"}, library))
     assert detail(seconds, error_details_pb2.RetryInfo).retry_delay.ToSeconds() == 17
     later = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=100)
-    date = errors.status(asked(http, b"", {"Retry-After": email.utils.format_datetime(later, usegmt=True)}, library))
+    date = statuses.status(asked(http, b"", {"Retry-After": email.utils.format_datetime(later, usegmt=True)}, library))
     assert 50 < detail(date, error_details_pb2.RetryInfo).retry_delay.ToSeconds() <= 100
-    without = errors.status(asked(http, raise_from=library))
+    without = statuses.status(asked(http, raise_from=library))
     assert detail(without, error_details_pb2.RetryInfo).retry_delay.ToSeconds() == 1
 
 
@@ -125,11 +125,11 @@ def test_when_to_try_again_is_told_in_seconds_or_from_a_date(http: int, library:
     [("", None), ("soon", None), ("-4", None), ("9" * 400, 86400), ("Mon, 01 Jan 1990 00:00:00 GMT", 0), ("²", None)],
 )
 def test_a_cloud_is_not_believed_just_anything(header: str, seconds: float | None) -> None:
-    assert errors.parse_retry_after(header) == seconds
+    assert answers.parse_retry_after(header) == seconds
 
 
 def test_no_retry_is_told_where_trying_again_helps_nothing() -> None:
-    assert detail(errors.status(asked(404, b"", {"Retry-After": "17"})), error_details_pb2.RetryInfo) is None
+    assert detail(statuses.status(asked(404, b"", {"Retry-After": "17"})), error_details_pb2.RetryInfo) is None
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_no_retry_is_told_where_trying_again_helps_nothing() -> None:
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
 )
 def test_what_the_libraries_raise_has_a_code_and_a_reason(error: BaseException, code: StatusCode, reason: str) -> None:
-    assert told(errors.status(error)) == (code, reason)
+    assert told(statuses.status(error)) == (code, reason)
 
 
 def test_a_cloud_that_is_not_there_is_found_behind_what_discovery_says_of_it() -> None:
@@ -176,11 +176,11 @@ def test_a_cloud_that_is_not_there_is_found_behind_what_discovery_says_of_it() -
     through = Session(session(Gate("one", "R", Breaker("one", "R"))), auth=auth)
     with pytest.raises(keystone.DiscoveryFailure) as caught:
         through.get_token()
-    assert told(errors.status(caught.value))[1] in {"CLOUD_UNREACHABLE", "CLOUD_LEFT_ALONE"}
+    assert told(statuses.status(caught.value))[1] in {"CLOUD_UNREACHABLE", "CLOUD_LEFT_ALONE"}
 
 
 def test_the_wrong_field_is_named() -> None:
-    status = errors.status(errors.invalid("options.page_size", "expected 0 to 1000, got -1"))
+    status = statuses.status(errors.invalid("options.page_size", "expected 0 to 1000, got -1"))
     assert told(status) == (StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
     (violation,) = detail(status, error_details_pb2.BadRequest).field_violations
     assert (violation.field, violation.description) == ("options.page_size", "expected 0 to 1000, got -1")
@@ -188,7 +188,7 @@ def test_the_wrong_field_is_named() -> None:
 
 
 def test_nothing_is_told_of_an_error_that_nobody_expected() -> None:
-    assert TOKEN not in errors.status(KeyError(TOKEN)).SerializeToString().decode("latin-1")
+    assert TOKEN not in statuses.status(KeyError(TOKEN)).SerializeToString().decode("latin-1")
 
 
 SECRETS = [
@@ -239,7 +239,7 @@ def test_any_text_becomes_one_bounded_line_that_a_status_can_carry(text: str) ->
     shown = clean(text)
     assert len(shown) <= LONGEST
     assert shown.isprintable()
-    assert status_pb2.Status.FromString(errors.status(sdk.SDKException(text)).SerializeToString()).code
+    assert status_pb2.Status.FromString(statuses.status(sdk.SDKException(text)).SerializeToString()).code
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
@@ -248,14 +248,14 @@ def test_a_token_between_any_texts_is_masked(before: str, after: str) -> None:
 
 
 def test_a_long_answer_of_a_cloud_fits_into_a_status() -> None:
-    status = errors.status(asked(500, {"error": {"message": "\u00e4" * 100_000}}), cloud="c" * 9999)
+    status = statuses.status(asked(500, {"error": {"message": "\u00e4" * 100_000}}), cloud="c" * 9999)
     assert len(status.SerializeToString()) < 4096
 
 
 async def test_a_call_ends_with_the_details_of_its_error() -> None:
     async def handle(_: bytes, context: Any) -> bytes:
         error = errors.invalid("location.cloud", "expected one of a, b; got x")
-        await errors.abort(context, error, cloud="one", region="R")
+        await statuses.abort(context, error, cloud="one", region="R")
 
     server = grpc.aio.server()
     handler = grpc.unary_unary_rpc_method_handler(handle)
@@ -267,7 +267,7 @@ async def test_a_call_ends_with_the_details_of_its_error() -> None:
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await channel.unary_unary("/x.X/Do", None, None)(b"")
             # As a client of any language reads it.
-            found = errors.status(caught.value)
+            found = statuses.status(caught.value)
             assert caught.value.code() is StatusCode.INVALID_ARGUMENT
             assert caught.value.details() == "location.cloud: expected one of a, b; got x"
             assert detail(found, error_details_pb2.BadRequest).field_violations[0].field == "location.cloud"

@@ -13,7 +13,8 @@ import yaml
 from tests.haproxy.world import Authority
 
 from openstackoid.core.errors import ConfigError
-from openstackoid.oaktree.access.listeners import Listeners, parse
+from openstackoid.oaktree.access.addresses import parse
+from openstackoid.oaktree.access.listeners import Listeners
 from openstackoid.oaktree.config import Config, load
 
 CERTIFICATES = {"certificates": [{"name": "ops", "san": "ops.example", "policy": "all"}]}

@@ -19,7 +19,7 @@ from oaktree.client import Oaktree as Client
 from oaktree.v1 import cloud_pb2, compute_pb2
 from oaktree.v1.common_pb2 import CHANGE_CURRENT, Condition
 from oaktree.v1.location_pb2 import Location
-from openstackoid.oaktree import errors
+from openstackoid.oaktree import statuses
 
 ABSENT = "11111111-2222-4333-8444-555555555555"
 LONG = 60.0
@@ -129,7 +129,7 @@ def test_what_is_looked_for_everywhere_may_be_in_the_broken_one(broken: Broken) 
 
 def test_a_list_says_it_of_each(broken: Broken) -> None:
     answers = list(broken.client.compute.ListServers(compute_pb2.ListServersRequest(), timeout=LONG))
-    found = {each.location.cloud: errors.reason(each.error) for each in answers[-1].summary.results}
+    found = {each.location.cloud: statuses.reason(each.error) for each in answers[-1].summary.results}
     assert found == {**dict.fromkeys(broken.names, "CLOUD_DISCOVERY_FAILED"), "well": ""}
 
 

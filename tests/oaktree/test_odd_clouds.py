@@ -19,7 +19,7 @@ from tests.oaktree.world import Oaktree
 from oaktree.client import Oaktree as Client
 from oaktree.v1 import cloud_pb2, compute_pb2
 from oaktree.v1.location_pb2 import Location
-from openstackoid.oaktree import errors
+from openstackoid.oaktree import statuses
 
 CORPUS = Path(__file__).with_name("odd_clouds.yaml")
 LONG = 120.0
@@ -74,7 +74,7 @@ def listed(world: World) -> dict[str, tuple[int, status_pb2.Status]]:
 
 
 def reason(error: status_pb2.Status) -> str:
-    return errors.reason(error)
+    return statuses.reason(error)
 
 
 def test_there_are_two_hundred(world: World) -> None:

@@ -20,7 +20,7 @@ from tests.ports import free_port
 from oaktree.client import Oaktree as Client
 from oaktree.v1 import cloud_pb2, compute_pb2
 from oaktree.v1.location_pb2 import Location
-from openstackoid.oaktree import errors
+from openstackoid.oaktree import statuses
 
 LONG = 60.0
 
@@ -67,7 +67,7 @@ def names(client: Client) -> list[str]:
 
 def listed(client: Client) -> dict[str, str]:
     answers = list(client.compute.ListServers(compute_pb2.ListServersRequest(), timeout=LONG))
-    return {each.location.cloud: errors.reason(each.error) for each in answers[-1].summary.results}
+    return {each.location.cloud: statuses.reason(each.error) for each in answers[-1].summary.results}
 
 
 OPENRC = {

@@ -20,7 +20,7 @@ from tests.oaktree.upstream import TOKEN, Seen, reply
 from oaktree.v1 import cloud_pb2, compute_pb2, identity_pb2, identity_pb2_grpc
 from oaktree.v1.location_pb2 import Location
 from openstackoid.core.errors import ConfigError
-from openstackoid.oaktree import errors
+from openstackoid.oaktree import statuses
 from openstackoid.oaktree.cli import register
 from openstackoid.oaktree.serving import _again, configured
 from openstackoid.oaktree.upstream import peers
@@ -369,7 +369,7 @@ def test_rubbish_names_no_peers(document: Any) -> None:
 
 
 def test_an_error_is_known_by_its_reason() -> None:
-    assert errors.reason(errors.status(peers.NoGatewayError("none"))) == "GATEWAY_MISSING"
+    assert statuses.reason(statuses.status(peers.NoGatewayError("none"))) == "GATEWAY_MISSING"
 
 
 def test_the_command_line_says_whose_peers() -> None:

@@ -13,7 +13,7 @@ from grpc_status import rpc_status
 from tests.oaktree.world import Oaktree, Simulated
 
 from oaktree.v1 import image_pb2
-from openstackoid.oaktree import errors
+from openstackoid.oaktree import statuses
 from openstackoid.oaktree.resources.methods import files
 
 RUBBISH = {"bytes": b"\xff\xff\xff\xff", "text": b"\x0a\x03\xff\xfe\xfd"}
@@ -55,7 +55,7 @@ def refused(channel: grpc.Channel, method: MethodDescriptor, *requests: bytes) -
     assert any(each.Unpack(wrong) for each in status.details)
     [violation] = wrong.field_violations
     code = cast("Any", caught.value).code().name
-    return code, errors.reason(status), violation.field, violation.description
+    return code, statuses.reason(status), violation.field, violation.description
 
 
 @pytest.mark.parametrize("rubbish", RUBBISH)

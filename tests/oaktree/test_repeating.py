@@ -24,8 +24,9 @@ from openstackoid.oaktree.resources.listing import Lists
 from openstackoid.oaktree.resources.repeating import Repeats
 from openstackoid.oaktree.upstream.breaker import Breaker, Patience
 from openstackoid.oaktree.upstream.calls import Call
-from openstackoid.oaktree.upstream.clouds import Clouds, Region
+from openstackoid.oaktree.upstream.clouds import Clouds
 from openstackoid.oaktree.upstream.gate import Gate
+from openstackoid.oaktree.upstream.regions import Region
 from openstackoid.oaktree.upstream.sending import Sender
 from openstackoid.oaktree.upstream.sessions import Gates
 

@@ -14,7 +14,7 @@ from openstack.config import cloud_region, defaults
 from tests.oaktree.keystone import Keystone
 from tests.oaktree.upstream import TOKEN, Handler, Seen, reply, upstream, wait_for_end
 
-from openstackoid.oaktree import errors
+from openstackoid.oaktree import errors, statuses
 from openstackoid.oaktree.upstream.breaker import Breaker, Patience
 from openstackoid.oaktree.upstream.calls import Call, run
 from openstackoid.oaktree.upstream.sessions import Gates
@@ -74,8 +74,8 @@ def servers(made: connection.Connection, seconds: float = 60) -> Any:
 
 
 def told(error: BaseException) -> tuple[str, status_pb2.Status]:
-    status = errors.status(error, cloud="one", region="RegionOne", service="compute")
-    return errors.reason(status), status
+    status = statuses.status(error, cloud="one", region="RegionOne", service="compute")
+    return statuses.reason(status), status
 
 
 def hang(seen: Seen, sock: socket.socket) -> None:

@@ -19,7 +19,7 @@ from tests.oaktree.upstream import reply
 
 from oaktree.v1 import common_pb2, image_pb2
 from oaktree.v1.location_pb2 import Location
-from openstackoid.oaktree import errors
+from openstackoid.oaktree import statuses
 from openstackoid.oaktree.images import formats, spooling
 
 pytestmark = pytest.mark.filterwarnings("ignore::openstack.warnings.RemovedInSDK50Warning")
@@ -138,7 +138,7 @@ async def test_a_cloud_that_has_other_bytes_is_told_and_has_none(
 
     ours["Any"].during_upload = lambda seen: spoiled(seen.target.split("/")[-2], seen.body)
     told = await upload(tree, disk["qcow2"], "qcow2", "Any")
-    assert errors.reason(told.errors()["Any"]) == "IMAGE_CHECKSUM_MISMATCH"
+    assert statuses.reason(told.errors()["Any"]) == "IMAGE_CHECKSUM_MISMATCH"
     assert not cloud.made["images"]
 
 
@@ -200,7 +200,7 @@ async def test_a_small_image_of_a_huge_disk_is_not_converted(
 ) -> None:
     qemu("create", "-f", "qcow2", tmp_path / "huge", "100G")
     told = await upload(tree, (tmp_path / "huge").read_bytes(), "qcow2", "Any", "Raw")
-    assert errors.reason(told.errors()["Raw"]) == "CONVERSION_FAILED"
+    assert statuses.reason(told.errors()["Raw"]) == "CONVERSION_FAILED"
     assert {name: len(each) for name, each in images(ours).items() if each} == {"Any": 1}
 
 
@@ -209,7 +209,7 @@ async def test_without_qemu_img_only_those_fail_that_want_another_format(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     told = await upload(tree, disk["qcow2"], "qcow2", "Any", "Raw")
-    assert errors.reason(told.errors()["Raw"]) == "CONVERTER_MISSING"
+    assert statuses.reason(told.errors()["Raw"]) == "CONVERTER_MISSING"
     assert "qemu-utils" in told.errors()["Raw"].message
     assert told.stages("Any")[-1] == DONE
     assert not ours["Raw"].made["images"]

@@ -61,8 +61,8 @@ def text(error: BaseException) -> str:
     """The cloud's own words."""
     # openstacksdk keeps the cloud's words in `details` and its own in `message`; keystoneauth has both from the cloud.
     message, details = getattr(error, "message", None), getattr(error, "details", None)
-    said = details if isinstance(error, sdk.HttpException) and details else message or details
-    return str(said or type(error).__name__)
+    words = details if isinstance(error, sdk.HttpException) and details else message or details
+    return str(words or type(error).__name__)
 
 
 def url(error: BaseException) -> str:

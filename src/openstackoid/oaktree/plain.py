@@ -22,15 +22,15 @@ def behind(error: BaseException) -> Iterator[BaseException]:
 
 def why(error: BaseException) -> str:
     """What the system says: "Connection refused", "Name or service not known", "certificate has expired"; empty if it says nothing."""
-    told = ""
+    text = ""
     for each in behind(error):
         # aiohttp has a class of its own below it, without the message.
         if isinstance(each, ssl.SSLCertVerificationError) and (message := getattr(each, "verify_message", "")):
             return str(message)
         # requests' own errors are OSErrors, which say nothing of the system.
         if isinstance(each, OSError) and not isinstance(each, requests.RequestException | TimeoutError):
-            told = each.strerror or (str(each.args[0]) if each.args and isinstance(each.args[0], str) else "") or told
-    return told
+            text = each.strerror or (str(each.args[0]) if each.args and isinstance(each.args[0], str) else "") or text
+    return text
 
 
 def plain(error: requests.RequestException, address: str) -> requests.RequestException:
@@ -45,6 +45,6 @@ def plain(error: requests.RequestException, address: str) -> requests.RequestExc
         text = why(error) or "the connection broke"
     else:
         return error
-    told = type(error)(f"{text} ({address})", request=error.request, response=error.response)
-    told.__cause__ = error
-    return told
+    described = type(error)(f"{text} ({address})", request=error.request, response=error.response)
+    described.__cause__ = error
+    return described

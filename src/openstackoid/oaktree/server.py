@@ -15,7 +15,7 @@ from grpc_reflection.v1alpha import reflection
 from oaktree.v1 import cloud_pb2, cloud_pb2_grpc, operation_pb2, operation_pb2_grpc
 from openstackoid import notify, workers
 from openstackoid.core.errors import ConfigError
-from openstackoid.oaktree.access import listeners
+from openstackoid.oaktree.access import addresses, listeners
 from openstackoid.oaktree.config import Config
 from openstackoid.oaktree.rpcs import kind_service
 from openstackoid.oaktree.rpcs.cloud_service import CloudService
@@ -54,11 +54,11 @@ def run(config: Config, *, again: Sequence[str] = (), worker: bool = False) -> i
         uvloop.run(serve(config, workers.tell))
         return 0
     if config.workers > 1:
-        if any(each.path or not each.port for each in listeners.check(config)):
+        if any(each.path or not each.port for each in addresses.check(config)):
             raise ConfigError(
                 "workers: several of them can share TCP addresses alone, with a port: no Unix socket, no port 0"
             )
-        with listeners.reserved(config):
+        with addresses.reserved(config):
             return workers.run(again, config.workers, {})
     uvloop.run(serve(config, notify.tell))
     return 0
@@ -81,7 +81,7 @@ async def serve(config: Config, tell: Callable[[str], None] = notify.tell) -> No
     healthy = health.aio.HealthServicer()  # type: ignore[attr-defined]  # it is there for every Python of ours
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
-    addresses = listening.open(server)
+    opened = listening.open(server)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
@@ -93,7 +93,7 @@ async def serve(config: Config, tell: Callable[[str], None] = notify.tell) -> No
     for name in ("", *names):
         await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
     wrong = (f"clouds.yaml: {name}: {flaw}" for name, flaw in sorted(parts.clouds.flaws.items()))
-    for line in (f"oaktree listens at {' '.join(addresses)}", *listening.notes(), *wrong):
+    for line in (f"oaktree listens at {' '.join(opened)}", *listening.notes(), *wrong):
         print(line, file=sys.stderr, flush=True)
     tell(notify.READY)
     await stop.wait()

@@ -64,8 +64,8 @@ class Parts:
         shared = Shared.at(config.redis, connections=config.threads + 16) if config.redis else None
         gates = Gates(lambda cloud, region: _gate(config, shared, cloud, region))
         clouds = Clouds(load(config.clouds), gates.session, config.peers.of)
-        said = config.callers.tokens
-        logins = Logins(clouds, remember=said.remember if said else 0, timeout=config.timeout)
+        settings = config.callers.tokens
+        logins = Logins(clouds, remember=settings.remember if settings else 0, timeout=config.timeout)
         threads = ThreadPoolExecutor(config.threads, thread_name_prefix="cloud")
         gateways = Gateways(clouds, threads, refresh=config.peers.refresh, timeout=config.timeout)
         watch = config.watch
@@ -113,23 +113,25 @@ def _gate(config: Config, shared: Shared | None, cloud: str, region: str) -> Gat
 
 
 def _limiter(config: Config, shared: Shared | None, cloud: str, region: str) -> Limiter:
-    said = config.limits.of(cloud, region)
-    if said is None:
+    settings = config.limits.of(cloud, region)
+    if settings is None:
         return Unlimited()
     if shared is None:
-        return LocalLimiter(said.rate / config.workers, said.burst)
-    return RedisLimiter(shared, said.rate, said.burst, workers=config.workers)
+        return LocalLimiter(settings.rate / config.workers, settings.burst)
+    return RedisLimiter(shared, settings.rate, settings.burst, workers=config.workers)
 
 
 def _cache(config: Config, shared: Shared | None) -> Cache:
-    said = config.cache
-    if said is None:
+    settings = config.cache
+    if settings is None:
         return Cache(None, shared)
-    return Cache(Lifetimes(fresh=said.fresh, stale=said.stale, largest=said.largest, memory=said.memory), shared)
+    return Cache(
+        Lifetimes(fresh=settings.fresh, stale=settings.stale, largest=settings.largest, memory=settings.memory), shared
+    )
 
 
 def _records(config: Config) -> Operations:
-    said = config.operations
-    if said.database.startswith("sqlite:///"):
-        Path(said.database.removeprefix("sqlite:///")).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return Operations(said.database, lease=said.lease, keep=said.keep)
+    settings = config.operations
+    if settings.database.startswith("sqlite:///"):
+        Path(settings.database.removeprefix("sqlite:///")).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return Operations(settings.database, lease=settings.lease, keep=settings.keep)

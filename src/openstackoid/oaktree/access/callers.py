@@ -18,8 +18,9 @@ from oaktree.v1.location_pb2 import Location
 from openstackoid.oaktree import errors
 from openstackoid.oaktree.access.policy import EVERYTHING, Policy, narrowed
 from openstackoid.oaktree.upstream import credentials
-from openstackoid.oaktree.upstream.clouds import Clouds, Region, scope_of
+from openstackoid.oaktree.upstream.clouds import Clouds
 from openstackoid.oaktree.upstream.credentials import Credential
+from openstackoid.oaktree.upstream.regions import Region, scope_of
 from openstackoid.oaktree.upstream.tokens import Login
 from openstackoid.oaktree.verbs import ON_RECORD
 
@@ -31,7 +32,7 @@ _LONGEST: Final = 200
 
 @dataclass(frozen=True)
 class RemotePart:
-    """A caller's part of a request at another oaktree."""
+    """The part of a request that another oaktree serves."""
 
     site: str
     locations: tuple[Location, ...]  # by names there; empty for everywhere

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from openstackoid.oaktree import errors
+from openstackoid.oaktree import statuses
 from openstackoid.oaktree.access.callers import Caller
 from openstackoid.oaktree.masking import clean
 from openstackoid.oaktree.upstream import peers
@@ -94,8 +94,8 @@ class Gateways:
         except peers.PeersError as error:
             self._lost(home, error)
         except Exception as error:  # noqa: BLE001 - it harms its own peers only
-            told = errors.status(error, cloud=home).message
-            self._lost(home, peers.PeersError(f"the gateway of {home} has not told its peers: {told}"))
+            reason = statuses.status(error, cloud=home).message
+            self._lost(home, peers.PeersError(f"the gateway of {home} has not told its peers: {reason}"))
         else:
             self._clouds.peers.learn(home, found)
             pause = self._refresh
@@ -136,8 +136,8 @@ def ask(clouds: Clouds, home: str) -> tuple[peers.Peer, ...]:
     # Keystone answers unknown paths in the same form; the code of ours tells them apart.
     ours = isinstance(refusal, dict) and "openstackoid_code" in refusal
     if ours or response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        said = refusal.get("message") if isinstance(refusal, dict) else ""
-        message = f"the gateway of {home} has not told its peers: HTTP {response.status_code}: {clean(str(said or 'nothing'))}"
+        reason = refusal.get("message") if isinstance(refusal, dict) else ""
+        message = f"the gateway of {home} has not told its peers: HTTP {response.status_code}: {clean(str(reason or 'nothing'))}"
         raise peers.PeersError(message)
     raise _none(home, origin, f"got HTTP {response.status_code}")
 

@@ -11,7 +11,7 @@ from openstackoid.oaktree.resources.codec import Codec
 from openstackoid.oaktree.resources.kinds import Kind, Kinds
 from openstackoid.oaktree.resources.methods import Method, kind_of, locations_of
 from openstackoid.oaktree.upstream.calls import Call
-from openstackoid.oaktree.upstream.clouds import Region
+from openstackoid.oaktree.upstream.regions import Region
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,9 @@ Ages go by the clocks of the machines, which must agree to a second or so.
 """
 
 import contextlib
-import hashlib
-import json
 import logging
 import math
 import struct
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -28,11 +25,12 @@ from dogpile import Lock, NeedRegenerationException
 from dogpile.cache import CacheRegion, make_region
 from dogpile.cache.api import NO_VALUE, CantDeserializeException
 from dogpile.util import NameRegistry
-from redis.exceptions import LockError
 
 from openstackoid.oaktree.cache import backends
 from openstackoid.oaktree.cache.generations import Generations, LocalGenerations, SharedGenerations
-from openstackoid.oaktree.upstream.calls import CALL, Call, run
+from openstackoid.oaktree.cache.keys import Key
+from openstackoid.oaktree.cache.locks import Flight, Mutex, SharedLock, StampedAnswer
+from openstackoid.oaktree.upstream.calls import Call, run
 from openstackoid.oaktree.upstream.shared import AwayError, Shared
 
 _LOG: Final = logging.getLogger(__name__)
@@ -41,51 +39,6 @@ _HEADER: Final = struct.Struct(">4sd16s")
 _FORMAT: Final = b"oak1"
 # An answer from further in the future than this many seconds is rubbish.
 _AHEAD: Final = 60.0
-# Who waits for another's question looks this often, in seconds, whether it still has a caller, and whether Redis's lock is free.
-_LOOK: Final = 0.5
-_LOOK_AT_REDIS: Final = 0.05
-
-
-def identity(**parts: str | None) -> str:
-    """Who asks, as a text that two different askers never share.
-
-    Args:
-        **parts: everything that decides what a cloud shows: cloud, region, auth_url, user_id, project_id, domain_id, system.
-    """
-    return json.dumps(parts, sort_keys=True)
-
-
-@dataclass(frozen=True)
-class Key:
-    """One question of one asker.
-
-    Attributes:
-        identity: who asks, as `identity` makes it.
-        kind: what is asked for, as "compute.server".
-        question: the rest: filters, parents, pages; any bytes that say it completely.
-    """
-
-    identity: str
-    kind: str
-    question: bytes = b""
-
-    @property
-    def digest(self) -> str:
-        """What stands for it outside."""
-        return "oaktree:answer:" + _digest(self.identity.encode(), self.kind.encode(), self.question)
-
-    @property
-    def generation(self) -> str:
-        """What stands outside for all of this asker's questions for the kind."""
-        return _digest(self.identity.encode(), self.kind.encode())
-
-
-def _digest(*parts: bytes) -> str:
-    # Each with its length: no two lists of parts make the same bytes.
-    found = hashlib.sha256()
-    for part in parts:
-        found.update(len(part).to_bytes(8, "big") + part)
-    return found.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -115,23 +68,6 @@ class Lifetimes:
     lease: float = 15.0  # after it, a worker that asks is taken for dead, and another may ask the same
 
 
-@dataclass
-class _Answer:
-    """What is kept of an answer."""
-
-    value: bytes
-    asked_at: float
-    generation: bytes
-
-
-class _Flight:
-    """Those in this process who want the same answer now; goes with the last of them."""
-
-    def __init__(self, _: str) -> None:
-        self.lock: Final = threading.Lock()
-        self.last: _Answer | None = None
-
-
 class Cache:
     """Answers, remembered. From any thread."""
 
@@ -150,7 +86,7 @@ class Cache:
         self._generations: Final[Generations] = SharedGenerations(shared) if shared else LocalGenerations()
         self._alone: Final = LocalGenerations()
         self._region: Final = _region(self._lifetimes, shared)
-        self._flights: Final = NameRegistry(_Flight)
+        self._flights: Final = NameRegistry(Flight)
         self._background: Final = background or ThreadPoolExecutor(4, thread_name_prefix="oaktree-renewal")
 
     def get(
@@ -171,7 +107,7 @@ class Cache:
         started = time.time()
         wanted = self._lifetimes
         oldest = -math.inf if refresh else min(wanted.fresh + wanted.stale, math.inf if max_age is None else max_age)
-        flight: _Flight = self._flights.get(key.digest)
+        flight: Flight = self._flights.get(key.digest)
 
         def known() -> tuple[CachedAnswer, float]:
             answer = self._known(key, flight)
@@ -184,7 +120,7 @@ class Cache:
             answer = self._ask(key, flight, ask)
             return CachedAnswer(answer.value, answer.asked_at), answer.asked_at
 
-        mutex = _Mutex(flight, self._lock_of(key))
+        mutex = Mutex(flight, self._lock_of(key))
         renew = self._renewal(known, asked)
         with Lock(mutex, asked, known, wanted.fresh, renew) as found:  # type: ignore[no-untyped-call]
             answer: CachedAnswer = found
@@ -208,15 +144,15 @@ class Cache:
             # Enough for those who wait together in this process; never what Redis would say.
             return self._alone.current(key.generation)
 
-    def _known(self, key: Key, flight: _Flight) -> _Answer | None:
+    def _known(self, key: Key, flight: Flight) -> StampedAnswer | None:
         generation = self._generation(key)
         found = [each for each in (flight.last, self._read(key)) if each and each.generation == generation]
         return max(found, key=lambda each: each.asked_at, default=None)
 
-    def _ask(self, key: Key, flight: _Flight, ask: Callable[[], bytes]) -> _Answer:
+    def _ask(self, key: Key, flight: Flight, ask: Callable[[], bytes]) -> StampedAnswer:
         generation = self._generation(key)
         asked_at = time.time()
-        answer = _Answer(ask(), asked_at, generation)
+        answer = StampedAnswer(ask(), asked_at, generation)
         flight.last = answer
         if len(answer.value) <= self._lifetimes.largest:
             packed = _HEADER.pack(_FORMAT, asked_at, generation) + answer.value
@@ -224,7 +160,7 @@ class Cache:
                 self._at_store(lambda: self._region.set(key.digest, packed))
         return answer
 
-    def _read(self, key: Key) -> _Answer | None:
+    def _read(self, key: Key) -> StampedAnswer | None:
         try:
             packed = self._at_store(lambda: self._region.get(key.digest, ignore_expiration=True))
         except (
@@ -238,7 +174,7 @@ class Cache:
         _, asked_at, generation = _HEADER.unpack_from(packed)
         if not asked_at <= time.time() + _AHEAD:  # nor is it, if it is no number
             return None
-        return _Answer(packed[_HEADER.size :], asked_at, generation)
+        return StampedAnswer(packed[_HEADER.size :], asked_at, generation)
 
     def _at_store(self, question: Callable[[], Any]) -> Any:
         return self._shared.ask(question) if self._shared else question()
@@ -248,11 +184,11 @@ class Cache:
         shared = self._shared
         if shared is None:
             return None
-        return lambda: _SharedLock(shared, self._region.backend.get_mutex(key.digest))
+        return lambda: SharedLock(shared, self._region.backend.get_mutex(key.digest))
 
     def _renewal(
         self, known: Callable[[], tuple[CachedAnswer, float]], asked: Callable[[], object]
-    ) -> Callable[["_Mutex"], None]:
+    ) -> Callable[["Mutex"], None]:
         def again() -> None:
             # Another may have renewed it between our look and our lock.
             with contextlib.suppress(NeedRegenerationException):
@@ -260,7 +196,7 @@ class Cache:
                     return
             asked()
 
-        def renew(mutex: "_Mutex") -> None:
+        def renew(mutex: "Mutex") -> None:
             try:
                 run(Call(time.monotonic() + self._lifetimes.renewal), again)
             except Exception as error:  # noqa: BLE001 - whoever asks when the answer is too old hears of it
@@ -268,7 +204,7 @@ class Cache:
             finally:
                 mutex.release()
 
-        def start(mutex: "_Mutex") -> None:
+        def start(mutex: "Mutex") -> None:
             try:
                 self._background.submit(renew, mutex)
             except RuntimeError:  # it was closed
@@ -296,62 +232,3 @@ def _checked(packed: bytes) -> bytes:
     if len(packed) < _HEADER.size or not packed.startswith(_FORMAT):
         raise CantDeserializeException
     return packed
-
-
-class _SharedLock:
-    """Redis's lock of one question. While Redis is away everybody has it."""
-
-    def __init__(self, shared: Shared, lock: Any) -> None:
-        self._shared: Final = shared
-        self._lock: Final = lock
-        self._held = False
-
-    def acquire(self) -> bool:
-        try:
-            self._held = bool(self._shared.ask(lambda: self._lock.acquire(False)))
-        except AwayError:
-            return True
-        return self._held
-
-    def release(self) -> None:
-        # It may have run out meanwhile, and be another's: then it is left to that one.
-        if self._held:
-            self._held = False
-            with contextlib.suppress(AwayError):
-                self._shared.ask(self._let_go)
-
-    def _let_go(self) -> None:
-        with contextlib.suppress(LockError):
-            self._lock.release()
-
-
-class _Mutex:
-    """Who asks: one in this process, then one of all workers. As dogpile's `Lock` wants it; the waiting ends with the call."""
-
-    def __init__(self, flight: _Flight, shared: Callable[[], _SharedLock] | None) -> None:
-        self._flight: Final = flight
-        self._make: Final = shared
-        self._shared: _SharedLock | None = None
-
-    def acquire(self, wait: bool = True) -> bool:
-        call = CALL.get() or Call()
-        while not self._flight.lock.acquire(blocking=wait, timeout=_LOOK if wait else -1):
-            if not wait:
-                return False
-            call.check()
-        try:
-            self._shared = self._make() if self._make else None
-            while self._shared is not None and not self._shared.acquire():
-                if not wait:
-                    self._flight.lock.release()
-                    return False
-                call.wait(_LOOK_AT_REDIS)
-        except BaseException:
-            self._flight.lock.release()
-            raise
-        return True
-
-    def release(self) -> None:
-        if self._shared is not None:
-            self._shared.release()
-        self._flight.lock.release()

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from oaktree.v1.location_pb2 import Location
-from openstackoid.oaktree import errors
+from openstackoid.oaktree import errors, statuses
 from openstackoid.oaktree.access.callers import RemotePart
 from openstackoid.oaktree.access.requests import Request
 from openstackoid.oaktree.chain.passing import addressed, getting, here
@@ -58,7 +58,7 @@ class Finder:
         if found:
             return found[0]
         for answer, part in zip(answers, [*remote, None], strict=False):
-            missing = isinstance(answer, BaseException) and errors.reason(errors.status(answer)) == "NOT_FOUND"
+            missing = isinstance(answer, BaseException) and statuses.reason(statuses.status(answer)) == "NOT_FOUND"
             if isinstance(answer, BaseException) and not missing and not (part and elsewhere(part, answer)):
                 raise answer
         clouds = {region.location.cloud for region in request.regions} | {part.site for part in remote}

@@ -21,7 +21,7 @@ from oaktree.v1.operation_pb2 import (
     UndoOperationRequest,
     UndoOperationResponse,
 )
-from openstackoid.oaktree import errors
+from openstackoid.oaktree import errors, statuses
 from openstackoid.oaktree.access.callers import Caller, RemotePart
 from openstackoid.oaktree.chain import keys
 from openstackoid.oaktree.chain.remote import RemoteOaktrees, elsewhere
@@ -111,7 +111,7 @@ class Operations:
         request = UndoOperationRequest(id=name.partition("/")[2])
         path = f"{_SERVICE}/UndoOperation"
         answer = await self._oaktrees.one(path, request, UndoOperationResponse, to, left(), patience=_UNDOING)
-        return _told(caller, to, answer.operation)
+        return _as_callers_own(caller, to, answer.operation)
 
     async def list(self, caller: Caller, size: int, token: str, here: Ask, left: Left) -> ListOperationsResponse:
         """A page over this oaktree and all others, the newest first. One that does not answer is told, and left out of the pages behind.
@@ -147,7 +147,7 @@ class Operations:
                 raise found
             elif not elsewhere(next(each for each in remote_parts if each.site == site), found):
                 failure = answer.failures.add(location=Location(cloud=site))
-                failure.error.CopyFrom(errors.status(found, cloud=site))
+                failure.error.CopyFrom(statuses.status(found, cloud=site))
         found_ = sorted((each for source in sources.values() for _, each in source.found), key=_place, reverse=True)
         answer.operations.extend(found_[:size])
         if found_:
@@ -166,14 +166,14 @@ class Operations:
     async def _get(self, caller: Caller, to: RemotePart, there: str, left: Left) -> Operation:
         request = GetOperationRequest(id=there)
         answer = await self._oaktrees.one(f"{_SERVICE}/GetOperation", request, GetOperationResponse, to, left())
-        return _told(caller, to, answer.operation)
+        return _as_callers_own(caller, to, answer.operation)
 
     async def _page(self, caller: Caller, to: RemotePart, left: Left, size: int, token: str) -> ListOperationsResponse:
         request = ListOperationsRequest(page_size=size if to.as_caller else _MOST, page_token=token)
         answer = await self._oaktrees.one(f"{_SERVICE}/ListOperations", request, ListOperationsResponse, to, left())
         found = [each for each in answer.operations if _is_own(caller, to, each)]
         del answer.operations[:]
-        answer.operations.extend(_told(caller, to, each) for each in found)
+        answer.operations.extend(_as_callers_own(caller, to, each) for each in found)
         return answer
 
 
@@ -246,7 +246,7 @@ def _is_own(caller: Caller, to: RemotePart, operation: Operation) -> bool:
     return to.as_caller or keys.own(caller.name, operation.idempotency_key) is not None
 
 
-def _told(caller: Caller, to: RemotePart, operation: Operation) -> Operation:
+def _as_callers_own(caller: Caller, to: RemotePart, operation: Operation) -> Operation:
     """An operation of theirs, under the key that they gave."""
     if not _is_own(caller, to, operation):
         raise errors.MissingError(f"no operation {operation.id!r} of yours")
@@ -256,4 +256,4 @@ def _told(caller: Caller, to: RemotePart, operation: Operation) -> Operation:
 
 
 def _is_missing(error: BaseException) -> bool:
-    return errors.reason(errors.status(error)) == "NOT_FOUND"
+    return statuses.reason(statuses.status(error)) == "NOT_FOUND"

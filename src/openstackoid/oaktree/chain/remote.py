@@ -1,4 +1,4 @@
-"""Other oaktrees: an rpc that is passed on to one, and its answers by the names that they have here.
+"""Clients of other oaktrees: send an RPC to one, and rename the clouds in its answers to their names here.
 
 The clouds of an oaktree that is named SiteB here are SiteB/CloudOne and so on: each server takes its own part off on the way there and
 puts it on again on the way back, so none needs to know the whole. `x-oaktree-path` lists the servers that a call has passed; a server that finds itself in
@@ -20,8 +20,8 @@ from grpc_status import rpc_status
 
 from oaktree.v1 import cloud_pb2
 from openstackoid.core.errors import ConfigError
-from openstackoid.oaktree import errors
-from openstackoid.oaktree.access import listeners
+from openstackoid.oaktree import errors, statuses
+from openstackoid.oaktree.access import addresses
 from openstackoid.oaktree.access.callers import RemotePart
 from openstackoid.oaktree.chain.renaming import prefixed, renamed_status
 from openstackoid.oaktree.config import Oaktree
@@ -102,7 +102,7 @@ class RemoteOaktrees:
             patience: seconds for an answer, where that is not the usual.
 
         Raises:
-            grpc.aio.AioRpcError: what the other oaktree told, by names here.
+            grpc.aio.AioRpcError: the status that the other oaktree answered, by names here.
             SiteError: it did not answer.
         """
         call = self._channel(to.site).unary_unary(
@@ -112,7 +112,7 @@ class RemoteOaktrees:
             found: M = await call(request, metadata=to.metadata, timeout=patience or self._patience(left))
             return prefixed(to.site, found)
         except grpc.aio.AioRpcError as error:
-            raise told(to.site, error, patience=patience or self._own(left)) from None
+            raise relayed(to.site, error, patience=patience or self._own(left)) from None
 
     async def stream(
         self,
@@ -216,7 +216,7 @@ async def _answers(under_way: Any, to: RemotePart, patience: float | None = None
         async for each in under_way:
             yield prefixed(to.site, each)
     except grpc.aio.AioRpcError as error:
-        raise told(to.site, error, patience=patience) from None
+        raise relayed(to.site, error, patience=patience) from None
     finally:
         under_way.cancel()
 
@@ -224,7 +224,7 @@ async def _answers(under_way: Any, to: RemotePart, patience: float | None = None
 def _maker(oaktree: Oaktree) -> Callable[[], grpc.aio.Channel]:
     address = oaktree.target
     if address.startswith("unix:") or oaktree.plaintext:
-        found = listeners.parse(address)
+        found = addresses.parse(address)
         if not found.private:
             raise ConfigError(
                 f"oaktrees: {oaktree.name}: plaintext is for Unix sockets and loopback addresses: expected TLS"
@@ -242,7 +242,7 @@ def _maker(oaktree: Oaktree) -> Callable[[], grpc.aio.Channel]:
     return lambda: grpc.aio.secure_channel(address, credentials, options=(*_OPTIONS, *name))
 
 
-def told(site: str, error: grpc.aio.AioRpcError, *, patience: float | None = None) -> Exception:
+def relayed(site: str, error: grpc.aio.AioRpcError, *, patience: float | None = None) -> Exception:
     """What another oaktree told, by names here; or that it could not be reached.
 
     Args:
@@ -272,10 +272,10 @@ def told(site: str, error: grpc.aio.AioRpcError, *, patience: float | None = Non
 
 def elsewhere(to: RemotePart, error: BaseException, *, loops: bool = True) -> bool:
     """Whether an error says only that nothing there is meant: a region that it has not or, if wanted, the server that asks."""
-    status = errors.status(error)
+    status = statuses.status(error)
     if to.named:
         return False
-    if errors.reason(status) == "LOOP":
+    if statuses.reason(status) == "LOOP":
         return loops
     if status.code != StatusCode.INVALID_ARGUMENT.value[0]:
         return False

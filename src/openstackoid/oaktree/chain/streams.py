@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from oaktree.v1.common_pb2 import CloudResult, Summary
 from oaktree.v1.location_pb2 import Location
-from openstackoid.oaktree import errors
+from openstackoid.oaktree import statuses
 from openstackoid.oaktree.access.callers import RemotePart
 from openstackoid.oaktree.access.requests import Request
 from openstackoid.oaktree.chain.remote import RemoteOaktrees, elsewhere, timed
@@ -112,7 +112,7 @@ def summarized(sources: Sequence[Source]) -> Summary:
         if source.part is None or source.error is None or elsewhere(source.part, source.error, loops=False):
             continue
         lost = CloudResult(location=Location(cloud=source.site))
-        lost.error.CopyFrom(errors.status(source.error, cloud=source.site))
+        lost.error.CopyFrom(statuses.status(source.error, cloud=source.site))
         lost.elapsed.FromNanoseconds(timed(source.started))
         summary.results.append(lost)
     return summary

@@ -8,7 +8,7 @@ from google.rpc import code_pb2, status_pb2
 
 from oaktree.v1.common_pb2 import STAGE_UNDONE, CloudResult, Progress, Summary
 from oaktree.v1.location_pb2 import Location
-from openstackoid.oaktree import errors
+from openstackoid.oaktree import statuses
 from openstackoid.oaktree.creates.outcomes import ENDED
 
 # Undoes the operation of an id; its parts then.
@@ -55,10 +55,10 @@ class Undoing:
         steps: list[Progress] = []
         for name, answer in zip(ids, answers, strict=True):
             if isinstance(answer, BaseException):
-                told = errors.status(answer)
-                told.message = f"operation {name} could not be undone: {told.message}"
+                status = statuses.status(answer)
+                status.message = f"operation {name} could not be undone: {status.message}"
                 for place in self._places[name] & results.keys():
-                    _tell(results[place], told)
+                    _report(results[place], status)
                 continue
             steps += answer
             for part in answer:
@@ -71,12 +71,12 @@ def _after(result: CloudResult, part: Progress) -> None:
     """A part's result, after it was to be undone."""
     if part.stage == STAGE_UNDONE:
         result.items = 0
-        _tell(result, status_pb2.Status(code=code_pb2.CANCELLED, message=ENDED[STAGE_UNDONE]))
+        _report(result, status_pb2.Status(code=code_pb2.CANCELLED, message=ENDED[STAGE_UNDONE]))
     elif part.HasField("error"):
-        _tell(result, part.error)
+        _report(result, part.error)
 
 
-def _tell(result: CloudResult, error: status_pb2.Status) -> None:
+def _report(result: CloudResult, error: status_pb2.Status) -> None:
     # What went wrong first tells more.
     if not result.HasField("error"):
         result.error.CopyFrom(error)

@@ -92,10 +92,10 @@ class Creates:
             operation = await self._again(plan, operation)
         run = self._begin(plan, operation)
         try:
-            while (told := await run.messages.get()) is not None:
-                if isinstance(told, Exception):
-                    raise told
-                yield told
+            while (step := await run.messages.get()) is not None:
+                if isinstance(step, Exception):
+                    raise step
+                yield step
         finally:
             run.leave()
 
@@ -120,11 +120,11 @@ class Creates:
 
     async def _follow(self, plan: Plan, operation: Operation) -> AsyncIterator[Message]:
         """Another call's steps, until it is done or its worker is dead."""
-        told: dict[int, Any] = {}
+        message: dict[int, Any] = {}
         while not operation.done and not self.dependencies.records.is_over(operation):
             for part in operation.parts:
-                if told.get(part.number) != (part.stage, part.resource_id, part.status):
-                    told[part.number] = part.stage, part.resource_id, part.status
+                if message.get(part.number) != (part.stage, part.resource_id, part.status):
+                    message[part.number] = part.stage, part.resource_id, part.status
                     yield plan.respond(progress=progress_of(operation.id, part))
             await asyncio.sleep(self._poll)
             operation = await self._again(plan, operation)

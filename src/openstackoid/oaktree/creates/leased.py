@@ -1,4 +1,4 @@
-"""An operation that this worker owns: its parts, each step of them on record, and what is done about them without sending anything new."""
+"""An operation whose lease this worker holds: puts each step on record, finds out what became of its parts, and undoes them. Creates nothing."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ from google.rpc import status_pb2
 
 from oaktree.v1 import common_pb2
 from oaktree.v1.common_pb2 import Progress
-from openstackoid.oaktree import errors
+from openstackoid.oaktree import errors, statuses
 from openstackoid.oaktree.creates import reconciling
 from openstackoid.oaktree.creates.operations import Operations
 from openstackoid.oaktree.creates.outcomes import (
@@ -27,7 +27,7 @@ from openstackoid.oaktree.creates.plans import Plan, region_of
 from openstackoid.oaktree.creates.posting import Watch, delete
 from openstackoid.oaktree.creates.records import LostError, Operation, Part, RecordsError
 from openstackoid.oaktree.upstream.calls import Call, in_thread
-from openstackoid.oaktree.upstream.clouds import Region
+from openstackoid.oaktree.upstream.regions import Region
 
 _LOG: Final = logging.getLogger(__name__)
 _TRIES: Final = 5  # to put on record what a cloud has done already
@@ -59,7 +59,7 @@ async def undone(dependencies: Dependencies, plan: Plan, operation: Operation) -
 
 
 class LeasedOperation:
-    """An operation, by the worker that owns it."""
+    """An operation, by the worker that holds its lease."""
 
     def __init__(self, dependencies: Dependencies, plan: Plan, operation: Operation) -> None:
         """Prepare."""
@@ -100,10 +100,10 @@ class LeasedOperation:
             if part.stage == common_pb2.STAGE_ACCEPTED:
                 await self._step(part, stage=common_pb2.STAGE_CANCELLED)
             elif part.stage in OPEN:
-                ids, told = await self._seen(part, await self._region(part))
-                if told and ids:
+                ids, conclusive = await self._look_up(part, await self._region(part))
+                if conclusive and ids:
                     await self._created(part, ids[0], "")
-                elif told and self._is_settled(part):
+                elif conclusive and self._is_settled(part):
                     error = NotCreatedError("it was sent, and nothing came of it: ask again with the same key")
                     await self._step(part, stage=common_pb2.STAGE_FAILED, error=self._status(part, error))
                 else:
@@ -131,8 +131,8 @@ class LeasedOperation:
             except errors.OaktreeError as error:
                 _LOG.warning("operation %s stays open on record: %s", self.operation.id, error)
 
-    async def _seen(self, part: Part, region: Region) -> tuple[list[str], bool]:
-        """What may be the resource, and whether that is told: with an id that it is this one, without that it is not there now."""
+    async def _look_up(self, part: Part, region: Region) -> tuple[list[str], bool]:
+        """Look the resource up. Returns (candidate ids, conclusive): conclusive with an id means that it is this one, without that there is none."""
         wanted = part.sought or {}
         seen = await self._ask(region, reconciling.look, self._plan.kind, region, wanted, part.sent_at or 0.0)
         others = {each.resource_id for each in self._parts if each.number != part.number}
@@ -155,7 +155,7 @@ class LeasedOperation:
                 await asyncio.sleep(0.2 * 2**tries)
         # It stays SENT there: who asks later finds the resource by its mark.
         self._parts[part.number] = created
-        self._told(created)
+        self._report(created)
         return created
 
     async def _unknown(self, part: Part, ids: Iterable[str], error: BaseException | None) -> Part:
@@ -181,25 +181,25 @@ class LeasedOperation:
         return await in_thread(call, self._dependencies.threads, function, *args)
 
     async def _step(self, part: Part, **changes: Any) -> Part:
-        """On record, then told."""
+        """Put a step on record, then report it."""
         changed = replace(part, **changes)
         await asyncio.to_thread(self._dependencies.records.change, self.operation, changed)
         self._parts[part.number] = changed
-        self._told(changed)
+        self._report(changed)
         return changed
 
-    def _told(self, part: Part, percent: int | None = None) -> None:
-        self._tell(self._progress(part, percent, part.error))
+    def _report(self, part: Part, percent: int | None = None) -> None:
+        self._publish(self._progress(part, percent, part.error))
 
     def _progress(self, part: Part, percent: int | None = None, error: status_pb2.Status | None = None) -> Progress:
         return progress_of(self.operation.id, part, percent=percent, error=error)
 
-    def _tell(self, progress: Progress) -> None:
-        """A step, for whoever listens: nobody here."""
+    def _publish(self, progress: Progress) -> None:
+        """Give a step to whoever listens: nobody here."""
 
     def _status(self, part: Part, error: BaseException) -> status_pb2.Status:
         place = part.location
-        return errors.status(
+        return statuses.status(
             error,
             cloud=place.cloud,
             region=place.region,

@@ -54,12 +54,12 @@ class Operations:
         self.lease: Final = lease
         self._keep: Final = keep
         self._clock: Final = clock
-        with _told():
+        with _records_errors():
             self._database: Final = Database(url, option="database")
 
     def upgrade(self) -> None:
         """Bring the tables up to date; safe while others do the same."""
-        with _told():
+        with _records_errors():
             MIGRATIONS.upgrade(self._database)
 
     def close(self) -> None:
@@ -99,7 +99,7 @@ class Operations:
         if key is not None and (found := self._one(caller, OPERATIONS.c.idempotency_key == key)) is not None:
             return found, False
         try:
-            with _told(), self._database.changing() as connection:
+            with _records_errors(), self._database.changing() as connection:
                 try:
                     with connection.begin_nested():
                         connection.execute(insert(OPERATIONS).values(made))
@@ -123,7 +123,7 @@ class Operations:
         if not operation.done and not self.is_over(operation):
             return None
         owner = secrets.token_hex(16)
-        with _told(), self._database.changing() as connection:
+        with _records_errors(), self._database.changing() as connection:
             found = connection.execute(
                 update(OPERATIONS)
                 .where(
@@ -147,7 +147,7 @@ class Operations:
         names = list(owners)
         if not names:
             return
-        with _told(), self._database.changing() as connection:
+        with _records_errors(), self._database.changing() as connection:
             connection.execute(
                 update(OPERATIONS)
                 .where(OPERATIONS.c.owner.in_(names), OPERATIONS.c.done == 0)
@@ -161,7 +161,7 @@ class Operations:
             LostError: the operation has another owner now: whatever was to follow must not be done.
         """
         values = columns_of(part) | {"changed_at": self._now()}
-        with _told(), self._database.changing() as connection:
+        with _records_errors(), self._database.changing() as connection:
             self._hold(connection, operation)
             connection.execute(
                 update(PARTS).where(PARTS.c.operation == operation.id, PARTS.c.number == part.number).values(values)
@@ -169,7 +169,7 @@ class Operations:
 
     def end(self, operation: Operation) -> None:
         """Nothing goes on any more; LostError if somebody else is at it."""
-        with _told(), self._database.changing() as connection:
+        with _records_errors(), self._database.changing() as connection:
             self._hold(connection, operation)
             connection.execute(update(OPERATIONS).where(OPERATIONS.c.id == operation.id).values(done=1))
 
@@ -190,7 +190,7 @@ class Operations:
                 or_(OPERATIONS.c.created_at < at, and_(OPERATIONS.c.created_at == at, OPERATIONS.c.id < name))
             )
         chosen = chosen.order_by(OPERATIONS.c.created_at.desc(), OPERATIONS.c.id.desc()).limit(size + 1)
-        with _told(), self._database.reading() as connection:
+        with _records_errors(), self._database.reading() as connection:
             rows = connection.execute(chosen).mappings().all()
             found = self._whole(connection, rows[:size])
         last = rows[size - 1] if len(rows) > size else None
@@ -202,7 +202,7 @@ class Operations:
         if not resource_ids:
             return set()
         chosen = select(PARTS.c.resource_id).where(PARTS.c.resource_id.in_(resource_ids), PARTS.c.operation != but)
-        with _told(), self._database.reading() as connection:
+        with _records_errors(), self._database.reading() as connection:
             return set(connection.scalars(chosen))
 
     def clean(self) -> int:
@@ -212,7 +212,7 @@ class Operations:
             OPERATIONS.c.created_at < now - int(self._keep * 1000),
             or_(OPERATIONS.c.done == 1, OPERATIONS.c.lease_until < now),
         )
-        with _told(), self._database.changing() as connection:
+        with _records_errors(), self._database.changing() as connection:
             ids = list(connection.scalars(select(OPERATIONS.c.id).where(chosen).limit(1000)))
             if ids:
                 connection.execute(delete(PARTS).where(PARTS.c.operation.in_(ids)))
@@ -221,7 +221,7 @@ class Operations:
 
     def _one(self, caller: str, condition: ColumnElement[bool]) -> Operation | None:
         chosen = select(OPERATIONS).where(OPERATIONS.c.caller == caller, condition)
-        with _told(), self._database.reading() as connection:
+        with _records_errors(), self._database.reading() as connection:
             rows = connection.execute(chosen).mappings().all()
             return self._whole(connection, rows)[0] if rows else None
 
@@ -249,7 +249,7 @@ class _TakenError(Exception):
 
 
 @contextlib.contextmanager
-def _told() -> Iterator[None]:
+def _records_errors() -> Iterator[None]:
     try:
         yield
     except StoreError as error:

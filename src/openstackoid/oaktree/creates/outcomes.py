@@ -78,8 +78,8 @@ def progress_of(
         status=part.status,
         percent=percent,
     )
-    if (told := error or part.error) is not None:
-        made.error.CopyFrom(told)
+    if (status := error or part.error) is not None:
+        made.error.CopyFrom(status)
     return made
 
 

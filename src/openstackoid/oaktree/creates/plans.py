@@ -16,14 +16,14 @@ from openstackoid.oaktree.resources.codec import Codec
 from openstackoid.oaktree.resources.kinds import Kind
 from openstackoid.oaktree.resources.methods import parents_of
 from openstackoid.oaktree.upstream.calls import Call
-from openstackoid.oaktree.upstream.clouds import Region
+from openstackoid.oaktree.upstream.regions import Region
 
 LONGEST: Final = 24 * 3600.0  # seconds that a create may be waited for
 _USUAL: Final = 3600.0
 LONGEST_KEY: Final = 255  # characters
 _KEY: Final = re.compile(rf"[\x21-\x7e]{{0,{LONGEST_KEY}}}")
 # What clouds say of a resource and nobody can ask for: left out, so that one that was got from a cloud can be created in another.
-_TOLD: Final = frozenset({"id", "location", "created_at", "updated_at", "status", "links"})
+_READ_ONLY: Final = frozenset({"id", "location", "created_at", "updated_at", "status", "links"})
 # Attributes that hold secrets, or may: they are sent, and neither kept nor told again.
 SECRET: Final = re.compile(
     r"pass|secret|token|credential|private_key|user_data|personality|payload|key_data", re.IGNORECASE
@@ -40,8 +40,10 @@ class Content(Protocol):
     def attributes(self, region: Region) -> Mapping[str, Any]:
         """What the resource must be created with there, beside what was asked for."""
 
-    async def send(self, region: Region, resource_id: str, call: Call, told: Callable[[int], Awaitable[None]]) -> None:
-        """Send it there; `told` hears the percentage."""
+    async def send(
+        self, region: Region, resource_id: str, call: Call, report: Callable[[int], Awaitable[None]]
+    ) -> None:
+        """Send it there; `report` is called with the percentage."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +178,7 @@ def _attributes(kind: Kind, codec: Codec, request: Any, field_name: str) -> tupl
             where = f"{field_name}.{'attributes' if generic else 'other'}.{name}"
             raise errors.invalid(where, f"{kind.name} has no such attribute")
     chooses_id = kind.cls.create_opts.method == "PUT"
-    kept = {name: value for name, value in given.items() if name not in _TOLD or (name == "id" and chooses_id)}
+    kept = {name: value for name, value in given.items() if name not in _READ_ONLY or (name == "id" and chooses_id)}
     for name in ("min_count", "max_count"):
         if kind.name == "compute.server" and kept.get(name, 1) != 1:
             raise errors.invalid(f"{field_name}.{name}", "expected 1: each create makes one server in each location")

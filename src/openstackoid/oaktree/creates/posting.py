@@ -20,7 +20,7 @@ from openstackoid.oaktree.resources.codec import Codec
 from openstackoid.oaktree.resources.kinds import Kind
 from openstackoid.oaktree.resources.recording import as_raw, recording
 from openstackoid.oaktree.upstream.calls import Call, in_thread
-from openstackoid.oaktree.upstream.clouds import Region
+from openstackoid.oaktree.upstream.regions import Region
 
 _LOG: Final = logging.getLogger(__name__)
 # Their answers to a create say little more than the id.

@@ -29,7 +29,7 @@ from openstackoid.oaktree import answers, errors
 from openstackoid.oaktree.plain import behind
 from openstackoid.oaktree.resources.filters import named
 from openstackoid.oaktree.resources.kinds import Kind
-from openstackoid.oaktree.upstream.clouds import Region
+from openstackoid.oaktree.upstream.regions import Region
 
 MARK: Final = "oaktree_operation"
 _METADATA: Final = frozenset({"compute.server", "block_storage.volume", "block_storage.snapshot"})

@@ -31,7 +31,7 @@ from openstackoid.oaktree.creates.outcomes import (
 from openstackoid.oaktree.creates.plans import Content, Plan
 from openstackoid.oaktree.creates.posting import AGAIN, Seek, fetch, post, prepare
 from openstackoid.oaktree.creates.records import LostError, Operation, Part
-from openstackoid.oaktree.upstream.clouds import Region
+from openstackoid.oaktree.upstream.regions import Region
 
 _STEP: Final = 10  # percent between two messages of progress: a caller shows them to people
 _ALL: Final = 100
@@ -50,7 +50,7 @@ class Run(LeasedOperation):
     async def go(self) -> None:
         """To the end. The last message is None, after what broke it off, if something did."""
         try:
-            self._tell(Progress(operation_id=self.operation.id, stage=common_pb2.STAGE_ACCEPTED))
+            self._publish(Progress(operation_id=self.operation.id, stage=common_pb2.STAGE_ACCEPTED))
             await asyncio.gather(*(self._part(each) for each in self._parts))
             if self._plan.undo and not self._left.is_set() and self._went_wrong():
                 await self._undo_all()
@@ -82,7 +82,7 @@ class Run(LeasedOperation):
         if part.stage in OPEN:
             part = await self._reconcile(part, region)
         elif part.stage in MADE or not self._may_send(part):
-            self._told(part)
+            self._report(part)
         if self._may_send(part):
             part, message = await self._send(part, region)
         if part.stage not in MADE:
@@ -138,24 +138,24 @@ class Run(LeasedOperation):
     async def _doubt(self, part: Part, region: Region, error: Exception) -> Part:
         """The answer did not come, or says nothing certain: look."""
         try:
-            ids, told = await self._seen(part, region)
+            ids, conclusive = await self._look_up(part, region)
         except Exception:  # noqa: BLE001 - the first error tells more
             return await self._unknown(part, (), error)
-        if told and ids:
+        if conclusive and ids:
             return await self._created(part, ids[0], "")
-        if told and reconciling.has_answered(error):
+        if conclusive and reconciling.has_answered(error):
             return await self._step(part, stage=common_pb2.STAGE_FAILED, error=self._status(part, error))
         return await self._unknown(part, ids, error)
 
     async def _reconcile(self, part: Part, region: Region) -> Part:
         """What became of one that was sent: CREATED, or CANCELLED if surely nothing was created, or UNKNOWN."""
         while True:
-            ids, told = await self._seen(part, region)
-            if told and ids:
+            ids, conclusive = await self._look_up(part, region)
+            if conclusive and ids:
                 return await self._created(part, ids[0], "")
-            if told and self._is_settled(part):
+            if conclusive and self._is_settled(part):
                 return replace(part, stage=common_pb2.STAGE_CANCELLED, error=None)
-            if not told or self._left.is_set():
+            if not conclusive or self._left.is_set():
                 return await self._unknown(part, ids, None)
             # Its request may be worked on: what is not there now may come.
             await asyncio.sleep(AGAIN)
@@ -181,14 +181,14 @@ class Run(LeasedOperation):
     async def _fill(self, part: Part, region: Region, content: Content) -> None:
         shown = -_STEP
 
-        async def told(percent: int) -> None:
+        async def report(percent: int) -> None:
             nonlocal shown
             if percent >= shown + _STEP or percent == _ALL:
                 shown = percent
-                self._told(replace(part, status="uploading"), percent)
+                self._report(replace(part, status="uploading"), percent)
 
         try:
-            await content.send(region, part.resource_id, self._call.to(*region.key), told)
+            await content.send(region, part.resource_id, self._call.to(*region.key), report)
         except Exception:
             # Half of an image is none; if its cloud does not take it back now, its id stays on record.
             with contextlib.suppress(Exception):
@@ -228,7 +228,7 @@ class Run(LeasedOperation):
                 percent = percent if isinstance(percent, int) else 0
                 if last is None or status != last[0] or percent >= last[1] + _STEP:
                     last = status, percent
-                    self._told(replace(part, status=status), percent)
+                    self._report(replace(part, status=status), percent)
         raise NotReadyError("it was deleted before it was ready")
 
     def _seek(self, part: Part, region: Region, timeout: float | None = None) -> Seek:
@@ -242,22 +242,22 @@ class Run(LeasedOperation):
         One that was created stays so on record, unless it went wrong itself; and one that was sent stays so: nobody could look what came of
         it, and if it counted as failed, it would be sent again.
         """
-        told = self._status(part, error)
+        status = self._status(part, error)
         wrong = isinstance(error, NotReadyError | errors.MissingError) or answers.absent(error)
         if part.stage not in OPEN and (wrong or not (part.stage in MADE and part.resource_id)):
             try:
-                await self._step(part, stage=common_pb2.STAGE_FAILED, error=told)
+                await self._step(part, stage=common_pb2.STAGE_FAILED, error=status)
             except errors.OaktreeError as away:
                 self._lost = self._lost or isinstance(away, LostError)
             else:
                 return
-        self._errors[part.number] = told
-        self._tell(self._progress(part, error=told))
+        self._errors[part.number] = status
+        self._publish(self._progress(part, error=status))
 
     def _tell_resource(self, message: Message) -> None:
         if not self._left.is_set():
             self.messages.put_nowait(self._plan.respond(resource=message))
 
-    def _tell(self, progress: Progress) -> None:
+    def _publish(self, progress: Progress) -> None:
         if not self._left.is_set():
             self.messages.put_nowait(self._plan.respond(progress=progress))

@@ -139,14 +139,14 @@ async def convert(image: Image, want: str, to: Path, most: int) -> None:
         env={"LC_ALL": "C"},
     )
     try:
-        _, said = await process.communicate()
+        _, stderr = await process.communicate()
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
     if process.returncode:
-        told = said.decode(errors="replace").replace(str(image.path.parent), "")
+        reason = stderr.decode(errors="replace").replace(str(image.path.parent), "")
         raise ConversionError(
-            f"qemu-img cannot make {want} of it: {clean(told, 200) or f'signal {-process.returncode}'}"
+            f"qemu-img cannot make {want} of it: {clean(reason, 200) or f'signal {-process.returncode}'}"
         )

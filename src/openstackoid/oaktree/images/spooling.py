@@ -53,7 +53,7 @@ class Spool:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.path: Path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._folder))
         except OSError as error:
-            raise _told(error) from error
+            raise _disk_error(error) from error
         # The lock ends with the process, however that ends: what is not locked belongs to nobody.
         self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -93,7 +93,7 @@ class Spool:
                         waiting.clear()
                 await asyncio.to_thread(write, bytes(waiting))
             except OSError as error:
-                raise _told(error) from error
+                raise _disk_error(error) from error
         return path, digest.hexdigest()
 
 
@@ -119,7 +119,7 @@ def sweep(folder: Path) -> int:
     return count
 
 
-def _told(error: OSError) -> errors.OaktreeError:
+def _disk_error(error: OSError) -> errors.OaktreeError:
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         return DiskFullError(
             "the server's disk has no room for the image: try again later, or have uploads.folder elsewhere"

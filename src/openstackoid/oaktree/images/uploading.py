@@ -19,7 +19,8 @@ from openstackoid.oaktree.creates.creating import Creates
 from openstackoid.oaktree.creates.plans import Plan
 from openstackoid.oaktree.images import formats, spooling
 from openstackoid.oaktree.upstream.calls import Call, in_thread
-from openstackoid.oaktree.upstream.clouds import IMAGE_FORMAT, Region
+from openstackoid.oaktree.upstream.clouds import IMAGE_FORMAT
+from openstackoid.oaktree.upstream.regions import Region
 
 _ALL: Final = 100  # percent
 
@@ -105,14 +106,16 @@ class Content:
         """The format that the cloud wants."""
         return {"disk_format": self._format(region)}
 
-    async def send(self, region: Region, resource_id: str, call: Call, told: Callable[[int], Awaitable[None]]) -> None:
+    async def send(
+        self, region: Region, resource_id: str, call: Call, report: Callable[[int], Awaitable[None]]
+    ) -> None:
         """See `plans.Content`; the cloud's hash of it is compared with ours.
 
         Raises:
             ChecksumError: they differ.
             Exception: what formats.convert or openstacksdk raise.
         """
-        task = asyncio.ensure_future(self._send(region, resource_id, call, told))
+        task = asyncio.ensure_future(self._send(region, resource_id, call, report))
         self._sending.add(task)
         try:
             await task
@@ -131,12 +134,14 @@ class Content:
         wanted = wanted_format(region)
         return wanted if wanted and formats.is_convertible(self._image.format, wanted) else self._image.format
 
-    async def _send(self, region: Region, resource_id: str, call: Call, told: Callable[[int], Awaitable[None]]) -> None:
+    async def _send(
+        self, region: Region, resource_id: str, call: Call, report: Callable[[int], Awaitable[None]]
+    ) -> None:
         path = await self._in(self._format(region))
         loop = asyncio.get_running_loop()
 
         def percent(value: int) -> None:
-            asyncio.run_coroutine_threadsafe(told(value), loop)  # type: ignore[arg-type]
+            asyncio.run_coroutine_threadsafe(report(value), loop)  # type: ignore[arg-type]
 
         await in_thread(call, self._threads, _put, region, resource_id, path, percent)
 
@@ -157,11 +162,11 @@ class Content:
 class _Reader:
     """A file for requests to send: counts percents, and hashes what was sent."""
 
-    def __init__(self, path: Path, told: Callable[[int], None]) -> None:
+    def __init__(self, path: Path, report: Callable[[int], None]) -> None:
         self.size: Final = path.stat().st_size
         self.hash: Final = hashlib.sha512()
         self._file: Final = path.open("rb")
-        self._told: Final = told
+        self._report: Final = report
         self._sent = 0
         self._last = -1
 
@@ -175,18 +180,18 @@ class _Reader:
         percent = self._sent * _ALL // self.size if self.size else _ALL
         if percent != self._last:
             self._last = percent
-            self._told(percent)
+            self._report(percent)
         return piece
 
     def close(self) -> None:
         self._file.close()
 
 
-def _put(region: Region, image_id: str, path: Path, told: Callable[[int], None]) -> None:
+def _put(region: Region, image_id: str, path: Path, report: Callable[[int], None]) -> None:
     """Send a file to a cloud's Glance. Blocks."""
     proxy: Any = region.connect().image
     image = sdk_image.Image.existing(id=image_id, connection=region.connect())
-    reader = _Reader(path, told)
+    reader = _Reader(path, report)
     try:
         # As Image.upload does, but never sent again: openstacksdk would repeat it after a 503, when the file is at its end.
         headers = {"Content-Type": "application/octet-stream", "Accept": "", "X-OpenStack-Image-Size": str(reader.size)}

@@ -12,7 +12,8 @@ import orjson
 from google.protobuf.message import DecodeError, Message
 
 from openstackoid.oaktree import errors
-from openstackoid.oaktree.cache.answers import Cache, Key
+from openstackoid.oaktree.cache.answers import Cache
+from openstackoid.oaktree.cache.keys import Key
 
 _LENGTH: Final = struct.Struct(">I")
 

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from oaktree.v1.common_pb2 import CloudResult, Summary
 from oaktree.v1.location_pb2 import Location
-from openstackoid.oaktree import errors
+from openstackoid.oaktree import statuses
 from openstackoid.oaktree.locations import chosen, holds
 from openstackoid.oaktree.resources import cached_lists, repeating
 from openstackoid.oaktree.resources.cached_lists import CachePolicy
@@ -21,7 +21,7 @@ from openstackoid.oaktree.resources.filters import Filters
 from openstackoid.oaktree.resources.kinds import Kind
 from openstackoid.oaktree.resources.repeating import Repeats
 from openstackoid.oaktree.upstream.calls import Call, in_thread
-from openstackoid.oaktree.upstream.clouds import Region
+from openstackoid.oaktree.upstream.regions import Region
 from openstackoid.oaktree.upstream.turns import TURNS
 
 # Messages of one answer: large enough that what each answer costs does not count, small enough for gRPC's 4 MiB.
@@ -250,9 +250,9 @@ def _summary(ask: Lists, parts: Sequence[_Part], page: Mapping[str, Any]) -> Sum
             result.remembered_at.FromNanoseconds(int(part.remembered_at * 1e9))
         if part.error is not None:
             cloud, region = part.region.key
-            told = errors.status(
+            status = statuses.status(
                 part.error, cloud=cloud, region=region, service=ask.kind.service, as_server=not part.region.bearer
             )
-            result.error.CopyFrom(told)
+            result.error.CopyFrom(status)
         summary.results.append(result)
     return summary

@@ -49,10 +49,10 @@ def recorded(found: resource.Resource) -> dict[str, Any] | None:
 
 def as_raw(found: resource.Resource) -> dict[str, Any]:
     """All that is known of a resource, by the names of the wire: what was asked for, and what the cloud said, which counts more."""
-    said = recorded(found)
-    if said is None:
+    answered = recorded(found)
+    if answered is None:
         parts = [found.to_dict(computed=False, original_names=True, ignore_none=True), found._uri.attributes]  # noqa: SLF001 - to_dict leaves them out
     else:
         # Not to_dict, which has empty lists of what nobody said.
-        parts = [found._body.attributes, found._header.attributes, found._uri.attributes, said]  # noqa: SLF001 - as it reads them
+        parts = [found._body.attributes, found._header.attributes, found._uri.attributes, answered]  # noqa: SLF001 - as it reads them
     return {name: value for part in parts for name, value in part.items() if value is not None}

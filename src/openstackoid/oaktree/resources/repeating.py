@@ -16,9 +16,9 @@ from openstackoid.oaktree.resources.codec import Codec
 from openstackoid.oaktree.resources.kinds import Kind, Raw
 from openstackoid.oaktree.upstream.ahead import Answer, Question, arrived, rehearsed
 from openstackoid.oaktree.upstream.calls import Call
-from openstackoid.oaktree.upstream.clouds import Region
 from openstackoid.oaktree.upstream.endpoints import Led
 from openstackoid.oaktree.upstream.gate import Gate
+from openstackoid.oaktree.upstream.regions import Region
 from openstackoid.oaktree.upstream.sending import Sender
 
 # Larger answers are read in a thread: an event loop that reads for long tells nobody else anything.

@@ -16,7 +16,7 @@ from openstackoid.oaktree.resources.filters import named
 from openstackoid.oaktree.resources.kinds import Kind
 from openstackoid.oaktree.resources.recording import as_raw, existing, recording
 from openstackoid.oaktree.upstream.calls import Call, in_thread
-from openstackoid.oaktree.upstream.clouds import Region
+from openstackoid.oaktree.upstream.regions import Region
 
 T = TypeVar("T")
 

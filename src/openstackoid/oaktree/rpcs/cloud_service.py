@@ -12,15 +12,15 @@ from os_service_types import ServiceTypes
 
 from oaktree.v1 import cloud_pb2, cloud_pb2_grpc
 from oaktree.v1.location_pb2 import Location
-from openstackoid.oaktree import errors
+from openstackoid.oaktree import errors, statuses
 from openstackoid.oaktree.access.callers import Caller
 from openstackoid.oaktree.chain.remote import RemoteOaktrees, elsewhere
 from openstackoid.oaktree.locations import flaw
 from openstackoid.oaktree.rpcs.context import RpcContext
 from openstackoid.oaktree.upstream.breaker import State
 from openstackoid.oaktree.upstream.calls import in_thread
-from openstackoid.oaktree.upstream.clouds import Region
 from openstackoid.oaktree.upstream.entries import offered, usable
+from openstackoid.oaktree.upstream.regions import Region
 from openstackoid.oaktree.verbs import REST
 
 Authenticate = Callable[[grpc.aio.ServicerContext[Any, Any]], Awaitable[Caller]]
@@ -79,7 +79,7 @@ class CloudService(cloud_pb2_grpc.CloudServiceServicer):
                     if elsewhere(each, answer):
                         continue
                     lost = cloud_pb2.Cloud(location=Location(cloud=each.site), available=False)
-                    lost.last_error.CopyFrom(errors.status(answer, cloud=each.site))
+                    lost.last_error.CopyFrom(statuses.status(answer, cloud=each.site))
                     found.append(lost)
                 else:
                     found += answer
@@ -123,7 +123,7 @@ class CloudService(cloud_pb2_grpc.CloudServiceServicer):
     def _cloud(self, region: Region) -> cloud_pb2.Cloud:
         if region.error is not None:
             lost = cloud_pb2.Cloud(location=region.location, available=False)
-            lost.last_error.CopyFrom(errors.status(region.error, cloud=region.location.cloud))
+            lost.last_error.CopyFrom(statuses.status(region.error, cloud=region.location.cloud))
             return lost
         state = self._states(*region.key)
         found = cloud_pb2.Cloud(location=region.location, services=region.services(), available=state.available)

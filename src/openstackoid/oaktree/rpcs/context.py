@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import grpc
 
-from openstackoid.oaktree import errors
+from openstackoid.oaktree import statuses
 from openstackoid.oaktree.upstream.calls import Call
 
 
@@ -36,4 +36,4 @@ class RpcContext:
         if isinstance(error, asyncio.CancelledError | GeneratorExit):
             self._call.cancel()
         elif isinstance(error, Exception) and not isinstance(error, grpc.aio.AbortError):
-            await errors.abort(self._context, error)
+            await statuses.abort(self._context, error)

@@ -10,7 +10,7 @@ import grpc
 from google.protobuf import descriptor_pool
 from google.protobuf.message import DecodeError
 
-from openstackoid.oaktree import errors
+from openstackoid.oaktree import errors, statuses
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def _reader(method: str, read: Callable[[bytes], Any]) -> Callable[[bytes], Any]
 def _answer(handler: Callable[[Any, Any], Awaitable[Any]]) -> Callable[[Any, Any], Awaitable[Any]]:
     async def answer(request: Any, context: Any) -> Any:
         if isinstance(request, _Unreadable):
-            await errors.abort(context, request.error)
+            await statuses.abort(context, request.error)
         return await handler(request, context)
 
     return answer
@@ -79,7 +79,7 @@ def _answer(handler: Callable[[Any, Any], Awaitable[Any]]) -> Callable[[Any, Any
 def _stream(handler: Callable[[Any, Any], Any]) -> Callable[[Any, Any], AsyncIterator[Any]]:
     async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
         if isinstance(request, _Unreadable):
-            await errors.abort(context, request.error)
+            await statuses.abort(context, request.error)
         async with contextlib.aclosing(handler(request, context)) as answers:
             async for each in answers:
                 yield each
@@ -100,6 +100,6 @@ def _exchange(handler: Callable[[Any, Any], Any]) -> Callable[[Any, Any], AsyncI
                 async for each in answers:
                     yield each
         except errors.InvalidError as error:
-            await errors.abort(context, error)
+            await statuses.abort(context, error)
 
     return exchange

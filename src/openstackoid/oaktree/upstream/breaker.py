@@ -25,7 +25,7 @@ from typing import Final, Self
 
 from google.rpc import status_pb2
 
-from openstackoid.oaktree import errors
+from openstackoid.oaktree import errors, statuses
 
 # A cloud chooses the addresses in its catalog and its links: what is kept of them is bounded.
 _MOST_CIRCUITS: Final = 100
@@ -168,14 +168,14 @@ class Breaker:
         self._fail(permit, failure, error)
 
     def _fail(self, permit: "Permit", failure: Failure, error: BaseException) -> None:
-        told = errors.status(error, cloud=self._cloud, region=self._region)
+        status = statuses.status(error, cloud=self._cloud, region=self._region)
         with self._lock:
             now = self._clock()
             circuit = self._circuits.get(permit.address)
             if circuit is None:
                 self._make_room()
                 circuit = self._circuits[permit.address] = _Circuit()
-            circuit.error = told
+            circuit.error = status
             circuit.failed_at = now
             if failure is Failure.BROKEN:
                 circuit.bad += 1

@@ -4,13 +4,11 @@ Making a connection asks nothing of a cloud: the first request that needs it aut
 the slowest cloud and not for the sum of all.
 """
 
-import asyncio
 import copy
 import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from keystoneauth1 import session as keystone_session
@@ -19,11 +17,11 @@ from openstack.config import OpenStackConfig, cloud_region
 
 from oaktree.v1.location_pb2 import Location
 from openstackoid.core.errors import ConfigError
-from openstackoid.oaktree import errors
 from openstackoid.oaktree.locations import selects
 from openstackoid.oaktree.upstream.credentials import UnauthenticatedError
-from openstackoid.oaktree.upstream.entries import EntryError, files, read, understood, usable
+from openstackoid.oaktree.upstream.entries import EntryError, files, read, understood
 from openstackoid.oaktree.upstream.peers import HEADER, Peer, Peers, PeersError, prefix
+from openstackoid.oaktree.upstream.regions import Region, scope_of, unusable
 from openstackoid.oaktree.upstream.tokens import Keystone, Login
 
 # Makes the keystoneauth session of a cloud-region: cloud, region, and keystoneauth's own arguments.
@@ -33,53 +31,6 @@ Sessions = Callable[..., keystone_session.Session]
 IMAGE_FORMAT: Final = "oaktree_image_format"
 # Connections for callers' own credentials, and for projects that requests name: the ones that were not used for longest are forgotten.
 _MOST_CONNECTIONS: Final = 1024
-
-
-@dataclass(frozen=True)
-class Region:
-    """A cloud-region as one caller sees it."""
-
-    location: Location  # cloud and region
-    identity: str  # who asks there: opaque, the same for the same user, project, rights and cloud-region
-    connect: Callable[[], connection.Connection] = field(repr=False)
-    made: Callable[[], connection.Connection | None] = field(repr=False, default=lambda: None)
-    offered: tuple[str, ...] | None = None  # a peer's service types, which the catalog of its home does not tell
-    error: Exception | None = None  # why nothing can be asked there
-    bearer: str = ""  # opaque: of callers with one identity, those with the same credential
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """Cloud and region."""
-        return self.location.cloud, self.location.region
-
-    def located(self, error: BaseException, service: str) -> BaseException:
-        """An error of a service there, with the place for whoever asked several."""
-        if isinstance(error, errors.LocatedError | asyncio.CancelledError):
-            return error
-        cloud, region = self.key
-        return errors.LocatedError(error, cloud=cloud, region=region, service=service, as_server=not self.bearer)
-
-    def place(self) -> Location:
-        """The location with the project that is asked; authenticates if nobody did. Blocks."""
-        place = Location()
-        place.CopyFrom(self.location)
-        cloud: Any = self.connect()
-        with usable(cloud):
-            access = cloud.session.access()
-        if access is not None:
-            place.project_id = access.project_id or ""
-            place.project = access.project_name or ""
-            place.domain_id = access.project_domain_id or access.domain_id or ""
-            place.domain = access.project_domain_name or access.domain_name or ""
-        return place
-
-    def services(self) -> list[str]:
-        """Service types in the cloud's catalog; empty as long as nobody has asked the cloud. Does not block."""
-        if self.offered is not None:
-            return list(self.offered)
-        made = self.made()
-        access = getattr(made.session.auth, "auth_ref", None) if made is not None else None
-        return sorted({each["type"] for each in access.service_catalog.catalog}) if access is not None else []
 
 
 class _PeerConnection(connection.Connection):
@@ -154,9 +105,9 @@ class Clouds:
         """
         peer = self.peers.find(here.cloud)
         if isinstance(peer, PeersError):
-            return _unusable(here, peer)
+            return unusable(here, peer)
         if (flaw := self.flaws.get(here.cloud)) is not None:
-            return _unusable(here, flaw)
+            return unusable(here, flaw)
         place = (here.cloud, here.region, *((peer.scope,) if peer else ()))
         if login is None:
             key = ("file", *place, *(f"{name}={value}" for name, value in sorted(scope.items())))
@@ -280,11 +231,11 @@ class Clouds:
 
     def _image_format(self, cloud: str) -> str | None:
         """What the file, or a vendor's profile, says of it; openstacksdk's own default, qcow2, is no wish of the cloud's."""
-        said = dict(self._config.cloud_config["clouds"].get(cloud) or {})
-        if "image_format" not in said:
-            said, named = {}, said
-            self._config._expand_vendor_profile(cloud, said, named)  # noqa: SLF001 - get_one mixes it with the defaults
-        return str(said["image_format"]).lower() if said.get("image_format") else None
+        entry = dict(self._config.cloud_config["clouds"].get(cloud) or {})
+        if "image_format" not in entry:
+            entry, named = {}, entry
+            self._config._expand_vendor_profile(cloud, entry, named)  # noqa: SLF001 - get_one mixes it with the defaults
+        return str(entry["image_format"]).lower() if entry.get("image_format") else None
 
 
 def _auth(login: Login, peer: Peer | None) -> Any:
@@ -294,22 +245,3 @@ def _auth(login: Login, peer: Peer | None) -> Any:
     twin: Any = copy.copy(login.auth)
     twin._discovery_cache = {}  # noqa: SLF001 - has no setter
     return twin
-
-
-def _unusable(here: Location, error: errors.OaktreeError) -> Region:
-    def refuse() -> Any:
-        raise error.with_traceback(None)
-
-    return Region(here, f"unusable {here.cloud}", refuse, error=error)
-
-
-def scope_of(wanted: Location) -> dict[str, str]:
-    """A request's project, in keystoneauth's names; what the file says of it is replaced as a whole."""
-    if not (wanted.project_id or wanted.project):
-        return {}
-    return {
-        "project_id": wanted.project_id,
-        "project_name": "" if wanted.project_id else wanted.project,
-        **({"project_domain_id": wanted.domain_id} if wanted.domain_id else {}),
-        **({"project_domain_name": wanted.domain} if wanted.domain else {}),
-    }

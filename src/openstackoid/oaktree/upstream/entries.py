@@ -19,7 +19,7 @@ from grpc import StatusCode
 from openstack import connection
 from openstack.config import OpenStackConfig
 
-from openstackoid.oaktree import errors
+from openstackoid.oaktree import errors, statuses
 from openstackoid.oaktree.locations import NAME
 from openstackoid.oaktree.masking import clean
 from openstackoid.oaktree.plain import why
@@ -90,7 +90,7 @@ def understood(entry: Any) -> Iterator[None]:
     except errors.OaktreeError:
         raise
     except Exception as error:
-        raise EntryError(f"its entry in clouds.yaml cannot be used: {_told(error, entry)}") from error
+        raise EntryError(f"its entry in clouds.yaml cannot be used: {_explained(error, entry)}") from error
 
 
 @contextlib.contextmanager
@@ -103,9 +103,11 @@ def usable(cloud: connection.Connection) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if errors.known(error):
+        if statuses.known(error):
             raise
-        raise EntryError(f"its entry in clouds.yaml cannot be used: {_told(error, cloud.config.config)}") from error
+        raise EntryError(
+            f"its entry in clouds.yaml cannot be used: {_explained(error, cloud.config.config)}"
+        ) from error
 
 
 @contextlib.contextmanager
@@ -191,11 +193,11 @@ def _check_regions(name: str, regions: Any) -> None:
         raise EntryError(f"{name}: expected a list of regions, got {_kind(regions)}")
     for each in regions:
         values = each.get("values", {}) if isinstance(each, Mapping) else {}
-        told = each.get("name") if isinstance(each, Mapping) else each
-        if not isinstance(told, str) or not told:
-            raise EntryError(f"{name}: expected a name of each region as text, got {_kind(told)}")
+        region_name = each.get("name") if isinstance(each, Mapping) else each
+        if not isinstance(region_name, str) or not region_name:
+            raise EntryError(f"{name}: expected a name of each region as text, got {_kind(region_name)}")
         if not isinstance(values, Mapping):
-            raise EntryError(f"{name}: {told}: values: expected a mapping, got {_kind(values)}")
+            raise EntryError(f"{name}: {region_name}: values: expected a mapping, got {_kind(values)}")
 
 
 def _region(region: Mapping[str, Any]) -> str:
@@ -217,7 +219,7 @@ def _shown(name: Any) -> str:
     return shown if NAME.fullmatch(shown) else repr(shown)
 
 
-def _told(error: Exception, entry: Any) -> str:
+def _explained(error: Exception, entry: Any) -> str:
     """The error's text, without what could be a secret of the entry."""
     known = isinstance(error, sdk.SDKException | keystone.ClientException | requests.RequestException | OSError)
     text = str(error) if known else f"{type(error).__name__}: {error}"

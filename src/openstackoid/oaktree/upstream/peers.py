@@ -62,12 +62,12 @@ def read(home: str, document: Any) -> tuple[Peer, ...]:
     """
     try:
         here = _name(document["cloud"])
-        told = {_name(each["name"]): _offered(each) for each in document["peers"]}
+        offered = {_name(each["name"]): _offered(each) for each in document["peers"]}
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError("expected a gateway's list of its peers") from error
-    if len(told) > _MOST:
-        raise ValueError(f"expected {_MOST} peers at most, got {len(told)}")
-    return tuple(Peer(prefix(home) + name, home, _scope(here, name), told[name]) for name in sorted(told))
+    if len(offered) > _MOST:
+        raise ValueError(f"expected {_MOST} peers at most, got {len(offered)}")
+    return tuple(Peer(prefix(home) + name, home, _scope(here, name), offered[name]) for name in sorted(offered))
 
 
 def _name(value: Any) -> str:

@@ -91,13 +91,13 @@ class Sender:
                 body = await _body(response, gate.largest_answer)
                 return Answer(response.status, response.reason or "", _plain(got), body)
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            failure, told = _told(error)
-            told = plain(told, permit.address)
+            failure, cause = _classified(error)
+            cause = plain(cause, permit.address)
             if failure is not None and not began:
-                call.failed[permit.address] = told
-                hurried = limits.hurried and isinstance(told, requests.Timeout)
-                permit.failed(Failure.SILENT if hurried else failure, told)
-            raise told from error
+                call.failed[permit.address] = cause
+                hurried = limits.hurried and isinstance(cause, requests.Timeout)
+                permit.failed(Failure.SILENT if hurried else failure, cause)
+            raise cause from error
 
     def _tls(self, question: Question) -> ssl.SSLContext:
         """As requests would have it; read again when its files have changed."""
@@ -144,7 +144,7 @@ def _plain(headers: Mapping[str, str]) -> HTTPHeaderDict:
     return found
 
 
-def _told(error: Exception) -> tuple[Failure | None, requests.RequestException]:
+def _classified(error: Exception) -> tuple[Failure | None, requests.RequestException]:
     """How the cloud failed, if it did, and the same as requests tells it."""
     if isinstance(error, aiohttp.ClientSSLError):
         return None, requests.exceptions.SSLError(error)

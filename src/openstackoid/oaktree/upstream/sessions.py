@@ -12,7 +12,7 @@ from keystoneauth1 import discover, plugin
 from keystoneauth1 import session as keystone_session
 from keystoneauth1.access import AccessInfo
 
-from openstackoid.oaktree import errors
+from openstackoid.oaktree import answers
 from openstackoid.oaktree.upstream.calls import CALL, Call
 from openstackoid.oaktree.upstream.endpoints import Led
 from openstackoid.oaktree.upstream.transport import SAFE, Adapter, Gate, session
@@ -142,7 +142,7 @@ class _Delays:
         if self.refused <= 0 or code not in self.codes:
             return None
         self.refused -= 1
-        asked = errors.parse_retry_after(retry_after)
+        asked = answers.parse_retry_after(retry_after)
         return self._next(self.refused_delay) if asked is None else asked
 
     def _next(self, fixed: float | None) -> float:

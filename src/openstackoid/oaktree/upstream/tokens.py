@@ -164,6 +164,6 @@ def _unconfirmed(credential: Credential, message: str) -> UnauthenticatedError:
 
 def _identity(at: Keystone, info: access.AccessInfo) -> str:
     """A digest of all that the token says of its bearer: with a right more or less it is another."""
-    told = {name: value for name, value in info._data["token"].items() if name not in _OF_THE_TOKEN}  # noqa: SLF001 - has no accessor
-    told["roles"] = sorted(str(each.get("id")) for each in told.get("roles") or ())
-    return hashlib.sha256(json.dumps([at.cloud, at.url, told], sort_keys=True).encode()).hexdigest()
+    document = {name: value for name, value in info._data["token"].items() if name not in _OF_THE_TOKEN}  # noqa: SLF001 - has no accessor
+    document["roles"] = sorted(str(each.get("id")) for each in document.get("roles") or ())
+    return hashlib.sha256(json.dumps([at.cloud, at.url, document], sort_keys=True).encode()).hexdigest()

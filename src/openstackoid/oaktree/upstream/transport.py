@@ -10,14 +10,10 @@ Our errors are none of requests' own, which keystoneauth would take for failures
 
 import os
 import socket
-from collections.abc import Iterator
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import requests
 import requests.utils
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProtocolError, ReadTimeoutError
 from urllib3.util.retry import Retry
 
@@ -25,98 +21,14 @@ from openstackoid.oaktree import errors
 from openstackoid.oaktree.masking import clean
 from openstackoid.oaktree.plain import plain
 from openstackoid.oaktree.upstream.breaker import Failure, Permit
-from openstackoid.oaktree.upstream.calls import CALL, Attempt, Call, in_thread, run
-from openstackoid.oaktree.upstream.gate import REQUEST_IDS, Gate, address, stay, within
-from openstackoid.oaktree.upstream.turns import TURNS
+from openstackoid.oaktree.upstream.calls import CALL, Call, in_thread, run
+from openstackoid.oaktree.upstream.connections import ATTEMPT, Body, Pool, TlsPool
+from openstackoid.oaktree.upstream.gate import REQUEST_IDS, Gate, address, stay
 
 __all__ = ["CALL", "Adapter", "Call", "Gate", "in_thread", "run", "session"]
 
 # What may be sent again although the first may have arrived.
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_CHUNK: Final = 65_536
-
-_ATTEMPT: Final[ContextVar[Attempt | None]] = ContextVar("oaktree_attempt", default=None)
-
-if TYPE_CHECKING:
-    _Base = HTTPConnection
-else:
-    _Base = object
-
-
-class _Told(_Base):
-    """Tells the request that uses a connection which socket that is."""
-
-    _new = True
-
-    def connect(self) -> None:
-        with TURNS.resting():
-            super().connect()
-        self._new = True
-        self._tell()
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        if self.sock is not None:
-            self._tell()
-        super().request(*args, **kwargs)
-        self._new = False
-
-    def getresponse(self) -> Any:
-        with TURNS.resting():
-            return super().getresponse()
-
-    def _tell(self) -> None:
-        attempt = _ATTEMPT.get()
-        if attempt is not None:
-            attempt.hold(self.sock, reused=not self._new)
-
-
-class _Connection(_Told, HTTPConnection):
-    pass
-
-
-class _TlsConnection(_Told, HTTPSConnection):
-    pass
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection
-
-
-class _Body:
-    """An answer's body: ends with the call, and when it is too large. All else is urllib3's response."""
-
-    def __init__(self, raw: Any, attempt: Attempt) -> None:
-        self._raw = raw
-        self._attempt = attempt
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._raw, name)
-
-    def stream(self, amount: int = _CHUNK, decode_content: bool | None = None) -> Iterator[bytes]:
-        """The body, unpacked, as requests reads it."""
-        call, most = self._attempt.call, self._attempt.most
-        seen = 0
-        try:
-            size = amount if most is None else max(amount, _CHUNK)
-            chunks = self._raw.stream(size, decode_content=decode_content)
-            while (chunk := self._next(chunks)) is not None:
-                seen += len(chunk)
-                within(seen, most)
-                yield chunk
-            if call.over and not (self._raw.chunked or "content-length" in self._raw.headers):
-                # Its end was the connection's, which the call may have shut down itself.
-                call.check()
-        finally:
-            call.end(self._attempt)
-
-    @staticmethod
-    def _next(chunks: Iterator[bytes]) -> bytes | None:
-        with TURNS.resting():
-            return next(chunks, None)
 
 
 class Adapter(requests.adapters.HTTPAdapter):
@@ -138,22 +50,22 @@ class Adapter(requests.adapters.HTTPAdapter):
             [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)],
         )
         super().init_poolmanager(connections, maxsize, block, **options)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+        self.poolmanager.pool_classes_by_scheme = {"http": Pool, "https": TlsPool}
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
         """As requests calls it."""
         manager = super().proxy_manager_for(proxy, **options)
         if not proxy.lower().startswith("socks"):
-            manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+            manager.pool_classes_by_scheme = {"http": Pool, "https": TlsPool}
         return manager
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
         """As requests calls it."""
-        attempt = _ATTEMPT.get()
+        attempt = ATTEMPT.get()
         if attempt is None:
             return super().build_response(req, resp)
         attempt.raw = resp
-        return super().build_response(req, _Body(resp, attempt))
+        return super().build_response(req, Body(resp, attempt))
 
     def send(
         self,
@@ -209,7 +121,7 @@ class Adapter(requests.adapters.HTTPAdapter):
         uploading = request.body is not None and not isinstance(request.body, str | bytes)
         limits = self._gate.timeouts(call, timeout, uploading=uploading)
         attempt = call.begin(None if options["stream"] else self._gate.largest_answer)
-        token = _ATTEMPT.set(attempt)
+        token = ATTEMPT.set(attempt)
         response = None
         try:
             response = super().send(request, timeout=(limits.connect, limits.read), **options)
@@ -229,8 +141,8 @@ class Adapter(requests.adapters.HTTPAdapter):
                 stale = attempt.reused and failure is Failure.BROKEN and request.method in SAFE
                 if stale and not last and not hurried:
                     raise _StaleError from error
-                told = call.failed[permit.address] = plain(error, permit.address)
-                permit.failed(Failure.SILENT if hurried else failure, told)
+                cause = call.failed[permit.address] = plain(error, permit.address)
+                permit.failed(Failure.SILENT if hurried else failure, cause)
             call.check()
             if hurried:
                 raise call.late() from error
@@ -242,7 +154,7 @@ class Adapter(requests.adapters.HTTPAdapter):
         else:
             return response
         finally:
-            _ATTEMPT.reset(token)
+            ATTEMPT.reset(token)
             if response is None or not options["stream"]:
                 call.end(attempt)
 

@@ -15,12 +15,13 @@ from openstack import exceptions
 from oaktree.v1.location_pb2 import Location
 from oaktree.v1.resource_pb2 import Resource
 from openstackoid.oaktree import answers, errors
-from openstackoid.oaktree.cache.answers import Cache, Key
+from openstackoid.oaktree.cache.answers import Cache
+from openstackoid.oaktree.cache.keys import Key
 from openstackoid.oaktree.names import fits
 from openstackoid.oaktree.resources import filters, single
 from openstackoid.oaktree.resources.kinds import Kind, Raw
 from openstackoid.oaktree.resources.recording import as_raw, recorded, recording
-from openstackoid.oaktree.upstream.clouds import Region
+from openstackoid.oaktree.upstream.regions import Region
 from openstackoid.oaktree.watches.states import State, state
 
 States = Mapping[str, State]
@@ -62,6 +63,10 @@ class Answer:
 
     states: dict[str, State]
     age: float
+
+    def with_states(self, states: Mapping[str, State]) -> "Answer":
+        """The same, with these too."""
+        return Answer({**self.states, **states}, self.age)
 
 
 @dataclass(frozen=True)

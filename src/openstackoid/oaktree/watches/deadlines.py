@@ -1,6 +1,6 @@
-"""Streams that would go on for ever, and what ends them from outside: the server that stops, the token that ends.
+"""Deadlines of streams that have none of their own: the end of the caller's token, and the stop of the server.
 
-Whoever waits for an answer is woken, and told why. Nothing is woken that is on its way to a caller: what was taken is given first.
+A stream that waits for an answer is cancelled at once and ends with the reason; an answer that is being sent is sent first.
 """
 
 import asyncio
@@ -35,8 +35,8 @@ class Deadlines:
     def stop(self) -> None:
         """End all of them, and those that begin from now on."""
         self._stopped = True
-        for each in self._open:
-            each.end(_stopping())
+        for deadline in self._open:
+            deadline.end(_stopping())
 
     async def until(
         self, answers: AsyncGenerator[Any, None], expires: float | None = None
@@ -51,20 +51,20 @@ class Deadlines:
             UnauthenticatedError: the token has ended.
             StoppingError: the server stops.
         """
-        deadlines = _Deadline(_stopping() if self._stopped else None)
-        with deadlines.at(expires):
-            self._open.add(deadlines)
+        deadline = _Deadline(_stopping() if self._stopped else None)
+        with deadline.at(expires):
+            self._open.add(deadline)
             try:
                 async with contextlib.aclosing(answers):
                     while True:
-                        with deadlines.waiting():
+                        with deadline.waiting():
                             try:
                                 answer = await anext(answers)
                             except StopAsyncIteration:
                                 return
                         yield answer
             finally:
-                self._open.discard(deadlines)
+                self._open.discard(deadline)
 
 
 class _Deadline:

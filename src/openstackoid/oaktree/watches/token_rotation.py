@@ -1,6 +1,6 @@
-"""With whose token a poll asks. All who watch the same are one user to the cloud, but each may have a token of their own.
+"""The tokens that a poll uses. Its watchers are one user to the cloud, but each may have brought a token of their own.
 
-They are used in turn: so one that was revoked is noticed, whoever came last, and ends the watches of those who brought it. Pure.
+The tokens are used in turn, so that a revoked one is noticed and ends the watches of those who brought it. Pure.
 """
 
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from typing import Final
 
 from google.rpc import code_pb2
 
-from openstackoid.oaktree import errors
+from openstackoid.oaktree import statuses
 from openstackoid.oaktree.watches.asking import Subject
 from openstackoid.oaktree.watches.watchers import Watcher
 
@@ -53,4 +53,4 @@ class TokenRotation:
 
 def refuses(error: Exception) -> bool:
     """Whether a cloud refuses the token that was asked with: others may count."""
-    return bool(errors.status(error).code == code_pb2.UNAUTHENTICATED)
+    return bool(statuses.status(error).code == code_pb2.UNAUTHENTICATED)

@@ -19,7 +19,7 @@ from openstackoid.oaktree.cache.answers import Cache
 from openstackoid.oaktree.resources.codec import Codec
 from openstackoid.oaktree.resources.deciding import outcomes, unique
 from openstackoid.oaktree.resources.kinds import Kind
-from openstackoid.oaktree.upstream.clouds import Region
+from openstackoid.oaktree.upstream.regions import Region
 from openstackoid.oaktree.watches.asking import Asker, Subject
 from openstackoid.oaktree.watches.conditions import Until
 from openstackoid.oaktree.watches.pending import Event

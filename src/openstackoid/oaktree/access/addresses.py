@@ -1,0 +1,143 @@
+"""Addresses to listen at. Without TLS only where nobody but this machine's users can come; never in public without knowing who calls."""
+
+import contextlib
+import ipaddress
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from openstackoid.core.errors import ConfigError
+from openstackoid.oaktree.config import Config
+
+# Of a path, as Linux has it (sun_path), with the zero at its end.
+_LONGEST_PATH: Final = 107
+# All addresses of a machine: gRPC listens at both kinds with one socket.
+_ALL: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where to listen: a Unix socket, or IP addresses and a port."""
+
+    text: str
+    path: Path | None = None
+    hosts: tuple[str, ...] = ()
+    port: int = 0
+
+    @property
+    def private(self) -> bool:
+        """Whether only this machine can reach it."""
+        return self.path is not None or all(
+            ipaddress.ip_address(each.partition("%")[0]).is_loopback for each in self.hosts
+        )
+
+
+def parse(text: str) -> Address:
+    """An address: `unix:/path`, `HOST:PORT`, or `[IPV6]:PORT`. A name stands for what it resolves to now.
+
+    Raises:
+        ConfigError: it is none, or the name does not resolve.
+    """
+    if text.startswith("unix:"):
+        path = Path(text.removeprefix("unix:").replace("//", "/", 1) or ".").expanduser().absolute()
+        if len(os.fsencode(path)) > _LONGEST_PATH:
+            raise ConfigError(f"listen: {text}: expected a path of at most {_LONGEST_PATH} bytes")
+        return Address(text, path=path)
+    host, _, port = text.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    host = host[1:-1] if bracketed else host
+    if not host or not port.isdecimal() or int(port) > 65535 or (":" in host and not bracketed):  # noqa: PLR2004 - the number of ports
+        raise ConfigError(f"listen: {text}: expected unix:/PATH, HOST:PORT, or [IPV6]:PORT")
+    try:
+        found = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(f"listen: {text}: {host} is not an address, and no name that resolves: {error}") from error
+    return Address(text, hosts=tuple(dict.fromkeys(str(each[4][0]) for each in found)), port=int(port))
+
+
+def check(config: Config) -> list[Address]:
+    """Where to listen, if that is safe.
+
+    Raises:
+        ConfigError: it is not, or nobody could call there; says what to do.
+    """
+    addresses = [parse(each) for each in config.listen]
+    callers = config.callers
+    authority = config.tls and config.tls.client_ca
+    for each in addresses:
+        if not each.private and config.tls is None:
+            raise ConfigError(
+                f"listen: {each.text} is public: expected tls (certificate, key) and either tls.client_ca with callers.certificates, or "
+                "callers.tokens. Without TLS, a Unix socket or a loopback address will do"
+            )
+        if each.path is None and config.tls and not (callers.tokens or (authority and callers.certificates)):
+            raise ConfigError(
+                f"listen: {each.text} has TLS, and no caller would be known there: expected callers.tokens, or tls.client_ca with "
+                "callers.certificates. callers.local is for addresses without TLS"
+            )
+        if (each.path or not config.tls) and not (callers.local_allowed or callers.tokens):
+            raise ConfigError(
+                f"listen: {each.text} has no TLS, and no caller would be known there: expected callers.local: true, or callers.tokens"
+            )
+    if callers.certificates and not authority:
+        raise ConfigError("callers.certificates: expected tls.client_ca: who signs them")
+    if authority and not callers.certificates:
+        raise ConfigError(
+            "tls.client_ca: expected callers.certificates: with it every caller by TCP needs a certificate that is known"
+        )
+    return addresses
+
+
+@contextlib.contextmanager
+def reserved(config: Config) -> Iterator[None]:
+    """Keep the TCP addresses for the workers of this server, which share them (SO_REUSEPORT): the kernel would let a second server share them, too.
+
+    Raises:
+        ConfigError: another program listens at one of them, or another server keeps it for its workers.
+    """
+    with contextlib.ExitStack() as stack:
+        for address in distinct(check(config)):
+            for host in address.hosts:
+                # A name of Linux' abstract Unix sockets, of the same network namespace as the port; gone with this process.
+                kept = stack.enter_context(socket.socket(socket.AF_UNIX))
+                _bind(kept, f"\0openstackoid/oaktree/{host}/{address.port}", address)
+                family = socket.AF_INET6 if ":" in host else socket.AF_INET
+                with socket.socket(family) as probe:
+                    # Without SO_REUSEPORT: this fails where anybody listens.
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    _bind(probe, (host.partition("%")[0], address.port), address)
+        yield
+
+
+def _bind(sock: socket.socket, at: Any, address: Address) -> None:
+    try:
+        sock.bind(at)
+    except OSError as error:
+        raise taken(address) from error
+
+
+def taken(address: Address) -> ConfigError:
+    """The error of an address where somebody else listens."""
+    return ConfigError(
+        f"listen: {address.text}: cannot listen there: is the port taken, by another oaktree for example?"
+    )
+
+
+def distinct(addresses: Sequence[Address]) -> list[Address]:
+    """Without what is there twice: the same host and port, or a host and all hosts."""
+    everywhere = {each.port: each for each in addresses if each.port and _ALL & set(each.hosts)}
+    seen: set[tuple[str, int]] = set()
+    found = []
+    for each in addresses:
+        if each.port in everywhere:
+            if everywhere[each.port] is each:
+                found.append(replace(each, hosts=each.hosts[:1]))
+            continue
+        hosts = tuple(host for host in each.hosts if not each.port or (host, each.port) not in seen)
+        seen |= {(host, each.port) for host in hosts}
+        if hosts or each.path:
+            found.append(replace(each, hosts=hosts))
+    return found

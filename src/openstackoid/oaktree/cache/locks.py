@@ -1,0 +1,96 @@
+"""Who asks the cloud while others wait: one in this process, and one of all workers, by a lock in Redis."""
+
+import contextlib
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from redis.exceptions import LockError
+
+from openstackoid.oaktree.upstream.calls import CALL, Call
+from openstackoid.oaktree.upstream.shared import AwayError, Shared
+
+# Who waits for another's question looks this often, in seconds, whether it still has a caller, and whether Redis's lock is free.
+_LOOK: Final = 0.5
+_LOOK_AT_REDIS: Final = 0.05
+
+
+@dataclass
+class StampedAnswer:
+    """What is kept of an answer."""
+
+    value: bytes
+    asked_at: float
+    generation: bytes
+
+
+class Flight:
+    """The threads of this process that want the same answer now; collected with the last of them."""
+
+    def __init__(self, _: str) -> None:
+        self.lock: Final = threading.Lock()
+        self.last: StampedAnswer | None = None
+
+
+class SharedLock:
+    """Redis's lock of one question. While Redis is away everybody has it."""
+
+    def __init__(self, shared: Shared, lock: Any) -> None:
+        self._shared: Final = shared
+        self._lock: Final = lock
+        self._held = False
+
+    def acquire(self) -> bool:
+        """Whether it was free."""
+        try:
+            self._held = bool(self._shared.ask(lambda: self._lock.acquire(False)))
+        except AwayError:
+            return True
+        return self._held
+
+    def release(self) -> None:
+        """Let others have it."""
+        # It may have run out meanwhile, and be another's: then it is left to that one.
+        if self._held:
+            self._held = False
+            with contextlib.suppress(AwayError):
+                self._shared.ask(self._let_go)
+
+    def _let_go(self) -> None:
+        with contextlib.suppress(LockError):
+            self._lock.release()
+
+
+class Mutex:
+    """Who asks: one in this process, then one of all workers. As dogpile's `Lock` wants it; the waiting ends with the call."""
+
+    def __init__(self, flight: Flight, shared: Callable[[], SharedLock] | None) -> None:
+        self._flight: Final = flight
+        self._make: Final = shared
+        self._shared: SharedLock | None = None
+
+    def acquire(self, wait: bool = True) -> bool:
+        """Whether this one is to ask; waits until it is, unless told not to."""
+        call = CALL.get() or Call()
+        while not self._flight.lock.acquire(blocking=wait, timeout=_LOOK if wait else -1):
+            if not wait:
+                return False
+            call.check()
+        try:
+            self._shared = self._make() if self._make else None
+            while self._shared is not None and not self._shared.acquire():
+                if not wait:
+                    self._flight.lock.release()
+                    return False
+                call.wait(_LOOK_AT_REDIS)
+        except BaseException:
+            self._flight.lock.release()
+            raise
+        return True
+
+    def release(self) -> None:
+        """It has asked."""
+        if self._shared is not None:
+            self._shared.release()
+        self._flight.lock.release()
