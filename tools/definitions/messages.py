@@ -120,20 +120,50 @@ def _get(kind: Kind) -> list[str]:
 
 
 def _create(kind: Kind) -> list[str]:
+    setup = kind.typed.kind == "compute.server"
+    by_name = Field("ServerSetup", "setup", 4, "What it is created with, by names that each cloud looks up for itself.")
     return [
         message(f"Create{kind.name}Request", f"Creates {kind.typed.one}.", [
             Field("repeated Location", "locations", 1, "Where; in every cloud-region if empty."),
             _itself(kind, 2, "What to create; its id and location are ignored."),
             Field("CreateOptions", "options", 3, "How."),
+            *([by_name] if setup else []),
         ]),
         message(f"Create{kind.name}Response", "A step, what was created, or the summary, which comes last.", [
             Field("Progress", "progress", 1, "What happened in one cloud-region."),
             _itself(kind, 2, "What was created."),
             Field("Summary", "summary", 3, "The end."),
         ]),
+        *([_SETUP] if setup else []),
     ]  # fmt: skip
 
 
+_SETUP: Final = """\
+// What a server is created with, by name or id in each cloud, as openstacksdk's create_server takes it. A name that a cloud does not have fails
+// the part of that cloud before anything is created there.
+message ServerSetup {
+  // The image to start from; instead of the server's `image_id`.
+  string image = 1;
+  // The flavor; instead of the server's `flavor_id`.
+  string flavor = 2;
+  // The networks to attach it to; instead of the server's `networks`.
+  repeated string networks = 3;
+  // The security groups of its ports.
+  repeated string security_groups = 4;
+  // A volume to start from, instead of an image.
+  string boot_volume = 5;
+  // Start from a new volume, which the cloud makes from the image.
+  bool boot_from_volume = 6;
+  // The size of that volume in GiB; 50 if not given.
+  int64 volume_size = 7;
+  // Delete the volume with the server; else it stays, also when the create is undone.
+  bool terminate_volume = 8;
+  // Give it a floating IP, unless it has an address of an external network. Needs `options.wait`.
+  bool auto_ip = 9;
+  // The external network of the floating IP; the first that the cloud has if not given.
+  string ip_pool = 10;
+}
+"""
 _UPLOAD: Final = """\
 // A part of an upload: first what to create, then data.
 message UploadImageRequest {

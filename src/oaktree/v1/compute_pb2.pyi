@@ -597,6 +597,7 @@ class CreateServerRequest(_message.Message):
     LOCATIONS_FIELD_NUMBER: _builtins.int
     SERVER_FIELD_NUMBER: _builtins.int
     OPTIONS_FIELD_NUMBER: _builtins.int
+    SETUP_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def locations(self) -> _containers.RepeatedCompositeFieldContainer[_location_pb2.Location]:
         """Where; in every cloud-region if empty."""
@@ -609,16 +610,21 @@ class CreateServerRequest(_message.Message):
     def options(self) -> _common_pb2.CreateOptions:
         """How."""
 
+    @_builtins.property
+    def setup(self) -> Global___ServerSetup:
+        """What it is created with, by names that each cloud looks up for itself."""
+
     def __init__(
         self,
         *,
         locations: _abc.Iterable[_location_pb2.Location] | None = ...,
         server: Global___Server | None = ...,
         options: _common_pb2.CreateOptions | None = ...,
+        setup: Global___ServerSetup | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["options", b"options", "server", b"server"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["options", b"options", "server", b"server", "setup", b"setup"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["locations", b"locations", "options", b"options", "server", b"server"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["locations", b"locations", "options", b"options", "server", b"server", "setup", b"setup"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -659,6 +665,70 @@ class CreateServerResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CreateServerResponse: _TypeAlias = CreateServerResponse  # noqa: Y015
+
+@_typing.final
+class ServerSetup(_message.Message):
+    """What a server is created with, by name or id in each cloud, as openstacksdk's create_server takes it. A name that a cloud does not have fails
+    the part of that cloud before anything is created there.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMAGE_FIELD_NUMBER: _builtins.int
+    FLAVOR_FIELD_NUMBER: _builtins.int
+    NETWORKS_FIELD_NUMBER: _builtins.int
+    SECURITY_GROUPS_FIELD_NUMBER: _builtins.int
+    BOOT_VOLUME_FIELD_NUMBER: _builtins.int
+    BOOT_FROM_VOLUME_FIELD_NUMBER: _builtins.int
+    VOLUME_SIZE_FIELD_NUMBER: _builtins.int
+    TERMINATE_VOLUME_FIELD_NUMBER: _builtins.int
+    AUTO_IP_FIELD_NUMBER: _builtins.int
+    IP_POOL_FIELD_NUMBER: _builtins.int
+    image: _builtins.str
+    """The image to start from; instead of the server's `image_id`."""
+    flavor: _builtins.str
+    """The flavor; instead of the server's `flavor_id`."""
+    boot_volume: _builtins.str
+    """A volume to start from, instead of an image."""
+    boot_from_volume: _builtins.bool
+    """Start from a new volume, which the cloud makes from the image."""
+    volume_size: _builtins.int
+    """The size of that volume in GiB; 50 if not given."""
+    terminate_volume: _builtins.bool
+    """Delete the volume with the server; else it stays, also when the create is undone."""
+    auto_ip: _builtins.bool
+    """Give it a floating IP, unless it has an address of an external network. Needs `options.wait`."""
+    ip_pool: _builtins.str
+    """The external network of the floating IP; the first that the cloud has if not given."""
+    @_builtins.property
+    def networks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The networks to attach it to; instead of the server's `networks`."""
+
+    @_builtins.property
+    def security_groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The security groups of its ports."""
+
+    def __init__(
+        self,
+        *,
+        image: _builtins.str = ...,
+        flavor: _builtins.str = ...,
+        networks: _abc.Iterable[_builtins.str] | None = ...,
+        security_groups: _abc.Iterable[_builtins.str] | None = ...,
+        boot_volume: _builtins.str = ...,
+        boot_from_volume: _builtins.bool = ...,
+        volume_size: _builtins.int = ...,
+        terminate_volume: _builtins.bool = ...,
+        auto_ip: _builtins.bool = ...,
+        ip_pool: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["auto_ip", b"auto_ip", "boot_from_volume", b"boot_from_volume", "boot_volume", b"boot_volume", "flavor", b"flavor", "image", b"image", "ip_pool", b"ip_pool", "networks", b"networks", "security_groups", b"security_groups", "terminate_volume", b"terminate_volume", "volume_size", b"volume_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ServerSetup: _TypeAlias = ServerSetup  # noqa: Y015
 
 @_typing.final
 class UpdateServerRequest(_message.Message):

@@ -41,8 +41,7 @@ Create a resource in each location; in every cloud, if none is given.
 
   openstackoid oaktree call create network --set name=web --location CloudOne --location CloudTwo --undo
   openstackoid oaktree call create server --location CloudOne --from server.json --wait
-  openstackoid oaktree call create server --location cloud=CloudOne,zone=nova --set name=vm --set flavor_id=... --set image_id=... \\
-      --set 'networks:=[{"uuid": "..."}]' --wait
+  openstackoid oaktree call create server --set name=vm --set image=cirros --set flavor=m1.tiny --set network=private --set auto_ip:=true --wait
   openstackoid oaktree call get network web -c name -c mtu -f json | openstackoid oaktree call create network --from - --location CloudTwo
 
 NAME=VALUE is text, NAME:=JSON anything else. Secrets belong in --from, not on the command line, where every user of the machine can read them.

@@ -12,6 +12,8 @@ from google.protobuf.message import Message
 from oaktree.v1.location_pb2 import Location
 from openstackoid.oaktree import errors
 from openstackoid.oaktree.access.callers import Caller
+from openstackoid.oaktree.creates import setups
+from openstackoid.oaktree.creates.setups import Setup
 from openstackoid.oaktree.resources.codec import Codec
 from openstackoid.oaktree.resources.kinds import Kind
 from openstackoid.oaktree.resources.methods import parents_of
@@ -64,6 +66,7 @@ class Plan:
     wait: bool = False
     timeout: float = _USUAL  # seconds, for all of it
     content: Content | None = None
+    setup: Setup | None = None
 
     @property
     def digest(self) -> str:
@@ -76,6 +79,8 @@ class Plan:
             "undo": self.undo,
             "content": self.content.digest if self.content else None,
         }
+        if self.setup:
+            asked["setup"] = self.setup.document()
         return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
 
     asked: Sequence[Location] = field(default=())  # as the request has them
@@ -112,7 +117,7 @@ def planned(
     Raises:
         errors.InvalidError: for what cannot be meant, with the field named.
     """
-    given, parents = _attributes(kind, codec, request, field_name)
+    given, parents, setup = _attributes(kind, codec, request, field_name)
     options = request.options
     timeout = options.timeout.ToTimedelta().total_seconds() if options.HasField("timeout") else _USUAL
     if not 0 < timeout <= LONGEST:
@@ -123,6 +128,10 @@ def planned(
     def respond(**parts: Any) -> Message:
         return response(**{field_name if name == "resource" else name: value for name, value in parts.items()})
 
+    if setup and setup.auto_ip and not options.wait:
+        raise errors.invalid(
+            "options.wait", "expected true with auto_ip: the server must be ready before it gets a floating IP"
+        )
     zone = getattr(request, field_name).location.zone
     return Plan(
         kind=kind,
@@ -137,6 +146,7 @@ def planned(
         wait=options.wait,
         timeout=timeout,
         content=content,
+        setup=setup,
         asked=list(request.locations),
     )
 
@@ -167,10 +177,14 @@ def region_of(caller: Caller, location: Location) -> Region | None:
     return next((each for each in found if each.key == (location.cloud, location.region)), None)
 
 
-def _attributes(kind: Kind, codec: Codec, request: Any, field_name: str) -> tuple[dict[str, Any], dict[str, str]]:
+def _attributes(
+    kind: Kind, codec: Codec, request: Any, field_name: str
+) -> tuple[dict[str, Any], dict[str, str], Setup | None]:
     resource = getattr(request, field_name)
-    given = codec.decode(resource)
     generic = "attributes" in resource.DESCRIPTOR.fields_by_name and "kind" in resource.DESCRIPTOR.fields_by_name
+    typed = request.setup if "setup" in request.DESCRIPTOR.fields_by_name and request.HasField("setup") else None
+    place = f"{field_name}.attributes" if generic else field_name
+    setup, given = setups.parse(kind, codec.decode(resource), typed, place)
     wires = {each.wire for each in kind.attributes.all}
     open_ended = bool(kind.cls._store_unknown_attrs_as_properties or kind.cls._allow_unknown_attrs_in_body)  # noqa: SLF001
     for name in given:
@@ -182,7 +196,7 @@ def _attributes(kind: Kind, codec: Codec, request: Any, field_name: str) -> tupl
     for name in ("min_count", "max_count"):
         if kind.name == "compute.server" and kept.get(name, 1) != 1:
             raise errors.invalid(f"{field_name}.{name}", "expected 1: each create makes one server in each location")
-    return kept, parents_of(kind, request, kept)
+    return kept, parents_of(kind, request, kept), setup
 
 
 def _places(kind: Kind, caller: Caller, locations: Sequence[Location], zone: str) -> list[Location]:

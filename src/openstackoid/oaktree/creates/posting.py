@@ -12,7 +12,7 @@ import openstack.exceptions as sdk
 from google.protobuf.message import Message
 
 from openstackoid.oaktree import answers, errors
-from openstackoid.oaktree.creates import reconciling
+from openstackoid.oaktree.creates import floating_ips, reconciling
 from openstackoid.oaktree.creates.outcomes import NotCreatedError
 from openstackoid.oaktree.creates.plans import SECRET, Plan
 from openstackoid.oaktree.creates.records import Part
@@ -113,6 +113,7 @@ async def delete(kind: Kind, region: Region, part: Part, call: Call, threads: Th
     parents = (part.sought or {}).get("parents", {})
 
     def now() -> None:
+        floating_ips.remove(region, part.sought or {})
         wanted = kind.cls.existing(id=part.resource_id, connection=region.connect(), **parents)
         try:
             wanted.delete(kind.proxy(region.connect()))

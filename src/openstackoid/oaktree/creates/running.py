@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from oaktree.v1 import common_pb2
 from oaktree.v1.common_pb2 import Progress
 from openstackoid.oaktree import answers, errors
-from openstackoid.oaktree.creates import readiness, reconciling
+from openstackoid.oaktree.creates import floating_ips, readiness, reconciling, setups
 from openstackoid.oaktree.creates.leased import Dependencies, LeasedOperation
 from openstackoid.oaktree.creates.outcomes import (
     BAD,
@@ -105,8 +105,13 @@ class Run(LeasedOperation):
         plan = self._plan
         anew = part.stage == common_pb2.STAGE_FAILED
         mark = reconciling.mark_of(self.operation.id, part.number, (part.sought or {}).get("mark", ""), anew=anew)
-        attributes = reconciling.marked(plan.kind, plan.within(region, part.location.zone), mark)
+        attributes = plan.within(region, part.location.zone)
+        if plan.setup is not None:
+            attributes = await self._ask(region, setups.resolved, plan.setup, attributes, region)
+        attributes = reconciling.marked(plan.kind, attributes, mark)
         wanted = reconciling.sought(plan.kind, attributes, plan.parents, mark)
+        if plan.setup is not None and plan.setup.auto_ip:
+            wanted[floating_ips.RECORDED] = True
         if not self._left.is_set():
             # Authenticates, so that between the record and the request there is nothing else.
             wanted["before"] = await self._ask(region, prepare, plan, region, wanted)
@@ -173,6 +178,7 @@ class Run(LeasedOperation):
                 return
             await self._fill(part, region, plan.content)
         elif plan.wait and readiness.is_surely_ready(plan.kind, found):
+            await self._connect(part, region)
             await self._step(part, stage=common_pb2.STAGE_DONE, status=readiness.status_of(found))
             return
         if plan.wait or plan.content is not None:
@@ -222,6 +228,9 @@ class Run(LeasedOperation):
                     self._parts[part.number] = replace(part, status=status)
                     raise NotReadyError(f"its status is {status}: {why}")
                 if readiness.is_ready(self._plan.kind.name, found):
+                    if await self._connect(part, region):
+                        seek = self._seek(part, region, self._dependencies.timeout)
+                        message = await fetch(seek, self._dependencies.threads)  # noqa: PLW2901 - with its new address
                     self._tell_resource(message)
                     await self._step(part, stage=common_pb2.STAGE_DONE, status=status)
                     return
@@ -230,6 +239,14 @@ class Run(LeasedOperation):
                     last = status, percent
                     self._report(replace(part, status=status), percent)
         raise NotReadyError("it was deleted before it was ready")
+
+    async def _connect(self, part: Part, region: Region) -> bool:
+        """Give a server the floating IP that was asked for; whether that changed something."""
+        setup = self._plan.setup
+        if setup is None or not setup.auto_ip:
+            return False
+        mark = (self._parts[part.number].sought or {})["mark"]
+        return bool(await self._ask(region, floating_ips.add, region, part.resource_id, mark, setup.ip_pool))
 
     def _seek(self, part: Part, region: Region, timeout: float | None = None) -> Seek:
         plan = self._plan

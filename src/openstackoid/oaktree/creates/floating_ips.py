@@ -1,0 +1,79 @@
+"""The floating IP of a server that was created with `auto_ip`. It carries the create's mark, so that it is made once and found again. All of it blocks."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import openstack.exceptions as sdk
+
+from openstackoid.oaktree import answers, errors
+from openstackoid.oaktree.creates.reconciling import MARK
+from openstackoid.oaktree.upstream.entries import offered, usable
+from openstackoid.oaktree.upstream.regions import Region
+
+# In a part's record: it may have one.
+RECORDED: Final = "auto_ip"
+
+
+def add(region: Region, server_id: str, mark: str, pool: str) -> bool:
+    """Give a server a floating IP, unless it has one, or an address of an external network; whether one was made now.
+
+    One request makes the floating IP and attaches it, so nothing is left over if the answer is lost: it is found by its mark.
+
+    Args:
+        region: where.
+        server_id: of a server that is ready.
+        mark: of the create.
+        pool: the external network, by name or id; empty for the first.
+
+    Raises:
+        errors.MissingError: no external network, or none of this name; or no port with an IPv4 address.
+        Exception: what openstacksdk does.
+    """
+    network, place = _network(region), "/".join(filter(None, region.key))
+    ports = [port for port in network.ports(device_id=server_id) if _ipv4(port)]
+    if any(True for port in ports for _ in network.ips(port_id=port.id)) or _marked(network, mark):
+        return False
+    external = {each.id: each for each in network.networks(is_router_external=True)}
+    if any(port.network_id in external for port in ports):
+        return False
+    wanted = [each.id for each in external.values() if not pool or pool in (each.id, each.name)]
+    if not wanted:
+        raise errors.MissingError(f"{place} has no external network{f' {pool!r}' if pool else ''} for a floating IP.")
+    if not ports:
+        raise errors.MissingError(f"server {server_id} in {place} has no port with an IPv4 address for a floating IP.")
+    port = ports[0]
+    network.create_ip(
+        floating_network_id=wanted[0],
+        port_id=port.id,
+        fixed_ip_address=_ipv4(port),
+        description=f"{MARK}={mark}",
+    )
+    return True
+
+
+def remove(region: Region, sought: Mapping[str, Any]) -> None:
+    """Delete what `add` made for a part; one that is gone is fine."""
+    if not sought.get(RECORDED):
+        return
+    network = _network(region)
+    for each in _marked(network, sought["mark"]):
+        try:
+            network.delete_ip(each, ignore_missing=False)
+        except sdk.HttpException as error:
+            if not answers.absent(error):
+                raise
+
+
+def _network(region: Region) -> Any:
+    cloud: Any = region.connect()
+    with offered(cloud), usable(cloud):
+        return cloud.network
+
+
+def _marked(network: Any, mark: str) -> list[Any]:
+    wanted = f"{MARK}={mark}"
+    return [each for each in network.ips(description=wanted) if each.description == wanted]
+
+
+def _ipv4(port: Any) -> str:
+    return next((str(each["ip_address"]) for each in port.fixed_ips or () if "." in str(each.get("ip_address"))), "")
