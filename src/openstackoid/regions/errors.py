@@ -62,6 +62,41 @@ class RequirementError(RegionsError):
         super().__init__(f"Malformed requirement: {reason} at character {position}: {shown}")
 
 
+class UnknownRegionError(RegionsError):
+    """No such virtual region."""
+
+    status = 404
+    code = "region.unknown"
+
+
+class RegionExistsError(RegionsError):
+    """Another virtual region has the name."""
+
+    status = 409
+    code = "region.exists"
+
+
+class RegionInUseError(RegionsError):
+    """A virtual region with contracts that are not over."""
+
+    status = 409
+    code = "region.in-use"
+
+
+class ChangedError(RegionsError):
+    """A virtual region that somebody else has changed meanwhile."""
+
+    status = 409
+    code = "region.changed"
+
+
+class UnknownContractError(RegionsError):
+    """No such contract."""
+
+    status = 404
+    code = "contract.unknown"
+
+
 class TransitionError(RegionsError):
     """The state of a virtual region or of a contract does not allow an event."""
 
