@@ -38,6 +38,10 @@ class FakeCloud:
     asked: list[Asked] = field(default_factory=list)
     queries: list[dict[str, str]] = field(default_factory=list)  # of explain
     logins: int = 0
+    listed: list[tuple[str, str, str]] = field(
+        default_factory=list
+    )  # cloud, id and name of images under a scope with &
+    missing: str | None = None  # X-Scope-Missing beside them
 
     def __enter__(self) -> Self:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -95,6 +99,12 @@ class FakeCloud:
                 return 300, {"versions": [found]}, {}
             case "GET", "/image/entry/v2/images" | "/image/CloudTwo/v2/images" | "/image/CloudThree/v2/images":
                 return 200, {"images": [{"id": f"id-{where}", "name": f"of-{where}", "status": "active"}]}, {}
+            case "GET", "/image/several/v2/images":
+                images = [{"id": found, "name": name, "status": "active"} for _, found, name in self.listed]
+                clouds = list(dict.fromkeys(cloud for cloud, _, _ in self.listed))
+                runs = " ".join(str(clouds.index(cloud)) for cloud, _, _ in self.listed)
+                headers = {"X-Scope-Items": f"{' '.join(clouds)};{runs}"}
+                return 200, {"images": images}, headers | ({"X-Scope-Missing": self.missing} if self.missing else {})
             case "GET", "/network":
                 found = {
                     "id": "v2.0",
@@ -173,7 +183,8 @@ class FakeCloud:
 
 def _where(scope: str | None, service: str) -> str:
     entries = json.loads(scope) if scope else {}
-    return str(entries.get(service, entries.get("*", "entry")))
+    where = str(entries.get(service, entries.get("*", "entry")))
+    return "several" if "&" in where else where
 
 
 def _handler(cloud: FakeCloud) -> type[BaseHTTPRequestHandler]:

@@ -1,0 +1,78 @@
+"""What an answer of several clouds says of itself, in headers: bodies stay as OpenStack's clients know them. Pure.
+
+    X-Scope-Missing: CloudThree;code=peer.timeout, CloudFour;code=agreement.rule     who is missed, and why
+    X-Scope-Items: CloudOne CloudTwo;0*3 1 0                                         which item of a list is of which cloud: names, and
+                                                                                     behind the semicolon the index of one and how many
+                                                                                     items of it follow each other
+    X-Scope-Cloud: CloudTwo                                                          whose the one thing is
+
+A header has 8 KiB at most: who finds no room among those that are missed is counted (`...;more=812`); runs that find none are left out.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+MISSING: Final = "X-Scope-Missing"
+ITEMS: Final = "X-Scope-Items"
+CLOUD: Final = "X-Scope-Cloud"
+LONGEST: Final = 8 << 10  # characters
+_COUNTED: Final = len(", ...;more=100000")
+_MOST: Final = 1 << 20  # items: no page has more
+
+
+def write_missing(missed: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """The header that names the clouds that are missed; none if none is.
+
+    Args:
+        missed: name and permanent code of each.
+    """
+    parts: list[str] = []
+    size = 0
+    for number, (cloud, code) in enumerate(missed):
+        part = f"{cloud};code={code}"
+        size += len(part) + len(", ")
+        if size > LONGEST - _COUNTED:
+            parts.append(f"...;more={len(missed) - number}")
+            break
+        parts.append(part)
+    return {MISSING: ", ".join(parts)} if parts else {}
+
+
+def read_missing(text: str) -> list[tuple[str, str]]:
+    """Name and code of each cloud that is missed; ("...", "more=812") stands for those that found no room."""
+    pairs = [part.strip().partition(";") for part in text.split(",") if part.strip()]
+    return [(cloud, told.removeprefix("code=")) for cloud, _, told in pairs]
+
+
+def write_items(names: Sequence[str], runs: Iterable[tuple[int, int]]) -> dict[str, str]:
+    """The header that says which item is of which cloud; none if it would be too long.
+
+    Args:
+        names: clouds.
+        runs: (index of a name, number of items that follow each other).
+    """
+    kept = list(runs)
+    used = sorted({index for index, _ in kept})
+    short = {index: number for number, index in enumerate(used)}
+    told = " ".join(f"{short[index]}*{count}" if count > 1 else str(short[index]) for index, count in kept)
+    text = f"{' '.join(names[index] for index in used)};{told}"
+    return {ITEMS: text} if len(text) <= LONGEST else {}
+
+
+def read_items(text: str) -> list[str]:
+    """The cloud of each item, in the order of the answer.
+
+    Raises:
+        ValueError: the header is malformed.
+    """
+    names, _, runs = text.partition(";")
+    clouds = names.split()
+    found: list[str] = []
+    for run in runs.split():
+        index, _, count = run.partition("*")
+        if not index.isdigit() or int(index) >= len(clouds) or (count and not count.isdigit()):
+            raise ValueError(f"expected indexes of clouds at {ITEMS}")
+        if len(found) + int(count or 1) > _MOST:
+            raise ValueError(f"expected {_MOST} items at most at {ITEMS}")
+        found += [clouds[int(index)]] * int(count or 1)
+    return found

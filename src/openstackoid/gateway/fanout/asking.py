@@ -1,0 +1,106 @@
+"""Ask several clouds at once: each answers in time, or is missed with its reason."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import orjson
+from multidict import CIMultiDict
+
+from openstackoid.core.errors import OpenStackoidError, PeerTimeoutError
+from openstackoid.core.plans import Target
+
+_CODE: Final = re.compile(r"[a-z]+(?:\.[a-z-]+)?\Z")
+_LONGEST: Final = 64  # characters of a code, as a peer wrote it
+_ERROR_BODY: Final = 1 << 16  # bytes of an error that are looked at
+_FAILED: Final = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What one cloud answered, held in memory."""
+
+    status: int
+    headers: CIMultiDict[str]
+    body: bytes
+
+    @property
+    def good(self) -> bool:
+        """Whether it is what was asked for."""
+        return self.status < _FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """How it went with one cloud.
+
+    Attributes:
+        reply: what it answered, an error too; None if nothing came.
+        code: why it is missed, by a permanent code or `status.NNN`; None if it is not.
+        message: the same for people.
+        ms: milliseconds until that was known.
+    """
+
+    cloud: str
+    reply: Reply | None
+    code: str | None
+    message: str
+    ms: float
+
+
+# Path and query inside the service, as one cloud is asked.
+Ask: TypeAlias = Callable[[Target, str], Awaitable[Reply]]
+
+
+async def ask_all(
+    ask: Ask, questions: Sequence[tuple[Target, str]], deadline: float, turns: asyncio.Semaphore
+) -> list[Leg]:
+    """Ask each target its question.
+
+    Args:
+        ask: sends one question.
+        questions: targets, and path and query for each.
+        deadline: when all must have answered, as the loop's time; who has not is missed.
+        turns: how many may be asked at a time.
+
+    Returns:
+        How it went, in the order of the questions.
+    """
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(_one(ask, target, path, deadline, turns)) for target, path in questions]
+    return [task.result() for task in tasks]
+
+
+async def _one(ask: Ask, target: Target, path: str, deadline: float, turns: asyncio.Semaphore) -> Leg:
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+
+    def took() -> float:
+        return (loop.time() - started) * 1000
+
+    try:
+        async with asyncio.timeout_at(deadline), turns:
+            reply = await ask(target, path)
+    except TimeoutError:
+        # Its own errors are of another kind: this is the deadline of the request.
+        late = f"{target.cloud} did not answer before the deadline of the request."
+        return Leg(target.cloud, None, PeerTimeoutError.code, late, took())
+    except OpenStackoidError as error:
+        return Leg(target.cloud, None, error.code, str(error), took())
+    code = None if reply.good else _code(reply)
+    message = "" if reply.good else f"{target.cloud} answered {reply.status}."
+    return Leg(target.cloud, reply, code, message, took())
+
+
+def _code(reply: Reply) -> str:
+    """The permanent code of an error, if a gateway wrote it, else its status."""
+    if len(reply.body) <= _ERROR_BODY and b"openstackoid_code" in reply.body:
+        try:
+            code = orjson.loads(reply.body)["error"]["openstackoid_code"]
+        except (ValueError, KeyError, TypeError):
+            code = None
+        if isinstance(code, str) and len(code) <= _LONGEST and _CODE.match(code):
+            return code
+    return f"status.{reply.status}"

@@ -1,0 +1,79 @@
+"""One thing of several clouds, by its id or name: found in the cloud that has it."""
+
+import asyncio
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from openstackoid.core.errors import AmbiguousError, IncompleteError
+from openstackoid.core.plans import Target
+from openstackoid.gateway.fanout.asking import Ask, Leg, ask_all
+
+NOT_FOUND: Final = 404
+_ID: Final = re.compile(r"/(?:[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})(?:/|\Z)")
+_PROJECT: Final = re.compile(r"^/v\d(?:\.\d+)?/[0-9a-f]{32}(?=/)")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Where it is.
+
+    Attributes:
+        legs: how it went with each cloud that was asked.
+        leg: the one whose answer it is: of the cloud that has it, or, if none has, an error of one that was asked.
+    """
+
+    legs: Sequence[Leg]
+    leg: Leg
+
+
+async def find(targets: Sequence[Target], path: str, ask: Ask, deadline: float, turns: asyncio.Semaphore) -> Found:
+    """Ask all clouds for a thing.
+
+    Args:
+        targets: the clouds.
+        path: path and query inside the service.
+        ask: sends one question.
+        deadline: the loop's time.
+        turns: how many clouds are asked at a time.
+
+    Raises:
+        AmbiguousError: several have it.
+        IncompleteError: those that answered do not have it, and others did not answer.
+    """
+    legs = await ask_all(ask, [(target, path) for target in targets], deadline, turns)
+    having = [leg for leg in legs if leg.reply and leg.reply.good]
+    # To have it not is an answer; what else goes wrong makes a cloud missed.
+    told = [_without_reason(leg) if leg.reply and leg.reply.status == NOT_FOUND else leg for leg in legs]
+    if len(having) > 1:
+        places = ", ".join(leg.cloud for leg in having)
+        raise AmbiguousError(f"Several clouds have {path.partition('?')[0]}: {places}. Name one of them in the scope.")
+    if having:
+        return Found(told, having[0])
+    missed = [leg for leg in told if leg.code]
+    absent = [leg for leg in told if not leg.code]
+    if absent and (not missed or not names_an_id(path)):
+        return Found(told, absent[0])
+    refused = [leg for leg in missed if leg.reply]
+    if len(refused) == len(legs):
+        return Found(told, refused[0])
+    raise IncompleteError(f"{_nobody(absent)} {_reasons(missed)}")
+
+
+def names_an_id(path: str) -> bool:
+    """Whether a path names a thing by an id of OpenStack's usual forms, which nobody chooses: then 404 says that it is gone."""
+    return _ID.search(_PROJECT.sub("", path.partition("?")[0])) is not None
+
+
+def _without_reason(leg: Leg) -> Leg:
+    return Leg(leg.cloud, leg.reply, None, "", leg.ms)
+
+
+def _nobody(absent: Sequence[Leg]) -> str:
+    return f"Not in {', '.join(leg.cloud for leg in absent)}; but not all answered." if absent else "No cloud answered."
+
+
+def _reasons(missed: Sequence[Leg]) -> str:
+    shown = " ".join(leg.message for leg in missed[:5])
+    return shown if len(missed) <= 5 else f"{shown} And {len(missed) - 5} more."  # noqa: PLR2004 - enough to read

@@ -1,0 +1,272 @@
+"""One list of several clouds' lists: asked at once, merged, in pages that lose and double nothing (`core.merging`, `core.paging`)."""
+
+import asyncio
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import orjson
+
+from openstackoid.core import limits
+from openstackoid.core.errors import MarkerError, PeerAnswerError
+from openstackoid.core.limits import LimitError
+from openstackoid.core.lists import Listing, Order, Paging
+from openstackoid.core.merging import Merged, merge
+from openstackoid.core.paging import Positions, Window, is_positions, linked
+from openstackoid.core.plans import Target
+from openstackoid.gateway.fanout.asking import Ask, Leg, Reply, ask_all
+from openstackoid.gateway.fanout.memory import FanOutMemory
+from openstackoid.gateway.fanout.pages import LARGE, Page, PageError, put_together, read, without
+
+_ROUNDS: Final = 8  # questions to clouds that answer pages without items, and say that there is more
+_WALK: Final = 200  # pages that are read to find the item whose id is all that is known of a place
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A list, as it is asked for.
+
+    Attributes:
+        listing: which one.
+        path: inside the service, without a query.
+        query: as it came.
+        shown_path, base: of the list as clients call it, for links.
+        key: what a place in it is remembered by: the same list, scope, query and token.
+        annotate: whether items say their clouds.
+    """
+
+    listing: Listing
+    path: str
+    query: str
+    shown_path: str
+    base: str
+    key: Hashable
+    annotate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The answer.
+
+    Attributes:
+        legs: how it went with each cloud.
+        body: the document; None if no cloud answered with a list.
+        names: the clouds of the runs.
+        runs: which item is of which cloud (`core.merging.Merged`).
+        lead: headers of a cloud's answer, for those that describe the document.
+    """
+
+    legs: Sequence[Leg]
+    body: bytes | None = None
+    names: Sequence[str] = ()
+    runs: Sequence[tuple[int, int]] = ()
+    lead: Reply | None = None
+
+
+class Lister:
+    """One request for a list.
+
+    Args:
+        question: what is asked.
+        targets: the clouds, in the order that decides between equal items.
+        ask: sends one question.
+        deadline: the loop's time.
+        turns: how many clouds are asked at a time.
+        memory: where pages ended.
+    """
+
+    def __init__(
+        self,
+        question: Question,
+        targets: Sequence[Target],
+        ask: Ask,
+        deadline: float,
+        turns: asyncio.Semaphore,
+        memory: FanOutMemory,
+    ) -> None:
+        window = Window.of(question.listing, question.query)
+        self._order = question.listing.order(window.rest)
+        self._hidden: tuple[str, ...] = ()
+        if question.listing.service == "network":
+            window = self._with_fields(question.listing, window)
+        self._window = window
+        self._question = question
+        self._targets = targets
+        self._ask = ask
+        self._deadline = deadline
+        self._turns = turns
+        self._memory = memory
+        self._legs: dict[str, Leg] = {}
+
+    async def answer(self) -> Listed:
+        """Ask, and put the answers together.
+
+        Raises:
+            MarkerError: the marker leads nowhere.
+        """
+        question, window = self._question, self._window
+        after = await self._place()
+        wanted = window.limit + window.offset if window.limit is not None else None
+        pages = await self._pages(after, wanted)
+        if not pages and any(target.cloud not in after.ended for target in self._targets):
+            return Listed(list(self._legs.values()))
+        names = list(pages)
+        merged, items = await _merged(list(pages.values()), self._order, wanted, names if question.annotate else None)
+        runs = _cut(merged.runs, window.offset)
+        if window.offset:
+            items = orjson.dumps(orjson.loads(items)[window.offset :])
+        now = _moved(after, pages, merged.taken)
+        marker = self._marker(now, names, pages, merged) if any(merged.taken) else None
+        shown = replace(window, rest=tuple(pair for pair in window.rest if pair not in self._added))
+        rest = pages[names[0]].rest if names else {}
+        document = linked(question.listing, rest, question.shown_path, question.base, shown, marker)
+        if (counted := question.listing.counted) is not None and counted in document:
+            document[counted] = sum(
+                count for page in pages.values() if isinstance(count := page.rest.get(counted), int)
+            )
+        lead = self._legs[names[0]].reply if names else None
+        return Listed(list(self._legs.values()), _document(question.listing.items, items, document), names, runs, lead)
+
+    @property
+    def _added(self) -> frozenset[tuple[str, str]]:
+        return frozenset(("fields", field) for field in self._hidden)
+
+    def _with_fields(self, listing: Listing, window: Window) -> Window:
+        """The `fields=` of neutron may leave out what pages and orders go by: that is asked for too, and taken out again."""
+        fields = [value for name, value in window.rest if name == "fields"]
+        needed = dict.fromkeys([listing.marker, *(key.field for key in self._order.keys)])
+        self._hidden = tuple(field for field in needed if fields and field not in fields)
+        return replace(window, rest=(*window.rest, *(("fields", field) for field in self._hidden)))
+
+    async def _place(self) -> Positions:
+        """The place behind which the page begins.
+
+        Raises:
+            MarkerError: there is none.
+        """
+        marker = self._window.marker
+        if marker is None:
+            return Positions()
+        if is_positions(marker):
+            found = Positions.parse(marker)
+            strange = {*found.after, *found.ended} - {target.cloud for target in self._targets}
+            if strange:
+                raise MarkerError(f"The marker is of a list with other clouds: {', '.join(sorted(strange))}.")
+            return found
+        return self._memory.after(self._question.key, marker) or await self._walk(marker)
+
+    async def _walk(self, marker: str) -> Positions:
+        """Find an item by its id: read pages from the first one on."""
+        after = Positions()
+        for _ in range(_WALK):
+            pages = await self._pages(after, self._question.listing.page or _WALK)
+            names = list(pages)
+            merged = merge([page.part for page in pages.values()], [key.descending for key in self._order.keys])
+            holders = [name for name, page in pages.items() if marker in page.ids]
+            if len(holders) > 1:
+                raise MarkerError(
+                    f"{' and '.join(holders)} have an item {marker[:64]}: follow the link to the next page."
+                )
+            taken = [0] * len(names)
+            for part, index in merged.places():
+                taken[part] = index + 1
+                if pages[names[part]].ids[index] == marker:
+                    return _moved(after, pages, taken)
+            if not merged.more or not any(merged.taken):
+                break
+            after = _moved(after, pages, merged.taken)
+        raise MarkerError("No cloud of the scope has an item with the id of the marker in this list.")
+
+    async def _pages(self, after: Positions, limit: int | None) -> dict[str, Page]:
+        """A page of each cloud that has more; those that fail are missed, and the reason is kept."""
+        found: dict[str, Page] = {}
+        asked = {target: after.after.get(target.cloud) for target in self._targets if target.cloud not in after.ended}
+        for _ in range(_ROUNDS):
+            queries = {
+                target: self._window.asked(self._question.listing, place, limit) for target, place in asked.items()
+            }
+            questions = [(target, self._path(query)) for target, query in queries.items()]
+            legs = await ask_all(self._ask, questions, self._deadline, self._turns)
+            again: dict[Target, str | None] = {}
+            for (target, place), leg in zip(asked.items(), legs, strict=True):
+                self._legs[leg.cloud], page = self._read(leg, place, limit)
+                if page is None:
+                    found.pop(leg.cloud, None)
+                    continue
+                found[leg.cloud] = page
+                if page.part.more and not page.items and page.next_marker not in {None, place}:
+                    again[target] = page.next_marker
+            if not again:
+                break
+            asked = again
+        # Who says that there is more, and shows nothing of it, has nothing.
+        ordered = {target.cloud: found[target.cloud] for target in self._targets if target.cloud in found}
+        return {
+            name: page if page.items or not page.part.more else replace(page, part=replace(page.part, more=False))
+            for name, page in ordered.items()
+        }
+
+    def _read(self, leg: Leg, place: str | None, limit: int | None) -> tuple[Leg, Page | None]:
+        if leg.reply is None or not leg.reply.good:
+            return leg, None
+        try:
+            limits.check(leg.reply.body, limits.ANSWER)
+            page = read(self._question.listing, self._order, leg.reply.body, limit)
+        except (PageError, LimitError) as error:
+            return replace(
+                leg, code=PeerAnswerError.code, message=f"{leg.cloud} answered what is no page: {error}."
+            ), None
+        if place is not None and place in page.ids:
+            again = f"{leg.cloud} answers the same page again, whatever the marker is."
+            return replace(leg, code=PeerAnswerError.code, message=again), None
+        if self._hidden:
+            page = replace(page, items=without(page.items, self._hidden))
+        return leg, page
+
+    def _path(self, query: str) -> str:
+        return f"{self._question.path}?{query}" if query else self._question.path
+
+    def _marker(self, now: Positions, names: Sequence[str], pages: Mapping[str, Page], merged: Merged) -> str | None:
+        """The marker of the next page; None if this is the last one. Where it ended is remembered by its last item in any case."""
+        if self._question.listing.paging is not Paging.MARKER:
+            return None
+        last = merged.runs[-1][0]
+        last_id = pages[names[last]].ids[merged.taken[last] - 1]
+        self._memory.ended(self._question.key, last_id, now)
+        return (now.text() or last_id) if merged.more else None
+
+
+async def _merged(
+    pages: Sequence[Page], order: Order, limit: int | None, names: Sequence[str] | None
+) -> tuple[Merged, bytes]:
+    if sum(len(page.items) for page in pages) > LARGE:
+        return await asyncio.to_thread(put_together, pages, order, limit, names)
+    return put_together(pages, order, limit, names)
+
+
+def _moved(before: Positions, pages: Mapping[str, Page], taken: Sequence[int]) -> Positions:
+    """The place behind what was taken."""
+    after, ended = dict(before.after), set(before.ended)
+    for (name, page), count in zip(pages.items(), taken, strict=True):
+        if count and page.ids:
+            after[name] = page.ids[count - 1]
+        if count == len(page.items) and not page.part.more:
+            ended.add(name)
+            after.pop(name, None)
+    return Positions(after, frozenset(ended))
+
+
+def _cut(runs: Sequence[tuple[int, int]], offset: int) -> list[tuple[int, int]]:
+    """Runs without their first items."""
+    found = []
+    for part, count in runs:
+        gone = min(offset, count)
+        offset -= gone
+        if count > gone:
+            found.append((part, count - gone))
+    return found
+
+
+def _document(name: str, items: bytes, rest: Mapping[str, Any]) -> bytes:
+    more = orjson.dumps(rest)[1:]
+    return b'{"' + name.encode() + b'":' + items + (b"," if rest else b"") + more

@@ -1,0 +1,169 @@
+"""One cloud's page of a list, and the page of all: items are found and passed on as bytes, and of each only its keys are read.
+
+Of items of 870 bytes that costs 2 microseconds an item; to read them as objects, sort and write them costs 11 (CPython 3.11, msgspec 0.23,
+orjson 3.11).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+
+from openstackoid.core.lists import Listing, NextLink, Order, Paging
+from openstackoid.core.merging import Merged, Part, merge
+from openstackoid.core.paging import has_next
+
+LARGE: Final = 2000  # items: more are put together beside the event loop
+_NESTED: Final = frozenset({"keypair.name"})  # other dots are part of a name
+
+
+class PageError(ValueError):
+    """What a cloud answered is no page of the list; the message says what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What one cloud answered.
+
+    Attributes:
+        items: as JSON, each.
+        ids: the markers of the items; empty for a list without pages.
+        part: keys, and whether there is more.
+        rest: the document without the items.
+        next_marker: the marker in its link to the next page, for a page without items.
+    """
+
+    items: Sequence[msgspec.Raw]
+    ids: Sequence[str]
+    part: Part
+    rest: dict[str, Any]
+    next_marker: str | None
+
+
+def read(listing: Listing, order: Order, body: bytes, limit: int | None) -> Page:
+    """Read a page.
+
+    Args:
+        listing: of which list.
+        order: of the whole.
+        body: the document.
+        limit: items that were asked for.
+
+    Raises:
+        PageError: it is none.
+    """
+    fields = [key.field for key in order.keys]
+    paged = listing.paging is Paging.MARKER
+    if paged:
+        fields.insert(0, listing.marker)
+    try:
+        body.decode()  # what is not read is passed on: it must be text as well, or no client could read the whole
+        whole = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        found = whole.pop(listing.items)
+        rest = {name: msgspec.json.decode(value) for name, value in whole.items()}
+        items = msgspec.json.decode(found, type=list[msgspec.Raw])
+        values = _values(msgspec.json.decode(found, type=_rows(tuple(fields))), fields)
+    except KeyError:
+        raise PageError(f"expected a list at {listing.items}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise PageError(f"expected a list of {listing.items}: {error}") from None
+    ids: list[str] = []
+    if paged:
+        if not all(isinstance(value[0], (str, int)) and value[0] != "" for value in values):
+            raise PageError(f"expected {listing.marker} of each of the {listing.items}")
+        ids = [str(value[0]) for value in values]
+        values = [value[1:] for value in values]
+    more = paged and (has_next(listing, rest) or (limit is not None and 0 < limit <= len(items)))
+    return Page(items, ids, Part(values, more=more), rest, _next_marker(listing, rest))
+
+
+def put_together(
+    pages: Sequence[Page], order: Order, limit: int | None, names: Sequence[str] | None
+) -> tuple[Merged, bytes]:
+    """Merge pages.
+
+    Args:
+        pages: in the order that decides between equal keys.
+        order: of the whole.
+        limit: items at most.
+        names: of the pages' clouds, if each item shall say its own at `cloud`.
+
+    Returns:
+        Which items are in it, and they as a JSON list.
+    """
+    merged = merge([page.part for page in pages], [key.descending for key in order.keys], limit)
+    used = [0] * len(pages)
+    pieces: list[bytes | msgspec.Raw] = []
+    for part, count in merged.runs:
+        chosen = pages[part].items[used[part] : used[part] + count]
+        pieces += chosen if names is None else (annotated(item, names[part]) for item in chosen)
+        used[part] += count
+    return merged, b"[" + b",".join(pieces) + b"]"
+
+
+def annotated(raw: msgspec.Raw, cloud: str) -> bytes:
+    """An item that says its cloud, if it is an object. A cloud's name needs no escape in JSON."""
+    item = bytes(raw)
+    if not item.startswith(b"{"):
+        return item
+    inside = item[1:].lstrip()
+    return b'{"cloud":"' + cloud.encode() + b'"' + (b"" if inside.startswith(b"}") else b",") + inside
+
+
+def without(items: Sequence[msgspec.Raw], fields: Sequence[str]) -> list[msgspec.Raw]:
+    """Items without fields that were asked for to sort by, and not by the client."""
+    found = []
+    for item in items:
+        kept = msgspec.json.decode(item, type=dict[str, msgspec.Raw])
+        found.append(
+            msgspec.Raw(msgspec.json.encode({name: value for name, value in kept.items() if name not in fields}))
+        )
+    return found
+
+
+@lru_cache(maxsize=256)
+def _rows(fields: tuple[str, ...]) -> Any:
+    """A list of structures with these fields of the items alone; of `keypair.name` with `keypair`."""
+    names = list(dict.fromkeys(field.partition(".")[0] if field in _NESTED else field for field in fields))
+    attributes = [(f"f{number}", Any, None) for number, _ in enumerate(names)]
+    rename = {f"f{number}": name for number, name in enumerate(names)}
+    row = msgspec.defstruct("Row", attributes, rename=rename)
+    return list[row]  # type: ignore[valid-type]
+
+
+def _values(rows: Sequence[Any], fields: Sequence[str]) -> list[tuple[Any, ...]]:
+    """The values of the fields, of each item."""
+    if not fields:
+        return [()] * len(rows)
+    names = list(dict.fromkeys(field.partition(".")[0] if field in _NESTED else field for field in fields))
+    attributes = [f"f{names.index(field.partition('.')[0] if field in _NESTED else field)}" for field in fields]
+    get = attrgetter(*attributes)
+    values = [get(row) for row in rows] if len(fields) > 1 else [(get(row),) for row in rows]
+    if not _NESTED.isdisjoint(fields):
+        values = [tuple(_inner(value, field) for value, field in zip(row, fields, strict=True)) for row in values]
+    return values
+
+
+def _inner(value: Any, field: str) -> Any:
+    if field not in _NESTED:
+        return value
+    return value.get(field.partition(".")[2]) if isinstance(value, dict) else None
+
+
+def _next_marker(listing: Listing, rest: dict[str, Any]) -> str | None:
+    """The marker in a cloud's link to its next page. Whatever JSON has may stand there."""
+    links = rest.get(f"{listing.items}_links" if listing.next_link is NextLink.NAMED else "links")
+    url: Any = rest.get("next")
+    if isinstance(links, dict):
+        url = links.get("next")
+    elif isinstance(links, list):
+        url = next((link.get("href") for link in links if isinstance(link, dict) and link.get("rel") == "next"), None)
+    try:
+        query = parse_qsl(urlsplit(url).query) if isinstance(url, str) else []
+    except ValueError:
+        return None
+    return dict(query).get("marker")

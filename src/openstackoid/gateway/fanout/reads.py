@@ -1,0 +1,265 @@
+"""A read of several clouds: which kind it is, whom it asks in which order, and the answer that comes of it."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from openstackoid.core.errors import (
+    IncompleteError,
+    NotBuiltError,
+)
+from openstackoid.core.lists import Listing, listing
+from openstackoid.core.partial import CLOUD, write_items, write_missing
+from openstackoid.core.plans import All, Alternatives, Target
+from openstackoid.core.scope import Scope
+from openstackoid.core.scope import format as write_scope
+from openstackoid.gateway.entry.answers import new_id
+from openstackoid.gateway.entry.headers import REQUEST_ID
+from openstackoid.gateway.fanout.asking import Ask, Leg, Reply
+from openstackoid.gateway.fanout.finding import NOT_FOUND, find, names_an_id
+from openstackoid.gateway.fanout.listing import Listed, Lister, Question
+from openstackoid.gateway.fanout.memory import FanOutMemory
+from openstackoid.gateway.fanout.wishes import Wishes
+
+UNAUTHORIZED: Final = 401
+_OK: Final = 200
+_FAILED: Final = 400
+# After these, another cloud is asked: nobody answered, or only something in front of the service did.
+_GO_ON_STATUS: Final = frozenset({502, 503, 504})
+_THING: Final = re.compile(r"(/v\d{1,3}(?:\.\d{1,3})?(?:/[0-9a-f]{32})?/[A-Za-z_-]+)/[^/?]+")
+_DATA: Final = re.compile(r"(/v2/images/[^/?]+)/file\Z")  # image data is streamed, never held
+# Of one cloud's answer, what describes the document of all as well.
+_OF_DOCUMENT: Final = ("Content-Type", "OpenStack-API-Version", "X-OpenStack-Nova-API-Version", "Vary")
+
+# Sends the request on to one cloud, as if the scope had named it alone, and its answer to the client.
+PassOn: TypeAlias = Callable[[Target], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A GET request.
+
+    Attributes:
+        service: official service type.
+        path, query: inside the service, as they came.
+        shown_path, base: of the same as clients call it, for links.
+        scope: as it came.
+        who: a digest of the token.
+        entry: name of this cloud.
+        wishes: what the client's headers say.
+    """
+
+    service: str
+    path: str
+    query: str
+    shown_path: str
+    base: str
+    scope: Scope
+    who: bytes
+    entry: str
+    wishes: Wishes
+
+    @property
+    def target(self) -> str:
+        """Path and query."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The answer, and how it went with each cloud that was asked for it."""
+
+    response: web.StreamResponse
+    legs: Sequence[Leg]
+
+
+class FanOut:
+    """What serves reads of several clouds.
+
+    Args:
+        at_once: clouds that one request asks at a time.
+    """
+
+    def __init__(self, at_once: int) -> None:
+        self._at_once = at_once
+        self._memory = FanOutMemory()
+
+    async def read(self, read: Read, plan: All | Alternatives, ask: Ask, pass_on: PassOn) -> Served:
+        """Serve a read.
+
+        Args:
+            read: the request.
+            plan: whom it means.
+            ask: sends one question to one cloud, and holds its answer.
+            pass_on: sends the request on to one cloud, as if the scope named it alone.
+
+        Raises:
+            OpenStackoidError: it is refused, or no cloud gave what was asked for.
+        """
+        choices = [
+            choice.targets if isinstance(choice, All) else (choice.target,)
+            for choice in (plan.choices if isinstance(plan, Alternatives) else (plan,))
+        ]
+        row = listing(read.service, read.path)
+        thing = _THING.match(read.path)
+        if row is None and (thing is None or listing(read.service, thing[1]) is None):
+            raise NotBuiltError(
+                f"{read.path} is not served of several clouds: what it answers is neither a list nor one thing. "
+                f'Name one cloud for {read.service}; the scope says "{read.scope.get(read.service)}".'
+            )
+        one = _Reading(read, ask, pass_on, self._memory, asyncio.Semaphore(self._at_once))
+        return await one.first(choices, row)
+
+
+class _Reading:
+    """One read."""
+
+    def __init__(self, read: Read, ask: Ask, pass_on: PassOn, memory: FanOutMemory, turns: asyncio.Semaphore) -> None:
+        self._read = read
+        self._ask = ask
+        self._pass_on = pass_on
+        self._memory = memory
+        self._turns = turns
+        self._deadline = asyncio.get_running_loop().time() + read.wishes.timeout
+
+    async def first(self, choices: Sequence[Sequence[Target]], row: Listing | None) -> Served:
+        """The first alternative that answers and has it."""
+        missed: list[Leg] = []
+        for targets in choices[:-1]:
+            try:
+                served = await self._of(targets, row)
+            except IncompleteError as error:
+                missed += [Leg(target.cloud, None, error.code, str(error), 0.0) for target in targets]
+                continue
+            if not _goes_on(served, row):
+                return served
+            missed += [leg for leg in served.legs if leg.code]
+        served = await self._of(choices[-1], row)
+        if missed and served.response.status == NOT_FOUND and row is None and names_an_id(self._read.path):
+            raise IncompleteError(f"Not in {_names(served.legs)}; but not all answered: {missed[0].message}")
+        if missed and not served.response.prepared:
+            served.response.headers.update(_missing([*missed, *served.legs]))
+        return replace(served, legs=[*missed, *served.legs])
+
+    async def _of(self, targets: Sequence[Target], row: Listing | None) -> Served:
+        return await (self._found(targets) if row is None else self._listed(targets, row))
+
+    async def _listed(self, targets: Sequence[Target], row: Listing) -> Served:
+        read = self._read
+        # The clouds, not the expression: a label that moves makes another list.
+        key: Hashable = (
+            read.who,
+            read.service,
+            read.path,
+            tuple(target.cloud for target in targets),
+            _without_page(read.query),
+        )
+        question = Question(row, read.path, read.query, read.shown_path, read.base, key, read.wishes.annotate)
+        listed = await Lister(question, targets, self._ask, self._deadline, self._turns, self._memory).answer()
+        if listed.body is None:
+            return self._refused(listed.legs)
+        self._require(listed.legs, len(targets))
+        headers = _described(listed)
+        headers.update(write_items(listed.names, listed.runs))
+        headers.update(_missing(listed.legs))
+        return Served(web.Response(status=_OK, headers=headers, body=listed.body), listed.legs)
+
+    async def _found(self, targets: Sequence[Target]) -> Served:
+        read = self._read
+        data = _DATA.match(read.path)
+        thing = _THING.match(read.path)
+        key = (read.who, read.service, thing[0] if thing else read.path, write_scope(read.scope))
+        known = self._memory.where(key)
+        for target in targets:
+            if target.cloud == known:
+                response = await self._pass_on(target)
+                if response.prepared or response.status != NOT_FOUND:
+                    return _of_cloud(response, target.cloud)
+                self._memory.forget(key)
+        found = await find(targets, data[1] if data else read.target, self._ask, self._deadline, self._turns)
+        self._require(found.legs, len(targets))
+        reply = found.leg.reply
+        if reply is None:
+            raise IncompleteError(found.leg.message)
+        if reply.good and not any(leg.code for leg in found.legs):
+            self._memory.has(key, found.leg.cloud)
+        if data and reply.good:
+            target = next(target for target in targets if target.cloud == found.leg.cloud)
+            return replace(_of_cloud(await self._pass_on(target), target.cloud), legs=found.legs)
+        response = _as_it_came(reply)
+        response.headers.update(_missing(found.legs))
+        return replace(_of_cloud(response, found.leg.cloud), legs=found.legs)
+
+    def _require(self, legs: Sequence[Leg], asked: int) -> None:
+        """Raises IncompleteError if fewer clouds answered than the client needs."""
+        missed = [leg for leg in legs if leg.code]
+        if not self._read.wishes.met(asked - len(missed), asked):
+            raise IncompleteError(
+                f"{asked - len(missed)} of {asked} clouds answered, and the request requires {self._read.wishes.require}. "
+                + _reasons(missed)
+            )
+
+    def _refused(self, legs: Sequence[Leg]) -> Served:
+        """No cloud answered as it should: what the services say, if they all say no, or if the token is no good."""
+        replies = [leg for leg in legs if leg.reply is not None and not leg.reply.good]
+        stale = [leg for leg in replies if leg.reply and leg.reply.status == UNAUTHORIZED]
+        if not stale and len(replies) < len(legs):
+            raise IncompleteError(f"No cloud answered with the list. {_reasons(legs)}")
+        # The entry's own word is the one that clients know how to read.
+        chosen = min(stale or replies, key=lambda leg: leg.cloud != self._read.entry)
+        if chosen.reply is None:
+            raise IncompleteError(chosen.message)
+        response = _as_it_came(chosen.reply)
+        response.headers.update(_missing(legs))
+        return Served(response, legs)
+
+
+def _goes_on(served: Served, row: Listing | None) -> bool:
+    """Whether the next alternative is tried."""
+    if served.response.prepared:
+        return False
+    status = served.response.status
+    return status in _GO_ON_STATUS or (row is None and status == NOT_FOUND)
+
+
+def _described(listed: Listed) -> CIMultiDict[str]:
+    lead: CIMultiDict[str] = listed.lead.headers if listed.lead else CIMultiDict()
+    headers = CIMultiDict({name: lead[name] for name in _OF_DOCUMENT if name in lead})
+    headers.setdefault("Content-Type", "application/json")
+    headers[REQUEST_ID] = new_id()
+    return headers
+
+
+def _as_it_came(reply: Reply) -> web.Response:
+    headers = reply.headers.copy()
+    headers.popall("Content-Length", None)
+    return web.Response(status=reply.status, headers=headers, body=reply.body)
+
+
+def _of_cloud(response: web.StreamResponse, cloud: str) -> Served:
+    if not response.prepared and response.status < _FAILED:
+        response.headers[CLOUD] = cloud
+    return Served(response, ())
+
+
+def _missing(legs: Sequence[Leg]) -> dict[str, str]:
+    return write_missing([(leg.cloud, leg.code) for leg in legs if leg.code])
+
+
+def _names(legs: Sequence[Leg]) -> str:
+    return ", ".join(leg.cloud for leg in legs)
+
+
+def _reasons(legs: Sequence[Leg]) -> str:
+    missed = [leg for leg in legs if leg.code]
+    shown = " ".join(leg.message for leg in missed[:5])
+    return shown if len(missed) <= 5 else f"{shown} And {len(missed) - 5} more."  # noqa: PLR2004 - enough to read
+
+
+def _without_page(query: str) -> str:
+    return "&".join(part for part in query.split("&") if part.partition("=")[0] not in {"limit", "marker", "offset"})

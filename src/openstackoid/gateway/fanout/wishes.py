@@ -1,0 +1,64 @@
+"""What a client wishes of a request to several clouds, by headers of its own.
+
+X-Scope-Timeout: 5           seconds until who has not answered is missed; the configuration bounds it
+X-Scope-Require: all         how many clouds must answer: all, any (the default), or a number
+X-Scope-Annotate: cloud      each item of a list says its cloud, at `cloud`
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from multidict import CIMultiDictProxy
+
+from openstackoid.core.errors import BadRequestError
+
+TIMEOUT: Final = "X-Scope-Timeout"
+REQUIRE: Final = "X-Scope-Require"
+ANNOTATE: Final = "X-Scope-Annotate"
+_SECONDS: Final = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,3})?\Z")
+_COUNT: Final = re.compile(r"[1-9][0-9]{0,4}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """They, read.
+
+    Attributes:
+        timeout: seconds.
+        require: clouds that must answer.
+        annotate: whether items say their clouds.
+    """
+
+    timeout: float
+    require: int | Literal["all", "any"] = "any"
+    annotate: bool = False
+
+    @classmethod
+    def of(cls, headers: CIMultiDictProxy[str], most: float) -> "Wishes":
+        """Read a request's headers.
+
+        Args:
+            headers: as they came.
+            most: seconds, as configured.
+
+        Raises:
+            BadRequestError: one of them is malformed.
+        """
+        seconds, require, annotate = headers.get(TIMEOUT), headers.get(REQUIRE, "any"), headers.get(ANNOTATE)
+        if seconds is not None and (not _SECONDS.match(seconds) or not float(seconds)):
+            raise BadRequestError(f"Expected seconds at {TIMEOUT}, such as 5 or 2.5.")
+        if require not in {"all", "any"} and not _COUNT.match(require):
+            raise BadRequestError(f"Expected all, any or a number at {REQUIRE}.")
+        if annotate not in {None, "cloud"}:
+            raise BadRequestError(f"Expected cloud at {ANNOTATE}.")
+        return cls(
+            min(float(seconds), most) if seconds else most,
+            "all" if require == "all" else "any" if require == "any" else int(require),
+            annotate is not None,
+        )
+
+    def met(self, answered: int, asked: int) -> bool:
+        """Whether enough clouds answered."""
+        needed = asked if self.require == "all" else 1 if self.require == "any" else self.require
+        return answered >= needed

@@ -1,0 +1,350 @@
+"""Walks through lists of several clouds: by links and by the last item's id, nothing is lost or doubled, whatever the clouds do."""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import parse_qs, parse_qsl, urlencode
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from multidict import CIMultiDict
+
+from openstackoid.core.errors import MarkerError, PeerUnreachableError
+from openstackoid.core.lists import Listing, listing
+from openstackoid.core.plans import Target
+from openstackoid.core.scope import Scope
+from openstackoid.gateway.fanout.asking import Reply
+from openstackoid.gateway.fanout.listing import Listed, Lister, Question
+from openstackoid.gateway.fanout.memory import FanOutMemory
+
+ROWS: Final = {
+    "servers": ("compute", "/v2.1/servers/detail"),
+    "brief": ("compute", "/v2.1/servers"),
+    "flavors": ("compute", "/v2.1/flavors/detail"),
+    "keypairs": ("compute", "/v2.1/os-keypairs"),
+    "images": ("image", "/v2/images"),
+    "networks": ("network", "/v2.0/networks"),
+    "projects": ("identity", "/v3/projects"),
+}
+
+
+def row(name: str) -> Listing:
+    found = listing(*ROWS[name])
+    assert found is not None
+    return found
+
+
+@dataclass
+class FakeCloud:
+    """A cloud that pages by limit and marker, as the services do."""
+
+    of: Listing
+    items: list[dict[str, Any]]
+    largest: int = 5
+    fails: Callable[[int], bool] = lambda _: False
+    asked: int = 0
+    ignores_marker: bool = False
+    status: int = 200
+    queries: list[str] = field(default_factory=list)
+
+    def answer(self, query: str) -> Reply:
+        self.asked += 1
+        self.queries.append(query)
+        if self.fails(self.asked):
+            raise PeerUnreachableError("gone")
+        given_ = dict(parse_qsl(query))
+        if self.status != 200:
+            return Reply(self.status, CIMultiDict(), b'{"error": {"message": "no"}}')
+        keys = self.of.order(parse_qsl(query)).keys
+        items = list(self.items)
+        for key in reversed(keys):
+            items.sort(key=lambda item: shown(item, key.field), reverse=key.descending)
+        start = 0
+        if "marker" in given_ and not self.ignores_marker:
+            ids = [self.id(item) for item in items]
+            if given_["marker"] not in ids:
+                return Reply(400, CIMultiDict(), b"{}")
+            start = ids.index(given_["marker"]) + 1
+        size = min(int(given_.get("limit", self.largest)), self.largest)
+        page = items[start : start + size]
+        document: dict[str, Any] = {self.of.items: page}
+        if start + size < len(items):
+            url = f"http://peer/x?marker={self.id(page[-1])}"
+            links: dict[str, dict[str, Any]] = {
+                "NAMED": {f"{self.of.items}_links": [{"rel": "next", "href": url}]},
+                "FIELD": {"next": url},
+                "OBJECT": {"links": {"next": url}},
+            }
+            document |= links[self.of.next_link.name]
+        return Reply(200, CIMultiDict({"Content-Type": "application/json"}), json.dumps(document).encode())
+
+    def id(self, item: dict[str, Any]) -> str:
+        return str(shown(item, self.of.marker))
+
+
+def shown(item: dict[str, Any], name: str) -> Any:
+    return item["keypair"]["name"] if name == "keypair.name" else item.get(name)
+
+
+class Clouds:
+    """Several of them, and a client that walks."""
+
+    def __init__(self, of: Listing, clouds: dict[str, FakeCloud]) -> None:
+        self.of = of
+        self.clouds = clouds
+        self.targets = [Target(name, Scope()) for name in sorted(clouds)]
+        self.memory = FanOutMemory()
+
+    async def ask(self, target: Target, path: str) -> Reply:
+        return self.clouds[target.cloud].answer(path.partition("?")[2])
+
+    async def page(self, query: str, *, annotate: bool = False) -> Listed:
+        path = ROWS["servers"][1]
+        question = Question(self.of, path, query, path, "http://one", "key", annotate)
+        deadline = asyncio.get_running_loop().time() + 60
+        return await Lister(question, self.targets, self.ask, deadline, asyncio.Semaphore(9), self.memory).answer()
+
+    async def walk(
+        self, query: str, *, by_id: bool = False, forgets: bool = False, most: int = 400
+    ) -> list[tuple[str, str]]:
+        """Clouds and ids, in the order of a walk from page to page."""
+        found: list[tuple[str, str]] = []
+        asked: str | None = query
+        for _ in range(most):
+            assert asked is not None
+            page = await self.page(asked)
+            assert page.body is not None
+            document = json.loads(page.body)
+            names = [page.names[index] for index, count in page.runs for _ in range(count)]
+            ids = [str(shown(item, self.of.marker)) for item in document[self.of.items]]
+            assert len(names) == len(ids)
+            found += zip(names, ids, strict=True)
+            link = next_link(self.of, document)
+            if by_id:
+                asked = urlencode([*parse_qsl(query), ("marker", ids[-1])]) if ids else None
+            else:
+                asked = link.partition("?")[2] if link else None
+            if asked is None:
+                return found
+            if forgets:
+                self.memory = FanOutMemory()
+        raise AssertionError("the walk does not end")
+
+
+def next_link(of: Listing, document: dict[str, Any]) -> str | None:
+    found: str | None
+    match of.next_link.name:
+        case "NAMED":
+            found = next((link["href"] for link in document.get(f"{of.items}_links", ())), None)
+        case "FIELD":
+            found = document.get("next")
+        case _:
+            found = document["links"]["next"]
+    return found
+
+
+def made(of: Listing, lists: Iterable[list[tuple[str, str]]], **more: Any) -> Clouds:
+    clouds = {}
+    for number, things in enumerate(lists):
+        items: list[dict[str, Any]] = []
+        for index, (name, created) in enumerate(things):
+            item = {"id": f"{number}-{index:03}", "name": name, "created": created, "created_at": created}
+            items.append({"keypair": {"name": item["id"]}} if of.items == "keypairs" else item)
+        clouds[f"Cloud{number}"] = FakeCloud(of, items, **more)
+    return Clouds(of, clouds)
+
+
+LISTS: Final = st.lists(
+    st.lists(st.tuples(st.text("ab", max_size=1), st.sampled_from("123")), max_size=9), min_size=1, max_size=4
+)
+QUERIES: Final = {
+    "servers": ["", "sort_key=display_name&sort_dir=asc", "sort_key=node"],
+    "brief": ["", "sort_key=display_name"],
+    "flavors": [""],
+    "keypairs": [""],
+    "images": ["", "sort=name:asc,created_at:desc"],
+    "networks": ["", "sort_key=name&sort_dir=desc"],
+    "projects": [""],
+}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    LISTS,
+    st.sampled_from([(kind, query) for kind, some in QUERIES.items() for query in some]),
+    st.integers(1, 9),
+    st.integers(1, 9),
+    st.booleans(),
+)
+def test_a_walk_finds_everything_once_and_in_one_order(
+    lists: list[list[tuple[str, str]]], kind: tuple[str, str], limit: int, largest: int, by_id: bool
+) -> None:
+    of, query = row(kind[0]), kind[1]
+
+    async def check() -> None:
+        clouds = made(of, lists, largest=largest)
+        everything = sorted((name, cloud.id(item)) for name, cloud in clouds.clouds.items() for item in cloud.items)
+        found = await clouds.walk(f"{query}&limit={limit}".lstrip("&"), by_id=by_id)
+        assert sorted(found) == everything
+        assert found == await made(of, lists, largest=100).walk(query)
+        if not by_id:
+            assert sorted(await clouds.walk(query)) == everything
+        keys = of.order(parse_qsl(query)).keys
+        items = {(name, cloud.id(item)): item for name, cloud in clouds.clouds.items() for item in cloud.items}
+        ordered = sorted(found)
+        for key in reversed(keys):
+            ordered.sort(key=lambda place: shown(items[place], key.field), reverse=key.descending)
+        if keys:
+            assert [shown(items[place], keys[0].field) for place in found] == [
+                shown(items[place], keys[0].field) for place in ordered
+            ]
+
+    asyncio.run(check())
+
+
+@settings(max_examples=20, deadline=None)
+@given(LISTS, st.integers(1, 4))
+def test_a_walk_by_the_last_id_needs_no_memory(lists: list[list[tuple[str, str]]], limit: int) -> None:
+    async def check() -> None:
+        clouds = made(row("servers"), lists)
+        found = await clouds.walk(f"limit={limit}", by_id=True, forgets=True)
+        assert found == await clouds.walk("limit=100")
+
+    asyncio.run(check())
+
+
+@settings(max_examples=40, deadline=None)
+@given(LISTS, st.integers(1, 4), st.sets(st.integers(1, 6), max_size=4))
+def test_a_cloud_that_fails_now_and_then_is_missed_and_loses_nothing_when_it_is_back(
+    lists: list[list[tuple[str, str]]], limit: int, failures: set[int]
+) -> None:
+    async def check() -> None:
+        clouds = made(row("images"), [*lists, [("z", "0")] * 30])
+        clouds.clouds["Cloud0"].fails = lambda asked: asked in failures
+        found = await clouds.walk(f"limit={limit}")
+        assert len(set(found)) == len(found)
+        others = {
+            (name, cloud.id(item)) for name, cloud in clouds.clouds.items() if name != "Cloud0" for item in cloud.items
+        }
+        assert others <= set(found)
+        if clouds.clouds["Cloud0"].asked > 7 or not failures:
+            mine = {("Cloud0", cloud_id) for cloud_id in (item["id"] for item in clouds.clouds["Cloud0"].items)}
+            assert mine <= set(found) or len(lists) == 0
+
+    asyncio.run(check())
+
+
+async def test_a_cloud_that_answers_the_same_page_for_ever_is_missed() -> None:
+    clouds = made(row("servers"), [[("a", str(number)) for number in range(9)] for _ in range(3)])
+    clouds.clouds["Cloud1"].ignores_marker = True
+    found = await clouds.walk("limit=4")
+    assert len(set(found)) == len(found)
+    assert {name for name, _ in found} == {"Cloud0", "Cloud1", "Cloud2"}
+    assert sum(name != "Cloud1" for name, _ in found) == 18
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"[]", b"nonsense", b'{"servers": {}}', b'{"servers": [1, 2]}', b'{"servers": [{"name": "x"}]}', b'{"servers": [{"id": null}]}',
+        b'{"servers": [{"id": "1", "name": "\xff"}]}', b'{"servers": ' + b"[" * 2000, b'{"servers": [{"id": {}}]}',
+    ],
+)  # fmt: skip
+async def test_rubbish_is_missed_and_harms_nothing(body: bytes) -> None:
+    clouds = made(row("servers"), [[("a", "1")], [("b", "2")]])
+    good = clouds.clouds["Cloud0"]
+
+    async def ask(target: Target, path: str) -> Reply:
+        if target.cloud == "Cloud1":
+            return Reply(200, CIMultiDict(), body)
+        return good.answer(path.partition("?")[2])
+
+    clouds.ask = ask  # type: ignore[method-assign]
+    page = await clouds.page("")
+    assert page.body is not None
+    assert [item["id"] for item in json.loads(page.body)["servers"]] == ["0-000"]
+    assert [(leg.cloud, leg.code) for leg in page.legs] == [("Cloud0", None), ("Cloud1", "peer.answer")]
+
+
+async def test_keys_of_any_kind_are_merged() -> None:
+    clouds = made(row("servers"), [[("a", "1")], [("b", "2")], [("c", "3")]])
+    for number, odd in enumerate(({"x": 1}, [None], 1.5)):
+        clouds.clouds[f"Cloud{number}"].items[0]["created"] = odd
+    assert len(await clouds.walk("")) == 3
+
+
+@pytest.mark.parametrize("marker", ["nowhere", "clouds:1:xx", "clouds:2:"])
+async def test_a_marker_that_leads_nowhere_is_refused(marker: str) -> None:
+    clouds = made(row("servers"), [[("a", "1")], [("b", "2")]])
+    with pytest.raises(MarkerError):
+        await clouds.page(urlencode({"marker": marker}))
+
+
+async def test_a_marker_of_other_clouds_is_refused() -> None:
+    two = made(row("servers"), [[("a", "1")] * 5, [("b", "2")] * 5])
+    page = await two.page("limit=1")
+    link = next_link(row("servers"), json.loads(page.body or b""))
+    one = made(row("servers"), [[("a", "1")] * 5])
+    with pytest.raises(MarkerError, match="Cloud1"):
+        await one.page((link or "").partition("?")[2])
+
+
+async def test_an_id_that_two_clouds_have_is_no_marker_without_memory() -> None:
+    clouds = made(row("flavors"), [[("a", "1")] * 3, [("b", "2")] * 3])
+    for cloud in clouds.clouds.values():
+        for index, item in enumerate(cloud.items):
+            item["id"] = str(index)
+    found = await clouds.walk("limit=1", by_id=True)
+    assert len(found) == len(set(found)) == 6
+    clouds.memory = FanOutMemory()
+    with pytest.raises(MarkerError, match="Cloud0 and Cloud1"):
+        await clouds.page("limit=1&marker=1")
+
+
+async def test_fields_that_pages_need_are_asked_for_and_taken_out_again() -> None:
+    clouds = made(row("networks"), [[("b", "1"), ("d", "1")], [("a", "2"), ("c", "1")]])
+    page = await clouds.page("fields=created&sort_key=name&sort_dir=asc&limit=3")
+    document = json.loads(page.body or b"")
+    assert parse_qs(clouds.clouds["Cloud0"].queries[0])["fields"] == ["created", "id", "name"]
+    assert all(not {"id", "name"} & item.keys() for item in document["networks"])
+    assert [page.names[index] for index, _ in page.runs] == ["Cloud1", "Cloud0", "Cloud1"]
+    assert "fields=created&sort_key" in document["networks_links"][0]["href"]
+    assert "fields=id" not in document["networks_links"][0]["href"]
+
+
+async def test_items_say_their_cloud_if_that_is_wished() -> None:
+    clouds = made(row("images"), [[("a", "1")], [("b", "2")]])
+    page = await clouds.page("", annotate=True)
+    assert [(item["cloud"], item["name"]) for item in json.loads(page.body or b"")["images"]] == [
+        ("Cloud1", "b"),
+        ("Cloud0", "a"),
+    ]
+
+
+async def test_when_all_fail_there_is_no_list() -> None:
+    clouds = made(row("images"), [[("a", "1")], [("b", "2")]])
+    for cloud in clouds.clouds.values():
+        cloud.status = 400
+    page = await clouds.page("limit=2")
+    assert page.body is None
+    assert [leg.code for leg in page.legs] == ["status.400", "status.400"]
+
+
+async def test_offsets_and_limits_of_lists_without_markers_hold_over_all() -> None:
+    of = listing("compute", "/v2.1/os-server-groups")
+    assert of is not None
+    clouds = made(row("servers"), [[("a", "1")] * 3, [("b", "2")] * 3])
+    clouds.of = of
+
+    async def ask(target: Target, path: str) -> Reply:
+        assert path.endswith("?limit=0")
+        items = clouds.clouds[target.cloud].items
+        return Reply(200, CIMultiDict(), json.dumps({"server_groups": items}).encode())
+
+    clouds.ask = ask  # type: ignore[method-assign]
+    page = await clouds.page("limit=2&offset=2")
+    assert [item["id"] for item in json.loads(page.body or b"")["server_groups"]] == ["0-002", "1-000"]
+    assert [(page.names[index], count) for index, count in page.runs] == [("Cloud0", 1), ("Cloud1", 1)]
