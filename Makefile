@@ -14,7 +14,7 @@ AS_ROOT = as_root=$$([ "$$(id -u)" = 0 ] || echo sudo -n)
 APT = { $$as_root apt-get -qq update && $$as_root env DEBIAN_FRONTEND=noninteractive \
   apt-get -qq install -y --no-install-recommends $(1); } > /dev/null
 
-.PHONY: install haproxy services-for-tests node definitions definitions-check clients demo demo-oaktree test test-full unit real lint docs bench clean
+.PHONY: install haproxy services-for-tests node definitions definitions-check clients demo demo-oaktree test test-full unit integration real lint docs bench clean
 
 install: $(VENV)/.installed haproxy services-for-tests node
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -72,10 +72,13 @@ demo-oaktree: $(VENV)/.installed $(if $(findstring --gateway-only,$(LAB)),,hapro
 lint: $(VENV)/.installed
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache > $(VENV)/imports.txt || (cat $(VENV)/imports.txt; false)
 
-# Parts of the tests side by side, and a summary: tools/check.py. With `test-full`, proofs by volume have their whole volume.
+# Parts of the tests side by side, and a summary: tools/check.py. `unit` is tests of values only, in ten seconds; `integration` all but those
+# on real clouds. With `test-full`, proofs by volume have their whole volume.
 CHECK = $(BIN)/python -m tools.check
-unit: install
+unit: $(VENV)/.installed
 	@$(CHECK) unit
+integration: install
+	@$(CHECK) integration
 real: $(VENV)/.installed haproxy
 	@$(CHECK) real
 test: install

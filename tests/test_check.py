@@ -1,19 +1,47 @@
 """`make test`: nothing is left out, parts run side by side, and what fails is seen."""
 
+import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
-from tools.check import PYTEST, ROOT, Part, parts, run, summary
+from tools.check import ROOT, run, summary
+from tools.parts import PYTEST, Part, parts
+
+# In two pieces, or this file would be one of those that have it.
+MARK = "pytest.mark" + ".real\n"
 
 
 def test_each_file_of_tests_is_in_one_part() -> None:
-    found = list(parts(ROOT))
-    named = sorted(word for part in found if part.kind == "unit" for word in part.command if word.endswith(".py"))
-    files = {str(file.relative_to(ROOT)) for file in (ROOT / "tests").rglob("test_*.py")}
-    assert set(named) == {file for file in files if not file.startswith("tests/real/")}
-    assert len(named) == len(set(named))
-    [real] = [part for part in found if part.kind == "real"]
-    assert real.command[-3:] == ("-m", "real", "tests")
+    found = [part for part in parts(ROOT, 2) if part.kind in {"integration", "real"}]
+    named = sorted(word for part in found for word in part.command if word.endswith(".py"))
+    assert named == sorted(str(file.relative_to(ROOT)) for file in (ROOT / "tests").rglob("test_*.py"))
+    assert not any(word in {"-k", "-m"} for part in found for word in part.command[len(PYTEST) :])
+
+
+def test_tests_on_real_clouds_are_in_the_parts_of_those() -> None:
+    real = {word for part in parts(ROOT, 2) if part.kind == "real" for word in part.command if word.endswith(".py")}
+    marked = {str(file.relative_to(ROOT)) for file in (ROOT / "tests").rglob("test_*.py") if MARK in file.read_text()}
+    assert real == marked | {str(file.relative_to(ROOT)) for file in (ROOT / "tests/real").glob("test_*.py")}
+
+
+def test_shares_of_a_folder_are_of_about_the_same_size(tmp_path: Path) -> None:
+    (tmp_path / "tests" / "real").mkdir(parents=True)
+    seconds = {f"tests/test_{number}.py": 20.0 + 2 * number for number in range(18)}
+    for file in seconds:
+        (tmp_path / file).touch()
+    (tmp_path / "times.json").write_text(json.dumps(seconds))
+    shares = [part for part in parts(tmp_path, 2, tmp_path / "times.json") if part.name.startswith("tests ")]
+    assert [part.name for part in shares] == [
+        "tests 1/6",
+        "tests 2/6",
+        "tests 3/6",
+        "tests 4/6",
+        "tests 5/6",
+        "tests 6/6",
+    ]
+    assert max(part.seconds for part in shares) - min(part.seconds for part in shares) <= 36
 
 
 def test_a_part_that_fails_is_seen_among_those_that_pass(tmp_path: Path) -> None:
@@ -48,3 +76,32 @@ def test_parts_run_side_by_side(tmp_path: Path) -> None:
         for name, other in zip(names, names[::-1], strict=True)
     ]
     assert [each.code for each in run(several, at_once=2, root=tmp_path)] == [0, 0]
+
+
+def test_what_servers_of_a_part_have_used_is_counted_and_none_is_left(tmp_path: Path) -> None:
+    # One that works and ends, and one that would stay; both leave their parent.
+    server = (
+        "import os, sys, time\nif os.fork(): os._exit(0)\nos.setsid()\n"
+        "open(sys.argv[1], 'w').write(str(os.getpid()))\n"
+        "while time.process_time() < 0.5: pass\nif sys.argv[1] == 'stays': time.sleep(3600)\n"
+    )
+    start = (
+        f"import subprocess, sys\nfor name in sys.argv[1:]: subprocess.run([sys.executable, '-c', {server!r}, name])"
+    )
+    [result] = run([Part("servers", "real", (sys.executable, "-c", start, "ends", "stays"))], at_once=1, root=tmp_path)
+    assert (result.code, result.failed) == (0, False)
+    assert result.cpu > 1
+    stays = (tmp_path / "stays").read_text()
+    assert f"still running, killed: {stays} " in result.output
+    assert not Path(f"/proc/{stays}").exists()
+
+
+def test_times_of_files_are_written(tmp_path: Path) -> None:
+    (tmp_path / "pytest.ini").touch()
+    (tmp_path / "test_busy.py").write_text("import time\ndef test_it():\n  while time.process_time() < 3: pass\n")
+    (tmp_path / "test_idle.py").write_text("def test_it(): pass\n")
+    command = [*PYTEST, "-p", "tools.times", "--times", "times.json"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=300)
+    times = json.loads((tmp_path / "times.json").read_text())
+    assert times["test_busy.py"] > times["test_idle.py"]

@@ -1,14 +1,15 @@
-"""Lint and all tests, in parts side by side, and what came of each: `make test`.
+"""Lint and tests, in parts side by side, and what came of each: `make test`.
 
-    python -m tools.check [PART...]      lint | unit | real: those only
+    python -m tools.check [KIND...] [--note]      lint | unit | integration | real: those only
 
-A part is a process: pytest on a folder of tests, or on a share of one that is large; the tests on real clouds, whose addresses
-are fixed, are one part. Those run from the first moment to the last beside as many others as there are processors: they mostly
-wait. What a part writes is shown whole when it ends.
+Parts (see `tools.parts`) are processes. Tests on real clouds run from the first moment to the last beside as many other parts as there
+are processors: they mostly wait. What a part writes is shown whole when it ends. The time of CPU in the summary includes what servers
+that a part has started have used: see `tools.reaper`. With `--note`, what each file of tests took is noted for the next runs: see `tools.times`.
 """
 
 import argparse
 import dataclasses
+import json
 import os
 import re
 import resource
@@ -18,30 +19,21 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
+from tools.parts import KINDS, Part, parts
+from tools.times import MEASURED
+
 ROOT: Final = Path(__file__).parents[1]
-# Side by side, runs would overwrite each other's lists of what failed last.
-PYTEST: Final = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
-# Files of a share; more are split.
-SHARE: Final = 24
+_REAPER: Final = (sys.executable, "-S", "-E", str(ROOT / "tools" / "reaper.py"))
 _NOTHING_FOUND: Final = 5  # pytest's exit code where marks leave nothing
 _COUNT: Final = re.compile(r"(\d+) (passed|failed|errors?|skipped|xfailed)\b")
 _LAST_LINE: Final = re.compile(
     r"^\D*\d+ (?:passed|failed|errors?|skipped|deselected|xfailed)\b.* in [\d.]+s.*$", re.MULTILINE
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class Part:
-    """What runs as one process."""
-
-    name: str
-    kind: str
-    command: Sequence[str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,25 +63,6 @@ class Result:
         return counted
 
 
-def parts(root: Path) -> Iterator[Part]:
-    """All parts, in the order in which they begin: what takes long first."""
-    yield Part("real", "real", (*PYTEST, "-m", "real", "tests"))
-    yield Part("lint", "lint", ("make", "--no-print-directory", "lint"))
-    folders = {folder: list(folder.rglob("test_*.py")) for folder in (root / "tests").iterdir() if folder.is_dir()}
-    shares = [("tests", sorted((root / "tests").glob("test_*.py")))]
-    for folder, files in folders.items():
-        number = -(-len(files) // SHARE)
-        for share in range(number):
-            name = f"tests/{folder.name}" + (f" {share + 1}/{number}" if number > 1 else "")
-            # Neighbours in the alphabet are about the same, and often equally dear.
-            shares.append((name, sorted(files)[share::number]))
-    shares.sort(key=lambda each: -sum(file.stat().st_size for file in each[1]))
-    for name, files in shares:
-        if files and name != "tests/real":
-            named = [str(file.relative_to(root)) for file in files]
-            yield Part(name, "unit", (*PYTEST, "-m", "not real", *named))
-
-
 def run(several: Iterable[Part], *, at_once: int, root: Path) -> list[Result]:
     """Run them, and show what each writes when it has ended."""
     running: set[subprocess.Popen[bytes]] = set()
@@ -100,7 +73,7 @@ def run(several: Iterable[Part], *, at_once: int, root: Path) -> list[Result]:
         with tempfile.TemporaryFile() as output:
             environment = os.environ | {"MAKEFLAGS": ""}
             process = subprocess.Popen(  # noqa: S603 - ours
-                part.command, cwd=root, env=environment, stdout=output, stderr=subprocess.STDOUT
+                (*_REAPER, *part.command), cwd=root, env=environment, stdout=output, stderr=subprocess.STDOUT
             )
             running.add(process)
             # With what it and those that it waited for have used, which `wait` does not give.
@@ -140,16 +113,41 @@ def summary(results: Sequence[Result]) -> str:
 def main(arguments: Sequence[str]) -> int:
     """Run what is named, or all."""
     parser = argparse.ArgumentParser(prog="python -m tools.check", description="Lint and tests, in parts side by side.")
-    parser.add_argument("kinds", nargs="*", metavar="PART", help="lint, unit, real: those only")
-    kinds = set(parser.parse_args(arguments).kinds) or {"lint", "unit", "real"}
-    if unknown := kinds - {"lint", "unit", "real"}:
-        parser.error(f"expected lint, unit or real, not {', '.join(sorted(unknown))}")
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"{', '.join(KINDS)}: those only")
+    parser.add_argument("--note", action="store_true", help=f"note in {MEASURED.name} what each file of tests took")
+    given = parser.parse_args(arguments)
+    # What is in `unit` is in `integration`, too.
+    kinds = set(given.kinds) or set(KINDS) - {"unit"}
+    if unknown := kinds - set(KINDS):
+        parser.error(f"expected {', '.join(KINDS)}, not {', '.join(sorted(unknown))}")
     # Else the parts would go on without it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    wanted = [part for part in parts(ROOT) if part.kind in kinds]
-    results = run(wanted, at_once=max(2, len(os.sched_getaffinity(0))) + ("real" in kinds), root=ROOT)
+    processors = len(os.sched_getaffinity(0))
+    wanted = [part for part in parts(ROOT, processors) if part.kind in kinds]
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        times = Path(folder)
+        results = run(_timed(wanted, times), at_once=max(2, processors) + ("real" in kinds), root=ROOT)
+        if given.note:
+            _note(times)
     print(summary(results))
+    print(f"{time.monotonic() - began:.0f} seconds")
     return 1 if any(each.failed for each in results) else 0
+
+
+def _timed(several: Iterable[Part], folder: Path) -> Iterable[Part]:
+    """The same parts, told where to write what their files took."""
+    for number, part in enumerate(several):
+        more = () if part.kind == "lint" else ("-p", "tools.times", "--times", str(folder / f"{number}.json"))
+        yield dataclasses.replace(part, command=(*part.command, *more))
+
+
+def _note(folder: Path) -> None:
+    known: dict[str, float] = json.loads(MEASURED.read_text()) if MEASURED.exists() else {}
+    for path in folder.glob("*.json"):
+        known |= json.loads(path.read_text())
+    there = {file: seconds for file, seconds in sorted(known.items()) if (ROOT / file).exists()}
+    MEASURED.write_text(json.dumps(there, indent=0) + "\n")
 
 
 if __name__ == "__main__":
