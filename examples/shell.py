@@ -11,7 +11,7 @@ from typing import Any
 
 from openstackoid.lab import Lab
 from openstackoid.lab.state import default_directory
-from openstackoid.operators.lines import straight
+from openstackoid.operators.audit_lines import straight
 
 CLOUDS = ("CloudOne", "CloudTwo")
 

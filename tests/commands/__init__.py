@@ -29,13 +29,20 @@ _CLIENT: Final = str(Path(sys.executable).with_name("openstack"))
 _PROGRAM: Final = str(Path(sys.executable).with_name("openstackoid"))
 _SERVER: Final = Path(__file__).with_name("server.py")
 # What a command is called by -> whose imports it needs.
-_GATEWAY: Final = (f"{_SRC}/gateway", f"{_SRC}/trust", f"{_SRC}/haproxy")
+_PROGRAM_IMPORTS: Final = f"{_SRC}/commands"
+_GATEWAY: Final = (_PROGRAM_IMPORTS, f"{_SRC}/gateway", f"{_SRC}/trust", f"{_SRC}/storage", f"{_SRC}/haproxy")
 _KINDS: Final[Mapping[tuple[str, ...], tuple[str, ...]]] = {
     (_CLIENT,): ("openstackclient", f"{_SRC}/client"),
     ("openstackoid", "gateway"): _GATEWAY,
     **{("openstackoid", command): (f"{_SRC}/operators", *_GATEWAY) for command in ("peer", "key", "audit", "haproxy")},
-    ("openstackoid", "oaktree", "serve"): (f"{_SRC}/oaktree", f"{_SRC}/trust", "src/oaktree"),
-    ("openstackoid", "oaktree", "call"): (f"{_SRC}/oaktree/call", "src/oaktree"),
+    ("openstackoid", "oaktree", "serve"): (
+        _PROGRAM_IMPORTS,
+        f"{_SRC}/oaktree",
+        f"{_SRC}/trust",
+        f"{_SRC}/storage",
+        "src/oaktree",
+    ),
+    ("openstackoid", "oaktree", "call"): (_PROGRAM_IMPORTS, f"{_SRC}/oaktree/call", "src/oaktree"),
     **{(f"tests.hostile.{program}",): _GATEWAY for program in ("peer", "thief", "visitor")},
     ("bench.simulated",): ("bench/simulated.py",),
     ("tests.commands.probe",): ("tests/commands/probe.py",),

@@ -12,7 +12,7 @@ from openstackoid.gateway.settings.config import Config
 from openstackoid.haproxy.admin import Admin, AdminError
 from openstackoid.haproxy.plan import ADMIN, VISITORS
 from openstackoid.haproxy.render import render
-from openstackoid.operators.fastpath import plan_of
+from openstackoid.operators.haproxy_plan import plan_of
 from openstackoid.trust.agreements import Grant
 from openstackoid.trust.claims import Named
 

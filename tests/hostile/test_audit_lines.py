@@ -11,7 +11,7 @@ from tests.haproxy.world import Fronted, marked
 
 from openstackoid.core.request_ids import PATTERN
 from openstackoid.gateway.telemetry.audit import Record
-from openstackoid.operators.lines import DAMAGED, Reader
+from openstackoid.operators.audit_lines import DAMAGED, Reader
 
 FORGED = '","status":200,"user":"somebody-else","x":"'
 

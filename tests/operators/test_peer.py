@@ -95,8 +95,8 @@ def test_suspended_allowed_removed(desk: Desk, peer: Peer) -> None:
     assert "CloudTwo is removed. Gateways take it within a second." in done.out
     assert "0123-ours" in done.out
     assert desk.store.agreements() == []
-    told = desk.run("peer", "history")
-    assert [line.split()[2] for line in told.out.splitlines()[2:]] == ["add", "allow", "suspend", "allow", "remove"]
+    told = desk.run("peer", "history", "-f", "value", "-c", "Event")
+    assert told.out.split() == ["add", "allow", "suspend", "allow", "remove"]
     last = desk.run("peer", "history", "CloudTwo", "-f", "json").json[-1]
     assert (last["event"], last["by"], last["state"]) == ("remove", "olga", None)
     assert desk.run("peer", "history", "CloudNine").out == "no changes yet\n"
@@ -127,7 +127,7 @@ def test_the_list_has_those_of_the_file_too(desk: Desk, peer: Peer) -> None:
     in_file = {"url": "https://cloudthree.example", "fingerprint": "A" * 43, "allow": {"services": ["volume"]}}
     desk.write(peers={"CloudThree": in_file, "CloudFour": {"url": "http://10.0.0.4:5000", "token": "pass-through"}})
     desk.add(peer, "--service", "image")
-    rows = [line.split() for line in desk.run("peer", "list").out.splitlines()[2:]]
+    rows = [line.split() for line in desk.run("peer", "list", "-f", "value").out.splitlines()]
     assert [row[:4] for row in rows] == [
         ["CloudFour", "active", "file", "pass-through"],
         ["CloudThree", "active", "file", "federated"],

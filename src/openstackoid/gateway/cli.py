@@ -4,50 +4,61 @@ import argparse
 import signal
 import tempfile
 from pathlib import Path
-from typing import Any
+
+from openstackoid.commands.base import Command
 
 
-def register(commands: "argparse._SubParsersAction[Any]") -> None:
-    """Add the command to the program's parser."""
-    parser = commands.add_parser("gateway", help="serve a cloud's frontends", description=__doc__)
-    parser.add_argument(
-        "action",
-        nargs="?",
-        choices=["serve", "check"],
-        default="serve",
-        help="serve (default), or check the configuration and say what it means",
-    )
-    parser.add_argument("--config", required=True, type=Path, metavar="FILE", help="the configuration, in YAML")
-    parser.add_argument("--workers", type=_positive, default=1, metavar="N", help="processes that serve (default: 1)")
-    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
-    parser.set_defaults(run=_run)
+class ServeGateway(Command):
+    """Serve a cloud's frontends, or check the configuration."""
 
+    summary = "serve a cloud's frontends"
+    examples = """\
+  openstackoid gateway --config /etc/openstackoid/gateway.yaml              serves until SIGTERM; SIGHUP reads the file again
+  openstackoid gateway check --config /etc/openstackoid/gateway.yaml        says what would be served
+"""
 
-def _run(arguments: argparse.Namespace) -> int:
-    if arguments.action == "serve":
-        # Until it has its effect it would end the program; what it stands for has not been read yet.
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    from openstackoid import notify, workers  # noqa: PLC0415 - as the next line
-    from openstackoid.gateway import serve  # noqa: PLC0415 - the other commands need no aiohttp
-    from openstackoid.gateway.senders.rates import WORKERS  # noqa: PLC0415 - as above
-    from openstackoid.gateway.settings import config  # noqa: PLC0415 - the other commands need no aiohttp
-    from openstackoid.gateway.settings import report as check  # noqa: PLC0415 - the other commands need no aiohttp
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Which configuration, and how many processes."""
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            "action",
+            nargs="?",
+            choices=["serve", "check"],
+            default="serve",
+            help="serve (default), or check the configuration and say what it means",
+        )
+        parser.add_argument("--config", required=True, type=Path, metavar="FILE", help="the configuration, in YAML")
+        parser.add_argument(
+            "--workers", type=_positive, default=1, metavar="N", help="processes that serve (default: 1)"
+        )
+        parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+        return parser
 
-    if arguments.action == "check":
-        print(check.report(config.load(arguments.config)))
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        """Serve, or check."""
+        if parsed_args.action == "serve":
+            # Until it has its effect it would end the program; what it stands for has not been read yet.
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        from openstackoid import notify, workers  # noqa: PLC0415 - as the next line
+        from openstackoid.gateway import serve  # noqa: PLC0415 - the other commands need no aiohttp
+        from openstackoid.gateway.senders.rates import WORKERS  # noqa: PLC0415 - as above
+        from openstackoid.gateway.settings import config, report  # noqa: PLC0415 - as above
+
+        if parsed_args.action == "check":
+            print(report.report(config.load(parsed_args.config)))
+            return 0
+        tell = notify.tell
+        if parsed_args.worker:
+            workers.end_with_parent()
+            tell = workers.tell
+        elif parsed_args.workers > 1:
+            config.load(parsed_args.config)
+            with tempfile.TemporaryDirectory(prefix="openstackoid-metrics-") as folder:
+                environment = {"PROMETHEUS_MULTIPROC_DIR": folder, WORKERS: str(parsed_args.workers)}
+                command = ("gateway", "--config", str(parsed_args.config), "--worker")
+                return workers.run(command, parsed_args.workers, environment)
+        serve.run(parsed_args.config, shared=parsed_args.worker, tell=tell)
         return 0
-    tell = notify.tell
-    if arguments.worker:
-        workers.end_with_parent()
-        tell = workers.tell
-    elif arguments.workers > 1:
-        config.load(arguments.config)
-        with tempfile.TemporaryDirectory(prefix="openstackoid-metrics-") as folder:
-            environment = {"PROMETHEUS_MULTIPROC_DIR": folder, WORKERS: str(arguments.workers)}
-            command = ("gateway", "--config", str(arguments.config), "--worker")
-            return workers.run(command, arguments.workers, environment)
-    serve.run(arguments.config, shared=arguments.worker, tell=tell)
-    return 0
 
 
 def _positive(text: str) -> int:

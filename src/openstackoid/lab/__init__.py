@@ -10,8 +10,21 @@ What runs: keystone, glance, placement, nova and neutron as they are published, 
 cloud, on SQLite, without root. ``services`` is what runs inside them; the other modules run outside.
 """
 
-from .errors import LabError
-from .lab import Lab
-from .layout import Cloud
+from typing import TYPE_CHECKING, Any
+
+from openstackoid.lab.errors import LabError
+from openstackoid.lab.layout import Cloud
+
+if TYPE_CHECKING:
+    from openstackoid.lab.lab import Lab
 
 __all__ = ["Cloud", "Lab", "LabError"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import `Lab` when it is asked for: it needs the extra `lab`, and the commands' help does not (PEP 562)."""
+    if name == "Lab":
+        from openstackoid.lab.lab import Lab  # noqa: PLC0415
+
+        return Lab
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -70,7 +70,7 @@ def restore(arguments: argparse.Namespace) -> int:
 
 def upgrade(arguments: argparse.Namespace) -> int:
     """Bring the tables up to date."""
-    _, trust = registry.trusted(arguments)
+    _, trust = registry.trusted(arguments.config)
     with registry.opened(trust) as store:
         print(f"{store.name}: its tables are up to date, revision {store.revision()}")
     return 0
@@ -82,7 +82,7 @@ def _file(arguments: argparse.Namespace) -> Path:
     Raises:
         ConfigError: the database is on a server.
     """
-    _, trust = registry.trusted(arguments)
+    _, trust = registry.trusted(arguments.config)
     database = Database(registry.url(trust))
     if database.file is None:
         raise ConfigError(f"{database.name} is on a server, whose own programs do this: {_SERVERS[database.kind]}")

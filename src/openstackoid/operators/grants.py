@@ -1,10 +1,12 @@
-"""Options of commands to grants, and grants to words."""
+"""Grants from the options of commands, and grants as people read them."""
 
 import argparse
 from typing import Any, Final
 
 from pydantic import ValidationError
 
+from openstackoid.gateway.settings.config import Config
+from openstackoid.output import fields, refuse
 from openstackoid.trust.agreements import Grant
 
 _LISTS: Final = ("service", "rule", "role", "home")
@@ -50,6 +52,24 @@ def chosen(arguments: argparse.Namespace, before: Grant) -> Grant:
         return Grant.model_validate(before.model_dump(mode="json") | changes)
     except ValidationError as error:
         raise GrantError("\n".join(_told(detail) for detail in error.errors())) from None
+
+
+def chosen_or_refuse(arguments: argparse.Namespace, before: Grant) -> Grant:
+    """The same as `chosen`; a wrong option ends the command with exit code 2 and its usage."""
+    try:
+        return chosen(arguments, before)
+    except GrantError as error:
+        refuse(arguments, str(error))
+
+
+def lines(grant: Grant, config: Config) -> list[str]:
+    """A grant as people read it, and what is likely a slip in it."""
+    text = fields(words(grant)).splitlines()
+    if missing := sorted(set(grant.offered) - config.here.services.keys()):
+        text.append(f"This cloud serves no {', no '.join(missing)}.")
+    if why := empty(grant):
+        text.append(f"Nobody of theirs gets in with that: {why}")
+    return text
 
 
 def words(grant: Grant) -> list[tuple[str, object]]:

@@ -8,7 +8,7 @@ import yaml
 
 from openstackoid.core.errors import ConfigError
 from openstackoid.operators import registry
-from openstackoid.output import as_json, table, when
+from openstackoid.output import when
 from openstackoid.trust import keys
 
 
@@ -21,19 +21,16 @@ def new(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def show(arguments: argparse.Namespace) -> int:
-    """The fingerprint, and the keys."""
-    _, trust = registry.trusted(arguments)
-    found = keys.load(trust.keys, trust.keys_env, trust.keys_command)
-    if arguments.format == "json":
-        print(as_json({"fingerprint": found.fingerprint, "keys": found.listed()}))
-        return 0
-    print(f"fingerprint {found.fingerprint}\n")
-    rows = [
-        (each["kid"], each["use"], each["state"], when(each["from"]), when(each["until"])) for each in found.listed()
-    ]
-    print(table(("Key", "Use", "State", "From", "Until"), rows))
-    return 0
+def public(config: Path) -> dict[str, Any]:
+    """The fingerprint, and all keys without their secrets: `{"fingerprint": ..., "keys": [...]}`.
+
+    Raises:
+        ConfigError: the configuration is wrong, or has no trust section.
+        KeysError: the keys cannot be read.
+    """
+    _, trust = registry.trusted(config)
+    read = keys.load(trust.keys, trust.keys_env, trust.keys_command)
+    return {"fingerprint": read.fingerprint, "keys": read.listed()}
 
 
 def rotate(arguments: argparse.Namespace) -> int:

@@ -1,10 +1,10 @@
 """The peers of a cloud as its operators find them: those of the configuration file, and those of the database."""
 
-import argparse
 import contextlib
 import os
 import pwd
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from openstackoid.core.errors import ConfigError
@@ -16,15 +16,15 @@ from openstackoid.trust.store import AgreementExistsError, Store, UnknownPeerErr
 Entry = dict[str, Any]
 
 
-def trusted(arguments: argparse.Namespace) -> tuple[Config, Trust]:
+def trusted(path: Path) -> tuple[Config, Trust]:
     """The gateway's configuration, and the trust section of it.
 
     Raises:
         ConfigError: it is wrong, or has no such section.
     """
-    config = load(arguments.config)
+    config = load(path)
     if config.trust is None:
-        raise ConfigError(f"{arguments.config}: expected a trust section with keys and database, for agreements")
+        raise ConfigError(f"{path}: expected a trust section with keys and database, for agreements")
     return config, config.trust
 
 
@@ -57,17 +57,17 @@ def opened(trust: Trust) -> Iterator[Store]:
 
 
 @contextlib.contextmanager
-def opened_if_any(arguments: argparse.Namespace) -> Iterator[tuple[Config, Store | None]]:
+def opened_if_any(path: Path) -> Iterator[tuple[Config, Store | None]]:
     """The configuration, and the database of agreements if it has one."""
-    config = load(arguments.config)
+    config = load(path)
     with contextlib.nullcontext() if config.trust is None else opened(config.trust) as store:
         yield config, store
 
 
 @contextlib.contextmanager
-def trusting(arguments: argparse.Namespace) -> Iterator[tuple[Config, Store]]:
+def trusting(path: Path) -> Iterator[tuple[Config, Store]]:
     """The configuration, and the database of agreements, which must be there."""
-    config, trust = trusted(arguments)
+    config, trust = trusted(path)
     with opened(trust) as store:
         yield config, store
 
@@ -104,17 +104,16 @@ def entries(config: Config, store: Store | None) -> list[Entry]:
     return sorted(found, key=lambda entry: (entry["name"], entry["from"] != "file"))
 
 
-def changeable(arguments: argparse.Namespace, config: Config, store: Store) -> Agreement:
+def changeable(path: Path, name: str, config: Config, store: Store) -> Agreement:
     """The agreement with the cloud that a command names.
 
     Raises:
         AgreementExistsError: it stands in the file, which no command changes.
         UnknownPeerError: there is none.
     """
-    name = arguments.name
     if name in config.peers:
         raise AgreementExistsError(
-            f"{name} stands in {arguments.config}, and what stands there no command changes. Edit the file (peers.{name}), "
+            f"{name} stands in {path}, and what stands there no command changes. Edit the file (peers.{name}), "
             "and send the gateway SIGHUP."
         )
     known = store.agreements()

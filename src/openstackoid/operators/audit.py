@@ -1,4 +1,4 @@
-"""`openstackoid audit`: who of which cloud did what here, under which agreement; and what our users did elsewhere."""
+"""Search in lines of audit: who of which cloud did what here, under which agreement; and what our users did elsewhere."""
 
 import argparse
 import contextlib
@@ -13,13 +13,12 @@ from typing import Final
 from openstackoid.core.errors import ConfigError
 from openstackoid.core.services import service_type
 from openstackoid.gateway.settings.config import load
-from openstackoid.operators.lines import DAMAGED, Line, Reader
-from openstackoid.output import as_json, printable, refuse, table
+from openstackoid.operators.audit_lines import DAMAGED, Line, Reader
+from openstackoid.output import printable, refuse
 
 _DURATION: Final = re.compile(r"(\d{1,6})([smhd])\Z")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _BAD: Final = 400
-_HEAD: Final = ("Time", "", "User", "Of", "Project", "At", "Did", "Status", "Error", "Agreement")
 
 
 def direction(line: Line) -> str | None:
@@ -32,25 +31,25 @@ def direction(line: Line) -> str | None:
     return None
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Print what is asked for."""
+def search(arguments: argparse.Namespace) -> list[Line]:
+    """The lines that are asked for, oldest first, each with its `direction`; what could not be read is counted on standard error.
+
+    Raises:
+        ConfigError: a file cannot be read.
+    """
 
     def default() -> Path:
-        found = load(arguments.config).audit
-        if found is None:
+        file = load(arguments.config).audit
+        if file is None:
             raise ConfigError(
                 f"{arguments.config}: audit goes to standard output there: name the files that hold it, or - and pipe it in"
             )
-        return found
+        return file
 
     wanted = _wanted(arguments)
     reader = Reader()
     kept: deque[Line] = deque(maxlen=arguments.lines if arguments.lines > 0 else None)
     kept.extend(line for line in reader.read(arguments.files, default) if wanted(line))
-    if arguments.format == "json":
-        print(as_json([line | {"direction": direction(line)} for line in kept]))
-    else:
-        print(table(_HEAD, [_row(line) for line in kept]) if kept else "nothing found")
     if reader.damaged:
         message = (
             f"{reader.damaged} damaged lines; those that may be what is asked for are shown as far as they can be read"
@@ -58,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"openstackoid: {message}", file=sys.stderr)
     if reader.others:
         print(f"openstackoid: {reader.others} lines that are none of an audit were left out", file=sys.stderr)
-    return 0
+    return [line | {"direction": direction(line)} for line in kept]
 
 
 def _wanted(arguments: argparse.Namespace) -> Callable[[Line], bool]:
@@ -109,13 +108,14 @@ def _others(line: Line) -> set[object]:
     return found - {line.get("cloud"), None}
 
 
-def _row(line: Line) -> tuple[object, ...]:
+def row(line: Line) -> tuple[object, ...]:
+    """A line for people: time, direction, user, home cloud, project, cloud, request, status, error, agreement."""
     there = line.get("peer") if line.get("decision") == "remote" else line.get("cloud")
     did = " ".join(printable(line.get(key)) for key in ("method", "service", "path"))
     known = ("damaged line" if DAMAGED in line else line.get("error"), line.get("agreement"))
     return (
         line.get("time"),
-        direction(line),
+        line["direction"],
         line.get("user"),
         line.get("home"),
         line.get("project"),

@@ -1,0 +1,126 @@
+"""Note a peer, and trust its key: after its operator told the fingerprint, and it was compared with what its gateway publishes."""
+
+import argparse
+import sys
+from typing import Final
+
+from openstackoid.core.catalog import base_url
+from openstackoid.core.errors import OpenStackoidError, PeerError
+from openstackoid.gateway.settings.config import Config
+from openstackoid.gateway.settings.peering import is_safe
+from openstackoid.operators import discovery, grants, registry
+from openstackoid.operators.discovery import Found
+from openstackoid.output import fields, refuse
+from openstackoid.trust.agreements import Grant, is_fingerprint
+from openstackoid.trust.rings import Ring
+from openstackoid.trust.store import AgreementExistsError, Store
+
+SOON: Final = "Gateways take it within a second."
+
+
+class RefusedError(OpenStackoidError):
+    """The operator did not say yes, or what was said does not agree with what is there."""
+
+    status = 403
+    code = "peer.refused"
+
+
+def add(arguments: argparse.Namespace) -> int:
+    """Note a peer, after its operator's fingerprint was compared."""
+    grant = grants.chosen_or_refuse(arguments, Grant())
+    if arguments.yes and not arguments.fingerprint:
+        refuse(arguments, "--yes needs --fingerprint: somebody must have compared it")
+    url = _url(arguments)
+    _check_fingerprint(arguments)
+    with registry.trusting(arguments.config) as (config, store):
+        found = discovery.look(url, config.ca)
+        name = found.cloud.name
+        _check_name(arguments, config, store, name)
+        pinned = arguments.fingerprint or found.fingerprint
+        _descends(found, pinned)
+        services = ", ".join(sorted(found.cloud.services)) or "none"
+        print(fields([("cloud", name), ("url", url), ("fingerprint", found.fingerprint), ("services", services)]))
+        print(f"\n{name} may do here{'' if arguments.allow else ', once you allow it'}:")
+        print("\n".join(f"  {line}" for line in grants.lines(grant, config)))
+        if not arguments.yes:
+            asked = f"Add {name}?" if arguments.fingerprint else "Is this the fingerprint that its operator told you?"
+            _ask(asked)
+        by = registry.operator()
+        store.add(name, url, pinned, grant, by)
+        store.remember_keys(name, found.keys)
+        if arguments.allow:
+            store.change(name, "allow", by)
+            print(f"{name} is allowed. {SOON}")
+        else:
+            print(f"{name} is proposed. To say yes: openstackoid peer allow {name}")
+        print(f"Its operator must do the same for {config.cloud}: to read out: openstackoid key show")
+    return 0
+
+
+def trust(arguments: argparse.Namespace) -> int:
+    """Pin another key."""
+    _check_fingerprint(arguments)
+    with registry.trusting(arguments.config) as (config, store):
+        before = registry.changeable(arguments.config, arguments.name, config, store)
+        try:
+            found = discovery.look(before.url, config.ca)
+        except PeerError as error:
+            print(f"Not compared with what {before.peer} publishes: {error}", file=sys.stderr)
+        else:
+            if found.cloud.name != before.peer:
+                raise RefusedError(f"{before.url} is a gateway of {found.cloud.name} now, not of {before.peer}.")
+            _descends(found, arguments.fingerprint)
+        store.repin(arguments.name, arguments.fingerprint, registry.operator())
+    print(f"{arguments.name} is trusted by the key {arguments.fingerprint} from now on, by no other. {SOON}")
+    return 0
+
+
+# What they share.
+
+
+def _check_name(arguments: argparse.Namespace, config: Config, store: Store, name: str) -> None:
+    if name == config.cloud:
+        raise RefusedError(
+            f"{arguments.url} is a gateway of {name}, which is this cloud. Its URL or its name is wrong."
+        )
+    if name in config.peers:
+        raise AgreementExistsError(f"{name} stands in {arguments.config} already (peers.{name}): edit the file.")
+    if any(each.peer == name for each in store.agreements()):
+        raise AgreementExistsError(f"There is an agreement with {name} already; see: openstackoid peer show {name}")
+
+
+def _check_fingerprint(arguments: argparse.Namespace) -> None:
+    if arguments.fingerprint is not None and not is_fingerprint(arguments.fingerprint):
+        refuse(
+            arguments,
+            f"--fingerprint: expected 43 characters of base64url, as openstackoid key show prints them, "
+            f"got {arguments.fingerprint!r}",
+        )
+
+
+def _descends(found: Found, fingerprint: str) -> None:
+    try:
+        Ring(found.keys, fingerprint)
+    except ValueError as error:
+        raise RefusedError(
+            f"{found.cloud.name}: {error}. Ask its operator, not over this connection, what openstackoid key show prints there."
+        ) from None
+
+
+def _url(arguments: argparse.Namespace) -> str:
+    try:
+        url = base_url(arguments.url)
+    except ValueError as error:
+        refuse(arguments, f"URL: {error}")
+    if not is_safe(url):
+        refuse(arguments, f"URL: expected https, for nobody may listen to what federated clouds say; got {url}")
+    return url
+
+
+def _ask(question: str) -> None:
+    print(f"{question} [y/N] ", end="", flush=True)
+    answer = sys.stdin.readline()
+    if not answer.endswith("\n"):
+        print()
+    if answer.strip().lower() not in {"y", "yes"}:
+        raise RefusedError("Nothing was changed. Without questions: --fingerprint FP --yes")

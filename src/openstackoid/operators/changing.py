@@ -1,0 +1,45 @@
+"""Change an agreement: say yes, take it back, end it."""
+
+import argparse
+
+from openstackoid.operators import grants, registry
+from openstackoid.operators.adding import SOON
+from openstackoid.output import table
+from openstackoid.trust.store import UnknownPeerError
+
+
+def allow(arguments: argparse.Namespace) -> int:
+    """Say yes."""
+    with registry.trusting(arguments.config) as (config, store):
+        before = registry.changeable(arguments.config, arguments.name, config, store)
+        grant = grants.chosen_or_refuse(arguments, before.grant) if grants.given(arguments) else None
+        after = store.change(arguments.name, "allow", registry.operator(), grant)
+    if after is None:  # by another, in this very moment
+        raise UnknownPeerError(f"No agreement with {arguments.name}.")
+    print(f"{after.peer} may do here:")
+    print("\n".join(f"  {line}" for line in grants.lines(after.grant, config)))
+    print(f"{after.peer} is allowed. {SOON}")
+    return 0
+
+
+def suspend(arguments: argparse.Namespace) -> int:
+    """Take the yes back."""
+    with registry.trusting(arguments.config) as (config, store):
+        registry.changeable(arguments.config, arguments.name, config, store)
+        store.change(arguments.name, "suspend", registry.operator())
+    print(f"{arguments.name} is suspended. {SOON} To say yes again: openstackoid peer allow {arguments.name}")
+    return 0
+
+
+def remove(arguments: argparse.Namespace) -> int:
+    """End it."""
+    with registry.trusting(arguments.config) as (config, store):
+        registry.changeable(arguments.config, arguments.name, config, store)
+        bound = store.projects.all(arguments.name)
+        store.change(arguments.name, "remove", registry.operator())
+    if bound:
+        # They are forgotten here, and people may have things in them.
+        print("These projects of ours stood for projects of theirs. They are still there, and so is what is in them:")
+        print(table(("Project of theirs", "Ours"), bound))
+    print(f"{arguments.name} is removed. {SOON}")
+    return 0

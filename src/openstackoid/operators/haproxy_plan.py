@@ -1,0 +1,101 @@
+"""What HAProxy has to know, from the gateway's configuration."""
+
+import argparse
+import asyncio
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from openstackoid.core.errors import ConfigError
+from openstackoid.core.services import service_type
+from openstackoid.gateway.settings import config
+from openstackoid.gateway.settings.config import Config
+from openstackoid.gateway.settings.fields import Tls
+from openstackoid.gateway.upstream import backends
+from openstackoid.gateway.upstream.pool import Pool
+from openstackoid.haproxy import door
+from openstackoid.haproxy.plan import Front, Images, Plan, Service
+
+
+def plan_of(configuration: Config, bases: dict[str, str], directory: Path | None = None) -> Plan:
+    """What HAProxy has to know of a configuration.
+
+    Args:
+        configuration: with a `haproxy` section.
+        bases: official service type -> base URL of the backend.
+        directory: where the files go; the configuration's if not given.
+
+    Raises:
+        ConfigError: no `haproxy` section.
+    """
+    if configuration.haproxy is None:
+        raise ConfigError("expected a haproxy section in the gateway's configuration: haproxy: {gateway: 127.0.0.3}")
+    folder = directory or configuration.haproxy.directory
+    fronts: dict[str, list[Service]] = {}
+    for kind, service in configuration.services.items():
+        official = service_type(kind) or kind
+        parts, prefix = urlsplit(bases[official]), urlsplit(service.frontend).path
+        port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+        place = Service(
+            official,
+            prefix,
+            f"{parts.hostname}:{port}",
+            tls=parts.scheme == "https",
+            https=service.frontend.startswith("https://"),
+            direct=parts.path == prefix,
+        )
+        fronts.setdefault(service.address, []).append(place)
+    certificate = folder / "front.pem" if configuration.tls else None
+    listed = [Front(address, certificate, tuple(services)) for address, services in fronts.items()]
+    if configuration.peering:
+        pem, services = folder / "peering.pem", [service for each in fronts.values() for service in each]
+        images = _images(configuration.peering.url, services, bases)
+        listed.append(Front(configuration.peering.address, pem if configuration.peering.tls else None, (), images))
+    times = configuration.timeouts
+    return Plan(
+        configuration.cloud,
+        tuple(listed),
+        configuration.haproxy.gateway,
+        folder,
+        configuration.ca,
+        times.connect,
+        times.idle,
+        configuration.haproxy.threads,
+        None if configuration.haproxy.log == "none" else configuration.haproxy.log,
+        _pems(configuration, folder),
+    )
+
+
+def _images(url: str, services: list[Service], bases: dict[str, str]) -> Images | None:
+    """Where other clouds' users fetch image data, behind the peering door of this URL; None if they need the gateway for it."""
+    prefix = f"{urlsplit(url).path}/image"
+    for service in services:
+        base = urlsplit(bases[service.kind]).path
+        if service.kind == "image" and door.is_base(prefix) and door.is_base(base):
+            return Images(prefix, base, service.backend, service.tls, url.startswith("https://"), service.direct)
+    return None
+
+
+def plan_for(arguments: argparse.Namespace, directory: Path | None = None) -> Plan:
+    """The plan for a command's --config; into a folder, or --out, or where the configuration says.
+
+    Raises:
+        ConfigError: the configuration is wrong, or has no `haproxy` section.
+    """
+    configuration = config.load(arguments.config)
+    return plan_of(configuration, asyncio.run(_bases(configuration)), directory or arguments.out)
+
+
+async def _bases(configuration: Config) -> dict[str, str]:
+    pool = Pool(configuration)
+    try:
+        return dict((await backends.find(configuration, pool.shared)).bases)
+    finally:
+        await pool.close()
+
+
+def _pems(configuration: Config, folder: Path) -> tuple[tuple[Path, Tls], ...]:
+    pairs = (
+        ("front.pem", configuration.tls),
+        ("peering.pem", configuration.peering.tls if configuration.peering else None),
+    )
+    return tuple((folder / name, tls) for name, tls in pairs if tls)
