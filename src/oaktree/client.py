@@ -1,11 +1,14 @@
-"""Helpers around the stubs: a channel with the caller's credentials, all services by name, and a cloud's own API as a requests.Session.
+"""Helpers around the stubs: a channel with the caller's credentials, all services by name, lists, and a cloud's own API as a requests.Session.
 
 with connect("oaktree.example.org:8443", credentials=[Token("cloud-one", token)]) as oaktree:
+    for server in oaktree.everywhere.servers():
+        ...
     for answer in oaktree.compute.ListServers(ListServersRequest()):
         ...
 """
 
 import ipaddress
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,6 +19,8 @@ from urllib.parse import quote
 
 import grpc
 
+from oaktree.address import check_owner, default_address
+from oaktree.everywhere import Everywhere
 from oaktree.metadata import WithMetadata
 from oaktree.rest import rest_session
 from oaktree.v1 import (
@@ -93,7 +98,7 @@ class Certificate:
 
 
 def connect(
-    target: str,
+    target: str | None = None,
     *,
     credentials: Iterable[Credential] = (),
     certificate: Certificate | None = None,
@@ -104,7 +109,8 @@ def connect(
     """A connection, with TLS but for Unix sockets; it is opened by the first call.
 
     Args:
-        target: "host:port", or "unix:/path".
+        target: "host:port", or "unix:/path". If not given: $OAKTREE_TARGET, with $OAKTREE_CA, $OAKTREE_CERT and $OAKTREE_KEY for TLS, or the
+            socket where `openstackoid oaktree serve` listens for its user.
         credentials: go with every call; one for a cloud.
         certificate: the caller's own, for mutual TLS.
         authority: a file of PEM, with who may have signed the server's certificate; gRPC's own list if not given.
@@ -112,8 +118,16 @@ def connect(
         options: of the channel, as gRPC has them.
 
     Raises:
-        ValueError: credentials would go in plain text over a network.
+        ValueError: credentials would go in plain text over a network, or the socket at the default address is another user's.
     """
+    if target is None:
+        target = os.environ.get("OAKTREE_TARGET") or default_address()
+        authority = authority or _file("OAKTREE_CA")
+        chain_file, key_file = _file("OAKTREE_CERT"), _file("OAKTREE_KEY")
+        if certificate is None and chain_file and key_file:
+            certificate = Certificate(chain_file, key_file)
+        if target == default_address():
+            check_owner(target)
     metadata = [credential.metadata() for credential in credentials]
     if plain or target.startswith("unix:"):
         if metadata and not _is_local(target):
@@ -138,6 +152,11 @@ class Oaktree:
         """
         self.channel = channel
         self._opened = opened or channel
+
+    @cached_property
+    def everywhere(self) -> Everywhere:
+        """Lists as iterators of items: `everywhere.servers()`. They raise if a cloud did not answer."""
+        return Everywhere(self.channel)
 
     @cached_property
     def compute(self) -> "compute_pb2_grpc.ComputeServiceStub":
@@ -205,6 +224,10 @@ class Oaktree:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _file(variable: str) -> Path | None:
+    return Path(os.environ[variable]) if os.environ.get(variable) else None
 
 
 def _words(*words: str) -> str:

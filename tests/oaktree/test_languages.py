@@ -91,6 +91,21 @@ def test_javascript_lists_servers_of_everywhere(oaktree: Oaktree, package: Path)
     check_listing(run("node", "list-servers.mjs", oaktree.target, cwd=package))
 
 
+def test_examples_of_few_lines_fail_if_a_cloud_did_not_answer(oaktree: Oaktree, package: Path) -> None:
+    environment = os.environ | {"OAKTREE_TARGET": f"unix:{oaktree.socket}"}
+    shutil.copy(ROOT / "examples/oaktree/list-everywhere.mjs", package)
+    for command in (
+        [sys.executable, str(ROOT / "examples/oaktree/list_everywhere.py")],
+        ["node", "list-everywhere.mjs"],
+    ):
+        done = subprocess.run(
+            command, cwd=package, env=environment, capture_output=True, text=True, check=False, timeout=300
+        )
+        assert done.stdout == "one web-one ACTIVE\ntwo web-two ACTIVE\n"
+        assert "CloudsFailedError: what was listed is not all: dead/RegionOne: no answer" in done.stderr
+        assert done.returncode == 1
+
+
 def test_javascript_has_messages_credentials_and_rest(oaktree: Oaktree, package: Path) -> None:
     with running(Web()) as api, running(Web()) as elsewhere:
         oaktree.clouds.root_url = f"{api.url}/compute/v2.1/"
@@ -111,6 +126,12 @@ def test_javascript_has_messages_credentials_and_rest(oaktree: Oaktree, package:
         "absent": True,
     }
     assert found["malformed"] == "options.query: malformed"
+    assert found["names"] == ["web-one", "web-two"]
+    assert found["partial"] == "what was listed is not all: dead/RegionOne: no answer"
+    assert found["warned"] == 2
+    assert found["warnings"] == ["CloudsFailedWarning: what was listed is not all: dead/RegionOne: no answer"]
+    assert {"servers", "images", "securityGroups", "resources"} <= set(found["lists"])
+    assert not {"clouds", "kinds", "operations"} & set(found["lists"])
     assert found["image"] == {"name": "tiny", "size": "30"}
     assert oaktree.heard == 3 * [("x-oaktree-application-credential", "one ab12 s%C3%A9cret%20word%2C")]
     assert "certificate" in found["unproved"]

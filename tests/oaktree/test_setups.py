@@ -1,8 +1,12 @@
 """One request for a server in all clouds, by names that each of them looks up: typed, generic, with floating IPs and from volumes."""
 
 import contextlib
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -27,6 +31,7 @@ class World:
 
     client: Client
     clouds: dict[str, WholeCloud]
+    address: str
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +39,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with contextlib.ExitStack() as stack:
         clouds = {name: stack.enter_context(contextlib.closing(WholeCloud(name))) for name in ("one", "two")}
         folder = tmp_path_factory.mktemp("setups")
-        server = Oaktree(folder, clouds_yaml(folder, clouds))
+        unix = folder / "oaktree.sock"
+        server = Oaktree(folder, clouds_yaml(folder, clouds), unix=unix)
         stack.callback(server.stop)
-        yield World(Client(stack.enter_context(server.channel())), clouds)
+        yield World(Client(stack.enter_context(server.channel())), clouds, f"unix:{unix}")
 
 
 @pytest.fixture
@@ -172,6 +178,19 @@ def test_undo_leaves_addresses_that_others_made(world: World) -> None:
     other = one.add("floatingips", "", port_id=port["id"], description="reserved by hand")
     world.client.operations.UndoOperation(operation_pb2.UndoOperationRequest(id=operation), timeout=LONG)
     assert list(one.resources["floatingips"]) == [other]
+
+
+def test_the_example_boots_everywhere_or_nowhere(world: World) -> None:
+    example = Path(__file__).parents[2] / "examples/oaktree/boot_everywhere.py"
+    environment = os.environ | {"OAKTREE_TARGET": world.address}
+    command = [sys.executable, "-W", "error", str(example), "web", "fedora", "small", "private"]
+    world.clouds["one"].add("images", "fedora", status="active")
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=300)
+    assert "two STAGE_FAILED image.image 'fedora' is not in two/RegionOne" in done.stdout
+    assert world.clouds["one"].resources["servers"] == {}
+    world.clouds["two"].add("images", "fedora", status="active")
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=300)
+    assert {"one STAGE_DONE ", "two STAGE_DONE "} <= set(done.stdout.splitlines())
 
 
 @pytest.mark.parametrize(

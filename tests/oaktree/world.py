@@ -83,12 +83,12 @@ class Simulated:
 class Oaktree:
     """A server over some clouds."""
 
-    def __init__(self, folder: Path, clouds: Path, **settings: Any) -> None:
+    def __init__(self, folder: Path, clouds: Path, *, unix: Path | None = None, **settings: Any) -> None:
         self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
         self.config = folder / f"oaktree-{self.port}.yaml"
         whole = {
-            "listen": [self.address],
+            "listen": [self.address, *([f"unix:{unix}"] if unix else [])],
             "clouds": str(clouds),
             "operations": {"database": f"sqlite:///{folder / f'operations-{self.port}.sqlite'}"},
             "uploads": {"folder": str(folder / "uploads")},

@@ -1,6 +1,6 @@
 // How to reach an oaktree.
 
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { connect as connectSocket } from "node:net";
 import type { DescService } from "@bufbuild/protobuf";
 import { type Client, type Interceptor, type Transport, createClient } from "@connectrpc/connect";
@@ -23,10 +23,19 @@ export interface Options {
 /**
  * Where calls go: with TLS, but for Unix sockets.
  *
- * @param target `host:port`, or `unix:/path`.
- * @throws TypeError if credentials would go in plain text over a network.
+ * @param target `host:port`, or `unix:/path`. If not given: OAKTREE_TARGET of the environment, with OAKTREE_CA, OAKTREE_CERT and OAKTREE_KEY for TLS, or the
+ * socket where `openstackoid oaktree serve` listens for its user.
+ * @throws TypeError if credentials would go in plain text over a network, or the socket at the default address is another user's.
  */
-export function connect(target: string, options: Options = {}): Transport {
+export function connect(target?: string, options: Options = {}): Transport {
+  if (target === undefined) {
+    const { OAKTREE_TARGET, OAKTREE_CA, OAKTREE_CERT, OAKTREE_KEY } = process.env;
+    return connect(OAKTREE_TARGET || defaultAddress(), {
+      ...(OAKTREE_CA && { authority: OAKTREE_CA }),
+      ...(OAKTREE_CERT && OAKTREE_KEY && { certificate: { chain: OAKTREE_CERT, key: OAKTREE_KEY } }),
+      ...options,
+    });
+  }
   const credentials = options.credentials ?? [];
   if (target.startsWith("unix:")) {
     const path = target.slice("unix:".length);
@@ -47,6 +56,16 @@ export function connect(target: string, options: Options = {}): Transport {
 /** The methods of one service. */
 export function client<T extends DescService>(service: T, transport: Transport): Client<T> {
   return createClient(service, transport);
+}
+
+function defaultAddress(): string {
+  const user = process.getuid?.() ?? 0;
+  const path = `${process.env.XDG_RUNTIME_DIR || `/tmp/oaktree-${user}`}/oaktree.sock`;
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found?.isSocket() && found.uid !== user && found.uid !== 0) {
+    throw new TypeError(`${path} belongs to another user: nothing was sent. Name it as the target if that is what you want`);
+  }
+  return `unix:${path}`;
 }
 
 function transport(baseUrl: string, credentials: Credential[], nodeOptions: object): Transport {

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
-from openstackoid.oaktree.address import default_address
+from oaktree.address import default_address
 from openstackoid.oaktree.call import words
 
 _ABOUT: Final = """\

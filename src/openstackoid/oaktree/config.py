@@ -38,9 +38,9 @@ from typing import Annotated, Any, Final, Self
 import pydantic
 import yaml
 
+from oaktree.address import default_address
 from openstackoid.core.errors import ConfigError
 from openstackoid.oaktree.access.policy import EVERYTHING, Policy
-from openstackoid.oaktree.address import default_address
 from openstackoid.oaktree.verbs import PERMISSIONS, REST
 
 Seconds = Annotated[float, pydantic.Field(gt=0, le=86400)]

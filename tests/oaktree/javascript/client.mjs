@@ -1,6 +1,6 @@
 // What the JavaScript client does, as JSON, for test_languages.py: node client.mjs TARGET SOCKET SECURE-TARGET AUTHORITY CHAIN KEY
 
-import { client, connect, rest } from "openstackoid-oaktree";
+import { client, connect, everywhere, rest } from "openstackoid-oaktree";
 import { CloudService } from "openstackoid-oaktree/v1/cloud_pb";
 import { ComputeService } from "openstackoid-oaktree/v1/compute_pb";
 import { ImageService } from "openstackoid-oaktree/v1/image_pb";
@@ -44,6 +44,24 @@ async function* parts() {
 for await (const answer of client(ImageService, plain).uploadImage(parts())) {
   found.image = { name: answer.image.name, size: String(answer.image.size) };
 }
+
+// Lists as iterators.
+process.env.OAKTREE_TARGET = `unix:${socket}`;
+found.names = [];
+found.partial = await refused(async () => {
+  for await (const each of everywhere(connect()).servers({ locations: ["one", { cloud: "two" }] })) {
+    found.names.push(each.name);
+  }
+});
+const warnings = [];
+process.on("warning", (warning) => warnings.push(`${warning.name}: ${warning.message}`));
+found.warned = 0;
+for await (const _ of everywhere(plain).servers({ failures: "warn" })) {
+  found.warned += 1;
+}
+await new Promise((resolve) => setImmediate(resolve));
+found.warnings = warnings;
+found.lists = Object.keys(everywhere(plain)).sort();
 
 // Credentials.
 const credentials = [{ cloud: "one", id: "ab12", secret: "sécret word," }];

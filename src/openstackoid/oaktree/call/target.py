@@ -2,14 +2,12 @@
 
 import argparse
 import os
-import stat
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, Final
 
+from oaktree.address import check_owner, default_address
 from oaktree.client import Certificate, Oaktree, Token, connect
-from openstackoid.oaktree.address import default_address
 from openstackoid.oaktree.call.arguments import WrongError
 
 _LARGEST: Final = 64 * 1024 * 1024  # bytes of an answer
@@ -35,12 +33,12 @@ def opened(args: argparse.Namespace) -> Oaktree:
     address = target(args)
     if bool(args.cert) != bool(args.key):
         raise WrongError("expected both --cert and --key, or neither")
-    if address == default_address():
-        _own(Path(address.removeprefix("unix:")))
     certificate = Certificate(args.cert, args.key) if args.cert else None
     # A proxy of the environment is for the web.
     options = (*_OPTIONS, ("grpc.enable_http_proxy", 0)) if args.plaintext else _OPTIONS
     try:
+        if address == default_address():
+            check_owner(address)
         return connect(
             address,
             credentials=_tokens(args.as_ or ()),
@@ -53,16 +51,6 @@ def opened(args: argparse.Namespace) -> Oaktree:
         raise WrongError(str(error)) from error
     except OSError as error:
         raise WrongError(f"{error.filename}: {error.strerror}") from error
-
-
-def _own(path: Path) -> None:
-    """Refuse a socket at the usual place that another user has put there: it would hear what only our oaktree should."""
-    try:
-        found = path.stat()
-    except OSError:
-        return  # nobody listens: the call says so
-    if stat.S_ISSOCK(found.st_mode) and found.st_uid not in (os.getuid(), 0):
-        raise WrongError(f"{path} belongs to another user: nothing was sent. Say --target if that is what you want")
 
 
 def _tokens(entries: Iterable[str]) -> list[Token]:
