@@ -152,19 +152,18 @@ def until(what: Callable[[], object], seconds: float = 60.0) -> None:
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """This package, built from a copy: setuptools leaves its work where it builds."""
+    """This package."""
     folder = tmp_path_factory.mktemp("wheel")
-    shutil.copytree(HERE / "src", folder / "tree" / "src", ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(HERE / name, folder / "tree")
-    uv = Path(sys.executable).with_name("uv")
+    return build(HERE, "wheel", folder)
+
+
+def build(tree: Path, kind: str, folder: Path) -> Path:
+    """A wheel or an sdist of a tree, which is left as it is."""
     subprocess.run(
-        [uv, "build", "-q", "--wheel", "-o", folder, folder / "tree"],
-        check=True,
-        timeout=120,
-        env=installing.environment(os.environ),
+        [sys.executable, "-m", "hatchling", "build", "-t", kind, "-d", folder], cwd=tree, check=True, timeout=120
     )
-    return next(folder.glob("*.whl"))
+    (made,) = folder.iterdir()
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Files that operators copy: they can be read, they fit together, and HAProxy takes what is made of them."""
 
 import configparser
+import json
 import re
 import shutil
 import subprocess
@@ -217,3 +218,18 @@ def checked(folder: Path, lines: list[str]) -> None:
     file.write_text("\n".join([*defaults, *lines]) + "\n")
     done = subprocess.run(["haproxy", "-c", "-f", file], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_ansible_shows_what_the_role_takes() -> None:
+    program = Path(sys.executable).with_name("ansible-doc")
+    done = subprocess.run(
+        [program, "-t", "role", "-j", "-r", ROLE.parent, ROLE.name], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    options = json.loads(done.stdout)[ROLE.name]["entry_points"]["main"]["options"]
+    assert set(options) == set(read(ROLE / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"])
+
+
+def test_machines_take_turns() -> None:
+    (play,) = read(ROLE.parents[1] / "playbook.yml")
+    assert (play["serial"], play["any_errors_fatal"]) == (1, True)

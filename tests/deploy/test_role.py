@@ -181,6 +181,12 @@ def test_what_the_gateway_or_haproxy_would_refuse_is_not_put_in_force(
     assert wire.ask(deployed.frontend, "/v2/images").status == 200
 
 
+def test_no_package_is_taken_from_a_public_index_by_its_name(deployed: Deployed) -> None:
+    run = deployed.machine.play("--check", openstackoid_wheel="")
+    assert run.code != 0
+    assert "Nothing to install: set openstackoid_wheel" in run.text
+
+
 def test_a_wrong_variable_is_told(deployed: Deployed) -> None:
     unknown = deployed.machine.play(openstackoid_peerings={})
     assert "Unknown variables: openstackoid_peerings" in unknown.text
