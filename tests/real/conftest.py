@@ -1,8 +1,8 @@
 """Three real clouds for all tests of this folder, and their users.
 
-Clouds meet in several ways, here *flavours*. Most tests run once, in clouds of different owners with projects of their own for each other's
-users, which is the default; a file or a test that is marked `flavours` runs in those that it names. One lab at a time: all tests of
-a flavour run, then its clouds go, then the next ones come.
+Clouds meet in several ways, here *topologies*. Most tests run once, in clouds of different owners with projects of their own for each
+other's users, which is the default; a file or a test that is marked `topologies` runs in those that it names. The clouds are started once:
+all tests of a topology run, then gateways, HAProxy and what they keep go, and those of the next topology stand before the same clouds.
 """
 
 import json
@@ -22,12 +22,14 @@ import requests
 import yaml
 from tests import commands
 
-from openstackoid.lab import Lab
+from openstackoid.lab import Lab, state
+
+from .gateways import remove_gateways
 
 CLOUDS = ("CloudOne", "CloudTwo", "CloudThree")
 ELSEWHERE = "compute=CloudTwo,network=CloudTwo,placement=CloudTwo"
 
-FLAVOURS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+TOPOLOGIES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "each": {},
         "same": {"projects": "same", "pseudonyms": True},
@@ -38,14 +40,16 @@ FLAVOURS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", f"flavours(name, ...): run in labs of these flavours: {', '.join(FLAVOURS)}")
+    config.addinivalue_line(
+        "markers", f"topologies(name, ...): run in labs of these topologies: {', '.join(TOPOLOGIES)}"
+    )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "flavour" in metafunc.fixturenames:
-        marker = metafunc.definition.get_closest_marker("flavours")
+    if "topology" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker("topologies")
         names = marker.args if marker else ("each",)
-        metafunc.parametrize("flavour", names, indirect=True, scope="session")
+        metafunc.parametrize("topology", names, indirect=True, scope="session")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -54,7 +58,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
         if _is_ours(item):
             item.add_marker(pytest.mark.real)
     yield  # now pytest has chosen by marks, and sorted by fixtures
-    # A test of one flavour between those of another would cost two starts of clouds.
+    # A test of one topology between those of another would cost two starts of gateways.
     places = [place for place, item in enumerate(items) if _is_ours(item)]
     for place, item in zip(places, sorted((items[place] for place in places), key=_order), strict=True):
         items[place] = item
@@ -66,23 +70,32 @@ def _is_ours(item: pytest.Item) -> bool:
 
 def _order(item: pytest.Item) -> int:
     callspec = getattr(item, "callspec", None)
-    return list(FLAVOURS).index(callspec.params["flavour"]) if callspec and "flavour" in callspec.params else -1
+    return list(TOPOLOGIES).index(callspec.params["topology"]) if callspec and "topology" in callspec.params else -1
 
 
 @pytest.fixture(scope="session")
-def flavour(request: pytest.FixtureRequest) -> str:
+def topology(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory, flavour: str) -> Iterator[Lab]:
-    """Clouds of their own: other addresses and another folder than those of a lab that a developer plays with."""
-    clouds = Lab(tmp_path_factory.mktemp("lab"), CLOUDS, "127.0.101.0", **FLAVOURS[flavour])
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Of the lab, whatever its topology is; it is gone in the end."""
+    made = tmp_path_factory.mktemp("lab")
     try:
-        clouds.up(progress=print)
-        yield clouds
+        yield made
     finally:
-        clouds.reset()
+        Lab(made).reset()
+
+
+@pytest.fixture(scope="session")
+def lab(folder: Path, topology: str) -> Lab:
+    """Clouds of their own: other addresses and another folder than those of a lab that a developer plays with."""
+    if (folder / state.FILE).exists():
+        remove_gateways(Lab(folder))
+    clouds = Lab(folder, CLOUDS, "127.0.101.0", **TOPOLOGIES[topology])
+    clouds.up(progress=print)
+    return clouds
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from openstackoid.lab import Lab
 from .conftest import ELSEWHERE, User
 from .tools import EXCHANGE
 
-pytestmark = pytest.mark.flavours("each", "same", "pass-through")
+pytestmark = pytest.mark.topologies("each", "same", "pass-through")
 
 Rows = Callable[[str, str, str], set[str]]
 Audit = Callable[..., list[dict[str, Any]]]
@@ -52,7 +52,7 @@ def test_images_of_the_other_cloud(alice: User, rows: Rows, audit: Audit, tmp_pa
         assert {line["global_request_id"] for line in left} == {line["global_request_id"] for line in came}
 
 
-@pytest.mark.flavours("each", "same")
+@pytest.mark.topologies("each", "same")
 def test_a_network_in_the_other_cloud(alice: User, rows: Rows) -> None:
     network = alice.json("openstack network create elsewhere --os-scope network=CloudTwo")["id"]
     every = "select id from networks"
@@ -140,7 +140,7 @@ def test_a_server_there_with_identity_and_image_of_here(
     assert server["id"] not in rows("CloudTwo", "nova", SERVERS)
 
 
-@pytest.mark.flavours("each", "same")
+@pytest.mark.topologies("each", "same")
 def test_three_clouds(lab: Lab, alice: User, rows: Rows, network: str, audit: Audit) -> None:
     """Entry in one, compute in the second, image in the third."""
     server = alice.json(
@@ -168,7 +168,7 @@ def test_three_clouds(lab: Lab, alice: User, rows: Rows, network: str, audit: Au
 
 
 # What is refused before it goes anywhere does not depend on how clouds meet.
-@pytest.mark.flavours("each")
+@pytest.mark.topologies("each")
 def test_a_server_that_cannot_work_is_refused_before_anything_is_sent(alice: User, rows: Rows) -> None:
     before = (
         rows("CloudOne", "nova", "select uuid from instances"),
@@ -186,7 +186,7 @@ def test_a_server_that_cannot_work_is_refused_before_anything_is_sent(alice: Use
     )
 
 
-@pytest.mark.flavours("each")
+@pytest.mark.topologies("each")
 @pytest.mark.parametrize(
     ("scope", "told"),
     [

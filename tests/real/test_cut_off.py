@@ -26,7 +26,7 @@ from .tools import Config, federated, part, reconfigure, until
 LIFETIME = 30
 SIZE = 64 << 20
 Rows = Callable[[str, str, str], set[str]]
-pytestmark = pytest.mark.flavours("gateway-only")
+pytestmark = pytest.mark.topologies("gateway-only")
 
 
 def short_lives(config: Config) -> None:

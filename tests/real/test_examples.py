@@ -25,7 +25,7 @@ def test_the_tour(lab: Lab) -> None:
     assert "knows no cloud CloudNine" in text
 
 
-@pytest.mark.flavours("each", "pass-through", "gateway-only")
+@pytest.mark.topologies("each", "pass-through", "gateway-only")
 def test_the_demo(lab: Lab) -> None:
     """It reads the trails of both clouds, and ends in an error where they do not show the image's way."""
     text = told("demo.py", "--dir", str(lab.directory), *([] if lab.state.with_haproxy else ["--gateway-only"]))

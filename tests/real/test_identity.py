@@ -13,8 +13,8 @@ from .conftest import User, login
 from .tools import exchange
 
 TWO = '{"identity": "CloudTwo"}'
-pytestmark = pytest.mark.flavours("each", "same", "pass-through")
-federated_labs = pytest.mark.flavours("each", "same")
+pytestmark = pytest.mark.topologies("each", "same", "pass-through")
+federated_labs = pytest.mark.topologies("each", "same")
 
 
 def images(frontend: str, token: str) -> requests.Response:
@@ -26,7 +26,7 @@ def test_a_token_of_one_cloud_is_nothing_in_the_other(lab: Lab, alice: User) -> 
     assert requests.get(url, headers={"X-Auth-Token": alice.token()}, timeout=30).status_code == 401
 
 
-@pytest.mark.flavours("pass-through")
+@pytest.mark.topologies("pass-through")
 def test_a_user_of_the_other_cloud_through_this_gateway(lab: Lab) -> None:
     bob = yaml.safe_load(lab.clouds_yaml.read_text())["clouds"]["CloudTwo"]["auth"]
     one, two = lab.clouds["CloudOne"], lab.clouds["CloudTwo"]

@@ -21,7 +21,7 @@ from .conftest import User
 from .tools import Config, reconfigured
 
 pytestmark = [
-    pytest.mark.flavours("each", "pass-through"),
+    pytest.mark.topologies("each", "pass-through"),
     # openstacksdk warns its own code of what it will drop.
     pytest.mark.filterwarnings("ignore::openstack.warnings.RemovedInSDK50Warning"),
 ]
@@ -133,7 +133,7 @@ async def test_a_server_is_created_there_and_gone_again(
     assert found[-1].id not in rows("CloudTwo", "nova", alive)
 
 
-@pytest.mark.flavours("each")
+@pytest.mark.topologies("each")
 async def test_what_the_agreement_forbids_is_told_with_the_reason(server: Oaktree, lab: Lab) -> None:
     def without(config: Config) -> None:
         config["peers"]["CloudOne"]["allow"]["services"] = ["network"]
