@@ -146,9 +146,9 @@ def test_another_key_of_a_peer_is_another_peer(pair: Pair) -> None:
 def test_keys_rotate_while_requests_flow(pair: Pair) -> None:
     pair.agree()
     now = int(time.time())
-    # As a rotation that was made ten minutes ago, less four seconds.
+    # As a rotation that was made ten minutes ago, less ten seconds.
     rotated = pair.five.keys.rotated(now)
-    begins = now + 4
+    begins = now + 10
     signing = (*rotated.signing[:-1], replace(rotated.signing[-1], since=begins))
     sealing = (*rotated.sealing[:-1], replace(rotated.sealing[-1], since=begins))
     rotated = replace(rotated, signing=signing, sealing=sealing)

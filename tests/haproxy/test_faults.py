@@ -42,7 +42,7 @@ def ill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ill]:
     places = {"Silent": quiet, "Dead": dead, "Breaks": breaks.url}
     passing = {"token": "pass-through"}
     peers = {name: passing | {"url": url, "services": {"image": url}} for name, url in places.items()}
-    short = {"connect": 1, "idle": 2, "refresh": 0.2, "grace": 3}
+    short = {"connect": 3, "idle": 5, "refresh": 0.2, "grace": 3}
     cloud.start(peers | {"Moving": passing | {"url": moving.url}}, more={"timeouts": short})
     breaks.on("/v2/breaks", lambda _seen, connection: connection.close())
     try:
@@ -101,7 +101,7 @@ def test_a_backend_that_breaks_off_or_is_gone_is_said_in_json(ill: Ill) -> None:
     answer = ask(ill.cloud.url("network"), "/v2.0/breaks")
     assert (answer.status, answer.code) == (502, "backend.unreachable")
     slow = threading.Event()
-    network.on("/v2.0/slow", lambda _seen, _socket: reply(200) if slow.wait(5) else None)
+    network.on("/v2.0/slow", lambda _seen, _socket: reply(200) if slow.wait(60) else None)
     answer = ask(ill.cloud.url("network"), "/v2.0/slow")
     slow.set()
     assert (answer.status, answer.code) == (504, "backend.timeout")

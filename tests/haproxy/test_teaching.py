@@ -83,7 +83,7 @@ class Maps:
 def haproxy() -> Iterator[Maps]:
     found = Maps()
     try:
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while not found.serves():
             assert time.monotonic() < end
             time.sleep(0.02)
@@ -144,7 +144,7 @@ def _lines(file: Path) -> dict[str, str]:
 
 
 async def until(what: Callable[[], bool]) -> None:
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while not what():
         assert time.monotonic() < end
         await asyncio.sleep(0.02)

@@ -36,7 +36,7 @@ def _listening(port: int, process: "subprocess.Popen[str]") -> None:
 
 def _stop(process: "subprocess.Popen[str]") -> None:
     process.kill()
-    process.wait(10)
+    process.wait(60)
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,7 @@ def test_a_pipe_that_nobody_reads_stops_nobody(
             until(lambda: "the audit is written again; 0 lines were lost" in gateway.said)
             assert lost(gateway) == 0
             gateway.end()
-            assert gateway.process.wait(10) == 0
+            assert gateway.process.wait(60) == 0
     finally:
         gateway.process.kill()
 
@@ -100,7 +100,7 @@ def test_a_gateway_ends_although_nobody_reads_its_audit(tmp_path: Path, cloud: C
         ready(gateway)
         asked(gateway, *(f"/v2/unread-{number}" for number in range(REQUESTS)))
         gateway.end()
-        assert gateway.process.wait(20) == 0
+        assert gateway.process.wait(60) == 0
         assert "lines of audit were lost: nobody reads it" in gateway.said
     finally:
         gateway.process.kill()

@@ -36,7 +36,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, cloud: Cloud) -> Iterator[
 
 def ended(connection: socket.socket) -> bool:
     """Whether the other side has ended it: waits for that for a while, far longer than it may take."""
-    connection.settimeout(30)
+    connection.settimeout(60)
     return everything(connection) == b""
 
 
@@ -73,7 +73,7 @@ def test_half_a_head_after_a_request_is_ended(gateway: Gateway) -> None:
             for piece in pieces:
                 connection.sendall(piece)
                 time.sleep(0.2)
-            connection.settimeout(30)
+            connection.settimeout(60)
             assert everything(connection).count(b"HTTP/1.1 200 ") == 1
 
 
@@ -83,7 +83,7 @@ def test_a_body_that_comes_after_its_answer_is_no_head(gateway: Gateway) -> None
     head = f"POST /nowhere HTTP/1.1\r\nHost: x\r\nX-Scope: nonsense\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     with connect(gateway.url("image")) as connection:
         connection.sendall(head)
-        connection.settimeout(30)
+        connection.settimeout(60)
         answer = connection.recv(65536)
         assert answer.startswith(b"HTTP/1.1 400 ")
         for begin in range(0, len(body), 30_000):
@@ -128,7 +128,7 @@ def test_a_body_that_does_not_go_on_is_ended(gateway: Gateway, cloud: Cloud) -> 
             connection.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\nbegun".encode())
             assert ended(connection), size
     (long,) = cloud["image"].all("/v2/body-1000000")
-    assert long.gone.wait(10)
+    assert long.gone.wait(60)
 
 
 def test_a_body_that_goes_on_slowly_is_not(gateway: Gateway, cloud: Cloud) -> None:

@@ -41,8 +41,15 @@ class Cloud:
 
 
 def together(count: int, what: Callable[[], CachedAnswer]) -> list[Future[CachedAnswer]]:
-    """Begins in as many threads; they end with the futures."""
+    """Begins in as many threads, which all run when this returns; they end with the futures."""
+    begun = threading.Barrier(count + 1)
+
+    def one() -> CachedAnswer:
+        begun.wait(60)
+        return what()
+
     executor = ThreadPoolExecutor(count)
-    futures = [executor.submit(what) for _ in range(count)]
+    futures = [executor.submit(one) for _ in range(count)]
+    begun.wait(60)
     executor.shutdown(wait=False)
     return futures

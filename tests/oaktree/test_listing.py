@@ -29,7 +29,7 @@ def server(clouds: Simulated, tmp_path_factory: pytest.TempPathFactory) -> Itera
     second, dead = clouds.cloud("one", "bob"), clouds.cloud("one")
     dead["auth"]["auth_url"] = "http://127.0.0.1:9/v3"
     file = clouds.clouds_yaml(folder / "clouds.yaml", (*NAMES, "bad"), dead=dead, second=second)
-    oaktree = Oaktree(folder, file, timeout=3)
+    oaktree = Oaktree(folder, file, timeout=10)
     yield oaktree
     assert oaktree.stop() == 0
     assert "secret-of-alice" not in oaktree.log.read_text()
@@ -48,7 +48,7 @@ def locations(*names: str) -> list[dict[str, str]]:
 def listed(stub: Any, *names: str, **options: Any) -> tuple[list[Any], Any]:
     """All servers, and the summary, which must come last."""
     request = compute_pb2.ListServersRequest(locations=locations(*names), options=options)
-    answers = list(stub.ListServers(request, timeout=30))
+    answers = list(stub.ListServers(request, timeout=120))
     assert [each.HasField("summary") for each in answers] == [False] * (len(answers) - 1) + [True]
     return [server for each in answers for server in each.servers], answers[-1].summary
 
@@ -140,7 +140,7 @@ def test_the_summary_comes_before_the_callers_deadline(compute: Any, clouds: Sim
     clouds.tell("bad", fault="hang")
     try:
         request = compute_pb2.ListServersRequest(locations=locations("one", "bad"))
-        answers = list(compute.ListServers(request, timeout=1.5))
+        answers = list(compute.ListServers(request, timeout=6))
     finally:
         clouds.tell("bad", fault=None)
         wait_for(compute, "bad")
@@ -149,10 +149,10 @@ def test_the_summary_comes_before_the_callers_deadline(compute: Any, clouds: Sim
 
 
 def test_a_caller_who_goes_is_not_worked_for(compute: Any, clouds: Simulated) -> None:
-    clouds.tell("bad", latency=20_000)
+    clouds.tell("bad", latency=600_000)
     try:
         call = compute.ListServers(compute_pb2.ListServersRequest(locations=locations("bad")))
-        end = time.monotonic() + 10
+        end = time.monotonic() + 120
         while not clouds.report("bad")["open"]:
             assert time.monotonic() < end
             time.sleep(0.05)

@@ -53,7 +53,7 @@ def cloud() -> Iterator[Cloud]:
 
 
 def connect(cloud: Cloud, **options: Any) -> connection.Connection:
-    patience = Patience(patience=0.2)
+    patience = Patience(patience=0.2, first=60)
     gates = Gates(lambda name, region: Gate(name, region, Breaker(name, region, patience), **options))
     auth = Password(
         f"{cloud.url}/identity/v3",

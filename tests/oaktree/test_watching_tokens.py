@@ -103,7 +103,7 @@ async def test_the_token_of_one_who_has_gone_or_whose_token_has_ended_is_used_no
     cloud: Cloud, server: Oaktree
 ) -> None:
     ident = cloud.boot()
-    stays, goes, ends = cloud.token(), cloud.token(), cloud.token(life=3)
+    stays, goes, ends = cloud.token(), cloud.token(), cloud.token(life=8)
     async with watching(server, stays, goes, ends) as readers:
         await goes_on(cloud, ident, *readers)
         readers[1].call.cancel()

@@ -37,7 +37,7 @@ class Process:
     def stop(self, signum: int = signal.SIGTERM) -> int:
         """End it; returns its exit code."""
         self.process.send_signal(signum)
-        return self.process.wait(30)
+        return self.process.wait(120)
 
 
 class Simulated:

@@ -1,6 +1,6 @@
 """A home that is cut off stops nobody's running work: what began in CloudTwo ends well there, and ends when its time is over.
 
-Federated tokens live for half a minute here, and CloudTwo's clock is believed to the second. Services are held to make work wait: it goes
+Federated tokens live for 45 seconds here, and CloudTwo's clock is believed to the second. Services are held to make work wait: it goes
 on when CloudOne's gateway and Keystone are gone, and once more when the token's time is over.
 
 Without HAProxy: it keeps connections to a held service that the service lets go of when it wakes, and nova does not ask again.
@@ -23,7 +23,7 @@ from openstackoid.lab.processes import stop
 from .conftest import User
 from .tools import Config, federated, part, reconfigure, until
 
-LIFETIME = 30
+LIFETIME = 45
 SIZE = 64 << 20
 Rows = Callable[[str, str, str], set[str]]
 pytestmark = pytest.mark.topologies("gateway-only")

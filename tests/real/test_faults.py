@@ -132,7 +132,7 @@ def test_a_gateway_killed_in_the_middle_of_an_upload(
     ]
     identity = image.rpartition("/")[2]
     status = f"select status from images where id = '{identity}'"
-    with socket.create_connection((where.hostname, where.port), timeout=30) as client:
+    with socket.create_connection((where.hostname, where.port), timeout=120) as client:
         client.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
         piece = bytes(1 << 20)
         for _ in range(8):

@@ -95,4 +95,4 @@ def test_the_commands_of_a_page_work_and_leave_nothing_behind(page: str, home: H
         assert names(home) == before
     finally:
         server.terminate()
-        server.wait(30)
+        server.wait(120)

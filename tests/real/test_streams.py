@@ -107,7 +107,7 @@ def test_the_trap_is_real_without_the_gateway(lab: Lab, alice: User) -> None:
     backend = urlsplit(lab.clouds["CloudOne"].backend("image"))
     headers = {"X-Auth-Token": alice.token()}
     image = queued(alice, headers).rpartition("/")[2]
-    connection = http.client.HTTPConnection(backend.hostname or "", backend.port, timeout=30)
+    connection = http.client.HTTPConnection(backend.hostname or "", backend.port, timeout=120)
     connection.connect()
     first = connection.sock
     connection.request("PUT", f"/v2/images/{image}/file", iter([b"x" * 70_000]), headers | RAW, encode_chunked=True)
@@ -132,7 +132,7 @@ def test_the_trap_is_real_without_the_gateway(lab: Lab, alice: User) -> None:
 def test_expect_100_continue(alice: User, headers: dict[str, str]) -> None:
     image = queued(alice, headers)
     where = urlsplit(alice.frontend("image"))
-    with socket.create_connection((where.hostname, where.port), timeout=30) as client:
+    with socket.create_connection((where.hostname, where.port), timeout=120) as client:
         lines = [
             f"PUT {urlsplit(image).path}/file HTTP/1.1",
             f"Host: {where.netloc}",

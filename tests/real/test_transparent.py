@@ -59,7 +59,7 @@ def test_answers_are_equal(lab: Lab, token: str, kind: str, method: str, path: s
     cloud = lab.clouds["CloudOne"]
     auth = {"X-Auth-Token": token}
     if "IMAGE" in path:
-        listed = requests.get(f"{cloud.backend('image')}/v2/images", headers=auth, timeout=30).json()
+        listed = requests.get(f"{cloud.backend('image')}/v2/images", headers=auth, timeout=120).json()
         path = path.replace("IMAGE", listed["images"][0]["id"])
     asked = headers | auth | {"Host": cloud.frontend(kind).removeprefix("http://")}
     direct, through = (

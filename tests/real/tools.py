@@ -18,7 +18,7 @@ Config = dict[str, Any]
 EXCHANGE = "/openstackoid/v1/token"
 
 
-def until(done: Callable[[], bool], seconds: float = 60) -> None:
+def until(done: Callable[[], bool], seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < deadline, "it never came to that"
