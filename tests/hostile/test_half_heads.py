@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from tests.gateway.wire import Cloud, Gateway, ask, connect, everything, reply, until
 
-IDLE = 2  # seconds, in the configuration of these tests
+IDLE = 4  # seconds, in the configuration of these tests
 MOST = 256
 HEAD = b"GET /v2/x HTTP/1.1\r\nHost: x\r\nX-Half: "
 
@@ -23,7 +23,7 @@ def cloud() -> Iterator[Cloud]:
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory, cloud: Cloud) -> Iterator[Gateway]:
     folder = tmp_path_factory.mktemp("halves")
-    made = Gateway(folder, cloud.config())
+    made = Gateway(folder, cloud.config(timeouts={"connect": 5, "idle": IDLE}))
     try:
         until(lambda: "serving at" in made.said or made.process.poll() is not None, 60)
         made.ready()
