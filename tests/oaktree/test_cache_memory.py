@@ -13,7 +13,7 @@ def test_memory_is_bounded_and_what_was_used_last_stays(sets: list[tuple[int, in
         backend.set_serialized(str(number), b"x" * size)
         assert backend.size <= 5000
         assert backend.get_serialized(str(number)) == b"x" * size
-    assert backend.size == sum(len(value) + 401 for value in backend._entries.values())
+    assert backend.size == sum(len(value) + 480 for value in backend._entries.values())
     backend.delete_multi([str(number) for number in range(10)])
     assert backend.size == 0
 
@@ -27,7 +27,7 @@ def test_a_value_larger_than_the_memory_is_not_kept() -> None:
 
 
 def test_what_was_used_longest_ago_goes_first() -> None:
-    backend = MemoryBackend({"most_bytes": 1300})
+    backend = MemoryBackend({"most_bytes": 1500})
     for name in ("a", "b", "c"):
         backend.set_serialized(name, b"x")
     assert backend.get_serialized("a")

@@ -7,11 +7,12 @@ its end at once) and in number. Who sends too many wrong ones waits: those that 
 import asyncio
 import contextlib
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
+
+from cachetools import LRUCache
 
 from openstackoid.oaktree import errors
 from openstackoid.oaktree.upstream.calls import Call, in_thread
@@ -61,7 +62,7 @@ class Logins:
         self._remember: Final = remember
         self._timeout: Final = timeout
         self._clock: Final = clock
-        self._entries: Final[OrderedDict[tuple[str, str], _Entry]] = OrderedDict()
+        self._entries: Final[LRUCache[tuple[str, str], _Entry]] = LRUCache(_MOST)
         self._asking: Final[dict[tuple[str, str], asyncio.Task[Login]]] = {}
         self._turns: Final[dict[str, asyncio.Semaphore]] = {}
         self._failures: Final = Failures(clock=clock)
@@ -93,7 +94,6 @@ class Logins:
         if entry is not None and self._clock() < entry.until:
             if isinstance(entry.found, Exception):
                 raise entry.found.with_traceback(None)  # otherwise each time it is raised would be remembered
-            self._entries.move_to_end(key)
             return entry.found
         task = self._asking.get(key)
         if task is None:
@@ -142,9 +142,6 @@ class Logins:
             # Frames of it would hold the credential, and the session, for as long as it is remembered.
             found.__traceback__ = found.__context__ = found.__cause__ = None
         self._entries[key] = _Entry(until, found)
-        self._entries.move_to_end(key)
-        while len(self._entries) > _MOST:
-            self._entries.popitem(last=False)
 
 
 def _seen(task: asyncio.Task[Login]) -> None:
@@ -159,7 +156,7 @@ class Failures:
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         """Begin with none."""
         self._clock: Final = clock
-        self._seen: Final[OrderedDict[str, tuple[float, int]]] = OrderedDict()  # sender -> since when, how many
+        self._seen: Final[LRUCache[str, tuple[float, int]]] = LRUCache(_MOST)  # sender -> since when, how many
 
     def blocked(self, sender: str) -> float:
         """Seconds for which none of a sender's new credentials is checked; 0 if they are."""
@@ -171,5 +168,3 @@ class Failures:
         now = self._clock()
         since, count = self._seen.pop(sender, (now, 0))
         self._seen[sender] = (since, count + 1) if now < since + _WINDOW else (now, 1)
-        while len(self._seen) > _MOST:
-            self._seen.popitem(last=False)

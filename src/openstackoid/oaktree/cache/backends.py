@@ -1,18 +1,19 @@
 """Where dogpile.cache keeps answers: this process's memory, bounded by bytes, or a Redis."""
 
+import contextlib
 import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from cachetools import LRUCache
 from dogpile.cache import register_backend
 from dogpile.cache.api import NO_VALUE, BytesBackend
 from dogpile.cache.backends.redis import RedisBackend
 
 MEMORY: Final = "openstackoid.oaktree.cache"
 SHARED: Final = "openstackoid.oaktree.upstream.shared"
-# What an entry costs beside its bytes, about.
-_OVERHEAD: Final = 400
+# What an entry costs beside its bytes, with its key, about.
+_OVERHEAD: Final = 480
 
 
 class MemoryBackend(BytesBackend):
@@ -20,23 +21,20 @@ class MemoryBackend(BytesBackend):
 
     def __init__(self, arguments: Mapping[str, Any]) -> None:
         """As dogpile.cache makes it."""
-        self._most: Final[int] = arguments["most_bytes"]
         self._lock: Final = threading.Lock()
-        self._entries: Final[OrderedDict[str, bytes]] = OrderedDict()
-        self._bytes = 0
+        self._entries: Final[LRUCache[str, bytes]] = LRUCache(
+            arguments["most_bytes"], lambda value: len(value) + _OVERHEAD
+        )
 
     @property
     def size(self) -> int:
         """Bytes in use."""
-        return self._bytes
+        return int(self._entries.currsize)
 
     def get_serialized(self, key: str) -> Any:
         """The value, or NO_VALUE."""
         with self._lock:
-            if key not in self._entries:
-                return NO_VALUE
-            self._entries.move_to_end(key)
-            return self._entries[key]
+            return self._entries.get(key, NO_VALUE)
 
     def get_serialized_multi(self, keys: Iterable[str]) -> list[Any]:
         """As `get_serialized`, for each."""
@@ -45,14 +43,9 @@ class MemoryBackend(BytesBackend):
     def set_serialized(self, key: str, value: bytes) -> None:
         """Remember it, unless it is larger than all that may be."""
         with self._lock:
-            self._drop(key)
-            cost = len(value) + len(key) + _OVERHEAD
-            if cost > self._most:
-                return
-            self._entries[key] = value
-            self._bytes += cost
-            while self._bytes > self._most:
-                self._drop(next(iter(self._entries)))
+            self._entries.pop(key, None)
+            with contextlib.suppress(ValueError):  # it is too large
+                self._entries[key] = value
 
     def set_serialized_multi(self, mapping: Mapping[str, bytes]) -> None:
         """As `set_serialized`, for each."""
@@ -62,17 +55,12 @@ class MemoryBackend(BytesBackend):
     def delete(self, key: str) -> None:
         """Forget it."""
         with self._lock:
-            self._drop(key)
+            self._entries.pop(key, None)
 
     def delete_multi(self, keys: Iterable[str]) -> None:
         """Forget them."""
         for key in keys:
             self.delete(key)
-
-    def _drop(self, key: str) -> None:
-        value = self._entries.pop(key, None)
-        if value is not None:
-            self._bytes -= len(value) + len(key) + _OVERHEAD
 
 
 class SharedBackend(RedisBackend):

@@ -11,6 +11,8 @@ import threading
 from collections import OrderedDict
 from typing import Any, Final, Protocol
 
+from cachetools import LRUCache
+
 from openstackoid.oaktree.upstream.shared import AwayError, Shared
 
 _LENGTH: Final = 16
@@ -37,15 +39,12 @@ class LocalGenerations:
     def __init__(self) -> None:
         """Begin without any."""
         self._lock: Final = threading.Lock()
-        self._words: Final[OrderedDict[str, bytes]] = OrderedDict()
+        self._words: Final[LRUCache[str, bytes]] = LRUCache(_MOST)
 
     def current(self, name: str) -> bytes:
         """See `Generations`."""
         with self._lock:
-            if name not in self._words:
-                return self._set(name)
-            self._words.move_to_end(name)
-            return self._words[name]
+            return self._words.get(name) or self._set(name)
 
     def renew(self, name: str) -> None:
         """See `Generations`."""
@@ -54,9 +53,6 @@ class LocalGenerations:
 
     def _set(self, name: str) -> bytes:
         self._words[name] = word = secrets.token_bytes(_LENGTH)
-        self._words.move_to_end(name)
-        if len(self._words) > _MOST:
-            self._words.popitem(last=False)
         return word
 
 

@@ -3,12 +3,12 @@
 import contextlib
 import functools
 import json
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 import requests
+from cachetools import LRUCache
 from google.protobuf.message import Message
 from keystoneauth1 import adapter
 
@@ -87,23 +87,16 @@ class _Before:
     """What the last answers to questions came to: an answer that is the same, byte for byte, is not read again."""
 
     def __init__(self) -> None:
-        self._kept: Final[OrderedDict[tuple[Question, Codec], tuple[bytes, Sequence[Message]]]] = OrderedDict()
-        self._size = 0
+        self._kept: Final[LRUCache[tuple[Question, Codec], tuple[bytes, Sequence[Message]]]] = LRUCache(
+            _MOST, lambda kept: len(kept[0])
+        )
 
     def find(self, question: Question, codec: Codec, body: bytes) -> Sequence[Message] | None:
         kept = self._kept.get((question, codec))
-        if kept is None or kept[0] != body:
-            return None
-        self._kept.move_to_end((question, codec))
-        return kept[1]
+        return kept[1] if kept is not None and kept[0] == body else None
 
     def keep(self, question: Question, codec: Codec, body: bytes, messages: Sequence[Message]) -> None:
-        old = self._kept.pop((question, codec), (b"", ()))
         self._kept[question, codec] = body, messages
-        self._size += len(body) - len(old[0])
-        while self._size > _MOST:
-            _, (gone, _) = self._kept.popitem(last=False)
-            self._size -= len(gone)
 
 
 def learn(kind: Kind, region: Region, asked: Mapping[str, Any]) -> None:

@@ -7,10 +7,10 @@ the slowest cloud and not for the sum of all.
 import copy
 import hashlib
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from cachetools import LRUCache
 from keystoneauth1 import session as keystone_session
 from openstack import connection, exceptions
 from openstack.config import OpenStackConfig, cloud_region
@@ -67,7 +67,7 @@ class Clouds:
         self._lock: Final = threading.Lock()
         self._locks: Final[dict[str, threading.Lock]] = {}
         self._connections: Final[dict[tuple[str, ...], connection.Connection]] = {}
-        self._others: Final[OrderedDict[tuple[str, ...], connection.Connection]] = OrderedDict()
+        self._others: Final[LRUCache[tuple[str, ...], connection.Connection]] = LRUCache(_MOST_CONNECTIONS)
         self._keystones: Final[dict[str, dict[str, Keystone]]] = {}
         entries = read(config)
         self.flaws: Final = entries.flaws
@@ -122,8 +122,6 @@ class Clouds:
             with self._making(here.cloud):
                 with self._lock:
                     if key in kept:
-                        if kept is self._others:
-                            self._others.move_to_end(key)
                         return kept[key]  # type: ignore[no-any-return]
                 with understood(self._config.cloud_config["clouds"].get(peer.home if peer else here.cloud)):
                     made = (_PeerConnection if peer else connection.Connection)(
@@ -131,12 +129,16 @@ class Clouds:
                     )
                 with self._lock:
                     kept[key] = made
-                    while len(self._others) > _MOST_CONNECTIONS:
-                        self._others.popitem(last=False)
                 return made
 
         offered = peer.services if peer else None
-        return Region(here, identity, connect, lambda: kept.get(key), offered, bearer=login.key if login else "")
+        return Region(
+            here, identity, connect, lambda: self._known(kept, key), offered, bearer=login.key if login else ""
+        )
+
+    def _known(self, kept: Any, key: tuple[str, ...]) -> connection.Connection | None:
+        with self._lock:
+            return kept.get(key)  # type: ignore[no-any-return]
 
     def _making(self, cloud: str) -> threading.Lock:
         with self._lock:

@@ -6,10 +6,10 @@ few servers costs. What discovery did not find is not kept, so that it is looked
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Final, TypeVar
 
+from cachetools import LRUCache
 from keystoneauth1.access import AccessInfo
 from keystoneauth1.identity.base import BaseIdentityPlugin
 
@@ -37,7 +37,7 @@ class Led:
         expires = access.expires
         self._until: Final = expires.timestamp() - _EARLY if expires else float("inf")
         self._found: Final[dict[str, Any]] = {}
-        self._questions: Final[OrderedDict[Hashable, Question | None]] = OrderedDict()
+        self._questions: Final[LRUCache[Hashable, Question | None]] = LRUCache(_QUESTIONS)
         self._lock: Final = threading.Lock()
 
     @property
@@ -59,8 +59,6 @@ class Led:
     def question(self, key: Hashable) -> Question | None:
         """The question that was kept by this key, if there is one."""
         with self._lock:
-            if key in self._questions:
-                self._questions.move_to_end(key)
             return self._questions.get(key)
 
     def learn(self, key: Hashable, ask: Callable[[], Question | None]) -> None:
@@ -74,5 +72,3 @@ class Led:
         question = ask()
         with self._lock:
             self._questions[key] = question
-            while len(self._questions) > _QUESTIONS:
-                self._questions.popitem(last=False)

@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -10,6 +9,7 @@ from typing import Any, Final
 import aiohttp
 import certifi
 import requests
+from cachetools import LRUCache
 from urllib3 import HTTPHeaderDict
 from yarl import URL
 
@@ -39,7 +39,7 @@ class Sender:
             max_line_size=_LONGEST_LINE,
             max_field_size=_LONGEST_LINE,
         )
-        self._contexts: Final[OrderedDict[Any, ssl.SSLContext]] = OrderedDict()
+        self._contexts: Final[LRUCache[Any, ssl.SSLContext]] = LRUCache(_KEPT)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -107,8 +107,6 @@ class Sender:
         key = (verify, *((each, Path(each).stat().st_mtime_ns) for each in files))
         if (found := self._contexts.get(key)) is None:
             found = self._contexts[key] = _context(authorities, cert)
-            while len(self._contexts) > _KEPT:
-                self._contexts.popitem(last=False)
         return found
 
 

@@ -190,27 +190,9 @@ def _failure(error: requests.RequestException) -> Failure | None:
     return Failure.BROKEN if isinstance(cause, ProtocolError | OSError) else Failure.UNREACHABLE
 
 
-class _Requests(requests.Session):
-    """Puts together what has no body, which is most of what is sent, at a third of the cost: there is little to merge."""
-
-    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
-        """As requests does."""
-        plain = request.method in ("GET", "HEAD") and not (request.data or request.json or request.files)
-        if not plain or request.auth or request.cookies or self.params or self.auth:
-            return super().prepare_request(request)
-        made = requests.PreparedRequest()
-        made.prepare_method(request.method)
-        made.prepare_url(request.url or "", request.params)
-        made.prepare_headers({**self.headers, **request.headers})
-        made.prepare_cookies(self.cookies)
-        made.prepare_auth(None)  # what the URL says
-        made.prepare_hooks(request.hooks)
-        return made
-
-
 def session(gate: Gate, adapter: Adapter | None = None) -> requests.Session:
     """A session of requests whose requests pass a gate. Takes nothing from the environment but proxies and authorities: no `~/.netrc`."""
-    made = _Requests()
+    made = requests.Session()
     made.trust_env = False
     through = adapter or Adapter(gate)
     for scheme in ("http://", "https://"):

@@ -1,8 +1,9 @@
 """What was found by an id or a name a moment ago: a thousand who look for the same, one after the other, cost one question an interval. Pure."""
 
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
+
+from cachetools import LRUCache
 
 from openstackoid.oaktree.watches.states import State
 
@@ -23,14 +24,11 @@ class Lookups:
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._kept: Final[OrderedDict[str, Lookup]] = OrderedDict()
+        self._kept: Final[LRUCache[str, Lookup]] = LRUCache(_MOST)
 
     def keep(self, name: str, state: State | None, at: float) -> None:
         """What was found by an id or a name."""
         self._kept[name] = Lookup(state, at)
-        self._kept.move_to_end(name)
-        while len(self._kept) > _MOST:
-            self._kept.popitem(last=False)
 
     def forget(self, resource_id: str) -> None:
         """That resource is gone."""
