@@ -21,12 +21,9 @@ from bench import clouds, fakes
 from bench.stage import FEDERATED, PASSED, Scene
 from openstackoid.core import scope as scopes
 from openstackoid.gateway.federation.agreements import Agreements
-from openstackoid.gateway.federation.issuer import Mint
 from openstackoid.gateway.federation.keystone import Keystone
-from openstackoid.gateway.federation.local_catalog import LocalCatalog
-from openstackoid.gateway.federation.projects import Projects
-from openstackoid.gateway.senders.foreign_user import Visitors
-from openstackoid.gateway.settings.config import load
+from openstackoid.gateway.senders.foreign_tokens import ForeignTokens
+from openstackoid.gateway.settings.loading import load
 from openstackoid.trust import keys, tokens
 from openstackoid.trust.claims import Claims, Named
 from openstackoid.trust.sealing import seal, unseal
@@ -89,7 +86,7 @@ async def _pieces(folder: Path) -> dict[str, float]:
         raise SystemExit("bench: expected a trust section")
     agreements = Agreements(config, lambda: None)
     await asyncio.to_thread(agreements.store.upgrade)
-    agreements.saw("CloudOne", home.published(time.time()))
+    agreements.peer_keys.accept_keys("CloudOne", home.published(time.time()))
     named = Named("1" * 32, "alice", "default", "Default")
     scope = scopes.parse('{"compute": "CloudTwo"}').explicit("CloudOne")
     now = int(time.time())
@@ -113,17 +110,15 @@ async def _pieces(folder: Path) -> dict[str, float]:
         return tokens.sign(claims, home)
 
     token = mint()
-    claims = tokens.verify(token, agreements.ring("CloudOne"))
+    claims = tokens.verify(token, agreements.peer_keys.ring("CloudOne"))
     marked = tokens.marked(token, ours)
     async with aiohttp.ClientSession() as session:
         keystone = Keystone("http://127.0.0.1:1", session, config.trust)
-        mints = Mint("CloudTwo", agreements, keystone, session, config.trust)
-        projects = Projects("CloudTwo", agreements.store.projects, keystone)
-        visitors = Visitors("CloudTwo", agreements, keystone, projects, LocalCatalog(config, {}), mints, config.trust)
+        known = ForeignTokens("CloudTwo", agreements, keystone, config.trust)
         found = {
             "seal the user's token and sign a federated one (mint)": _spent(mint, 500),
-            "verify": _spent(lambda: tokens.verify(token, agreements.ring("CloudOne")), 500),
-            "verify one that is known": _spent(lambda: visitors.read(token), 20000),
+            "verify": _spent(lambda: tokens.verify(token, agreements.peer_keys.ring("CloudOne")), 500),
+            "verify one that is known": _spent(lambda: known.read(token), 20000),
             "open the user's token that came home (unseal)": _spent(lambda: unseal(claims.sealed, home), 2000),
             "mark a token for our own services": _spent(lambda: tokens.marked(token, ours), 20000),
             "check the mark": _spent(lambda: tokens.unmarked(marked, ours), 20000),

@@ -17,7 +17,7 @@ from jinja2 import Environment, StrictUndefined
 
 from openstackoid.cli import main
 from openstackoid.core.services import service_type
-from openstackoid.gateway.settings import config
+from openstackoid.gateway.settings.loading import load
 from openstackoid.lab import certificates
 
 from .conftest import DEPLOY, HERE, ROLE
@@ -125,7 +125,7 @@ def test_gateways_are_taken_by_the_gateway_and_by_haproxy(
     text = path.read_text().replace("/etc/openstackoid/", "").replace("https://cloud.example", "https://localhost")
     text = text.replace("/var/lib/openstackoid/haproxy", str(tmp_path / "haproxy"))
     (tmp_path / "gateway.yaml").write_text(text)
-    loaded = config.load(tmp_path / "gateway.yaml")
+    loaded = load(tmp_path / "gateway.yaml")
     assert list(loaded.services) == list(document["services"])
     assert all(service_type(kind) == kind for kind in loaded.services)
     where = ["--config", str(tmp_path / "gateway.yaml")]

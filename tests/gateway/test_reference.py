@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from openstackoid.core import errors
 from openstackoid.gateway.api import endpoints as own
-from openstackoid.gateway.settings import config
-from openstackoid.gateway.settings import fields as forms
+from openstackoid.gateway.settings import config, fields, sections
 from openstackoid.gateway.telemetry.audit import Record
 from openstackoid.trust.agreements import Grant
 
@@ -30,7 +29,7 @@ def test_every_code_stands_in_the_reference_with_its_status() -> None:
 
 
 def test_every_key_and_field_stands_in_the_reference() -> None:
-    sections: list[type[BaseModel]] = [*forms.Section.__subclasses__(), Grant]
+    sections: list[type[BaseModel]] = [*fields.Section.__subclasses__(), Grant]
     assert config.Config in sections
     for model in sections:
         for name in model.model_fields:
@@ -40,5 +39,5 @@ def test_every_key_and_field_stands_in_the_reference() -> None:
 
 
 def test_the_defaults_of_the_reference_are_true() -> None:
-    for name, field in config.Timeouts.model_fields.items():
+    for name, field in sections.Timeouts.model_fields.items():
         assert f"| `timeouts.{name}` | {field.default} |" in PAGE

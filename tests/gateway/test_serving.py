@@ -14,7 +14,7 @@ from tests.gateway.wire import Answer, Cloud, Gateway, Seen, ask, reply, scope, 
 
 from openstackoid.cli import main
 from openstackoid.core.errors import ConfigError
-from openstackoid.gateway.settings.config import load
+from openstackoid.gateway.settings.loading import load
 
 GOOD: dict[str, Any] = {
     "cloud": "CloudOne",

@@ -15,7 +15,7 @@ from tests.gateway.wire import Answer, Gateway, Seen, ask, scope, until
 
 from openstackoid.core.errors import AgreementError
 from openstackoid.gateway.federation.agreements import Agreements, StaleError
-from openstackoid.gateway.settings.config import load
+from openstackoid.gateway.settings.loading import load
 from openstackoid.trust.agreements import Grant
 from openstackoid.trust.store import Store
 
@@ -177,12 +177,12 @@ def test_agreements_that_cannot_be_read_are_believed_for_a_minute(pair: Pair, tm
     document = config.model_dump() | {"trust": trust.model_dump(), "peers": {"CloudFive": peer}}
     agreements = Agreements(type(config).model_validate(document), lambda: None)
     agreements.store.upgrade()
-    assert agreements.ours("CloudFive").active
+    assert agreements.active_agreement("CloudFive").active
     agreements._seen -= 59
-    assert agreements.ours("CloudFive").active
+    assert agreements.active_agreement("CloudFive").active
     agreements._seen -= 2
     with pytest.raises(StaleError) as caught:
-        agreements.ours("CloudFive")
+        agreements.active_agreement("CloudFive")
     assert isinstance(caught.value, AgreementError)
     assert (caught.value.status, caught.value.code) == (503, "agreement.stale")
     agreements.store.close()

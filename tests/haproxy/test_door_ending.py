@@ -15,7 +15,7 @@ from tests.haproxy.doorway import FILE, IMAGES, Door, closed, fresh, never, open
 from tests.haproxy.world import Proxy
 
 from openstackoid.gateway.fastpath import image_tokens as guests
-from openstackoid.gateway.fastpath.image_tokens import Guests
+from openstackoid.gateway.fastpath.image_tokens import ImageTokens
 from openstackoid.haproxy import door
 from openstackoid.haproxy.maps import Entry
 from openstackoid.haproxy.patterns import is_image
@@ -168,9 +168,9 @@ class Told:
 
 
 async def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guests, "_MOST", 5)
+    monkeypatch.setattr(guests, "_MAX_ENTRIES", 5)
     told = Told()
-    known = Guests(cast("Any", told), Path("/nowhere"))
+    known = ImageTokens(cast("Any", told), Path("/nowhere"))
     now, of = time.time(), frozenset({"CloudOne"})
     for number in range(40):
         await known.teach(Entry(f"key{number}", "first"), now + 100, of)

@@ -7,7 +7,7 @@ import pytest
 from tests.gateway.wire import until
 from tests.haproxy.doorway import IMAGES, Door, never, rule
 
-from openstackoid.gateway.fastpath.image_tokens import Guests
+from openstackoid.gateway.fastpath.image_tokens import ImageTokens
 from openstackoid.gateway.settings.config import Config
 from openstackoid.haproxy.admin import Admin, AdminError
 from openstackoid.haproxy.plan import ADMIN, VISITORS
@@ -81,7 +81,7 @@ def test_users_without_a_role_are_not_taught(at: Door) -> None:
 async def test_a_haproxy_that_knows_no_such_map_is_taught_nothing(at: Door) -> None:
     """It has read an older configuration, or has no image service behind its door."""
     admin = Admin(at.two.short / ADMIN)
-    known = Guests(admin, at.two.short / "elsewhere")
+    known = ImageTokens(admin, at.two.short / "elsewhere")
     await known.clear()
     assert not known._there
     assert await admin.cleared(at.two.short / VISITORS)

@@ -17,10 +17,11 @@ from cryptography.fernet import Fernet
 from openstackoid.core import scope as scopes
 from openstackoid.core.catalog import Cloud
 from openstackoid.core.routing import CloudMap, Facts, Local, decide
-from openstackoid.gateway.entry.calls import Call, Taught, Way
+from openstackoid.gateway.entry.calls import Call
 from openstackoid.gateway.fastpath import teacher as fastpath
 from openstackoid.gateway.fastpath.present import Present
-from openstackoid.gateway.fastpath.teacher import FastPath
+from openstackoid.gateway.fastpath.teacher import Teacher
+from openstackoid.gateway.upstream.legs import CacheableToken
 from openstackoid.haproxy import maps
 from openstackoid.haproxy.admin import Admin, AdminError
 from openstackoid.haproxy.maps import Entry
@@ -93,8 +94,8 @@ def haproxy() -> Iterator[Maps]:
 
 
 @pytest.fixture
-async def fast(haproxy: Maps) -> AsyncIterator[FastPath]:
-    path = FastPath(haproxy.folder, lambda: ({}, {}), present())
+async def fast(haproxy: Maps) -> AsyncIterator[Teacher]:
+    path = Teacher(haproxy.folder, lambda: ({}, {}), present())
     path.start()
     await until(lambda: path._seen == dict.fromkeys(CLOUDS, 1))
     yield path
@@ -123,7 +124,7 @@ async def test_peers_that_change_leave_the_others_alone(haproxy: Maps, others: i
         return {line.split(" ")[1]: line.split(" ")[0] for line in told.splitlines() if line}
 
     generation = [1]
-    path = FastPath(haproxy.folder, peers, present(lambda _: generation[0]))
+    path = Teacher(haproxy.folder, peers, present(lambda _: generation[0]))
     path.start()
     try:
         await until(lambda: haproxy.map(PEERS) == expected())
@@ -154,25 +155,25 @@ def token() -> str:
     return Fernet(Fernet.generate_key()).encrypt(bytes(64)).decode()
 
 
-def leave(fast: FastPath, text: str, user: str, seconds: float = 60) -> None:
+def leave(fast: Teacher, text: str, user: str, seconds: float = 60) -> None:
     """Have it learn that a scope leads to the other cloud."""
-    scope, taught = scopes.parse(text), Taught("eyJ.x.y", time.time() + seconds, "u", "p", "a")
+    scope, taught = scopes.parse(text), CacheableToken("eyJ.x.y", time.time() + seconds, "u", "p", "a")
     remote = cast("Any", decide(Facts("image"), scope, CLOUDS_KNOWN))
-    fast.learned(call(text, user), remote, Way(taught=taught), scope, CLOUDS_KNOWN, federated=True)
+    fast.learned(call(text, user), remote, taught, scope, CLOUDS_KNOWN, federated=True)
 
 
-def stay(fast: FastPath, text: str, given: Any = None, method: str = "GET") -> None:
+def stay(fast: Teacher, text: str, given: Any = None, method: str = "GET") -> None:
     scope = scopes.parse(text) if given is None else given
-    fast.learned(call(text, token(), scope, method), Local("CloudOne", ""), Way(), scope, CLOUDS_KNOWN, federated=False)
+    fast.learned(call(text, token(), scope, method), Local("CloudOne", ""), None, scope, CLOUDS_KNOWN, federated=False)
 
 
 def call(text: str, user: str, scope: Any = None, method: str = "GET") -> Call:
-    place, request = SimpleNamespace(service="image"), SimpleNamespace(method=method)
+    route = SimpleNamespace(service="image")
     given = scopes.parse(text) if scope is None else scope
-    return cast("Call", SimpleNamespace(place=place, text=text, request=request, scope=given, auth=user))
+    return cast("Call", SimpleNamespace(route=route, scope_text=text, method=method, scope=given, auth=user))
 
 
-async def test_what_many_requests_say_at_once_is_taught_at_once(haproxy: Maps, fast: FastPath) -> None:
+async def test_what_many_requests_say_at_once_is_taught_at_once(haproxy: Maps, fast: Teacher) -> None:
     users = [token() for _ in range(50)]
     for _ in range(20):
         for user in users:
@@ -184,8 +185,8 @@ async def test_what_many_requests_say_at_once_is_taught_at_once(haproxy: Maps, f
     assert set(haproxy.map(TOKENS)) == {maps.user(user, '{"image":"CloudFar"}') for user in users}
 
 
-async def test_memory_is_bounded(haproxy: Maps, fast: FastPath, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fastpath, "_MOST", 5)
+async def test_memory_is_bounded(haproxy: Maps, fast: Teacher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fastpath, "_MAX_ENTRIES", 5)
     seen = []
     for number in range(40):
         leave(fast, f'{{"image":"CloudFar","s{number}":"CloudOne"}}', token(), seconds=2)
@@ -200,7 +201,7 @@ async def test_memory_is_bounded(haproxy: Maps, fast: FastPath, monkeypatch: pyt
 async def test_a_cloud_that_changes_takes_its_own_lessons_alone(haproxy: Maps) -> None:
     """Here one that changes all the time; what was taught of others is not even taught again."""
     changes = {"CloudFar": 0}
-    fast = FastPath(haproxy.folder, lambda: ({}, {}), present(lambda name: changes.get(name, 0)))
+    fast = Teacher(haproxy.folder, lambda: ({}, {}), present(lambda name: changes.get(name, 0)))
     fast.start()
     try:
         await until(lambda: fast._seen == dict.fromkeys(CLOUDS, 0))
@@ -221,7 +222,7 @@ async def test_a_cloud_that_changes_takes_its_own_lessons_alone(haproxy: Maps) -
 
 async def test_what_nobody_looks_at_is_not_renewed_nor_taught(haproxy: Maps) -> None:
     age = [0.0]
-    fast = FastPath(haproxy.folder, lambda: ({}, {}), Present(lambda: CLOUDS, lambda _: 1, lambda: age[0]))
+    fast = Teacher(haproxy.folder, lambda: ({}, {}), Present(lambda: CLOUDS, lambda _: 1, lambda: age[0]))
     fast.start()
     try:
         await until(lambda: float(haproxy.map(LEASED).get(maps.LEASE, 0)) > time.time() * 1000)
@@ -239,7 +240,7 @@ async def test_what_nobody_looks_at_is_not_renewed_nor_taught(haproxy: Maps) -> 
         await fast.stop()
 
 
-async def test_what_is_no_line_of_a_map_is_not_taught(haproxy: Maps, fast: FastPath) -> None:
+async def test_what_is_no_line_of_a_map_is_not_taught(haproxy: Maps, fast: Teacher) -> None:
     """Nor is an empty scope, nor what no OpenStack service is asked with."""
     stay(fast, "{}")
     stay(fast, '{"image": "CloudOne"}')
@@ -250,7 +251,7 @@ async def test_what_is_no_line_of_a_map_is_not_taught(haproxy: Maps, fast: FastP
     assert list(haproxy.map(HERE)) == ['GET|image|{"compute":"CloudOne"}']
 
 
-async def test_what_was_revoked_before_it_was_taught_is_not_taught(haproxy: Maps, fast: FastPath) -> None:
+async def test_what_was_revoked_before_it_was_taught_is_not_taught(haproxy: Maps, fast: Teacher) -> None:
     mine, other = token(), token()
     leave(fast, '{"image":"CloudFar"}', mine)
     leave(fast, '{"image":"CloudFar"}', other)

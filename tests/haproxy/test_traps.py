@@ -241,7 +241,7 @@ def test_version_documents_with_a_scope_are_the_gateways(world: World, path: str
 
 
 def test_federated_tokens_are_the_gateways(world: World) -> None:
-    """Taught or not, with a scope of their own or without: they are verified there, and nowhere else."""
+    """CacheableToken or not, with a scope of their own or without: they are verified there, and nowhere else."""
     teach(world, REMOTE)
     own = world.two.token(world.one, "gAAAAAmarker-theirs", agreement="b" * 32)
     for headers in ({}, {"X-Scope": REMOTE}):

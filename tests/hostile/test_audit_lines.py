@@ -9,8 +9,9 @@ import pytest
 from tests.gateway.wire import Cloud, Gateway, Upstream, ask, connect, everything, raw, reply, until
 from tests.haproxy.world import Fronted, marked
 
+from openstackoid.core import scope as scopes
 from openstackoid.core.request_ids import PATTERN
-from openstackoid.gateway.telemetry.audit import Record
+from openstackoid.gateway.telemetry.audit import LegRecord, Record
 from openstackoid.operators.audit_lines import DAMAGED, Reader
 
 FORGED = '","status":200,"user":"somebody-else","x":"'
@@ -70,6 +71,34 @@ def test_bytes_that_are_no_text_are_no_request_to_the_gateway(gateway: Gateway) 
     for odd in (b"\xff\xfe", b"\xed\xa0\x80", "\u2028".encode(), b"\x7f", b"\x01", b"\x1b[2J", b"\x00"):
         answer = raw(gateway.url("image"), b"GET /v2/odd" + odd + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         assert b" 400 " in answer.partition(b"\r\n")[0]
+
+
+def test_a_request_to_several_clouds_is_one_line_with_its_legs() -> None:
+    """As long as a line can be: it stays below what a pipe takes in one piece."""
+    name, text = "C" * 64, "x" * 2000
+    legs = [LegRecord(name, "remote", "a" * 32, 200, "peer.unreachable", 123456.789) for _ in range(6)]
+    record = Record("C" * 64, text, "GET", "/" + text, f"req-{'a' * 36}", legs=legs[:1])
+    assert "legs" not in json.loads(record.line())
+    record.legs = legs
+    record.home = record.user = record.project = record.local_user = record.local_project = record.agreement = name
+    record.service, record.saved_scope, record.peer, record.request_id = name, name, name, name
+    record.scope = scopes.parse(json.dumps({f"service-{number}": name for number in range(40)}))
+    line = record.line()
+    assert len(line) < 4096
+    assert (
+        json.loads(line)["legs"]
+        == [
+            {
+                "peer": name,
+                "decision": "remote",
+                "agreement": "a" * 32,
+                "status": 200,
+                "error": "peer.unreachable",
+                "ms": 123456.789,
+            }
+        ]
+        * 4
+    )
 
 
 def test_a_record_of_whatever_text_is_a_line() -> None:

@@ -18,7 +18,7 @@ from openstackoid.core.errors import BusyError
 from openstackoid.core.ids import Ids
 from openstackoid.core.limits import MIB, Limit, LimitError
 from openstackoid.core.links import Links
-from openstackoid.gateway.upstream.rewriter import Rewrite
+from openstackoid.gateway.upstream.rewriter import Job
 from openstackoid.gateway.upstream.rewriting import Rewriting
 
 Work = Callable[[], object]
@@ -143,7 +143,7 @@ def document(count: int) -> bytes:
 async def test_a_process_that_dies_costs_nobody_a_document() -> None:
     rewriting = Rewriting()
     try:
-        rewrite = Rewrite("image", WIDE, links=SAME)
+        rewrite = Job("image", WIDE, links=SAME)
         wanted = document(5000).replace(b"two", b"one").replace(b": ", b":").replace(b", ", b",")
         assert await rewriting.apply(rewrite, document(5000), "peer") == wanted
         (idle,) = rewriting._idle
@@ -156,10 +156,10 @@ async def test_a_process_that_dies_costs_nobody_a_document() -> None:
         with pytest.raises(ValueError, match="expected JSON"):
             await rewriting.apply(rewrite, document(5000)[:-1], "peer")
         with pytest.raises(LimitError, match="10 values"):
-            await rewriting.apply(Rewrite("image", Limit(MIB, 64, 10), links=SAME), document(5000), "peer")
+            await rewriting.apply(Job("image", Limit(MIB, 64, 10), links=SAME), document(5000), "peer")
         ids = Ids({"a" * 32: "b" * 32})
         told = await rewriting.apply(
-            Rewrite("network", WIDE, ids), b'{"network": {"tenant_id": "' + b"a" * 32 + b'"}}' + b" " * 99_999, "peer"
+            Job("network", WIDE, ids), b'{"network": {"tenant_id": "' + b"a" * 32 + b'"}}' + b" " * 99_999, "peer"
         )
         assert told == b'{"network":{"tenant_id":"' + b"b" * 32 + b'"}}'
     finally:
@@ -171,7 +171,7 @@ async def test_a_process_has_no_secret_of_the_gateways_environment(monkeypatch: 
     monkeypatch.setenv("OPENSTACKOID_KEYS", "marker-of-a-key")
     rewriting = Rewriting()
     try:
-        assert await rewriting.apply(Rewrite("image", WIDE, links=SAME), document(5000), "peer")
+        assert await rewriting.apply(Job("image", WIDE, links=SAME), document(5000), "peer")
         (idle,) = rewriting._idle
         environment = Path(f"/proc/{idle.pid}/environ").read_bytes()
         assert b"PATH=" in environment
@@ -183,13 +183,13 @@ async def test_a_process_has_no_secret_of_the_gateways_environment(monkeypatch: 
 async def test_who_goes_away_ends_what_is_done_for_it() -> None:
     rewriting = Rewriting()
     try:
-        task = asyncio.create_task(rewriting.apply(Rewrite("image", WIDE, links=SAME), document(400_000), "peer"))
+        task = asyncio.create_task(rewriting.apply(Job("image", WIDE, links=SAME), document(400_000), "peer"))
         await asyncio.sleep(0.2)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         assert rewriting._idle == []
-        assert await rewriting.apply(Rewrite("image", WIDE, links=SAME), document(5000), "other")
+        assert await rewriting.apply(Job("image", WIDE, links=SAME), document(5000), "other")
     finally:
         await rewriting.close()
 

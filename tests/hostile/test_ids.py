@@ -16,7 +16,7 @@ from openstackoid.core import scope as scopes
 from openstackoid.core.catalog import Cloud
 from openstackoid.core.errors import ConfigError
 from openstackoid.core.scope import Scope
-from openstackoid.gateway.settings.config import load
+from openstackoid.gateway.settings.loading import load
 from openstackoid.trust import tokens
 from openstackoid.trust.claims import Named
 

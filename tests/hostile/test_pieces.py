@@ -16,7 +16,7 @@ from tests.haproxy.world import Authority
 from tests.hostile.programs import Peer, Visitor, Wait
 
 from openstackoid.core import scope as scopes
-from openstackoid.gateway.federation.issuer import EXCHANGE
+from openstackoid.core.protocol import EXCHANGE_PATH
 
 HEADS = {
     "/v2/some": {"X-Long": "y" * 20_000},
@@ -81,7 +81,7 @@ def test_a_token_exchange_may_answer_in_two_pieces(
         with federated({cloud: {"peers": peers, "more": {"ca": str(signer.file)}}}) as started:
             until(lambda: all(each["state"] == "up" for each in cloud.known(started[cloud]).values()))
             answer = reply(200, {"access_token": "exchanged", "expires_in": 60})
-            mallory.answers(EXCHANGE, answer[:-20], Wait(0.3), answer[-20:])
+            mallory.answers(EXCHANGE_PATH, answer[:-20], Wait(0.3), answer[-20:])
             signed = scopes.parse(json.dumps({"*": mallory.name, "identity": mallory.name, "image": third.name}))
             (came,) = visitor.asks(cloud, "/image/v2/images", token=mallory.token(cloud, scope=signed))
             assert came.answer.status == 200, came.answer

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from openstackoid.gateway.settings.config import Config, load
+from openstackoid.gateway.settings.config import Config
+from openstackoid.gateway.settings.loading import load
 from openstackoid.lab import Lab, certificates
 from openstackoid.trust.agreements import HOME
 

@@ -88,7 +88,7 @@ def test_the_providers_gateway_does_not_carry_the_data(
 
 
 def test_uploads_never_harm_the_next_request(alice: User, headers: dict[str, str]) -> None:
-    """Chunked uploads and early answers, then another's request: see `gateway/upstream/forward.py`."""
+    """Chunked uploads and early answers, then another's request: see `gateway/upstream/sending.py`."""
     for _ in range(8):
         image = queued(alice, headers)
         first = requests.put(f"{image}/file", data=iter([b"x" * 70_000]), headers=headers | RAW, timeout=60)

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from openstackoid.client import settings
+from openstackoid.core.protocol import SCOPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from openstackoid.core.scope import Scope
 
-HEADER: Final = "X-Scope"
 HOOK: Final = "openstackoid.client:attach"
 
 
@@ -97,7 +97,7 @@ def _attach(connection: "Connection") -> None:
 def _put(session: "Session", scope: "Scope") -> None:
     from openstackoid.core.scope import format as write  # noqa: PLC0415 - a client without a scope needs none of it
 
-    session.additional_headers[HEADER] = write(scope)
+    session.additional_headers[SCOPE] = write(scope)
 
 
 def _moves_identity(scope: "Scope") -> bool:
@@ -141,8 +141,8 @@ def _session(session: "Session", scope: "Scope") -> "Session":
     twin._session = None  # noqa: SLF001 - the requests.Session is lent: its owner closes it
     twin._api_times = []  # noqa: SLF001 - a copy shares it, and has no public way to another
     twin._discovery_cache = {}  # noqa: SLF001 - as above
-    twin.additional_headers = {name: value for name, value in session.additional_headers.items() if name != HEADER}
-    before = settings.read(session.additional_headers.get(HEADER))
+    twin.additional_headers = {name: value for name, value in session.additional_headers.items() if name != SCOPE}
+    before = settings.read(session.additional_headers.get(SCOPE))
     if scope:
         _put(twin, scope)
     if session.auth is not None:

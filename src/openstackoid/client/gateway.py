@@ -11,7 +11,7 @@ from keystoneauth1.session import Session
 from osc_lib.exceptions import CommandError
 
 from openstackoid.client import settings
-from openstackoid.client.connection import HEADER
+from openstackoid.core.protocol import EXPLAIN_PATH, PEERS_PATH, SCOPE, WELL_KNOWN_PATH
 from openstackoid.core.scope import Scope
 from openstackoid.core.scope import format as write
 
@@ -58,23 +58,23 @@ class Gateway:
             )
         session = Session(verify=manager.verify, cert=manager.cert, timeout=_SECONDS, user_agent="openstackoid")
         if scope:
-            session.additional_headers[HEADER] = write(scope)
+            session.additional_headers[SCOPE] = write(scope)
         return cls(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", session, scope)
 
     def explain(self, service: str, *, method: str = "GET", path: str = "/") -> dict[str, Any]:
         """Where a request would go under the scope, and why."""
         query = {"service": service, "method": method.upper(), "path": path}
         return self._get(
-            "/openstackoid/v1/explain?" + "&".join(f"{key}={quote(value, safe='/')}" for key, value in query.items())
+            f"{EXPLAIN_PATH}?" + "&".join(f"{key}={quote(value, safe='/')}" for key, value in query.items())
         )
 
     def peers(self) -> list[dict[str, Any]]:
         """The clouds that this one collaborates with."""
-        return list(self._get("/openstackoid/v1/peers", "peers")["peers"])
+        return list(self._get(PEERS_PATH, "peers")["peers"])
 
     def services(self) -> list[str]:
         """The service types of the entry cloud."""
-        return sorted(self._get("/.well-known/openstackoid", "services")["services"])
+        return sorted(self._get(WELL_KNOWN_PATH, "services")["services"])
 
     def _get(self, path: str, *required: str) -> dict[str, Any]:
         url = self.origin + path

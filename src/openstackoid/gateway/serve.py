@@ -18,11 +18,12 @@ from aiohttp import web
 
 from openstackoid import notify
 from openstackoid.core.errors import ConfigError, OpenStackoidError
-from openstackoid.gateway.api import endpoints as own
-from openstackoid.gateway.app import Gateway
+from openstackoid.gateway.api import operators
 from openstackoid.gateway.entry.connections import Server
-from openstackoid.gateway.settings.config import Config, load
+from openstackoid.gateway.settings.config import Config
 from openstackoid.gateway.settings.fields import Tls
+from openstackoid.gateway.settings.loading import load
+from openstackoid.gateway.wiring import Gateway
 
 
 class Worker:
@@ -113,7 +114,7 @@ class Worker:
             _say(f"{old.config.cloud}: kept the old configuration: {error}")
             return
         self._gateway = new
-        wanted = {*new.doors, *([config.admin.listen] if config.admin else [])}
+        wanted = {*new.listeners, *([config.admin.listen] if config.admin else [])}
         for address in [address for address in self._sites if address not in wanted]:
             await self._unlisten(address)
         self._keep(self._retire(old, new))
@@ -121,11 +122,11 @@ class Worker:
 
     async def _retire(self, gateway: Gateway, successor: Gateway) -> None:
         # The old one first: what it taught after the new one had HAProxy forget would stay.
-        await gateway.unfollow()
+        await gateway.stop_teaching()
         if successor is self._gateway:  # not replaced itself meanwhile
-            successor.follow()
+            successor.start_teaching()
         # What it has under way goes on, however long; nothing new reaches it.
-        await gateway.idle.wait()
+        await gateway.requests.idle.wait()
         await gateway.close()
 
     def _keep(self, work: Awaitable[None]) -> None:
@@ -189,10 +190,10 @@ class Worker:
         await runner.cleanup()
 
     async def _handle(self, address: str, request: web.BaseRequest) -> web.StreamResponse:
-        return await self._gateway.handle(address, request)
+        return await self._gateway.requests.handle(address, request)
 
     async def _operators(self, request: web.BaseRequest) -> web.StreamResponse:
-        return await own.operators(self._gateway, request)
+        return await operators.answer(self._gateway.clouds, self._gateway.peers, request)
 
 
 def run(path: Path, *, shared: bool, tell: Callable[[str], None]) -> None:

@@ -8,6 +8,16 @@ from collections.abc import Iterator
 from typing import Final
 
 from openstackoid.core import errors
+from openstackoid.core.protocol import (
+    AUTH,
+    OWN_PREFIX,
+    REQUEST_ID,
+    SCOPE,
+    SCOPED_PREFIX,
+    SERVICE,
+    SUBJECT,
+    WELL_KNOWN_PATH,
+)
 from openstackoid.core.request_ids import PATTERN
 from openstackoid.haproxy import maps, others
 from openstackoid.haproxy.patterns import literal
@@ -15,7 +25,7 @@ from openstackoid.haproxy.plan import HERE, LEASED, PEERS, WAYS, Front, Plan, Se
 
 # The first one: two are odd, and the gateway's. Looking for the last one costs a third more.
 _ASKING: Final = "req.fhdr(x-auth-token,1)"
-_OWN: Final = "/scope/ /openstackoid/ /.well-known/openstackoid"
+_OWN: Final = f"{SCOPED_PREFIX} {OWN_PREFIX} {WELL_KNOWN_PATH}"
 # The third letters of these, and of http://: rare in other paths, and looked for at a third of the cost.
 _NEAR: Final = "cpwtT"
 # What takes a request out of the way of plain ones, in the names of its headers (in lower case, as HAProxy has them): quick, and too
@@ -25,12 +35,9 @@ _ODD: Final = "_|:x-(?:openstackoid|scope)|:x-(?:auth|service|subject)-token.*-t
 _DANGER: Final = "_|x-openstackoid|" + "|".join(
     f"{each}:(?:.*:)?{each}(?::|$)"
     for each in (
-        "x-auth-token",
-        "x-service-token",
-        "x-subject-token",
-        "x-scope",
+        *(name.lower() for name in (AUTH, SERVICE, SUBJECT, SCOPE)),
         "content-type",
-        "x-openstack-request-id",
+        REQUEST_ID.lower(),
     )
 )
 # A request with a scope that is for one connection only, or may become another one behind the agreement's rules, is the gateway's.

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from openstackoid.core.protocol import WELL_KNOWN_PATH
+
 from . import clients, config, environment, haproxy, processes, state
 from .errors import LabError
 from .layout import GATEWAY, HAPROXY, REGION, SERVICES, Cloud
@@ -35,7 +37,7 @@ def is_reached(cloud: Cloud, part: str, patience: float) -> bool:
     if not cloud.with_haproxy:
         return True
     if part in {GATEWAY, HAPROXY}:
-        return processes.answers(f"{cloud.frontend('identity')}/.well-known/openstackoid", patience, exactly=200)
+        return processes.answers(f"{cloud.frontend('identity')}{WELL_KNOWN_PATH}", patience, exactly=200)
     return processes.answers(f"{cloud.frontend(part)}/", patience)
 
 

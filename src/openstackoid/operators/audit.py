@@ -12,7 +12,7 @@ from typing import Final
 
 from openstackoid.core.errors import ConfigError
 from openstackoid.core.services import service_type
-from openstackoid.gateway.settings.config import load
+from openstackoid.gateway.settings.loading import load
 from openstackoid.operators.audit_lines import DAMAGED, Line, Reader
 from openstackoid.output import printable, refuse
 

@@ -11,10 +11,9 @@ import requests
 
 from openstackoid.core.catalog import Cloud
 from openstackoid.core.errors import OpenStackoidError, PeerAnswerError, PeerTimeoutError, PeerUnreachableError
+from openstackoid.core.protocol import PEERS_PATH, WELL_KNOWN_PATH
 from openstackoid.trust import rings
 
-WELL_KNOWN: Final = "/.well-known/openstackoid"
-PEERS: Final = "/openstackoid/v1/peers"
 _CONNECT: Final = 5  # seconds
 _WHOLE: Final = 15  # seconds for a whole answer
 _LARGEST: Final = 1 << 20  # bytes
@@ -45,7 +44,7 @@ def look(url: str, ca: Path | None) -> Found:
     Raises:
         PeerError: it cannot be reached, or what answers is no gateway with keys.
     """
-    document = _get(url + WELL_KNOWN, ca)
+    document = _get(url + WELL_KNOWN_PATH, ca)
     try:
         cloud = Cloud.from_json(document)
         return Found(
@@ -54,13 +53,15 @@ def look(url: str, ca: Path | None) -> Found:
             {name: document.get(name) for name in ("keys", "endorsements")},
         )
     except ValueError as error:
-        raise PeerAnswerError(f"{url}{WELL_KNOWN}: {error}. Is this the URL where its gateway meets peers?") from None
+        raise PeerAnswerError(
+            f"{url}{WELL_KNOWN_PATH}: {error}. Is this the URL where its gateway meets peers?"
+        ) from None
 
 
 def seen_by_gateway(frontend: str, ca: Path | None) -> dict[str, dict[str, Any]] | None:
     """What our running gateway knows of its peers, by name; None if it does not answer."""
     with contextlib.suppress(OpenStackoidError):
-        entries = _get(frontend + PEERS, ca).get("peers")
+        entries = _get(frontend + PEERS_PATH, ca).get("peers")
         if isinstance(entries, list):
             return {str(entry.get("name")): entry for entry in entries if isinstance(entry, dict)}
     return None

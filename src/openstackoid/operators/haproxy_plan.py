@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 from openstackoid.core.errors import ConfigError
 from openstackoid.core.services import service_type
-from openstackoid.gateway.settings import config
 from openstackoid.gateway.settings.config import Config
 from openstackoid.gateway.settings.fields import Tls
+from openstackoid.gateway.settings.loading import load
 from openstackoid.gateway.upstream import backends
 from openstackoid.gateway.upstream.pool import Pool
 from openstackoid.haproxy import door
@@ -81,7 +81,7 @@ def plan_for(arguments: argparse.Namespace, directory: Path | None = None) -> Pl
     Raises:
         ConfigError: the configuration is wrong, or has no `haproxy` section.
     """
-    configuration = config.load(arguments.config)
+    configuration = load(arguments.config)
     return plan_of(configuration, asyncio.run(_bases(configuration)), directory or arguments.out)
 
 

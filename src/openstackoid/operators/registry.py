@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from openstackoid.core.errors import ConfigError
-from openstackoid.gateway.settings.config import Config, load
+from openstackoid.gateway.settings.config import Config
+from openstackoid.gateway.settings.loading import load
 from openstackoid.gateway.settings.peering import Trust
 from openstackoid.trust.agreements import Agreement
 from openstackoid.trust.store import AgreementExistsError, Store, UnknownPeerError

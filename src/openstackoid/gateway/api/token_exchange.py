@@ -19,56 +19,65 @@ from aiohttp import web
 from openstackoid.core import limits
 from openstackoid.core import scope as scopes
 from openstackoid.core.errors import BadRequestError, TokenError
+from openstackoid.core.protocol import EXCHANGE_PATH
 from openstackoid.core.scope import Name, Scope, is_name
-from openstackoid.gateway.federation.issuer import ACCESS, GRANT, JWT, Minted
-from openstackoid.gateway.senders.treaty import Treaty
+from openstackoid.gateway.api.endpoints import WRITES, Audience, Endpoint, Question
+from openstackoid.gateway.federation.issuer import IssuedToken, TokenIssuer
+from openstackoid.gateway.federation.token_exchange import ACCESS, GRANT, JWT
+from openstackoid.gateway.senders.returning_user import ReturningUsers
 from openstackoid.trust import tokens
 
 
-async def answer(cloud: str, treaty: Treaty, request: web.BaseRequest, *, peers: bool) -> dict[str, Any]:
-    """The answer's JSON (RFC 8693, 2.2.1).
+class TokenExchange:
+    """Answers with federated tokens.
 
     Args:
-        cloud: this one's name.
-        treaty: what is agreed.
-        request: with the form.
-        peers: whether it came in where peers call: no user's token has any business there.
-
-    Raises:
-        BadRequestError: a form that is no such request.
-        TrustError: no token is given.
+        returning: reads the tokens that peers show.
+        issuer: makes the new ones.
     """
-    form = await _form(request)
-    audience = form["audience"]
-    if not is_name(audience):
-        raise BadRequestError("Expected the name of a cloud at audience.")
-    if peers and form["subject_token_type"] != JWT:
-        raise TokenError(f"Other clouds call {cloud} here: its users ask at its frontends.")
-    if form["subject_token_type"] == JWT:
-        minted = await _for_peer(treaty, form, audience)
-    else:
-        minted = await _for_user(cloud, treaty, form, audience)
-    return {
-        "access_token": minted.token,
-        "issued_token_type": JWT,
-        "token_type": "N_A",
-        "expires_in": max(0, int(minted.expires - time.time())),
-    }
 
+    def __init__(self, returning: ReturningUsers, issuer: TokenIssuer) -> None:
+        self._returning = returning
+        self._issuer = issuer
+        self._cloud = returning.legs.cloud
 
-async def _for_peer(treaty: Treaty, form: dict[str, str], audience: str) -> Minted:
-    returning = treaty.homecoming.read(form["subject_token"], form.get("client_assertion"))
-    return await treaty.mint.again(returning.claims, audience, returning.claims.audience)
+    def endpoints(self) -> list[Endpoint]:
+        """The path of these answers."""
+        return [Endpoint(EXCHANGE_PATH, WRITES, Audience.ALL, self._exchange)]
 
+    async def _exchange(self, question: Question) -> dict[str, Any]:
+        """The answer's JSON (RFC 8693, 2.2.1).
 
-async def _for_user(cloud: str, treaty: Treaty, form: dict[str, str], audience: str) -> Minted:
-    token = form["subject_token"]
-    if tokens.is_federated(token):
-        raise TokenError(f"Expected a token of {cloud} for subject_token_type {ACCESS}.")
-    scope = scopes.parse(form["os_scope"]) if "os_scope" in form else Scope.of({scopes.REST: Name(audience)})
-    # Who holds the token is bound to home all the same.
-    explicit = Scope.of({**dict(scope.entries), "identity": Name(cloud)}).explicit(cloud)
-    return await treaty.mint.for_peer(token, audience, explicit)
+        Raises:
+            BadRequestError: a form that is no such request.
+            TrustError: no token is given.
+        """
+        form = await _form(question.request)
+        audience = form["audience"]
+        if not is_name(audience):
+            raise BadRequestError("Expected the name of a cloud at audience.")
+        if question.listener.peers and form["subject_token_type"] != JWT:
+            raise TokenError(f"Other clouds call {self._cloud} here: its users ask at its frontends.")
+        issued = await (self._for_peer if form["subject_token_type"] == JWT else self._for_user)(form, audience)
+        return {
+            "access_token": issued.token,
+            "issued_token_type": JWT,
+            "token_type": "N_A",
+            "expires_in": max(0, int(issued.expires - time.time())),
+        }
+
+    async def _for_peer(self, form: dict[str, str], audience: str) -> IssuedToken:
+        claims, _ = self._returning.read(form["subject_token"], form.get("client_assertion"))
+        return await self._issuer.reissue(claims, audience, claims.audience)
+
+    async def _for_user(self, form: dict[str, str], audience: str) -> IssuedToken:
+        token = form["subject_token"]
+        if tokens.is_federated(token):
+            raise TokenError(f"Expected a token of {self._cloud} for subject_token_type {ACCESS}.")
+        scope = scopes.parse(form["os_scope"]) if "os_scope" in form else Scope.of({scopes.REST: Name(audience)})
+        # Who holds the token is bound to home all the same.
+        explicit = Scope.of({**dict(scope.entries), "identity": Name(self._cloud)}).explicit(self._cloud)
+        return await self._issuer.for_peer(token, audience, explicit)
 
 
 async def _form(request: web.BaseRequest) -> dict[str, str]:

@@ -1,121 +1,147 @@
-"""One request on its way: what is known of it, and what is decided of how it goes on."""
+"""One request on its way through the gateway, as values that nothing changes: as it arrived, and with the scope that it follows."""
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
-from typing import Any, Final, TypeAlias
+from typing import Final
 from urllib.parse import unquote_plus
 
 from aiohttp import web
 from multidict import CIMultiDict
 
-from openstackoid.core.ids import Ids
+from openstackoid.core import protocol
 from openstackoid.core.scope import Scope
-from openstackoid.gateway.entry.frontends import Place
-from openstackoid.gateway.entry.listeners import Door
-from openstackoid.gateway.telemetry.audit import Record
+from openstackoid.gateway.entry import headers as hdrs
+from openstackoid.gateway.entry.frontends import Route
+from openstackoid.gateway.entry.listeners import Listener
+from openstackoid.trust import tokens
 
-NO_SCOPE: Final = Scope()
 _FORMS: Final = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 _OVERRIDE: Final = re.compile(r"x[-_](?:http[-_])?method(?:[-_]override)?\Z", re.IGNORECASE)
-# Changes status and JSON of an answer; None leaves it as it came, to the byte.
-Edit: TypeAlias = Callable[[int, Any], tuple[int, Any] | None]
 
 
-class Border(Enum):
-    """Whether an answer crosses the border between two owners."""
-
-    NONE = "it stays with its owner"
-    OUT = "from a service of this cloud to another owner's users"
-    IN = "from another owner's cloud"
-
-
-@dataclass(slots=True)
-class Call:
-    """A request that was read and is to be sent on.
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A request before anybody knows who sends it: its service, its tokens, and the scopes that came with it.
 
     Attributes:
-        headers: what may be passed on; tokens and scope are taken out.
-        auth, subject: the tokens, without scopes.
-        scope: what the request's way follows.
-        sender: the scope of who sends it, which differs when a service validates another's token.
-        text: the scope as it came on a header or a token, None if it came otherwise.
-        border: what the answer crosses.
-        by_service: whether a service sent it, of this cloud or another one, with more than a user's token perhaps.
+        headers: those that may be passed on, without tokens and scope. Whoever changes them changes a copy.
+        auth, subject: the tokens, without the scopes that stand on them.
+        scope_header: text of X-Scope, not parsed yet.
+        auth_scope_text: text of the scope on X-Auth-Token.
+        auth_scope, subject_scope: the scopes on the two tokens.
+        federated: whether X-Auth-Token claims to be a federated token.
     """
 
     request: web.BaseRequest
-    record: Record
-    door: Door
-    place: Place
+    listener: Listener
+    route: Route
     hops: tuple[str, ...]
     headers: CIMultiDict[str]
-    auth: str | None = None
-    subject: str | None = None
-    scope: Scope = NO_SCOPE
-    sender: Scope = NO_SCOPE
-    text: str | None = None
-    border: Border = Border.NONE
-    by_service: bool = False
+    auth: str | None
+    subject: str | None
+    scope_header: str | None
+    auth_scope_text: str | None
+    auth_scope: Scope | None
+    subject_scope: Scope | None
+    federated: bool
 
     @property
     def path(self) -> str:
         """The path inside the service, encoded as it came, without a query."""
-        return self.place.path.partition("?")[0]
+        return self.route.path.partition("?")[0]
+
+    @property
+    def validates_federated(self) -> bool:
+        """Whether somebody asks this cloud's Keystone about a federated token."""
+        return self.route.service == "identity" and self.subject is not None and tokens.is_federated(self.subject)
 
 
-def overrides(call: Call) -> bool:
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request whose sender is known, with the scope that decides where it goes.
+
+    Attributes:
+        headers: those that may be passed on, without tokens and scope. Whoever changes them changes a copy.
+        auth, subject: the tokens, without the scopes that stand on them.
+        scope: what decides where the request goes.
+        caller_scope: the scope of who sends it, which differs when a service validates another's token.
+        scope_text: `scope` as it came on a header or a token; None if it came otherwise.
+    """
+
+    request: web.BaseRequest
+    listener: Listener
+    route: Route
+    hops: tuple[str, ...]
+    headers: CIMultiDict[str]
+    auth: str | None
+    subject: str | None
+    scope: Scope
+    caller_scope: Scope
+    scope_text: str | None
+
+    @property
+    def service(self) -> str:
+        """Official service type."""
+        return self.route.service
+
+    @property
+    def method(self) -> str:
+        """HTTP method."""
+        return self.request.method
+
+    @property
+    def path(self) -> str:
+        """The path inside the service, encoded as it came, without a query."""
+        return self.route.path.partition("?")[0]
+
+
+def read(request: web.BaseRequest, listener: Listener, route: Route, request_id: str) -> Arrival:
+    """Read the headers of a request.
+
+    Args:
+        request: as it came.
+        listener: where it came in.
+        route: what its path leads to.
+        request_id: the global request id, which is passed on.
+
+    Raises:
+        BadRequestError: headers that two readers could read in two ways.
+        ScopeError: what stands on a token is no scope.
+    """
+    headers = hdrs.incoming(request.headers)
+    hops = hdrs.hops(request.headers)
+    carried = headers.pop(protocol.AUTH, None)
+    auth, auth_scope = hdrs.split_token(carried)
+    subject, subject_scope = hdrs.split_token(headers.pop(protocol.SUBJECT, None))
+    text = carried.partition(protocol.MARK)[2] or None if carried is not None and auth_scope is not None else None
+    scope_header = headers.pop(protocol.SCOPE, None)
+    headers[protocol.REQUEST_ID] = request_id
+    federated = auth is not None and tokens.is_federated(auth)
+    return Arrival(
+        request,
+        listener,
+        route,
+        hops,
+        headers,
+        auth,
+        subject,
+        scope_header,
+        text,
+        auth_scope,
+        subject_scope,
+        federated,
+    )
+
+
+def overrides_method(call: Call) -> bool:
     """Whether a request might become another one behind the rules that it was compared with.
 
     Routes, in front of glance and nova, takes another method from a query or a form: `GET /v2/images/ID?_method=DELETE` deletes
     (routes/middleware.py, `use_method_override`). Others take it from a header.
     """
-    query = call.place.path.partition("?")[2]
+    query = call.route.path.partition("?")[2]
     return (
         "_method" in unquote_plus(query)
         or call.request.content_type in _FORMS
         or any(_OVERRIDE.match(name) for name in call.request.headers)
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Taught:
-    """A federated token that stands for a user's in every request.
-
-    Attributes:
-        token: for one peer.
-        until: when it has to be asked for again (Unix seconds).
-        user, project, agreement: ids, for the audit.
-    """
-
-    token: str
-    until: float
-    user: str
-    project: str
-    agreement: str
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """How a request goes on.
-
-    Attributes:
-        edit: what becomes of the answer's JSON.
-        there, back: ids in the request, and in the answer.
-        taught: what the fast path may do the same way; None if it may not.
-    """
-
-    edit: Edit | None = None
-    there: Ids | None = None
-    back: Ids | None = None
-    taught: Taught | None = None
-
-    def target(self, call: Call) -> str:
-        """Path and query inside the service as they are sent."""
-        path = call.place.path
-        return self.there.target(call.place.service, path) if self.there and self.there.changes else path
-
-    def path(self, call: Call) -> str:
-        """The path as it is sent, without the query: what rules are compared with."""
-        return self.target(call).partition("?")[0]

@@ -3,7 +3,7 @@
 Who sends half a request and waits holds a connection and memory, at no cost (slowloris). HAProxy ends such a client; at a gateway's own listener this does:
 
     a head that has begun       is whole within 30 s, or `timeouts.idle` if that is less, and has 64 KiB at most
-    heads that have begun       256 at a listener: the oldest gives way
+    hdrs that have begun       256 at a listener: the oldest gives way
     a body                      has no pause of more than `timeouts.idle`, unless we are the ones who do not read
     between two requests        75 s: longer than HAProxy and other gateways keep connections that they do not use
 """
@@ -17,14 +17,13 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from openstackoid.core.errors import BadRequestError, OpenStackoidError
-from openstackoid.gateway.entry.answers import refusal
-from openstackoid.gateway.upstream.responses import CutError
+from openstackoid.gateway.entry.refusals import CutError, refusal
 
 _LINE: Final = 1 << 15  # bytes: a scope may have 16 KiB, and stands on a token
 _HEAD: Final = 1 << 16
 _HEAD_TIME: Final = 30.0
 _BETWEEN: Final = 75.0
-_MOST: Final = 256
+_MAX_HALF_HEADS: Final = 256
 _SWEEP: Final = 1.0
 
 
@@ -69,7 +68,7 @@ class Server(web.Server):
     def begun(self, connection: "Connection") -> None:
         """A part of a head came."""
         self._halves.setdefault(connection, self._loop.time())
-        if len(self._halves) > _MOST:
+        if len(self._halves) > _MAX_HALF_HEADS:
             oldest = next(iter(self._halves))
             del self._halves[oldest]
             oldest.force_close()

@@ -13,26 +13,26 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from openstackoid.core.errors import BadRequestError, NoSuchServiceError
+from openstackoid.core.protocol import SCOPED_PREFIX
 from openstackoid.core.scope import is_name
 from openstackoid.core.services import service_type
 
-SCOPED: Final = "/scope/"
 _VERSIONS: Final = re.compile(r"/(?:v\d{1,3}(?:\.\d{1,3})?/?)?$")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a request arrived.
+class Route:
+    """What a path leads to.
 
     Attributes:
         service: official service type.
         path: path and query inside the service, encoded as it came, with a slash first.
-        saved: the saved scope's name, or None.
+        saved_scope: the name of the saved scope that the path names, or None.
     """
 
     service: str
     path: str
-    saved: str | None = None
+    saved_scope: str | None = None
 
 
 class Frontends:
@@ -55,7 +55,7 @@ class Frontends:
         """Every ADDRESS:PORT to listen at."""
         return sorted(self._paths)
 
-    def place(self, address: str, target: str) -> Place:
+    def route(self, address: str, target: str) -> Route:
         """Find the service of a request.
 
         Args:
@@ -71,8 +71,8 @@ class Frontends:
             raise BadRequestError("Expected a path that begins with /.")
         if "." in path or "%" in path:
             _stays_inside(path)
-        if path.startswith(SCOPED):
-            name, _, rest = target.removeprefix(SCOPED).partition("/")
+        if path.startswith(SCOPED_PREFIX):
+            name, _, rest = target.removeprefix(SCOPED_PREFIX).partition("/")
             if not is_name(name.partition("?")[0]) or "?" in name:
                 raise BadRequestError("Expected /scope/NAME/... with a saved scope's name.")
             # A saved scope's catalog may show every service below one address, by its type.
@@ -83,12 +83,12 @@ class Frontends:
             served = ", ".join(f"{prefix or '/'} ({kind})" for prefix, kind in self._paths.get(address, []))
             raise NoSuchServiceError(f"No service at this path. Here are: {served}.")
         service, inner = found
-        return Place(service, inner, name or None)
+        return Route(service, inner, name or None)
 
     def scoped(self, saved: str) -> dict[str, str]:
         """Base URL of each frontend -> the same under a saved scope."""
         return {
-            url: f"{parts.scheme}://{parts.netloc}{SCOPED}{saved}{parts.path}"
+            url: f"{parts.scheme}://{parts.netloc}{SCOPED_PREFIX}{saved}{parts.path}"
             for url in self._urls.values()
             for parts in (urlsplit(url),)
         }

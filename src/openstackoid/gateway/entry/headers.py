@@ -11,46 +11,15 @@ from typing import Final
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from openstackoid.core import protocol
 from openstackoid.core import scope as scopes
 from openstackoid.core.errors import BadRequestError, PeerAnswerError
 from openstackoid.core.remembered import remembered
 from openstackoid.core.scope import Scope, is_name
 
-MARK: Final = "!SCOPE!"
-SCOPE: Final = "X-Scope"
-AUTH: Final = "X-Auth-Token"
-SUBJECT: Final = "X-Subject-Token"
-SERVICE: Final = "X-Service-Token"
-HOPS: Final = "X-Openstackoid-Hops"
-CLIENT: Final = "X-Openstackoid-Client"
-ASSERTION: Final = "X-Openstackoid-Assertion"
-REQUEST_ID: Final = "X-Openstack-Request-Id"
 MOST_HOPS: Final = 8
 LONGEST_ANSWER_HEAD: Final = 23 << 10  # bytes: HAProxy takes 24 KiB, with what is added on the way (haproxy/render.py)
-
-# RFC 9110, 7.6.1. Trailer fields are not passed on, so neither is their announcement; the gateway answers Expect itself.
-HOP_BY_HOP: Final = frozenset(
-    {
-        "connection",
-        "expect",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-_GUARDED: Final = frozenset(
-    {
-        *("x-auth-token", "x-subject-token", "x-service-token", "x-scope", "x-openstack-request-id"),
-        *("content-type", "content-length"),
-    }
-)
-_ONCE: Final = (AUTH, SUBJECT, SERVICE, SCOPE, HOPS, ASSERTION, "Content-Length", "Content-Type", "Host")
-_OURS: Final = "x-openstackoid-"
+_OURS: Final = protocol.OURS.lower()
 
 
 def incoming(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
@@ -59,14 +28,14 @@ def incoming(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
     Raises:
         BadRequestError: a header that decides who asks, where and how much is doubled.
     """
-    for name in _ONCE:
+    for name in protocol.ONCE:
         if name in headers and len(headers.getall(name)) > 1:
             raise BadRequestError(f"Expected one {name} header, got {len(headers.getall(name))}.")
     named = {name.strip().lower() for value in headers.getall("Connection", ()) for name in value.split(",")}
     named -= {"", "close", "keep-alive"}
     kept = CIMultiDict(headers)
     for name in headers:
-        if not _comes_in(name) or (named and name.lower() in named and name.lower() not in _GUARDED):
+        if not _comes_in(name) or (named and name.lower() in named and name.lower() not in protocol.GUARDED):
             kept.popall(name, None)
     return kept
 
@@ -75,15 +44,15 @@ def incoming(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
 def _comes_in(name: str) -> bool:
     lowered = name.lower()
     dashed = lowered.replace("_", "-")
-    if lowered != dashed and dashed in _GUARDED:
+    if lowered != dashed and dashed in protocol.GUARDED:
         return False
-    return dashed not in HOP_BY_HOP and not dashed.startswith(_OURS)
+    return dashed not in protocol.HOP_BY_HOP and not dashed.startswith(_OURS)
 
 
 @remembered
 def _goes_out(name: str) -> bool:
     lowered = name.lower()
-    return lowered not in HOP_BY_HOP and not lowered.startswith(_OURS)
+    return lowered not in protocol.HOP_BY_HOP and not lowered.startswith(_OURS)
 
 
 def hops(headers: CIMultiDictProxy[str]) -> tuple[str, ...]:
@@ -94,12 +63,12 @@ def hops(headers: CIMultiDictProxy[str]) -> tuple[str, ...]:
     Raises:
         BadRequestError: not names with commas between them, or too many.
     """
-    text = headers.get(HOPS)
+    text = headers.get(protocol.HOPS)
     if text is None:
         return ()
     names = tuple(name.strip() for name in text.split(","))
     if len(names) > MOST_HOPS or not all(map(is_name, names)):
-        raise BadRequestError(f"Expected {MOST_HOPS} names of clouds at most in {HOPS}.")
+        raise BadRequestError(f"Expected {MOST_HOPS} names of clouds at most in {protocol.HOPS}.")
     return names
 
 
@@ -109,15 +78,15 @@ def split_token(value: str | None) -> tuple[str | None, Scope | None]:
     Raises:
         ScopeError: what stands behind the mark is no scope.
     """
-    if value is None or MARK not in value:
+    if value is None or protocol.MARK not in value:
         return value, None
-    token, _, text = value.partition(MARK)
+    token, _, text = value.partition(protocol.MARK)
     return token, scopes.parse(text)
 
 
 def with_scope(token: str, scope: Scope) -> str:
     """A token that carries a scope."""
-    return f"{token}{MARK}{scopes.format(scope)}"
+    return f"{token}{protocol.MARK}{scopes.format(scope)}"
 
 
 def outgoing(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:

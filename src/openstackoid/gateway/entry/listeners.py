@@ -9,11 +9,11 @@ from openstackoid.gateway.settings.config import Config
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
-    """Where requests come in.
+class Listener:
+    """A kind of address where requests come in.
 
     Attributes:
-        cloud: this cloud, with the URLs that are seen through this door.
+        cloud: this cloud, with the URLs that are seen by who calls here.
         frontends: which service is where.
         peers: whether other clouds' gateways call here, and nobody else.
         https: whether the gateway itself ends TLS here.
@@ -25,22 +25,22 @@ class Door:
     https: bool
 
 
-def doors(config: Config) -> dict[str, Door]:
+def listeners(config: Config) -> dict[str, Listener]:
     """The frontends, at as many addresses as they have; and where peers call."""
     behind = config.haproxy is not None
     services = {
         kind: (config.inner(address), config.here.services[kind]) for kind, address in _addresses(config).items()
     }
     front = Frontends(services)
-    users = Door(config.here, front, peers=False, https=config.tls is not None and not behind)
-    doors = dict.fromkeys(front.addresses, users)
+    users = Listener(config.here, front, peers=False, https=config.tls is not None and not behind)
+    found = dict.fromkeys(front.addresses, users)
     if config.peering:
         below = {kind: f"{config.peering.url}/{kind}" for kind in services}
         cloud = Cloud(config.cloud, below, config.here.labels, config.here.services)
         inner, secure = config.inner(config.peering.address), config.peering.tls is not None and not behind
         frontends = Frontends({kind: (inner, url) for kind, url in below.items()})
-        doors[inner] = Door(cloud, frontends, peers=True, https=secure)
-    return doors
+        found[inner] = Listener(cloud, frontends, peers=True, https=secure)
+    return found
 
 
 def _addresses(config: Config) -> Mapping[str, str]:

@@ -1,86 +1,80 @@
-"""The scope of a request: where one may stand, and which one it is.
+"""The scope of a request: where one may stand, and which one counts.
 
-A header wins over a token, and a token over the saved scope that the path names. In a federated token it is signed, and there is no choice.
+A header wins over a token, and a token over the saved scope that the path names. In a federated token it is signed, and nobody chooses.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
 from openstackoid.core import scope as scopes
 from openstackoid.core.errors import TokenScopeError, UnknownScopeError
 from openstackoid.core.scope import Scope
-from openstackoid.gateway.entry import headers as heads
-from openstackoid.gateway.entry.calls import NO_SCOPE, Call
-from openstackoid.gateway.settings.config import Config
+from openstackoid.gateway.entry.calls import Arrival, Call
 
-# What is longer is read anew each time: who sends it chooses its length, and 512 of them are remembered.
-_SHORT: Final = 1024  # characters
-_FEW: Final = 32  # services
+NO_SCOPE: Final = Scope()
+# What is longer is parsed anew each time: who sends it chooses its length, and 512 of them are remembered.
+_MAX_REMEMBERED: Final = 1024  # characters
+_MAX_REMEMBERED_SERVICES: Final = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
-    """The scopes that came with a request.
+class Scoping:
+    """Gives requests their scope.
 
-    Attributes:
-        header: the text of X-Scope, not read yet.
-        carried: the text on the token of who asks.
-        auth, subject: what stands on the two tokens.
+    Args:
+        cloud: this cloud's name.
+        saved: the saved scopes by name.
     """
 
-    header: str | None
-    carried: str | None
-    auth: Scope | None
-    subject: Scope | None
+    def __init__(self, cloud: str, saved: Mapping[str, Scope]) -> None:
+        self._cloud = cloud
+        self._saved = saved
 
+    def follow(self, arrival: Arrival, signed: Scope | None) -> Call:
+        """The request with its scope.
 
-def take(call: Call) -> Given:
-    """Take scopes and tokens out of a call's headers; the call keeps the tokens, plain.
+        Args:
+            arrival: the request.
+            signed: the scope that is signed into its token; None if who sends it chooses.
 
-    Raises:
-        ScopeError: what stands on a token is no scope.
-    """
-    carried = (call.headers.get(heads.AUTH) or "").partition(heads.MARK)[2] or None
-    call.auth, auth = heads.split_token(call.headers.pop(heads.AUTH, None))
-    call.subject, subject = heads.split_token(call.headers.pop(heads.SUBJECT, None))
-    return Given(call.headers.pop(heads.SCOPE, None), carried, auth, subject)
+        Raises:
+            ScopeError: the header holds no scope.
+            UnknownScopeError: this cloud has saved none of that name.
+            TokenScopeError: another scope came beside the signed one.
+        """
+        if signed is not None:
+            return self._signed(arrival, signed)
+        # Checked in any case: a name in the path that means nothing is a mistake.
+        saved = self.saved(arrival.route.saved_scope) if arrival.route.saved_scope is not None else NO_SCOPE
+        if arrival.scope_header is not None:
+            scope = _parsed(arrival.scope_header)
+            return _call(arrival, scope, scope, arrival.scope_header)
+        caller = arrival.auth_scope if arrival.auth_scope is not None else saved
+        subject = arrival.subject_scope if arrival.route.service == "identity" else None
+        scope = caller if subject is None else subject
+        return _call(arrival, scope, caller, arrival.auth_scope_text)
 
+    def saved(self, name: str) -> Scope:
+        """A saved scope.
 
-def choose(call: Call, given: Given, config: Config) -> None:
-    """Say what a call's way follows, and the scope of who sends it: they differ when a service validates another's token.
+        Raises:
+            UnknownScopeError: this cloud has saved none of that name.
+        """
+        if name not in self._saved:
+            known = ", ".join(sorted(self._saved)) or "none"
+            raise UnknownScopeError(f"{self._cloud} has no saved scope {name}. Saved are: {known}.")
+        return self._saved[name]
 
-    Raises:
-        ScopeError: the header holds no scope.
-        UnknownScopeError: this cloud has saved none of that name.
-    """
-    saved = _saved(call.place.saved, config) if call.place.saved is not None else NO_SCOPE
-    if given.header is not None:
-        call.scope = call.sender = _parsed(given.header)
-        call.text = given.header
-        return
-    call.scope = call.sender = given.auth if given.auth is not None else saved
-    if given.subject is not None and call.place.service == "identity":
-        call.scope = given.subject
-    call.text = given.carried
-
-
-def bind(call: Call, given: Given, signed: Scope) -> None:
-    """Put the scope of a federated token on a call.
-
-    Raises:
-        ScopeError: the header holds no scope.
-        TokenScopeError: another one came beside it.
-    """
-    call.scope = call.sender = signed
-    other = _parsed(given.header) if given.header is not None else given.auth
-    if other is not None and other != signed:
-        raise TokenScopeError("The scope is signed into the token: nobody on the way can give another one.")
+    def _signed(self, arrival: Arrival, signed: Scope) -> Call:
+        other = _parsed(arrival.scope_header) if arrival.scope_header is not None else arrival.auth_scope
+        if other is not None and other != signed:
+            raise TokenScopeError("The scope is signed into the token: nobody on the way can give another one.")
+        return _call(arrival, signed, signed, None)
 
 
 def explicit(scope: Scope, entry: str) -> Scope:
     """The same scope with every cloud named, as seen from its entry."""
-    return _explicit(scope, entry) if len(scope.entries) <= _FEW else scope.explicit(entry)
+    return _explicit(scope, entry) if len(scope.entries) <= _MAX_REMEMBERED_SERVICES else scope.explicit(entry)
 
 
 @lru_cache(maxsize=512)
@@ -88,17 +82,25 @@ def _explicit(scope: Scope, entry: str) -> Scope:
     return scope.explicit(entry)
 
 
+def _call(arrival: Arrival, scope: Scope, caller_scope: Scope, text: str | None) -> Call:
+    return Call(
+        arrival.request,
+        arrival.listener,
+        arrival.route,
+        arrival.hops,
+        arrival.headers,
+        arrival.auth,
+        arrival.subject,
+        scope,
+        caller_scope,
+        text,
+    )
+
+
 def _parsed(text: str) -> Scope:
-    return _known(text) if len(text) <= _SHORT else scopes.parse(text)
+    return _known(text) if len(text) <= _MAX_REMEMBERED else scopes.parse(text)
 
 
 @lru_cache(maxsize=512)
 def _known(text: str) -> Scope:
     return scopes.parse(text)
-
-
-def _saved(name: str, config: Config) -> Scope:
-    if name not in config.scopes:
-        known = ", ".join(sorted(config.scopes)) or "none"
-        raise UnknownScopeError(f"{config.cloud} has no saved scope {name}. Saved are: {known}.")
-    return config.scopes[name]

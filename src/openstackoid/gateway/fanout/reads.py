@@ -16,10 +16,10 @@ from openstackoid.core.errors import (
 from openstackoid.core.lists import Listing, listing
 from openstackoid.core.partial import CLOUD, write_items, write_missing
 from openstackoid.core.plans import All, Alternatives, Target
+from openstackoid.core.protocol import REQUEST_ID
 from openstackoid.core.scope import Scope
 from openstackoid.core.scope import format as write_scope
-from openstackoid.gateway.entry.answers import new_id
-from openstackoid.gateway.entry.headers import REQUEST_ID
+from openstackoid.gateway.entry.refusals import new_id
 from openstackoid.gateway.fanout.asking import Ask, Leg, Reply
 from openstackoid.gateway.fanout.finding import NOT_FOUND, find, names_an_id
 from openstackoid.gateway.fanout.listing import Listed, Lister, Question

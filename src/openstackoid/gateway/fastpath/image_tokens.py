@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from openstackoid.core.routing import CloudMap, Facts, Local, decide
-from openstackoid.gateway.entry.calls import Call
 from openstackoid.gateway.federation.agreements import Agreements
-from openstackoid.gateway.senders.foreign_user import Visitor
+from openstackoid.gateway.senders.foreign_tokens import ForeignToken
 from openstackoid.haproxy import door, patterns
 from openstackoid.haproxy.admin import Admin
 from openstackoid.haproxy.maps import Entry
@@ -21,14 +20,14 @@ from openstackoid.haproxy.plan import VISITORS
 from openstackoid.trust import tokens
 from openstackoid.trust.rules import covers
 
-_MOST: Final = 8192  # that HAProxy is taught by one worker
-_SOME: Final = 512  # that are forgotten one by one: HAProxy walks through the whole map for each
+_MAX_ENTRIES: Final = 8192  # that HAProxy is taught by one worker
+_MAX_ONE_BY_ONE: Final = 512  # that are forgotten one by one: HAProxy walks through the whole map for each
 _LATER: Final = 10.0  # seconds by which a visitor's time must grow to be worth a command
 _SERVICE: Final = "image"
 _METHOD: Final = "GET"
 
 
-class Guests:
+class ImageTokens:
     """The visitors that HAProxy was taught.
 
     Args:
@@ -59,7 +58,7 @@ class Guests:
             AdminError: it does not answer.
         """
         keys = [key for key, (_, of) in self._known.items() if of & clouds]
-        if len(keys) > _SOME:
+        if len(keys) > _MAX_ONE_BY_ONE:
             await self.clear()
             return
         await self._admin.drop(self._map, keys)
@@ -67,18 +66,18 @@ class Guests:
             del self._known[key]
 
     def lesson(
-        self, visitor: Visitor, call: Call, agreements: Agreements, cloud_map: CloudMap
+        self, token: ForeignToken, project: str, hops: tuple[str, ...], agreements: Agreements, cloud_map: CloudMap
     ) -> tuple[Entry, float] | None:
         """What to teach of a visitor who was let in, and until when it holds (Unix seconds); None if nothing, or nothing new."""
-        until = min(float(visitor.claims.expires), agreements.believed)
-        key = door.key(visitor.token, visitor.claims.issuer)
+        until = min(float(token.claims.expires), agreements.trusted_until)
+        key = door.key(token.token, token.claims.issuer)
         if not self._there or until <= time.time() or until < self._until(key) + _LATER:
             return None
-        if not may(visitor, call.hops, cloud_map):
+        if not may(token, hops, cloud_map):
             return None
-        claims, project = visitor.claims, call.record.local_project or ""
-        ids = (claims.user.id, claims.project.id, visitor.agreement.id, visitor.user, project)
-        value = door.value(until, ids, tokens.marked(visitor.token, agreements.keys))
+        claims = token.claims
+        ids = (claims.user.id, claims.project.id, token.agreement.id, token.user, project)
+        value = door.value(until, ids, tokens.marked(token.token, agreements.keys))
         return None if value is None else (Entry(key, value), until)
 
     def _until(self, key: str) -> float:
@@ -105,22 +104,22 @@ class Guests:
         """
         now = time.time()
         old = [key for key, (until, _) in self._known.items() if until <= now]
-        old += list(self._known)[: max(0, len(self._known) - _MOST)]
+        old += list(self._known)[: max(0, len(self._known) - _MAX_ENTRIES)]
         await self._admin.drop(self._map, old)
         for key in old:
             self._known.pop(key, None)
 
 
-def may(visitor: Visitor, hops: tuple[str, ...], cloud_map: CloudMap) -> bool:
+def may(token: ForeignToken, hops: tuple[str, ...], cloud_map: CloudMap) -> bool:
     """Whether a visitor who is let in may fetch the data of every image, as far as claims, agreement and scope say.
 
     Args:
-        visitor: who asks.
+        token: of who asks.
         hops: the clouds that the request met before.
         cloud_map: the clouds that are known.
     """
-    claims, grant = visitor.claims, visitor.agreement.grant
-    if visitor.inner or claims.actor is not None or hops != (claims.issuer,):
+    claims, grant = token.claims, token.agreement.grant
+    if token.inner or claims.actor is not None or hops != (claims.issuer,):
         return False  # by way of a third cloud
     if grant.rate is not None:
         return False  # each request counts

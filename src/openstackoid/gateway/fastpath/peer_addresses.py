@@ -20,8 +20,8 @@ from openstackoid.haproxy.maps import Entry
 from openstackoid.haproxy.plan import PEERS
 
 _NAMES: Final = 5.0  # seconds between two looks at the addresses of the peers' hosts
-_PATIENCE: Final = 5.0  # seconds for one of them
-_FEW: Final = 32  # services of peers that are changed one by one
+_TIMEOUT: Final = 5.0  # seconds for one of them
+_MAX_ONE_BY_ONE: Final = 32  # services of peers that are changed one by one
 
 
 class Places:
@@ -99,7 +99,7 @@ class Places:
         known = {each.key: each for each in self._told or ()}
         changed = [(self._map, each) for each in places if known.get(each.key) != each]
         gone = known.keys() - {each.key for each in places}
-        if self._told is None or len(changed) + len(gone) > _FEW:
+        if self._told is None or len(changed) + len(gone) > _MAX_ONE_BY_ONE:
             await self._admin.replace(self._map, places)
         else:
             await self._admin.put(*changed)
@@ -122,7 +122,7 @@ class Places:
             self._addresses[host] = str(ipaddress.ip_address(host))  # which needs no thread
             return
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_TIMEOUT):
                 found = await asyncio.get_running_loop().getaddrinfo(host, None)
         except (OSError, UnicodeError):  # TimeoutError is an OSError
             self._addresses.pop(host, None)

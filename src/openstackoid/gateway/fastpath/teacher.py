@@ -17,20 +17,21 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+from openstackoid.core import protocol
 from openstackoid.core import scope as scopes
 from openstackoid.core.catalog import Cloud
 from openstackoid.core.routing import READS, CloudMap, Facts, Local, Reject, Remote, decide
 from openstackoid.core.scope import Scope
-from openstackoid.gateway.entry import headers as heads
-from openstackoid.gateway.entry.calls import Call, Taught, Way
-from openstackoid.gateway.fastpath.image_tokens import Guests
+from openstackoid.gateway.entry.calls import Call
+from openstackoid.gateway.fastpath.image_tokens import ImageTokens
 from openstackoid.gateway.fastpath.peer_addresses import Places
 from openstackoid.gateway.fastpath.present import Present, named
 from openstackoid.gateway.federation.agreements import Agreements
 from openstackoid.gateway.federation.memory import digest
-from openstackoid.gateway.senders.foreign_user import Visitor
+from openstackoid.gateway.senders.foreign_tokens import ForeignToken
 from openstackoid.gateway.senders.rates import WORKERS
 from openstackoid.gateway.telemetry.loops import Loop, described
+from openstackoid.gateway.upstream.legs import CacheableToken
 from openstackoid.haproxy import maps
 from openstackoid.haproxy.admin import Admin, AdminError
 from openstackoid.haproxy.maps import Entry
@@ -38,17 +39,17 @@ from openstackoid.haproxy.plan import ADMIN, HERE, LEASED, TOKENS, WAYS
 
 _SEVERAL: Final = int(os.environ.get(WORKERS, "1")) > 1
 _LONGEST: Final = 1024  # characters of a scope that is worth HAProxy's memory: whoever asks, invented token or not, may have it taught
-_LOOK: Final = 0.2  # seconds between two looks at what has changed
+_POLL_INTERVAL: Final = 0.2  # seconds between two looks at what has changed
 LEASE: Final = 10.0  # seconds for which HAProxy goes by what it was taught if nobody says that it still holds
 _RENEWED: Final = 1.0  # seconds between two times that it is said
-_MOST: Final = 8192  # tokens, and ways, that HAProxy is taught by one worker
-_SOME: Final = 512  # lessons that are forgotten one by one: HAProxy walks through the whole map for each
-_QUIET: Final = 10.0  # seconds between two words about an HAProxy that does not answer
+_MAX_ENTRIES: Final = 8192  # tokens, and ways, that HAProxy is taught by one worker
+_MAX_ONE_BY_ONE: Final = 512  # lessons that are forgotten one by one: HAProxy walks through the whole map for each
+_QUIET_INTERVAL: Final = 10.0  # seconds between two words about an HAProxy that does not answer
 # Requests whose decision depends on more than service, method and scope: the gateway's rule for each of them must say the same.
 _WRITES: Final = ("/v2.1/servers", "/v2.1/servers/x/os-volume_attachments", "/v2.1/flavors")
 
 
-class FastPath:
+class Teacher:
     """The maps of the HAProxy in front.
 
     Args:
@@ -66,7 +67,7 @@ class FastPath:
         self._directory = directory
         self._admin = Admin(directory / ADMIN)
         self._present = present
-        self._guests = Guests(self._admin, directory)
+        self._image_tokens = ImageTokens(self._admin, directory)
         self._places = Places(self._admin, directory, reachable)
         # (Map, key) -> the clouds that it concerns.
         self._ways: dict[tuple[str, str], frozenset[str]] = {}
@@ -81,7 +82,7 @@ class FastPath:
         self._turn = asyncio.Lock()  # one command after the other
         self._working: set[asyncio.Task[None]] = set()
         self._spoke = 0.0
-        self._follower = Loop("fast path", self._follow, _LOOK)
+        self._follower = Loop("fast path", self._follow, _POLL_INTERVAL)
 
     def start(self) -> None:
         """Forget what an earlier gateway taught, and follow what changes."""
@@ -101,24 +102,30 @@ class FastPath:
         self,
         call: Call,
         decision: Local | Remote,
-        way: Way,
+        cacheable: CacheableToken | None,
         explicit: Scope,
         cloud_map: CloudMap,
         *,
         federated: bool,
     ) -> None:
         """Teach what was decided for a request, if all like it are decided so."""
-        service, text, method = call.place.service, call.text, call.request.method
-        if not call.scope or text is None or len(text) > _LONGEST or not maps.is_writable(text):
+        service, text, method = call.route.service, call.scope_text, call.method
+        if (
+            not call.scope
+            or call.scope.has_operators
+            or text is None
+            or len(text) > _LONGEST
+            or not maps.is_writable(text)
+        ):
             return  # an empty scope does not go on the token
-        if method not in maps.METHODS or len(self._lessons) >= _MOST:
+        if method not in maps.METHODS or len(self._lessons) >= _MAX_ENTRIES:
             return  # HAProxy is slow: a later request will say it again
         clouds = named(call.scope)
         if not self._is_current(clouds):
             return  # it is about to be forgotten
         if isinstance(decision, Remote) and federated:
             if service == "image":
-                self._learned_token(call, decision, way.taught, text, cloud_map)
+                self._learned_token(call, decision, cacheable, text, cloud_map)
             return
         if not _always(service, method in READS, call.scope, cloud_map, decision):
             return
@@ -126,7 +133,7 @@ class FastPath:
         if isinstance(decision, Local):
             same, name = "S" if text == written else "L", HERE
             plain = service == "identity" or explicit.only_names(decision.cloud)
-            value = maps.PLAIN if plain else f"{same}|{heads.MARK}{written}"
+            value = maps.PLAIN if plain else f"{same}|{protocol.MARK}{written}"
         elif service == "identity":
             return  # what is asked of another cloud's Keystone needs more than a map
         else:
@@ -137,19 +144,19 @@ class FastPath:
         self._learn(name, Entry(way_key, value), clouds)
 
     def _learned_token(
-        self, call: Call, decision: Remote, taught: Taught | None, text: str, cloud_map: CloudMap
+        self, call: Call, decision: Remote, cacheable: CacheableToken | None, text: str, cloud_map: CloudMap
     ) -> None:
         """Teach a user's token for image data of another owner, down and up."""
-        if taught is None or call.auth is None or taught.until <= time.time():
+        if cacheable is None or call.auth is None or cacheable.until <= time.time():
             return
         if not all(_always("image", reads, call.scope, cloud_map, decision) for reads in (True, False)):
             return
-        ids = (taught.user, taught.project, taught.agreement)
-        key, value = maps.user(call.auth, text), maps.token(taught.until, ids, decision.cloud, taught.token)
+        ids = (cacheable.user, cacheable.project, cacheable.agreement)
+        key, value = maps.user(call.auth, text), maps.token(cacheable.until, ids, decision.cloud, cacheable.token)
         if key is None or value is None or not maps.is_writable(key) or not maps.is_writable(value):
             return
         clouds = named(call.scope)
-        self._tokens[key] = (taught.until, digest(call.auth), clouds)
+        self._tokens[key] = (cacheable.until, digest(call.auth), clouds)
         self._tokens.move_to_end(key)
         self._learn(TOKENS, Entry(key, value), clouds)
 
@@ -159,14 +166,15 @@ class FastPath:
             self._spawn(self._teach())
         self._lessons[name, entry.key] = (entry, clouds)
 
-    def begun(self, visitor: Visitor) -> Mapping[str, object]:
+    def begun(self, token: ForeignToken) -> Mapping[str, object]:
         """What letting a visitor in depends on, before anybody looks at it: for `visited`."""
-        return self._present.of(named(visitor.claims.scope) | {visitor.claims.issuer})
+        return self._present.of(named(token.claims.scope) | {token.claims.issuer})
 
     def visited(
         self,
-        visitor: Visitor,
-        call: Call,
+        token: ForeignToken,
+        project: str,
+        hops: tuple[str, ...],
         agreements: Agreements,
         cloud_map: CloudMap,
         begun: Mapping[str, object],
@@ -174,15 +182,16 @@ class FastPath:
         """Teach that a visitor may fetch image data, if any such request may pass.
 
         Args:
-            visitor: who was let in with this call.
-            call: to the image service, at the door of other clouds.
+            token: of a user who was let in with a request to the image service, where peers call.
+            project: the local one that stands for the user's.
+            hops: the clouds that the request met before.
             agreements: in force.
             cloud_map: the clouds that are known.
             begun: what `begun` said.
         """
         if not self._is_current(begun) or begun != self._present.of(begun):
             return  # it is about to be forgotten
-        lesson = self._guests.lesson(visitor, call, agreements, cloud_map)
+        lesson = self._image_tokens.lesson(token, project, hops, agreements, cloud_map)
         if lesson:
             self._spawn(self._let_in(*lesson, begun))
 
@@ -223,13 +232,13 @@ class FastPath:
             self._worker, self._seen, self._answers = worker, now, True
             await self._expire()
             async with self._turn:
-                await self._guests.expire()
+                await self._image_tokens.expire()
             await self._renew()
         except BaseException:
             # What had to be forgotten still has to be: it is done again. HAProxy that was merely slow forgets nothing else.
             self._answers = False
             raise
-        return _LOOK
+        return _POLL_INTERVAL
 
     async def _renew(self) -> None:
         """Say that what HAProxy knows still holds, as far as somebody has looked."""
@@ -250,7 +259,7 @@ class FastPath:
         async with self._turn:
             for name in (HERE, WAYS, TOKENS):
                 keys = [key for of, key in concerned if of == name]
-                if clouds is None or len(keys) > _SOME:
+                if clouds is None or len(keys) > _MAX_ONE_BY_ONE:
                     # A cloud without an image service has no tokens.map.
                     await self._admin.cleared(self._directory / name)
                     self._dropped(name, None)
@@ -259,9 +268,9 @@ class FastPath:
                     self._dropped(name, keys)
             if clouds is None:
                 self._leased = 0.0
-                await self._guests.clear()
+                await self._image_tokens.clear()
             else:
-                await self._guests.forget(clouds)
+                await self._image_tokens.forget(clouds)
 
     def _dropped(self, name: str, keys: list[str] | None) -> None:
         """HAProxy has forgotten these lessons of a map; None: all."""
@@ -275,13 +284,13 @@ class FastPath:
     async def _let_in(self, entry: Entry, until: float, begun: Mapping[str, object]) -> None:
         async with self._turn:
             if self._is_current(begun) and begun == self._present.of(begun):
-                await self._guests.teach(entry, until, frozenset(begun))
+                await self._image_tokens.teach(entry, until, frozenset(begun))
 
     async def _teach(self) -> None:
         async with self._turn:
             lessons, self._lessons = self._lessons, {}
             ways = {each: of for each, (_, of) in lessons.items() if each[0] != TOKENS}
-            if len(self._ways.keys() | ways) > _MOST:
+            if len(self._ways.keys() | ways) > _MAX_ENTRIES:
                 self._ways.clear()
                 for name in (HERE, WAYS):
                     await self._admin.clear(self._directory / name)
@@ -306,7 +315,7 @@ class FastPath:
         """Delete tokens whose time is over, and the oldest of too many: HAProxy itself never does."""
         now = time.time()
         old = [key for key, (until, _, _) in self._tokens.items() if until <= now]
-        old += list(self._tokens)[: max(0, len(self._tokens) - _MOST)]
+        old += list(self._tokens)[: max(0, len(self._tokens) - _MAX_ENTRIES)]
         late = {key: self._tokens.pop(key) for key in dict.fromkeys(old)}
         try:
             await self._drop(late)
@@ -324,7 +333,7 @@ class FastPath:
             await work
         except Exception as error:  # noqa: BLE001 - a lesson that cannot be taught: the gateway serves what HAProxy does not know
             now = time.monotonic()
-            if now - self._spoke > _QUIET:
+            if now - self._spoke > _QUIET_INTERVAL:
                 self._spoke = now
                 print(f"fast path: {described(error)}", file=sys.stderr, flush=True)
 

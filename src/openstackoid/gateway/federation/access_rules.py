@@ -6,7 +6,7 @@ from openstackoid.core.catalog import Json
 from openstackoid.core.errors import TokenScopeError
 from openstackoid.trust.rules import Rule, allowed, is_pattern
 
-_MOST: Final = 64  # rules
+_MAX_RULES: Final = 64  # rules
 
 
 def of(body: Json) -> tuple[Rule, ...] | None:
@@ -21,9 +21,9 @@ def of(body: Json) -> tuple[Rule, ...] | None:
     rules = (body.get("application_credential") or {}).get("access_rules")
     if rules is None:
         return None
-    if len(rules) > _MOST:
+    if len(rules) > _MAX_RULES:
         raise TokenScopeError(
-            f"The application credential has {len(rules)} access rules; {_MOST} are compared at most. Make one with fewer."
+            f"The application credential has {len(rules)} access rules; {_MAX_RULES} are compared at most. Make one with fewer."
         )
     return tuple(Rule(rule["service"], rule["method"], rule["path"]) for rule in rules if is_pattern(rule["path"]))
 

@@ -8,18 +8,10 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
-from urllib.parse import urlencode
 
-import aiohttp
-
-from openstackoid.core import limits
 from openstackoid.core import scope as scopes
 from openstackoid.core.catalog import Json
 from openstackoid.core.errors import (
-    ExchangeError,
-    PeerAnswerError,
-    PeerTimeoutError,
-    PeerUnreachableError,
     RoleError,
     RuleError,
     TokenError,
@@ -30,28 +22,19 @@ from openstackoid.gateway.federation import access_rules
 from openstackoid.gateway.federation.agreements import Agreements
 from openstackoid.gateway.federation.keystone import Keystone
 from openstackoid.gateway.federation.memory import MIB, Memory, digest
-from openstackoid.gateway.federation.peers import reason
 from openstackoid.gateway.settings.peering import Trust
 from openstackoid.gateway.telemetry import metrics
-from openstackoid.gateway.upstream.documents import parsed, whole
 from openstackoid.trust import tokens
 from openstackoid.trust.claims import Claims, Named
 from openstackoid.trust.rules import Rule
 from openstackoid.trust.sealing import seal, unseal
 
-EXCHANGE: Final = "/openstackoid/v1/token"
-GRANT: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
-# The nearest name that there is: ours have a JWT's claims, compressed.
-JWT: Final = "urn:ietf:params:oauth:token-type:jwt"
-ACCESS: Final = "urn:ietf:params:oauth:token-type:access_token"
-_MOST: Final = 16 * MIB  # bytes of tokens that are kept, of each kind
-_LIMIT: Final = aiohttp.ClientTimeout(total=15)
-_OK: Final = 200
+_MAX_BYTES: Final = 16 * MIB  # bytes of tokens that are kept, of each kind
 _NAMED: Final = 16  # of a peer's roles in a message
 
 
 @dataclass(frozen=True, slots=True)
-class Minted:
+class IssuedToken:
     """A federated token and whose it is.
 
     Attributes:
@@ -73,35 +56,27 @@ class Minted:
     limits: tuple[Rule, ...] | None = None
 
 
-class Mint:
+class TokenIssuer:
     """Makes and keeps federated tokens of one cloud's users.
 
     Args:
         cloud: this cloud's name.
         agreements: with whom.
         keystone: who knows our users.
-        session: connections to peers.
         trust: times.
     """
 
-    def __init__(
-        self, cloud: str, agreements: Agreements, keystone: Keystone, session: aiohttp.ClientSession, trust: Trust
-    ) -> None:
+    def __init__(self, cloud: str, agreements: Agreements, keystone: Keystone, trust: Trust) -> None:
         self._cloud = cloud
         self._agreements = agreements
         self._keystone = keystone
-        self._session = session
         self._trust = trust
         # Digests of a user's token and of a scope, and the peer -> what was made, under which generation of the agreement.
-        self._kept: Memory[tuple[bytes, bytes, str], tuple[object, Minted]] = Memory(
-            _MOST, lambda kept: 2 * len(kept[1].token)
-        )
-        # Digest of a visitor's token, and the third cloud -> until when it is used, the token, and the generation.
-        self._exchanged: Memory[tuple[bytes, str], tuple[float, str, object]] = Memory(
-            _MOST, lambda known: len(known[1])
+        self._kept: Memory[tuple[bytes, bytes, str], tuple[object, IssuedToken]] = Memory(
+            _MAX_BYTES, lambda kept: 2 * len(kept[1].token)
         )
 
-    async def for_peer(self, token: str, peer: str, scope: Scope, asked: Rule | None = None) -> Minted:
+    async def for_peer(self, token: str, peer: str, scope: Scope, asked: Rule | None = None) -> IssuedToken:
         """A federated token for a peer, instead of one of our users' tokens.
 
         Args:
@@ -115,8 +90,8 @@ class Mint:
             TokenScopeError: it is for no project, or an application credential does not allow the request.
             AgreementError, RoleError: the agreement does not allow it.
         """
-        grant = self._agreements.theirs(peer).id or ""
-        generation = self._agreements.generation(peer)  # another one: other keys, or other terms
+        grant = self._agreements.peer_statement(peer).id or ""
+        generation = self._agreements.generations.of(peer)  # another one: other keys, or other terms
         key = (digest(token), digest(scopes.format(scope)), peer)
         known, now = self._kept.get(key), time.time()
         kept = known[1] if known and known[0] == generation else None
@@ -129,13 +104,13 @@ class Mint:
             metrics.MINTED.labels("kept").inc()
             return kept
         metrics.MINTED.labels("signed").inc()
-        minted = self._minted(token, body, peer, scope)
-        self._kept.keep(key, (generation, minted))
-        return minted
+        issued = self._issue(token, body, peer, scope)
+        self._kept.keep(key, (generation, issued))
+        return issued
 
-    def believed(self, token: str) -> float:
+    def trusted_until(self, token: str) -> float:
         """Until when Keystone need not be asked again about one of our users' tokens (Unix seconds)."""
-        return self._keystone.believed(token)
+        return self._keystone.trusted_until(token)
 
     def forget(self, token: str) -> None:
         """Use nothing any more that was minted for a token: it was revoked."""
@@ -144,7 +119,7 @@ class Mint:
         for key in [key for key in self._kept if key[0] == found]:
             del self._kept[key]
 
-    async def again(self, claims: Claims, third: str, actor: str) -> Minted:
+    async def reissue(self, claims: Claims, third: str, actor: str) -> IssuedToken:
         """A token for a third cloud, for a peer that shows one of ours.
 
         Args:
@@ -165,60 +140,10 @@ class Mint:
         if body is None:
             raise TokenError(f"The user's token is not valid any more in {self._cloud}, its own cloud.")
         access_rules.check(access_rules.of(body), None)
-        return self._minted(own, body, third, claims.scope, actor)
+        return self._issue(own, body, third, claims.scope, actor)
 
-    async def exchange(self, token: str, claims: Claims, third: str) -> str:
-        """Have a token for a third cloud from a visitor's home (RFC 8693).
-
-        Raises:
-            PeerError: home does not answer.
-            ExchangeError: home refuses, with its reason.
-        """
-        key, now, generation = (digest(token), third), time.time(), self._agreements.generation(claims.issuer)
-        renew, known, of = self._exchanged.get(key, (0.0, "", None))
-        if now < renew and of == generation:
-            return known
-        url = self._agreements.ours(claims.issuer).url + EXCHANGE
-        form = {
-            "grant_type": GRANT,
-            "subject_token": token,
-            "subject_token_type": JWT,
-            "audience": third,
-            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-            "client_assertion": self._agreements.spoken(claims.issuer),
-        }
-        headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
-        try:
-            async with self._session.post(
-                url, data=urlencode(form), headers=headers, timeout=_LIMIT, allow_redirects=False
-            ) as answer:
-                document = parsed(await whole(answer.content, limits.EXCHANGE), limits.EXCHANGE)
-        except TimeoutError:
-            raise PeerTimeoutError(
-                f"{claims.issuer}, the user's own cloud, did not answer when asked for a token for {third}."
-            ) from None
-        except (aiohttp.ClientError, OSError) as error:
-            raise PeerUnreachableError(
-                f"{claims.issuer}, the user's own cloud, cannot be asked for a token for {third}: {reason(error)}."
-            ) from None
-        except ValueError as error:
-            raise PeerAnswerError(f"{claims.issuer} answered a token exchange in another form: {error}.") from None
-        given = document if isinstance(document, dict) else {}
-        if answer.status != _OK or not isinstance(given.get("access_token"), str):
-            refused = given.get("error")
-            told = str(refused.get("message"))[:500] if isinstance(refused, dict) else f"status {answer.status}"
-            raise ExchangeError(f"{claims.issuer}, the user's own cloud, gives no token for {third}: {told}")
-        life, made = given.get("expires_in"), str(given["access_token"])
-        if len(made) > tokens.LONGEST or not made.isascii() or not made.isprintable():
-            raise PeerAnswerError(
-                f"{claims.issuer} answered a token exchange with what is no token of {tokens.LONGEST} characters at most."
-            )
-        used = min(life, tokens.LONGEST_LIFE) / 2 if isinstance(life, int) else 0
-        self._exchanged.keep(key, (now + used, made, generation))
-        return made
-
-    def _minted(self, token: str, body: Json, peer: str, scope: Scope, actor: str | None = None) -> Minted:
-        statement, keys, now = self._agreements.theirs(peer), self._agreements.keys, int(time.time())
+    def _issue(self, token: str, body: Json, peer: str, scope: Scope, actor: str | None = None) -> IssuedToken:
+        statement, keys, now = self._agreements.peer_statement(peer), self._agreements.keys, int(time.time())
         user, project = _of(body["user"]), body.get("project")
         if not project:
             raise TokenScopeError(
@@ -232,7 +157,7 @@ class Mint:
         if expires <= now:
             raise TokenError("The token has expired.")
         shown, seen = user, _of(project)
-        if self._agreements.ours(peer).grant.pseudonyms:
+        if self._agreements.active_agreement(peer).grant.pseudonyms:
             other = tokens.pseudonym(user.id, peer, keys)
             shown = Named(other, other, self._cloud, self._cloud)
             seen = Named(seen.id, seen.id, self._cloud, self._cloud)
@@ -248,7 +173,7 @@ class Mint:
                 f"see pseudonyms (openstackoid peer allow {peer} --pseudonyms), or Keystone give other ids "
                 "([identity_mapping] backward_compatible_ids)."
             )
-        return Minted(
+        return IssuedToken(
             tokens.sign(claims, keys), user.id, seen.id, shown.id, grant, renew, expires, access_rules.of(body)
         )
 
@@ -256,7 +181,9 @@ class Mint:
         """Whether a peer may need the user's own token here: to come home with it, or to be given one for a third cloud."""
         if scope.clouds() - {self._cloud, peer}:
             return True
-        return any(scope.leads_to(self._cloud, rule.service) for rule in self._agreements.ours(peer).grant.home)
+        return any(
+            scope.leads_to(self._cloud, rule.service) for rule in self._agreements.active_agreement(peer).grant.home
+        )
 
 
 def _of(entity: Json) -> Named:

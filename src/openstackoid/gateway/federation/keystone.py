@@ -13,18 +13,17 @@ from urllib.parse import quote
 import aiohttp
 import orjson
 
-from openstackoid.core import limits
+from openstackoid.core import limits, protocol
 from openstackoid.core.catalog import Json
 from openstackoid.core.errors import BackendTimeoutError, BackendUnreachableError, ProjectError
-from openstackoid.gateway.entry import headers as heads
 from openstackoid.gateway.federation.memory import MIB, Memory, digest
-from openstackoid.gateway.federation.peers import reason
 from openstackoid.gateway.settings.fields import Catalog
 from openstackoid.gateway.settings.peering import Trust
 from openstackoid.gateway.upstream.documents import parsed, whole
+from openstackoid.gateway.upstream.failures import reason
 from openstackoid.trust.agreements import Agreement
 
-_MOST: Final = 16 * MIB  # bytes of what is remembered of tokens
+_MAX_BYTES: Final = 16 * MIB  # bytes of what is remembered of tokens
 _PARSED: Final = 4  # times the bytes of a JSON text that its values take
 _LIMIT: Final = aiohttp.ClientTimeout(total=30)
 _OK: Final = 200
@@ -61,7 +60,9 @@ class Keystone:
         self._session = session
         self._trust = trust
         # Digest of a token -> when it was asked (monotonic), what Keystone said, and the bytes of that.
-        self._known: Memory[bytes, tuple[float, Json | None, int]] = Memory(_MOST, lambda known: known[2] * _PARSED)
+        self._known: Memory[bytes, tuple[float, Json | None, int]] = Memory(
+            _MAX_BYTES, lambda known: known[2] * _PARSED
+        )
         self._asking: dict[bytes, asyncio.Task[Json | None]] = {}
 
     async def token(self, token: str, *, fresh: bool = False) -> Json | None:
@@ -96,9 +97,9 @@ class Keystone:
         Raises:
             PeerError: Keystone does not answer.
         """
-        return await self._request("GET", "/v3/auth/tokens", {heads.AUTH: token, heads.SUBJECT: token})
+        return await self._request("GET", "/v3/auth/tokens", {protocol.AUTH: token, protocol.SUBJECT: token})
 
-    def believed(self, token: str) -> float:
+    def trusted_until(self, token: str) -> float:
         """Until when it is believed what Keystone said of a token (Unix seconds)."""
         known = self._known.get(digest(token))
         return time.time() - time.monotonic() + (known[0] + self._trust.recheck if known else 0.0)
@@ -138,7 +139,7 @@ class Keystone:
         return str(answer["projects"][0]["id"]) if status == _OK and answer.get("projects") else None
 
     async def _ask(self, token: str) -> Json | None:
-        headers = {heads.AUTH: token, heads.SUBJECT: token}
+        headers = {protocol.AUTH: token, protocol.SUBJECT: token}
         status, answer = await self._request("GET", "/v3/auth/tokens?nocatalog", headers)
         if status >= 500:  # noqa: PLR2004
             raise BackendUnreachableError(f"This cloud's identity service answered {status} when asked about a token.")
@@ -165,7 +166,7 @@ class Keystone:
                 allow_redirects=False,
             ) as answer:
                 if answer.status == _CREATED:
-                    return answer.headers[heads.SUBJECT]
+                    return answer.headers[protocol.SUBJECT]
                 raise RefusedProjectError(
                     f"Keystone refused the gateway's account {account.username} with status {answer.status}."
                 )
@@ -173,7 +174,7 @@ class Keystone:
             raise RefusedProjectError(f"Keystone cannot be asked for a project: {reason(error)}.") from None
 
     async def _call(self, method: str, path: str, token: str, body: Json | None = None) -> tuple[int, Json]:
-        headers = {heads.AUTH: token, "Content-Type": "application/json"}
+        headers = {protocol.AUTH: token, "Content-Type": "application/json"}
         return await self._request(method, path, headers, orjson.dumps(body) if body else None)
 
     async def _request(

@@ -5,57 +5,28 @@ error, in `/openstackoid/v1/peers` and in the metrics.
 """
 
 import asyncio
-import contextlib
 import math
 import sys
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Final
 from urllib.parse import urlsplit
 
 import aiohttp
 
-from openstackoid.core import limits
 from openstackoid.core.catalog import Cloud
-from openstackoid.core.errors import PeerAnswerError, PeerError, PeerTimeoutError, PeerUnreachableError
-from openstackoid.core.limits import Limit
+from openstackoid.core.errors import PeerError
 from openstackoid.core.services import service_type
-from openstackoid.gateway.entry import headers as heads
-from openstackoid.gateway.settings.config import Timeouts
+from openstackoid.gateway.federation.agreements import Agreements, Target
+from openstackoid.gateway.federation.peer_documents import UNKNOWN, BadDocumentError, PeerDocuments
+from openstackoid.gateway.settings.sections import Timeouts
 from openstackoid.gateway.telemetry import metrics
 from openstackoid.gateway.telemetry.loops import Loop, described
-from openstackoid.gateway.upstream.documents import parsed, whole
-from openstackoid.trust.agreements import Statement
 from openstackoid.trust.keys import OVERLAP
 
-WELL_KNOWN = "/.well-known/openstackoid"
-STATEMENT = "/openstackoid/v1/agreement"
-_QUIET = 10.0  # seconds between two lines about one peer, whatever it answers
-_KEYS = OVERLAP / 2  # seconds
-_PATIENCE = 1.0  # seconds for which a failure answers for the peer, so that a dead one costs one timeout a second
-
-
-class BadDocumentError(PeerAnswerError):
-    """What a peer says of itself cannot be used."""
-
-
-class Target(Protocol):
-    """Where a peer is, and how its tokens are treated (`agreements.Target`)."""
-
-    @property
-    def url(self) -> str: ...  # noqa: D102
-    @property
-    def federated(self) -> bool: ...  # noqa: D102
-    @property
-    def services(self) -> Mapping[str, str] | None: ...  # noqa: D102
-
-
-class Partners(Protocol):
-    """Who takes what peers of other owners say (`agreements.Agreements`)."""
-
-    statements: dict[str, Statement]
-
-    def saw(self, peer: str, document: Any) -> None: ...  # noqa: D102
-    def spoken(self, peer: str) -> str: ...  # noqa: D102
+_QUIET_INTERVAL: Final = 10.0  # seconds between two lines about one peer, whatever it answers
+_KEY_INTERVAL: Final = OVERLAP / 2  # seconds
+# Seconds for which a failure answers for the peer, so that a dead one costs one timeout a second.
+_FAILURE_LIFETIME: Final = 1.0
 
 
 class Peers:
@@ -71,28 +42,28 @@ class Peers:
         timeouts: Timeouts,
         session: aiohttp.ClientSession,
         targets: Mapping[str, Target],
-        partners: Partners | None,
+        agreements: Agreements | None,
         known: Mapping[str, Cloud | None],
     ) -> None:
         """Begin with what is known already, so that a reload forgets nothing."""
         self._targets: Mapping[str, Target] = {}
-        self._session = session
+        self._documents = PeerDocuments(session, timeouts.connect)
         self._timeouts = timeouts
-        self._partners = partners
+        self._agreements = agreements
         self.errors: dict[str, PeerError] = {}
         self._failed_at: dict[str, float] = {}
-        self._doubted: dict[str, float] = {}
+        self._refreshed_soon: dict[str, float] = {}
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._spoke: dict[str, tuple[str, float]] = {}  # name -> the last line about it, and when
-        self._refresher = Loop("peers", self._refresh, _PATIENCE)
+        self._refresher = Loop("peers", self._refresh, _FAILURE_LIFETIME)
         self.clouds: dict[str, Cloud | None] = dict(known)
-        self.follow(targets)
+        self.set_targets(targets)
 
-    def follow(self, targets: Mapping[str, Target]) -> None:
+    def set_targets(self, targets: Mapping[str, Target]) -> None:
         """Take other peers, or other places of them; what is known of one that stays where it is, stays."""
         for name in self.clouds.keys() - targets.keys():
             del self.clouds[name]
-            for known in (self.errors, self._failed_at, self._doubted, self._spoke):
+            for known in (self.errors, self._failed_at, self._refreshed_soon, self._spoke):
                 known.pop(name, None)
         for name, target in targets.items():
             old = self._targets.get(name)
@@ -136,7 +107,7 @@ class Peers:
         if self.clouds.get(name) is not None:
             return
         now = asyncio.get_running_loop().time()
-        if name not in self.errors or now - self._failed_at[name] > _PATIENCE:
+        if name not in self.errors or now - self._failed_at[name] > _FAILURE_LIFETIME:
             # One request asks for all who wait; a client that goes away does not cancel it for the others.
             if name not in self._asking:
                 task = self._asking[name] = asyncio.create_task(self._look(name))
@@ -145,11 +116,11 @@ class Peers:
         if self.clouds.get(name) is None:
             raise self.errors[name]
 
-    def doubt(self, name: str) -> None:
+    def refresh_soon(self, name: str) -> None:
         """Look at a peer again: it refused what its agreement seemed to allow. Once a second at most."""
         now = asyncio.get_running_loop().time()
-        if name not in self._asking and now - self._doubted.get(name, -_PATIENCE) >= _PATIENCE:
-            self._doubted[name] = now
+        if name not in self._asking and now - self._refreshed_soon.get(name, -_FAILURE_LIFETIME) >= _FAILURE_LIFETIME:
+            self._refreshed_soon[name] = now
             task = self._asking[name] = asyncio.create_task(self._look(name))
             task.add_done_callback(lambda _: self._asking.pop(name, None))
 
@@ -158,13 +129,13 @@ class Peers:
         await asyncio.gather(*map(self._look, asked))
         fast = any(self.clouds.get(name) is None for name in asked) or self._waiting(asked)
         # A peer's next key is published this long before its first use at least.
-        most = _KEYS if any(map(self.federated, asked)) else self._timeouts.refresh
+        most = _KEY_INTERVAL if any(map(self.federated, asked)) else self._timeouts.refresh
         return min(1.0 if fast else most, self._timeouts.refresh)
 
     def _waiting(self, names: list[str]) -> bool:
         """Whether a peer of another owner has not said yes: its operators may be about to."""
-        statements = self._partners.statements if self._partners else {}
-        return any(self.federated(name) and statements.get(name, _UNKNOWN).state != "active" for name in names)
+        statements = self._agreements.statements if self._agreements else {}
+        return any(self.federated(name) and statements.get(name, UNKNOWN).state != "active" for name in names)
 
     async def _look(self, name: str) -> None:
         target = self._targets.get(name)
@@ -174,7 +145,7 @@ class Peers:
             if target.federated:
                 await self._listen(name, target)
             elif target.services is None:
-                cloud, _ = await self._ask(name, target)
+                cloud, _ = await self._documents.cloud(name, target.url)
                 self._serves(name, cloud)
         except PeerError as error:
             self._failed(name, target, error)
@@ -203,81 +174,30 @@ class Peers:
         if target.services is None and self._targets.get(name) == target:
             self._serves(name, None)
         line, spoke = self._spoke.get(name, ("", -math.inf))
-        if str(error) != line and now - spoke >= _QUIET:
+        if str(error) != line and now - spoke >= _QUIET_INTERVAL:
             self._spoke[name] = (str(error), now)
             print(f"peer {name}: {error}", file=sys.stderr, flush=True)
 
     async def _listen(self, name: str, target: Target) -> None:
         """Hear a peer of another owner: what it serves, with which keys it signs, and what it says of the agreement."""
-        cloud, document = await self._ask(name, target)
-        if self._partners is None or self._targets.get(name) != target:
+        cloud, document = await self._documents.cloud(name, target.url)
+        if self._agreements is None or self._targets.get(name) != target:
             return  # it was removed meanwhile
-        self._partners.saw(name, document)
+        self._agreements.peer_keys.accept_keys(name, document)
         strange = sorted(url for url in cloud.services.values() if _origin(url) != _origin(target.url))
         if strange and target.services is None:
             # Users choose method and path: a peer must not choose which host of ours they reach.
             raise BadDocumentError(
                 f"Expected {name}'s services at the host that was agreed, {target.url}, not at {strange[0]}."
             )
-        given = {heads.ASSERTION: self._partners.spoken(name)}
-        status, body = await self._get(name, target.url, STATEMENT, given, limits.STATEMENT)
-        try:
-            # Who does not know us, says nothing to us.
-            statement = Statement.from_json(parsed(body, limits.STATEMENT)) if status == _OK else _UNKNOWN
-        except ValueError as error:
-            raise BadDocumentError(
-                f"Expected {name}'s side of the agreement at {target.url}{STATEMENT}: {error}."
-            ) from None
+        assertion = self._agreements.assertions.assertion_for(name)
+        statement = await self._documents.statement(name, target.url, assertion)
         if self._targets.get(name) == target:
-            self._partners.statements[name] = statement
+            self._agreements.statements[name] = statement
             if target.services is None:
                 self._serves(name, cloud)  # last: who waits for it finds the peer's word as well
-
-    async def _ask(self, name: str, target: Target) -> tuple[Cloud, Any]:
-        expected = f"Expected what {name} serves at {target.url}{WELL_KNOWN}"
-        status, body = await self._get(name, target.url, WELL_KNOWN, {}, limits.PEER)
-        if status != _OK:
-            raise PeerAnswerError(f"{expected}, got status {status}. Is a gateway there?")
-        try:
-            document = parsed(body, limits.PEER)
-            cloud = Cloud.from_json(document)
-        except ValueError as error:
-            raise BadDocumentError(f"{expected}: {error}. Is a gateway there?") from None
-        if cloud.name != name:
-            raise BadDocumentError(f"{expected}, but the cloud there says that it is {cloud.name}.")
-        return cloud, document
-
-    async def _get(self, name: str, url: str, path: str, headers: Mapping[str, str], limit: Limit) -> tuple[int, bytes]:
-        """Status and body of an answer: of one that is too long, a byte more than its kind may have."""
-        timeout = aiohttp.ClientTimeout(total=self._timeouts.connect)
-        try:
-            async with self._session.get(url + path, headers=headers, timeout=timeout, allow_redirects=False) as answer:
-                return answer.status, await whole(answer.content, limit)
-        except TimeoutError:
-            raise PeerTimeoutError(f"{name} did not answer within {self._timeouts.connect:g} s at {url}.") from None
-        except (aiohttp.ClientError, OSError) as error:
-            raise PeerUnreachableError(f"{name} cannot be reached at {url}: {reason(error)}.") from None
-
-
-_OK = 200
-_UNKNOWN = Statement(None, "unknown")
 
 
 def _origin(url: str) -> tuple[str, str | None]:
     parts = urlsplit(url)
     return parts.scheme, parts.hostname
-
-
-def reason(error: BaseException) -> str:
-    """Why a connection failed, in a few words, without what the request held."""
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return "its certificate is not trusted"
-    cause: BaseException | None = getattr(error, "os_error", None) or error
-    with contextlib.suppress(AttributeError):
-        if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror
-    named = {
-        "ServerDisconnectedError": "it closed the connection",
-        "ClientResponseError": "the head of its answer is not HTTP, or has a line of more than 64 KiB",
-    }
-    return named.get(type(error).__name__, type(error).__name__)

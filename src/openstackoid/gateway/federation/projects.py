@@ -13,7 +13,7 @@ from openstackoid.trust.agreements import Agreement
 from openstackoid.trust.projects import LEASE, Claim, ProjectMappings
 
 _POLL: Final = 0.1  # seconds between two looks at what another process makes
-_PATIENCE: Final = 2 * LEASE  # seconds for all of it: one that was killed is waited for
+_TIMEOUT: Final = 2 * LEASE  # seconds for all of it: one that was killed is waited for
 
 
 class Projects:
@@ -67,7 +67,7 @@ class Projects:
     async def _find(self, agreement: Agreement, foreign: str, domain: str) -> str:
         peer, most, holder = agreement.peer, agreement.grant.most_projects, secrets.token_hex(16)
         loop = asyncio.get_running_loop()
-        end = loop.time() + _PATIENCE
+        end = loop.time() + _TIMEOUT
         while loop.time() < end:
             known = await asyncio.to_thread(self._mappings.get, peer, foreign)
             if known is not None:
@@ -78,9 +78,7 @@ class Projects:
             if claim is Claim.MINE:
                 return await self._make(agreement, foreign, domain, holder)
             await asyncio.sleep(_POLL)
-        raise ProjectError(
-            f"Another gateway of {self._cloud} has been making the project for {_PATIENCE} s. Try again."
-        )
+        raise ProjectError(f"Another gateway of {self._cloud} has been making the project for {_TIMEOUT} s. Try again.")
 
     async def _make(self, agreement: Agreement, foreign: str, domain: str, holder: str) -> str:
         peer, name = agreement.peer, project_name(agreement, foreign)

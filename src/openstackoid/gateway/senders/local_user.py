@@ -1,118 +1,143 @@
-"""Requests of this cloud's own users, and those of clouds that pass tokens through: with plain tokens, and a scope that they chose."""
+"""Users with plain tokens, or without one, and with a scope that they chose: of this cloud, or of one that passes tokens through."""
 
 from typing import Final
-from urllib.parse import urlsplit
 
-from multidict import CIMultiDict
-
+from openstackoid.core import protocol
 from openstackoid.core import scope as scopes
-from openstackoid.core.border import request_passes
 from openstackoid.core.errors import HomeError, TokenScopeError
 from openstackoid.core.ids import Ids
 from openstackoid.core.routing import Remote
 from openstackoid.core.scope import Scope
-from openstackoid.gateway.entry import headers as heads
-from openstackoid.gateway.entry.calls import Call, Taught, Way, overrides
+from openstackoid.gateway.entry import headers as hdrs
+from openstackoid.gateway.entry.calls import Arrival, Call, overrides_method
 from openstackoid.gateway.entry.frontends import is_version_document
+from openstackoid.gateway.entry.scoping import explicit
 from openstackoid.gateway.federation import access_rules
-from openstackoid.gateway.federation.issuer import Mint
+from openstackoid.gateway.federation.issuer import TokenIssuer
 from openstackoid.gateway.federation.local_catalog import LocalCatalog, holds_catalog
+from openstackoid.gateway.senders.foreign_tokens import ForeignToken
+from openstackoid.gateway.senders.legs import UNCHANGED, Legs, keep_crossing
+from openstackoid.gateway.telemetry.audit import Initiator
+from openstackoid.gateway.upstream.legs import Border, CacheableToken, Leg, Rewrite
 from openstackoid.trust.rules import Rule
 
-_PLAIN: Final = Way()
+_IDENTITY: Final = "identity"
 
 
-class Residents:
-    """What is done with their requests.
+class LocalUser:
+    """A user of this cloud. Nothing in it is of one request, so that all of them share one.
 
     Args:
-        cloud: this cloud's name.
-        catalog: its catalog.
-        mint: makes federated tokens; None in a cloud without federated peers.
+        catalog: this cloud's.
+        issuer: makes federated tokens; None in a cloud without federated peers.
+        legs: what all senders' legs have in common.
     """
 
-    def __init__(self, cloud: str, catalog: LocalCatalog, mint: Mint | None) -> None:
-        self._cloud = cloud
-        self._catalog = catalog
-        self._mint = mint
+    scope: Scope | None = None
+    initiator: Initiator | None = None
+    image_token: ForeignToken | None = None
+    begins_here: bool = True
 
-    def local(self, call: Call, explicit: Scope) -> Way:
+    def __init__(self, catalog: LocalCatalog, issuer: TokenIssuer | None, legs: Legs) -> None:
+        self._catalog = catalog
+        self._issuer = issuer
+        self._legs = legs
+
+    def accept(self, _arrival: Arrival) -> "LocalUser | None":
+        """Whoever is no other kind of sender."""
+        return self
+
+    async def admit(self, call: Call) -> None:
+        """Let everybody in: Keystone and the services look at plain tokens."""
+
+    async def local(self, call: Call) -> Leg:
         """To our own backend: the scope goes on the token, so that it follows the workflow.
 
         Keystone reads plain tokens. And a scope that leads nowhere else says what plain ones say: their requests stay in this cloud.
         """
-        identity = call.place.service == "identity"
+        headers, identity = self._legs.local_headers(call), call.route.service == _IDENTITY
         if call.subject is not None:
-            call.headers[heads.SUBJECT] = call.subject
+            headers[protocol.SUBJECT] = call.subject
         if call.auth is not None:
-            scoped = bool(call.scope) and not identity and not explicit.only_names(self._cloud)
-            call.headers[heads.AUTH] = heads.with_scope(call.auth, explicit) if scoped else call.auth
-        if identity and call.request.method in {"GET", "POST"} and holds_catalog(call.place.path):
-            return Way(self._catalog.learn)
-        return _PLAIN
+            headers[protocol.AUTH] = call.auth
+            if call.scope and not identity:
+                whole = explicit(call.scope, self._legs.cloud)
+                if not whole.only_names(self._legs.cloud):
+                    headers[protocol.AUTH] = hdrs.with_scope(call.auth, whole)
+        if identity and call.method in {"GET", "POST"} and holds_catalog(call.route.path):
+            return self._legs.local(call, headers, Rewrite(self._catalog.learn))
+        return self._legs.local(call, headers)
 
-    def passed(self, call: Call, decision: Remote, explicit: Scope) -> Way:
-        """To a peer of the same owner: with the user's own token."""
-        identity = call.place.service == "identity"
-        call.headers[heads.SCOPE] = scopes.format(explicit)
-        edit = self._catalog.replace if identity and holds_catalog(call.place.path) else None
-        if identity and call.subject is not None:
-            call.headers[heads.SUBJECT] = call.subject
-            if call.request.method in {"GET", "HEAD"}:
-                # The token validates itself: who asks is nobody in the other cloud.
-                call.headers[heads.AUTH] = call.subject
-                return Way(self._catalog.validated if edit else None)
-            if not call.sender.leads_to(decision.cloud, "identity"):
-                return Way(edit)  # what revokes it must be of that cloud as well: a token of another one stays here
-        if call.auth is not None:
-            call.headers[heads.AUTH] = call.auth
-        return Way(edit)
-
-    async def federated(self, call: Call, decision: Remote, explicit: Scope) -> Way:
-        """To a peer of another owner: with a token that is good there alone, and nothing else that names the user.
+    async def remote(self, call: Call, decision: Remote) -> Leg:
+        """To a peer: of the same owner with the user's own token, of another one with a token that is good there alone.
 
         Raises:
-            HomeError: it is for the peer's Keystone.
-            OpenStackoidError: no token could be minted.
+            HomeError: it is for the Keystone of another owner.
+            OpenStackoidError: no token could be issued.
         """
-        clean(call.headers)
-        open_to_all = call.auth is None and is_version_document(call.place.path)
-        if call.place.service == "identity" and not open_to_all:
+        whole = explicit(call.scope, self._legs.cloud)
+        if self._legs.peers.federated(decision.cloud):
+            return await self._federated(call, decision, whole)
+        return self._passed(call, decision, whole)
+
+    def _passed(self, call: Call, decision: Remote, whole: Scope) -> Leg:
+        """To a peer of the same owner."""
+        headers, identity = self._legs.remote_headers(call, decision), call.route.service == _IDENTITY
+        headers[protocol.SCOPE] = scopes.format(whole)
+        edit = self._catalog.replace if identity and holds_catalog(call.route.path) else None
+        if identity and call.subject is not None:
+            headers[protocol.SUBJECT] = call.subject
+            if call.method in {"GET", "HEAD"}:
+                # The token validates itself: who asks is nobody in the other cloud.
+                headers[protocol.AUTH] = call.subject
+                rewrite = Rewrite(self._catalog.validated if edit else None)
+                return self._legs.remote(call, decision, headers, rewrite)
+            if not call.caller_scope.leads_to(decision.cloud, _IDENTITY):
+                # What revokes it must be of that cloud as well: a token of another one stays here.
+                return self._legs.remote(call, decision, headers, Rewrite(edit))
+        if call.auth is not None:
+            headers[protocol.AUTH] = call.auth
+        return self._legs.remote(call, decision, headers, Rewrite(edit) if edit else UNCHANGED)
+
+    async def _federated(self, call: Call, decision: Remote, whole: Scope) -> Leg:
+        """To a peer of another owner: nothing else in the request names the user."""
+        headers, service = self._legs.remote_headers(call, decision), call.route.service
+        keep_crossing(headers)
+        open_to_all = call.auth is None and is_version_document(call.route.path)
+        if service == _IDENTITY and not open_to_all:
             raise HomeError(
                 f"{decision.cloud}'s identity service is asked in {decision.cloud} itself: no password and no token crosses to "
-                f"another owner's cloud. Log in there, or name {self._cloud} for identity in the scope."
+                f"another owner's cloud. Log in there, or name {self._legs.cloud} for identity in the scope."
             )
-        if call.auth is None or self._mint is None:
-            return _PLAIN
-        if overrides(call):
+        if call.auth is None or self._issuer is None:
+            return self._legs.remote(call, decision, headers, border=Border.IN)
+        if overrides_method(call):
             raise TokenScopeError(
                 "A request that changes its method on the way (_method) goes to no other owner's cloud."
             )
-        asked = Rule(call.place.service, call.request.method, call.path)
-        minted = await self._mint.for_peer(call.auth, decision.cloud, explicit, asked)
-        call.headers[heads.AUTH] = minted.token
-        record = call.record
-        record.home, record.user, record.project = self._cloud, minted.user, minted.project
-        record.agreement = minted.agreement
-        if minted.pseudonym == minted.user:
+        asked = Rule(service, call.method, call.path)
+        issued = await self._issuer.for_peer(call.auth, decision.cloud, whole, asked)
+        headers[protocol.AUTH] = issued.token
+        initiator = Initiator(self._legs.cloud, issued.user, issued.project, agreement=issued.agreement)
+        if issued.pseudonym == issued.user:
             # Keystone is asked again `recheck` seconds after the last time, so no longer than that it may stand for the user's.
-            until = min(minted.renew, self._mint.believed(call.auth))
-            taught = Taught(minted.token, until, minted.user, minted.project, minted.agreement)
-            return Way(taught=taught) if minted.limits is None else _PLAIN
-        way = Way(
-            there=Ids({}, {minted.user: minted.pseudonym}),
-            back=Ids({}, {minted.pseudonym: minted.user}),
-        )
-        access_rules.check(minted.limits, Rule(asked.service, asked.method, way.path(call)))
-        return way
+            until = min(issued.renew, self._issuer.trusted_until(call.auth))
+            cacheable = CacheableToken(issued.token, until, issued.user, issued.project, issued.agreement)
+            rewrite = Rewrite(cacheable=cacheable) if issued.limits is None else UNCHANGED
+        else:
+            rewrite = Rewrite(
+                request_ids=Ids({}, {issued.user: issued.pseudonym}),
+                response_ids=Ids({}, {issued.pseudonym: issued.user}),
+            )
+            access_rules.check(issued.limits, Rule(service, call.method, rewrite.path(service, call.route.path)))
+        return self._legs.remote(call, decision, headers, rewrite, Border.IN, initiator)
 
 
-def clean(headers: CIMultiDict[str]) -> None:
-    """Take out every header that does not cross to or from another owner's cloud."""
-    for name in [name for name in headers if not request_passes(name)]:
-        headers.popall(name, None)
+class PassThroughUser(LocalUser):
+    """A user whose plain token another cloud of the same owner passed on."""
 
+    begins_here: bool = False
 
-def host(url: str) -> str:
-    """What stands in Host."""
-    return urlsplit(url).netloc
+    def accept(self, arrival: Arrival) -> "PassThroughUser | None":
+        """A request that met another cloud before this one."""
+        return self if arrival.hops else None

@@ -6,16 +6,19 @@ for may bring it.
 """
 
 import time
-from dataclasses import dataclass
 
+from openstackoid.core import protocol
 from openstackoid.core.errors import RuleError, TokenError
 from openstackoid.core.ids import Ids
-from openstackoid.gateway.entry import headers as heads
-from openstackoid.gateway.entry.calls import Call, Way, overrides
-from openstackoid.gateway.federation.agreements import Agreements
-from openstackoid.gateway.federation.keystone import Keystone
-from openstackoid.gateway.senders.local_user import clean
-from openstackoid.gateway.settings.peering import Trust
+from openstackoid.core.routing import Remote
+from openstackoid.core.scope import Scope
+from openstackoid.gateway.entry import headers as hdrs
+from openstackoid.gateway.entry.calls import Arrival, Call, overrides_method
+from openstackoid.gateway.federation.federation import Federation
+from openstackoid.gateway.senders.foreign_tokens import ForeignToken
+from openstackoid.gateway.senders.legs import UNCHANGED, Legs, keep_crossing
+from openstackoid.gateway.telemetry.audit import Initiator
+from openstackoid.gateway.upstream.legs import Border, Leg, Rewrite
 from openstackoid.trust import tokens
 from openstackoid.trust.agreements import Agreement
 from openstackoid.trust.claims import Claims
@@ -23,90 +26,137 @@ from openstackoid.trust.rules import allowed
 from openstackoid.trust.sealing import unseal
 
 
-@dataclass(frozen=True, slots=True)
-class Returning:
-    """One of our users, on behalf of whom another cloud asks."""
-
-    claims: Claims
-
-
-class Homecoming:
-    """What is done with such requests.
+class ReturningUsers:
+    """Accepts federated tokens of this cloud's own users.
 
     Args:
-        cloud: this cloud's name.
-        agreements: with those who may bring tokens.
-        keystone: who knows our users.
-        trust: times.
+        federation: agreements with those who may bring tokens, and the Keystone that knows our users.
+        legs: what all senders' legs have in common.
+        at_peers_only: whether peers have an address of their own where they call: at no other one such a token counts.
     """
 
-    def __init__(self, cloud: str, agreements: Agreements, keystone: Keystone, trust: Trust) -> None:
-        self._cloud = cloud
-        self._agreements = agreements
-        self._keystone = keystone
-        self._trust = trust
+    def __init__(self, federation: Federation, legs: Legs, *, at_peers_only: bool) -> None:
+        self.federation = federation
+        self.legs = legs
+        self._at_peers_only = at_peers_only
 
-    def read(self, token: str, assertion: str | None) -> Returning:
-        """Whose token it is.
+    def accept(self, arrival: Arrival) -> "ReturningUser | None":
+        """A request with a federated token of this cloud.
+
+        Raises:
+            TrustError: the token does not count here.
+        """
+        if not arrival.federated or arrival.auth is None:
+            return None
+        token, _, _ = arrival.auth.partition(tokens.MARK)
+        home, _ = tokens.issuer(token)
+        if home != self.legs.cloud:
+            return None
+        if self._at_peers_only and not arrival.listener.peers:
+            raise TokenError(f"The token is {home}'s for another cloud: here its user has one of {home}'s own.")
+        return ReturningUser(self, *self.read(token, arrival.request.headers.get(protocol.ASSERTION)))
+
+    def read(self, token: str, assertion: str | None) -> tuple[Claims, Agreement]:
+        """What a token says, and the agreement with who brings it.
 
         Raises:
             TokenError: it is not good, or brought by somebody else.
             AgreementError: the agreement with who brings it is not in force.
         """
-        claims = tokens.verify(token, self._agreements.ring(self._cloud))
-        bringer = self._agreements.speaker(assertion)
+        agreements, trust = self.federation.agreements, self.federation.trust
+        claims = tokens.verify(token, agreements.peer_keys.ring(self.legs.cloud))
+        bringer = agreements.assertions.authenticate_peer(assertion)
         if bringer != claims.audience:
             raise TokenError(f"The token was made for {claims.audience}, and {bringer} brings it.")
-        self._agreements.ours(bringer)
+        agreement = agreements.active_agreement(bringer)
         now = time.time()
         # It may be late: what is inside has a time of its own, and Keystone looks at it.
-        if claims.early(now, self._trust.skew) or claims.expired(
-            now, self._trust.skew + self._trust.allow_expired_window
-        ):
+        if claims.early(now, trust.skew) or claims.expired(now, trust.skew + trust.allow_expired_window):
             raise TokenError("The token's time is over, or has not come.")
-        return Returning(claims)
+        return claims, agreement
 
-    async def local(self, returning: Returning, call: Call) -> Way:
+
+class ReturningUser:
+    """One of our users, on behalf of whom another cloud sends one request.
+
+    Args:
+        shared: what all of them need.
+        claims: of the token.
+        agreement: with who brings it.
+    """
+
+    __slots__ = ("_agreement", "_claims", "_shared")
+    begins_here = False
+    image_token: ForeignToken | None = None
+
+    def __init__(self, shared: ReturningUsers, claims: Claims, agreement: Agreement) -> None:
+        self._shared = shared
+        self._claims = claims
+        self._agreement = agreement
+
+    @property
+    def scope(self) -> Scope:
+        """Signed by this cloud."""
+        return self._claims.scope
+
+    @property
+    def initiator(self) -> Initiator:
+        """The user, as far as the token names it: it may hold a pseudonym."""
+        return self._initiator(None)
+
+    async def admit(self, call: Call) -> None:
+        """Let the request go on: what it may do is looked at where it goes."""
+
+    async def local(self, call: Call) -> Leg:
         """To our own backend, as the user.
 
         Raises:
             RuleError: the signed scope, or the agreement, does not lead here.
             TokenError: the user's own token is not valid any more.
         """
-        claims, service = returning.claims, call.place.service
-        record = call.record
-        record.home, record.project = self._cloud, claims.project.id
-        agreement = self._agreements.ours(claims.audience)
-        record.agreement = agreement.id
-        if not claims.scope.leads_to(self._cloud, service):
-            raise RuleError(f"The token's scope does not take {service} from {self._cloud}.")
-        if overrides(call):
+        claims, service, legs = self._claims, call.route.service, self._shared.legs
+        if not claims.scope.leads_to(legs.cloud, service):
+            raise RuleError(f"The token's scope does not take {service} from {legs.cloud}.")
+        if overrides_method(call):
             raise RuleError(
-                f"{self._cloud} takes no requests that change their method on the way (_method) from other clouds."
+                f"{legs.cloud} takes no requests that change their method on the way (_method) from other clouds."
             )
-        self._allow(agreement, call, call.path)
-        own = unseal(claims.sealed, self._agreements.keys)
-        body = await self._keystone.token(own)
+        self._check_rules(call, call.path)
+        federation = self._shared.federation
+        own = unseal(claims.sealed, federation.agreements.keys)
+        body = await federation.keystone.token(own)
         if body is None:
-            raise TokenError(f"The user's token is not valid any more in {self._cloud}, its own cloud.")
-        record.user = user = str(body["user"]["id"])
-        clean(call.headers)
-        call.headers[heads.AUTH] = heads.with_scope(own, claims.scope)
-        if claims.user.id == user:
-            return Way()
-        way = Way(there=Ids({}, {claims.user.id: user}), back=Ids({}, {user: claims.user.id}))
-        self._allow(agreement, call, way.path(call))
-        return way
+            raise TokenError(f"The user's token is not valid any more in {legs.cloud}, its own cloud.")
+        user = str(body["user"]["id"])
+        headers = legs.local_headers(call)
+        keep_crossing(headers)
+        headers[protocol.AUTH] = hdrs.with_scope(own, claims.scope)
+        rewrite = UNCHANGED
+        if claims.user.id != user:
+            rewrite = Rewrite(request_ids=Ids({}, {claims.user.id: user}), response_ids=Ids({}, {user: claims.user.id}))
+            self._check_rules(call, rewrite.path(service, call.route.path))
+        return legs.local(call, headers, rewrite, Border.OUT, self._initiator(user))
 
-    def _allow(self, agreement: Agreement, call: Call, path: str) -> None:
+    async def remote(self, call: Call, decision: Remote) -> Leg:  # noqa: ARG002 - the Protocol's
+        """Nowhere else.
+
+        Raises:
+            RuleError: always.
+        """
+        raise RuleError(f"The token came home to {self._shared.legs.cloud}, and goes nowhere else.")
+
+    def _initiator(self, user: str | None) -> Initiator:
+        return Initiator(self._shared.legs.cloud, user, self._claims.project.id, agreement=self._agreement.id)
+
+    def _check_rules(self, call: Call, path: str) -> None:
         """Compare the `home` rules with a path: as it came, before Keystone is asked, and as it is sent.
 
         Raises:
             RuleError: no rule allows it.
         """
-        method, service = call.request.method, call.place.service
-        if not allowed(agreement.grant.home, service, method, path):
+        method, service, cloud = call.method, call.route.service, self._shared.legs.cloud
+        if not allowed(self._agreement.grant.home, service, method, path):
             raise RuleError(
-                f"{self._cloud}'s agreement with {agreement.peer} has no home rule that allows "
-                f"{method} {service} {call.path} on behalf of {self._cloud}'s users."
+                f"{cloud}'s agreement with {self._agreement.peer} has no home rule that allows "
+                f"{method} {service} {call.path} on behalf of {cloud}'s users."
             )

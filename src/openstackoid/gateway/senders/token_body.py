@@ -63,7 +63,7 @@ def _moment(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.000000Z")
 
 
-def missing(why: str) -> web.Response:
+def token_not_found(why: str) -> web.Response:
     """Keystone's answer for a token that it does not know: to who asks, 401 would speak of its own."""
     message = f"Could not find token: {why}."
     error = {"code": _MISSING, "title": "Not Found", "message": message}

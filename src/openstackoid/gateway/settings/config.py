@@ -44,26 +44,19 @@
 Relative paths are relative to the file.
 """
 
-import re
-from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-import yaml
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from openstackoid.core import scope as scopes
-from openstackoid.core.catalog import PROJECT, Cloud, base_url, cloud_name
-from openstackoid.core.errors import ConfigError, ScopeError
+from openstackoid.core.catalog import Cloud, cloud_name
+from openstackoid.core.errors import ScopeError
 from openstackoid.core.scope import Scope
 from openstackoid.core.services import service_type
-from openstackoid.gateway.settings.fields import Base, Catalog, Listen, Named, Seconds, Section, Tls, address_of
+from openstackoid.gateway.settings.fields import Catalog, ExistingFile, Named, RelativePath, Section, Tls
 from openstackoid.gateway.settings.peering import Peer, Peering, Trust, fits
-
-
-def _endpoint(text: str) -> str:
-    base_url(text.replace(PROJECT, "0"))
-    return text
+from openstackoid.gateway.settings.sections import Admin, Haproxy, Service, Timeouts
 
 
 def _scope(value: Any) -> Scope:
@@ -78,52 +71,6 @@ def _scope(value: Any) -> Scope:
 
 
 Saved = Annotated[Scope, BeforeValidator(_scope)]
-_SQLITE = re.compile(r"sqlite:///(?!/)(.+)\Z")
-
-
-class Service(Section):
-    """One service of this cloud."""
-
-    frontend: Base
-    backend: Base | None = None
-    endpoint: Annotated[str, AfterValidator(_endpoint)] | None = None
-    listen: Listen | None = None
-
-    @property
-    def address(self) -> str:
-        """ADDRESS:PORT where the gateway listens for it."""
-        return address_of(self.frontend, self.listen)
-
-
-class Haproxy(Section):
-    """HAProxy in front: it takes the frontends, and the gateway listens behind it.
-
-    Attributes:
-        gateway: host where the gateway listens then, at the frontends' ports, without TLS; nobody else may reach it.
-        directory: where HAProxy's configuration and maps are written, and its admin socket is.
-        threads: of HAProxy; one a core if not given.
-        log: where HAProxy logs what goes straight, one line of audit a request: stdout, /dev/log, ADDRESS:PORT, or none.
-    """
-
-    gateway: str
-    directory: Path = Path("haproxy")
-    threads: Annotated[int, Field(ge=1, le=64)] | None = None
-    log: Annotated[str, Field(pattern=r"^[A-Za-z0-9/.:_@-]{1,200}$")] = "stdout"
-
-
-class Admin(Section):
-    """Where health and metrics are, for operators alone."""
-
-    listen: Listen
-
-
-class Timeouts(Section):
-    """Seconds: to connect; without a byte; between two looks at a peer; for what runs when the gateway stops."""
-
-    connect: Seconds = 5
-    idle: Seconds = 60
-    refresh: Seconds = 30
-    grace: Seconds = 30
 
 
 class Config(Section):
@@ -140,9 +87,9 @@ class Config(Section):
     peers: dict[Named, Peer] = Field(default_factory=dict)
     scopes: dict[Named, Saved] = Field(default_factory=dict)
     tls: Tls | None = None
-    ca: Path | None = None
+    ca: ExistingFile | None = None
     admin: Admin | None = None
-    audit: Path | None = None
+    audit: RelativePath | None = None
     timeouts: Timeouts = Timeouts()
 
     @model_validator(mode="after")
@@ -207,78 +154,3 @@ class Config(Section):
         return {
             service_type(kind) or kind: service.endpoint or service.frontend for kind, service in self.services.items()
         }
-
-
-def load(path: Path) -> Config:
-    """Read and check a configuration file.
-
-    Raises:
-        ConfigError: naming the file, the key and the value of each thing that is wrong.
-    """
-    try:
-        document = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(document, dict):
-        raise ConfigError(f"{path}: expected keys such as cloud and services, got {type(document).__name__}")
-    try:
-        config = Config.model_validate(_resolved(document, path.parent))
-    except ValidationError as error:
-        raise ConfigError("\n".join(f"{path}: {_told(detail)}" for detail in error.errors())) from None
-    for key, file in _files(config):
-        if not file.is_file():
-            raise ConfigError(f"{path}: {key}: no such file: {file}")
-    return config
-
-
-def _told(detail: Any) -> str:
-    key = ".".join(str(part) for part in detail["loc"])
-    message = str(detail["msg"]).removeprefix("Value error, ")
-    value = detail["input"]
-    came = "" if isinstance(value, (dict, list)) or detail["type"] == "missing" else f" (got {value!r})"
-    return f"{key}: {message}{came}" if key else message
-
-
-def _resolved(document: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The document with its paths made absolute."""
-
-    def absolute(section: dict[str, Any], *keys: str) -> dict[str, Any]:
-        return section | {key: str(folder / section[key]) for key in keys if isinstance(section.get(key), str)}
-
-    def deep(section: dict[str, Any], name: str, *keys: str) -> dict[str, Any]:
-        return section | {name: absolute(section[name], *keys)} if isinstance(section.get(name), dict) else section
-
-    document = deep(absolute(document, "audit", "ca"), "tls", "certificate", "key")
-    document = deep(document, "catalog", "password_file")
-    if isinstance(document.get("haproxy"), dict):
-        document["haproxy"] = absolute({"directory": "haproxy"} | document["haproxy"], "directory")
-    if isinstance(document.get("peering"), dict):
-        document["peering"] = deep(document["peering"], "tls", "certificate", "key")
-    trust = document.get("trust")
-    if isinstance(trust, dict):
-        trust = deep(absolute(trust, "keys"), "account", "password_file")
-        if isinstance(trust.get("database"), str):
-            # sqlite:///file is relative to the configuration, as every path; sqlite:////file is absolute.
-            trust["database"] = _SQLITE.sub(lambda found: f"sqlite:///{folder / found[1]}", trust["database"])
-        document["trust"] = trust
-    return document
-
-
-def _files(config: Config) -> list[tuple[str, Path]]:
-    files: list[tuple[str, Path | None]] = [("ca", config.ca)]
-    if config.tls:
-        files += [("tls.certificate", config.tls.certificate), ("tls.key", config.tls.key)]
-    if config.catalog:
-        files.append(("catalog.password_file", config.catalog.password_file))
-    if config.peering and config.peering.tls:
-        files += [
-            ("peering.tls.certificate", config.peering.tls.certificate),
-            ("peering.tls.key", config.peering.tls.key),
-        ]
-    if config.trust:
-        files.append(("trust.keys", config.trust.keys))
-        if config.trust.account:
-            files.append(("trust.account.password_file", config.trust.account.password_file))
-    return [(key, file) for key, file in files if file]

@@ -1,13 +1,17 @@
 """Forms that values of the gateway's configuration have, and the sections that stand in several places of it."""
 
+import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 
 from openstackoid.core.catalog import base_url
 from openstackoid.core.scope import is_name
+
+FOLDER: Final = "folder"  # of the configuration file, in the context of its validation
+_SQLITE: Final = re.compile(r"sqlite:///(?!/)(.+)\Z")
 
 
 def _name(text: str) -> str:
@@ -23,9 +27,29 @@ def _listen(text: str) -> str:
     return text
 
 
+def _relative(path: Path, info: ValidationInfo) -> Path:
+    return info.context[FOLDER] / path if info.context else path
+
+
+def _existing(path: Path, info: ValidationInfo) -> Path:
+    if info.context and not path.is_file():
+        raise ValueError(f"no such file: {path}")
+    return path
+
+
+def _database(url: str, info: ValidationInfo) -> str:
+    folder = info.context[FOLDER] if info.context else None
+    # sqlite:///file is relative to the configuration, as every path; sqlite:////file is absolute.
+    return _SQLITE.sub(lambda found: f"sqlite:///{folder / found[1]}", url) if folder else url
+
+
 Named = Annotated[str, AfterValidator(_name)]
 Base = Annotated[str, AfterValidator(base_url)]
 Listen = Annotated[str, AfterValidator(_listen)]
+# Paths are relative to the file that they stand in.
+RelativePath = Annotated[Path, AfterValidator(_relative)]
+ExistingFile = Annotated[Path, AfterValidator(_relative), AfterValidator(_existing)]
+DatabaseUrl = Annotated[str, AfterValidator(_database)]
 Seconds = Annotated[float, Field(gt=0, le=86400)]
 
 
@@ -40,7 +64,7 @@ class Catalog(Section):
 
     auth_url: Base
     username: str
-    password_file: Path
+    password_file: ExistingFile
     user_domain_name: str = "Default"
     project_name: str
     project_domain_name: str = "Default"
@@ -51,8 +75,8 @@ class Catalog(Section):
 class Tls(Section):
     """PEM files."""
 
-    certificate: Path
-    key: Path
+    certificate: ExistingFile
+    key: ExistingFile
 
 
 def address_of(url: str, listen: str | None) -> str:

@@ -2,13 +2,21 @@
 
 import contextlib
 import ipaddress
-from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from openstackoid.gateway.settings.fields import Base, Catalog, Listen, Section, Tls, address_of
+from openstackoid.gateway.settings.fields import (
+    Base,
+    Catalog,
+    DatabaseUrl,
+    ExistingFile,
+    Listen,
+    Section,
+    Tls,
+    address_of,
+)
 from openstackoid.trust.agreements import Grant, is_fingerprint
 
 
@@ -64,10 +72,10 @@ class Trust(Section):
         service_roles: roles of this cloud's services, as keystonemiddleware's `service_token_roles`.
     """
 
-    keys: Path | None = None
+    keys: ExistingFile | None = None
     keys_env: str | None = None
     keys_command: list[str] | None = None
-    database: str | None = None
+    database: DatabaseUrl | None = None
     database_env: str | None = None
     account: Catalog | None = None
     lifetime: Annotated[int, Field(ge=30, le=3600)] = 300

@@ -5,6 +5,8 @@
      "client": "10.0.0.9", "ms": 12.3, "request_id": "req-...", "global_request_id": "req-...", "saved_scope": null,
      "scope": {"image": "CloudTwo"}, "method": "GET", "path": "/v2/images"}
 
+A request that went to several clouds has `legs` besides: `peer`, `decision`, `agreement`, `status`, `error` and `ms` of the first four.
+
 `user` and `project` are those of `home`, the cloud that they are of; `local_user` and `local_project` what stands for them here.
 They are known where a federated token was minted, or let in; null elsewhere.
 
@@ -16,9 +18,9 @@ Whatever a client or another cloud wrote is bounded and printable ASCII here, so
 
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 import orjson
@@ -28,11 +30,47 @@ from openstackoid.core.scope import Scope
 # Old clients put tokens into paths: /v2.0/tokens/TOKEN.
 _SECRET: Final = re.compile(r"(?<=/tokens/)[^/]+")
 _LONGEST: Final = 1024  # characters of a path, or of a scope
+_MAX_LEGS: Final = 4  # a line stays shorter than what a pipe takes whole
 _NAME: Final = 64  # characters of an id or a name
 # Printable ASCII that JSON need not escape.
 _PLAIN: Final = re.compile(r"[ !#-\[\]-~]*")
 _UNQUOTED: Final = "".join(map(chr, range(0x21, 0x7F))).replace('"', "").replace("\\", "") + " "
 CLIENT_GONE: Final = 499  # nginx's number for it; no HTTP status says this
+
+
+@dataclass(frozen=True, slots=True)
+class Initiator:
+    """Who is behind a request: ids of user and project at home and here, and the agreement between the two clouds."""
+
+    home: str
+    user: str | None = None
+    project: str | None = None
+    local_user: str | None = None
+    local_project: str | None = None
+    agreement: str | None = None
+
+
+@dataclass(slots=True)
+class LegRecord:
+    """What was sent to one cloud, and how it ended. `ms`: milliseconds until the head of its answer."""
+
+    cloud: str
+    decision: str
+    agreement: str | None = None
+    status: int | None = None
+    error: str | None = None
+    ms: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """The leg as a value of a line's `legs`."""
+        return {
+            "peer": self.cloud,
+            "decision": self.decision,
+            "agreement": self.agreement,
+            "status": self.status,
+            "error": self.error,
+            "ms": round(self.ms, 3),
+        }
 
 
 @dataclass(slots=True)
@@ -59,35 +97,44 @@ class Record:
     status: int = CLIENT_GONE
     error: str | None = None
     ms: float = 0.0
+    legs: list[LegRecord] = field(default_factory=list)
+
+    def note(self, initiator: Initiator | None) -> None:
+        """Write down who is behind the request, as far as it is known."""
+        if initiator is None:
+            return
+        self.home, self.user, self.project = initiator.home, initiator.user, initiator.project
+        self.local_user, self.local_project = initiator.local_user, initiator.local_project
+        self.agreement = initiator.agreement
 
     def line(self) -> bytes:
         """The record as a line of JSON."""
-        return orjson.dumps(
-            {
-                "time": _now(),
-                "cloud": self.cloud,
-                "status": self.status,
-                "error": self.error,
-                "decision": self.decision,
-                "peer": self.peer,
-                "service": self.service,
-                "home": self.home,
-                "user": _bounded(self.user),
-                "project": _bounded(self.project),
-                "local_user": self.local_user,
-                "local_project": self.local_project,
-                "agreement": self.agreement,
-                "client": _bounded(self.client),
-                "ms": round(self.ms, 3),
-                "request_id": _bounded(self.request_id),
-                "global_request_id": self.global_request_id,
-                "saved_scope": _bounded(self.saved_scope),
-                "scope": _entries(self.scope) if self.scope else None,
-                "method": _bounded(self.method),
-                "path": _bounded(_SECRET.sub("***", self.path), _LONGEST),
-            },
-            option=orjson.OPT_APPEND_NEWLINE,
-        )
+        fields = {
+            "time": _now(),
+            "cloud": self.cloud,
+            "status": self.status,
+            "error": self.error,
+            "decision": self.decision,
+            "peer": self.peer,
+            "service": self.service,
+            "home": self.home,
+            "user": _bounded(self.user),
+            "project": _bounded(self.project),
+            "local_user": self.local_user,
+            "local_project": self.local_project,
+            "agreement": self.agreement,
+            "client": _bounded(self.client),
+            "ms": round(self.ms, 3),
+            "request_id": _bounded(self.request_id),
+            "global_request_id": self.global_request_id,
+            "saved_scope": _bounded(self.saved_scope),
+            "scope": _entries(self.scope) if self.scope else None,
+            "method": _bounded(self.method),
+            "path": _bounded(_SECRET.sub("***", self.path), _LONGEST),
+        }
+        if len(self.legs) > 1:
+            fields["legs"] = [leg.to_json() for leg in self.legs[:_MAX_LEGS]]
+        return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _bounded(text: str | None, longest: int = _NAME) -> str | None:

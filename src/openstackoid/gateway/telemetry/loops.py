@@ -19,7 +19,9 @@ from openstackoid.core.errors import OpenStackoidError
 from openstackoid.gateway.telemetry import metrics
 
 _LONGEST: Final = 2.0  # seconds between two turns that fail
-_QUIET: Final = 10.0  # seconds between two lines of one loop, however its failures change: a peer may choose them
+_QUIET_INTERVAL: Final = (
+    10.0  # seconds between two lines of one loop, however its failures change: a peer may choose them
+)
 _PACKAGE: Final = Path(__file__).parents[2]
 _running: set["Loop"] = set()
 
@@ -90,7 +92,7 @@ class Loop:
 
     def _complain(self, error: Exception) -> None:
         failure, now = described(error), time.monotonic()
-        if failure != self._failure and now - self._spoke >= _QUIET:
+        if failure != self._failure and now - self._spoke >= _QUIET_INTERVAL:
             self._failure, self._spoke = failure, now
             print(f"{self.name}: {failure}", file=sys.stderr, flush=True)
 

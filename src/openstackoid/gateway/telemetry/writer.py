@@ -22,7 +22,7 @@ from openstackoid.gateway.telemetry import metrics
 
 _ROOM: Final = 4 << 20  # bytes that may wait
 _AGAIN: Final = 0.25  # seconds until a failed write is tried again
-_PATIENCE: Final = 1.0  # seconds of failure before anybody hears of it
+_GRACE: Final = 1.0  # seconds of failure before anybody hears of it
 _FLUSH: Final = 2.0  # seconds for what waits at the end
 
 
@@ -133,7 +133,7 @@ class LineWriter:
 
     def _report(self) -> None:
         """Say once that it began to fail, and once that it is over."""
-        if not self._reported and (self._lost or (self._failure and time.monotonic() - self._failed_at > _PATIENCE)):
+        if not self._reported and (self._lost or (self._failure and time.monotonic() - self._failed_at > _GRACE)):
             self._reported = True
             why = self._failure or "more comes than can be written"
             _say(

@@ -11,9 +11,9 @@ import orjson
 from openstackoid.core.catalog import PROJECT, base_url
 from openstackoid.core.errors import ConfigError
 from openstackoid.core.services import service_type
-from openstackoid.gateway.federation.peers import reason
 from openstackoid.gateway.settings.config import Config
 from openstackoid.gateway.settings.fields import Catalog
+from openstackoid.gateway.upstream.failures import reason
 
 # A catalog shows versioned URLs; a gateway forwards below the root.
 _VERSION: Final = re.compile(r"/v\d+(?:\.\d+)?(?:/.*)?$")

@@ -13,7 +13,6 @@ from multidict import CIMultiDict
 from openstackoid.core.border import answer_passes
 from openstackoid.core.errors import PeerAnswerError
 from openstackoid.core.foreign_links import IncomingLinks
-from openstackoid.gateway.entry.calls import Call
 
 _STATUSES: Final = range(200, 600)
 _REDIRECTS: Final = range(300, 400)
@@ -42,8 +41,14 @@ def keep_only(headers: CIMultiDict[str]) -> None:
         headers.popall(name, None)
 
 
-def came_in(status: int, headers: CIMultiDict[str], call: Call, links: IncomingLinks) -> None:
-    """Look at an answer of another owner's cloud, and take out of its headers what does not cross.
+def check_head(status: int, headers: CIMultiDict[str], links: IncomingLinks, *, by_service: bool) -> None:
+    """Look at the head of an answer of another owner's cloud, and take out of its headers what does not cross.
+
+    Args:
+        status: of the answer.
+        headers: of the answer, changed in place.
+        links: where it may lead.
+        by_service: whether a service asked, which follows redirects with its own token: there is none for it.
 
     Raises:
         PeerAnswerError: no answer that HTTP knows.
@@ -67,20 +72,26 @@ def came_in(status: int, headers: CIMultiDict[str], call: Call, links: IncomingL
             headers["Location"] = links.header("Location", location)
         return
     # A service's client sends the service's own token along wherever it is sent.
-    if location is None or call.by_service:
+    if location is None or by_service:
         raise links.refusal(f"redirect ({status})")
     headers["Location"] = links.redirect(location)
 
 
-def content(status: int, headers: CIMultiDict[str], call: Call, links: IncomingLinks) -> Content:
+def content(status: int, headers: CIMultiDict[str], what: str, links: IncomingLinks) -> Content:
     """What the body of another owner's answer is taken for; a text gets the encoding that it was looked at in.
+
+    Args:
+        status: of the answer.
+        headers: of the answer, changed in place.
+        what: what was asked for: service type, a space, and the path.
+        links: for messages.
 
     Raises:
         PeerAnswerError: it is in a form that cannot be looked at.
     """
     kind = headers.get("Content-Type", "")
     is_json = "json" in kind.partition(";")[0].lower()
-    if status in _WITH_DATA and not is_json and _DATA.match(f"{call.place.service} {call.path}"):
+    if status in _WITH_DATA and not is_json and _DATA.match(what):
         return Content.DATA
     if headers.get("Content-Encoding", "").strip().lower() not in {"", "identity"}:
         raise PeerAnswerError(f"Expected a document as it is from {links.cloud}, got a packed one (Content-Encoding).")

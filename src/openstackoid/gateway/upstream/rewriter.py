@@ -1,6 +1,6 @@
 """A process of its own that rewrites large documents: `python -m openstackoid.gateway.upstream.rewriter`, started by `rewriting`.
 
-It reads jobs from its standard input until that ends, and writes an answer to each: lengths as 4 bytes, then a pickled `Rewrite` of the gateway
+It reads jobs from its standard input until that ends, and writes an answer to each: lengths as 4 bytes, then a pickled `Job` of the gateway
 and the document; a byte that says how it went, a length, and the document or `[code, message]` as JSON. The gateway never unpickles what comes
 from here: what reads hostile documents may be broken into.
 """
@@ -29,7 +29,7 @@ _ENOUGH: Final = 1 << 26  # bytes of documents after which another process begin
 
 
 @dataclass(frozen=True, slots=True)
-class Rewrite:
+class Job:
     """What becomes of a JSON document.
 
     Attributes:
@@ -68,21 +68,21 @@ class Rewrite:
 
 
 def main() -> None:
-    """Rewrite until nobody asks any more."""
+    """Job until nobody asks any more."""
     with contextlib.suppress(OSError, ValueError):  # a service manager may not let it, or has a lower one
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     source, target = sys.stdin.buffer, sys.stdout.buffer
     done = 0
     while done < _ENOUGH and (head := source.read(HEAD.size)):
         told, size = HEAD.unpack(head)
-        rewrite: Rewrite = pickle.loads(source.read(told))  # noqa: S301 - by the gateway that started this process
+        job: Job = pickle.loads(source.read(told))  # noqa: S301 - by the gateway that started this process
         done += size
-        _answer(rewrite, source.read(size), target)
+        _answer(job, source.read(size), target)
 
 
-def _answer(rewrite: Rewrite, body: bytes, target: BinaryIO) -> None:
+def _answer(job: Job, body: bytes, target: BinaryIO) -> None:
     try:
-        found = rewrite(body)
+        found = job(body)
         how, found = (SAME, b"") if found is body else (DONE, found)
     except OpenStackoidError as error:
         how, found = REFUSED, orjson.dumps([error.code, str(error)])

@@ -19,13 +19,13 @@ import orjson
 
 from openstackoid.core.errors import BusyError, OpenStackoidError
 from openstackoid.core.limits import MIB, LimitError
-from openstackoid.gateway.upstream.rewriter import ANSWER, DONE, HEAD, LARGE, REFUSED, SAME, Rewrite
+from openstackoid.gateway.upstream.rewriter import ANSWER, DONE, HEAD, LARGE, REFUSED, SAME, Job
 
 SMALL: Final = 1 << 16  # bytes: documents up to this are rewritten at once
 _PROCESSES: Final = 2  # so that one sender's document does not stop another's
 _ALL: Final = 128 * MIB  # bytes of large documents that are held at a time
 _SHARE: Final = 48 * MIB  # of them those of one sender
-_PATIENCE: Final = 30.0  # seconds for one document, in its process
+_TIMEOUT: Final = 30.0  # seconds for one document, in its process
 # What Python needs to start, and no secret of the gateway's own environment: a process that reads hostile documents may be broken into.
 _ENVIRONMENT: Final = (
     "PATH",
@@ -61,7 +61,7 @@ class Rewriting:
         finally:
             held.free()
 
-    async def apply(self, rewrite: Rewrite, body: bytes, sender: str) -> bytes:
+    async def apply(self, job: Job, body: bytes, sender: str) -> bytes:
         """A document with ids and links changed; the very same bytes if nothing in it does.
 
         Raises:
@@ -69,11 +69,11 @@ class Rewriting:
             OpenStackoidError: it may not pass.
         """
         if len(body) <= SMALL:
-            return rewrite(body)
+            return job(body)
         lock = self._senders.setdefault(sender, asyncio.Lock())
         try:
             async with lock, self._turns:
-                how, found = await self._ask(rewrite, body)
+                how, found = await self._ask(job, body)
         finally:
             if not lock.locked():
                 self._senders.pop(sender, None)
@@ -89,12 +89,12 @@ class Rewriting:
         while self._idle:
             await _end(self._idle.pop())
 
-    async def _ask(self, rewrite: Rewrite, body: bytes) -> tuple[int, bytes]:
-        told = pickle.dumps(rewrite)
+    async def _ask(self, job: Job, body: bytes) -> tuple[int, bytes]:
+        told = pickle.dumps(job)
         for process in (self._idle.pop() if self._idle else None, None):
             worker = process or await _begin()
             try:
-                async with asyncio.timeout(_PATIENCE):
+                async with asyncio.timeout(_TIMEOUT):
                     answer = await _exchange(worker, HEAD.pack(len(told), len(body)) + told, body)
             except (asyncio.IncompleteReadError, ConnectionError, TimeoutError):
                 await _end(worker)

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from openstackoid.core.protocol import PEERS_PATH
 from openstackoid.oaktree import statuses
 from openstackoid.oaktree.access.callers import Caller
 from openstackoid.oaktree.masking import clean
@@ -21,7 +22,6 @@ from openstackoid.oaktree.upstream import peers
 from openstackoid.oaktree.upstream.calls import Call, in_thread
 from openstackoid.oaktree.upstream.clouds import Clouds
 
-_PATH: Final = "/openstackoid/v1/peers"
 # Seconds: that a call waits at most, and between two questions to one that did not answer.
 _WAIT: Final = 5.0
 _AGAIN: Final = 5.0
@@ -119,7 +119,7 @@ def ask(clouds: Clouds, home: str) -> tuple[peers.Peer, ...]:
     parts = urlsplit(at.url)
     origin = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
     response = clouds.session(at).get(
-        origin + _PATH,
+        origin + PEERS_PATH,
         headers={"Accept": "application/json"},
         authenticated=False,
         redirect=False,

@@ -17,10 +17,11 @@ from openstack.config import OpenStackConfig, cloud_region
 
 from oaktree.v1.location_pb2 import Location
 from openstackoid.core.errors import ConfigError
+from openstackoid.core.protocol import SCOPE
 from openstackoid.oaktree.locations import selects
 from openstackoid.oaktree.upstream.credentials import UnauthenticatedError
 from openstackoid.oaktree.upstream.entries import EntryError, files, read, understood
-from openstackoid.oaktree.upstream.peers import HEADER, Peer, Peers, PeersError, prefix
+from openstackoid.oaktree.upstream.peers import Peer, Peers, PeersError, prefix
 from openstackoid.oaktree.upstream.regions import Region, scope_of, unusable
 from openstackoid.oaktree.upstream.tokens import Keystone, Login
 
@@ -227,7 +228,7 @@ class Clouds:
                 verify=verify,
                 cert=cert,
                 timeout=config.get("api_timeout"),
-                additional_headers={HEADER: peer.scope} if peer else {},
+                additional_headers={SCOPE: peer.scope} if peer else {},
             ),
         )
 

@@ -14,7 +14,6 @@ from grpc import StatusCode
 from openstackoid.core import scope
 from openstackoid.oaktree import errors
 
-HEADER: Final = "X-Scope"
 _MOST: Final = 256  # peers of one gateway: more are no collaboration that anybody agreed on
 
 

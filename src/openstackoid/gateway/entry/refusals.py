@@ -5,14 +5,17 @@ import os
 import orjson
 from aiohttp import web
 
-from openstackoid.core import errors
+from openstackoid.core import errors, protocol
 from openstackoid.core.request_ids import is_request_id
-from openstackoid.gateway.entry import headers as heads
+
+
+class CutError(Exception):
+    """The upstream broke off in the middle of its answer."""
 
 
 def refusal(error: errors.OpenStackoidError) -> web.Response:
     """An error as an answer in OpenStack's JSON form."""
-    headers = {heads.REQUEST_ID: new_id()}
+    headers = {protocol.REQUEST_ID: new_id()}
     if isinstance(error, errors.RateError):
         headers["Retry-After"] = "1"
     return web.Response(

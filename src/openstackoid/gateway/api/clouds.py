@@ -1,0 +1,85 @@
+"""What the gateway tells of clouds: of this one, of its peers, and its side of an agreement."""
+
+import time
+from functools import partial
+from typing import Any
+
+from openstackoid.core.catalog import Cloud
+from openstackoid.core.protocol import AGREEMENT_PATH, ASSERTION, PEERS_PATH, WELL_KNOWN_PATH
+from openstackoid.gateway.api.endpoints import READS, Audience, Endpoint, Question
+from openstackoid.gateway.federation.agreements import Agreements
+from openstackoid.gateway.federation.peers import Peers
+from openstackoid.trust.agreements import Statement
+
+
+class Clouds:
+    """Answers about clouds.
+
+    Args:
+        name: this cloud's.
+        peers: the others.
+        agreements: with those of other owners; None if there are none.
+    """
+
+    def __init__(self, name: str, peers: Peers, agreements: Agreements | None) -> None:
+        self._name = name
+        self._peers = peers
+        self._agreements = agreements
+
+    def endpoints(self) -> list[Endpoint]:
+        """The paths of these answers."""
+        found = [
+            Endpoint(WELL_KNOWN_PATH, READS, Audience.ALL, self._here),
+            Endpoint(PEERS_PATH, READS, Audience.USERS, self._all_peers),
+        ]
+        if self._agreements is not None:
+            found.append(Endpoint(AGREEMENT_PATH, READS, Audience.ALL, partial(_statement, self._agreements)))
+        return found
+
+    def peers(self) -> dict[str, Any]:
+        """The peers and their state."""
+        clouds = sorted(self._peers.clouds.items())
+        return {"cloud": self._name, "peers": [self._peer(name, cloud) for name, cloud in clouds]}
+
+    async def _here(self, question: Question) -> dict[str, Any]:
+        """What this cloud serves, with the keys that sign its federated tokens."""
+        published = self._agreements.keys.published(time.time()) if self._agreements else {}
+        return question.listener.cloud.to_json() | published
+
+    async def _all_peers(self, _: Question) -> dict[str, Any]:
+        return self.peers()
+
+    def _peer(self, name: str, cloud: Cloud | None) -> dict[str, Any]:
+        error, federated = self._peers.errors.get(name), self._peers.federated(name)
+        described: dict[str, Any] = {
+            "name": name,
+            "url": self._peers.url(name),
+            "token": "federated" if federated else "pass-through",
+            "labels": sorted(cloud.labels) if cloud else [],
+            "services": sorted(cloud.services) if cloud else [],
+            "state": "down" if error else "up" if cloud else "unknown",
+            "error": str(error) if error else None,
+        }
+        if federated and self._agreements is not None:
+            agreement = self._agreements.all().get(name)
+            statement = self._agreements.statements.get(name)
+            described["agreement"] = {
+                "ours": agreement.state if agreement else None,
+                "theirs": statement.state if statement else "unknown",
+                "fingerprint": agreement.fingerprint if agreement else None,
+                "offered_here": agreement.grant.offered if agreement else [],
+                "offered_there": list(statement.services) if statement else [],
+            }
+        return described
+
+
+async def _statement(agreements: Agreements, question: Question) -> dict[str, Any]:
+    """What we say to the peer that asks.
+
+    Raises:
+        TokenError: no peer asks.
+    """
+    peer = agreements.assertions.authenticate_peer(question.request.headers.get(ASSERTION))
+    agreement = agreements.all()[peer]
+    grant = agreement.grant
+    return Statement(agreement.id, agreement.state, tuple(grant.offered), tuple(sorted(grant.roles))).to_json()

@@ -1,0 +1,48 @@
+"""Why a request would go where it goes, without sending it."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from openstackoid.core import errors
+from openstackoid.core import scope as scopes
+from openstackoid.core.protocol import AUTH, EXPLAIN_PATH, SCOPE
+from openstackoid.core.routing import CloudMap, Facts, explain
+from openstackoid.core.scope import Scope
+from openstackoid.core.services import service_type
+from openstackoid.gateway.api.endpoints import READS, Audience, Endpoint, Question
+from openstackoid.gateway.entry.headers import split_token
+
+
+class Explaining:
+    """Answers with a decision and its reasons.
+
+    Args:
+        cloud_map: the clouds that are known now.
+        saved: the saved scopes by name.
+    """
+
+    def __init__(self, cloud_map: Callable[[], CloudMap], saved: Mapping[str, Scope]) -> None:
+        self._cloud_map = cloud_map
+        self._saved = saved
+
+    def endpoints(self) -> list[Endpoint]:
+        """The path of these answers."""
+        return [Endpoint(EXPLAIN_PATH, READS, Audience.USERS, self._explain)]
+
+    async def _explain(self, question: Question) -> dict[str, Any]:
+        request, saved = question.request, question.saved_scope
+        query, cloud_map = request.query, self._cloud_map()
+        kind = service_type(query.get("service", ""))
+        if kind is None:
+            raise errors.BadRequestError("Expected ?service= with a service type such as image.")
+        if saved and saved not in self._saved:
+            raise errors.UnknownScopeError(f"{cloud_map.here.name} has no such saved scope.")
+        scope = self._saved[saved] if saved else Scope()
+        header = request.headers.get(SCOPE)
+        _, on_token = split_token(request.headers.get(AUTH))
+        if header is not None:
+            scope = scopes.parse(header)
+        elif on_token is not None:
+            scope = on_token
+        facts = Facts(kind, query.get("method", "GET").upper(), query.get("path", "/"))
+        return explain(facts, scope, cloud_map)

@@ -1,0 +1,72 @@
+"""Every request to the gateway ends with an answer, a line of audit and a count, whatever happens to it."""
+
+import asyncio
+
+from aiohttp import web
+
+from openstackoid.core import errors, protocol
+from openstackoid.gateway.app import App
+from openstackoid.gateway.entry.refusals import CutError, refusal, request_id
+from openstackoid.gateway.telemetry import metrics
+from openstackoid.gateway.telemetry.audit import CLIENT_GONE, Record
+from openstackoid.gateway.telemetry.writer import LineWriter
+
+
+class Audited:
+    """Serves requests, and writes down how they end.
+
+    Args:
+        app: serves them.
+        cloud: this cloud's name.
+        audit: where the lines go.
+        behind_haproxy: whether HAProxy says who the client is.
+
+    Attributes:
+        idle: set while no request is under way.
+    """
+
+    def __init__(self, app: App, cloud: str, audit: LineWriter, *, behind_haproxy: bool) -> None:
+        self._app = app
+        self._cloud = cloud
+        self._audit = audit
+        self._behind_haproxy = behind_haproxy
+        self._running = 0
+        self.idle = asyncio.Event()
+        self.idle.set()
+
+    async def handle(self, address: str, request: web.BaseRequest) -> web.StreamResponse:
+        """Serve one request that arrived at ADDRESS:PORT."""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        self._running += 1
+        self.idle.clear()
+        record = Record(
+            cloud=self._cloud,
+            client=request.headers.get(protocol.CLIENT, request.remote) if self._behind_haproxy else request.remote,
+            method=request.method,
+            path=request.raw_path.partition("?")[0],
+            global_request_id=request_id(request.headers.get(protocol.REQUEST_ID)),
+        )
+        try:
+            try:
+                response = await self._app.serve(address, request, record)
+            except errors.OpenStackoidError as error:
+                response, record.error = refusal(error), error.code
+            record.status, record.request_id = response.status, response.headers.get(protocol.REQUEST_ID)
+        except CutError:
+            record.status, record.error = errors.PeerError.status, "upstream.cut"
+            raise
+        except (asyncio.CancelledError, ConnectionError):
+            record.status = CLIENT_GONE
+            raise
+        except Exception:
+            record.status, record.error = 500, errors.OpenStackoidError.code
+            raise
+        finally:
+            self._running -= 1
+            if not self._running:
+                self.idle.set()
+            record.ms = (loop.time() - started) * 1000
+            self._audit.write(record.line())
+            metrics.count(record)
+        return response

@@ -1,0 +1,63 @@
+"""What of a request's decision may be taught to HAProxy, and to which of its maps."""
+
+from collections.abc import Callable, Mapping
+
+from openstackoid.core.routing import CloudMap, Local, Remote
+from openstackoid.gateway.entry.calls import Call
+from openstackoid.gateway.entry.scoping import explicit
+from openstackoid.gateway.fastpath.teacher import Teacher
+from openstackoid.gateway.federation.agreements import Agreements
+from openstackoid.gateway.federation.peers import Peers
+from openstackoid.gateway.senders.foreign_tokens import ForeignToken
+from openstackoid.gateway.senders.sender import Sender
+from openstackoid.gateway.upstream.legs import Leg
+
+_NOTHING: Mapping[str, object] = {}
+
+
+class Lessons:
+    """Hands decisions to the teacher.
+
+    Args:
+        teacher: of HAProxy.
+        cloud_map: the clouds that are known now.
+        peers: the same, with their owners.
+        agreements: in force; None in a cloud without federated peers.
+    """
+
+    def __init__(
+        self, teacher: Teacher, cloud_map: Callable[[], CloudMap], peers: Peers, agreements: Agreements | None
+    ) -> None:
+        self._teacher = teacher
+        self._cloud_map = cloud_map
+        self._peers = peers
+        self._agreements = agreements
+
+    def begin(self, call: Call, who: Sender) -> Mapping[str, object]:
+        """What letting a sender in depends on, before anybody looks at it: for `learn`."""
+        token = _image_token(call, who)
+        return self._teacher.begun(token) if token else _NOTHING
+
+    def learn(self, call: Call, who: Sender, decision: Local | Remote, leg: Leg, begun: Mapping[str, object]) -> None:
+        """Teach what holds for all requests like this one.
+
+        Args:
+            call: that was let in.
+            who: sends it.
+            decision: where it goes.
+            leg: what is sent.
+            begun: what `begin` said.
+        """
+        if who.begins_here and not (call.listener.peers or call.route.saved_scope or call.subject):
+            cloud_map = self._cloud_map()
+            whole, federated = explicit(call.scope, cloud_map.here.name), self._peers.federated(decision.cloud)
+            self._teacher.learned(call, decision, leg.rewrite.cacheable, whole, cloud_map, federated=federated)
+            return
+        token = _image_token(call, who)
+        if token and self._agreements and leg.initiator and isinstance(decision, Local):
+            project = leg.initiator.local_project or ""
+            self._teacher.visited(token, project, call.hops, self._agreements, self._cloud_map(), begun)
+
+
+def _image_token(call: Call, who: Sender) -> ForeignToken | None:
+    return who.image_token if call.route.service == "image" else None

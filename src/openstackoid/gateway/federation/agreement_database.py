@@ -1,0 +1,80 @@
+"""What the database says of agreements, read again when its revision has changed."""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from openstackoid.core.id_forms import like_domain
+from openstackoid.gateway.settings.peering import is_safe
+from openstackoid.trust.agreements import Agreement
+from openstackoid.trust.store import Store, StoreError, Version
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What differs from the last look.
+
+    Attributes:
+        agreements: peer -> our side, all of them as they are now.
+        documents: peer -> the keys that it published once.
+        changed: peers whose agreement is new, another one, or gone.
+        removed: those of them whose agreement is gone.
+        first: whether nothing was read before.
+        replaced: whether another database stands in the place of the one that was read.
+    """
+
+    agreements: Mapping[str, Agreement]
+    documents: Mapping[str, Any]
+    changed: Collection[str]
+    removed: Collection[str]
+    first: bool
+    replaced: bool
+
+
+class AgreementDatabase:
+    """Reads the agreements.
+
+    Args:
+        cloud: this cloud's name.
+        store: the database.
+        others: peers of the configuration, whose keys are remembered in the database too.
+    """
+
+    def __init__(self, cloud: str, store: Store, others: Collection[str]) -> None:
+        self._cloud = cloud
+        self._store = store
+        self._others = frozenset(others)
+        self._version: Version | None = None
+        self._agreements: Mapping[str, Agreement] = {}
+
+    async def look(self) -> Change | None:
+        """What has changed since the last look; None if nothing has.
+
+        Raises:
+            OpenStackoidError: the database cannot be read.
+        """
+        last, version = self._version, await asyncio.to_thread(self._store.version)
+        if version == last:
+            return None
+        replaced = last is not None and not version.follows(last)
+        if replaced:  # perhaps by one that an older version made
+            await asyncio.to_thread(self._store.upgrade, create=False)
+        found, documents = await asyncio.to_thread(self._read)
+        before = self._agreements
+        changed = {name for name in found.keys() | before.keys() if found.get(name) != before.get(name)}
+        self._agreements, self._version = found, version
+        return Change(found, documents, changed, before.keys() - found.keys(), last is None, replaced)
+
+    def _read(self) -> tuple[dict[str, Agreement], dict[str, Any]]:
+        found = {
+            agreement.peer: agreement
+            for agreement in self._store.agreements()
+            if is_safe(agreement.url) and not like_domain(agreement.peer)
+        }
+        if self._cloud in found:
+            raise StoreError(
+                f"{self._store.name}: it is another cloud's: it has an agreement with {self._cloud} itself."
+            )
+        documents = {name: self._store.known_keys(name) for name in found.keys() | self._others}
+        return found, {name: document for name, document in documents.items() if document}

@@ -1,0 +1,63 @@
+"""What a gateway needs for clouds of other owners, put together."""
+
+from dataclasses import dataclass
+
+import aiohttp
+
+from openstackoid.core.errors import ConfigError
+from openstackoid.gateway.federation.agreements import Agreements
+from openstackoid.gateway.federation.issuer import TokenIssuer
+from openstackoid.gateway.federation.keystone import Keystone
+from openstackoid.gateway.federation.projects import Projects
+from openstackoid.gateway.federation.token_exchange import TokenExchange
+from openstackoid.gateway.settings.config import Config
+from openstackoid.gateway.settings.peering import Trust
+
+
+@dataclass(frozen=True, slots=True)
+class Federation:
+    """Trust between clouds of different owners, at work.
+
+    Attributes:
+        trust: the section of the configuration.
+        agreements: with whom.
+        keystone: this cloud's own.
+        issuer: of tokens for other clouds.
+        exchange: has tokens for third clouds issued by foreign users' homes.
+        projects: which of ours stand for theirs.
+    """
+
+    trust: Trust
+    agreements: Agreements
+    keystone: Keystone
+    issuer: TokenIssuer
+    exchange: TokenExchange
+    projects: Projects
+
+    @classmethod
+    def of(
+        cls,
+        config: Config,
+        agreements: Agreements,
+        identity: str | None,
+        here: aiohttp.ClientSession,
+        peers: aiohttp.ClientSession,
+    ) -> "Federation":
+        """Put it together.
+
+        Args:
+            config: with a `trust` section.
+            agreements: with whom.
+            identity: base URL of this cloud's Keystone.
+            here: connections to this cloud's services.
+            peers: connections to other clouds.
+
+        Raises:
+            ConfigError: the configuration lacks the section, or the cloud has no Keystone.
+        """
+        if config.trust is None or identity is None:
+            raise ConfigError("services.identity: expected this cloud's Keystone, whom a trust section needs")
+        keystone = Keystone(identity, here, config.trust)
+        issuer = TokenIssuer(config.cloud, agreements, keystone, config.trust)
+        projects = Projects(config.cloud, agreements.store.projects, keystone)
+        return cls(config.trust, agreements, keystone, issuer, TokenExchange(agreements, peers), projects)

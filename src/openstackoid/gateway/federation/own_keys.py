@@ -1,0 +1,51 @@
+"""This cloud's own keys, read again when their file changes."""
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from openstackoid.gateway.settings.peering import Trust
+from openstackoid.trust import keys as keyfile
+
+if TYPE_CHECKING:
+    from openstackoid.trust.keys import Keys
+
+
+class OwnKeys:
+    """The keys with which this cloud signs and seals.
+
+    Args:
+        trust: where they are.
+
+    Attributes:
+        current: as they were read the last time.
+
+    Raises:
+        OpenStackoidError: they cannot be read.
+    """
+
+    def __init__(self, trust: Trust) -> None:
+        self._trust = trust
+        self.current: Keys = keyfile.load(trust.keys, trust.keys_env, trust.keys_command)
+        self._stamp = self._file()
+
+    def reload(self) -> bool:
+        """Read the file again if it changed; whether it did.
+
+        Raises:
+            OpenStackoidError: it cannot be read; the keys stay, and it is read the next time.
+        """
+        stamp = self._file()
+        if stamp == self._stamp:
+            return False
+        self.current = keyfile.load(self._trust.keys)
+        self._stamp = stamp
+        return True
+
+    def _file(self) -> tuple[int, int]:
+        """What changes when the file does."""
+        if self._trust.keys is None:
+            return (0, 0)
+        with contextlib.suppress(OSError):
+            found = self._trust.keys.stat()
+            return (found.st_ino, found.st_ctime_ns)  # its mode counts as well
+        return (0, 0)

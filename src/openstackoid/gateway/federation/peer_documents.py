@@ -1,0 +1,88 @@
+"""The documents that a peer publishes: what it serves, with its keys, and what it says of its side of an agreement."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import aiohttp
+
+from openstackoid.core import limits, protocol
+from openstackoid.core.catalog import Cloud
+from openstackoid.core.errors import PeerAnswerError, PeerTimeoutError, PeerUnreachableError
+from openstackoid.core.limits import Limit
+from openstackoid.gateway.upstream.documents import parsed, whole
+from openstackoid.gateway.upstream.failures import reason
+from openstackoid.trust.agreements import Statement
+
+UNKNOWN: Final = Statement(None, "unknown")
+_OK: Final = 200
+
+
+class BadDocumentError(PeerAnswerError):
+    """What a peer says of itself cannot be used."""
+
+
+class PeerDocuments:
+    """Fetches the documents.
+
+    Args:
+        session: connections.
+        timeout: seconds for one document.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, timeout: float) -> None:
+        self._session = session
+        self._timeout = timeout
+
+    async def cloud(self, name: str, url: str) -> tuple[Cloud, Any]:
+        """What a peer serves, and the whole document, which holds its keys as well.
+
+        Args:
+            name: of the cloud that is expected there.
+            url: base URL of its gateway.
+
+        Raises:
+            PeerError: it does not answer, or not as it should.
+        """
+        expected = f"Expected what {name} serves at {url}{protocol.WELL_KNOWN_PATH}"
+        status, body = await self._get(name, url, protocol.WELL_KNOWN_PATH, {}, limits.PEER)
+        if status != _OK:
+            raise PeerAnswerError(f"{expected}, got status {status}. Is a gateway there?")
+        try:
+            document = parsed(body, limits.PEER)
+            cloud = Cloud.from_json(document)
+        except ValueError as error:
+            raise BadDocumentError(f"{expected}: {error}. Is a gateway there?") from None
+        if cloud.name != name:
+            raise BadDocumentError(f"{expected}, but the cloud there says that it is {cloud.name}.")
+        return cloud, document
+
+    async def statement(self, name: str, url: str, assertion: str) -> Statement:
+        """What a peer says of its side of the agreement; `UNKNOWN` if it does not know us.
+
+        Args:
+            name: of the peer.
+            url: base URL of its gateway.
+            assertion: shows it who asks.
+
+        Raises:
+            PeerError: it does not answer, or not as it should.
+        """
+        headers = {protocol.ASSERTION: assertion}
+        status, body = await self._get(name, url, protocol.AGREEMENT_PATH, headers, limits.STATEMENT)
+        try:
+            return Statement.from_json(parsed(body, limits.STATEMENT)) if status == _OK else UNKNOWN
+        except ValueError as error:
+            raise BadDocumentError(
+                f"Expected {name}'s side of the agreement at {url}{protocol.AGREEMENT_PATH}: {error}."
+            ) from None
+
+    async def _get(self, name: str, url: str, path: str, headers: Mapping[str, str], limit: Limit) -> tuple[int, bytes]:
+        """Status and body of an answer: of one that is too long, a byte more than its kind may have."""
+        timeout = aiohttp.ClientTimeout(total=self._timeout)
+        try:
+            async with self._session.get(url + path, headers=headers, timeout=timeout, allow_redirects=False) as answer:
+                return answer.status, await whole(answer.content, limit)
+        except TimeoutError:
+            raise PeerTimeoutError(f"{name} did not answer within {self._timeout:g} s at {url}.") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise PeerUnreachableError(f"{name} cannot be reached at {url}: {reason(error)}.") from None

@@ -1,0 +1,97 @@
+"""Asks a user's home for federated tokens that third clouds accept (RFC 8693), and remembers them while they are young."""
+
+import time
+from typing import Final
+from urllib.parse import urlencode
+
+import aiohttp
+
+from openstackoid.core import limits, protocol
+from openstackoid.core.errors import ExchangeError, PeerAnswerError, PeerTimeoutError, PeerUnreachableError
+from openstackoid.gateway.federation.agreements import Agreements
+from openstackoid.gateway.federation.memory import MIB, Memory, digest
+from openstackoid.gateway.upstream.documents import parsed, whole
+from openstackoid.gateway.upstream.failures import reason
+from openstackoid.trust import tokens
+from openstackoid.trust.claims import Claims
+
+GRANT: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
+# The nearest name that there is: ours have a JWT's claims, compressed.
+JWT: Final = "urn:ietf:params:oauth:token-type:jwt"
+ACCESS: Final = "urn:ietf:params:oauth:token-type:access_token"
+_ASSERTION: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_MAX_BYTES: Final = 16 * MIB  # of tokens that are remembered
+_LIMIT: Final = aiohttp.ClientTimeout(total=15)
+_OK: Final = 200
+
+
+class TokenExchange:
+    """The client of token exchange; the server is `api.token_exchange`.
+
+    Args:
+        agreements: with the users' homes.
+        session: connections to them.
+    """
+
+    def __init__(self, agreements: Agreements, session: aiohttp.ClientSession) -> None:
+        self._agreements = agreements
+        self._session = session
+        # Digest of a foreign token, and the third cloud -> until when it is used, the token, and the generation.
+        self._exchanged: Memory[tuple[bytes, str], tuple[float, str, object]] = Memory(
+            _MAX_BYTES, lambda known: len(known[1])
+        )
+
+    async def token_for(self, third: str, token: str, claims: Claims) -> str:
+        """A token for a third cloud.
+
+        Args:
+            third: name of the cloud that shall accept it.
+            token: that the user's home made for this cloud.
+            claims: of that token, verified.
+
+        Raises:
+            PeerError: home does not answer.
+            ExchangeError: home refuses, with its reason.
+        """
+        key, now, generation = (digest(token), third), time.time(), self._agreements.generations.of(claims.issuer)
+        renew, known, of = self._exchanged.get(key, (0.0, "", None))
+        if now < renew and of == generation:
+            return known
+        url = self._agreements.active_agreement(claims.issuer).url + protocol.EXCHANGE_PATH
+        form = {
+            "grant_type": GRANT,
+            "subject_token": token,
+            "subject_token_type": JWT,
+            "audience": third,
+            "client_assertion_type": _ASSERTION,
+            "client_assertion": self._agreements.assertions.assertion_for(claims.issuer),
+        }
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+        try:
+            async with self._session.post(
+                url, data=urlencode(form), headers=headers, timeout=_LIMIT, allow_redirects=False
+            ) as answer:
+                document = parsed(await whole(answer.content, limits.EXCHANGE), limits.EXCHANGE)
+        except TimeoutError:
+            raise PeerTimeoutError(
+                f"{claims.issuer}, the user's own cloud, did not answer when asked for a token for {third}."
+            ) from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise PeerUnreachableError(
+                f"{claims.issuer}, the user's own cloud, cannot be asked for a token for {third}: {reason(error)}."
+            ) from None
+        except ValueError as error:
+            raise PeerAnswerError(f"{claims.issuer} answered a token exchange in another form: {error}.") from None
+        given = document if isinstance(document, dict) else {}
+        if answer.status != _OK or not isinstance(given.get("access_token"), str):
+            refused = given.get("error")
+            told = str(refused.get("message"))[:500] if isinstance(refused, dict) else f"status {answer.status}"
+            raise ExchangeError(f"{claims.issuer}, the user's own cloud, gives no token for {third}: {told}")
+        life, made = given.get("expires_in"), str(given["access_token"])
+        if len(made) > tokens.LONGEST or not made.isascii() or not made.isprintable():
+            raise PeerAnswerError(
+                f"{claims.issuer} answered a token exchange with what is no token of {tokens.LONGEST} characters at most."
+            )
+        used = min(life, tokens.LONGEST_LIFE) / 2 if isinstance(life, int) else 0
+        self._exchanged.keep(key, (now + used, made, generation))
+        return made

@@ -1,0 +1,137 @@
+"""What the legs of all senders have in common: where they lead, and the headers that every gateway sets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from multidict import CIMultiDict
+
+from openstackoid.core import protocol
+from openstackoid.core.border import request_passes
+from openstackoid.core.catalog import Cloud
+from openstackoid.core.errors import PeerTimeoutError, PeerUnreachableError
+from openstackoid.core.routing import Remote
+from openstackoid.gateway.entry.calls import Call
+from openstackoid.gateway.federation.agreements import Agreements
+from openstackoid.gateway.federation.peers import Peers
+from openstackoid.gateway.telemetry.audit import Initiator
+from openstackoid.gateway.upstream.legs import Border, Leg, Rewrite
+from openstackoid.gateway.upstream.linking import Linking
+from openstackoid.gateway.upstream.pool import Upstream
+from openstackoid.gateway.upstream.relaying import OBJECTS
+
+UNCHANGED: Final = Rewrite()
+
+
+@dataclass(frozen=True, slots=True)
+class Legs:
+    """Makes legs.
+
+    Attributes:
+        cloud: this cloud's name.
+        backends: official service type -> where this cloud's service listens.
+        peers: the clouds where a request may go.
+        linking: what becomes of URLs in answers.
+        agreements: with peers of other owners; None if there are none.
+    """
+
+    cloud: str
+    backends: Mapping[str, Upstream]
+    peers: Peers
+    linking: Linking
+    agreements: Agreements | None
+
+    def local_headers(self, call: Call) -> CIMultiDict[str]:
+        """Headers for a backend of this cloud, to be changed by the sender."""
+        headers = call.headers.copy()
+        if call.hops:
+            headers.pop(protocol.SERVICE, None)
+        return headers
+
+    def local(
+        self,
+        call: Call,
+        headers: CIMultiDict[str],
+        rewrite: Rewrite = UNCHANGED,
+        border: Border = Border.NONE,
+        initiator: Initiator | None = None,
+    ) -> Leg:
+        """A leg to this cloud's own backend."""
+        service = call.route.service
+        frontend = call.listener.cloud.services[service]
+        if call.listener.https or frontend.startswith("https://"):
+            headers["X-Forwarded-Proto"] = urlsplit(frontend).scheme
+        links = self.linking.here(call.listener, call.route, self._via(call), foreign=border is Border.OUT)
+        _ask_unpacked(headers, service, rewrite, border)
+        target = rewrite.target(service, call.route.path)
+        return Leg(self.cloud, self.backends[service], service, target, headers, rewrite, border, links, initiator)
+
+    def remote_headers(self, call: Call, decision: Remote) -> CIMultiDict[str]:
+        """Headers for a peer, to be changed by the sender: a service token belongs to the cloud that issued it."""
+        headers = call.headers.copy()
+        headers.pop(protocol.SERVICE, None)
+        headers["Host"] = urlsplit(decision.url).netloc
+        return headers
+
+    def remote(
+        self,
+        call: Call,
+        decision: Remote,
+        headers: CIMultiDict[str],
+        rewrite: Rewrite = UNCHANGED,
+        border: Border = Border.NONE,
+        initiator: Initiator | None = None,
+        *,
+        by_service: bool = False,
+    ) -> Leg:
+        """A leg to a peer.
+
+        Args:
+            call: the request.
+            decision: where it goes.
+            headers: as the sender made them of `remote_headers`.
+            rewrite: what is changed.
+            border: what the answer crosses.
+            initiator: who is behind it.
+            by_service: whether the sender knows that a service sent the request.
+
+        Raises:
+            PeerUnreachableError: the peer was removed meanwhile.
+        """
+        name, service = decision.cloud, call.route.service
+        peer = self.peers.clouds.get(name)
+        if peer is None:
+            raise PeerUnreachableError(f"{name} is a peer of {self.cloud} no more.")
+        if self.agreements is not None and self.peers.federated(name):
+            headers[protocol.ASSERTION] = self.agreements.assertions.assertion_for(name)
+        headers[protocol.HOPS] = ",".join((*call.hops, self.cloud))
+        _ask_unpacked(headers, service, rewrite, border)
+        links = self.linking.there(peer, call.listener, call.route, foreign=border is Border.IN)
+        upstream = Upstream(name, decision.url, PeerUnreachableError, PeerTimeoutError, far=True)
+        target = rewrite.target(service, call.route.path)
+        by_service = by_service or _may_be_by_service(call)
+        return Leg(name, upstream, service, target, headers, rewrite, border, links, initiator, by_service)
+
+    def _via(self, call: Call) -> Cloud | None:
+        """The cloud that sent a request on, if it is a peer."""
+        return self.peers.clouds.get(call.hops[-1]) if call.hops else None
+
+
+def keep_crossing(headers: CIMultiDict[str]) -> None:
+    """Take out every header of a request that does not cross to or from another owner's cloud."""
+    for name in [name for name in headers if not request_passes(name)]:
+        headers.popall(name, None)
+
+
+def _ask_unpacked(headers: CIMultiDict[str], service: str, rewrite: Rewrite, border: Border) -> None:
+    """Ask for an answer that is not packed, where it is changed or looked at."""
+    ids = rewrite.response_ids
+    if (ids is not None and ids.changes) or (border is not Border.NONE and service != OBJECTS):
+        headers["Accept-Encoding"] = "identity"
+
+
+def _may_be_by_service(call: Call) -> bool:
+    """Whether a service may have sent a request: with a service's token, a scope on the token, or from another cloud."""
+    given = call.request.headers
+    return protocol.SERVICE in given or protocol.MARK in given.get(protocol.AUTH, "") or bool(call.hops)

@@ -1,0 +1,37 @@
+"""Tokens that a user revokes: what was made of them is forgotten here and in HAProxy."""
+
+from typing import Protocol
+
+from openstackoid.gateway.entry.calls import Call
+from openstackoid.gateway.federation.issuer import TokenIssuer
+from openstackoid.gateway.federation.local_catalog import is_token
+from openstackoid.gateway.senders.sender import Sender
+
+
+class Forgets(Protocol):
+    """Who knows tokens besides the issuer: the teacher of HAProxy."""
+
+    async def forget(self, token: str) -> None:
+        """Forget a user's token."""
+
+
+class Revocation:
+    """Has all forget a revoked token.
+
+    Args:
+        issuer: made federated tokens of it; None in a cloud without federated peers.
+        teacher: taught HAProxy; None without one.
+    """
+
+    def __init__(self, issuer: TokenIssuer | None, teacher: Forgets | None) -> None:
+        self._issuer = issuer
+        self._teacher = teacher
+
+    async def passed(self, call: Call, who: Sender) -> None:
+        """A request was served; if it revoked a token, the token is forgotten."""
+        if call.subject is None or call.method != "DELETE" or who.scope is not None or not is_token(call.path):
+            return
+        if self._issuer is not None:
+            self._issuer.forget(call.subject)
+        if self._teacher is not None:
+            await self._teacher.forget(call.subject)

@@ -1,0 +1,50 @@
+"""The kinds of senders, in the order in which they are asked whether a request is theirs."""
+
+from collections.abc import Sequence
+
+from openstackoid.core.errors import OpenStackoidError
+from openstackoid.gateway.entry.calls import Arrival
+from openstackoid.gateway.federation.federation import Federation
+from openstackoid.gateway.federation.local_catalog import LocalCatalog
+from openstackoid.gateway.senders.foreign_tokens import ForeignTokens
+from openstackoid.gateway.senders.foreign_user import ForeignUsers
+from openstackoid.gateway.senders.legs import Legs
+from openstackoid.gateway.senders.local_user import LocalUser, PassThroughUser
+from openstackoid.gateway.senders.peer_gateway import PeerGateway
+from openstackoid.gateway.senders.returning_user import ReturningUsers
+from openstackoid.gateway.senders.sender import Sender, SenderKind
+
+
+def of_one_owner(catalog: LocalCatalog, legs: Legs) -> list[SenderKind]:
+    """The kinds that a cloud without federated peers knows."""
+    return [PassThroughUser(catalog, None, legs), LocalUser(catalog, None, legs)]
+
+
+def of_several_owners(
+    catalog: LocalCatalog, federation: Federation, known: ForeignTokens, returning: ReturningUsers, legs: Legs
+) -> list[SenderKind]:
+    """The kinds that a cloud with federated peers knows."""
+    return [
+        returning,
+        ForeignUsers(known, federation, legs),
+        PeerGateway(catalog, federation, legs),
+        PassThroughUser(catalog, federation.issuer, legs),
+        LocalUser(catalog, federation.issuer, legs),
+    ]
+
+
+def sender(kinds: Sequence[SenderKind], arrival: Arrival) -> Sender:
+    """Who sends a request.
+
+    Args:
+        kinds: the first that accepts the request counts; the last accepts all.
+        arrival: the request.
+
+    Raises:
+        TrustError: a token that does not count here; or, where peers call, no federated token.
+    """
+    for kind in kinds:
+        found = kind.accept(arrival)
+        if found is not None:
+            return found
+    raise OpenStackoidError("No kind of sender accepts the request.")

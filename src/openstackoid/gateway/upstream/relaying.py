@@ -1,0 +1,137 @@
+"""An answer given to the client: streamed, or read where something in it has to be changed or looked at."""
+
+from typing import Final
+
+import aiohttp
+import orjson
+from aiohttp import web
+
+from openstackoid.core import limits
+from openstackoid.core.errors import PeerAnswerError
+from openstackoid.core.foreign_links import IncomingLinks
+from openstackoid.core.link_places import is_one_image
+from openstackoid.gateway.entry.calls import Call
+from openstackoid.gateway.entry.refusals import CutError
+from openstackoid.gateway.upstream import crossing
+from openstackoid.gateway.upstream.answers import WHOLE, Answer
+from openstackoid.gateway.upstream.crossing import Content
+from openstackoid.gateway.upstream.documents import parsed
+from openstackoid.gateway.upstream.failures import reason
+from openstackoid.gateway.upstream.legs import RewriteBody
+from openstackoid.gateway.upstream.rewriter import Job
+from openstackoid.gateway.upstream.rewriting import Rewriting
+
+OBJECTS: Final = "object-store"
+_BODILESS: Final = frozenset({204, 304})
+# What a changed document makes wrong.
+_OF_LENGTH: Final = ("Content-Length", "ETag", "Content-MD5")
+
+
+async def relay(call: Call, answer: Answer, rewriting: Rewriting) -> web.StreamResponse:
+    """Give an answer to the client, and its connection back.
+
+    Args:
+        call: what it answers.
+        answer: of the one cloud that was asked.
+        rewriting: for documents.
+
+    Returns:
+        The response, not begun if it is small, sent if it was streamed.
+
+    Raises:
+        OpenStackoidError: it cannot be passed on, or the upstream's own errors; before anything was answered.
+        CutError: after the response had begun; the client's connection is cut.
+    """
+    try:
+        response = await _relayed(call, answer, rewriting)
+    except BaseException:
+        answer.close()
+        raise
+    answer.release()
+    return response
+
+
+async def _relayed(call: Call, answer: Answer, rewriting: Rewriting) -> web.StreamResponse:
+    request, status = call.request, answer.status
+    if status in _BODILESS:
+        return web.Response(status=status, reason=answer.phrase, headers=answer.headers)
+    has_body = request.method != "HEAD"
+    # An object is its owner's, whatever it looks like.
+    if has_body and answer.leg.service != OBJECTS and await is_document(call, answer):
+        return await _document(call, answer, rewriting)
+    length = answer.length
+    if has_body and length is not None and length <= WHOLE:
+        return web.Response(status=status, reason=answer.phrase, headers=answer.headers, body=await answer.read())
+    response = web.StreamResponse(status=status, reason=answer.phrase, headers=answer.headers)
+    if has_body and length is None and request.version >= (1, 1):
+        response.enable_chunked_encoding()
+    await response.prepare(request)
+    await _stream(request, answer, response)
+    return response
+
+
+async def is_document(call: Call, answer: Answer) -> bool:
+    """Whether an answer's body is JSON that has to be read as a whole: to be changed, or since another owner wrote it.
+
+    Raises:
+        OpenStackoidError: it is in a form that cannot be looked at, or the upstream breaks off.
+    """
+    leg = answer.leg
+    if not isinstance(leg.links, IncomingLinks):
+        ids = leg.rewrite.response_ids
+        changes = leg.links.changes or leg.rewrite.rewrite_body is not None or (ids is not None and ids.changes)
+        return changes and _is_json(answer.response)
+    content = crossing.content(answer.status, answer.headers, f"{leg.service} {call.path}", leg.links)
+    if content is not Content.UNKNOWN:
+        return content is Content.JSON
+    begun = await answer.begin(WHOLE)
+    return bool(begun) and crossing.is_like_json(begun)
+
+
+async def _document(call: Call, answer: Answer, rewriting: Rewriting) -> web.Response:
+    """An answer whose document is changed where it must be."""
+    leg, headers = answer.leg, answer.headers
+    name, one_image = leg.upstream.name, is_one_image(leg.service, call.method, call.route.path)
+    with rewriting.holding(name) as held:
+        status, body = answer.status, await answer.read(held)
+        before = body
+        try:
+            if body and leg.rewrite.rewrite_body is not None:
+                status, body = _rewritten(leg.rewrite.rewrite_body, status, body)
+            if body:
+                job = Job(leg.service, limits.ANSWER, leg.rewrite.response_ids, leg.links, one_image)
+                body = await rewriting.apply(job, body, name)
+        except ValueError as error:
+            raise PeerAnswerError(
+                f"{name} answered {answer.status} with what is not JSON as it should be: {error}."
+            ) from None
+    # To the byte if nothing changed: nova calls an empty body JSON, and numbers of any length are JSON.
+    for header in _OF_LENGTH if body is not before else ("Content-Length",):
+        headers.popall(header, None)
+    phrase = answer.phrase if status == answer.status else None
+    return web.Response(status=status, reason=phrase, headers=headers, body=body)
+
+
+def _rewritten(rewrite: RewriteBody, status: int, body: bytes) -> tuple[int, bytes]:
+    """What becomes of an answer of Keystone's that holds a catalog; the very same bytes if nothing does."""
+    changed = rewrite(status, parsed(body, limits.IDENTITY))
+    return (changed[0], orjson.dumps(changed[1])) if changed is not None else (status, body)
+
+
+async def _stream(request: web.BaseRequest, answer: Answer, response: web.StreamResponse) -> None:
+    while True:
+        try:
+            piece = await answer.piece()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            if request.transport is not None:
+                request.transport.abort()
+            raise CutError(reason(error)) from None
+        if not piece:
+            break
+        await response.write(piece)
+    await response.write_eof()
+
+
+def _is_json(response: aiohttp.ClientResponse) -> bool:
+    kind = response.headers.get("Content-Type", "")
+    return kind.startswith("application/json") and "Content-Encoding" not in response.headers

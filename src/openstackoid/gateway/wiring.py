@@ -1,0 +1,185 @@
+"""All parts of a gateway, put together from one configuration; what is known survives when the configuration is read again."""
+
+import asyncio
+
+from openstackoid.core import errors
+from openstackoid.core.catalog import Cloud
+from openstackoid.core.routing import CloudMap
+from openstackoid.gateway.api.clouds import Clouds
+from openstackoid.gateway.api.endpoints import Endpoints
+from openstackoid.gateway.api.explaining import Explaining
+from openstackoid.gateway.api.token_exchange import TokenExchange
+from openstackoid.gateway.app import App, Parts
+from openstackoid.gateway.audited import Audited
+from openstackoid.gateway.entry.listeners import listeners
+from openstackoid.gateway.entry.scoping import Scoping
+from openstackoid.gateway.fastpath.lessons import Lessons
+from openstackoid.gateway.fastpath.present import Present
+from openstackoid.gateway.fastpath.teacher import Teacher
+from openstackoid.gateway.federation.agreements import Agreements, Target
+from openstackoid.gateway.federation.federation import Federation
+from openstackoid.gateway.federation.local_catalog import LocalCatalog
+from openstackoid.gateway.federation.peers import Peers
+from openstackoid.gateway.senders.foreign_tokens import ForeignTokens
+from openstackoid.gateway.senders.legs import Legs
+from openstackoid.gateway.senders.returning_user import ReturningUsers
+from openstackoid.gateway.senders.revocation import Revocation
+from openstackoid.gateway.senders.selection import of_one_owner, of_several_owners
+from openstackoid.gateway.senders.token_validation import TokenValidation
+from openstackoid.gateway.settings.config import Config
+from openstackoid.gateway.telemetry.writer import LineWriter
+from openstackoid.gateway.upstream import backends
+from openstackoid.gateway.upstream.backends import Backends
+from openstackoid.gateway.upstream.linking import Linking
+from openstackoid.gateway.upstream.pool import Pool, Upstream
+
+
+class Gateway:
+    """Everything that one configuration comes to; made anew when it is read again.
+
+    Attributes:
+        config: what it was made from.
+        requests: serves them.
+        listeners: ADDRESS:PORT -> what is served there.
+        peers: the clouds that it knows.
+        clouds: what it tells of them.
+    """
+
+    def __init__(self, config: Config, found: Backends, pool: Pool, previous: "Gateway | None") -> None:
+        self.config = config
+        self._here = config.here
+        self._pool = pool
+        self._audit = LineWriter(config.cloud, config.audit)
+        self._catalog: LocalCatalog = LocalCatalog(
+            config,
+            dict(found.endpoints),
+            previous._catalog.learned if previous else None,  # noqa: SLF001 - the same class
+        )
+        self.listeners = listeners(config)
+        self._federation: Federation | None = None
+        if config.trust:
+            before = previous._federation.agreements if previous and previous._federation else None  # noqa: SLF001
+            agreements = Agreements(config, self._set_targets, before)
+            self._federation = Federation.of(config, agreements, found.bases.get("identity"), pool.shared, pool.peers)
+        self._agreements = self._federation.agreements if self._federation else None
+        known = previous.peers.clouds if previous else {}
+        self.peers: Peers = Peers(config.timeouts, pool.peers, self._targets(), self._agreements, known)
+        self.clouds = Clouds(config.cloud, self.peers, self._agreements)
+        self._teacher: Teacher | None = None
+        if config.haproxy:
+            present = Present(self._names, self._generation, self._age)
+            self._teacher = Teacher(config.haproxy.directory, self._reachable, present)
+        behind_haproxy = config.haproxy is not None
+        self.requests = Audited(App(self._parts(found)), config.cloud, self._audit, behind_haproxy=behind_haproxy)
+
+    @classmethod
+    async def make(cls, config: Config, previous: "Gateway | None" = None) -> "Gateway":
+        """A gateway that is ready to serve.
+
+        Raises:
+            ConfigError: the backends cannot be found, or a certificate or a key cannot be read.
+            OpenStackoidError: the database with the agreements cannot be used.
+        """
+        pool = Pool(config)
+        try:
+            found = await backends.find(config, pool.shared)
+            gateway = cls(config, found, pool, previous)
+            if gateway._agreements:
+                await gateway._agreements.start()
+        except BaseException:
+            await pool.close()
+            raise
+        gateway.peers.start()
+        if previous is None:
+            gateway.start_teaching()
+        return gateway
+
+    def start_teaching(self) -> None:
+        """Teach HAProxy, and have it forget what another gateway taught: that one must have stopped."""
+        if self._teacher:
+            self._teacher.start()
+
+    async def stop_teaching(self) -> None:
+        """Teach nothing any more: another gateway has taken over, and knows better."""
+        if self._teacher:
+            await self._teacher.stop()
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        await self.peers.stop()
+        await self.stop_teaching()
+        if self._agreements:
+            await self._agreements.stop()
+        await self._pool.close()
+        await asyncio.to_thread(self._audit.close)
+
+    def cloud_map(self) -> CloudMap:
+        """This cloud and its peers, as far as they are known now."""
+        return CloudMap(self._here, self.peers.clouds)
+
+    def _parts(self, found: Backends) -> Parts:
+        config, federation, catalog = self.config, self._federation, self._catalog
+        legs = Legs(config.cloud, _upstreams(config.cloud, found), self.peers, Linking(self._here), self._agreements)
+        table = [*self.clouds.endpoints(), *Explaining(self.cloud_map, config.scopes).endpoints()]
+        validation, kinds = None, of_one_owner(catalog, legs)
+        if federation:
+            known = ForeignTokens(config.cloud, federation.agreements, federation.keystone, federation.trust)
+            returning = ReturningUsers(federation, legs, at_peers_only=config.peering is not None)
+            kinds = of_several_owners(catalog, federation, known, returning, legs)
+            validation = TokenValidation(config.cloud, known, federation, catalog)
+            table += TokenExchange(returning, federation.issuer).endpoints()
+        teacher = self._teacher
+        return Parts(
+            here=self._here,
+            listeners=self.listeners,
+            endpoints=Endpoints(table),
+            scoping=Scoping(config.cloud, config.scopes),
+            kinds=kinds,
+            validation=validation,
+            revocation=Revocation(federation.issuer if federation else None, teacher),
+            lessons=Lessons(teacher, self.cloud_map, self.peers, self._agreements) if teacher else None,
+            peers=self.peers,
+            pool=self._pool,
+        )
+
+    def _targets(self) -> dict[str, Target]:
+        """Where every peer is, those of the configuration and those of the database."""
+        plain = {
+            name: Target(peer.url, federated=False, services=peer.services)
+            for name, peer in self.config.peers.items()
+            if peer.token == "pass-through"  # noqa: S105 - a mode
+        }
+        agreed = self._agreements.targets if self._agreements else {}
+        given = {name: peer.services for name, peer in self.config.peers.items()}
+        return {
+            name: Target(target.url, federated=True, services=given.get(name)) for name, target in agreed.items()
+        } | plain
+
+    def _set_targets(self) -> None:
+        self.peers.set_targets(self._targets())
+
+    def _reachable(self) -> tuple[dict[str, Cloud], dict[str, str]]:
+        """Peers that HAProxy may reach directly, and the names in their certificates."""
+        names = {name: peer.tls_name for name, peer in self.config.peers.items() if peer.tls_name}
+        return {name: cloud for name, cloud in self.peers.clouds.items() if cloud}, names
+
+    def _names(self) -> list[str]:
+        """Names of this cloud and its peers."""
+        return [self._here.name, *self.peers.clouds]
+
+    def _generation(self, cloud: str) -> object:
+        """Differs from what it was when other decisions may be made that concern a cloud."""
+        agreements = self._agreements
+        agreed = (agreements.generations.of(cloud), agreements.statements.get(cloud)) if agreements else None
+        return agreed, self.peers.clouds.get(cloud)
+
+    def _age(self) -> float:
+        """Seconds since it was known whether agreements had changed."""
+        return self._agreements.age if self._agreements else 0.0
+
+
+def _upstreams(cloud: str, found: Backends) -> dict[str, Upstream]:
+    return {
+        kind: Upstream(f"{cloud}'s {kind} service", base, errors.BackendUnreachableError, errors.BackendTimeoutError)
+        for kind, base in found.bases.items()
+    }
