@@ -24,7 +24,7 @@ def named_in(file: str) -> set[str]:
 
 def test_there_are_sixty_and_of_everybody() -> None:
     assert len(ROWS) >= 60
-    assert {row[0] for row in ROWS} == {"peer", "visitor", "user", "wire", "thief"}
+    assert {row[0] for row in ROWS} == {"peer", "foreign user", "user", "wire", "thief"}
     assert len({row[1] for row in ROWS}) == len(ROWS)
 
 
