@@ -31,8 +31,8 @@ from typing import Any, Final
 _OURS: Final = frozenset({"openstackoid", "oaktree", "bench", "tests"})
 _CLONE_PARENT: Final = 0x8000
 _CLONE: Final = {"x86_64": 56, "aarch64": 220}  # its number, of the kernel
-# This one imports all plugins of the client that are installed, ours as well; who imports it waits until then.
-_LATER: Final = "openstackclient.common.clientmanager"
+# This one imports all plugins of the client that are installed, ours as well: here it finds none, and each command loads it once more.
+_AGAIN: Final = "openstackclient.common.clientmanager"
 _PLUGINS: Final = ("openstack.", "cliff.", "keystoneauth1.plugin")  # how their groups of entry points begin
 
 
@@ -63,9 +63,10 @@ def preload(imports: Sequence[str], variables: tuple[str, ...]) -> None:
         read.append(name)
         return plain(self, name)
 
-    sys.modules[_LATER] = None  # type: ignore[assignment] # Python's own way to say that it cannot be imported
     os._Environ.__getitem__ = noted  # type: ignore[method-assign,assignment]
     try:
+        if "openstackclient" in imports:
+            import_client()
         for name in (each for wanted in imports for each in modules(wanted)):
             # Optional ones are missing, and whatever else is wrong the command itself shall meet.
             try:
@@ -74,10 +75,26 @@ def preload(imports: Sequence[str], variables: tuple[str, ...]) -> None:
                 continue
     finally:
         os._Environ.__getitem__ = plain  # type: ignore[method-assign]
-    del sys.modules[_LATER]
     early = sorted({name for name in read if name.startswith(variables)} - {"PYTHONDONTWRITEBYTECODE"})
     assert not early, f"read by an import, so commands need real starts: {', '.join(early)}"
     assert not _OURS & {name.partition(".")[0] for name in sys.modules}, "ours are imported by commands themselves"
+
+
+def import_client() -> None:
+    """Import what lists the client's plugins, without any; and have read what each command would read again."""
+    stevedore: Any = importlib.import_module("stevedore")
+    cliff: Any = importlib.import_module("cliff.command")
+    listed = stevedore.ExtensionManager
+    stevedore.ExtensionManager = _NoPlugins
+    importlib.import_module(_AGAIN)
+    stevedore.ExtensionManager = listed
+    # Which package each module is of: from the metadata of all packages.
+    cliff._get_distributions_by_modules()
+
+
+class _NoPlugins(list[Any]):
+    def __init__(self, *_: object, **__: object) -> None:
+        super().__init__()
 
 
 def modules(wanted: str) -> Iterator[str]:
@@ -146,6 +163,8 @@ def become(order: dict[str, Any]) -> None:
         opened = stream(number)
         setattr(sys, name, opened)
         setattr(sys, f"__{name}__", opened)
+    if _AGAIN in sys.modules:
+        importlib.reload(sys.modules[_AGAIN])
     words = order["args"]
     sys.orig_argv = list(words)
     if words[1:2] == ["-m"]:
