@@ -67,6 +67,7 @@ def test_peers(run: "Callable[..., int]", capsys: pytest.CaptureFixture[str]) ->
             "Labels": ["edge"],
             "State": "up",
             "Token": "pass-through",
+            "Round Trip (ms)": None,
             "Error": "",
         },
         {
@@ -76,6 +77,7 @@ def test_peers(run: "Callable[..., int]", capsys: pytest.CaptureFixture[str]) ->
             "Labels": [],
             "State": "down",
             "Token": "pass-through",
+            "Round Trip (ms)": None,
             "Error": "connection refused",
         },
     ]

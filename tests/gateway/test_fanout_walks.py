@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import parse_qs, parse_qsl, urlencode
 
@@ -11,82 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from multidict import CIMultiDict
+from tests.gateway.lists import ROWS, FakeCloud, next_link, row, shown
 
-from openstackoid.core.errors import MarkerError, PeerUnreachableError
+from openstackoid.core.errors import MarkerError
 from openstackoid.core.lists import Listing, listing
 from openstackoid.core.plans import Target
 from openstackoid.core.scope import Scope
 from openstackoid.gateway.fanout.asking import Reply
 from openstackoid.gateway.fanout.listing import Listed, Lister, Question
 from openstackoid.gateway.fanout.memory import FanOutMemory
-
-ROWS: Final = {
-    "servers": ("compute", "/v2.1/servers/detail"),
-    "brief": ("compute", "/v2.1/servers"),
-    "flavors": ("compute", "/v2.1/flavors/detail"),
-    "keypairs": ("compute", "/v2.1/os-keypairs"),
-    "images": ("image", "/v2/images"),
-    "networks": ("network", "/v2.0/networks"),
-    "projects": ("identity", "/v3/projects"),
-}
-
-
-def row(name: str) -> Listing:
-    found = listing(*ROWS[name])
-    assert found is not None
-    return found
-
-
-@dataclass
-class FakeCloud:
-    """A cloud that pages by limit and marker, as the services do."""
-
-    of: Listing
-    items: list[dict[str, Any]]
-    largest: int = 5
-    fails: Callable[[int], bool] = lambda _: False
-    asked: int = 0
-    ignores_marker: bool = False
-    status: int = 200
-    queries: list[str] = field(default_factory=list)
-
-    def answer(self, query: str) -> Reply:
-        self.asked += 1
-        self.queries.append(query)
-        if self.fails(self.asked):
-            raise PeerUnreachableError("gone")
-        given_ = dict(parse_qsl(query))
-        if self.status != 200:
-            return Reply(self.status, CIMultiDict(), b'{"error": {"message": "no"}}')
-        keys = self.of.order(parse_qsl(query)).keys
-        items = list(self.items)
-        for key in reversed(keys):
-            items.sort(key=lambda item: shown(item, key.field), reverse=key.descending)
-        start = 0
-        if "marker" in given_ and not self.ignores_marker:
-            ids = [self.id(item) for item in items]
-            if given_["marker"] not in ids:
-                return Reply(400, CIMultiDict(), b"{}")
-            start = ids.index(given_["marker"]) + 1
-        size = min(int(given_.get("limit", self.largest)), self.largest)
-        page = items[start : start + size]
-        document: dict[str, Any] = {self.of.items: page}
-        if start + size < len(items):
-            url = f"http://peer/x?marker={self.id(page[-1])}"
-            links: dict[str, dict[str, Any]] = {
-                "NAMED": {f"{self.of.items}_links": [{"rel": "next", "href": url}]},
-                "FIELD": {"next": url},
-                "OBJECT": {"links": {"next": url}},
-            }
-            document |= links[self.of.next_link.name]
-        return Reply(200, CIMultiDict({"Content-Type": "application/json"}), json.dumps(document).encode())
-
-    def id(self, item: dict[str, Any]) -> str:
-        return str(shown(item, self.of.marker))
-
-
-def shown(item: dict[str, Any], name: str) -> Any:
-    return item["keypair"]["name"] if name == "keypair.name" else item.get(name)
 
 
 class Clouds:
@@ -103,7 +35,7 @@ class Clouds:
 
     async def page(self, query: str, *, annotate: bool = False) -> Listed:
         path = ROWS["servers"][1]
-        question = Question(self.of, path, query, path, "http://one", "key", annotate)
+        question = Question(self.of, path, query, "http://one", "key", annotate)
         deadline = asyncio.get_running_loop().time() + 60
         return await Lister(question, self.targets, self.ask, deadline, asyncio.Semaphore(9), self.memory).answer()
 
@@ -132,18 +64,6 @@ class Clouds:
             if forgets:
                 self.memory = FanOutMemory()
         raise AssertionError("the walk does not end")
-
-
-def next_link(of: Listing, document: dict[str, Any]) -> str | None:
-    found: str | None
-    match of.next_link.name:
-        case "NAMED":
-            found = next((link["href"] for link in document.get(f"{of.items}_links", ())), None)
-        case "FIELD":
-            found = document.get("next")
-        case _:
-            found = document["links"]["next"]
-    return found
 
 
 def made(of: Listing, lists: Iterable[list[tuple[str, str]]], **more: Any) -> Clouds:

@@ -32,7 +32,7 @@ def tidy(alice: User) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("tidy")
-@pytest.mark.parametrize("page", ["README.md", "docs/tutorials/scopes.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/tutorials/scopes.md", "docs/how-to/several-clouds.md"])
 def test_the_commands_of_a_page_work(page: str, alice: User) -> None:
     listed = commands(page)
     assert listed

@@ -68,7 +68,9 @@ class ListPeer(command.Lister):
         """How much to show."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument(
-            "--long", action="store_true", help="Show also how tokens reach the peer, and its last error"
+            "--long",
+            action="store_true",
+            help="Show also how tokens reach the peer, the round trip to it, and its last error",
         )
         return parser
 
@@ -77,7 +79,7 @@ class ListPeer(command.Lister):
         gateway = _gateway(self)
         columns: tuple[str, ...] = ("Name", "URL", "Services", "Labels", "State")
         if parsed_args.long:
-            columns = (*columns, "Token", "Error")
+            columns = (*columns, "Token", "Round Trip (ms)", "Error")
         return columns, [_row(peer)[: len(columns)] for peer in gateway.peers()]
 
 
@@ -117,5 +119,6 @@ def _row(peer: dict[str, Any]) -> tuple[Any, ...]:
         ListColumn(list(peer.get("labels") or [])),
         peer.get("state"),
         peer.get("token"),
+        peer.get("round_trip_ms"),
         peer.get("error") or "",
     )

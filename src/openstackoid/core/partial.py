@@ -12,9 +12,11 @@ A header has 8 KiB at most: who finds no room among those that are missed is cou
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-MISSING: Final = "X-Scope-Missing"
-ITEMS: Final = "X-Scope-Items"
-CLOUD: Final = "X-Scope-Cloud"
+from openstackoid.core.protocol import OF_SEVERAL
+
+MISSING: Final = f"{OF_SEVERAL}Missing"
+ITEMS: Final = f"{OF_SEVERAL}Items"
+CLOUD: Final = f"{OF_SEVERAL}Cloud"
 LONGEST: Final = 8 << 10  # characters
 _COUNTED: Final = len(", ...;more=100000")
 _MOST: Final = 1 << 20  # items: no page has more

@@ -20,7 +20,7 @@ that it is missed.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from openstackoid.core import errors
 from openstackoid.core.catalog import Cloud
@@ -55,12 +55,10 @@ class Known:
     round_trips: Mapping[str, float] = field(default_factory=dict)
     most: int = MOST
 
-    def labelled(self, label: str) -> Iterator[str]:
-        """Names of the clouds that carry a label."""
-        for name, cloud in self.clouds.items():
-            own = cloud.labels if cloud else frozenset()
-            if label in self.labels.get(name, own):
-                yield name
+    def labels_of(self, name: str) -> frozenset[str]:
+        """The labels of a cloud."""
+        cloud = self.clouds[name]
+        return self.labels.get(name, cloud.labels if cloud else frozenset())
 
     @property
     def names(self) -> str:
@@ -129,6 +127,35 @@ def plan(facts: Facts, scope: Scope, known: Known) -> Plan:
         return _plan(facts, scope, known)
     except errors.RoutingError as error:
         return Reject(error)
+
+
+def explain(facts: Facts, scope: Scope, known: Known) -> dict[str, Any]:
+    """The plan and its reasons, as JSON for people: see `docs/reference/gateway.md`."""
+    found = plan(facts, scope, known)
+    choices = found.choices if isinstance(found, Alternatives) else () if isinstance(found, Reject) else (found,)
+    groups = [choice.targets if isinstance(choice, All) else (choice.target,) for choice in choices]
+    expression = scope.get(facts.service)
+    names = [" & ".join(target.cloud for target in group) for group in groups]
+    why = f"{facts.service} is {expression or known.entry} in the scope, which means {' | '.join(names)} now"
+    return {
+        "entry": known.entry,
+        "service": facts.service,
+        "method": facts.method,
+        "path": facts.path,
+        "scope": {kind: str(part) for kind, part in scope.entries},
+        "decision": type(found).__name__.lower(),
+        "cloud": " | ".join(names) or None,
+        "url": None,
+        "plan": [
+            [
+                {"cloud": target.cloud, "scope": {kind: str(part) for kind, part in target.scope.entries}}
+                for target in group
+            ]
+            for group in groups
+        ],
+        "why": [str(found.error) if isinstance(found, Reject) else why],
+        "error": found.error.body()["error"] if isinstance(found, Reject) else None,
+    }
 
 
 def _plan(facts: Facts, scope: Scope, known: Known) -> Plan:
@@ -263,7 +290,7 @@ def _group(expression: Expression, service: str, known: Known) -> set[str]:
         case AllClouds():
             found = set(known.clouds)
         case Label(label):
-            found = set(known.labelled(label))
+            found = {name for name in known.clouds if label in known.labels_of(name)}
         case Around(cloud, ms):
             found = _near(cloud, float(ms), known)
     serving = {cloud for cloud in found if known.serves(cloud, service)}

@@ -14,6 +14,7 @@ REQUEST_ID: Final = "X-Openstack-Request-Id"
 # Ours. SCOPE comes from users; the others are said by gateways and HAProxy alone, and dropped where they come from outside.
 SCOPE: Final = "X-Scope"
 OURS: Final = "X-Openstackoid-"
+OF_SEVERAL: Final = f"{SCOPE}-"  # wishes of a request to several clouds, and what its answer says of them
 HOPS: Final = f"{OURS}Hops"
 CLIENT: Final = f"{OURS}Client"
 ASSERTION: Final = f"{OURS}Assertion"

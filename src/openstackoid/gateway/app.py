@@ -15,6 +15,7 @@ from aiohttp import web
 
 from openstackoid.core import errors
 from openstackoid.core.catalog import Cloud
+from openstackoid.core.plans import One
 from openstackoid.core.routing import CloudMap, Facts, Local, Reject, Remote, decide
 from openstackoid.core.scope import Scope
 from openstackoid.gateway.api.endpoints import Endpoints, is_own
@@ -22,6 +23,7 @@ from openstackoid.gateway.entry.calls import Arrival, Call, read
 from openstackoid.gateway.entry.frontends import is_version_document
 from openstackoid.gateway.entry.listeners import Listener
 from openstackoid.gateway.entry.scoping import NO_SCOPE, Scoping
+from openstackoid.gateway.fanout.serving import Several, to_target
 from openstackoid.gateway.fastpath.lessons import Lessons
 from openstackoid.gateway.federation.peers import Peers
 from openstackoid.gateway.senders.revocation import Revocation
@@ -30,8 +32,9 @@ from openstackoid.gateway.senders.sender import Sender, SenderKind
 from openstackoid.gateway.senders.token_body import token_not_found
 from openstackoid.gateway.senders.token_validation import TokenValidation
 from openstackoid.gateway.telemetry.audit import Record
+from openstackoid.gateway.upstream.answers import Answer
 from openstackoid.gateway.upstream.pool import Pool
-from openstackoid.gateway.upstream.relaying import relay
+from openstackoid.gateway.upstream.relaying import hold, relay
 from openstackoid.gateway.upstream.sending import send
 
 _FAILED: Final = 400
@@ -48,6 +51,7 @@ class Parts:
         kinds: of senders, as `senders.selection` has them.
         validation: of federated tokens; None in a cloud without federated peers.
         lessons: what HAProxy is taught; None without one.
+        several: serves what the scope means several clouds for.
     """
 
     here: Cloud
@@ -58,6 +62,7 @@ class Parts:
     validation: TokenValidation | None
     revocation: Revocation
     lessons: Lessons | None
+    several: Several
     peers: Peers
     pool: Pool
 
@@ -98,9 +103,31 @@ class App:
         record.note(who.initiator)
         call = self._parts.scoping.follow(arrival, who.scope)
         record.scope = call.scope or None
+        if who.begins_here and call.scope.has_operators:
+            return await self._several(call, who, record)
         if who.begins_here and call.scope and request.method == "GET" and is_version_document(route.path):
             return await self._version_document(call, who, record)
         return await self._pass_on(call, who, record)
+
+    async def _several(self, call: Call, who: Sender, record: Record) -> web.StreamResponse:
+        """A request whose scope has operators. Nothing of it is taught: what they mean may be another thing the next time."""
+        several = self._parts.several
+        record.decision = "reject"
+        plan = several.plan(call)
+        if isinstance(plan, One):
+            one = to_target(call, plan.target)
+            if call.method == "GET" and is_version_document(call.route.path):
+                return await self._version_document(one, who, record)
+            return await self._pass_on(one, who, record)
+
+        async def ask(leg: Call) -> web.Response:
+            return await hold(leg, await self._answer(leg, who, record), self._parts.pool.rewriting)
+
+        try:
+            served = await several.read(call, plan, ask, lambda one: self._pass_on(one, who, record))
+        finally:
+            record.decision, record.peer = "several", None
+        return served
 
     async def _validate(self, arrival: Arrival, record: Record) -> web.StreamResponse:
         record.decision, record.peer = "local", self._parts.here.name
@@ -127,7 +154,16 @@ class App:
         return await self._pass_on(replace(call, scope=NO_SCOPE, caller_scope=NO_SCOPE), who, record)
 
     async def _pass_on(self, call: Call, who: Sender, record: Record) -> web.StreamResponse:
-        lessons, peers = self._parts.lessons, self._parts.peers
+        answer = await self._answer(call, who, record)
+        response = await relay(call, answer, self._parts.pool.rewriting)
+        if response.status < _FAILED:
+            # A revocation's answer has no body, so it has not gone out yet: forgotten before the user knows it.
+            await self._parts.revocation.passed(call, who)
+        return response
+
+    async def _answer(self, call: Call, who: Sender, record: Record) -> Answer:
+        """One cloud's answer, whose body is still to come."""
+        lessons, peers = self._parts.lessons if call.teaches else None, self._parts.peers
         begun = lessons.begin(call, who) if lessons else None
         await who.admit(call)
         if call.scope:
@@ -142,13 +178,9 @@ class App:
         if lessons and begun is not None:
             lessons.learn(call, who, decision, leg, begun)
         answer = await send(call, leg, self._parts.pool, record)
-        response = await relay(call, answer, self._parts.pool.rewriting)
-        if response.status < _FAILED:
-            # A revocation's answer has no body, so it has not gone out yet: forgotten before the user knows it.
-            await self._parts.revocation.passed(call, who)
-        if isinstance(decision, Remote) and response.status in _REFUSED and peers.federated(decision.cloud):
+        if isinstance(decision, Remote) and answer.status in _REFUSED and peers.federated(decision.cloud):
             peers.refresh_soon(decision.cloud)
-        return response
+        return answer
 
     async def _know(self, scope: Scope, service: str, record: Record) -> None:
         """Ask a peer that never answered what it serves, when the request is for it."""

@@ -4,6 +4,7 @@ import asyncio
 
 from openstackoid.core import errors
 from openstackoid.core.catalog import Cloud
+from openstackoid.core.plans import Known
 from openstackoid.core.routing import CloudMap
 from openstackoid.gateway.api.clouds import Clouds
 from openstackoid.gateway.api.endpoints import Endpoints
@@ -13,6 +14,7 @@ from openstackoid.gateway.app import App, Parts
 from openstackoid.gateway.audited import Audited
 from openstackoid.gateway.entry.listeners import listeners
 from openstackoid.gateway.entry.scoping import Scoping
+from openstackoid.gateway.fanout.serving import Several
 from openstackoid.gateway.fastpath.lessons import Lessons
 from openstackoid.gateway.fastpath.present import Present
 from openstackoid.gateway.fastpath.teacher import Teacher
@@ -64,7 +66,7 @@ class Gateway:
         self._agreements = self._federation.agreements if self._federation else None
         known = previous.peers.clouds if previous else {}
         self.peers: Peers = Peers(config.timeouts, pool.peers, self._targets(), self._agreements, known)
-        self.clouds = Clouds(config.cloud, self.peers, self._agreements)
+        self.clouds = Clouds(self.known, self.peers, self._agreements)
         self._teacher: Teacher | None = None
         if config.haproxy:
             present = Present(self._names, self._generation, self._age)
@@ -117,10 +119,20 @@ class Gateway:
         """This cloud and its peers, as far as they are known now."""
         return CloudMap(self._here, self.peers.clouds)
 
+    def known(self) -> Known:
+        """The clouds that a scope with operators may mean, with what is known of them now."""
+        return Known(
+            self.config.cloud,
+            {self._here.name: self._here, **self.peers.clouds},
+            {name: frozenset(peer.labels) for name, peer in self.config.peers.items() if peer.labels is not None},
+            self.peers.round_trips,
+            self.config.fanout.clouds,
+        )
+
     def _parts(self, found: Backends) -> Parts:
         config, federation, catalog = self.config, self._federation, self._catalog
         legs = Legs(config.cloud, _upstreams(config.cloud, found), self.peers, Linking(self._here), self._agreements)
-        table = [*self.clouds.endpoints(), *Explaining(self.cloud_map, config.scopes).endpoints()]
+        table = [*self.clouds.endpoints(), *Explaining(self.cloud_map, self.known, config.scopes).endpoints()]
         validation, kinds = None, of_one_owner(catalog, legs)
         if federation:
             known = ForeignTokens(config.cloud, federation.agreements, federation.keystone, federation.trust)
@@ -137,6 +149,7 @@ class Gateway:
             kinds=kinds,
             validation=validation,
             revocation=Revocation(federation.issuer if federation else None, teacher),
+            several=Several(config.fanout, self.known),
             lessons=Lessons(teacher, self.cloud_map, self.peers, self._agreements) if teacher else None,
             peers=self.peers,
             pool=self._pool,

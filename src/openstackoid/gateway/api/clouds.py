@@ -1,10 +1,12 @@
 """What the gateway tells of clouds: of this one, of its peers, and its side of an agreement."""
 
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from openstackoid.core.catalog import Cloud
+from openstackoid.core.plans import Known
 from openstackoid.core.protocol import AGREEMENT_PATH, ASSERTION, PEERS_PATH, WELL_KNOWN_PATH
 from openstackoid.gateway.api.endpoints import READS, Audience, Endpoint, Question
 from openstackoid.gateway.federation.agreements import Agreements
@@ -16,13 +18,13 @@ class Clouds:
     """Answers about clouds.
 
     Args:
-        name: this cloud's.
+        known: this cloud and the others, with their labels.
         peers: the others.
         agreements: with those of other owners; None if there are none.
     """
 
-    def __init__(self, name: str, peers: Peers, agreements: Agreements | None) -> None:
-        self._name = name
+    def __init__(self, known: Callable[[], Known], peers: Peers, agreements: Agreements | None) -> None:
+        self._known = known
         self._peers = peers
         self._agreements = agreements
 
@@ -38,8 +40,9 @@ class Clouds:
 
     def peers(self) -> dict[str, Any]:
         """The peers and their state."""
+        known = self._known()
         clouds = sorted(self._peers.clouds.items())
-        return {"cloud": self._name, "peers": [self._peer(name, cloud) for name, cloud in clouds]}
+        return {"cloud": known.entry, "peers": [self._peer(name, cloud, known) for name, cloud in clouds]}
 
     async def _here(self, question: Question) -> dict[str, Any]:
         """What this cloud serves, with the keys that sign its federated tokens."""
@@ -49,13 +52,14 @@ class Clouds:
     async def _all_peers(self, _: Question) -> dict[str, Any]:
         return self.peers()
 
-    def _peer(self, name: str, cloud: Cloud | None) -> dict[str, Any]:
+    def _peer(self, name: str, cloud: Cloud | None, known: Known) -> dict[str, Any]:
         error, federated = self._peers.errors.get(name), self._peers.federated(name)
         described: dict[str, Any] = {
             "name": name,
             "url": self._peers.url(name),
             "token": "federated" if federated else "pass-through",
-            "labels": sorted(cloud.labels) if cloud else [],
+            "labels": sorted(known.labels_of(name)),
+            "round_trip_ms": round(trip, 3) if (trip := known.round_trips.get(name)) is not None else None,
             "services": sorted(cloud.services) if cloud else [],
             "state": "down" if error else "up" if cloud else "unknown",
             "error": str(error) if error else None,

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from openstackoid.core import errors
+from openstackoid.core import errors, plans
 from openstackoid.core import scope as scopes
+from openstackoid.core.plans import Known
 from openstackoid.core.protocol import AUTH, EXPLAIN_PATH, SCOPE
 from openstackoid.core.routing import CloudMap, Facts, explain
 from openstackoid.core.scope import Scope
@@ -18,11 +19,15 @@ class Explaining:
 
     Args:
         cloud_map: the clouds that are known now.
+        known: the same, with what operators of a scope depend on.
         saved: the saved scopes by name.
     """
 
-    def __init__(self, cloud_map: Callable[[], CloudMap], saved: Mapping[str, Scope]) -> None:
+    def __init__(
+        self, cloud_map: Callable[[], CloudMap], known: Callable[[], Known], saved: Mapping[str, Scope]
+    ) -> None:
         self._cloud_map = cloud_map
+        self._known = known
         self._saved = saved
 
     def endpoints(self) -> list[Endpoint]:
@@ -45,4 +50,6 @@ class Explaining:
         elif on_token is not None:
             scope = on_token
         facts = Facts(kind, query.get("method", "GET").upper(), query.get("path", "/"))
+        if scope.has_operators:
+            return plans.explain(facts, scope, self._known())
         return explain(facts, scope, cloud_map)

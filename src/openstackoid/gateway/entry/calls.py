@@ -66,6 +66,7 @@ class Call:
         scope: what decides where the request goes.
         caller_scope: the scope of who sends it, which differs when a service validates another's token.
         scope_text: `scope` as it came on a header or a token; None if it came otherwise.
+        teaches: whether what is decided of it may hold for later requests with the same scope.
     """
 
     request: web.BaseRequest
@@ -78,6 +79,7 @@ class Call:
     scope: Scope
     caller_scope: Scope
     scope_text: str | None
+    teaches: bool = True
 
     @property
     def service(self) -> str:

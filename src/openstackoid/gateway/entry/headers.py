@@ -19,7 +19,8 @@ from openstackoid.core.scope import Scope, is_name
 
 MOST_HOPS: Final = 8
 LONGEST_ANSWER_HEAD: Final = 23 << 10  # bytes: HAProxy takes 24 KiB, with what is added on the way (haproxy/render.py)
-_OURS: Final = protocol.OURS.lower()
+# Wishes of a request to several clouds are read at its entry, and what an answer says of several is said there.
+_OURS: Final = (protocol.OURS.lower(), protocol.OF_SEVERAL.lower())
 
 
 def incoming(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:

@@ -9,13 +9,14 @@ from typing import Final, TypeAlias
 import orjson
 from multidict import CIMultiDict
 
-from openstackoid.core.errors import OpenStackoidError, PeerTimeoutError
+from openstackoid.core.errors import IncompleteError, OpenStackoidError, PeerTimeoutError
 from openstackoid.core.plans import Target
 
 _CODE: Final = re.compile(r"[a-z]+(?:\.[a-z-]+)?\Z")
 _LONGEST: Final = 64  # characters of a code, as a peer wrote it
 _ERROR_BODY: Final = 1 << 16  # bytes of an error that are looked at
 _FAILED: Final = 400
+_FEW: Final = 5  # reasons in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,25 @@ class Leg:
     code: str | None
     message: str
     ms: float
+
+
+class MissedError(IncompleteError):
+    """Too few clouds answered.
+
+    Attributes:
+        legs: how it went with each.
+    """
+
+    def __init__(self, message: str, legs: Sequence[Leg]) -> None:
+        super().__init__(message)
+        self.legs = legs
+
+
+def reasons(legs: Sequence[Leg]) -> str:
+    """Why clouds are missed, for people."""
+    missed = [leg for leg in legs if leg.code]
+    shown = " ".join(leg.message for leg in missed[:_FEW])
+    return shown if len(missed) <= _FEW else f"{shown} And {len(missed) - _FEW} more."
 
 
 # Path and query inside the service, as one cloud is asked.

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from openstackoid.core.errors import AmbiguousError, IncompleteError
+from openstackoid.core.errors import AmbiguousError
 from openstackoid.core.plans import Target
-from openstackoid.gateway.fanout.asking import Ask, Leg, ask_all
+from openstackoid.gateway.fanout.asking import Ask, Leg, MissedError, ask_all, reasons
 
 NOT_FOUND: Final = 404
 _ID: Final = re.compile(r"/(?:[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})(?:/|\Z)")
@@ -40,7 +40,7 @@ async def find(targets: Sequence[Target], path: str, ask: Ask, deadline: float, 
 
     Raises:
         AmbiguousError: several have it.
-        IncompleteError: those that answered do not have it, and others did not answer.
+        MissedError: those that answered do not have it, and others did not answer.
     """
     legs = await ask_all(ask, [(target, path) for target in targets], deadline, turns)
     having = [leg for leg in legs if leg.reply and leg.reply.good]
@@ -58,7 +58,7 @@ async def find(targets: Sequence[Target], path: str, ask: Ask, deadline: float, 
     refused = [leg for leg in missed if leg.reply]
     if len(refused) == len(legs):
         return Found(told, refused[0])
-    raise IncompleteError(f"{_nobody(absent)} {_reasons(missed)}")
+    raise MissedError(f"{_nobody(absent)} {reasons(missed)}", told)
 
 
 def names_an_id(path: str) -> bool:
@@ -72,8 +72,3 @@ def _without_reason(leg: Leg) -> Leg:
 
 def _nobody(absent: Sequence[Leg]) -> str:
     return f"Not in {', '.join(leg.cloud for leg in absent)}; but not all answered." if absent else "No cloud answered."
-
-
-def _reasons(missed: Sequence[Leg]) -> str:
-    shown = " ".join(leg.message for leg in missed[:5])
-    return shown if len(missed) <= 5 else f"{shown} And {len(missed) - 5} more."  # noqa: PLR2004 - enough to read

@@ -30,7 +30,7 @@ class Question:
         listing: which one.
         path: inside the service, without a query.
         query: as it came.
-        shown_path, base: of the list as clients call it, for links.
+        base: base URL of the service as clients call it, for links.
         key: what a place in it is remembered by: the same list, scope, query and token.
         annotate: whether items say their clouds.
     """
@@ -38,7 +38,6 @@ class Question:
     listing: Listing
     path: str
     query: str
-    shown_path: str
     base: str
     key: Hashable
     annotate: bool = False
@@ -119,7 +118,7 @@ class Lister:
         marker = self._marker(now, names, pages, merged) if any(merged.taken) else None
         shown = replace(window, rest=tuple(pair for pair in window.rest if pair not in self._added))
         rest = pages[names[0]].rest if names else {}
-        document = linked(question.listing, rest, question.shown_path, question.base, shown, marker)
+        document = linked(question.listing, rest, question.path, question.base, shown, marker)
         if (counted := question.listing.counted) is not None and counted in document:
             document[counted] = sum(
                 count for page in pages.values() if isinstance(count := page.rest.get(counted), int)

@@ -10,7 +10,6 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from openstackoid.core.errors import (
-    IncompleteError,
     NotBuiltError,
 )
 from openstackoid.core.lists import Listing, listing
@@ -20,7 +19,7 @@ from openstackoid.core.protocol import REQUEST_ID
 from openstackoid.core.scope import Scope
 from openstackoid.core.scope import format as write_scope
 from openstackoid.gateway.entry.refusals import new_id
-from openstackoid.gateway.fanout.asking import Ask, Leg, Reply
+from openstackoid.gateway.fanout.asking import Ask, Leg, MissedError, Reply, reasons
 from openstackoid.gateway.fanout.finding import NOT_FOUND, find, names_an_id
 from openstackoid.gateway.fanout.listing import Listed, Lister, Question
 from openstackoid.gateway.fanout.memory import FanOutMemory
@@ -47,7 +46,7 @@ class Read:
     Attributes:
         service: official service type.
         path, query: inside the service, as they came.
-        shown_path, base: of the same as clients call it, for links.
+        base: base URL of the service as clients call it, for links.
         scope: as it came.
         who: a digest of the token.
         entry: name of this cloud.
@@ -57,7 +56,6 @@ class Read:
     service: str
     path: str
     query: str
-    shown_path: str
     base: str
     scope: Scope
     who: bytes
@@ -133,18 +131,17 @@ class _Reading:
         for targets in choices[:-1]:
             try:
                 served = await self._of(targets, row)
-            except IncompleteError as error:
-                missed += [Leg(target.cloud, None, error.code, str(error), 0.0) for target in targets]
+            except MissedError as error:
+                missed += error.legs
                 continue
             if not _goes_on(served, row):
-                return served
-            missed += [leg for leg in served.legs if leg.code]
+                return _after(missed, served)
+            missed += served.legs
         served = await self._of(choices[-1], row)
-        if missed and served.response.status == NOT_FOUND and row is None and names_an_id(self._read.path):
-            raise IncompleteError(f"Not in {_names(served.legs)}; but not all answered: {missed[0].message}")
-        if missed and not served.response.prepared:
-            served.response.headers.update(_missing([*missed, *served.legs]))
-        return replace(served, legs=[*missed, *served.legs])
+        gone = [leg for leg in missed if leg.code]
+        if gone and served.response.status == NOT_FOUND and row is None and names_an_id(self._read.path):
+            raise MissedError(f"Nobody who answered has it; but not all did. {reasons(gone)}", [*missed, *served.legs])
+        return _after(missed, served)
 
     async def _of(self, targets: Sequence[Target], row: Listing | None) -> Served:
         return await (self._found(targets) if row is None else self._listed(targets, row))
@@ -159,7 +156,7 @@ class _Reading:
             tuple(target.cloud for target in targets),
             _without_page(read.query),
         )
-        question = Question(row, read.path, read.query, read.shown_path, read.base, key, read.wishes.annotate)
+        question = Question(row, read.path, read.query, read.base, key, read.wishes.annotate)
         listed = await Lister(question, targets, self._ask, self._deadline, self._turns, self._memory).answer()
         if listed.body is None:
             return self._refused(listed.legs)
@@ -185,7 +182,7 @@ class _Reading:
         self._require(found.legs, len(targets))
         reply = found.leg.reply
         if reply is None:
-            raise IncompleteError(found.leg.message)
+            raise MissedError(found.leg.message, found.legs)
         if reply.good and not any(leg.code for leg in found.legs):
             self._memory.has(key, found.leg.cloud)
         if data and reply.good:
@@ -196,12 +193,13 @@ class _Reading:
         return replace(_of_cloud(response, found.leg.cloud), legs=found.legs)
 
     def _require(self, legs: Sequence[Leg], asked: int) -> None:
-        """Raises IncompleteError if fewer clouds answered than the client needs."""
+        """Raises MissedError if fewer clouds answered than the client needs."""
         missed = [leg for leg in legs if leg.code]
         if not self._read.wishes.met(asked - len(missed), asked):
-            raise IncompleteError(
+            raise MissedError(
                 f"{asked - len(missed)} of {asked} clouds answered, and the request requires {self._read.wishes.require}. "
-                + _reasons(missed)
+                + reasons(missed),
+                legs,
             )
 
     def _refused(self, legs: Sequence[Leg]) -> Served:
@@ -209,14 +207,21 @@ class _Reading:
         replies = [leg for leg in legs if leg.reply is not None and not leg.reply.good]
         stale = [leg for leg in replies if leg.reply and leg.reply.status == UNAUTHORIZED]
         if not stale and len(replies) < len(legs):
-            raise IncompleteError(f"No cloud answered with the list. {_reasons(legs)}")
+            raise MissedError(f"No cloud answered with the list. {reasons(legs)}", legs)
         # The entry's own word is the one that clients know how to read.
         chosen = min(stale or replies, key=lambda leg: leg.cloud != self._read.entry)
         if chosen.reply is None:
-            raise IncompleteError(chosen.message)
+            raise MissedError(chosen.message, legs)
         response = _as_it_came(chosen.reply)
         response.headers.update(_missing(legs))
         return Served(response, legs)
+
+
+def _after(missed: Sequence[Leg], served: Served) -> Served:
+    """What an alternative gave, after others did not."""
+    if missed and not served.response.prepared:
+        served.response.headers.update(_missing([*missed, *served.legs]))
+    return replace(served, legs=[*missed, *served.legs])
 
 
 def _goes_on(served: Served, row: Listing | None) -> bool:
@@ -249,16 +254,6 @@ def _of_cloud(response: web.StreamResponse, cloud: str) -> Served:
 
 def _missing(legs: Sequence[Leg]) -> dict[str, str]:
     return write_missing([(leg.cloud, leg.code) for leg in legs if leg.code])
-
-
-def _names(legs: Sequence[Leg]) -> str:
-    return ", ".join(leg.cloud for leg in legs)
-
-
-def _reasons(legs: Sequence[Leg]) -> str:
-    missed = [leg for leg in legs if leg.code]
-    shown = " ".join(leg.message for leg in missed[:5])
-    return shown if len(missed) <= 5 else f"{shown} And {len(missed) - 5} more."  # noqa: PLR2004 - enough to read
 
 
 def _without_page(query: str) -> str:

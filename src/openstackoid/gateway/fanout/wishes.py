@@ -12,10 +12,11 @@ from typing import Final, Literal
 from multidict import CIMultiDictProxy
 
 from openstackoid.core.errors import BadRequestError
+from openstackoid.core.protocol import OF_SEVERAL
 
-TIMEOUT: Final = "X-Scope-Timeout"
-REQUIRE: Final = "X-Scope-Require"
-ANNOTATE: Final = "X-Scope-Annotate"
+TIMEOUT: Final = f"{OF_SEVERAL}Timeout"
+REQUIRE: Final = f"{OF_SEVERAL}Require"
+ANNOTATE: Final = f"{OF_SEVERAL}Annotate"
 _SECONDS: Final = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,3})?\Z")
 _COUNT: Final = re.compile(r"[1-9][0-9]{0,4}\Z")
 

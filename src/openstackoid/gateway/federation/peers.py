@@ -63,7 +63,7 @@ class Peers:
         """Take other peers, or other places of them; what is known of one that stays where it is, stays."""
         for name in self.clouds.keys() - targets.keys():
             del self.clouds[name]
-            for known in (self.errors, self._failed_at, self._refreshed_soon, self._spoke):
+            for known in (self.errors, self._documents.trips, self._failed_at, self._refreshed_soon, self._spoke):
                 known.pop(name, None)
         for name, target in targets.items():
             old = self._targets.get(name)
@@ -81,6 +81,11 @@ class Peers:
         """Whether a peer is of another owner."""
         target = self._targets.get(name)
         return target is None or target.federated
+
+    @property
+    def round_trips(self) -> dict[str, float]:
+        """Name -> milliseconds to a peer and back: the least of the last looks."""
+        return {name: min(trips) for name, trips in self._documents.trips.items()}
 
     def url(self, name: str) -> str:
         """Where a peer's gateway is."""

@@ -40,6 +40,7 @@
     admin: {listen: "127.0.0.1:8700"}             # health, metrics
     audit: /var/log/openstackoid/audit.jsonl      # standard output if not given
     timeouts: {connect: 5, idle: 60, refresh: 30, grace: 30}    # seconds
+    fanout: {timeout: 10, clouds: 1024, at_once: 128}           # requests to several clouds
 
 Relative paths are relative to the file.
 """
@@ -56,7 +57,7 @@ from openstackoid.core.scope import Scope
 from openstackoid.core.services import service_type
 from openstackoid.gateway.settings.fields import Catalog, ExistingFile, Named, RelativePath, Section, Tls
 from openstackoid.gateway.settings.peering import Peer, Peering, Trust, fits
-from openstackoid.gateway.settings.sections import Admin, Haproxy, Service, Timeouts
+from openstackoid.gateway.settings.sections import Admin, Fanout, Haproxy, Service, Timeouts
 
 
 def _scope(value: Any) -> Scope:
@@ -91,6 +92,7 @@ class Config(Section):
     admin: Admin | None = None
     audit: RelativePath | None = None
     timeouts: Timeouts = Timeouts()
+    fanout: Fanout = Fanout()
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Config":

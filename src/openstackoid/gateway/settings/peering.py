@@ -13,6 +13,7 @@ from openstackoid.gateway.settings.fields import (
     DatabaseUrl,
     ExistingFile,
     Listen,
+    Named,
     Section,
     Tls,
     address_of,
@@ -33,6 +34,7 @@ class Peer(Section):
         url: base URL of its gateway.
         token: `federated` between owners; `pass-through` between clouds of one owner.
         tls_name: the name in its certificate, where the URL's host is an IP address: HAProxy compares names alone.
+        labels: what `@label` finds, instead of what it says of itself.
         fingerprint: thumbprint of a signing key of it (`federated` only).
         allow: what it may do here (`federated` only).
     """
@@ -41,6 +43,7 @@ class Peer(Section):
     token: Literal["federated", "pass-through"] = "federated"  # noqa: S105 - a mode, no secret
     tls_name: str | None = None
     services: dict[str, Base] | None = None
+    labels: list[Named] | None = None
     fingerprint: Annotated[str, AfterValidator(_fingerprint)] | None = None
     allow: Grant | None = None
 

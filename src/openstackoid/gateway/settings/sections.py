@@ -57,3 +57,17 @@ class Timeouts(Section):
     idle: Seconds = 60
     refresh: Seconds = 30
     grace: Seconds = 30
+
+
+class Fanout(Section):
+    """Requests to several clouds.
+
+    Attributes:
+        timeout: seconds until a cloud that has not answered is missed; a client may ask for fewer.
+        clouds: that one request may ask.
+        at_once: clouds that one request asks at a time.
+    """
+
+    timeout: Seconds = 10
+    clouds: Annotated[int, Field(ge=1, le=10_000)] = 1024
+    at_once: Annotated[int, Field(ge=1, le=10_000)] = 128

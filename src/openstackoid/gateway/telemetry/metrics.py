@@ -40,6 +40,11 @@ _LOOKS: Final = Counter(
 )
 # Seconds of the machine's monotonic clock, which all workers share; `_Ages` makes an age of it.
 _WORKED: Final = Gauge("openstackoid_loop_worked", "", ("loop",), multiprocess_mode="liveall")
+_LEGS: Final = Counter(
+    "openstackoid_legs",
+    "Clouds that were asked beside others: a status class, or the code of what went wrong.",
+    ("service", "cloud", "result"),
+)
 MINTED: Final = Counter("openstackoid_minted", "Federated tokens sent: newly signed, or used again.", ("how",))
 VERIFIED: Final = Counter("openstackoid_verified", "Federated tokens seen: verified, or known already.", ("how",))
 AUDIT_LOST: Final = Counter("openstackoid_audit_lost_lines", "Lines of audit that could not be written.")
@@ -59,6 +64,11 @@ def count(record: Record) -> None:
     _series(record.service or "", record.decision or "", cloud, status).observe(record.ms / 1000)
     if record.error:
         _ERRORS.labels(record.error).inc()
+
+
+def leg(service: str, cloud: str, status: int | None, code: str | None) -> None:
+    """Count one cloud of a request to several. Of an answer the status class alone: a peer may choose its code."""
+    _LEGS.labels(service, cloud, f"{status // 100}xx" if status is not None else code or "").inc()
 
 
 def peers(up: dict[str, bool]) -> None:

@@ -51,6 +51,32 @@ async def relay(call: Call, answer: Answer, rewriting: Rewriting) -> web.StreamR
     return response
 
 
+async def hold(call: Call, answer: Answer, rewriting: Rewriting) -> web.Response:
+    """Take the whole of an answer, for one that is made of several; its connection is given back.
+
+    Raises:
+        OpenStackoidError: it cannot be taken, or the upstream's own errors.
+    """
+    try:
+        response = await _held(call, answer, rewriting)
+    except BaseException:
+        answer.close()
+        raise
+    answer.release()
+    return response
+
+
+async def _held(call: Call, answer: Answer, rewriting: Rewriting) -> web.Response:
+    if answer.status in _BODILESS:
+        return web.Response(status=answer.status, headers=answer.headers)
+    if await is_document(call, answer):
+        return await _document(call, answer, rewriting)
+    with rewriting.holding(answer.leg.upstream.name) as held:
+        body = await answer.read(held)
+    answer.headers.popall("Content-Length", None)
+    return web.Response(status=answer.status, headers=answer.headers, body=body)
+
+
 async def _relayed(call: Call, answer: Answer, rewriting: Rewriting) -> web.StreamResponse:
     request, status = call.request, answer.status
     if status in _BODILESS:

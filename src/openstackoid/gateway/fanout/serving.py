@@ -1,0 +1,109 @@
+"""Requests whose scope means several clouds: from a call to a plan, and from a plan to calls of one cloud each."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Final, TypeAlias
+
+from aiohttp import web
+
+from openstackoid.core.errors import NotBuiltError
+from openstackoid.core.plans import All, Alternatives, Known, One, Reject, Target, plan
+from openstackoid.core.routing import Facts
+from openstackoid.gateway.entry.calls import Call
+from openstackoid.gateway.fanout.asking import Reply
+from openstackoid.gateway.fanout.reads import FanOut, Read
+from openstackoid.gateway.fanout.wishes import Wishes
+from openstackoid.gateway.federation.memory import digest
+from openstackoid.gateway.settings.sections import Fanout
+from openstackoid.gateway.telemetry import metrics
+
+# What a client knows of one cloud's answer says nothing of the answer of several; and what is packed cannot be merged.
+_OF_ONE_ANSWER: Final = ("If-None-Match", "If-Modified-Since", "If-Match", "If-Unmodified-Since", "If-Range", "Range")
+
+# Sends a call to the one cloud of its scope, and holds the answer; or gives it to the client.
+AskCall: TypeAlias = Callable[[Call], Awaitable[web.Response]]
+PassOnCall: TypeAlias = Callable[[Call], Awaitable[web.StreamResponse]]
+
+
+class Several:
+    """Serves them.
+
+    Args:
+        settings: bounds.
+        known: the clouds that are known now.
+    """
+
+    def __init__(self, settings: Fanout, known: Callable[[], Known]) -> None:
+        self._settings = settings
+        self._known = known
+        self._reads = FanOut(settings.at_once)
+
+    def plan(self, call: Call) -> One | All | Alternatives:
+        """Whom a call means.
+
+        Raises:
+            RoutingError: nobody, or it may not mean them; or it changes something in several clouds.
+        """
+        found = plan(Facts(call.service, call.method, call.path, call.hops), call.scope, self._known())
+        if isinstance(found, Reject):
+            raise found.error
+        if not isinstance(found, One) and call.method != "GET":
+            raise NotBuiltError(
+                f"{call.method} is not served of several clouds yet, only GET is. "
+                f'Name one cloud for {call.service}; the scope says "{call.scope.get(call.service)}".'
+            )
+        return found
+
+    async def read(
+        self, call: Call, found: All | Alternatives, ask: AskCall, pass_on: PassOnCall
+    ) -> web.StreamResponse:
+        """Serve a read.
+
+        Args:
+            call: a GET request.
+            found: whom it means.
+            ask: sends a call to one cloud, and holds the answer.
+            pass_on: sends a call to one cloud, and the answer to the client.
+
+        Raises:
+            OpenStackoidError: it is refused, or no cloud gave what was asked for.
+        """
+        known = self._known()
+        path, _, query = call.route.path.partition("?")
+        read = Read(
+            call.service,
+            path,
+            query,
+            _base(call),
+            call.scope,
+            digest(call.auth or ""),
+            known.entry,
+            Wishes.of(call.request.headers, self._settings.timeout),
+        )
+
+        async def question(target: Target, inner: str) -> Reply:
+            one = to_target(call, target)
+            headers = one.headers.copy()
+            for name in _OF_ONE_ANSWER:
+                headers.popall(name, None)
+            headers["Accept-Encoding"] = "identity"
+            response = await ask(replace(one, route=replace(one.route, path=inner), headers=headers))
+            body = response.body
+            return Reply(response.status, response.headers, body if isinstance(body, bytes) else b"")
+
+        served = await self._reads.read(read, found, question, lambda target: pass_on(to_target(call, target)))
+        for leg in served.legs:
+            metrics.leg(call.service, leg.cloud, leg.reply.status if leg.reply else None, leg.code)
+        return served.response
+
+
+def to_target(call: Call, target: Target) -> Call:
+    """The same call to one cloud of a plan: nobody further on sees an operator, and nobody is taught what it means now."""
+    return replace(call, scope=target.scope, caller_scope=target.scope, scope_text=None, teaches=False)
+
+
+def _base(call: Call) -> str:
+    """Base URL of the service as the client calls it."""
+    url = call.listener.cloud.services[call.service]
+    saved = call.route.saved_scope
+    return call.listener.frontends.scoped(saved).get(url, url) if saved else url
