@@ -3,6 +3,8 @@
 import importlib
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -46,6 +48,26 @@ def copy(tmp_path: Path) -> Path:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (shutil.copytree if (ROOT / path).is_dir() else shutil.copy)(ROOT / path, tmp_path / path)
     return tmp_path
+
+
+def test_the_folder_has_all_that_its_definitions_import_beside_protobufs_own(tmp_path: Path) -> None:
+    """As proto-loader and grpcurl read it: they bring google/protobuf, and nothing else."""
+    own = stubs.include_paths()[0]
+    sources = [str(path.relative_to(ROOT / "proto")) for path in (ROOT / "proto").rglob("*.proto")]
+    to = tmp_path / "set.binpb"
+    command = [
+        sys.executable,
+        "-m",
+        "grpc_tools.protoc",
+        f"-I{ROOT / 'proto'}",
+        f"-I{own}",
+        f"--descriptor_set_out={to}",
+        *sources,
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    names = {file.name for file in descriptor_pb2.FileDescriptorSet.FromString(to.read_bytes()).file}
+    assert {"google/rpc/status.proto", "google/rpc/error_details.proto", "oaktree/v1/compute.proto"} <= names
 
 
 def test_everything_is_current_and_compatible(capsys: pytest.CaptureFixture[str]) -> None:
