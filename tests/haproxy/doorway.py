@@ -10,7 +10,7 @@ from tests.gateway.owners import Owner
 from tests.gateway.wire import Answer, Seen, ask, until
 from tests.haproxy.world import Fronted, wrote_no_secret
 
-from openstackoid.haproxy import door
+from openstackoid.haproxy import image_downloads
 from openstackoid.haproxy.plan import VISITORS
 from openstackoid.trust.agreements import Grant
 from openstackoid.trust.rules import Rule
@@ -51,7 +51,7 @@ class Door:
         return ask(self.two.peering, f"/image{path}", kept, method=method, token=token)
 
     def known(self, token: str) -> bool:
-        return door.key(token, "CloudOne") in self.map
+        return image_downloads.key(token, "CloudOne") in self.map
 
     @property
     def map(self) -> dict[str, str]:

@@ -16,7 +16,7 @@ from tests.haproxy.world import Proxy
 
 from openstackoid.gateway.fastpath import image_tokens as guests
 from openstackoid.gateway.fastpath.image_tokens import ImageTokens
-from openstackoid.haproxy import door
+from openstackoid.haproxy import image_downloads
 from openstackoid.haproxy.maps import Entry
 from openstackoid.haproxy.patterns import is_image
 from openstackoid.haproxy.plan import VISITORS
@@ -27,11 +27,11 @@ def test_it_ends_with_the_token_and_never_after_the_agreements_are_stale(at: Doo
     now = int(time.time())
     short, long = at.learn(at.token(expires=now + 12)), at.learn()
     for token, end in ((short, now + 12), (long, time.time() + 61)):
-        assert int(at.map[door.key(token, "CloudOne")].partition(":")[0]) <= end * 1000
+        assert int(at.map[image_downloads.key(token, "CloudOne")].partition(":")[0]) <= end * 1000
     at.straight(short)
     until(lambda: not at.known(short))
     # HAProxy itself looks at the time, whatever stands in the map.
-    key = door.key(long, "CloudOne")
+    key = image_downloads.key(long, "CloudOne")
     value = at.map[key]
     at.two.proxy.tell(f"set map {at.two.short / VISITORS} {key} {int(time.time() * 1000) - 1:013}{value[13:]}")
     assert at.passes(long).status == 200
@@ -188,9 +188,12 @@ async def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_cannot_stand_in_the_map_is_not_written() -> None:
-    assert door.value(1.5, ("u", "p", "a", "l", "q"), "t~m") == "0000000001500:u:p:a:l:q:".ljust(352, ":") + "t~m"
-    assert (door.value(1.5, ("u" * 64,) * 5, "t") or "")[door.HEAD :] == "t"
+    assert (
+        image_downloads.value(1.5, ("u", "p", "a", "l", "q"), "t~m")
+        == "0000000001500:u:p:a:l:q:".ljust(352, ":") + "t~m"
+    )
+    assert (image_downloads.value(1.5, ("u" * 64,) * 5, "t") or "")[image_downloads.PREFIX_WIDTH :] == "t"
     for wrong in ("u" * 65, "", "u\n", 'a"b', "a:b", "a b", "a;b"):
-        assert door.value(1.5, (wrong, "p", "a", "l", "q"), "t") is None
-    assert door.value(1.5, ("u", "p", "a", "l", "q"), "t;clear map x") is None
+        assert image_downloads.value(1.5, (wrong, "p", "a", "l", "q"), "t") is None
+    assert image_downloads.value(1.5, ("u", "p", "a", "l", "q"), "t;clear map x") is None
     assert [is_image(FILE.rpartition("/")[2]), is_image(FILE.rpartition("/")[2].upper())] == [True, False]

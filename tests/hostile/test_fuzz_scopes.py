@@ -11,7 +11,7 @@ from tests.hostile.fuzzing import SHARP, fuzz, plain, words
 from openstackoid.core import scope as scopes
 from openstackoid.core.errors import ScopeError
 from openstackoid.core.scope import Name
-from openstackoid.haproxy import admin, door, maps
+from openstackoid.haproxy import admin, image_downloads, maps
 from openstackoid.haproxy.maps import Entry
 
 names = st.sampled_from(["CloudOne", "CloudTwo", "@edge", "*", "around(CloudOne, 50ms)"]) | words
@@ -74,7 +74,7 @@ def test_what_is_taught_is_one_command_and_one_line(scope: str, cloud: str, toke
     if made:
         sent = ";".join(f"set map /m {each.key} {each.value}" for each in made)
         assert commands(sent) == [["set", "map", "/m", each.key, each.value] for each in made]
-        assert list(admin._pieces([each.key for each in made]))
+        assert list(admin._batches([each.key for each in made]))
 
 
 def entries(scope: str, cloud: str, token: str, other: str) -> Iterator[Entry]:
@@ -82,12 +82,12 @@ def entries(scope: str, cloud: str, token: str, other: str) -> Iterator[Entry]:
     keys = [
         maps.way("image", scope, method="GET"),
         maps.user(token, scope),
-        door.key(token, cloud) if token.isascii() else None,
+        image_downloads.key(token, cloud) if token.isascii() else None,
     ]
     ids = (other, cloud, token)
     values = [
         maps.token(1.0, ids, cloud, token),
-        door.value(1.0, (*ids, other, cloud), token),
+        image_downloads.value(1.0, (*ids, other, cloud), token),
         f"T{cloud}|image!{scope}",
     ]
     for key in keys:

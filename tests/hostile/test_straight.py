@@ -269,10 +269,10 @@ def test_lines_of_an_earlier_version_open_nothing(with_haproxy: Honest) -> None:
     token = with_haproxy.user
     learned = with_haproxy.straight()["X-Scope"]
     value = cloud.proxy.tokens[maps.user(token, learned) or ""]
-    old = f"{int((time.time() + 60) * 1000)}:u:p:a:".ljust(192, ":") + value[maps.HEAD :]
+    old = f"{int((time.time() + 60) * 1000)}:u:p:a:".ljust(192, ":") + value[maps.PREFIX_WIDTH :]
     for method in ("GET", "PUT"):
         cloud.proxy.tell(f"add map {cloud.short / WAYS} {method}|image|{text} RMallory|image")
-    cloud.proxy.tell(f"add map {cloud.short / TOKENS} {token[maps.TAIL :]}|image|{text} {old}")
+    cloud.proxy.tell(f"add map {cloud.short / TOKENS} {token[maps.TAIL_START :]}|image|{text} {old}")
     # And a scope that would be the rest of such a key.
     for path in (image_data(), fresh(), "/v2/images"):
         for scope in (f"image|{text}", f"|image|{text}", text):

@@ -9,9 +9,9 @@ from typing import Final
 from openstackoid.core.errors import OpenStackoidError
 from openstackoid.haproxy.maps import Entry
 
-_PIECE: Final = 16384  # bytes of commands at a time: a payload over tune.bufsize hangs the socket
-_BESIDE: Final = 4  # pieces: HAProxy takes ten connections here, and other workers have commands too
-_PATIENCE: Final = 5.0  # seconds
+_MAX_COMMANDS: Final = 16384  # bytes sent at a time: a payload over tune.bufsize hangs the socket
+_PARALLEL: Final = 4  # connections: HAProxy takes ten connections here, and other workers have commands too
+_TIMEOUT: Final = 5.0  # seconds
 
 
 class AdminError(OpenStackoidError):
@@ -40,19 +40,19 @@ class Admin:
         return (await self._ask(command)).strip()
 
     async def _ask(self, command: str) -> str:
-        loop, told = asyncio.get_running_loop(), bytearray()
+        loop, answer = asyncio.get_running_loop(), bytearray()
         try:
             # By the socket itself: a pair of streams takes 0.2 ms more, as long as most commands.
             with socket.socket(socket.AF_UNIX) as connection:
                 connection.setblocking(False)
-                async with asyncio.timeout(_PATIENCE):
+                async with asyncio.timeout(_TIMEOUT):
                     await loop.sock_connect(connection, str(self._path))
                     await loop.sock_sendall(connection, command.encode() + b"\n")
                     while piece := await loop.sock_recv(connection, 65536):
-                        told += piece
+                        answer += piece
         except (OSError, TimeoutError) as error:
             raise AdminError(f"HAProxy does not answer at {self._path}: {type(error).__name__}.") from None
-        return told.decode("utf-8", "replace")
+        return answer.decode("utf-8", "replace")
 
     async def worker(self) -> str:
         """Which process answers: another one has forgotten what was not in its files.
@@ -60,86 +60,86 @@ class Admin:
         Raises:
             AdminError: nobody answers, or without saying who.
         """
-        told = await self.ask("show info")
-        for line in told.splitlines():
+        answer = await self.ask("show info")
+        for line in answer.splitlines():
             if line.startswith("Pid:"):
                 return line
         raise AdminError(f"HAProxy does not say at {self._path} which process it is.")
 
     async def put(self, *entries: tuple[Path, Entry]) -> None:
         """Set entries of maps, whether they were there or not; one that was is never missing meanwhile."""
-        told: list[str] = []
-        for piece in _pieces(f"set map {name} {entry.key} {entry.value}" for name, entry in entries):
-            told += _each(await self._ask(";".join(piece)))
-        if wrong := [said for said in told if said and "not found" not in said]:
+        replies: list[str] = []
+        for piece in _batches(f"set map {name} {entry.key} {entry.value}" for name, entry in entries):
+            replies += _answers(await self._ask(";".join(piece)))
+        if wrong := [reply for reply in replies if reply and "not found" not in reply]:
             raise AdminError(f"HAProxy refused a command at {self._path}: {wrong[0]}")
-        missing = [each for each, said in zip(entries, told, strict=False) if said]
-        for piece in _pieces(
+        missing = [entry for entry, reply in zip(entries, replies, strict=False) if reply]
+        for piece in _batches(
             f"del map {name} {entry.key};add map {name} {entry.key} {entry.value}" for name, entry in missing
         ):
-            await self._quietly(";".join(piece), "not found")
+            await self._expect_silence(";".join(piece), "not found")
 
     async def drop(self, name: Path, keys: Iterable[str]) -> None:
         """Delete entries of a map."""
-        for piece in _pieces(f"del map {name} {key}" for key in keys):
-            await self._quietly(";".join(piece), "not found")
+        for piece in _batches(f"del map {name} {key}" for key in keys):
+            await self._expect_silence(";".join(piece), "not found")
 
     async def clear(self, name: Path) -> None:
         """Delete all entries of a map."""
-        await self._quietly(f"clear map {name}")
+        await self._expect_silence(f"clear map {name}")
 
     async def cleared(self, name: Path) -> bool:
         """Delete all entries of a map if HAProxy has it; whether it has."""
-        told = await self.ask(f"clear map {name}")
-        if told and "Unknown map" not in told:
-            raise AdminError(f"HAProxy refused a command at {self._path}: {told}")
-        return not told
+        answer = await self.ask(f"clear map {name}")
+        if answer and "Unknown map" not in answer:
+            raise AdminError(f"HAProxy refused a command at {self._path}: {answer}")
+        return not answer
 
     async def replace(self, name: Path, entries: Iterable[Entry]) -> None:
         """Put other entries in the place of all of a map's, at once: no request sees half of them."""
-        told = await self.ask(f"prepare map {name}")
-        version = told.rpartition(" ")[2]
+        answer = await self.ask(f"prepare map {name}")
+        version = answer.rpartition(" ")[2]
         if not version.isdigit():
-            raise AdminError(f"HAProxy has no map {name}: {told}")
+            raise AdminError(f"HAProxy has no map {name}: {answer}")
         # As payload: a command for each entry takes three times as long. Side by side: HAProxy reads one while others are written.
-        turn = asyncio.Semaphore(_BESIDE)
+        turn = asyncio.Semaphore(_PARALLEL)
 
         async def add(piece: list[str]) -> None:
             lines = "\n".join(piece)
             async with turn:
-                await self._quietly(f"add map @{version} {name} <<\n{lines}\n")
+                await self._expect_silence(f"add map @{version} {name} <<\n{lines}\n")
 
-        await asyncio.gather(*map(add, _pieces(f"{entry.key} {entry.value}" for entry in entries)))
-        await self._quietly(f"commit map @{version} {name}")
+        await asyncio.gather(*map(add, _batches(f"{entry.key} {entry.value}" for entry in entries)))
+        await self._expect_silence(f"commit map @{version} {name}")
 
-    async def _quietly(self, command: str, *expected: str) -> None:
+    async def _expect_silence(self, command: str, *expected: str) -> None:
         """A command that says nothing when it is well."""
-        told = await self.ask(command)
-        wrong = [line for line in told.splitlines() if line.strip() and not any(text in line for text in expected)]
+        answer = await self.ask(command)
+        wrong = [line for line in answer.splitlines() if line.strip() and not any(text in line for text in expected)]
         if wrong:
             raise AdminError(f"HAProxy refused a command at {self._path}: {wrong[0]}")
 
 
-def _each(told: str) -> Iterator[str]:
-    """What was said to each of several commands: each answer ends with an empty line, and most say nothing else."""
-    said: list[str] = []
-    for line in told.split("\n")[:-1]:
+def _answers(text: str) -> Iterator[str]:
+    """The answer to each of several commands: each ends with an empty line, and most are empty."""
+    lines: list[str] = []
+    for line in text.split("\n")[:-1]:
         if line:
-            said.append(line)
+            lines.append(line)
         else:
-            yield " ".join(said)
-            said = []
+            yield " ".join(lines)
+            lines = []
 
 
-def _pieces(commands: Iterable[str]) -> Iterator[list[str]]:
+def _batches(commands: Iterable[str]) -> Iterator[list[str]]:
     """As many at a time as HAProxy takes."""
-    piece: list[str] = []
+    batch: list[str] = []
     size = 0
     for command in commands:
-        if piece and size + len(command) > _PIECE:
-            yield piece
-            piece, size = [], 0
-        piece.append(command)
+        if batch and size + len(command) > _MAX_COMMANDS:
+            yield batch
+            batch, size = [], 0
+        batch.append(command)
         size += len(command) + 1
-    if piece:
-        yield piece
+    if batch:
+        yield batch

@@ -1,4 +1,4 @@
-"""Five maps, by which HAProxy knows what the gateway taught it; the sixth is `door`'s. Pure.
+"""Five maps, by which HAProxy knows what the gateway taught it; the sixth is `image_downloads`'s. Pure.
 
     here.map     METHOD|SERVICE|SCOPE  ->  what a scope means for requests that this cloud serves
                      L|!SCOPE!{...}   the explicit scope goes on the token
@@ -8,7 +8,7 @@
                      T<cloud>|<service>!{...}   the token passes, the explicit scope goes along
     tokens.map   TAIL OF THE TOKEN|file|SCOPE  ->  EXPIRY:USER:PROJECT:AGREEMENT:R<cloud>|image:::::TOKEN
                      for image data of another owner: what replaces a token there, until when (Unix milliseconds); whose it is,
-                     for the audit; and to which peer the scope leads. The token is at a fixed place (`HEAD`), since looking
+                     for the audit; and to which peer the scope leads. The token is at a fixed place (`PREFIX_WIDTH`), since looking
                      for it letter by letter would cost as much as everything else
     peers.map    CLOUD|SERVICE    ->  [TP]PREFIX|IP|PORT|HOST|TLS-NAME    where a peer's service is, by TLS or plainly
     leased.map   until            ->  EXPIRY    until when the others count (Unix milliseconds), if nobody puts it off
@@ -34,11 +34,11 @@ _FERNET: Final = re.compile(r"gAAAAA[\w-]+={0,2}\Z", re.ASCII)
 _FRAME: Final = 1 + 8 + 16 + 32
 _BLOCK: Final = 16
 _HMAC: Final = 43  # characters
-LONGEST_SCOPE: Final = 4096  # characters that HAProxy takes
+MAX_SCOPE: Final = 4096  # characters that HAProxy takes
 TIME: Final = 13  # digits of Unix milliseconds
-HEAD: Final = 256  # characters before the token in tokens.map
+PREFIX_WIDTH: Final = 256  # characters before the token in tokens.map
 FILE: Final = "file"  # in a key of tokens.map: image data, and nothing else
-TAIL: Final = 120  # characters of a token that are not looked at
+TAIL_START: Final = 120  # where the part of a token begins that is its key
 LEASE: Final = "until"  # the key in leased.map
 PLAIN: Final = "P|"  # the only value in here.map of this length
 METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
@@ -73,9 +73,9 @@ def user(token: str, scope: str) -> str | None:
     """
     length = len(token.rstrip("="))
     size = length * 3 // 4 - _FRAME
-    if _FERNET.match(token) is None or length < TAIL + _HMAC or size <= 0 or size % _BLOCK:
+    if _FERNET.match(token) is None or length < TAIL_START + _HMAC or size <= 0 or size % _BLOCK:
         return None
-    return f"{token[TAIL:]}|{FILE}|{scope}"
+    return f"{token[TAIL_START:]}|{FILE}|{scope}"
 
 
 def token(until: float, ids: tuple[str, str, str], cloud: str, federated: str) -> str | None:
@@ -89,9 +89,9 @@ def token(until: float, ids: tuple[str, str, str], cloud: str, federated: str) -
     """
     parts = (*ids, f"R{cloud}|image")
     head = ":".join((f"{int(until * 1000):0{TIME}}", *parts, ""))
-    if len(head) > HEAD or not all(is_writable(each) and ":" not in each for each in parts):
+    if len(head) > PREFIX_WIDTH or not all(is_writable(each) and ":" not in each for each in parts):
         return None
-    return head.ljust(HEAD, ":") + federated
+    return head.ljust(PREFIX_WIDTH, ":") + federated
 
 
 def lease(until: float) -> Entry:

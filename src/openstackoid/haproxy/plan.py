@@ -46,7 +46,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """Where other clouds' users fetch image data: `door`.
+    """Where other clouds' users fetch image data: `image_downloads`.
 
     Attributes:
         prefix: path below which they call the image service.

@@ -1,35 +1,38 @@
 """HAProxy's configuration as text. Pure.
 
-What no scope touches goes straight to the service, as in a plain HAProxy: three looks at the request decide it, and `allow` ends the
-rules. The rest is cleaned as the gateway does it, then the maps are asked (`maps`): what they know goes straight as well; what they
-do not, to the gateway, which teaches it. No Lua: entering it costs more than all of this.
+A request that no scope touches goes straight to the service, as in a plain HAProxy: three conditions decide it (`rules`). Of the rest, what the
+maps know goes straight as well (`taught`, `other_owners`); what they do not know goes to the gateway, which teaches it. No Lua: entering it
+costs more than all of this.
 
 Every name in here was checked by the gateway's configuration; nothing from a request reaches this text.
 """
 
-import json
 from collections.abc import Iterator
 from typing import Final
 
 from openstackoid.core import errors
-from openstackoid.haproxy import door, others
-from openstackoid.haproxy.maps import LONGEST_SCOPE
+from openstackoid.haproxy import image_downloads, other_owners
+from openstackoid.haproxy.answers import deny_text, error_file
+from openstackoid.haproxy.legend import table
+from openstackoid.haproxy.maps import MAX_SCOPE
+from openstackoid.haproxy.peer_requests import CLOUD, rewritten
 from openstackoid.haproxy.plan import HERE, LEASED, PEERS, TOKENS, VISITORS, WAYS, Front, Images, Plan, Service
-from openstackoid.haproxy.rules import CLOUD, front_rules, name_of, rewritten, targets, told
+from openstackoid.haproxy.routes import name_of, targets
+from openstackoid.haproxy.rules import front_rules
 
 # Room for a federated token and an explicit scope in the place of what came.
-_BUFFER: Final = 32768
-_REWRITE: Final = 8192
-_SLACK: Final = 10.0  # seconds
+_BUFFER_SIZE: Final = 32768
+_REWRITE_ROOM: Final = 8192
+_GATEWAY_EXTRA: Final = 10.0  # seconds
 # One line of audit for what goes straight, as the gateway writes it for the rest; `way` is the map's letter. The longest field, which a
 # client writes, stands last: a line that is cut on its way (by a syslog server) has lost nothing else.
 _AUDIT: Final = (
     '{"time":"%[date,utime(%Y-%m-%dT%H:%M:%SZ)]","cloud":"CLOUD","by":"haproxy","status":%ST,"service":"%[var(txn.service)]",'
     '"way":"%[var(txn.way),bytes(0,1)]","peer":"%[PEER]","user":"%[var(txn.learned),field(2,:)]",'
     '"project":"%[var(txn.learned),field(3,:)]","agreement":"%[var(txn.learned),field(4,:)]","client":"%ci","ms":%Ta,'
-    f'"global_request_id":"%[var(txn.request),json(utf8s)]","method":"%HM","path":"%[var(txn.path),{door.BOUNDED}]"}}'
+    f'"global_request_id":"%[var(txn.request),json(utf8s)]","method":"%HM","path":"%[var(txn.path),{image_downloads.BOUNDED}]"}}'
 )
-_MADE: Final = "X-Openstackoid-Made"
+_MADE_HERE: Final = "X-Openstackoid-Made"
 
 
 def render(plan: Plan) -> str:
@@ -61,22 +64,25 @@ def files(plan: Plan) -> dict[str, str]:
         PEERS: "",
         VISITORS: "",
         LEASED: "",
-        "unavailable.http": _raw(errors.BackendUnreachableError("The service does not answer.")),
-        "service-timeout.http": _raw(errors.BackendTimeoutError("The service did not answer in time.")),
-        "gateway.http": _raw(errors.BackendUnreachableError(f"{plan.cloud}'s gateway does not answer.")),
-        "malformed.http": _raw(errors.BadRequestError("Expected a request in HTTP, with a head of less than 24 KiB.")),
+        "unavailable.http": error_file(errors.BackendUnreachableError("The service does not answer.")),
+        "service-timeout.http": error_file(errors.BackendTimeoutError("The service did not answer in time.")),
+        "gateway.http": error_file(errors.BackendUnreachableError(f"{plan.cloud}'s gateway does not answer.")),
+        "malformed.http": error_file(
+            errors.BadRequestError("Expected a request in HTTP, with a head of less than 24 KiB.")
+        ),
     }
 
 
 def _global(plan: Plan) -> list[str]:
     return [
         "# Written by openstackoid haproxy render: change the gateway's configuration instead.",
+        *table(),
         "global",
         f"  stats socket {plan.socket} mode 600 level admin expose-fd listeners",
         "  log stderr format raw local1 notice",
         *([f"  nbthread {plan.threads}"] if plan.threads else []),
-        f"  tune.bufsize {_BUFFER}",
-        f"  tune.maxrewrite {_REWRITE}",
+        f"  tune.bufsize {_BUFFER_SIZE}",
+        f"  tune.maxrewrite {_REWRITE_ROOM}",
         # HAProxy's own HTTP client, which nothing here uses, reads the system's authorities at each start: more work than all the rest of it.
         *([f"  httpclient.ssl.ca-file {plan.ca}"] if plan.ca else []),
         "  ssl-default-bind-options ssl-min-ver TLSv1.2",
@@ -111,8 +117,8 @@ def _frontend(plan: Plan, number: int, front: Front) -> Iterator[str]:
     tls = f" ssl crt {front.certificate}" if front.certificate else ""
     yield f"  bind {front.address}{tls}"
     if plan.log:
-        yield f"  log {plan.log} len {door.LONGEST_LINE} format raw daemon info"
-        audit = _AUDIT.replace("PEER", CLOUD) if front.services else door.AUDIT
+        yield f"  log {plan.log} len {image_downloads.MAX_LINE} format raw daemon info"
+        audit = _AUDIT.replace("PEER", CLOUD) if front.services else image_downloads.AUDIT
         yield f"  log-format '{audit.replace('CLOUD', plan.cloud)}'"
     yield "  http-after-response set-header Connection close if { stopping }"
     if not front.services:
@@ -120,7 +126,7 @@ def _frontend(plan: Plan, number: int, front: Front) -> Iterator[str]:
         if plan.log:
             yield "  http-request set-log-level silent"
         if front.images:
-            yield from door.rules(plan, front.images)
+            yield from image_downloads.rules(plan, front.images)
             yield "  use_backend %[var(txn.to)] if { var(txn.to) -m found }"
         yield "  default_backend gateway"
         return
@@ -145,8 +151,8 @@ def _service(plan: Plan, service: Service, *, once: bool = False) -> Iterator[st
 
 
 def _visitors(plan: Plan, images: Images) -> Iterator[str]:
-    yield f"backend {door.BACKEND}"
-    yield from door.changes(plan, images)
+    yield f"backend {image_downloads.BACKEND}"
+    yield from image_downloads.changes(plan, images)
     tracked = f"{name_of('image')}/image" if images.checked else None
     yield from _servers(plan, "image", images.backend, tls=images.tls, tracked=tracked)
 
@@ -169,9 +175,9 @@ def _gateway(plan: Plan) -> Iterator[str]:
         yield f"  errorfile {status} {plan.file('gateway.http')}"
     yield "  retries 0"
     yield "  # It says itself who was too slow."
-    yield f"  timeout server {_seconds(plan.idle + plan.connect + _SLACK)}"
-    long = told(errors.BadRequestError(f"Expected a scope of {LONGEST_SCOPE} characters at most."))
-    yield f"  http-request deny deny_status 400 {long} if {{ var(txn.scope),length -m int gt {LONGEST_SCOPE} }}"
+    yield f"  timeout server {_seconds(plan.idle + plan.connect + _GATEWAY_EXTRA)}"
+    long = deny_text(errors.BadRequestError(f"Expected a scope of {MAX_SCOPE} characters at most."))
+    yield f"  http-request deny deny_status 400 {long} if {{ var(txn.scope),length -m int gt {MAX_SCOPE} }}"
     yield "  http-request set-header X-Openstackoid-Client %[src]"
     yield "  # No port: the one that the client called."
     yield f"  server gateway {plan.gateway}"
@@ -182,18 +188,18 @@ def _peers(plan: Plan, *, passes: bool, tls: bool) -> Iterator[str]:
     yield from rewritten(plan, passes=passes)
     # Many users share a connection to another cloud: over a WAN it is dear.
     yield "  http-reuse always"
-    cut = told(errors.PeerUnreachableError("PEER cannot be reached.")).replace("PEER", f"%[{CLOUD}]")
-    late = told(errors.PeerTimeoutError("PEER did not answer in time.")).replace("PEER", f"%[{CLOUD}]")
+    cut = deny_text(errors.PeerUnreachableError("PEER cannot be reached.")).replace("PEER", f"%[{CLOUD}]")
+    late = deny_text(errors.PeerTimeoutError("PEER did not answer in time.")).replace("PEER", f"%[{CLOUD}]")
     yield f"  http-error status 502 {cut}"
-    yield f"  http-error status 503 {cut} hdr {_MADE} 1"
+    yield f"  http-error status 503 {cut} hdr {_MADE_HERE} 1"
     yield f"  http-error status 504 {late}"
     if not passes:
-        refused = told(others.leads_away("PEER")).replace("PEER", f"%[{CLOUD}]")
-        yield from others.answered(refused)
+        refused = deny_text(other_owners.leads_away("PEER")).replace("PEER", f"%[{CLOUD}]")
+        yield from other_owners.answered(refused)
     yield "  # What HAProxy itself calls unavailable is a peer that cannot be reached, as at the gateway."
-    yield f"  http-after-response allow if !{{ status 503 }} || !{{ res.hdr({_MADE}) -m found }}"
+    yield f"  http-after-response allow if !{{ status 503 }} || !{{ res.hdr({_MADE_HERE}) -m found }}"
     yield "  http-after-response set-status 502"
-    yield f"  http-after-response del-header {_MADE}"
+    yield f"  http-after-response del-header {_MADE_HERE}"
     secure = f" ssl verify required ca-file {_ca(plan)} sni var(txn.place),field(-1,|)" if tls else ""
     # All peers are one server to HAProxy, which would keep as many idle connections as one of them needs.
     yield f"  server peer 0.0.0.0:0{secure} pool-purge-delay 60s pool-low-conn 1000"
@@ -201,16 +207,6 @@ def _peers(plan: Plan, *, passes: bool, tls: bool) -> Iterator[str]:
 
 def _ca(plan: Plan) -> str:
     return str(plan.ca) if plan.ca else "@system-ca"
-
-
-def _raw(error: errors.OpenStackoidError) -> str:
-    """An error as HAProxy sends it, head and all: so a refused connection is a 502, as at the gateway, and no 503."""
-    body = json.dumps(error.body())
-    title = error.body()["error"]["title"]
-    return (
-        f"HTTP/1.1 {error.status} {title}\r\nContent-Type: application/json\r\nCache-Control: no-cache\r\n"
-        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}"
-    )
 
 
 def _seconds(value: float) -> str:

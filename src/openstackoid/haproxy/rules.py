@@ -3,7 +3,6 @@
 Every expression was chosen for what it costs: see docs/performance.md.
 """
 
-import json
 from collections.abc import Iterator
 from typing import Final
 
@@ -18,21 +17,20 @@ from openstackoid.core.protocol import (
     SUBJECT,
     WELL_KNOWN_PATH,
 )
-from openstackoid.core.request_ids import PATTERN
-from openstackoid.haproxy import maps, others
+from openstackoid.haproxy import maps, other_owners, taught
+from openstackoid.haproxy.answers import deny_text
 from openstackoid.haproxy.patterns import literal
-from openstackoid.haproxy.plan import HERE, LEASED, PEERS, WAYS, Front, Plan, Service
+from openstackoid.haproxy.plan import LEASED, Front, Plan
 
-# The first one: two are odd, and the gateway's. Looking for the last one costs a third more.
-_ASKING: Final = "req.fhdr(x-auth-token,1)"
-_OWN: Final = f"{SCOPED_PREFIX} {OWN_PREFIX} {WELL_KNOWN_PATH}"
+# The first one: a request with two is the gateway's. Looking for the last one costs a third more.
+_AUTH_HEADER: Final = "req.fhdr(x-auth-token,1)"
+_OWN_PATHS: Final = f"{SCOPED_PREFIX} {OWN_PREFIX} {WELL_KNOWN_PATH}"
 # The third letters of these, and of http://: rare in other paths, and looked for at a third of the cost.
-_NEAR: Final = "cpwtT"
-# What takes a request out of the way of plain ones, in the names of its headers (in lower case, as HAProxy has them): quick, and too
-# strict, since a second look follows.
-_ODD: Final = "_|:x-(?:openstackoid|scope)|:x-(?:auth|service|subject)-token.*-token|transfer-enc"
+_OWN_PATH_LETTERS: Final = "cpwtT"
+# Names of headers (in lower case, as HAProxy has them) that end the first, quick look: too many, since a second look follows.
+_SPECIAL_HEADERS: Final = "_|:x-(?:openstackoid|scope)|:x-(?:auth|service|subject)-token.*-token|transfer-enc"
 # The second look: an underscore (WSGI takes it for a dash), one of ours, one of those that decide twice.
-_DANGER: Final = "_|x-openstackoid|" + "|".join(
+_UNSAFE_HEADERS: Final = "_|x-openstackoid|" + "|".join(
     f"{each}:(?:.*:)?{each}(?::|$)"
     for each in (
         *(name.lower() for name in (AUTH, SERVICE, SUBJECT, SCOPE)),
@@ -41,215 +39,97 @@ _DANGER: Final = "_|x-openstackoid|" + "|".join(
     )
 )
 # A request with a scope that is for one connection only, or may become another one behind the agreement's rules, is the gateway's.
-_HOPPING: Final = "(?:^|:)(?:connection|keep-alive|proxy-[^:]*|te|trailer|upgrade)(?::|$)"
+_HOP_BY_HOP: Final = "(?:^|:)(?:connection|keep-alive|proxy-[^:]*|te|trailer|upgrade)(?::|$)"
 _OVERRIDES: Final = "(?:^|:)x-(?:http-)?method(?:-override)?(?::|$)"
-_METHOD: Final = "".join(f"(?:{letter}|%{ord(letter):x})" for letter in "_method")
-_STEPS: Final = r"(?:/|%2f|%5c|\\\\)(?:[.]|%2e){1,2}(?:/|%2f|%5c|\\\\|[?]|$)"
+_METHOD_OVERRIDE: Final = "".join(f"(?:{letter}|%{ord(letter):x})" for letter in "_method")
+_DOT_SEGMENTS: Final = r"(?:/|%2f|%5c|\\\\)(?:[.]|%2e){1,2}(?:/|%2f|%5c|\\\\|[?]|$)"
 # HAProxy remembers what it found by a regular expression, and among thousands of tokens it takes longer to find that than to look at
 # one anew, as `regsub` does: these leave nothing of a token that is, in turn, neither federated nor scoped; one that HAProxy
 # understands, without a scope; such a one with a scope.
-_PLAIN: Final = 'regsub("^(?!eyJ)[^!]*+$","")'
-_BARE: Final = 'regsub("^[^!~.|[:^graph:]]++$","")'
-_CARRYING: Final = 'regsub("^[^!~.|[:^graph:]]++!SCOPE![[:print:]]*+$","")'
+_UNLESS_ORDINARY: Final = 'regsub("^(?!eyJ)[^!]*+$","")'
+_UNLESS_BARE: Final = 'regsub("^[^!~.|[:^graph:]]++$","")'
+_UNLESS_SCOPED: Final = 'regsub("^[^!~.|[:^graph:]]++!SCOPE![[:print:]]*+$","")'
 # The scope on a token; what stands before it would take `field` five times as long.
-_CARRIED: Final = 'regsub("^[^!]*+(?:!SCOPE|$)",""),field(2,!,0)'
+_CARRIED_SCOPE: Final = 'regsub("^[^!]*+(?:!SCOPE|$)",""),field(2,!,0)'
 # A map's key ends at a NUL, which HAProxy lets pass: such a scope becomes one that nothing is known of.
-_PRINTED: Final = 'regsub("(?s)[[:^print:]].*","?")'
+_PRINTABLE: Final = 'regsub("(?s)[[:^print:]].*","?")'
 # Paths of the gateway itself, and version documents, which the entry cloud answers when the scope cannot be served.
-_APART: Final = "^/(?:scope/|openstackoid/|[.]well-known/openstackoid|(?:v[0-9]+(?:[.][0-9]+)?/?)?(?:[?]|$))"
-# The peer that a way leads to; empty if it leads here.
-CLOUD: Final = "var(txn.way),bytes(1),field(1,|)"
-
-
-def name_of(kind: str) -> str:
-    """The backend of a service."""
-    return f"service_{kind}"
+_GATEWAY_PATHS: Final = "^/(?:scope/|openstackoid/|[.]well-known/openstackoid|(?:v[0-9]+(?:[.][0-9]+)?/?)?(?:[?]|$))"
 
 
 def front_rules(plan: Plan, front: Front) -> Iterator[str]:
-    """From the request as it came to what says where it goes: `txn.away`, with `txn.peer` or `txn.once`; without, straight to the service.
+    """The rules of a frontend for users, from the request as it came to the variables that say where it goes (`legend`).
 
     `allow` ends the rules. What goes to the gateway goes as it came: the gateway cleans it and says what is wrong with it.
     """
+    yield from _quick_look(plan, front)
+    yield from _second_look(plan, front)
+    yield from taught.look_up(plan, front)
+    yield from taught.serve_here(plan)
+    yield from other_owners.rules(plan, front, _AUTH_HEADER)
+
+
+def _quick_look(plan: Plan, front: Front) -> Iterator[str]:
+    """Three cheap conditions let what no scope touches go straight to the service."""
     if any(service.prefix for service in front.services):
-        refused = told(errors.BadRequestError("Expected a path without . and .. segments."))
+        refused = deny_text(errors.BadRequestError("Expected a path without . and .. segments."))
         yield "  # A path that steps out of its service could be read as another's."
-        yield (f"  http-request deny deny_status 400 {refused} if {{ path -m reg -i {_STEPS} }}")
-    yield f"  acl own path_beg {_OWN}"
-    yield f"  acl near url,bytes(2,1),field(2,{_NEAR}) -m found"
-    # The first header has no colon before it: none of those that matter stands first, Host does; if one does, the second look sees it.
-    yield f"  acl odd req.hdr_names(:) -m reg ^x-|{_ODD}"
-    yield f"  acl ticket '{_ASKING},{_PLAIN}' -m len 1:"
-    identity = any(service.kind == "identity" for service in front.services)
-    if identity:
+        yield f"  http-request deny deny_status 400 {refused} if {{ path -m reg -i {_DOT_SEGMENTS} }}"
+    yield "  # Quick look: a path of the gateway itself, a header that is ours or decides twice, a token that is federated or carries a scope."
+    yield f"  acl own_path path_beg {_OWN_PATHS}"
+    yield "  # The path may be the gateway's own: its third letter is one of theirs."
+    yield f"  acl maybe_own_path url,bytes(2,1),field(2,{_OWN_PATH_LETTERS}) -m found"
+    yield "  # A header that may matter. The first has no colon before it: none that matters stands first, since Host does."
+    yield f"  acl special_header req.hdr_names(:) -m reg ^x-|{_SPECIAL_HEADERS}"
+    yield "  # A federated token (eyJ...), or a token with a scope on it (TOKEN!...)."
+    yield f"  acl special_token '{_AUTH_HEADER},{_UNLESS_ORDINARY}' -m len 1:"
+    if _has_identity(front):
         yield "  # Federated tokens are validated by the gateway, and it must hear of those that are revoked."
-        yield f"  acl ticket 'req.fhdr(x-subject-token),{_PLAIN}' -m len 1:"
-        yield "  acl ticket method DELETE"
+        yield f"  acl special_token 'req.fhdr(x-subject-token),{_UNLESS_ORDINARY}' -m len 1:"
+        yield "  acl special_token method DELETE"
     if plan.log:
         yield "  http-request set-log-level silent"
-    yield "  http-request allow if !odd !ticket !near"
-    yield "  # Looks that remember what they find: each spares a rule. Those of `true` always find it."
-    yield "  acl leaves bool(true),set-var(txn.away) -m found"
-    yield "  acl for_peer bool(true),set-var(txn.peer) -m found"
-    yield "  acl chunked req.fhdr(transfer-encoding),set-var(txn.once) -m found"
-    yield f"  acl headed 'req.fhdr(x-scope,1),{_PRINTED},set-var(txn.scope)' -m found"
-    yield f"  http-request set-var(txn.scope) '{_ASKING},{_CARRIED},set-var(txn.carried)' if !headed"
-    yield "  acl given var(txn.scope) -m found"
-    yield "  acl carried var(txn.carried) -m found"
-    yield f"  acl danger req.hdr_names(:) -m reg {_DANGER}|{_HOPPING}|{_OVERRIDES}"
-    yield f"  acl apart pathq -m reg -i {_prefixed(front, _APART)}|{_STEPS}|{_METHOD}"
-    if identity:
-        yield "  acl apart req.fhdr(x-subject-token) -m found"
-    yield f"  acl misshapen '{_ASKING},{_CARRYING}' -m len 1:"
+    yield "  # All the rest goes straight to the service."
+    yield "  http-request allow if !special_header !special_token !maybe_own_path"
+
+
+def _second_look(plan: Plan, front: Front) -> Iterator[str]:
+    """Find the scope, and send to the gateway whatever HAProxy does not understand for certain."""
+    yield "  # Assignments that stand in conditions: each spares a rule. Those of `true` always succeed."
+    yield "  acl set_away bool(true),set-var(txn.away) -m found"
+    yield "  acl set_peer bool(true),set-var(txn.peer) -m found"
+    yield "  acl set_once req.fhdr(transfer-encoding),set-var(txn.once) -m found"
+    yield f"  acl set_scope 'req.fhdr(x-scope,1),{_PRINTABLE},set-var(txn.scope)' -m found"
+    yield f"  http-request set-var(txn.scope) '{_AUTH_HEADER},{_CARRIED_SCOPE},set-var(txn.carried)' if !set_scope"
+    yield "  acl has_scope var(txn.scope) -m found"
+    yield "  acl scope_on_token var(txn.carried) -m found"
+    yield "  # Headers that a second reader could read in another way, that are for one connection only, or that change the method."
+    yield f"  acl unsafe_header req.hdr_names(:) -m reg {_UNSAFE_HEADERS}|{_HOP_BY_HOP}|{_OVERRIDES}"
+    yield "  # The gateway's own paths, version documents, paths with . or .. segments, a method in the query."
+    yield f"  acl gateway_path pathq -m reg -i {_prefixed(front, _GATEWAY_PATHS)}|{_DOT_SEGMENTS}|{_METHOD_OVERRIDE}"
+    if _has_identity(front):
+        yield "  # A question about a token, which may be federated."
+        yield "  acl gateway_path req.fhdr(x-subject-token) -m found"
+    yield "  # A token with a scope on it that is not in the form TOKEN!SCOPE!TEXT."
+    yield f"  acl malformed_token '{_AUTH_HEADER},{_UNLESS_SCOPED}' -m len 1:"
+    yield "  # To the gateway: all of these. Straight to the service: without a scope, with an ordinary token."
     yield (
-        "  http-request allow if danger leaves || !given !ticket !own !chunked || !given leaves || "
-        "apart leaves || carried misshapen leaves"
+        "  http-request allow if unsafe_header set_away || !has_scope !special_token !own_path !set_once || "
+        "!has_scope set_away || gateway_path set_away || scope_on_token malformed_token set_away"
     )
-    yield "  # With a scope in the header, another one on the token counts as well."
-    yield f"  acl bare '{_ASKING},{_BARE}' -m len 0"
-    yield "  # The gateway puts this off while it follows what changes: whatever ends it, what was taught ends too."
-    yield f"  acl leased str({maps.LEASE}),map_str({plan.file(LEASED)}),set-var(txn.leased) -m found"
-    yield "  acl current date(0,ms),sub(txn.leased) -m int lt 0"
-    yield "  http-request allow if !leased leaves || !current leaves"
-    yield from _known(plan, front)
-    yield from _here(plan)
-    yield from others.rules(plan, front, _ASKING)
+    yield "  # With a scope in the header, another one on the token counts as well: the token must be bare."
+    yield f"  acl bare_token '{_AUTH_HEADER},{_UNLESS_BARE}' -m len 0"
+    yield "  # The gateway extends this lease while it follows what changes: when it stops, what was taught counts no more."
+    yield f"  acl set_leased str({maps.LEASE}),map_str({plan.file(LEASED)}),set-var(txn.leased) -m found"
+    yield "  acl lease_in_force date(0,ms),sub(txn.leased) -m int lt 0"
+    yield "  http-request allow if !set_leased set_away || !lease_in_force set_away"
 
 
-def _known(plan: Plan, front: Front) -> Iterator[str]:
-    """What the gateway taught of a scope: that it leads here, or to a peer of the same owner, where the token passes."""
-    if plan.log or not _single(front):
-        for service in reversed(_longest_first(front)):
-            condition = f" if{_where(service)}" if service.prefix else ""
-            yield f"  http-request set-var(txn.service) str({service.kind}){condition}"
-    key = f"method,{_of_service(front)}"
-    yield f"  acl known {key},map_str({plan.file(HERE)}),set-var(txn.here) -m found"
-    yield "  acl here var(txn.here) -m found"
-    yield "  # A worker that is being replaced is told no news: what it has learned counts no more."
-    yield "  http-request unset-var(txn.here) if !{ stopping } known !carried !bare || here chunked !leaves"
-    yield (
-        f"  acl there {key},map_str({plan.file(WAYS)}),set-var(txn.way),bytes(1),field(1,!),map_str({plan.file(PEERS)}),"
-        "set-var(txn.place) -m found"
-    )
-    yield "  acl placed var(txn.place) -m found"
-    yield f"  acl passes {_begins('way', 'T')}"
-    yield (
-        "  http-request allow if !here !{ stopping } there passes !carried bare for_peer leaves || "
-        "placed passes carried for_peer leaves"
-    )
-
-
-def _here(plan: Plan) -> Iterator[str]:
-    """The scope follows the workflow on the token, if it leads to other clouds; Keystone reads plain ones."""
-    yield from _audited(plan, " if here")
-    if plan.log:
-        yield "  http-request set-var(txn.way) var(txn.here) if here"
-    yield "  http-request del-header X-Scope if here !carried"
-    yield f"  acl plain var(txn.here) -m len {len(maps.PLAIN)}"
-    yield "  # On a token as services pass it on, the scope is explicit already."
-    yield f"  acl same {_begins('here', 'S')}"
-    yield "  http-request allow if plain !carried || carried same"
-    yield "  # A pattern that takes all at once: the token is bare."
-    yield "  http-request replace-header X-Auth-Token (?s)^(.*)$ \\1%[var(txn.here),bytes(2)] if here !carried"
-    yield "  http-request allow if here !carried"
-    yield "  http-request replace-header X-Auth-Token ^([^!]*) \\1%[var(txn.here),bytes(2)] if here"
-
-
-def rewritten(plan: Plan, *, passes: bool) -> Iterator[str]:
-    """What is changed on the way to a peer: of the same owner, where tokens pass, or of another one."""
-    yield from _audited(plan)
-    for service in (service for front in plan.fronts for service in front.services if service.prefix):
-        yield f"  http-request replace-path ^{literal(service.prefix)}(/.*)?$ \\1 if {{ var(txn.service) -m str {service.kind} }}"
-    if passes:
-        yield "  http-request del-header X-Service-Token"
-        yield "  http-request replace-header X-Auth-Token ^([^!]*).*$ \\1 if { var(txn.carried) -m found }"
-        yield "  http-request set-header X-Scope %[var(txn.way),field(2,!)]"
-    else:
-        yield from others.requested()
-    # None came: such requests are the gateway's.
-    yield f"  http-request add-header X-Openstackoid-Hops {plan.cloud}"
-    yield f"  acl numbered req.fhdr(x-openstack-request-id) -m reg ^{PATTERN}$"
-    yield "  acl session var(sess.id) -m found"
-    yield "  acl session uuid(),bytes(0,24),set-var(sess.id) -m found"
-    # The microsecond, in twelve digits: the same again after ten days.
-    yield (
-        "  http-request set-header X-Openstack-Request-Id req-%[var(sess.id)]%[date(0,us),mod(900000000000),add(100000000000)] "
-        "if !numbered session"
-    )
-    if plan.log:
-        yield "  http-request set-var(txn.request) req.fhdr(x-openstack-request-id)"
-    yield "  http-request set-header Host %[var(txn.place),field(4,|)]"
-    yield "  http-request set-path %[var(txn.place),field(1,|),bytes(1)]%[path] if !{ var(txn.place),field(1,|) -m len 1 }"
-    yield "  http-request set-dst var(txn.place),field(2,|)"
-    yield "  http-request set-dst-port var(txn.place),field(3,|)"
-
-
-def _audited(plan: Plan, condition: str = "") -> Iterator[str]:
-    """A line of audit for what goes straight; for what does not, the gateway writes one."""
-    if plan.log:
-        yield f"  http-request set-log-level info{condition}"
-        yield f"  http-request set-var(txn.path) path{condition}"
-
-
-def targets(front: Front) -> Iterator[str]:
-    """To a backend: of a service, of peers, or the gateway. The commonest first, and none by a name that is put together."""
-    yield "  acl away var(txn.away) -m found"
-    yield "  acl peer var(txn.peer) -m found"
-    yield "  acl replaced var(txn.learned) -m found"
-    yield "  # By TLS, unless it is said otherwise: a place in the form of another version fails, and no token is sent in the clear."
-    yield f"  acl open_peer {_begins('place', 'P')}"
-    yield "  acl once var(txn.once) -m found"
-    for service in _longest_first(front):
-        target = name_of(service.kind) if service.direct else "gateway"
-        yield f"  use_backend {target} if !away{_where(service)}"
-    yield "  use_backend others_tls if peer replaced !open_peer"
-    yield "  use_backend own_tls if peer !open_peer"
-    yield "  use_backend others if peer replaced"
-    yield "  use_backend own if peer"
-    for service in _longest_first(front):
-        target = f"{name_of(service.kind)}_once" if service.direct else "gateway"
-        yield f"  use_backend {target} if once{_where(service)}"
-    yield "  default_backend gateway"
-
-
-def _begins(name: str, letter: str) -> str:
-    """The condition that a variable begins so: without a pattern, which costs twice as much."""
-    return f"var(txn.{name}),bytes(0,1),field(2,{letter}) -m found"
-
-
-def _single(front: Front) -> bool:
-    """Whether all paths are of one service, whose name then need not be looked for."""
-    return len(front.services) == 1 and not front.services[0].prefix
-
-
-def _of_service(front: Front) -> str:
-    """What follows in a key: the service and the scope."""
-    if _single(front):
-        return f"concat(|{front.services[0].kind}|,txn.scope)"
-    return "concat(|,txn.service,|),concat(,txn.scope)"
-
-
-def _where(service: Service) -> str:
-    """The condition that a path is a service's; with no prefix, always."""
-    return f" {{ path -m reg {_below(service)} }}" if service.prefix else ""
-
-
-def _below(service: Service) -> str:
-    return f"^{literal(service.prefix)}(?:/|$)"
+def _has_identity(front: Front) -> bool:
+    return any(service.kind == "identity" for service in front.services)
 
 
 def _prefixed(front: Front, pattern: str) -> str:
+    """A pattern of paths, below each service's prefix."""
     prefixes = "|".join(literal(service.prefix) for service in front.services if service.prefix)
     return f"^(?:{prefixes})(?:[?]|$)|{pattern.replace('^/', f'^(?:{prefixes})?/', 1)}" if prefixes else pattern
-
-
-def _longest_first(front: Front) -> list[Service]:
-    """The longest path that fits wins, as at the gateway."""
-    return sorted(front.services, key=lambda service: len(service.prefix), reverse=True)
-
-
-def told(error: errors.OpenStackoidError) -> str:
-    """An error in a `deny` rule: its JSON, quoted for HAProxy's reader and its log format."""
-    body = json.dumps(error.body()).replace("%", "%%")
-    quoted = body.replace("\\", "\\\\").replace('"', '\\"')
-    return f'content-type application/json lf-string "{quoted}"'

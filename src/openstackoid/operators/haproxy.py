@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 from typing import Final
 
-from openstackoid.haproxy import door
+from openstackoid.haproxy import image_downloads
 from openstackoid.haproxy.admin import Admin, AdminError
 from openstackoid.haproxy.plan import CONFIGURATION, Plan
-from openstackoid.haproxy.rules import name_of
+from openstackoid.haproxy.routes import name_of
 from openstackoid.operators.haproxy_files import checked, digest, write
 from openstackoid.operators.haproxy_plan import plan_for
 
@@ -106,7 +106,7 @@ async def _move_servers(plan: Plan, admin: Admin) -> None:
             if service.direct:
                 places += [(service.backend, f"{each}/{service.kind}") for each in (name, f"{name}_once")]
         if front.images:
-            places.append((front.images.backend, f"{door.BACKEND}/image"))
+            places.append((front.images.backend, f"{image_downloads.BACKEND}/image"))
     for backend, server in places:
         host, _, port = backend.rpartition(":")
         addresses = await loop.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)

@@ -12,7 +12,7 @@ from openstackoid.gateway.settings.fields import Tls
 from openstackoid.gateway.settings.loading import load
 from openstackoid.gateway.upstream import backends
 from openstackoid.gateway.upstream.pool import Pool
-from openstackoid.haproxy import door
+from openstackoid.haproxy import image_downloads
 from openstackoid.haproxy.plan import Front, Images, Plan, Service
 
 
@@ -70,7 +70,7 @@ def _images(url: str, services: list[Service], bases: dict[str, str]) -> Images 
     prefix = f"{urlsplit(url).path}/image"
     for service in services:
         base = urlsplit(bases[service.kind]).path
-        if service.kind == "image" and door.is_base(prefix) and door.is_base(base):
+        if service.kind == "image" and image_downloads.is_base(prefix) and image_downloads.is_base(base):
             return Images(prefix, base, service.backend, service.tls, url.startswith("https://"), service.direct)
     return None
 

@@ -1,4 +1,4 @@
-"""Visitors to whom HAProxy may hand image data by itself: what has to be true of them, and what it is taught (`haproxy.door`).
+"""Visitors to whom HAProxy may hand image data by itself: what has to be true of them, and what it is taught (`haproxy.image_downloads`).
 
 What the gateway looks at for each request is looked at here for all of one kind, `GET /v2/images/ID/file` with any id, when a visitor was
 let in with some request to the image service. It holds until the token ends, until anything changes that a decision depends on, or for as
@@ -13,7 +13,7 @@ from typing import Final
 from openstackoid.core.routing import CloudMap, Facts, Local, decide
 from openstackoid.gateway.federation.agreements import Agreements
 from openstackoid.gateway.senders.foreign_tokens import ForeignToken
-from openstackoid.haproxy import door, patterns
+from openstackoid.haproxy import image_downloads, patterns
 from openstackoid.haproxy.admin import Admin
 from openstackoid.haproxy.maps import Entry
 from openstackoid.haproxy.plan import VISITORS
@@ -70,14 +70,14 @@ class ImageTokens:
     ) -> tuple[Entry, float] | None:
         """What to teach of a visitor who was let in, and until when it holds (Unix seconds); None if nothing, or nothing new."""
         until = min(float(token.claims.expires), agreements.trusted_until)
-        key = door.key(token.token, token.claims.issuer)
+        key = image_downloads.key(token.token, token.claims.issuer)
         if not self._there or until <= time.time() or until < self._until(key) + _LATER:
             return None
         if not may(token, hops, cloud_map):
             return None
         claims = token.claims
         ids = (claims.user.id, claims.project.id, token.agreement.id, token.user, project)
-        value = door.value(until, ids, tokens.marked(token.token, agreements.keys))
+        value = image_downloads.value(until, ids, tokens.marked(token.token, agreements.keys))
         return None if value is None else (Entry(key, value), until)
 
     def _until(self, key: str) -> float:

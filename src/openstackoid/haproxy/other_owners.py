@@ -35,39 +35,43 @@ def rules(plan: Plan, front: Front, asking: str) -> Iterator[str]:
         front: whose rules these are.
         asking: the sample of the token.
     """
-    found = [service.prefix for service in front.services if service.kind == "image"]
-    if not found:
-        yield "  http-request allow if here || leaves"
+    prefixes = [service.prefix for service in front.services if service.kind == "image"]
+    if not prefixes:
+        yield "  http-request allow if leads_here || set_away"
         return
-    yield f"  acl data url -m reg {image_data(found[0])}"
-    yield "  http-request allow if here || !data leaves || { stopping } leaves"
+    yield "  # To another owner's cloud: image data, and nothing else. All that is not exactly so is the gateway's."
+    yield f"  acl image_data url -m reg {image_data(prefixes[0])}"
+    yield "  http-request allow if leads_here || !image_data set_away || { stopping } set_away"
     yield "  acl download method GET"
     yield "  acl upload method PUT"
-    yield "  acl body req.fhdr(content-length) -m found"
-    yield "  acl body req.fhdr(transfer-encoding) -m found"
-    yield "  acl typed req.fhdr(content-type) -m found"
-    yield f"  acl raw req.fhdr(content-type) -m reg {RAW}"
+    yield "  acl has_body req.fhdr(content-length) -m found"
+    yield "  acl has_body req.fhdr(transfer-encoding) -m found"
+    yield "  # A content type under which no service reads the body as a form, or none."
+    yield "  acl has_content_type req.fhdr(content-type) -m found"
+    yield f"  acl raw_content_type req.fhdr(content-type) -m reg {RAW}"
     yield (
-        "  http-request allow if download body leaves || !download !upload leaves || typed !raw leaves || "
-        "!{ req.ver 1.1 } leaves"
+        "  http-request allow if download has_body set_away || !download !upload set_away || has_content_type !raw_content_type set_away || "
+        "!{ req.ver 1.1 } set_away"
     )
-    for name, token in (("learned", ""), ("learned_carried", ",field(1,!)")):
+    yield "  # The token to send instead, by the end of the user's own and the scope; and where the peer is. Without and with a scope on the token."
+    for name, token in (("set_learned", ""), ("set_learned_scoped", ",field(1,!)")):
         yield (
-            f"  acl {name} {asking}{token},bytes({maps.TAIL}),concat(|{maps.FILE}|,txn.scope),"
+            f"  acl {name} {asking}{token},bytes({maps.TAIL_START}),concat(|{maps.FILE}|,txn.scope),"
             f"map_str({plan.file(TOKENS)}),set-var(txn.learned),field(5,:),set-var(txn.way),bytes(1),"
             f"map_str({plan.file(PEERS)}),set-var(txn.place) -m found"
         )
-    yield "  acl fresh date(0,ms),sub(txn.learned) -m int lt 0"
+    yield "  acl token_in_force date(0,ms),sub(txn.learned) -m int lt 0"
     yield "  # Only tokens that are bare were taught."
     yield (
-        "  http-request allow if !carried bare learned fresh for_peer leaves || carried learned_carried fresh for_peer leaves || leaves"
+        "  http-request allow if !scope_on_token bare_token set_learned token_in_force set_peer set_away || "
+        "scope_on_token set_learned_scoped token_in_force set_peer set_away || set_away"
     )
 
 
 def requested() -> Iterator[str]:
     """What is changed of a request, before HAProxy says who sends it."""
     yield f"  http-request del-header {other_than(REQUEST)} -m reg"
-    yield f"  http-request set-header X-Auth-Token %[var(txn.learned),bytes({maps.HEAD})]"
+    yield f"  http-request set-header X-Auth-Token %[var(txn.learned),bytes({maps.PREFIX_WIDTH})]"
 
 
 def answered(refused: str) -> Iterator[str]:
@@ -79,11 +83,12 @@ def answered(refused: str) -> Iterator[str]:
     yield "  # Interim answers pass by all other rules. An unasked 101 HAProxy itself refuses."
     yield f"  tcp-response inspect-delay {_FOREVER}"
     yield "  tcp-response content reject if { status 100 102:199 }"
-    yield "  acl harmless status 200:299 304 400:599"
-    yield f"  http-response deny deny_status 502 {refused} if !harmless"
+    yield "  # Nothing that a client follows or obeys."
+    yield "  acl allowed_status status 200:299 304 400:599"
+    yield f"  http-response deny deny_status 502 {refused} if !allowed_status"
     yield f"  http-response del-header {other_than(ANSWER)} -m reg"
-    yield "  acl clean res.hdrs -m reg ^[[:print:]\\r\\n]*$"
-    yield f"  http-response deny deny_status 502 {refused} if !clean"
+    yield "  acl printable_headers res.hdrs -m reg ^[[:print:]\\r\\n]*$"
+    yield f"  http-response deny deny_status 502 {refused} if !printable_headers"
 
 
 def leads_away(cloud: str) -> errors.OpenStackoidError:

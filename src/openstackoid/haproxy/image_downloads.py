@@ -1,15 +1,14 @@
-"""Image data, straight from the service to a user of another cloud, at the door where other clouds call. Pure.
+"""Image data, straight from the service to a user of another cloud, at the listener where other clouds call. Pure.
 
 One kind of request, of users whom the gateway has let in: `GET PREFIX/v2/images/ID/file`. There nothing is mapped, the body is no JSON,
-and the agreement says the same of every id. Everything else at the door is the gateway's.
+and the agreement says the same of every id. Everything else at that listener is the gateway's.
 
     visitors.map    SHA256(TOKEN)|HOME  ->  EXPIRY:USER:PROJECT:AGREEMENT:LOCAL-USER:LOCAL-PROJECT:::::TOKEN~MARK
                         until when (Unix milliseconds) this federated token of a cloud's user opens the way, whose it is, for the
-                        audit, and what the service gets in its place, at a fixed position (`HEAD`)
+                        audit, and what the service gets in its place, at a fixed position (`PREFIX_WIDTH`)
 
-What comes is not cleaned here, as the gateway does it: a request with anything in it that would have to be is the gateway's. So headers
-are compared with those that are known to be harmless, not with those that are known to harm. And a look that fails must not open the way:
-each is one at what is right.
+Nothing is cleaned here, as the gateway does it: a request with anything that would have to be cleaned is the gateway's. So headers are
+compared with those that are known to be harmless, not with those that are known to harm. Fail closed: every condition tests for the allowed form.
 """
 
 import hashlib
@@ -19,12 +18,14 @@ from typing import Final
 
 from openstackoid.core.request_ids import PATTERN
 from openstackoid.haproxy.maps import LEASE, TIME, is_writable
-from openstackoid.haproxy.others import ANSWER
+from openstackoid.haproxy.other_owners import ANSWER
 from openstackoid.haproxy.patterns import RAW, image_data, other_than
 from openstackoid.haproxy.plan import LEASED, VISITORS, Images, Plan
 
 BACKEND: Final = "visitors"
-HEAD: Final = 352  # characters before the token in visitors.map: the time, five ids of 64, and what separates them
+PREFIX_WIDTH: Final = (
+    352  # characters before the token in visitors.map: the time, five ids of 64, and what separates them
+)
 _ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 _BASE: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)*\Z")
 # What clients and gateways send with such a request, and what may reach a service from anybody; no body, and nothing that decides.
@@ -39,11 +40,11 @@ _HEADERS: Final = (
 # No name twice; looked at after there are no more than there are names. (HAProxy has regular expressions capture by name alone.)
 _ONCE: Final = "(?!(?:.*:)?(?P<name>[^:]+):(?:.*:)?(?P=name)(?::|$))"
 _CLOUD: Final = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
-LONGEST_PATH: Final = 1024  # characters, as in the gateway's lines
+MAX_PATH: Final = 1024  # characters, as in the gateway's lines
 # HAProxy cuts lines at 1,024 characters, if it is not told otherwise. As many as a pipe takes whole (PIPE_BUF): the longest line has 1,024
 # of the path, each of which may need two, 1,024 of the method (what HAProxy keeps of a request line), and below 1,000 of the rest.
-LONGEST_LINE: Final = 4096
-BOUNDED: Final = f"bytes(0,{LONGEST_PATH}),json(utf8s)"
+MAX_LINE: Final = 4096
+BOUNDED: Final = f"bytes(0,{MAX_PATH}),json(utf8s)"
 # The line of audit, in the gateway's words (gateway/telemetry/audit.py); what a client writes last.
 AUDIT: Final = (
     '{"time":"%[date,utime(%Y-%m-%dT%H:%M:%SZ)]","cloud":"CLOUD","by":"haproxy","status":%ST,"service":"image","way":"V",'
@@ -70,7 +71,7 @@ def value(until: float, ids: tuple[str, str, str, str, str], marked: str) -> str
     """
     if not all(map(_ID.match, ids)) or not is_writable(marked):
         return None
-    return ":".join((f"{int(until * 1000):0{TIME}}", *ids, "")).ljust(HEAD, ":") + marked
+    return ":".join((f"{int(until * 1000):0{TIME}}", *ids, "")).ljust(PREFIX_WIDTH, ":") + marked
 
 
 def is_base(path: str) -> bool:
@@ -79,24 +80,28 @@ def is_base(path: str) -> bool:
 
 
 def rules(plan: Plan, images: Images) -> Iterator[str]:
-    """From the request as it came to `txn.to`; without it, to the gateway. `allow` ends the rules."""
-    yield f"  acl data url -m reg {image_data(images.prefix)}"
+    """Rules that set `txn.to` for such a request; any other goes to the gateway. `allow` ends the rules."""
+    yield "  # Image data of users whom the gateway has let in; all else is the gateway's."
+    yield f"  acl image_data url -m reg {image_data(images.prefix)}"
     yield "  # A worker that is being replaced is told no news: what it has learned counts no more."
-    yield "  http-request allow if !{ method GET } || !data || !{ req.ver 1.1 } || { stopping }"
-    yield f"  acl few req.fhdr_cnt le {len(_HEADERS)}"
-    yield f"  acl harmless req.hdr_names(:) -m reg ^{_ONCE}(?:(?:{'|'.join(_HEADERS)})(?::|$))+$"
-    yield "  acl clean req.hdrs -m reg ^[[:print:]\\r\\n]+$"
-    yield "  http-request allow if !few || !harmless || !clean"
-    yield "  acl typed req.fhdr(content-type) -m found"
-    yield f"  acl formless req.fhdr(content-type) -m reg {RAW}"
-    yield f"  acl numbered req.fhdr(x-openstack-request-id) -m reg ^{PATTERN}$"
-    yield f"  acl sent req.fhdr(x-openstackoid-hops) -m reg ^{_CLOUD}$"
-    yield "  http-request allow if typed !formless || !numbered || !sent"
+    yield "  http-request allow if !{ method GET } || !image_data || !{ req.ver 1.1 } || { stopping }"
+    yield "  # Only headers that are known to be harmless, none twice, all printable."
+    yield f"  acl few_headers req.fhdr_cnt le {len(_HEADERS)}"
+    yield f"  acl known_headers req.hdr_names(:) -m reg ^{_ONCE}(?:(?:{'|'.join(_HEADERS)})(?::|$))+$"
+    yield "  acl printable_headers req.hdrs -m reg ^[[:print:]\\r\\n]+$"
+    yield "  http-request allow if !few_headers || !known_headers || !printable_headers"
+    yield "  acl has_content_type req.fhdr(content-type) -m found"
+    yield f"  acl raw_content_type req.fhdr(content-type) -m reg {RAW}"
+    yield "  # An id of the request, and one cloud that it comes from."
+    yield f"  acl has_request_id req.fhdr(x-openstack-request-id) -m reg ^{PATTERN}$"
+    yield f"  acl has_sender req.fhdr(x-openstackoid-hops) -m reg ^{_CLOUD}$"
+    yield "  http-request allow if has_content_type !raw_content_type || !has_request_id || !has_sender"
     yield "  http-request set-var(txn.home) req.fhdr(x-openstackoid-hops)"
     yield (
         f"  http-request set-var(txn.learned) req.fhdr(x-auth-token),sha2(256),hex,concat(|,txn.home),"
         f"map_str({plan.file(VISITORS)})"
     )
+    yield "  # Both in force: the user's token, and the gateway's lease."
     yield f"  http-request set-var(txn.leased) str({LEASE}),map_str({plan.file(LEASED)})"
     yield "  http-request allow if !{ date(0,ms),sub(txn.learned) -m int lt 0 } || !{ date(0,ms),sub(txn.leased) -m int lt 0 }"
     if plan.log:
@@ -112,7 +117,7 @@ def changes(plan: Plan, images: Images) -> Iterator[str]:
         yield f"  http-request set-var(txn.path) {inner}"
     yield f"  http-request set-path {images.base}%[{inner}]"
     yield "  http-request del-header x-openstackoid- -m beg"
-    yield f"  http-request set-header X-Auth-Token %[var(txn.learned),bytes({HEAD})]"
+    yield f"  http-request set-header X-Auth-Token %[var(txn.learned),bytes({PREFIX_WIDTH})]"
     if images.https:
         yield "  http-request set-header X-Forwarded-Proto https"
     # As at the other end: one that the service was given before it would lead to where only this cloud's services can go.
