@@ -12,18 +12,16 @@ import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cryptography.x509.oid import ExtendedKeyUsageOID
+import trustme
 from tests.gateway.owners import Bare, Owner, private
 from tests.gateway.wire import SECRETS, Gateway, Seen, Upstream, ask, reply, until
 from tests.ports import free_port
 
 from openstackoid.cli import main
 from openstackoid.haproxy.plan import ADMIN, CONFIGURATION, HERE, PEERS, TOKENS, WAYS
-from openstackoid.lab import certificates
 
 KINDS = ("identity", "image", "compute", "network", "placement", "block-storage")
 HAPROXY = shutil.which("haproxy", path=os.environ.get("PATH", os.defpath) + ":/usr/local/sbin:/usr/sbin") or "haproxy"
@@ -35,13 +33,16 @@ class Authority:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.file = folder / "ca.crt"
-        self._signer = certificates.authority(self.file, folder / "ca.key", datetime.now(UTC))
+        folder.mkdir(parents=True, exist_ok=True)
+        self._ca = trustme.CA()
+        self._ca.cert_pem.write_to_path(self.file)
 
     def pair(self, name: str, address: str = "127.0.0.1") -> dict[str, str]:
         """PEM files of a certificate for a name at an address, of a server or a client; as the gateway's `tls` section has them."""
         certificate, key = self.folder / f"{name}.crt", self.folder / f"{name}.key"
-        purposes = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
-        certificates.ensure(certificate, key, self._signer, name, address, datetime.now(UTC), purposes=purposes)
+        issued = self._ca.issue_cert(name, address)
+        issued.private_key_pem.write_to_path(key)
+        issued.cert_chain_pems[0].write_to_path(certificate)
         return {"certificate": str(certificate), "key": str(key)}
 
 

@@ -10,15 +10,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import grpc
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+import trustme
 from google.rpc import status_pb2
 
 from oaktree.v1 import cloud_pb2, cloud_pb2_grpc, common_pb2, compute_pb2, compute_pb2_grpc, image_pb2, image_pb2_grpc
 from oaktree.v1.location_pb2 import Location
-from openstackoid.lab import certificates
 
 ONE, TWO, DEAD = (Location(cloud=name, region="RegionOne") for name in ("one", "two", "dead"))
 
@@ -107,16 +103,14 @@ class Oaktree:
 
 def _certificates(folder: Path) -> tuple[Path, tuple[Path, Path], tuple[Path, Path]]:
     """An authority's certificate; a caller's with its key; a server's with its key."""
-    now = datetime.now(UTC)
-    signer = certificates.authority(folder / "ca.pem", folder / "ca.key", now)
-    server = folder / "server.pem", folder / "server.key"
-    certificates.ensure(*server, signer, "localhost", "127.0.0.1", now)
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "caller")])
-    made = certificates.begin(name, key, now, timedelta(hours=1)).issuer_name(signer.certificate.subject)
-    made = made.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(folder / "ca.pem")
     caller = folder / "caller.pem", folder / "caller.key"
-    certificates.write(certificates.Pair(made.sign(signer.key, hashes.SHA256()), key), *caller)
+    server = folder / "server.pem", folder / "server.key"
+    for (certificate, key), names in ((caller, ["caller"]), (server, ["localhost", "127.0.0.1"])):
+        issued = authority.issue_cert(*names, common_name=names[0])
+        issued.cert_chain_pems[0].write_to_path(certificate)
+        issued.private_key_pem.write_to_path(key)
     return folder / "ca.pem", caller, server
 
 

@@ -1,17 +1,13 @@
 """What requests meet at the wire: clouds that do not come to an end, and certificates; and the gate through which they go there."""
 
 import contextlib
-import datetime as dt
-import ipaddress
 import socket
 import ssl
 import time
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+import trustme
 from tests.oaktree.upstream import Seen, wait_for_end
 
 from openstackoid.oaktree.upstream.breaker import Breaker
@@ -59,26 +55,11 @@ HANGING = [silent, headers_only, until_closed, chunks, dribble]
 
 
 def certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
-    """A server's certificate for 127.0.0.1, signed by itself: the file, and what a server listens with."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "cloud")])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
+    """A server's certificate for 127.0.0.1: the file of who signed it, and what a server listens with."""
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1")
     pem = folder / "cloud.pem"
-    secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    pem.write_bytes(made.public_bytes(serialization.Encoding.PEM) + secret)
+    authority.cert_pem.write_to_path(pem)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem)
+    issued.configure_cert(context)
     return pem, context

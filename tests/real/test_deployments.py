@@ -1,7 +1,5 @@
 """A gateway as DevStack has its services: one port, a path a service, TLS, and backends from the cloud's own catalog."""
 
-import datetime as dt
-import ipaddress
 import signal
 import ssl
 import subprocess
@@ -13,11 +11,8 @@ from pathlib import Path
 
 import pytest
 import requests
+import trustme
 import yaml
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from openstackoid.lab import Lab
 
@@ -29,7 +24,7 @@ KINDS = ("identity", "image", "compute", "network", "placement")
 
 @dataclass(frozen=True)
 class Front:
-    """The gateway's process, its base URL, its configuration and its certificate."""
+    """The gateway's process, its base URL, its configuration, and who signed its certificate."""
 
     process: "subprocess.Popen[bytes]"
     base: str
@@ -38,26 +33,12 @@ class Front:
 
 
 def certify(folder: Path) -> None:
-    """A new key with a certificate for HOST, signed by itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(HOST))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "gateway.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "gateway.key").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
+    """A new key with a certificate for HOST, and who signed it."""
+    authority = trustme.CA()
+    issued = authority.issue_cert(HOST)
+    authority.cert_pem.write_to_path(folder / "ca.crt")
+    issued.cert_chain_pems[0].write_to_path(folder / "gateway.crt")
+    issued.private_key_pem.write_to_path(folder / "gateway.key")
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +70,7 @@ def front(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]
         )
     try:
         wait_for(lambda: "serving at" in log.read_text())
-        yield Front(process, base, path, folder / "gateway.crt")
+        yield Front(process, base, path, folder / "ca.crt")
     finally:
         process.terminate()
         assert process.wait(120) == 0, log.read_text()

@@ -16,7 +16,10 @@ _VARIABLES: Final = (
     ("txn.leased", "until when all maps count, in Unix milliseconds (leased.map)"),
     ("txn.service", "official type of the service that is asked"),
     ("txn.here", "found in here.map: this cloud serves it; what goes on the token"),
-    ("txn.way", "where the scope leads: T or R, the peer's name, |, the service (ways.map, tokens.map); or as txn.here"),
+    (
+        "txn.way",
+        "where the scope leads: T or R, the peer's name, |, the service (ways.map, tokens.map); or as txn.here",
+    ),
     ("txn.learned", "found in tokens.map or visitors.map: expiry, ids for the audit, the token to send instead"),
     ("txn.place", "found in peers.map: T (TLS) or P (plain), path, address, port, host, name in the certificate"),
     ("txn.home", "the cloud of a foreign user"),

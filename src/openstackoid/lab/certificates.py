@@ -1,11 +1,11 @@
 """The lab's own certificate authority, and the certificates that it signs: for TLS at the gateways' peering doors.
 
-All have what RFC 5280 asks for (names, key usage, key identifiers), since Python 3.13 checks with ``VERIFY_X509_STRICT``.
+All have what RFC 5280 asks for (names, key usage, key identifiers), since Python 3.13 checks with ``VERIFY_X509_STRICT``. Not by trustme,
+as in tests: its subject alternative names are critical beside a subject, which strict verifiers refuse, and its authorities end in the year 3000.
 Files that are there are kept, except those that end soon, and those that do not belong together.
 """
 
 import ipaddress
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -56,8 +56,6 @@ def ensure(
     name: str,
     address: str,
     now: datetime,
-    *,
-    purposes: Sequence[x509.ObjectIdentifier] = (ExtendedKeyUsageOID.SERVER_AUTH,),
 ) -> bool:
     """Make the certificate of a server with a DNS name, at an IP address, unless a good one is there; tell whether it is new."""
     found = read(certificate, key, now)
@@ -70,7 +68,7 @@ def ensure(
     made = begin(subject, fresh, now, LIFE).issuer_name(signer.certificate.subject)
     made = made.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     made = made.add_extension(usages(signs_certificates=False), critical=True)
-    made = made.add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
+    made = made.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
     made = made.add_extension(
         x509.SubjectAlternativeName([x509.DNSName(name), x509.IPAddress(ipaddress.ip_address(address))]), critical=False
     )
