@@ -35,6 +35,7 @@ _KINDS: Final[Mapping[tuple[str, ...], tuple[str, ...]]] = {
     (_CLIENT,): ("openstackclient", f"{_SRC}/client"),
     ("openstackoid", "gateway"): _GATEWAY,
     **{("openstackoid", command): (f"{_SRC}/operators", *_GATEWAY) for command in ("peer", "key", "audit", "haproxy")},
+    ("openstackoid", "regions"): (_PROGRAM_IMPORTS, f"{_SRC}/regions", f"{_SRC}/trust", f"{_SRC}/storage"),
     ("openstackoid", "oaktree", "serve"): (
         _PROGRAM_IMPORTS,
         f"{_SRC}/oaktree",

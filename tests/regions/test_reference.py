@@ -5,6 +5,9 @@ from typing import Final
 
 from openstackoid.core.errors import OpenStackoidError
 from openstackoid.regions import errors
+from openstackoid.regions.config import Config
+from openstackoid.regions.handlers.routes import OPERATORS, PEERS
+from openstackoid.regions.policies import base
 from openstackoid.regions.schemas.metadata import FIELDS
 from openstackoid.trust.signatures import SignatureError
 
@@ -27,3 +30,16 @@ def test_every_field_of_metadata_stands_in_the_reference_with_its_sources() -> N
         for field, (_, sources) in fields.items():
             shown = f"`{field}`" if field else "the value itself"
             assert f"| `{group}` | {shown} | {', '.join(sources)} |" in page.read_text()
+
+
+def test_every_path_key_and_policy_stands_in_the_reference() -> None:
+    page = (PAGES / "virtual-regions-api.md").read_text()
+    for route in OPERATORS:
+        policy = f"`{route.policy}`" if route.policy else "everybody"
+        assert f"| {route.method} | `{route.path}` | {policy} | {route.summary} |" in page
+    for route in PEERS:
+        assert f"| {route.method} | `{route.path}` | {route.summary} |" in page
+    for name in Config.model_fields:
+        assert f"`{name}`" in page
+    for name, rule in base.RULES:
+        assert f"`{name}` is `{rule}`" in page

@@ -70,6 +70,7 @@ COMMANDS: Final = (
     LazyCommand("lab down", "lab.cli:StopLab", "lab"),
     LazyCommand("lab reset", "lab.cli:ResetLab", "lab"),
     LazyCommand("oaktree", "commands.oaktree:Oaktree", "oaktree"),
+    LazyCommand("regions serve", "regions.cli:ServeRegions", "regions"),
 )
 
 GROUPS: Final = {
@@ -133,6 +134,15 @@ Real OpenStack clouds on this machine, to try scopes on: two at first, each with
   eval "$(openstackoid lab env CloudOne)"             the openstack client uses CloudOne, as its member
   openstackoid lab status                             what runs; exit status 1 if something does not
   openstackoid lab down                               stops them; their data stay
+""",
+    ),
+    "regions": Group(
+        "the control plane of virtual regions",
+        """\
+The control plane of virtual regions: a provider offers parts of its cloud, an aggregator requests contracts about them.
+
+  openstackoid regions serve --config /etc/openstackoid/regions.yaml
+        serves operators and other clouds' control planes; any number of processes serve one database
 """,
     ),
 }

@@ -29,6 +29,8 @@ AGREEMENT_PATH: Final = f"{OWN_PREFIX}v1/agreement"
 EXCHANGE_PATH: Final = f"{OWN_PREFIX}v1/token"
 PEERS_PATH: Final = f"{OWN_PREFIX}v1/peers"
 EXPLAIN_PATH: Final = f"{OWN_PREFIX}v1/explain"
+OFFERS_PATH: Final = f"{OWN_PREFIX}v1/regions/offers"
+MESSAGES_PATH: Final = f"{OWN_PREFIX}v1/regions/messages"
 
 # RFC 9110, 7.6.1. Trailer fields are not passed on, so neither is their announcement; the gateway answers Expect itself.
 HOP_BY_HOP: Final = frozenset(

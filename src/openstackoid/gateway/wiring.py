@@ -7,6 +7,7 @@ from openstackoid.core.catalog import Cloud
 from openstackoid.core.plans import Known
 from openstackoid.core.routing import CloudMap
 from openstackoid.gateway.api.clouds import Clouds
+from openstackoid.gateway.api.control_plane import ControlPlane
 from openstackoid.gateway.api.endpoints import Endpoints
 from openstackoid.gateway.api.explaining import Explaining
 from openstackoid.gateway.api.token_exchange import TokenExchange
@@ -133,6 +134,8 @@ class Gateway:
         config, federation, catalog = self.config, self._federation, self._catalog
         legs = Legs(config.cloud, _upstreams(config.cloud, found), self.peers, Linking(self._here), self._agreements)
         table = [*self.clouds.endpoints(), *Explaining(self.cloud_map, self.known, config.scopes).endpoints()]
+        if config.peering and config.peering.regions:
+            table += ControlPlane(self._pool.shared, config.peering.regions).endpoints()
         validation, kinds = None, of_one_owner(catalog, legs)
         if federation:
             known = ForeignTokens(config.cloud, federation.agreements, federation.keystone, federation.trust)

@@ -97,6 +97,13 @@ class UnknownContractError(RegionsError):
     code = "contract.unknown"
 
 
+class ManyContractsError(RegionsError):
+    """A peer has requested more contracts than are looked at."""
+
+    status = 429
+    code = "contract.many"
+
+
 class TransitionError(RegionsError):
     """The state of a virtual region or of a contract does not allow an event."""
 
@@ -116,6 +123,55 @@ class StaleTermsError(RegionsError):
 
     status = 409
     code = "contract.stale"
+
+
+class UnauthenticatedError(RegionsError):
+    """No token, or one that this cloud's Keystone does not know."""
+
+    status = 401
+    code = "token.refused"
+
+
+class PolicyError(RegionsError):
+    """A policy does not allow the operator this."""
+
+    status = 403
+    code = "policy.refused"
+
+
+class KeystoneError(RegionsError):
+    """This cloud's Keystone does not answer: nobody can say whether a token is good."""
+
+    status = 503
+    code = "keystone.unreachable"
+
+
+class VersionError(RegionsError):
+    """A microversion that is not served."""
+
+    status = 406
+    code = "version.unsupported"
+
+
+class NoSuchPathError(RegionsError):
+    """Nothing at this path."""
+
+    status = 404
+    code = "path.missing"
+
+
+class MethodError(RegionsError):
+    """The path has other methods."""
+
+    status = 405
+    code = "method.unsupported"
+
+
+class TooLargeError(RegionsError):
+    """A body that is too large."""
+
+    status = 413
+    code = "request.large"
 
 
 class MessageError(RegionsError):

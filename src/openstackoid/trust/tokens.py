@@ -72,6 +72,11 @@ def issuer(token: str) -> tuple[str, str]:
         raise TokenError("The token is not a whole federated token.") from None
 
 
+def key_id(token: str) -> str:
+    """The key that a token, which nobody has verified, names in its header; empty if it names none."""
+    return str(_header(token).get("kid", ""))
+
+
 def verify(token: str, keys: Mapping[str, Any]) -> Claims:
     """Check form and signature; time, audience and agreement are the caller's to check, at each use.
 

@@ -2,6 +2,8 @@
 
 GET /.well-known/openstackoid                     for peers and clients; with the keys that sign our federated tokens
 GET /openstackoid/v1/agreement                    for a peer's gateway: what we say to it
+GET /openstackoid/v1/regions/offers               for a peer's control plane of virtual regions: see `control_plane`
+POST /openstackoid/v1/regions/messages            the same
 POST /openstackoid/v1/token                       token exchange (RFC 8693): see `token_exchange`
 GET /openstackoid/v1/peers                        the peers and their state
 GET /openstackoid/v1/explain?service=image        with a scope in any of its forms; method= and path= as wanted
@@ -36,6 +38,7 @@ class Audience(Enum):
 
     ALL = "users, services and other clouds' gateways"
     USERS = "users and services"
+    PEERS = "other clouds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +52,12 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A path of ours, and what answers there with JSON."""
+    """A path of ours, and what answers there: with JSON, or with a whole response."""
 
     path: str
     methods: frozenset[str]
     audience: Audience
-    answer: Callable[[Question], Awaitable[dict[str, Any]]]
+    answer: Callable[[Question], Awaitable[dict[str, Any] | web.Response]]
 
 
 def is_own(target: str) -> bool:
@@ -88,6 +91,8 @@ class Endpoints:
         if endpoint is not None and request.method not in endpoint.methods:
             expected = " or ".join(sorted(endpoint.methods))
             raise errors.BadRequestError(f"Expected {expected}, got {request.method}.")
-        if endpoint is None or (endpoint.audience is Audience.USERS and listener.peers):
+        elsewhere = Audience.USERS if listener.peers else Audience.PEERS
+        if endpoint is None or endpoint.audience is elsewhere:
             raise NoSuchPathError(f"Nothing at {path}. Here are: {WELL_KNOWN_PATH}, {PEERS_PATH}, {EXPLAIN_PATH}.")
-        return answered(await endpoint.answer(Question(request, listener, saved)))
+        found = await endpoint.answer(Question(request, listener, saved))
+        return found if isinstance(found, web.Response) else answered(found)

@@ -54,6 +54,7 @@ class Peering(Section):
     url: Base
     listen: Listen | None = None
     tls: Tls | None = None
+    regions: Base | None = None
 
     @property
     def address(self) -> str:

@@ -15,7 +15,6 @@ from openstackoid.regions.schemas.common import (
     REASON,
     RULES,
     SERVICES,
-    TEXT,
     TIME,
     Schema,
     closed,
@@ -63,7 +62,7 @@ _STEP: Final[Schema] = closed(
         "event": {"enum": [event.value for event in ContractEvent]},
         "time": TIME,
         "state": {"anyOf": [{"type": "null"}, {"enum": [state.value for state in ContractState]}]},
-        "void": {"anyOf": [{"type": "null"}, TEXT]},
+        "void": {"anyOf": [{"type": "null"}, REASON]},
         "reason": REASON,
     },
     "*",
@@ -79,6 +78,7 @@ SHOWN: Final[Schema] = {
             "terms": TERMS,
             "terms_by": {"enum": [side.value for side in Side]},
             "unacknowledged": COUNT,
+            "sending_error": REASON,
             "allowed": listed({"enum": _CAUSED}),
             "history": listed(_STEP, 8192),
         },
@@ -92,3 +92,15 @@ SHOWN: Final[Schema] = {
         "allowed",
     ),
 }
+_LISTED: Final[Schema] = closed(
+    {
+        "id": ID,
+        "peer": NAME,
+        "side": {"enum": [side.value for side in Side]},
+        "state": {"enum": [state.value for state in ContractState]},
+        "virtual_region": ID,
+        "region_name": NAME,
+    },
+    "*",
+)
+LIST: Final[Schema] = {"$schema": DIALECT, **closed({"contracts": listed(_LISTED, 1_000_000)}, "*")}

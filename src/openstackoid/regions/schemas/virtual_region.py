@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from openstackoid.regions.objects.states import RegionState
+from openstackoid.regions.objects.states import RegionEvent, RegionState
 from openstackoid.regions.schemas.common import (
     COUNT,
     DIALECT,
@@ -27,7 +27,7 @@ RESOURCES: Final[Schema] = closed(
     dict.fromkeys(("flavors", "images", "external_networks"), listed(KEYSTONE_ID)) | {"zones": listed(TEXT)}
 )
 _WRITTEN: Final[Schema] = {
-    "name": NAME,
+    "name": {**NAME, "not": ID},  # a region is found by either
     "description": REASON,
     "domain_id": KEYSTONE_ID,
     "services": SERVICES,
@@ -43,19 +43,23 @@ UPDATE: Final[Schema] = {
     **closed({"version": NUMBER, **{name: value for name, value in _WRITTEN.items() if name != "name"}}, "version"),
 }
 OFFER: Final[Schema] = {"$schema": DIALECT, **closed({"peers": listed(NAME)})}
-SHOWN: Final[Schema] = {
-    "$schema": DIALECT,
-    **closed(
-        {
-            "id": ID,
-            **_WRITTEN,
-            "state": {"enum": [state.value for state in RegionState]},
-            "version": NUMBER,
-            "offered_to": listed(NAME),
-            "contracts": COUNT,
-            "created_at": TIME,
-            "updated_at": TIME,
-        },
-        "*",
-    ),
-}
+_REGION: Final[Schema] = closed(
+    {
+        "id": ID,
+        **_WRITTEN,
+        "state": {"enum": [state.value for state in RegionState]},
+        "version": NUMBER,
+        "offered_to": listed(NAME),
+        "contracts": COUNT,
+        "created_at": TIME,
+        "updated_at": TIME,
+    },
+    "*",
+)
+SHOWN: Final[Schema] = {"$schema": DIALECT, **_REGION}
+LIST: Final[Schema] = {"$schema": DIALECT, **closed({"virtual_regions": listed(_REGION, 100_000)}, "*")}
+_CHANGE: Final[Schema] = closed(
+    {"version": NUMBER, "event": {"enum": [event.value for event in RegionEvent]}, "operator": REASON, "time": TIME},
+    "*",
+)
+HISTORY: Final[Schema] = {"$schema": DIALECT, **closed({"events": listed(_CHANGE, 100_000)}, "*")}

@@ -10,14 +10,15 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
-from openstackoid.regions.errors import PartyError, TransitionError, UnknownContractError
+from openstackoid.regions.errors import ManyContractsError, PartyError, TransitionError, UnknownContractError
 from openstackoid.regions.objects.contract import Contract
 from openstackoid.regions.objects.message import Message
-from openstackoid.regions.objects.states import ContractState, Side
+from openstackoid.regions.objects.states import OVER, ContractState, Side
 from openstackoid.regions.objects.terms import Terms
 from openstackoid.regions.tables import CONTRACTS, MESSAGES, OUTBOX, serialise
 from openstackoid.storage.databases import Database
 
+MOST_LIVING: Final = 1000  # contracts of one peer that are not over
 _LONGEST_OPERATOR: Final = 255
 
 
@@ -122,6 +123,7 @@ class Contracts:
         Raises:
             UnknownContractError: it is about a contract that is not here, and is not its request.
             PartyError: the contract is another peer's.
+            ManyContractsError: it requests one more than are looked at.
             MessageError, ForkError: see `Contract.receive`.
         """
         with self._database.changing() as connection:
@@ -139,6 +141,9 @@ class Contracts:
         return after
 
     def _first(self, connection: Connection, message: Message, signed: str, side: Side, now: int) -> Contract:
+        living = (CONTRACTS.c.peer == message.sender) & CONTRACTS.c.state.not_in([state.value for state in OVER])
+        if (connection.scalar(select(func.count()).select_from(CONTRACTS).where(living)) or 0) >= MOST_LIVING:
+            raise ManyContractsError(f"{message.sender} has {MOST_LIVING} contracts that are not over.")
         empty = Contract(message.contract, side, self._cloud, message.sender)
         if message.number != 1:
             raise UnknownContractError(f"No contract {message.contract}: its first message has to come first.")

@@ -1,0 +1,75 @@
+"""Requests of other clouds' control planes of virtual regions: the peering listener passes them to this cloud's, as they are.
+
+They carry no token: what they say is signed, and the control plane verifies it. Here they are only bounded: in size, and in the headers that they have.
+"""
+
+from typing import Final
+
+import aiohttp
+from aiohttp import web
+
+from openstackoid.core import errors
+from openstackoid.core.protocol import ASSERTION, MESSAGES_PATH, OFFERS_PATH
+from openstackoid.gateway.api.endpoints import READS, WRITES, Audience, Endpoint, Question
+
+_LARGEST_REQUEST: Final = 1 << 20  # bytes
+_LARGEST_ANSWER: Final = 8 << 20
+
+
+class ControlPlane:
+    """This cloud's control plane, as its peers reach it.
+
+    Args:
+        session: for this cloud's own services.
+        base: URL of the control plane's listener for peers.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, base: str) -> None:
+        self._session = session
+        self._base = base
+
+    def endpoints(self) -> list[Endpoint]:
+        """The paths that are passed on."""
+        return [
+            Endpoint(OFFERS_PATH, READS, Audience.PEERS, self._pass_on),
+            Endpoint(MESSAGES_PATH, WRITES, Audience.PEERS, self._pass_on),
+        ]
+
+    async def _pass_on(self, question: Question) -> web.Response:
+        """Ask the control plane, and answer what it answers.
+
+        Raises:
+            BodyError: a body that is too large.
+            BackendUnreachableError, BackendTimeoutError: it does not answer.
+            PeerAnswerError: its answer is too large.
+        """
+        request = question.request
+        body = await _bounded(request.content, _LARGEST_REQUEST)
+        if body is None:
+            raise errors.BodyError(f"Expected {_LARGEST_REQUEST >> 20} MiB at most for the control plane.")
+        sent = {"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "identity"}
+        assertion = request.headers.get(ASSERTION)
+        if assertion is not None:
+            sent[ASSERTION] = assertion
+        try:
+            async with self._session.request(
+                request.method, self._base + request.path, data=body or None, headers=sent, allow_redirects=False
+            ) as response:
+                answer, status = await _bounded(response.content, _LARGEST_ANSWER), response.status
+        except TimeoutError:
+            raise errors.BackendTimeoutError("This cloud's control plane of virtual regions sends no answer.") from None
+        except aiohttp.ClientError:
+            raise errors.BackendUnreachableError("This cloud's control plane of virtual regions is away.") from None
+        if answer is None:
+            raise errors.PeerAnswerError(f"The control plane answered more than {_LARGEST_ANSWER >> 20} MiB.")
+        return web.Response(status=status, body=answer, content_type="application/json")
+
+
+async def _bounded(stream: aiohttp.StreamReader, most: int) -> bytes | None:
+    """All that comes; None if it is more than that."""
+    text = bytearray()
+    async for chunk in stream.iter_chunked(1 << 16):
+        text += chunk
+        if len(text) > most:
+            return None
+    return bytes(text)

@@ -1,0 +1,132 @@
+"""The configuration of `openstackoid regions serve`: one YAML file.
+
+cloud: CloudP
+keystone: https://keystone.cloudp.example/v3      # asks it whose token a caller has
+listen: 127.0.0.1:9700                            # operators, behind the cloud's frontends
+listen_peers: 127.0.0.1:9701                      # other clouds' control planes, behind the peering door
+database: postgresql://...                        # or database_env
+trust_database: sqlite:////var/lib/...            # agreements with peers; the same database if not given; or trust_database_env
+keys: /etc/openstackoid/keys.json                 # or keys_env, keys_command: as in the gateway's file
+policy_file: /etc/openstackoid/policy.yaml
+ca: /etc/ssl/ca.pem                               # who may sign for Keystone and for peers; the system's if not given
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from openstackoid.core.errors import ConfigError
+from openstackoid.core.scope import is_name
+
+_URL: Final = re.compile(r"https?://[^\s?#]+\Z")
+_LISTEN: Final = re.compile(r"(?:\[[0-9a-fA-F:]+\]|[^:\s]+):[0-9]{1,5}\Z")
+
+
+def _name(text: str) -> str:
+    if not is_name(text):
+        raise ValueError("expected the name of a cloud")
+    return text
+
+
+def _url(text: str) -> str:
+    if not _URL.match(text):
+        raise ValueError("expected an http(s) URL without query")
+    return text.rstrip("/")
+
+
+def _address(text: str) -> str:
+    if not _LISTEN.match(text):
+        raise ValueError("expected ADDRESS:PORT")
+    return text
+
+
+_Address = Annotated[str, AfterValidator(_address)]
+
+
+class Config(BaseModel):
+    """The form above.
+
+    Attributes:
+        skew: seconds by which the clocks of two clouds may differ.
+        recheck: seconds for which Keystone is believed about a token.
+        tick: seconds between two looks at what is to be sent, and at the clock.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cloud: Annotated[str, AfterValidator(_name)]
+    keystone: Annotated[str, AfterValidator(_url)]
+    listen: _Address
+    listen_peers: _Address
+    database: str | None = None
+    database_env: str | None = None
+    trust_database: str | None = None
+    trust_database_env: str | None = None
+    keys: Path | None = None
+    keys_env: str | None = None
+    keys_command: list[str] | None = None
+    policy_file: Path | None = None
+    ca: Path | None = None
+    skew: Annotated[int, Field(ge=0, le=120)] = 30
+    recheck: Annotated[float, Field(ge=0, le=300)] = 10
+    tick: Annotated[float, Field(gt=0, le=60)] = 1
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> "Config":
+        if (self.database is None) is (self.database_env is None):
+            raise ValueError("expected one of database and database_env")
+        if self.trust_database is not None and self.trust_database_env is not None:
+            raise ValueError("expected one of trust_database and trust_database_env")
+        if sum(value is not None for value in (self.keys, self.keys_env, self.keys_command)) != 1:
+            raise ValueError("expected one of keys, keys_env and keys_command")
+        return self
+
+    @property
+    def database_url(self) -> str:
+        """Where the tables of virtual regions are.
+
+        Raises:
+            ConfigError: a variable should name it, and is empty.
+        """
+        return _from("database", self.database, self.database_env)
+
+    @property
+    def trust_url(self) -> str:
+        """Where the agreements with peers are.
+
+        Raises:
+            ConfigError: a variable should name it, and is empty.
+        """
+        if self.trust_database is None and self.trust_database_env is None:
+            return self.database_url
+        return _from("trust_database", self.trust_database, self.trust_database_env)
+
+
+def load(path: Path) -> Config:
+    """Read a configuration file.
+
+    Raises:
+        ConfigError: naming the file, the key and what was expected.
+    """
+    try:
+        document: Any = yaml.safe_load(path.read_text())
+        return Config.model_validate(document)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not YAML: {getattr(error, 'problem', None) or 'malformed'}") from None
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"{path}: {key + ': ' if key else ''}{first['msg']}") from None
+
+
+def _from(name: str, value: str | None, variable: str | None) -> str:
+    found = value or os.environ.get(variable or "", "")
+    if not found:
+        raise ConfigError(f"{name}_env: the variable {variable} is empty")
+    return found

@@ -1,0 +1,1 @@
+"""What each path of the control plane answers: one file a resource, `routes` names them all."""

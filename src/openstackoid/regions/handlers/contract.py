@@ -1,0 +1,96 @@
+"""Contracts, for the operators of either side."""
+
+import asyncio
+import time
+from typing import Any
+
+from openstackoid.core.errors import BadRequestError
+from openstackoid.regions.control import new_id, now
+from openstackoid.regions.handlers.call import Call
+from openstackoid.regions.objects.contract import Contract
+from openstackoid.regions.objects.states import CONTRACT, ContractEvent, ContractState, Side, may
+from openstackoid.regions.objects.terms import Terms
+from openstackoid.regions.tables.contract import Summary
+
+
+async def list_all(call: Call) -> dict[str, Any]:
+    """All contracts, or those of `?state=`."""
+    state = call.query.get("state")
+    if state is not None and state not in set(ContractState):
+        raise BadRequestError(f"Expected ?state= with one of {', '.join(ContractState)}.")
+    states = [ContractState(state)] if state else []
+    return {"contracts": [_listed(found) for found in await asyncio.to_thread(call.control.contracts.all, *states)]}
+
+
+async def show(call: Call) -> dict[str, Any]:
+    """One contract with its history."""
+    return await _shown(call, await asyncio.to_thread(call.control.contracts.get, call.path["contract"]))
+
+
+async def request(call: Call) -> dict[str, Any]:
+    """Ask a provider for a contract; answered as soon as the request is kept, and sent then."""
+    provider = call.body["provider"]
+    await call.control.peers.agreement(provider)
+    empty = Contract(new_id(), Side.CONSUMER, call.control.cloud, provider)
+    terms, reason = Terms.from_json(call.body["terms"]), call.body.get("reason", "")
+    made = empty.cause(ContractEvent.REQUEST, now(), terms, reason)
+    await asyncio.to_thread(call.control.contracts.request, made, call.operator.name, int(time.time()))
+    call.control.kicked.set()
+    return await _shown(call, made)
+
+
+async def event(call: Call) -> dict[str, Any]:
+    """Let something of ours happen; answered as soon as it is kept, and sent then."""
+    kind = ContractEvent(call.body["event"])
+    terms = Terms.from_json(call.body["terms"]) if "terms" in call.body else None
+    reason = call.body.get("reason", "")
+    contract = await asyncio.to_thread(
+        call.control.contracts.cause,
+        call.path["contract"],
+        lambda before: before.cause(kind, now(), terms, reason),
+        call.operator.name,
+        int(time.time()),
+    )
+    call.control.kicked.set()
+    return await _shown(call, contract)
+
+
+def _listed(summary: Summary) -> dict[str, Any]:
+    return {
+        "id": summary.id,
+        "peer": summary.peer,
+        "side": summary.side.value,
+        "state": summary.state.value,
+        "virtual_region": summary.terms.virtual_region,
+        "region_name": summary.terms.region_name,
+    }
+
+
+async def _shown(call: Call, contract: Contract) -> dict[str, Any]:
+    outcome = contract.outcome
+    waiting = await asyncio.to_thread(call.control.contracts.unacknowledged, contract.id)
+    error = await asyncio.to_thread(call.control.outbox.error, contract.id) if waiting else ""
+    allowed = [row.event for row in CONTRACT if row.state == outcome.state and may(row, contract.side, outcome.author)]
+    return {
+        "id": contract.id,
+        "side": contract.side.value,
+        "peer": contract.peer,
+        "state": outcome.state,
+        "terms": outcome.terms.to_json() if outcome.terms else None,
+        "terms_by": outcome.author,
+        "unacknowledged": waiting,
+        "sending_error": error,
+        "allowed": allowed,
+        "history": [
+            {
+                "side": step.side.value,
+                "number": step.message.number,
+                "event": step.message.event.value,
+                "time": step.message.time,
+                "state": step.state,
+                "void": step.void,
+                "reason": step.message.reason,
+            }
+            for step in outcome.steps
+        ],
+    }

@@ -1,0 +1,14 @@
+"""Who may see contracts, request them and cause their events."""
+
+from typing import Any, Final
+
+from openstackoid.regions.policies.base import MANAGER, READER
+
+_ALL: Final = "/v1/contracts"
+_ONE: Final = "/v1/contracts/{contract}"
+RULES: Final[tuple[tuple[Any, ...], ...]] = (
+    ("contract:list", READER, "List contracts.", [{"method": "GET", "path": _ALL}]),
+    ("contract:show", READER, "Show a contract.", [{"method": "GET", "path": _ONE}]),
+    ("contract:request", MANAGER, "Request a contract.", [{"method": "POST", "path": _ALL}]),
+    ("contract:event", MANAGER, "Cause an event of a contract.", [{"method": "POST", "path": f"{_ONE}/events"}]),
+)

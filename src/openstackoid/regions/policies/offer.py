@@ -1,0 +1,9 @@
+"""Who may look at what providers offer."""
+
+from typing import Any, Final
+
+from openstackoid.regions.policies.base import READER
+
+RULES: Final[tuple[tuple[Any, ...], ...]] = (
+    ("offer:list", READER, "List a provider's offers.", [{"method": "GET", "path": "/v1/offers"}]),
+)

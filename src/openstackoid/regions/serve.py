@@ -1,0 +1,112 @@
+"""Serving: two addresses, one loop that sends and looks at the clock, until a signal.
+
+Any number of processes serve one database: the kernel spreads connections over those with the same addresses (SO_REUSEPORT).
+"""
+
+import asyncio
+import contextlib
+import signal
+import ssl
+import sys
+import time
+from collections.abc import AsyncIterator
+
+import aiohttp
+from aiohttp import web
+
+from openstackoid import notify
+from openstackoid.core.errors import ConfigError
+from openstackoid.regions.app import App
+from openstackoid.regions.config import Config
+from openstackoid.regions.control import Control
+from openstackoid.regions.handlers import routes
+from openstackoid.regions.identity import Keystone
+from openstackoid.regions.objects import message as messages
+from openstackoid.regions.peers import Peers
+from openstackoid.regions.policies import Policies
+from openstackoid.regions.tables import MIGRATIONS
+from openstackoid.regions.tables.contract import Contracts
+from openstackoid.regions.tables.message import Outbox
+from openstackoid.regions.tables.virtual_region import Regions
+from openstackoid.storage.databases import Database
+from openstackoid.trust import keys as keyfile
+from openstackoid.trust.store import Store
+
+_TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5)
+
+
+def run(config: Config) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit code.
+
+    Raises:
+        ConfigError: keys, certificates or addresses cannot be used.
+        StoreError: a database cannot be used.
+    """
+    asyncio.run(_serve(config))
+    return 0
+
+
+@contextlib.asynccontextmanager
+async def control_of(config: Config) -> AsyncIterator[Control]:
+    """The control plane of a configuration, with its tables up to date.
+
+    Raises:
+        ConfigError: keys or certificates cannot be read.
+        StoreError: a database cannot be used.
+    """
+    keys = keyfile.load(config.keys, config.keys_env, config.keys_command)
+    database, store = Database(config.database_url, option="database"), Store(config.trust_url)
+    try:
+        context = ssl.create_default_context(cafile=str(config.ca) if config.ca else None)
+    except OSError as error:
+        raise ConfigError(f"ca: {config.ca}: {error.strerror or error}") from None
+    await asyncio.to_thread(MIGRATIONS.upgrade, database)
+    await asyncio.to_thread(store.upgrade)
+    connector = aiohttp.TCPConnector(ssl=context, limit=100)
+    async with aiohttp.ClientSession(
+        connector=connector, timeout=_TIMEOUT, cookie_jar=aiohttp.DummyCookieJar()
+    ) as session:
+        yield Control(
+            config.cloud,
+            Regions(database),
+            Contracts(database, config.cloud, lambda message: messages.sign(message, keys, time.time())),
+            Outbox(database),
+            Peers(config.cloud, store, keys, session, config.skew),
+            Keystone(config.keystone, session, config.recheck),
+            Policies(config.policy_file),
+        )
+    store.close()
+    database.close()
+
+
+async def _serve(config: Config) -> None:
+    stopped = asyncio.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signum, stopped.set)
+    async with control_of(config) as control, contextlib.AsyncExitStack() as stack:
+        sites = ((config.listen, routes.OPERATORS, config.keystone), (config.listen_peers, routes.PEERS, None))
+        for address, paths, keystone in sites:
+            runner = web.ServerRunner(web.Server(App(control, paths, keystone).handle, access_log=None))
+            await runner.setup()
+            stack.push_async_callback(runner.cleanup)
+            host, _, port = address.rpartition(":")
+            try:
+                await web.TCPSite(runner, host.strip("[]"), int(port), reuse_port=True).start()
+            except OSError as error:
+                raise ConfigError(f"cannot listen at {address}: {error.strerror}") from None
+        loop = asyncio.create_task(control.run(config.tick))
+        print(
+            f"{config.cloud}'s control plane serves at {config.listen}, peers at {config.listen_peers}",
+            file=sys.stderr,
+            flush=True,
+        )
+        notify.tell(notify.READY)
+        waiting = asyncio.create_task(stopped.wait())
+        await asyncio.wait({loop, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        notify.tell(notify.STOPPING)
+        for task in (loop, waiting):
+            task.cancel()
+        results = await asyncio.gather(loop, waiting, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result

@@ -1,0 +1,262 @@
+"""Control planes as processes, each behind a door of its cloud and with a Keystone: both are servers on a socket that answer as the real ones do.
+
+The door can lose requests and answers, and send them twice.
+"""
+
+import asyncio
+import json
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import aiohttp
+import yaml
+from aiohttp import web
+from tests import commands
+from tests.ports import free_ports
+
+from openstackoid.trust import keys as keyfile
+from openstackoid.trust.agreements import Grant
+from openstackoid.trust.keys import Keys
+from openstackoid.trust.store import Store
+
+if TYPE_CHECKING:
+    import subprocess
+
+WAIT: Final = 60.0
+READER, MANAGER, ADMIN, MEMBER, DOMAIN = "reader-token", "manager-token", "admin-token", "member-token", "domain-token"
+_TOKENS: Final[dict[str, dict[str, Any]]] = {
+    READER: {"roles": [{"name": "reader"}], "system": {"all": True}},
+    MANAGER: {"roles": [{"name": "manager"}, {"name": "member"}, {"name": "reader"}], "system": {"all": True}},
+    ADMIN: {"roles": [{"name": "admin"}, {"name": "manager"}, {"name": "reader"}], "project": {"id": "a" * 32}},
+    MEMBER: {"roles": [{"name": "member"}, {"name": "reader"}, {"name": "manager"}], "project": {"id": "m" * 32}},
+    DOMAIN: {"roles": [{"name": "manager"}, {"name": "reader"}], "domain": {"id": "d" * 32}},
+}
+
+
+class Door:
+    """A cloud's peering door, and its Keystone.
+
+    Attributes:
+        lose: how many of the next requests are lost on their way here.
+        forget: how many of the next answers are lost on their way back.
+        twice: whether each request arrives twice.
+        seen: bodies of the messages that came.
+    """
+
+    def __init__(self, keys: Keys, port: int, inner: int) -> None:
+        self._keys = keys
+        self._port = port
+        self._inner = f"http://127.0.0.1:{inner}"
+        self.lose = self.forget = 0
+        self.twice = False
+        self.seen: list[bytes] = []
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        runner = web.ServerRunner(web.Server(self._answer))
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", self._port).start()
+        self._session = aiohttp.ClientSession()
+        try:
+            yield
+        finally:
+            await self._session.close()
+            await runner.cleanup()
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.path == "/.well-known/openstackoid":
+            return web.json_response(self._keys.published(time.time()))
+        if request.path == "/v3/auth/tokens":
+            return self._token(request)
+        body = await request.read()
+        if self.lose:
+            self.lose -= 1
+            return web.Response(status=503)
+        if body:
+            self.seen.append(body)
+        for _ in range(1 + self.twice):
+            status, answer = await self._pass_on(request, body)
+        if self.forget:
+            self.forget -= 1
+            return web.Response(status=504)
+        return web.Response(status=status, body=answer, content_type="application/json")
+
+    async def _pass_on(self, request: web.BaseRequest, body: bytes) -> tuple[int, bytes]:
+        url = self._inner + request.path
+        headers = {name: request.headers[name] for name in ("X-Openstackoid-Assertion",) if name in request.headers}
+        try:
+            async with self._session.request(request.method, url, data=body or None, headers=headers) as response:
+                return response.status, await response.read()
+        except aiohttp.ClientError:
+            return 502, b"{}"
+
+    def _token(self, request: web.BaseRequest) -> web.Response:
+        token = request.headers["X-Auth-Token"]
+        assert request.headers["X-Subject-Token"] == token
+        if token not in _TOKENS:
+            return web.json_response({"error": {"code": 404}}, status=404)
+        return web.json_response({"token": {"user": {"id": "u" * 32, "name": token}, **_TOKENS[token]}})
+
+
+class Plane:
+    """A cloud with a control plane.
+
+    Attributes:
+        url: where its operators call.
+        door: where its peers do.
+    """
+
+    def __init__(self, cloud: str, directory: Path, database: str | None = None) -> None:
+        self.cloud = cloud
+        directory.mkdir()
+        self.keys = keyfile.create(directory / "keys.json")
+        operators, self.inner, door = free_ports(3)
+        self.url, self.door_url = f"http://127.0.0.1:{operators}", f"http://127.0.0.1:{door}"
+        self.door = Door(self.keys, door, self.inner)
+        self._file = directory / "regions.yaml"
+        self._log = directory / "log"
+        database = database or f"sqlite:///{directory / 'database.sqlite'}"
+        config = {
+            "cloud": cloud,
+            "keystone": f"{self.door_url}/v3",
+            "listen": f"127.0.0.1:{operators}",
+            "listen_peers": f"127.0.0.1:{self.inner}",
+            "database": database,
+            "keys": str(directory / "keys.json"),
+            "tick": 0.2,
+        }
+        self._file.write_text(yaml.safe_dump(config))
+        self._store = Store(database)
+        self._store.upgrade()
+        self.process: subprocess.Popen[str] | None = None
+
+    def know(self, other: "Plane") -> None:
+        """Make an agreement with another cloud, as operators do by commands."""
+        self._store.add(other.cloud, other.door_url, other.keys.fingerprint, Grant(services=("image",)), "tests")
+        self._store.change(other.cloud, "allow", "tests")
+
+    def forget(self, other: "Plane") -> None:
+        """Take it back."""
+        self._store.change(other.cloud, "suspend", "tests")
+
+    def start(self) -> None:
+        """Start the process; `ready` waits for it."""
+        command = [str(Path(sys.executable).with_name("openstackoid")), "regions", "serve", "--config", str(self._file)]
+        with self._log.open("a") as log:
+            self.process = commands.popen(command, stdout=log, stderr=log, text=True)
+
+    def kill(self) -> None:
+        """As the kernel does when memory is short."""
+        if self.process:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+    async def ready(self) -> None:
+        """Wait until it answers."""
+
+        async def answers() -> bool:
+            assert self.process
+            assert self.process.poll() is None, self._log.read_text()
+            try:
+                return (await self.call("GET", "/"))[0] == 200
+            except aiohttp.ClientError:
+                return False
+
+        await until(answers)
+
+    async def call(self, method: str, path: str, body: Any = None, token: str | None = ADMIN) -> tuple[int, Any]:
+        """A request of an operator: (status, document)."""
+        headers = {"X-Auth-Token": token} if token else {}
+        timeout = aiohttp.ClientTimeout(total=WAIT)
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.request(method, self.url + path, json=body, headers=headers) as response,
+        ):
+            return response.status, json.loads(await response.read())
+
+    def stop(self) -> None:
+        """End it as an operator does."""
+        if self.process:
+            self.process.terminate()
+            assert self.process.wait(WAIT) == 0, self._log.read_text()
+        self._store.close()
+
+
+async def until(condition: Callable[[], Any], seconds: float = WAIT) -> Any:
+    """Wait for something; returns what it says."""
+    end = time.monotonic() + seconds
+    while True:
+        found = await condition()
+        if found:
+            return found
+        assert time.monotonic() < end, "it did not come to that"
+        await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def two_planes(
+    directory: Path, database: Callable[[str], str | None] = lambda _: None
+) -> AsyncIterator[tuple[Plane, Plane]]:
+    """A provider and a consumer that have an agreement, and serve."""
+    provider = Plane("CloudP", directory / "p", database("p"))
+    consumer = Plane("CloudA", directory / "a", database("a"))
+    provider.know(consumer)
+    consumer.know(provider)
+    async with provider.door.open(), consumer.door.open():
+        try:
+            for plane in (provider, consumer):
+                plane.start()
+            for plane in (provider, consumer):
+                await plane.ready()
+            yield provider, consumer
+        finally:
+            for plane in (provider, consumer):
+                plane.stop()
+
+
+REGION: Final[dict[str, Any]] = {
+    "name": "north",
+    "domain_id": "d" * 32,
+    "services": ["compute", "image"],
+    "quota": {"cores": 10},
+    "resources": {"flavors": ["1", "2"]},
+}
+
+
+def terms(region: str, **changed: Any) -> dict[str, Any]:
+    """Terms of a contract about a region."""
+    return {
+        "virtual_region": region,
+        "version": 1,
+        "region_name": "V1",
+        "services": ["image"],
+        "from": "2027-01-01T00:00:00Z",
+        "answer_by": "2099-01-01T00:00:00Z",
+        **changed,
+    }
+
+
+async def offered(provider: Plane) -> str:
+    """The id of a region that is offered to all."""
+    status, made = await provider.call("POST", "/v1/virtual-regions", REGION)
+    assert status == 201, made
+    status, made = await provider.call("POST", f"/v1/virtual-regions/{made['id']}/offer", {})
+    assert (status, made["state"]) == (200, "offered")
+    return str(made["id"])
+
+
+async def in_state(plane: Plane, contract: str, state: str) -> dict[str, Any]:
+    """Wait until a cloud's copy of a contract is in a state, and nothing of it is on its way."""
+
+    async def there() -> Any:
+        status, found = await plane.call("GET", f"/v1/contracts/{contract}")
+        return found if status == 200 and (found["state"], found["unacknowledged"]) == (state, 0) else None
+
+    found: dict[str, Any] = await until(there)
+    return found
