@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 import orjson
@@ -111,7 +112,7 @@ class Lister:
             return Listed(list(self._legs.values()))
         names = list(pages)
         merged, items = await _merged(list(pages.values()), self._order, wanted, names if question.annotate else None)
-        runs = _cut(merged.runs, window.offset)
+        runs = _cut(merged.runs, window.offset) if window.offset else merged.runs
         if window.offset:
             items = orjson.dumps(orjson.loads(items)[window.offset :])
         now = _moved(after, pages, merged.taken)
@@ -181,15 +182,17 @@ class Lister:
         found: dict[str, Page] = {}
         asked = {target: after.after.get(target.cloud) for target in self._targets if target.cloud not in after.ended}
         for _ in range(_ROUNDS):
-            queries = {
-                target: self._window.asked(self._question.listing, place, limit) for target, place in asked.items()
-            }
-            questions = [(target, self._path(query)) for target, query in queries.items()]
-            legs = await ask_all(self._ask, questions, self._deadline, self._turns)
+            pages: dict[str, Page] = {}
+            questions = [
+                (target, self._path(self._window.asked(self._question.listing, place, limit)))
+                for target, place in asked.items()
+            ]
+            ask = partial(self._ask_page, places=asked, limit=limit, pages=pages)
+            legs = await ask_all(ask, questions, self._deadline, self._turns)
             again: dict[Target, str | None] = {}
             for (target, place), leg in zip(asked.items(), legs, strict=True):
-                self._legs[leg.cloud], page = self._read(leg, place, limit)
-                if page is None:
+                self._legs[leg.cloud], page = leg, pages.get(leg.cloud)
+                if leg.code or page is None:
                     found.pop(leg.cloud, None)
                     continue
                 found[leg.cloud] = page
@@ -205,22 +208,32 @@ class Lister:
             for name, page in ordered.items()
         }
 
-    def _read(self, leg: Leg, place: str | None, limit: int | None) -> tuple[Leg, Page | None]:
-        if leg.reply is None or not leg.reply.good:
-            return leg, None
+    async def _ask_page(
+        self,
+        target: Target,
+        path: str,
+        places: Mapping[Target, str | None],
+        limit: int | None,
+        pages: dict[str, Page],
+    ) -> Reply:
+        """Ask one cloud, and read its page as soon as it is there: the event loop goes on between two of them.
+
+        Raises:
+            OpenStackoidError: it does not answer, or with something else than a page.
+        """
+        reply = await self._ask(target, path)
+        if not reply.good:
+            return reply
         try:
-            limits.check(leg.reply.body, limits.ANSWER)
-            page = read(self._question.listing, self._order, leg.reply.body, limit)
+            if reply.body.count(b",") > limits.ANSWER.values:  # of most the whole check would cost more than the page
+                limits.check(reply.body, limits.ANSWER)
+            page = read(self._question.listing, self._order, reply.body, limit)
         except (PageError, LimitError) as error:
-            return replace(
-                leg, code=PeerAnswerError.code, message=f"{leg.cloud} answered what is no page: {error}."
-            ), None
-        if place is not None and place in page.ids:
-            again = f"{leg.cloud} answers the same page again, whatever the marker is."
-            return replace(leg, code=PeerAnswerError.code, message=again), None
-        if self._hidden:
-            page = replace(page, items=without(page.items, self._hidden))
-        return leg, page
+            raise PeerAnswerError(f"{target.cloud} answered what is no page: {error}.") from None
+        if places[target] is not None and places[target] in page.ids:
+            raise PeerAnswerError(f"{target.cloud} answers the same page again, whatever the marker is.")
+        pages[target.cloud] = replace(page, items=without(page.items, self._hidden)) if self._hidden else page
+        return replace(reply, body=b"")  # the page holds it
 
     def _path(self, query: str) -> str:
         return f"{self._question.path}?{query}" if query else self._question.path
@@ -268,4 +281,4 @@ def _cut(runs: Sequence[tuple[int, int]], offset: int) -> list[tuple[int, int]]:
 
 def _document(name: str, items: bytes, rest: Mapping[str, Any]) -> bytes:
     more = orjson.dumps(rest)[1:]
-    return b'{"' + name.encode() + b'":' + items + (b"," if rest else b"") + more
+    return b"".join((b'{"', name.encode(), b'":', items, b"," if rest else b"", more))
