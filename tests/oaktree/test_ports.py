@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests import commands
 from tests.oaktree.upstream import until
 from tests.oaktree.world import Simulated
 from tests.ports import free_port
@@ -32,7 +33,7 @@ class Server:
         self._log = folder / f"{number}.log"
         with self._log.open("ab") as file:
             command = (sys.executable, "-m", "openstackoid", "oaktree", "serve", "--config", str(config))
-            self.process = subprocess.Popen(command, stdout=file, stderr=file, stdin=subprocess.PIPE)
+            self.process = commands.popen(command, stdout=file, stderr=file, stdin=subprocess.PIPE)
 
     @property
     def log(self) -> str:
@@ -76,10 +77,10 @@ def test_a_second_server_is_refused(tmp_path: Path, file: Path, first: int, seco
     port = free_port()
     before = Server(tmp_path, file, port, first)
     with ended(before):
-        until(lambda: before.listens(first), 90)
+        until(lambda: before.listens(first), 180)
         after = Server(tmp_path, file, port, second)
         with ended(after):
-            until(after.refused, 90)
+            until(after.refused, 180)
         assert before.listens(first)
 
 
@@ -87,11 +88,11 @@ def test_of_two_that_start_at_once_one_serves(tmp_path: Path, file: Path) -> Non
     port = free_port()
     both = [Server(tmp_path, file, port, 2), Server(tmp_path, file, port, 2)]
     with ended(*both):
-        until(lambda: any(each.process.poll() is not None for each in both), 90)
+        until(lambda: any(each.process.poll() is not None for each in both), 180)
         [lost] = [each for each in both if each.process.poll() is not None]
         assert lost.refused()
         [other] = [each for each in both if each is not lost]
-        until(lambda: other.listens(2), 90)
+        until(lambda: other.listens(2), 180)
 
 
 def test_a_port_that_another_program_shares_is_refused(tmp_path: Path, file: Path) -> None:
@@ -101,7 +102,7 @@ def test_a_port_that_another_program_shares_is_refused(tmp_path: Path, file: Pat
         other.listen()
         server = Server(tmp_path, file, other.getsockname()[1], 2)
         with ended(server):
-            until(server.refused, 90)
+            until(server.refused, 180)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -109,4 +110,4 @@ def test_the_same_address_by_two_names_is_one(tmp_path: Path, file: Path, worker
     port = free_port()
     server = Server(tmp_path, file, port, workers, f"localhost:{port}")
     with ended(server):
-        until(lambda: server.listens(workers), 90)
+        until(lambda: server.listens(workers), 180)
