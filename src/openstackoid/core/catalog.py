@@ -56,18 +56,18 @@ class Cloud:
 
     def to_json(self) -> Json:
         """What stands at `/.well-known/openstackoid`."""
-        told = {
+        document = {
             "cloud": self.name,
             "version": VERSION,
             "labels": sorted(self.labels),
             "services": {kind: {"url": url} for kind, url in sorted(self.services.items())},
         }
         frontends = {kind: {"url": url} for kind, url in sorted(self.frontends.items())}
-        return told | ({"frontends": frontends} if frontends else {})
+        return document | ({"frontends": frontends} if frontends else {})
 
     @classmethod
     def from_json(cls, document: object) -> "Cloud":
-        """Read what a peer says of itself; nothing of it is believed before its form is checked.
+        """Read what a peer says of itself; its form is checked before anything of it is used.
 
         Raises:
             ValueError: for anything but the form above; the message says what was expected.

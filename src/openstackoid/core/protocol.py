@@ -11,7 +11,7 @@ SUBJECT: Final = "X-Subject-Token"
 SERVICE: Final = "X-Service-Token"
 REQUEST_ID: Final = "X-Openstack-Request-Id"
 
-# Ours. SCOPE comes from users; the others are said by gateways and HAProxy alone, and dropped where they come from outside.
+# Ours. SCOPE comes from users; gateways and HAProxy alone send the others, and dropped where they come from outside.
 SCOPE: Final = "X-Scope"
 OURS: Final = "X-Openstackoid-"
 OF_SEVERAL: Final = f"{SCOPE}-"  # wishes of a request to several clouds, and what its answer says of them

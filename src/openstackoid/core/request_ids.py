@@ -1,4 +1,4 @@
-"""The global request id: `req-` and a UUID in lower case, as all services of OpenStack make it, and as they alone believe it.
+"""The global request id: `req-` and a UUID in lower case, as all services of OpenStack make it, and the only form that they accept.
 
 oslo.middleware drops another one in silence (`request_id.py`, ID_FORMAT). So does everything here: an id of a client's own making
 would stand in the audit, in headers and in other clouds' logs, as long and as odd as the client likes.

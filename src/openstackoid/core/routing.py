@@ -11,7 +11,7 @@ Rules, in this order:
 3. Every cloud that the scope names must be known here: work that begins must be able to end. (A gateway that only
    passes a request on, or validates a token, asks this of the one service in question.)
 4. Services that make a server together must be of one cloud when a server changes: nova, given another cloud's
-   network, answers 500 after it said 202. Looking is free.
+   network, answers 500 after a 202. Looking is free.
 5. The cloud must have the service.
 """
 
@@ -51,7 +51,7 @@ class CloudMap:
 
     Attributes:
         here: this cloud.
-        peers: name -> cloud; None while a peer never told what it serves.
+        peers: name -> cloud; None until a peer has answered what it serves.
     """
 
     here: Cloud

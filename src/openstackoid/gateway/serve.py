@@ -1,7 +1,7 @@
 """One process that serves: listeners, signals, and a configuration that can be read again.
 
 SIGTERM: no new connections, what runs is finished (`timeouts.grace` seconds at most), then the end.
-SIGHUP: the configuration is read again; if it is wrong, it is said and the old one stays. One that comes before all listeners
+SIGHUP: the configuration is read again; if it is wrong, standard error reports it and the old one stays. One that comes before all listeners
 are open waits for that.
 """
 
@@ -57,7 +57,7 @@ class Worker:
             try:
                 await self._begin()
             except BaseException:
-                self._stopping.set()  # who was told meanwhile to read it again need not
+                self._stopping.set()  # a reload that was asked for meanwhile is void
                 raise
         try:
             await self._stopping.wait()

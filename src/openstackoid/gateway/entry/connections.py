@@ -28,7 +28,7 @@ _SWEEP: Final = 1.0
 
 
 class Server(web.Server):
-    """aiohttp's, with our connections.
+    """aiohttp's server, with our connections.
 
     Args:
         handler: of requests.
@@ -55,7 +55,7 @@ class Server(web.Server):
         return Connection(self, loop=self._loop, **self._kwargs)
 
     def connection_made(self, handler: Any, transport: asyncio.Transport) -> None:
-        """Look at it now and then."""
+        """Start to sweep."""
         super().connection_made(handler, transport)
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(_SWEEP, self._sweep)
@@ -66,7 +66,7 @@ class Server(web.Server):
         super().connection_lost(handler, exc)
 
     def begun(self, connection: "Connection") -> None:
-        """A part of a head came."""
+        """The first part of a request's head came."""
         self._halves.setdefault(connection, self._loop.time())
         if len(self._halves) > _MAX_HALF_HEADS:
             oldest = next(iter(self._halves))
@@ -74,13 +74,13 @@ class Server(web.Server):
             oldest.force_close()
 
     def ended(self, connection: "Connection") -> None:
-        """The rest of it came."""
+        """The rest of the head came."""
         self._halves.pop(connection, None)
 
     def _sweep(self) -> None:
         now = self._loop.time()
-        late = [each for each, begun in self._halves.items() if now - begun > min(_HEAD_TIME, self._idle)]
-        late += [each for each in self.connections if isinstance(each, Connection) and each.pausing(now - self._idle)]
+        late = [half for half, begun in self._halves.items() if now - begun > min(_HEAD_TIME, self._idle)]
+        late += [one for one in self.connections if isinstance(one, Connection) and one.pausing(now - self._idle)]
         for connection in late:
             self._halves.pop(connection, None)
             connection.abort()
@@ -88,7 +88,7 @@ class Server(web.Server):
 
 
 class Connection(web.RequestHandler):
-    """aiohttp's, with limits, errors in OpenStack's form, and nothing of a request in the log."""
+    """aiohttp's connection, with limits, errors in OpenStack's form, and no data of a request in the log."""
 
     def __init__(self, server: Server, **options: Any) -> None:
         super().__init__(server, **options)
@@ -98,7 +98,7 @@ class Connection(web.RequestHandler):
         self._body: Any = None  # of the last request; it may still come when that is answered
 
     def data_received(self, data: bytes) -> None:
-        """Take what came; of a head no more than is allowed."""
+        """Receive data; refuse a head that is too large."""
         self._heard = self._loop.time()
         count, idle = self._request_count, self._current_request is None and not self._messages
         idle = idle and (self._body is None or self._body.is_eof())
@@ -115,12 +115,12 @@ class Connection(web.RequestHandler):
                 self._refuse(BadRequestError(f"Expected a request head of {_HEAD >> 10} KiB at most."))
 
     def pausing(self, since: float) -> bool:
-        """Whether the rest of a body is awaited from the client, and nothing came since then."""
+        """Whether the gateway waits for the rest of a body, and nothing came since then."""
         request = self._current_request
         return request is not None and not request.content.is_eof() and not self._reading_paused and self._heard < since
 
     def abort(self) -> None:
-        """End it at once."""
+        """Close the connection at once."""
         if self.transport is not None:
             self.transport.abort()
 
@@ -140,7 +140,7 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,  # noqa: ARG002
     ) -> web.StreamResponse:
-        """Answer what could not be read, or what went wrong inside."""
+        """Answer a request that could not be parsed, or that failed with an exception."""
         if isinstance(exc, (CutError, ConnectionError)):
             raise ConnectionError  # one side broke off: nothing to say, and nobody to say it to
         error: OpenStackoidError

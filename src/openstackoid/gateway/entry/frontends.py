@@ -1,4 +1,4 @@
-"""Which service a request is for, pure: by the address where it arrived, and the longest path that fits.
+"""Routes: which service a request is for, by the address where it arrived and the longest prefix of its path. Pure.
 
 http://10.0.0.2:9292/v2/images                    a port a service   -> image, /v2/images
 https://cloud.example/image/v2/images             a path a service   -> image, /v2/images
@@ -86,7 +86,7 @@ class Frontends:
         return Route(service, inner, name or None)
 
     def scoped(self, saved: str) -> dict[str, str]:
-        """Base URL of each frontend -> the same under a saved scope."""
+        """Base URL of each frontend -> the same URL under a saved scope."""
         return {
             url: f"{parts.scheme}://{parts.netloc}{SCOPED_PREFIX}{saved}{parts.path}"
             for url in self._urls.values()
@@ -108,7 +108,7 @@ class Frontends:
 
 
 def is_version_document(path: str) -> bool:
-    """Whether a path inside a service is one where it tells its versions: `/`, `/v2`, `/v2.1/`."""
+    """Whether a path inside a service is that of a version document: `/`, `/v2`, `/v2.1/`."""
     return _VERSIONS.match(path) is not None
 
 

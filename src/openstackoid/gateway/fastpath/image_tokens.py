@@ -1,8 +1,8 @@
-"""Visitors to whom HAProxy may hand image data by itself: what has to be true of them, and what it is taught (`haproxy.image_downloads`).
+"""Foreign users whose image data HAProxy may pass on itself: the conditions, and the entries that it is taught (`haproxy.image_downloads`).
 
-What the gateway looks at for each request is looked at here for all of one kind, `GET /v2/images/ID/file` with any id, when a visitor was
-let in with some request to the image service. It holds until the token ends, until anything changes that a decision depends on, or for as
-long as agreements are believed without a look at them: whatever comes first.
+The gateway checks each request; here it checks all of one kind at once, `GET /v2/images/ID/file` with any id, when it has admitted a user
+with some request to the image service. An entry holds until the token ends, until anything changes that a decision depends on, or for as
+long as agreements count without a look at the database: whichever comes first.
 """
 
 import time
@@ -22,13 +22,13 @@ from openstackoid.trust.rules import covers
 
 _MAX_ENTRIES: Final = 8192  # that HAProxy is taught by one worker
 _MAX_ONE_BY_ONE: Final = 512  # that are forgotten one by one: HAProxy walks through the whole map for each
-_LATER: Final = 10.0  # seconds by which a visitor's time must grow to be worth a command
+_LATER: Final = 10.0  # seconds by which an entry's end must move to be worth a command
 _SERVICE: Final = "image"
 _METHOD: Final = "GET"
 
 
 class ImageTokens:
-    """The visitors that HAProxy was taught.
+    """The foreign users' tokens that HAProxy was taught.
 
     Args:
         admin: HAProxy's admin socket.
@@ -40,7 +40,7 @@ class ImageTokens:
         self._map = directory / VISITORS
         # Key -> when it ends, and the clouds that it concerns, the oldest first.
         self._known: OrderedDict[str, tuple[float, frozenset[str]]] = OrderedDict()
-        self._there = False  # HAProxy has this map: none without a door, or before it has read a configuration with one
+        self._there = False  # HAProxy has this map: none without an address for peers, or before it has read a configuration with one
 
     async def clear(self) -> None:
         """Have HAProxy forget all.
@@ -68,7 +68,7 @@ class ImageTokens:
     def lesson(
         self, token: ForeignToken, project: str, hops: tuple[str, ...], agreements: Agreements, cloud_map: CloudMap
     ) -> tuple[Entry, float] | None:
-        """What to teach of a visitor who was let in, and until when it holds (Unix seconds); None if nothing, or nothing new."""
+        """The entry for a user who was admitted, and until when it holds (Unix seconds); None if there is none, or none that is new."""
         until = min(float(token.claims.expires), agreements.trusted_until)
         key = image_downloads.key(token.token, token.claims.issuer)
         if not self._there or until <= time.time() or until < self._until(key) + _LATER:
@@ -91,7 +91,7 @@ class ImageTokens:
         """
         if until < self._until(entry.key) + _LATER:
             return  # many requests may bring the same lesson
-        # Before: what HAProxy may have got, it is told to forget.
+        # Recorded first: what HAProxy may have received is among what it is told to forget.
         self._known[entry.key] = (until, clouds)
         self._known.move_to_end(entry.key)
         await self._admin.put((self._map, entry))
@@ -111,7 +111,7 @@ class ImageTokens:
 
 
 def may(token: ForeignToken, hops: tuple[str, ...], cloud_map: CloudMap) -> bool:
-    """Whether a visitor who is let in may fetch the data of every image, as far as claims, agreement and scope say.
+    """Whether a foreign user who is admitted may fetch the data of every image, as far as claims, agreement and scope say.
 
     Args:
         token: of who asks.

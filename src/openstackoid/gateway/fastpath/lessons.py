@@ -46,7 +46,7 @@ class Lessons:
             who: sends it.
             decision: where it goes.
             leg: what is sent.
-            begun: what `begin` said.
+            begun: the result of `begin`.
         """
         if who.begins_here and not (call.listener.peers or call.route.saved_scope or call.subject):
             cloud_map = self._cloud_map()

@@ -24,8 +24,8 @@ _TIMEOUT: Final = 5.0  # seconds for one of them
 _MAX_ONE_BY_ONE: Final = 32  # services of peers that are changed one by one
 
 
-class Places:
-    """The places of peers that HAProxy may reach directly.
+class PeerAddresses:
+    """Addresses of the peers that HAProxy may reach directly.
 
     Args:
         admin: HAProxy's admin socket.
@@ -40,7 +40,7 @@ class Places:
         self._map = directory / PEERS
         self._reachable = reachable
         self._addresses: dict[str, str] = {}  # host -> IP address
-        self._told: list[Entry] | None = None  # what HAProxy knows
+        self._sent: list[Entry] | None = None  # what HAProxy knows
         self._entries: dict[str, tuple[Cloud, list[Entry]]] = {}  # cloud -> its entries, and what they were made of
         self._changed = True  # HAProxy may have to know other places than it does
         self._resolver = Loop("peers' addresses", self._resolve)
@@ -60,7 +60,7 @@ class Places:
 
     def lost(self) -> None:
         """Take it that HAProxy knows an older file: it has begun anew."""
-        self._told, self._changed = None, True
+        self._sent, self._changed = None, True
 
     async def tell(self) -> None:
         """Tell HAProxy where peers are, if that has changed; and the file, for when it starts again.
@@ -73,12 +73,12 @@ class Places:
         self._changed = False
         try:
             places = self._places()
-            if places != self._told:
+            if places != self._sent:
                 await self._put(places)
                 fresh = self._map.with_name(f".{PEERS}.new")
                 fresh.write_text(maps.text(places))
                 fresh.replace(self._map)
-                self._told = places
+                self._sent = places
         except BaseException:
             self._changed = True
             raise
@@ -96,10 +96,10 @@ class Places:
 
     async def _put(self, places: list[Entry]) -> None:
         """The few that have changed, each at once, or all: HAProxy walks through the whole map for each."""
-        known = {each.key: each for each in self._told or ()}
-        changed = [(self._map, each) for each in places if known.get(each.key) != each]
-        gone = known.keys() - {each.key for each in places}
-        if self._told is None or len(changed) + len(gone) > _MAX_ONE_BY_ONE:
+        known = {entry.key: entry for entry in self._sent or ()}
+        changed = [(self._map, entry) for entry in places if known.get(entry.key) != entry]
+        gone = known.keys() - {entry.key for entry in places}
+        if self._sent is None or len(changed) + len(gone) > _MAX_ONE_BY_ONE:
             await self._admin.replace(self._map, places)
         else:
             await self._admin.put(*changed)

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from openstackoid.core.scope import Scope
-
 
 @dataclass(frozen=True, slots=True)
 class Present:
@@ -23,8 +21,3 @@ class Present:
     def of(self, clouds: Iterable[str]) -> dict[str, object]:
         """Cloud -> its generation."""
         return {name: self.generation(name) for name in clouds}
-
-
-def named(scope: Scope) -> frozenset[str]:
-    """The clouds that decisions under a scope depend on."""
-    return scope.clouds()

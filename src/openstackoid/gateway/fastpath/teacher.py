@@ -1,11 +1,14 @@
-"""Teaches the HAProxy in front what the gateway has decided, so that the next request like it need not come here.
+"""Teaches the HAProxy in front what the gateway has decided, so that HAProxy can serve the next such request itself.
 
-What is taught is a decision for a scope, letter by letter (`haproxy.maps`), for this cloud and those of the same owner; for another owner's
-the federated token that stands for a user's, with which image data goes straight and nothing else; and at the door of other clouds, visitors
-(`guests`). What concerns a cloud lasts until that cloud or its agreement changes; all, until the gateway starts, and for `LEASE` seconds after
-the follower last saw that nothing did: HAProxy itself compares the time. A token
-lasts `trust.recheck` seconds, after which the gateway asks Keystone again; one whose revocation passes by is forgotten at once. The gateway alone
-writes to the maps; a client cannot.
+Taught are, letter by letter of the scope (`haproxy.maps`):
+
+- decisions that lead to this cloud, or to one of the same owner;
+- for clouds of other owners, the federated token that stands for a user's, for image data alone;
+- where other clouds call, foreign users' tokens, for image data alone (`image_tokens`).
+
+An entry lasts until a cloud that it concerns, or the agreement with that cloud, changes; until the gateway starts; and for `LEASE` seconds
+after the follower last saw that nothing had changed, which HAProxy checks by its clock. A token lasts `trust.recheck` seconds, after which
+the gateway asks Keystone again; one whose revocation passes through the gateway is forgotten at once. Only the gateway writes to the maps.
 """
 
 import asyncio
@@ -17,15 +20,14 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from openstackoid.core import protocol
-from openstackoid.core import scope as scopes
 from openstackoid.core.catalog import Cloud
-from openstackoid.core.routing import READS, CloudMap, Facts, Local, Reject, Remote, decide
+from openstackoid.core.routing import CloudMap, Local, Remote
 from openstackoid.core.scope import Scope
 from openstackoid.gateway.entry.calls import Call
+from openstackoid.gateway.fastpath import entries
 from openstackoid.gateway.fastpath.image_tokens import ImageTokens
-from openstackoid.gateway.fastpath.peer_addresses import Places
-from openstackoid.gateway.fastpath.present import Present, named
+from openstackoid.gateway.fastpath.peer_addresses import PeerAddresses
+from openstackoid.gateway.fastpath.present import Present
 from openstackoid.gateway.federation.agreements import Agreements
 from openstackoid.gateway.federation.memory import digest
 from openstackoid.gateway.senders.foreign_tokens import ForeignToken
@@ -38,15 +40,12 @@ from openstackoid.haproxy.maps import Entry
 from openstackoid.haproxy.plan import ADMIN, HERE, LEASED, TOKENS, WAYS
 
 _SEVERAL: Final = int(os.environ.get(WORKERS, "1")) > 1
-_LONGEST: Final = 1024  # characters of a scope that is worth HAProxy's memory: whoever asks, invented token or not, may have it taught
 _POLL_INTERVAL: Final = 0.2  # seconds between two looks at what has changed
 LEASE: Final = 10.0  # seconds for which HAProxy goes by what it was taught if nobody says that it still holds
-_RENEWED: Final = 1.0  # seconds between two times that it is said
+_RENEWED: Final = 1.0  # seconds between two renewals
 _MAX_ENTRIES: Final = 8192  # tokens, and ways, that HAProxy is taught by one worker
 _MAX_ONE_BY_ONE: Final = 512  # lessons that are forgotten one by one: HAProxy walks through the whole map for each
 _QUIET_INTERVAL: Final = 10.0  # seconds between two words about an HAProxy that does not answer
-# Requests whose decision depends on more than service, method and scope: the gateway's rule for each of them must say the same.
-_WRITES: Final = ("/v2.1/servers", "/v2.1/servers/x/os-volume_attachments", "/v2.1/flavors")
 
 
 class Teacher:
@@ -68,7 +67,7 @@ class Teacher:
         self._admin = Admin(directory / ADMIN)
         self._present = present
         self._image_tokens = ImageTokens(self._admin, directory)
-        self._places = Places(self._admin, directory, reachable)
+        self._peer_addresses = PeerAddresses(self._admin, directory, reachable)
         # (Map, key) -> the clouds that it concerns.
         self._ways: dict[tuple[str, str], frozenset[str]] = {}
         # What is to be taught with the next command: many requests may wait for the same lesson.
@@ -86,14 +85,14 @@ class Teacher:
 
     def start(self) -> None:
         """Forget what an earlier gateway taught, and follow what changes."""
-        self._places.start()
+        self._peer_addresses.start()
         self._follower.start()
 
     async def stop(self) -> None:
         """Stop following; HAProxy keeps what it knows, and is taught nothing more: another gateway may have begun."""
         self._answers = False
         await self._follower.stop()
-        await self._places.stop()
+        await self._peer_addresses.stop()
         for task in list(self._working):
             task.cancel()
         await asyncio.gather(*self._working, return_exceptions=True)
@@ -109,56 +108,22 @@ class Teacher:
         federated: bool,
     ) -> None:
         """Teach what was decided for a request, if all like it are decided so."""
-        service, text, method = call.route.service, call.scope_text, call.method
-        if (
-            not call.scope
-            or call.scope.has_operators
-            or text is None
-            or len(text) > _LONGEST
-            or not maps.is_writable(text)
-        ):
-            return  # an empty scope does not go on the token
-        if method not in maps.METHODS or len(self._lessons) >= _MAX_ENTRIES:
-            return  # HAProxy is slow: a later request will say it again
-        clouds = named(call.scope)
+        text = entries.key_text(call)
+        if text is None or len(self._lessons) >= _MAX_ENTRIES:
+            return  # HAProxy is slow: a later request will bring it again
+        clouds = call.scope.clouds()
         if not self._is_current(clouds):
             return  # it is about to be forgotten
-        if isinstance(decision, Remote) and federated:
-            if service == "image":
-                self._learned_token(call, decision, cacheable, text, cloud_map)
-            return
-        if not _always(service, method in READS, call.scope, cloud_map, decision):
-            return
-        written, name = scopes.format(explicit), WAYS
-        if isinstance(decision, Local):
-            same, name = "S" if text == written else "L", HERE
-            plain = service == "identity" or explicit.only_names(decision.cloud)
-            value = maps.PLAIN if plain else f"{same}|{protocol.MARK}{written}"
-        elif service == "identity":
-            return  # what is asked of another cloud's Keystone needs more than a map
-        else:
-            value = f"T{decision.cloud}|{service}!{written}"
-        way_key = maps.way(service, text, method=method)
-        if not maps.is_writable(way_key) or not maps.is_writable(value):
-            return  # too long
-        self._learn(name, Entry(way_key, value), clouds)
-
-    def _learned_token(
-        self, call: Call, decision: Remote, cacheable: CacheableToken | None, text: str, cloud_map: CloudMap
-    ) -> None:
-        """Teach a user's token for image data of another owner, down and up."""
-        if cacheable is None or call.auth is None or cacheable.until <= time.time():
-            return
-        if not all(_always("image", reads, call.scope, cloud_map, decision) for reads in (True, False)):
-            return
-        ids = (cacheable.user, cacheable.project, cacheable.agreement)
-        key, value = maps.user(call.auth, text), maps.token(cacheable.until, ids, decision.cloud, cacheable.token)
-        if key is None or value is None or not maps.is_writable(key) or not maps.is_writable(value):
-            return
-        clouds = named(call.scope)
-        self._tokens[key] = (cacheable.until, digest(call.auth), clouds)
-        self._tokens.move_to_end(key)
-        self._learn(TOKENS, Entry(key, value), clouds)
+        if not (isinstance(decision, Remote) and federated):
+            taught = entries.of_decision(call, text, decision, explicit, cloud_map)
+            if taught:
+                self._learn(*taught, clouds)
+        elif call.route.service == "image" and call.auth and cacheable and cacheable.until > time.time():
+            entry = entries.of_token(call, text, decision, cacheable, cloud_map)
+            if entry:
+                self._tokens[entry.key] = (cacheable.until, digest(call.auth), clouds)
+                self._tokens.move_to_end(entry.key)
+                self._learn(TOKENS, entry, clouds)
 
     def _learn(self, name: str, entry: Entry, clouds: frozenset[str]) -> None:
         """Teach something with the next command, until one of these clouds changes."""
@@ -167,8 +132,8 @@ class Teacher:
         self._lessons[name, entry.key] = (entry, clouds)
 
     def begun(self, token: ForeignToken) -> Mapping[str, object]:
-        """What letting a visitor in depends on, before anybody looks at it: for `visited`."""
-        return self._present.of(named(token.claims.scope) | {token.claims.issuer})
+        """The generations that admitting a foreign user depends on, taken before it is admitted: for `visited`."""
+        return self._present.of(token.claims.scope.clouds() | {token.claims.issuer})
 
     def visited(
         self,
@@ -179,7 +144,7 @@ class Teacher:
         cloud_map: CloudMap,
         begun: Mapping[str, object],
     ) -> None:
-        """Teach that a visitor may fetch image data, if any such request may pass.
+        """Teach that a foreign user may fetch image data, if every such request may pass.
 
         Args:
             token: of a user who was let in with a request to the image service, where peers call.
@@ -187,7 +152,7 @@ class Teacher:
             hops: the clouds that the request met before.
             agreements: in force.
             cloud_map: the clouds that are known.
-            begun: what `begun` said.
+            begun: the result of `begun`.
         """
         if not self._is_current(begun) or begun != self._present.of(begun):
             return  # it is about to be forgotten
@@ -210,7 +175,7 @@ class Teacher:
             await self._safely(self._drop(keys))
 
     def _is_current(self, clouds: Iterable[str]) -> bool:
-        """Whether HAProxy may be taught what concerns these clouds: it was told to forget what was true of them before."""
+        """Whether HAProxy has forgotten what was true of these clouds before, and so may be taught what is true now."""
         if not self._answers or self._present.age() >= LEASE:
             return False
         return all(self._seen.get(name, self) == self._present.generation(name) for name in clouds)
@@ -223,12 +188,12 @@ class Teacher:
             }
             if self._worker != worker:
                 await self._forget(None)
-                self._places.lost()  # one that has just begun may have read an older file
+                self._peer_addresses.lost()  # one that has just begun may have read an older file
             elif changed:
                 await self._forget(changed)
             if changed:
-                self._places.moved()
-            await self._places.tell()
+                self._peer_addresses.moved()
+            await self._peer_addresses.tell()
             self._worker, self._seen, self._answers = worker, now, True
             await self._expire()
             async with self._turn:
@@ -250,7 +215,7 @@ class Teacher:
     async def _forget(self, clouds: set[str] | None) -> None:
         """Have HAProxy forget what concerns these clouds; None: all, as it has begun anew, or this gateway has."""
         concerned = [
-            *(each for each, of in self._ways.items() if clouds is None or of & clouds),
+            *(way for way, of in self._ways.items() if clouds is None or of & clouds),
             *((TOKENS, key) for key, (_, _, of) in self._tokens.items() if clouds is None or of & clouds),
         ]
         for name, key in list(self._lessons):
@@ -278,8 +243,8 @@ class Teacher:
             for key in list(self._tokens) if keys is None else keys:
                 self._tokens.pop(key, None)
         else:
-            for each in [each for each in self._ways if each[0] == name and (keys is None or each[1] in keys)]:
-                del self._ways[each]
+            for way in [way for way in self._ways if way[0] == name and (keys is None or way[1] in keys)]:
+                del self._ways[way]
 
     async def _let_in(self, entry: Entry, until: float, begun: Mapping[str, object]) -> None:
         async with self._turn:
@@ -289,7 +254,7 @@ class Teacher:
     async def _teach(self) -> None:
         async with self._turn:
             lessons, self._lessons = self._lessons, {}
-            ways = {each: of for each, (_, of) in lessons.items() if each[0] != TOKENS}
+            ways = {way: of for way, (_, of) in lessons.items() if way[0] != TOKENS}
             if len(self._ways.keys() | ways) > _MAX_ENTRIES:
                 self._ways.clear()
                 for name in (HERE, WAYS):
@@ -336,13 +301,3 @@ class Teacher:
             if now - self._spoke > _QUIET_INTERVAL:
                 self._spoke = now
                 print(f"fast path: {described(error)}", file=sys.stderr, flush=True)
-
-
-def _always(service: str, reads: bool, scope: Scope, cloud_map: CloudMap, decision: Local | Remote) -> bool:
-    """Whether every such request of this scope is decided the same."""
-    method = "GET" if reads else "POST"
-    paths = _WRITES if service == "compute" and not reads else ("/",)
-    same = (decide(Facts(service, method, path), scope, cloud_map) for path in paths)
-    return all(
-        not isinstance(each, Reject) and type(each) is type(decision) and each.cloud == decision.cloud for each in same
-    )

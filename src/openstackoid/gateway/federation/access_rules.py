@@ -1,4 +1,4 @@
-"""The access rules of an application credential: in the other cloud nobody knows them, so they hold before a request goes there."""
+"""The access rules of an application credential. The other cloud does not know them, so they are enforced before a request goes there."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ _MAX_RULES: Final = 64  # rules
 
 
 def of(body: Json) -> tuple[Rule, ...] | None:
-    """The rules of a token's application credential; None if nothing limits it. What is no pattern here allows nothing.
+    """The rules of a token's application credential; None if it has none. A rule whose path is no pattern here allows nothing.
 
     Args:
         body: what Keystone says of the token.
@@ -29,7 +29,7 @@ def of(body: Json) -> tuple[Rule, ...] | None:
 
 
 def check(rules: tuple[Rule, ...] | None, asked: Rule | None) -> None:
-    """Hold a request to an application credential's rules.
+    """Enforce an application credential's rules.
 
     Args:
         rules: as `of` gives them.

@@ -138,9 +138,11 @@ class Agreements:
         self.active_agreement(peer)
         statement = self.statements.get(peer)
         if statement is None or statement.id is None or statement.state != State.ACTIVE:
-            told = "has not said yes yet" if statement is None or statement.state != "suspended" else "has suspended it"
+            state = (
+                "has not said yes yet" if statement is None or statement.state != "suspended" else "has suspended it"
+            )
             raise AgreementError(
-                f"{peer} {told} to the agreement with {self._cloud}. Its operators can: openstackoid peer allow {self._cloud}."
+                f"{peer} {state} to the agreement with {self._cloud}. Its operators can: openstackoid peer allow {self._cloud}."
             )
         return statement
 

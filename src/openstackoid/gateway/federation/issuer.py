@@ -1,7 +1,7 @@
-"""On the way out: federated tokens instead of our users' own, minted from what our Keystone says, and kept while they are young.
+"""Issues federated tokens instead of our users' own, from what our Keystone says of those, and keeps them while they are young.
 
-What was revoked at home is minted no more at once: every minting asks Keystone. A token that was minted before is used again
-while Keystone, asked every `trust.recheck` seconds, still knows its user's token, and until half of its life is over.
+Keystone is asked before each token is issued, so that a revoked token stands for no new one. An issued token is used again until half of
+its life is over, while Keystone, asked every `trust.recheck` seconds, still knows the user's token.
 """
 
 import time
@@ -42,7 +42,7 @@ class IssuedToken:
         user, project: ids in this cloud.
         pseudonym: who the user is to the peer.
         agreement: id of the peer's grant.
-        renew: when to mint the next one, expires: when it ends (Unix seconds).
+        renew: when to issue the next one, expires: when it ends (Unix seconds).
         limits: the rules of an application credential, which say for which requests it may be used; None without.
     """
 
@@ -81,7 +81,7 @@ class TokenIssuer:
 
         Args:
             token: of this cloud, plain.
-            peer: the cloud that shall believe it.
+            peer: the cloud that shall accept it.
             scope: explicit; it is signed.
             asked: the request that it is for; None when the caller gets the token itself, for whatever it likes.
 
@@ -113,7 +113,7 @@ class TokenIssuer:
         return self._keystone.trusted_until(token)
 
     def forget(self, token: str) -> None:
-        """Use nothing any more that was minted for a token: it was revoked."""
+        """Drop what was issued for a token: it was revoked."""
         self._keystone.forget(token)
         found = digest(token)
         for key in [key for key in self._kept if key[0] == found]:
@@ -124,7 +124,7 @@ class TokenIssuer:
 
         Args:
             claims: of the token that the peer shows, verified.
-            third: the cloud that shall believe the new one.
+            third: the cloud that shall accept the new one.
             actor: the peer.
 
         Raises:

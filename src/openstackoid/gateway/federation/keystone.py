@@ -1,6 +1,6 @@
-"""Asks this cloud's own Keystone: what a token is, and for projects that stand for those of other clouds.
+"""The client of this cloud's own Keystone: validates tokens, and makes projects that stand for those of other clouds.
 
-A token may validate itself (see `identity`), so the first needs no account. The second does: `trust.account`.
+A token may validate itself (see `local_catalog`), so the first needs no account. The second does: `trust.account`.
 """
 
 import asyncio
@@ -52,25 +52,25 @@ class Keystone:
     Args:
         base: base URL of its backend.
         session: connections.
-        trust: how long an answer is believed, and the account for projects.
+        trust: how long an answer counts, and the account for projects.
     """
 
     def __init__(self, base: str, session: aiohttp.ClientSession, trust: Trust) -> None:
         self._base = base
         self._session = session
         self._trust = trust
-        # Digest of a token -> when it was asked (monotonic), what Keystone said, and the bytes of that.
+        # Digest of a token -> when it was asked (monotonic), Keystone's answer, and its bytes.
         self._known: Memory[bytes, tuple[float, Json | None, int]] = Memory(
             _MAX_BYTES, lambda known: known[2] * _PARSED
         )
         self._asking: dict[bytes, asyncio.Task[Json | None]] = {}
 
     async def token(self, token: str, *, fresh: bool = False) -> Json | None:
-        """What a token of this cloud is: Keystone's `token` object without its catalog; None if it is not valid.
+        """Validate a token of this cloud. Returns Keystone's `token` object without its catalog; None if the token is not valid.
 
         Args:
             token: as the user sent it.
-            fresh: do not believe an earlier answer.
+            fresh: use no earlier answer.
 
         Raises:
             PeerError: Keystone does not answer.
@@ -79,7 +79,7 @@ class Keystone:
         known = self._known.get(key)
         if known and not fresh and time.monotonic() - known[0] < self._trust.recheck:
             return known[1]
-        # One question for all who wait for it; one that began before `fresh` was said is of that moment as well.
+        # One question for all who wait for it; one that is under way is fresh as well.
         if key not in self._asking:
             task = self._asking[key] = asyncio.create_task(self._ask(token))
             task.add_done_callback(lambda _: self._asking.pop(key, None))
@@ -92,7 +92,7 @@ class Keystone:
         return bool(names & {role.lower() for role in self._trust.service_roles})
 
     async def described(self, token: str) -> tuple[int, Json]:
-        """Status and whole answer, catalog included, of Keystone about a token of this cloud.
+        """Keystone's status and answer, with the catalog, to the validation of a token of this cloud.
 
         Raises:
             PeerError: Keystone does not answer.
@@ -100,12 +100,12 @@ class Keystone:
         return await self._request("GET", "/v3/auth/tokens", {protocol.AUTH: token, protocol.SUBJECT: token})
 
     def trusted_until(self, token: str) -> float:
-        """Until when it is believed what Keystone said of a token (Unix seconds)."""
+        """Until when Keystone's last answer about a token counts (Unix seconds)."""
         known = self._known.get(digest(token))
         return time.time() - time.monotonic() + (known[0] + self._trust.recheck if known else 0.0)
 
     def forget(self, token: str) -> None:
-        """Believe nothing of a token any more: it was revoked."""
+        """Drop Keystone's answer about a token: it was revoked."""
         self._known.pop(digest(token), None)
 
     async def project(self, name: str, domain: str, description: str) -> str:

@@ -31,7 +31,7 @@ def is_token(path: str) -> bool:
 
 
 class LocalCatalog:
-    """This cloud's catalog: what its Keystone told in passing, or what the configuration says.
+    """This cloud's catalog: as an answer of its Keystone had it, or as the configuration says.
 
     No account is needed: every service logs in through the gateway, and Keystone's answer holds the catalog.
     """

@@ -22,7 +22,7 @@ class PeerKeys:
         cloud: this cloud's name.
         own: its keys.
         agreements: peer -> our side of the agreement, as it is now.
-        generations: told of keys that came or went.
+        generations: changed when keys come or go.
         store: remembers them over a restart.
     """
 

@@ -138,7 +138,7 @@ class Peers:
         return min(1.0 if fast else most, self._timeouts.refresh)
 
     def _waiting(self, names: list[str]) -> bool:
-        """Whether a peer of another owner has not said yes: its operators may be about to."""
+        """Whether the agreement with a peer is not active on its side yet: its operators may be about to allow it."""
         statements = self._agreements.statements if self._agreements else {}
         return any(self.federated(name) and statements.get(name, UNKNOWN).state != "active" for name in names)
 

@@ -1,4 +1,4 @@
-"""Which project of this cloud stands for a visitor's: as agreed, or made on demand, once and no more of them than agreed.
+"""Which project of this cloud stands for a foreign user's: as agreed, or made on demand, once and no more of them than agreed.
 
 Before Keystone is asked, a place is reserved in the database that all gateways share (`trust.projects`): one process asks, the others wait.
 """
@@ -17,7 +17,7 @@ _TIMEOUT: Final = 2 * LEASE  # seconds for all of it: one that was killed is wai
 
 
 class Projects:
-    """Projects for one cloud's visitors.
+    """The projects of this cloud that stand for those of other clouds.
 
     Args:
         cloud: this cloud's name.
@@ -51,7 +51,7 @@ class Projects:
         return self._known[key]
 
     async def known(self, agreement: Agreement, foreign: str) -> str | None:
-        """The same, but None if the project is still to be made."""
+        """As `local`, but None if the project has not been made yet."""
         projects, key = agreement.grant.projects, (agreement.id, foreign)
         if projects.kind == "same":
             return foreign

@@ -85,8 +85,8 @@ class TokenExchange:
         given = document if isinstance(document, dict) else {}
         if answer.status != _OK or not isinstance(given.get("access_token"), str):
             refused = given.get("error")
-            told = str(refused.get("message"))[:500] if isinstance(refused, dict) else f"status {answer.status}"
-            raise ExchangeError(f"{claims.issuer}, the user's own cloud, gives no token for {third}: {told}")
+            why = str(refused.get("message"))[:500] if isinstance(refused, dict) else f"status {answer.status}"
+            raise ExchangeError(f"{claims.issuer}, the user's own cloud, gives no token for {third}: {why}")
         life, made = given.get("expires_in"), str(given["access_token"])
         if len(made) > tokens.LONGEST or not made.isascii() or not made.isprintable():
             raise PeerAnswerError(

@@ -1,4 +1,4 @@
-"""The configuration read from its file, and what is wrong with it said by key."""
+"""Reads the configuration from its file; errors name the key and the value."""
 
 from pathlib import Path
 from typing import Any
@@ -28,10 +28,10 @@ def load(path: Path) -> Config:
     try:
         return Config.model_validate(document, context={FOLDER: path.parent})
     except ValidationError as error:
-        raise ConfigError("\n".join(f"{path}: {_told(detail)}" for detail in error.errors())) from None
+        raise ConfigError("\n".join(f"{path}: {_described(detail)}" for detail in error.errors())) from None
 
 
-def _told(detail: Any) -> str:
+def _described(detail: Any) -> str:
     key = ".".join(str(part) for part in detail["loc"])
     message = str(detail["msg"]).removeprefix("Value error, ")
     value = detail["input"]

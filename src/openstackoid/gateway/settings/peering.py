@@ -69,8 +69,8 @@ class Trust(Section):
         keys, keys_env, keys_command: where this cloud's keys are: a file, a variable, or what a command prints.
         database, database_env: SQLAlchemy URL, or the variable that holds it.
         account: a user of this cloud who may make projects in the domain of `projects: each:DOMAIN_ID`.
-        lifetime: seconds that a federated token lives: so long, at most, what was minted outlives its revocation.
-        recheck: seconds for which this cloud's Keystone is believed about one of its tokens.
+        lifetime: seconds that a federated token lives: so long, at most, an issued token outlives the revocation of the user's.
+        recheck: seconds for which an answer of this cloud's Keystone about a token counts.
         skew: seconds by which the clocks of two clouds may differ.
         allow_expired_window: seconds for which an expired token still serves work that began, as Keystone's option.
         service_roles: roles of this cloud's services, as keystonemiddleware's `service_token_roles`.

@@ -8,7 +8,7 @@
 A request that went to several clouds has `legs` besides: `peer`, `decision`, `agreement`, `status`, `error` and `ms` of the first four.
 
 `user` and `project` are those of `home`, the cloud that they are of; `local_user` and `local_project` what stands for them here.
-They are known where a federated token was minted, or let in; null elsewhere.
+They are known where a federated token was issued, or admitted; null elsewhere.
 
 Lines of several clouds are joined by `global_request_id`, which every hop and every service passes on.
 

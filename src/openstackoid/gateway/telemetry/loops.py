@@ -1,6 +1,6 @@
-"""What is done again and again for as long as a gateway lives: no such loop ends by an exception, and each shows its age.
+"""Loops that run as long as the gateway: an exception ends none of them, and a metric shows the age of each.
 
-A turn that fails is tried again, after a pause that grows; it is said on standard error when it begins to fail, when it fails in another
+A turn that fails is tried again, after a pause that grows; standard error reports when it begins to fail, when it fails in another
 way, and when it works again. `openstackoid_loop_age_seconds{loop=...}` counts from the end of the last turn that worked, so a turn that
 hangs shows as well.
 """
@@ -27,7 +27,7 @@ _running: set["Loop"] = set()
 
 
 class Loop:
-    """One of them.
+    """A loop.
 
     Args:
         name: in the metric, and on standard error.
@@ -49,13 +49,13 @@ class Loop:
         self._spoke = -math.inf
 
     def start(self) -> None:
-        """Begin, with a turn at once."""
+        """Start, with a turn at once."""
         self.worked = time.monotonic()
         _running.add(self)
         self._task = asyncio.create_task(self._go_on())
 
     async def stop(self) -> None:
-        """End, in the middle of a turn too."""
+        """Stop, in the middle of a turn too."""
         if self._task is None:
             return
         self._task.cancel()
@@ -65,7 +65,7 @@ class Loop:
         self._show()
 
     def wake(self) -> None:
-        """Have the next turn now, or right after the one that is under way."""
+        """Run the next turn now, or right after the one that is running."""
         self._awake.set()
 
     async def _go_on(self) -> None:
@@ -103,7 +103,7 @@ class Loop:
 
 
 def described(error: BaseException) -> str:
-    """An error for operators. Of one that is not ours its kind and place: its text may quote what nobody shall read."""
+    """An error for operators: the message of ours; type and source line of another one, whose message may quote a token."""
     if isinstance(error, OpenStackoidError):
         return str(error)
     places = [

@@ -72,7 +72,7 @@ def leg(service: str, cloud: str, status: int | None, code: str | None) -> None:
 
 
 def peers(up: dict[str, bool]) -> None:
-    """Tell the peers' state."""
+    """Set the state of the peers."""
     for name, answered in up.items():
         _PEER_UP.labels(name).set(1 if answered else 0)
 
@@ -83,7 +83,7 @@ def look(peer: str, result: str) -> None:
 
 
 def loop(name: str, worked: float) -> None:
-    """Say when a loop last worked (monotonic); infinity if there is none any more."""
+    """Set when a loop last worked (monotonic); infinity if it has stopped."""
     _WORKED.labels(name).set(worked)
 
 
@@ -102,7 +102,7 @@ class _Collector(Protocol):
 
 
 class _Ages:
-    """Metrics with the age of loops, counted when somebody asks: a loop that hangs could not count."""
+    """Metrics with the age of loops, computed when they are read: a loop that hangs could not do it."""
 
     def __init__(self, found: _Collector) -> None:
         self._found = found
@@ -129,7 +129,7 @@ class _Ages:
 
 
 def _lives(pid: str | None) -> bool:
-    """Whether a worker is there; of one that died, and was replaced, the metrics stay."""
+    """Whether a worker runs: the metrics of a dead one stay."""
     try:
         os.kill(int(pid or os.getpid()), 0)
     except OSError:

@@ -56,7 +56,7 @@ class LineWriter:
         self._thread.start()
 
     def write(self, line: bytes) -> None:
-        """Have a line written, with its end."""
+        """Queue a line, which includes its newline."""
         with self._lock:
             if self._size + len(line) > _ROOM:
                 self._lost += 1
@@ -68,7 +68,7 @@ class LineWriter:
             self._wake.set()
 
     def close(self) -> None:
-        """Write what waits, as far as that can be done in a few seconds, and close the file."""
+        """Write the queued lines, as many as can be written in a few seconds, and close the file."""
         self._end = time.monotonic() + _FLUSH
         self._wake.set()
         self._thread.join(_FLUSH + 1)
@@ -93,7 +93,7 @@ class LineWriter:
         return self._end is not None and time.monotonic() > self._end
 
     def _ready(self) -> bool:
-        """Whether a write will not wait for a reader."""
+        """Whether a write does not block."""
         if self._regular:
             return True
         poll = select.poll()
@@ -104,7 +104,7 @@ class LineWriter:
         return False
 
     def _write(self) -> None:
-        """Write the first lines: all of them that fit into one write."""
+        """Write the first lines, as many as fit into one write."""
         data = bytearray(b"\n" if self._torn else b"")
         begin = len(data)
         with self._lock:
@@ -132,7 +132,7 @@ class LineWriter:
         self._failure = reason
 
     def _report(self) -> None:
-        """Say once that it began to fail, and once that it is over."""
+        """Report once when writing begins to fail, and once when it works again."""
         if not self._reported and (self._lost or (self._failure and time.monotonic() - self._failed_at > _GRACE)):
             self._reported = True
             why = self._failure or "more comes than can be written"
@@ -151,7 +151,7 @@ def _say(text: str) -> None:
 
 
 def _opened(path: Path) -> tuple[int, bool]:
-    """A file to append to, and whether a line in it has no end."""
+    """A file to append to, and whether its last line has no newline."""
     flags = os.O_APPEND | os.O_CREAT
     try:
         if stat.S_ISFIFO(path.stat().st_mode):

@@ -1,4 +1,4 @@
-"""An answer at the border between two owners: its status, its headers, and what its body may be. Pure.
+"""Checks of an answer that crosses between two owners: status, headers, and what its body may be. Pure.
 
 The other cloud is hostile until it is looked at: see docs/explanation/security.md, "What a peer answers". Links in the body are `core.foreign_links`.
 """
@@ -28,7 +28,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class Content(Enum):
-    """What a body is taken for."""
+    """How a body is treated."""
 
     DATA = "the user's own bytes"
     JSON = "a document"
@@ -103,7 +103,7 @@ def content(status: int, headers: CIMultiDict[str], what: str, links: IncomingLi
 
 
 def begins(body: bytes) -> bool:
-    """Whether the first bytes say already what a body may be (`is_like_json`)."""
+    """Whether the first bytes are enough for `is_like_json`."""
     return len(body.lstrip(_BLANK)) >= 4  # noqa: PLR2004 - the widest character that JSON was ever written in
 
 

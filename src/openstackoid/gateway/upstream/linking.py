@@ -1,4 +1,4 @@
-"""Which URLs become which in answers, for each listener, service and saved scope: see `core.links`."""
+"""Tables of the URLs to replace in answers, for each listener, service and saved scope: see `core.links`."""
 
 from urllib.parse import urlsplit
 
@@ -10,7 +10,7 @@ from openstackoid.gateway.entry.listeners import Listener
 
 
 class Linking:
-    """Tables of URLs, made when they are first needed.
+    """The tables, made when they are first needed.
 
     Args:
         here: this cloud, as its users see it.

@@ -1,4 +1,4 @@
-"""Connections to upstreams, and where those are."""
+"""Connections to upstreams, and the addresses of these."""
 
 import ssl
 from dataclasses import dataclass
@@ -32,10 +32,10 @@ class Upstream:
 
 
 class Pool:
-    """Connections to upstreams: shared ones that are used again, and single ones for streamed bodies; and what rewrites documents."""
+    """Connections to upstreams: shared ones, and single ones for streamed bodies; and the processes that rewrite documents."""
 
     def __init__(self, config: Config) -> None:
-        # Whom to believe that it is a peer or a backend.
+        # The certificates that peers and backends are verified with.
         trusted = ssl.create_default_context(cafile=str(config.ca) if config.ca else None)
         # Services close idle connections after 5 s (Apache) or 10 s (cheroot): leave them first.
         shared = aiohttp.TCPConnector(limit=0, keepalive_timeout=4, ssl=trusted)

@@ -74,8 +74,8 @@ def main() -> None:
     source, target = sys.stdin.buffer, sys.stdout.buffer
     done = 0
     while done < _ENOUGH and (head := source.read(HEAD.size)):
-        told, size = HEAD.unpack(head)
-        job: Job = pickle.loads(source.read(told))  # noqa: S301 - by the gateway that started this process
+        job_size, size = HEAD.unpack(head)
+        job: Job = pickle.loads(source.read(job_size))  # noqa: S301 - by the gateway that started this process
         done += size
         _answer(job, source.read(size), target)
 

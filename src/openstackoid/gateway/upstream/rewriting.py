@@ -2,7 +2,7 @@
 
 A thread does not help: while orjson parses or writes, no other thread runs, and of 11 MiB in a thread others saw waits of 2.5 s. A process costs
 some milliseconds for each document, its memory is its own, and it can be ended. There are few, one document of each sender is under way at a time, and
-what all of them hold and wait for is bounded: who wants more is told to come again.
+the bytes that all of them hold are bounded: a request for more is refused with 503, to be sent again later.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ _ENVIRONMENT: Final = (
 
 
 class Rewriting:
-    """The processes, begun when they are needed."""
+    """The processes, started when they are needed."""
 
     def __init__(self) -> None:
         self._idle: list[asyncio.subprocess.Process] = []
@@ -50,7 +50,7 @@ class Rewriting:
 
     @contextlib.contextmanager
     def holding(self, sender: str) -> Iterator["Held"]:
-        """Room for a document, while it is read and rewritten.
+        """Memory for a document, while it is read and rewritten.
 
         Args:
             sender: the cloud or service whose document it is.
@@ -62,7 +62,7 @@ class Rewriting:
             held.free()
 
     async def apply(self, job: Job, body: bytes, sender: str) -> bytes:
-        """A document with ids and links changed; the very same bytes if nothing in it does.
+        """Rewrite ids and links of a document; the very same bytes if nothing changes.
 
         Raises:
             ValueError: it is no JSON, or over its limit; the message says what was expected.
@@ -85,17 +85,17 @@ class Rewriting:
         raise LimitError(message) if how == LARGE else ValueError(message)
 
     async def close(self) -> None:
-        """End the processes that nobody waits for; the others are ended when they are done."""
+        """Stop the idle processes; the others are stopped when they are done."""
         while self._idle:
             await _end(self._idle.pop())
 
     async def _ask(self, job: Job, body: bytes) -> tuple[int, bytes]:
-        told = pickle.dumps(job)
+        pickled = pickle.dumps(job)
         for process in (self._idle.pop() if self._idle else None, None):
             worker = process or await _begin()
             try:
                 async with asyncio.timeout(_TIMEOUT):
-                    answer = await _exchange(worker, HEAD.pack(len(told), len(body)) + told, body)
+                    answer = await _exchange(worker, HEAD.pack(len(pickled), len(body)) + pickled, body)
             except (asyncio.IncompleteReadError, ConnectionError, TimeoutError):
                 await _end(worker)
                 if process is None:
@@ -112,7 +112,7 @@ class Rewriting:
 
 
 class Held:
-    """What of the room for documents one of them takes."""
+    """The memory that one document takes of what all may take."""
 
     def __init__(self, all_held: Counter[str], sender: str) -> None:
         self._all = all_held
@@ -120,7 +120,7 @@ class Held:
         self._size = 0
 
     def grow(self, size: int) -> None:
-        """Take more room.
+        """Take more memory.
 
         Raises:
             BusyError: there is none.
@@ -131,7 +131,7 @@ class Held:
         self._size += size
 
     def free(self) -> None:
-        """Give it back."""
+        """Give the memory back."""
         self._all[self._sender] -= self._size
         if not self._all[self._sender]:
             del self._all[self._sender]
