@@ -112,7 +112,7 @@ def test_a_request_that_its_cloud_is_still_at_is_waited_for(tmp_path: Path, ours
     """The server is dead, its request is not: a retry that looked at once and created another would be wrong."""
     hold = Hold()
     ours["Two"].before = hold
-    with serving(tmp_path, ours, settle=8) as server:
+    with serving(tmp_path, ours, settle=120) as server:
         call = server.create("key")
         kill(server, call, hold)
         ours["Two"].before = lambda _: None
