@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-from openstackoid.trust import keys
+from openstackoid.trust import key_files
 
 _PATIENCE = 30  # seconds, for two clouds to hear each other
 _GIVEN: Final[set[int]] = set()
@@ -80,7 +80,7 @@ def owned(
     password = folder / "password"
     password.write_text("password")
     doors = [_url(other or each.peering) for each, other in zip(two, seen, strict=True)]
-    rings = [keys.create(folder / f"keys-{each.peering}.json") for each in two]
+    rings = [key_files.create(folder / f"keys-{each.peering}.json") for each in two]
     configs = []
     for number, each in enumerate(two):
         other = 1 - number

@@ -24,7 +24,7 @@ from openstackoid.gateway.federation.agreements import Agreements
 from openstackoid.gateway.federation.keystone import Keystone
 from openstackoid.gateway.senders.foreign_tokens import ForeignTokens
 from openstackoid.gateway.settings.loading import load
-from openstackoid.trust import keys, tokens
+from openstackoid.trust import key_files, tokens
 from openstackoid.trust.claims import Claims, Named
 from openstackoid.trust.sealing import seal, unseal
 
@@ -78,7 +78,7 @@ async def _pieces(folder: Path) -> dict[str, float]:
     one, two = (clouds.Ports.free(name, ("compute", "identity")) for name in _NAMES)
     backends = dict(zip(("compute", "identity"), clouds.ports(2), strict=True))
     configs = clouds.owned(folder, [one, two], [backends, backends], [None, None])
-    home, ours = (keys.read(folder / f"keys-{each.peering}.json") for each in (one, two))
+    home, ours = (key_files.read(folder / f"keys-{each.peering}.json") for each in (one, two))
     file = folder / "pieces.yaml"
     file.write_text(json.dumps(configs[1]))
     config = load(file)

@@ -12,7 +12,7 @@ from typing import Final
 VARIABLE: Final = "NOTIFY_SOCKET"
 READY: Final = "READY=1"
 STOPPING: Final = "STOPPING=1"
-_PATIENCE: Final = 1.0  # seconds
+_TIMEOUT: Final = 1.0  # seconds
 
 
 def reloading() -> str:
@@ -30,7 +30,7 @@ def tell(state: str) -> None:
     address = f"\0{name[1:]}" if name.startswith("@") else name
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-            sender.settimeout(_PATIENCE)
+            sender.settimeout(_TIMEOUT)
             sender.sendto(state.encode(), address)
     except OSError as error:
         print(f"systemd cannot be told {state.splitlines()[0]} at {name}: {error}", file=sys.stderr, flush=True)

@@ -15,7 +15,7 @@ from tests.gateway.wire import PROJECT, Answer, Cloud, Gateway, Seen, Upstream, 
 from tests.ports import free_port
 
 from openstackoid.core import scope as scopes
-from openstackoid.trust import base64url, tokens
+from openstackoid.trust import base64url, key_files, tokens
 from openstackoid.trust import keys as keyfile
 from openstackoid.trust.claims import Claims, Named
 from openstackoid.trust.keys import Keys
@@ -170,7 +170,7 @@ class Owner(Signer, Cloud):
         self.folder = folder
         folder.mkdir(parents=True)
         (folder / "password").write_text(PASSWORD + "\n")
-        self.keys = keyfile.create(folder / "keys.json")
+        self.keys = key_files.create(folder / "keys.json")
         self.peering = f"http://127.0.0.1:{free_port()}"
         self.keystone = Keystone(self)
 

@@ -7,7 +7,7 @@ from openstackoid.core import errors
 from openstackoid.gateway.api import endpoints as own
 from openstackoid.gateway.settings import config, fields, sections
 from openstackoid.gateway.telemetry.audit import Record
-from openstackoid.trust.agreements import Grant
+from openstackoid.trust.grants import Grant
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -16,7 +16,7 @@ from tests.gateway.wire import Answer, Gateway, Seen, ask, scope, until
 from openstackoid.core.errors import AgreementError
 from openstackoid.gateway.federation.agreements import Agreements, StaleError
 from openstackoid.gateway.settings.loading import load
-from openstackoid.trust.agreements import Grant
+from openstackoid.trust.grants import Grant
 from openstackoid.trust.store import Store
 
 THERE = scope(image="CloudSix")

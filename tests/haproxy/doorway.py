@@ -12,7 +12,7 @@ from tests.haproxy.world import Fronted, wrote_no_secret
 
 from openstackoid.haproxy import image_downloads
 from openstackoid.haproxy.plan import VISITORS
-from openstackoid.trust.agreements import Grant
+from openstackoid.trust.grants import Grant
 from openstackoid.trust.rules import Rule
 from openstackoid.trust.store import Store
 

@@ -20,7 +20,7 @@ from openstackoid.haproxy import image_downloads
 from openstackoid.haproxy.maps import Entry
 from openstackoid.haproxy.patterns import is_image
 from openstackoid.haproxy.plan import VISITORS
-from openstackoid.trust.agreements import Grant
+from openstackoid.trust.grants import Grant
 
 
 def test_it_ends_with_the_token_and_never_after_the_agreements_are_stale(at: Door) -> None:

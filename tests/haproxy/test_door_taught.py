@@ -13,8 +13,8 @@ from openstackoid.haproxy.admin import Admin, AdminError
 from openstackoid.haproxy.plan import ADMIN, VISITORS
 from openstackoid.haproxy.render import render
 from openstackoid.operators.haproxy_plan import plan_of
-from openstackoid.trust.agreements import Grant
 from openstackoid.trust.claims import Named
+from openstackoid.trust.grants import Grant
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from tests.haproxy.doorway import fresh
 from tests.haproxy.world import Fronted
 
 from openstackoid.haproxy import maps
-from openstackoid.trust.agreements import Grant
+from openstackoid.trust.grants import Grant
 from openstackoid.trust.store import Store
 
 IMAGES = Grant(services=("image",))

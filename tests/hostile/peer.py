@@ -31,7 +31,7 @@ from typing import Any, BinaryIO
 
 from tests.gateway.wire import reply
 
-from openstackoid.trust import keys as keyfile
+from openstackoid.trust import key_files
 from openstackoid.trust.keys import Keys
 
 KINDS = ("identity", "image", "compute", "network", "placement", "block-storage")
@@ -57,7 +57,7 @@ class Program:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         self.url = f"{'https' if options.certificate else 'http'}://127.0.0.1:{options.port}"
-        self.keys = keyfile.read(options.keys)
+        self.keys = key_files.read(options.keys)
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._context: ssl.SSLContext | None = None

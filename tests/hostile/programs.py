@@ -18,7 +18,7 @@ from tests.haproxy.world import Authority
 from tests.hostile import peer
 from tests.ports import free_port
 
-from openstackoid.trust import keys as keyfile
+from openstackoid.trust import key_files
 
 
 def _start(module: str, *options: str, **more: Any) -> "subprocess.Popen[str]":
@@ -78,7 +78,7 @@ class Peer(Signer):
     def __init__(self, folder: Path, name: str = "Mallory", signer: Authority | None = None) -> None:
         folder.mkdir(parents=True)
         self.name = name
-        self.keys = keyfile.create(folder / "keys.json")
+        self.keys = key_files.create(folder / "keys.json")
         self.secure = signer is not None
         self._script, self._record = folder / "script.json", folder / "record.jsonl"
         self._rules: list[dict[str, Any]] = []

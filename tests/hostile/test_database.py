@@ -13,7 +13,7 @@ from tests.gateway.owners import Owner, private
 from tests.gateway.wire import Answer, Gateway, ask, until
 
 from openstackoid.cli import main
-from openstackoid.trust.agreements import Grant
+from openstackoid.trust.grants import Grant
 from openstackoid.trust.store import Store
 
 IMAGES = Grant(services=("image",))

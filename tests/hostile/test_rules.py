@@ -13,7 +13,7 @@ from tests.gateway.owners import refusal
 from tests.hostile.honest import Honest
 
 from openstackoid.trust import rules
-from openstackoid.trust.agreements import Grant
+from openstackoid.trust.grants import Grant
 from openstackoid.trust.rules import (
     LONGEST_PATH,
     LONGEST_PATTERN,

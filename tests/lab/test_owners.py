@@ -9,7 +9,7 @@ import pytest
 from openstackoid.gateway.settings.config import Config
 from openstackoid.gateway.settings.loading import load
 from openstackoid.lab import Lab, certificates
-from openstackoid.trust.agreements import HOME
+from openstackoid.trust.grants import HOME
 
 NAMES = ("CloudOne", "CloudTwo", "CloudThree")
 

@@ -17,7 +17,7 @@ import yaml
 from tests import commands
 
 from openstackoid.cli import main
-from openstackoid.trust import keys
+from openstackoid.trust import key_files, keys
 from openstackoid.trust.store import Store
 
 WELL_KNOWN: Final = "/.well-known/openstackoid"
@@ -170,7 +170,7 @@ def peer() -> Iterator[Peer]:
 def desk(tmp_path: Path) -> Iterator[Desk]:
     # Our own gateway: what asks it for our peers must do without, too.
     gateway = Gateway()
-    keys.create(tmp_path / "keys.json")
+    key_files.create(tmp_path / "keys.json")
     config = {
         "cloud": "CloudOne",
         "services": {"image": {"frontend": gateway.url, "backend": "http://127.0.0.1:1"}},

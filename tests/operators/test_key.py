@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.operators.conftest import Desk, Done
 
-from openstackoid.trust import keys
+from openstackoid.trust import key_files
 
 
 def secret_parts(file: Path) -> set[str]:
@@ -34,7 +34,7 @@ def test_the_first_keys_are_made_where_the_configuration_says(desk: Desk) -> Non
     done = desk.run("key", "new")
     assert done.code == 0, done.err
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert keys.read(file).fingerprint in done.out
+    assert key_files.read(file).fingerprint in done.out
     shows_nothing_secret(done, file)
     again = desk.run("key", "new")
     assert again.code == 1
@@ -43,7 +43,7 @@ def test_the_first_keys_are_made_where_the_configuration_says(desk: Desk) -> Non
 
 def test_what_there_is_and_from_when(desk: Desk) -> None:
     file = desk.folder / "keys.json"
-    fingerprint = keys.read(file).fingerprint
+    fingerprint = key_files.read(file).fingerprint
     done = desk.run("key", "show")
     assert fingerprint in done.out
     assert desk.run("key", "show", "-f", "value", "-c", "fingerprint").out == f"{fingerprint}\n"
@@ -55,7 +55,7 @@ def test_what_there_is_and_from_when(desk: Desk) -> None:
 
 def test_a_rotation_and_one_after_a_theft(desk: Desk) -> None:
     file = desk.folder / "keys.json"
-    before = keys.read(file).fingerprint
+    before = key_files.read(file).fingerprint
     done = desk.run("key", "rotate")
     assert done.code == 0, done.err
     shows_nothing_secret(done, file)
@@ -67,7 +67,7 @@ def test_a_rotation_and_one_after_a_theft(desk: Desk) -> None:
     assert "--compromised" in early.err
     done = desk.run("key", "rotate", "--compromised")
     assert done.code == 0, done.err
-    fresh = keys.read(file).fingerprint
+    fresh = key_files.read(file).fingerprint
     assert fresh != before
     assert fresh in done.out
     assert "openstackoid peer trust" in done.out
@@ -78,7 +78,7 @@ def test_keys_that_are_no_file(desk: Desk) -> None:
     text = (desk.folder / "keys.json").read_text()
     desk.write(trust={"keys_env": "KEYS", "database": "sqlite:///trust.sqlite"})
     done = desk.run("key", "show", env={"KEYS": text})
-    assert keys.read(desk.folder / "keys.json").fingerprint in done.out
+    assert key_files.read(desk.folder / "keys.json").fingerprint in done.out
     for action in ("new", "rotate"):
         done = desk.run("key", action)
         assert done.code == 1

@@ -10,7 +10,8 @@ from typing import Final
 import pytest
 from tests.operators.conftest import WELL_KNOWN, Desk, Peer
 
-from openstackoid.trust.agreements import ADMIN_WORD, HOME, Projects, State
+from openstackoid.trust.agreements import State
+from openstackoid.trust.grants import ADMIN_WORD, HOME, Projects
 from openstackoid.trust.rules import Rule
 
 PASSWORD: Final = "marker-password"

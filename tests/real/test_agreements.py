@@ -15,7 +15,7 @@ import requests
 from tests import commands
 
 from openstackoid.lab import Lab
-from openstackoid.trust import keys
+from openstackoid.trust import key_files
 
 from .conftest import User
 from .tools import Config, exchange, federated, reconfigured, until
@@ -44,7 +44,7 @@ class Operator:
 
     def add(self, *words: str) -> None:
         there = self.lab.clouds[self.other]
-        fingerprint = keys.read(there.keys).fingerprint
+        fingerprint = key_files.read(there.keys).fingerprint
         self.peer("add", there.peering, "--fingerprint", fingerprint, "--yes", "--service", "image", *words)
 
 

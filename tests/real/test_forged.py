@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from openstackoid.lab import Lab
-from openstackoid.trust import keys, tokens
+from openstackoid.trust import key_files, tokens
 from openstackoid.trust.claims import Claims
 from openstackoid.trust.keys import Keys
 from openstackoid.trust.packing import pack
@@ -107,10 +107,10 @@ FORGERIES: dict[str, Callable[[Forger], str]] = {
 def forger(lab: Lab, alice: User, tmp_path_factory: pytest.TempPathFactory) -> Forger:
     own, frontend = alice.token(), alice.frontend("identity")
     token = federated(frontend, own, "CloudTwo")
-    home, third = (keys.read(lab.clouds[name].keys) for name in ("CloudOne", "CloudThree"))
+    home, third = (key_files.read(lab.clouds[name].keys) for name in ("CloudOne", "CloudThree"))
     claims = tokens.verify(token, {each.kid: each.key for each in home.signing})
     fresh = tmp_path_factory.mktemp("keys") / "keys.json"
-    return Forger(token, federated(frontend, own, "CloudThree"), own, claims, home, third, keys.create(fresh))
+    return Forger(token, federated(frontend, own, "CloudThree"), own, claims, home, third, key_files.create(fresh))
 
 
 def statuses(lab: Lab, token: str) -> dict[str, int]:
@@ -173,7 +173,7 @@ def test_home_may_say_what_it_likes(lab: Lab, forger: Forger, rows: Callable[[st
     assert ask("DELETE", "network", f"/v2.0/networks/{made}").status_code == 204
     told = requests.get(
         f"{two.auth_url}/auth/tokens",
-        headers={"X-Auth-Token": admin.token(), "X-Subject-Token": tokens.marked(liar, keys.read(two.keys))},
+        headers={"X-Auth-Token": admin.token(), "X-Subject-Token": tokens.marked(liar, key_files.read(two.keys))},
         timeout=60,
     ).json()["token"]
     assert told["user"]["id"] != user

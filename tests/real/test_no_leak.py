@@ -17,7 +17,7 @@ import requests
 
 from openstackoid.lab import Lab
 from openstackoid.lab.layout import PEERING_PORT, SERVICES, Cloud
-from openstackoid.trust import keys, tokens
+from openstackoid.trust import key_files, tokens
 
 from .evidence import is_accepted, stored, tokens_in, unwrapped
 from .marked import CLIENT_ADDRESSES, NAME, PASSWORD, PROJECT, TELLING, Marked
@@ -122,7 +122,7 @@ def test_federated_tokens_are_nothing_at_home_but_in_the_right_hands(lab: Lab, s
     def bring(path: str, bearer: str | None = None, method: str = "GET") -> int:
         headers = {"X-Auth-Token": token}
         if bearer:
-            ours = keys.read(lab.clouds[bearer].keys)
+            ours = key_files.read(lab.clouds[bearer].keys)
             headers["X-Openstackoid-Assertion"] = tokens.assertion(bearer, "CloudOne", ours, int(time.time()), 60)
         url = one.peering + path
         return requests.request(method, url, headers=headers, verify=str(one.ca), timeout=60, json={}).status_code

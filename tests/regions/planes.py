@@ -19,8 +19,8 @@ from aiohttp import web
 from tests import commands
 from tests.ports import free_ports
 
-from openstackoid.trust import keys as keyfile
-from openstackoid.trust.agreements import Grant
+from openstackoid.trust import key_files
+from openstackoid.trust.grants import Grant
 from openstackoid.trust.keys import Keys
 from openstackoid.trust.store import Store
 
@@ -114,7 +114,7 @@ class Plane:
     def __init__(self, cloud: str, directory: Path, database: str | None = None) -> None:
         self.cloud = cloud
         directory.mkdir()
-        self.keys = keyfile.create(directory / "keys.json")
+        self.keys = key_files.create(directory / "keys.json")
         operators, self.inner, door = free_ports(3)
         self.url, self.door_url = f"http://127.0.0.1:{operators}", f"http://127.0.0.1:{door}"
         self.door = Door(self.keys, door, self.inner)

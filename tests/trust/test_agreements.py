@@ -8,18 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from openstackoid.trust.agreements import (
-    ADMIN_WORD,
-    HOME,
-    POWERFUL,
-    TRANSITIONS,
-    Agreement,
-    Grant,
-    Projects,
-    State,
-    Statement,
-    is_fingerprint,
-)
+from openstackoid.trust.agreements import TRANSITIONS, Agreement, State, Statement, is_fingerprint
+from openstackoid.trust.grants import ADMIN_WORD, HOME, POWERFUL, Grant, Projects
 from openstackoid.trust.rules import METHODS, Rule, allowed
 
 NAMES: Final = st.text("abcdefgXYZ_-09 é", min_size=1, max_size=12)

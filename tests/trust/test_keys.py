@@ -19,8 +19,7 @@ from joserfc.jwk import OctKey, OKPKey
 from tests.trust.signing import claims
 
 from openstackoid.core.errors import TokenError
-from openstackoid.trust import keys as keyfile
-from openstackoid.trust import tokens
+from openstackoid.trust import key_files, tokens
 from openstackoid.trust.keys import KEPT, OVERLAP, Keys, KeysError, fresh_keys
 from openstackoid.trust.rings import (
     ALGORITHM,
@@ -65,33 +64,33 @@ def shown(error: BaseException) -> str:
 
 def test_a_new_file_is_for_its_owner_alone_and_never_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
-    made = keyfile.create(path)
+    made = key_files.create(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert keyfile.read(path).fingerprint == made.fingerprint
+    assert key_files.read(path).fingerprint == made.fingerprint
     before = path.read_text()
     with pytest.raises(KeysError, match="openstackoid key rotate"):
-        keyfile.create(path)
+        key_files.create(path)
     assert path.read_text() == before
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660, 0o601])
 def test_a_file_that_others_can_read_is_refused_with_the_remedy(tmp_path: Path, mode: int) -> None:
     path = tmp_path / "keys.json"
-    keyfile.create(path)
+    key_files.create(path)
     path.chmod(mode)
     with pytest.raises(KeysError) as caught:
-        keyfile.read(path)
+        key_files.read(path)
     assert f"chmod 600 {path}" in str(caught.value)
     assert f"{mode:o}" in str(caught.value)
     with pytest.raises(KeysError):
-        keyfile.rotate(path)
+        key_files.rotate(path)
     path.chmod(0o600)
-    keyfile.read(path)
+    key_files.read(path)
 
 
 def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(KeysError, match="openstackoid key new"):
-        keyfile.read(tmp_path / "none.json")
+        key_files.read(tmp_path / "none.json")
 
 
 def damaged(text: str) -> list[bytes]:
@@ -117,12 +116,12 @@ def damaged(text: str) -> list[bytes]:
 
 def test_what_is_said_of_a_damaged_file_shows_nothing_of_it(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
-    keyfile.create(path)
+    key_files.create(path)
     text = path.read_text()
     for data in damaged(text):
         path.write_bytes(data)
         with pytest.raises(KeysError) as caught:
-            keyfile.read(path)
+            key_files.read(path)
         told = "".join(traceback.format_exception(caught.value))
         assert not [secret for secret in secrets_of(text) if secret[:12] in told]
         assert caught.value.__cause__ is None
@@ -131,7 +130,7 @@ def test_what_is_said_of_a_damaged_file_shows_nothing_of_it(tmp_path: Path) -> N
 
 def test_no_key_stands_in_a_repr(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
-    made = keyfile.create(path).rotated(int(time.time()))
+    made = key_files.create(path).rotated(int(time.time()))
     secrets = [*secrets_of(made.dump()), made.pseudonyms.hex(), repr(made.pseudonyms), repr(made.inner)]
 
     def opened() -> str:
@@ -147,34 +146,34 @@ def test_no_key_stands_in_a_repr(tmp_path: Path) -> None:
 
 def test_keys_come_from_a_variable_or_a_command_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "keys.json"
-    made = keyfile.create(path)
+    made = key_files.create(path)
     monkeypatch.setenv("KEYS_OF_THE_TEST", path.read_text())
-    assert keyfile.load(None, "KEYS_OF_THE_TEST").fingerprint == made.fingerprint
-    assert keyfile.load(None, None, ["cat", str(path)]).fingerprint == made.fingerprint
+    assert key_files.load(None, "KEYS_OF_THE_TEST").fingerprint == made.fingerprint
+    assert key_files.load(None, None, ["cat", str(path)]).fingerprint == made.fingerprint
     secret = secrets_of(path.read_text())[0]
     for command in (["false"], ["no-such-program"], ["echo", secret], ["sh", "-c", f"echo {secret} >&2; exit 3"]):
         with pytest.raises(KeysError) as caught:
-            keyfile.load(None, None, command)
+            key_files.load(None, None, command)
         assert secret not in str(caught.value)
     with pytest.raises(KeysError, match="variable"):
-        keyfile.load(None, "NO_KEYS_OF_THE_TEST")
+        key_files.load(None, "NO_KEYS_OF_THE_TEST")
     with pytest.raises(KeysError):
-        keyfile.load(None)
+        key_files.load(None)
     path.write_bytes(b"\xff")
     with pytest.raises(KeysError):
-        keyfile.load(None, None, ["cat", str(path)])
+        key_files.load(None, None, ["cat", str(path)])
 
 
 def test_a_rotation_that_is_killed_leaves_the_old_file_or_the_new_one(tmp_path: Path) -> None:
     """Killed at every moment at which Python asks the system for something."""
     path = tmp_path / "keys.json"
-    keyfile.create(path)
+    key_files.create(path)
     script = """if True:
         import os, pathlib, signal, sys
-        from openstackoid.trust import keys
+        from openstackoid.trust import key_files
         path = pathlib.Path(sys.argv[1])
         for moment in range(100):
-            before = keys.read(path)
+            before = key_files.read(path)
             child = os.fork()
             if child == 0:
                 left = [moment]
@@ -183,10 +182,10 @@ def test_a_rotation_that_is_killed_leaves_the_old_file_or_the_new_one(tmp_path: 
                     if left[0] == -1:  # once: this is such a moment itself
                         os.kill(os.getpid(), signal.SIGKILL)
                 sys.addaudithook(hook)
-                keys.rotate(path, compromised=True)
+                key_files.rotate(path, compromised=True)
                 os._exit(0)
             _, status = os.waitpid(child, 0)
-            after = keys.read(path)
+            after = key_files.read(path)
             print(os.WIFSIGNALED(status), before.dump() != after.dump(), flush=True)
             if not os.WIFSIGNALED(status):
                 break

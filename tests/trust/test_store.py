@@ -20,7 +20,8 @@ from sqlalchemy import inspect, text, update
 from tests.trust.servers import PASSWORD, Server
 
 from openstackoid.storage.databases import Database
-from openstackoid.trust.agreements import Grant, Projects, State
+from openstackoid.trust.agreements import State
+from openstackoid.trust.grants import Grant, Projects
 from openstackoid.trust.projects import LEASE, Claim
 from openstackoid.trust.rules import Rule
 from openstackoid.trust.store import AgreementExistsError, Store, StoreError, UnknownPeerError
@@ -307,7 +308,7 @@ def test_a_process_that_is_killed_in_the_middle_changes_nothing(url: str, store:
     before = everything(store)
     code = (
         "from sqlalchemy import event\n"
-        "from openstackoid.trust.agreements import Grant\n"
+        "from openstackoid.trust.grants import Grant\n"
         "@event.listens_for(store._database.engine, 'commit')\n"
         "def wait(connection):\n"
         "    print('all is written, nothing committed', flush=True)\n"

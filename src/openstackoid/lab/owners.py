@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from openstackoid.trust import keys
+from openstackoid.trust import key_files
 
 from . import certificates, state
 from .config import Secrets
@@ -38,7 +38,7 @@ def equip(
     fingerprints, changed = {}, []
     for name, cloud in clouds.items():
         there = cloud.keys.exists()
-        fingerprints[name] = (keys.read(cloud.keys) if there else keys.create(cloud.keys)).fingerprint
+        fingerprints[name] = (key_files.read(cloud.keys) if there else key_files.create(cloud.keys)).fingerprint
         fresh = [
             not there,
             renewed,

@@ -11,7 +11,8 @@ from openstackoid.gateway.settings.peering import is_safe
 from openstackoid.operators import discovery, grants, registry
 from openstackoid.operators.discovery import Found
 from openstackoid.output import fields, refuse
-from openstackoid.trust.agreements import Grant, is_fingerprint
+from openstackoid.trust.agreements import is_fingerprint
+from openstackoid.trust.grants import Grant
 from openstackoid.trust.rings import Ring
 from openstackoid.trust.store import AgreementExistsError, Store
 

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from openstackoid.gateway.settings.config import Config
 from openstackoid.output import fields, refuse
-from openstackoid.trust.agreements import Grant
+from openstackoid.trust.grants import Grant
 
 _LISTS: Final = ("service", "rule", "role", "home")
 _SINGLE: Final = ("admin_roles", "projects", "most_projects", "rate", "pseudonyms")

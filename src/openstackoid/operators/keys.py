@@ -9,13 +9,13 @@ import yaml
 from openstackoid.core.errors import ConfigError
 from openstackoid.operators import registry
 from openstackoid.output import when
-from openstackoid.trust import keys
+from openstackoid.trust import key_files
 
 
 def new(arguments: argparse.Namespace) -> int:
     """Make the first keys. The configuration cannot be whole before they are there, so only trust.keys of it is read."""
     path = arguments.file or _path(arguments.config)
-    made = keys.create(path)
+    made = key_files.create(path)
     print(f"{path}: new keys, for the user who runs the gateway alone to read (mode 600).")
     _tell(made.fingerprint)
     return 0
@@ -29,14 +29,14 @@ def public(config: Path) -> dict[str, Any]:
         KeysError: the keys cannot be read.
     """
     _, trust = registry.trusted(config)
-    read = keys.load(trust.keys, trust.keys_env, trust.keys_command)
+    read = key_files.load(trust.keys, trust.keys_env, trust.keys_command)
     return {"fingerprint": read.fingerprint, "keys": read.listed()}
 
 
 def rotate(arguments: argparse.Namespace) -> int:
     """Make new keys."""
     path = arguments.file or _path(arguments.config)
-    made = keys.rotate(path, compromised=arguments.compromised)
+    made = key_files.rotate(path, compromised=arguments.compromised)
     if arguments.compromised:
         print(f"{path}: new keys; what the old ones signed counts no more. Gateways take them within a second.")
         _tell(made.fingerprint)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from openstackoid.operators import discovery, grants, registry
-from openstackoid.trust.agreements import Grant
+from openstackoid.trust.grants import Grant
 from openstackoid.trust.store import UnknownPeerError
 
 

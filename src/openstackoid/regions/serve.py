@@ -29,7 +29,7 @@ from openstackoid.regions.tables.contract import Contracts
 from openstackoid.regions.tables.message import Outbox
 from openstackoid.regions.tables.virtual_region import Regions
 from openstackoid.storage.databases import Database
-from openstackoid.trust import keys as keyfile
+from openstackoid.trust import key_files
 from openstackoid.trust.store import Store
 
 _TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5)
@@ -54,7 +54,7 @@ async def control_of(config: Config) -> AsyncIterator[Control]:
         ConfigError: keys or certificates cannot be read.
         StoreError: a database cannot be used.
     """
-    keys = keyfile.load(config.keys, config.keys_env, config.keys_command)
+    keys = key_files.load(config.keys, config.keys_env, config.keys_command)
     database, store = Database(config.database_url, option="database"), Store(config.trust_url)
     try:
         context = ssl.create_default_context(cafile=str(config.ca) if config.ca else None)

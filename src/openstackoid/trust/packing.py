@@ -16,7 +16,7 @@ _DICTIONARY: Final = (
     b'"os_scope":{"*":"","identity":""},"agreement":"","home":"'
 )
 # Bytes of JSON: the most roles with the longest names and the largest scope have less. The claims are read before their signature is.
-_MOST: Final = 32768
+_MAX_BYTES: Final = 32768
 
 
 def pack(text: bytes) -> bytes:
@@ -33,7 +33,7 @@ def unpack(data: bytes) -> bytes:
     """
     unpacker = zlib.decompressobj(wbits=-zlib.MAX_WBITS, zdict=_DICTIONARY)
     try:
-        text = unpacker.decompress(data, _MOST)
+        text = unpacker.decompress(data, _MAX_BYTES)
     except zlib.error:
         raise ValueError("not compressed as claims are") from None
     if not unpacker.eof or unpacker.unused_data:

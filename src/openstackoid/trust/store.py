@@ -7,17 +7,27 @@ block: in a coroutine, `asyncio.to_thread`.
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 
 from openstackoid.core.errors import OpenStackoidError
 from openstackoid.storage.databases import Database
 from openstackoid.storage.urls import StoreError
-from openstackoid.trust.agreements import TRANSITIONS, Agreement, Grant, State
+from openstackoid.trust.agreements import TRANSITIONS, Agreement, State
+from openstackoid.trust.grants import Grant
 from openstackoid.trust.projects import ProjectMappings
+from openstackoid.trust.rows import (
+    Event,
+    Version,
+    add_event,
+    agreement_of,
+    compact,
+    event_of,
+    grant_document,
+    readable,
+    row_of,
+)
 from openstackoid.trust.tables import (
     AGREEMENTS,
     EVENTS,
@@ -29,9 +39,7 @@ from openstackoid.trust.tables import (
     serialise,
 )
 
-__all__ = ["AgreementExistsError", "Event", "Store", "StoreError", "UnknownPeerError"]
-_LONGEST_OPERATOR: Final = 255
-NOTHING: Final = Grant(roles={}, home=())
+__all__ = ["AgreementExistsError", "Event", "Store", "StoreError", "UnknownPeerError", "Version"]
 
 
 class UnknownPeerError(OpenStackoidError):
@@ -46,49 +54,6 @@ class AgreementExistsError(OpenStackoidError):
 
     status = 409
     code = "peer.exists"
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """What a database holds, in short: another one whenever something of it changed.
-
-    Attributes:
-        revision: grows with every change of agreements and peer keys.
-        event: number of the last change of an agreement.
-        file: of SQLite: device, inode, size and time of its file.
-    """
-
-    revision: int
-    event: int
-    file: tuple[int, ...]
-
-    def follows(self, before: "Version") -> bool:
-        """Whether it may have become of another one by changes, and is not of another database, or of the same one restored."""
-        same = self.file[:2] == before.file[:2]
-        return same and self.revision >= before.revision and self.event >= before.event
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One change of an agreement.
-
-    Attributes:
-        time: UTC, ISO 8601 with milliseconds, as in the audit.
-        peer: the other cloud.
-        agreement: the agreement's id.
-        event: `add`, `repin`, or an event of `TRANSITIONS`.
-        by: the operator.
-        state: after it; None when the agreement was removed.
-        detail: what was set: `url`, `fingerprint`, `grant`.
-    """
-
-    time: str
-    peer: str
-    agreement: str
-    event: str
-    by: str
-    state: State | None
-    detail: Mapping[str, Any]
 
 
 class Store:
@@ -147,7 +112,7 @@ class Store:
         """All agreements, by name. One that a newer version wrote counts as suspended, if this one cannot read it."""
         with self._database.reading() as connection:
             rows = connection.execute(select(AGREEMENTS).order_by(AGREEMENTS.c.peer)).mappings().all()
-        return [_agreement(row) for row in rows]
+        return [agreement_of(row) for row in rows]
 
     def add(self, peer: str, url: str, fingerprint: str, grant: Grant, by: str) -> Agreement:
         """Note a peer, and what it may do once we say yes.
@@ -158,14 +123,14 @@ class Store:
         made = Agreement(secrets.token_hex(16), peer, url, fingerprint, State.PROPOSED, grant)
         with self._database.changing() as connection:
             serialise(connection)
-            if _row(connection, peer) is not None:
+            if row_of(connection, peer) is not None:
                 raise AgreementExistsError(
                     f"There is an agreement with {peer} already; see: openstackoid peer show {peer}"
                 )
             values = {"peer": peer, "id": made.id, "url": url, "fingerprint": fingerprint, "state": made.state.value}
-            connection.execute(insert(AGREEMENTS).values(values | {"allowed": _json(_told(grant))}))
-            detail = {"url": url, "fingerprint": fingerprint, "grant": _told(grant)}
-            _note(connection, made, "add", by, made.state, detail)
+            connection.execute(insert(AGREEMENTS).values(values | {"allowed": compact(grant_document(grant))}))
+            detail = {"url": url, "fingerprint": fingerprint, "grant": grant_document(grant)}
+            add_event(connection, made, "add", by, made.state, detail)
         return made
 
     def change(self, peer: str, event: str, by: str, grant: Grant | None = None) -> Agreement | None:
@@ -191,18 +156,18 @@ class Store:
             if state is None:
                 for table in (AGREEMENTS, PEER_KEYS, PROJECTS, RESERVATIONS):
                     connection.execute(delete(table).where(table.c.peer == peer))
-                _note(connection, before, event, by, None, {})
+                add_event(connection, before, event, by, None, {})
                 return None
             given = before.grant if grant is None else grant
-            if grant is None and _read(row) is None:
+            if grant is None and readable(row) is None:
                 raise StoreError(
                     f"{self._database.name}: what the agreement with {peer} allows is not as this version writes it; "
                     f"say it anew: openstackoid peer allow {peer} --service TYPE ..."
                 )
             after = Agreement(before.id, peer, before.url, before.fingerprint, state, given)
-            values = {"state": state.value, "allowed": _json(_told(given))}
+            values = {"state": state.value, "allowed": compact(grant_document(given))}
             connection.execute(update(AGREEMENTS).where(AGREEMENTS.c.peer == peer).values(values))
-            _note(connection, after, event, by, state, {} if grant is None else {"grant": _told(grant)})
+            add_event(connection, after, event, by, state, {} if grant is None else {"grant": grant_document(grant)})
         return after
 
     def repin(self, peer: str, fingerprint: str, by: str) -> Agreement:
@@ -217,7 +182,7 @@ class Store:
             after = Agreement(before.id, peer, before.url, fingerprint, before.state, before.grant)
             connection.execute(update(AGREEMENTS).where(AGREEMENTS.c.peer == peer).values({"fingerprint": fingerprint}))
             connection.execute(delete(PEER_KEYS).where(PEER_KEYS.c.peer == peer))
-            _note(connection, after, "repin", by, after.state, {"fingerprint": fingerprint})
+            add_event(connection, after, "repin", by, after.state, {"fingerprint": fingerprint})
         return after
 
     def history(self, peer: str | None = None) -> list[Event]:
@@ -227,18 +192,7 @@ class Store:
             chosen = chosen.where(EVENTS.c.peer == peer)
         with self._database.reading() as connection:
             rows = connection.execute(chosen).mappings().all()
-        return [
-            Event(
-                row["time"],
-                row["peer"],
-                row["agreement"],
-                row["event"],
-                row["operator"],
-                State(row["state"]) if row["state"] else None,
-                json.loads(row["detail"]),
-            )
-            for row in rows
-        ]
+        return [event_of(row) for row in rows]
 
     def known_keys(self, peer: str) -> dict[str, Any] | None:
         """The keys that a peer published when it was last seen; they count as far as `rings.Ring` says."""
@@ -248,7 +202,7 @@ class Store:
 
     def remember_keys(self, peer: str, document: Mapping[str, Any]) -> None:
         """Keep what a peer publishes, for gateways that start while it is away."""
-        text = _json(document)
+        text = compact(document)
         chosen = PEER_KEYS.c.peer == peer
         with self._database.reading() as connection:
             if connection.scalar(select(PEER_KEYS.c.document).where(chosen)) == text:
@@ -259,43 +213,8 @@ class Store:
             connection.execute(insert(PEER_KEYS).values({"peer": peer, "document": text}))
 
     def _known(self, connection: Connection, peer: str) -> tuple[RowMapping, Agreement]:
-        row = _row(connection, peer)
+        row = row_of(connection, peer)
         if row is None:
             names = connection.scalars(select(AGREEMENTS.c.peer).order_by(AGREEMENTS.c.peer)).all()
             raise UnknownPeerError(f"No agreement with {peer}. There are: {', '.join(names) or 'none'}.")
-        return row, _agreement(row)
-
-
-def _agreement(row: RowMapping) -> Agreement:
-    found = _read(row)
-    state, grant = found or (State.SUSPENDED, NOTHING)
-    return Agreement(row["id"], row["peer"], row["url"], row["fingerprint"], state, grant)
-
-
-def _read(row: RowMapping) -> tuple[State, Grant] | None:
-    try:
-        return State(row["state"]), Grant.model_validate_json(row["allowed"])
-    except ValueError:  # pydantic's errors are ValueErrors
-        return None
-
-
-def _row(connection: Connection, peer: str) -> RowMapping | None:
-    return connection.execute(select(AGREEMENTS).where(AGREEMENTS.c.peer == peer)).mappings().one_or_none()
-
-
-def _note(
-    connection: Connection, about: Agreement, event: str, by: str, state: State | None, detail: Mapping[str, Any]
-) -> None:
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    values = {"time": now, "peer": about.peer, "agreement": about.id, "event": event, "detail": _json(detail)}
-    values["operator"] = by[:_LONGEST_OPERATOR]
-    connection.execute(insert(EVENTS).values(**values, state=state.value if state else None))
-
-
-def _told(grant: Grant) -> dict[str, Any]:
-    return grant.model_dump(mode="json")
-
-
-def _json(document: Mapping[str, Any]) -> str:
-    """The same text for the same document."""
-    return json.dumps(document, sort_keys=True, separators=(",", ":"))
+        return row, agreement_of(row)

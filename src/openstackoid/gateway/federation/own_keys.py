@@ -4,7 +4,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from openstackoid.gateway.settings.peering import Trust
-from openstackoid.trust import keys as keyfile
+from openstackoid.trust import key_files
 
 if TYPE_CHECKING:
     from openstackoid.trust.keys import Keys
@@ -25,7 +25,7 @@ class OwnKeys:
 
     def __init__(self, trust: Trust) -> None:
         self._trust = trust
-        self.current: Keys = keyfile.load(trust.keys, trust.keys_env, trust.keys_command)
+        self.current: Keys = key_files.load(trust.keys, trust.keys_env, trust.keys_command)
         self._stamp = self._file()
 
     def reload(self) -> bool:
@@ -37,7 +37,7 @@ class OwnKeys:
         stamp = self._file()
         if stamp == self._stamp:
             return False
-        self.current = keyfile.load(self._trust.keys)
+        self.current = key_files.load(self._trust.keys)
         self._stamp = stamp
         return True
 

@@ -18,7 +18,8 @@ from openstackoid.gateway.settings.fields import (
     Tls,
     address_of,
 )
-from openstackoid.trust.agreements import Grant, is_fingerprint
+from openstackoid.trust.agreements import is_fingerprint
+from openstackoid.trust.grants import Grant
 
 
 def _fingerprint(text: str) -> str:
