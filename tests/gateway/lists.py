@@ -51,7 +51,7 @@ class FakeCloud:
         if self.status != 200:
             return Reply(self.status, CIMultiDict(), b'{"error": {"message": "no"}}')
         keys = self.of.order(parse_qsl(query)).keys
-        items = list(self.items)
+        items = [item for item in self.items if "name" not in given_ or item["name"] == given_["name"]]
         for key in reversed(keys):
             items.sort(key=lambda item: shown(item, key.field), reverse=key.descending)
         start = 0

@@ -5,6 +5,7 @@ import re
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 from multidict import CIMultiDict
@@ -30,6 +31,7 @@ _OK: Final = 200
 _FAILED: Final = 400
 # After these, another cloud is asked: nobody answered, or only something in front of the service did.
 _GO_ON_STATUS: Final = frozenset({502, 503, 504})
+_LOOKED_FOR: Final = frozenset({"name", "id"})  # queries with which one thing is looked for in a list
 _THING: Final = re.compile(r"(/v\d{1,3}(?:\.\d{1,3})?(?:/[0-9a-f]{32})?/[A-Za-z_-]+)/[^/?]+")
 _DATA: Final = re.compile(r"(/v2/images/[^/?]+)/file\Z")  # image data is streamed, never held
 # Of one cloud's answer, what describes the document of all as well.
@@ -70,10 +72,15 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """The answer, and how it went with each cloud that was asked for it."""
+    """The answer, and how it went with each cloud that was asked for it.
+
+    Attributes:
+        nothing: whether it is a list without an item.
+    """
 
     response: web.StreamResponse
     legs: Sequence[Leg]
+    nothing: bool = False
 
 
 class FanOut:
@@ -134,7 +141,7 @@ class _Reading:
             except MissedError as error:
                 missed += error.legs
                 continue
-            if not _goes_on(served, row):
+            if not self._goes_on(served, row):
                 return _after(missed, served)
             missed += served.legs
         served = await self._of(choices[-1], row)
@@ -142,6 +149,18 @@ class _Reading:
         if gone and served.response.status == NOT_FOUND and row is None and names_an_id(self._read.path):
             raise MissedError(f"Nobody who answered has it; but not all did. {reasons(gone)}", [*missed, *served.legs])
         return _after(missed, served)
+
+    def _goes_on(self, served: Served, row: Listing | None) -> bool:
+        """Whether the next alternative is tried: nobody answered, or, where one thing is looked for, it is not there."""
+        if served.response.prepared:
+            return False
+        status = served.response.status
+        if status in _GO_ON_STATUS:
+            return True
+        if row is None:
+            return status == NOT_FOUND
+        # Clients look for a name in the list.
+        return served.nothing and any(name in _LOOKED_FOR for name, _ in parse_qsl(self._read.query))
 
     async def _of(self, targets: Sequence[Target], row: Listing | None) -> Served:
         return await (self._found(targets) if row is None else self._listed(targets, row))
@@ -164,7 +183,7 @@ class _Reading:
         headers = _described(listed)
         headers.update(write_items(listed.names, listed.runs))
         headers.update(_missing(listed.legs))
-        return Served(web.Response(status=_OK, headers=headers, body=listed.body), listed.legs)
+        return Served(web.Response(status=_OK, headers=headers, body=listed.body), listed.legs, nothing=not listed.runs)
 
     async def _found(self, targets: Sequence[Target]) -> Served:
         read = self._read
@@ -222,14 +241,6 @@ def _after(missed: Sequence[Leg], served: Served) -> Served:
     if missed and not served.response.prepared:
         served.response.headers.update(_missing([*missed, *served.legs]))
     return replace(served, legs=[*missed, *served.legs])
-
-
-def _goes_on(served: Served, row: Listing | None) -> bool:
-    """Whether the next alternative is tried."""
-    if served.response.prepared:
-        return False
-    status = served.response.status
-    return status in _GO_ON_STATUS or (row is None and status == NOT_FOUND)
 
 
 def _described(listed: Listed) -> CIMultiDict[str]:
