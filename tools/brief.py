@@ -2,5 +2,8 @@
 
 from hypothesis import settings
 
-settings.register_profile("brief", max_examples=10, database=None)
-settings.load_profile("brief")
+
+def pytest_configure() -> None:
+    """Change what `tests/conftest.py` has set, which was loaded before."""
+    settings.register_profile("brief", settings.get_profile("busy"), max_examples=10, database=None)
+    settings.load_profile("brief")
