@@ -7,6 +7,7 @@ from openstackoid.regions.control import new_id, now
 from openstackoid.regions.handlers.call import Call
 from openstackoid.regions.objects.states import RegionEvent
 from openstackoid.regions.objects.virtual_region import VirtualRegion
+from openstackoid.regions.schemas import metadata
 
 
 async def list_all(call: Call) -> dict[str, Any]:
@@ -33,6 +34,17 @@ async def update(call: Call) -> dict[str, Any]:
     regions = call.control.regions
     return await _shown(
         call, await asyncio.to_thread(regions.change, reference, version, changes, now(), call.operator.name)
+    )
+
+
+async def set_metadata(call: Call) -> dict[str, Any]:
+    """The next version, with newer values of its metadata; what is not named stays."""
+    regions, reference = call.control.regions, call.path["virtual_region"]
+    region = await asyncio.to_thread(regions.get, reference)
+    newer = metadata.dated(call.body["values"], call.body["source"], now())
+    changes = {"metadata": metadata.merge(region.metadata, newer)}
+    return await _shown(
+        call, await asyncio.to_thread(regions.change, region.id, region.version, changes, now(), call.operator.name)
     )
 
 

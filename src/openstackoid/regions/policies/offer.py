@@ -5,5 +5,10 @@ from typing import Any, Final
 from openstackoid.regions.policies.base import READER
 
 RULES: Final[tuple[tuple[Any, ...], ...]] = (
-    ("offer:list", READER, "List a provider's offers.", [{"method": "GET", "path": "/v1/offers"}]),
+    (
+        "offer:list",
+        READER,
+        "List a provider's offers.",
+        [{"method": "GET", "path": path} for path in ("/v1/offers", "/v1/offers/compare")],
+    ),
 )

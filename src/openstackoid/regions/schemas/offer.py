@@ -11,6 +11,7 @@ from openstackoid.regions.schemas.common import (
     REASON,
     RULES,
     SERVICES,
+    TEXT,
     TIME,
     Schema,
     closed,
@@ -31,6 +32,12 @@ _PROPERTIES: Final[Schema] = {
 }
 OFFER: Final[Schema] = {"$schema": DIALECT, **closed(_PROPERTIES, "*")}
 # What a peer answers: hostile until it fits.
+COMPARED: Final[Schema] = {
+    "$schema": DIALECT,
+    **closed(
+        {"offers": listed(TEXT, 16), "differences": {"type": "object", "additionalProperties": {"type": "array"}}}, "*"
+    ),
+}
 OFFERS: Final[Schema] = {
     "$schema": DIALECT,
     **closed({"provider": NAME, "offers": listed(closed(_PROPERTIES, "*"))}, "*"),

@@ -20,7 +20,7 @@ from openstackoid.regions.schemas.common import (
     closed,
     listed,
 )
-from openstackoid.regions.schemas.metadata import METADATA
+from openstackoid.regions.schemas.metadata import METADATA, SOURCES
 
 _METADATA: Final[Schema] = {name: value for name, value in METADATA.items() if name != "$schema"}
 RESOURCES: Final[Schema] = closed(
@@ -41,6 +41,11 @@ CREATE: Final[Schema] = {"$schema": DIALECT, **closed(_WRITTEN, "name", "domain_
 UPDATE: Final[Schema] = {
     "$schema": DIALECT,
     **closed({"version": NUMBER, **{name: value for name, value in _WRITTEN.items() if name != "name"}}, "version"),
+}
+# Plain values: the control plane adds where they come from, and when.
+METADATA_CHANGE: Final[Schema] = {
+    "$schema": DIALECT,
+    **closed({"source": {"enum": list(SOURCES)}, "values": {"type": "object"}}, "*"),
 }
 OFFER: Final[Schema] = {"$schema": DIALECT, **closed({"peers": listed(NAME)})}
 _REGION: Final[Schema] = closed(

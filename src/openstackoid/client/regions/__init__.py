@@ -1,0 +1,1 @@
+"""Commands of the `openstack` client for virtual regions and contracts."""

@@ -1,0 +1,134 @@
+"""`openstack virtual region contract` and `openstack region contract`: the same contracts, for a provider's operators and a consumer's."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from openstackoid.client.regions.arguments import document, shown
+from openstackoid.client.regions.base import Lister, Show
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_Row = tuple[tuple[str, ...], tuple[Any, ...]]
+
+
+class ListContracts(Lister):
+    """List contracts about virtual regions."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Which ones."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("--state", metavar="<state>", help="Such as requested, active, ended")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], "Iterable[tuple[Any, ...]]"]:
+        """One row a contract."""
+        contracts = self.plane.get("contracts", state=parsed_args.state)["contracts"]
+        names = ("id", "peer", "side", "state", "region_name")
+        return ("ID", "Peer", "Side", "State", "Region Name"), [
+            tuple(each[name] for name in names) for each in contracts
+        ]
+
+
+class RequestContract(Show):
+    """Request a contract about a virtual region."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """From whom, on which terms."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("--provider", metavar="<cloud>", required=True, help="Name of a peer")
+        _terms(parser, required=True)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> _Row:
+        """Request it."""
+        body = {"provider": parsed_args.provider, "terms": document(parsed_args.terms), "reason": parsed_args.reason}
+        return shown(self.plane.post("contracts", body=body))
+
+
+class ShowContract(Show):
+    """Show a contract: its state, terms and history, and what may happen to it."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Which one."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("contract", metavar="<contract>", help="ID of the contract")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> _Row:
+        """Its fields."""
+        return shown(self.plane.get("contracts", parsed_args.contract))
+
+
+class _Event(Show):
+    event: ClassVar[str]
+    terms: ClassVar[bool] = False
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Of which one, and why."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("contract", metavar="<contract>", help="ID of the contract")
+        _terms(parser, required=self.terms)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> _Row:
+        """Let it happen."""
+        body: dict[str, Any] = {"event": self.event, "reason": parsed_args.reason}
+        if parsed_args.terms:
+            body["terms"] = document(parsed_args.terms)
+        return shown(self.plane.post("contracts", parsed_args.contract, "events", body=body))
+
+
+class AcceptContract(_Event):
+    """Accept the terms on the table; with --terms those alone."""
+
+    event = "accept"
+
+
+class CounterContract(_Event):
+    """Answer with other terms."""
+
+    event = "counter"
+    terms = True
+
+
+class RejectContract(_Event):
+    """Reject the terms on the table, or withdraw one's own."""
+
+    event = "reject"
+
+
+class ProvisionContract(_Event):
+    """Say that what the contract needs is being set up."""
+
+    event = "provision"
+
+
+class ActivateContract(_Event):
+    """Say that what the contract needs is there."""
+
+    event = "activate"
+
+
+class SuspendContract(_Event):
+    """Suspend a contract."""
+
+    event = "suspend"
+
+
+class ResumeContract(_Event):
+    """Resume a suspended contract."""
+
+    event = "resume"
+
+
+class EndContract(_Event):
+    """End a contract; its grace time begins."""
+
+    event = "end"
+
+
+def _terms(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    parser.add_argument("--terms", metavar="<file>", type=Path, required=required, help="YAML or JSON file with terms")
+    parser.add_argument("--reason", metavar="<text>", default="", help="For the other side's people")
