@@ -162,6 +162,8 @@ def test_lists_of_keystone_are_asked_everywhere() -> None:
     found = planned({"identity": "A & B"}, "identity", "GET", "/v3/projects")
     assert clouds(found) == [["A", "B"]]
     assert own(found, "B")["identity"] == "B"
+    # "*" alone means the rest of the services; a token is of one cloud.
+    assert clouds(planned({"*": "A & B"}, "identity", "GET", "/v3/projects")) == [["A"]]
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,8 @@ def _plan(facts: Facts, scope: Scope, known: Known) -> Plan:
         _check(kind, part, known)
     resolver = _Resolver(scope, known)
     expression = scope.get(service)
-    if service == "identity" and (facts.method not in READS or facts.path.startswith(_TOKENS)):
+    named = any(kind == "identity" for kind, _ in scope.entries)
+    if service == "identity" and (not named or facts.method not in READS or facts.path.startswith(_TOKENS)):
         return One(resolver.target(service, resolver.identity))
     if expression is None or isinstance(expression, Name):
         return One(resolver.target(service, expression.cloud if expression else known.entry))
