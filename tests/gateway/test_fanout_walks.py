@@ -125,6 +125,21 @@ def test_a_walk_finds_everything_once_and_in_one_order(
     asyncio.run(check())
 
 
+@settings(max_examples=40, deadline=None)
+@given(LISTS, st.integers(1, 9), st.booleans(), st.sets(st.integers(0, 3)))
+def test_clouds_that_know_no_pages_are_walked_as_those_that_do(
+    lists: list[list[tuple[str, str]]], limit: int, by_id: bool, without: set[int]
+) -> None:
+    async def check() -> None:
+        clouds = made(row("keypairs"), lists)
+        for number in without & set(range(len(lists))):
+            clouds.clouds[f"Cloud{number}"].ignores_pages = True
+        found = await clouds.walk(f"limit={limit}", by_id=by_id)
+        assert found == await made(row("keypairs"), lists, largest=100).walk("")
+
+    asyncio.run(check())
+
+
 @settings(max_examples=20, deadline=None)
 @given(LISTS, st.integers(1, 4))
 def test_a_walk_by_the_last_id_needs_no_memory(lists: list[list[tuple[str, str]]], limit: int) -> None:

@@ -13,7 +13,7 @@ from openstackoid.core.errors import MarkerError, PeerAnswerError
 from openstackoid.core.limits import LimitError
 from openstackoid.core.lists import Listing, Order, Paging
 from openstackoid.core.merging import Merged, merge
-from openstackoid.core.paging import Positions, Window, is_positions, linked
+from openstackoid.core.paging import Positions, Window, has_next, is_positions, linked
 from openstackoid.core.plans import Target
 from openstackoid.gateway.fanout.asking import Ask, Leg, Reply, ask_all
 from openstackoid.gateway.fanout.memory import FanOutMemory
@@ -230,8 +230,11 @@ class Lister:
             page = read(self._question.listing, self._order, reply.body, limit)
         except (PageError, LimitError) as error:
             raise PeerAnswerError(f"{target.cloud} answered what is no page: {error}.") from None
-        if places[target] is not None and places[target] in page.ids:
-            raise PeerAnswerError(f"{target.cloud} answers the same page again, whatever the marker is.")
+        place = places[target]
+        if place is not None and place in page.ids:
+            if has_next(self._question.listing, page.rest):
+                raise PeerAnswerError(f"{target.cloud} answers the same page again, whatever the marker is.")
+            page = page.behind(place)  # as nova's key pairs before 2.35: all of them, whatever limit and marker are
         pages[target.cloud] = replace(page, items=without(page.items, self._hidden)) if self._hidden else page
         return replace(reply, body=b"")  # the page holds it
 

@@ -5,7 +5,7 @@ orjson 3.11).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final
@@ -43,6 +43,11 @@ class Page:
     rest: dict[str, Any]
     next_marker: str | None
 
+    def behind(self, marker: str) -> "Page":
+        """The end of a list that is whole, behind one of its items."""
+        start = self.ids.index(marker) + 1
+        return replace(self, items=self.items[start:], ids=self.ids[start:], part=Part(self.part.keys[start:]))
+
 
 def read(listing: Listing, order: Order, body: bytes, limit: int | None) -> Page:
     """Read a page.
@@ -77,7 +82,8 @@ def read(listing: Listing, order: Order, body: bytes, limit: int | None) -> Page
             raise PageError(f"expected {listing.marker} of each of the {listing.items}")
         ids = [str(value[0]) for value in values]
         values = [value[1:] for value in values]
-    more = paged and (has_next(listing, rest) or (limit is not None and 0 < limit <= len(items)))
+    # More than was asked for is everything: a cloud that knows no limit.
+    more = paged and (has_next(listing, rest) or (limit is not None and 0 < limit == len(items)))
     return Page(items, ids, Part(values, more=more), rest, _next_marker(listing, rest))
 
 
