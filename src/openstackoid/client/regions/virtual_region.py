@@ -84,6 +84,26 @@ class ShowRegion(_OneRegion):
         return shown(self.plane.get(_PATH, parsed_args.region))
 
 
+class ProbeRegion(_OneRegion):
+    """Fill a virtual region's metadata with what the cloud's own APIs tell."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """What to declare beside."""
+        parser = super().get_parser(prog_name)
+        parser.add_argument("--declare", metavar="<file>", type=Path, help="YAML file of metadata that no API tells")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> _Row:
+        """Ask, and keep the answers with their time."""
+        from openstackoid.client.regions.probing import probe  # noqa: PLC0415 - openstacksdk, for this command only
+
+        region = self.plane.get(_PATH, parsed_args.region)
+        values = probe(self.app.client_manager.sdk_connection, region["resources"])
+        body = {"source": "probed", "values": values}
+        probed = self.plane.post(_PATH, region["id"], "metadata", body=body)
+        return shown(_declared(self, probed, parsed_args.declare))
+
+
 class OfferRegion(_OneRegion):
     """Offer a virtual region to peers."""
 
