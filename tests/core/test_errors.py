@@ -18,6 +18,7 @@ CODES = {
     "BadRequestError": (400, "request.malformed"),
     "ConfigError": (500, "config.invalid"),
     "UnknownCloudError": (400, "cloud.unknown"),
+    "UnknownServiceError": (400, "service.unknown"),
     "UnknownScopeError": (404, "scope.unknown"),
     "SplitServerError": (400, "scope.split"),
     "NoSuchServiceError": (404, "service.missing"),

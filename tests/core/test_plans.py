@@ -89,6 +89,7 @@ def test_expressions_become_names(expression: str, expected: list[list[str]]) ->
         ({"compute": "@nobody"}, "scope.empty"),
         ({"compute": "A & @nobody"}, "scope.empty"),
         ({"placement": "@edge & Z"}, "cloud.unknown"),
+        ({"compute": "*", "imgae": "B"}, "service.unknown"),
         ({"compute": "around(Z, 5ms)"}, "cloud.unknown"),
         ({"compute": "around(B, 5ms)"}, "scope.around"),
         ({"compute": "(A | B) & C"}, "scope.operators"),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openstackoid.core.services import service_type
+from openstackoid.core.services import is_official, service_type, suggested
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,22 @@ def test_official_types_stay_as_they_are(text: str) -> None:
     if official is not None:
         assert service_type(official) == official
         assert official.isascii()
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("compte", "compute"),
+        ("imag", "image"),
+        ("imgae", "image"),
+        ("glance", "image"),
+        ("nova", "compute"),
+        ("cinder", "block-storage"),
+        ("volumev33", "block-storage"),
+        ("my-srvice", "my-service"),
+        ("qqqq", None),
+    ],
+)
+def test_what_somebody_may_have_meant(written: str, meant: str | None) -> None:
+    assert not is_official(written)
+    assert suggested(written, ["my-service"]) == meant

@@ -13,6 +13,18 @@ from tests.gateway.wire import QUERY, TOKEN, Seen, ask, connect, everything, rep
     ("service", "method", "path", "headers", "status", "code", "words"),
     [
         ("image", "GET", "/v2/x", {"X-Scope": '{"image": "Nowhere"}'}, 400, "cloud.unknown", ["Nowhere", "CloudTwo"]),
+        (
+            "compute",
+            "DELETE",
+            "/v2.1/servers/1",
+            scope(compte="CloudTwo"),
+            400,
+            "service.unknown",
+            ["compte", "compute?"],
+        ),
+        ("image", "GET", "/v2/x", scope(imgae="CloudTwo"), 400, "service.unknown", ["imgae", "mean image?"]),
+        ("image", "GET", "/v2/x", scope(glance="CloudTwo"), 400, "service.unknown", ["glance", "mean image?"]),
+        ("image", "GET", "/v2/x", scope(qqqq="CloudTwo"), 400, "service.unknown", ["qqqq", "They have: "]),
         ("image", "GET", "/v2/x", {"X-Scope": '{"image": }'}, 400, "scope.malformed", ["character 10"]),
         ("image", "GET", "/v2/x", {"X-Auth-Token": f"{TOKEN}!SCOPE!x"}, 400, "scope.malformed", ["JSON object"]),
         ("network", "GET", "/v2/x", scope(network="Pieces"), 404, "service.missing", ["Pieces", "network", "image"]),

@@ -285,7 +285,7 @@ def test_headers_of_the_gateway_are_not_obeyed_from_outside(world: World) -> Non
 
 def test_headers_of_a_backend_teach_nothing(world: World) -> None:
     mine = world.one.keystone.issue("alice", "member")
-    text = '{"image":"CloudBare","x-learn":"CloudOne"}'
+    text = '{"image":"CloudBare","dns":"CloudOne"}'
     key = maps.user(mine, text) or ""
     lines = {f"X-Openstackoid-{name}": f"99999999999:{key}" for name in ("Learn", "Token", "Way")}
     world.bare.on("/image/v2/learn", lambda _seen, _socket: _answer(lines))

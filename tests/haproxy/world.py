@@ -1,6 +1,7 @@
 """Clouds with the real HAProxy in front of their gateways, and upstreams that show at the wire what arrives."""
 
 import contextlib
+import json
 import os
 import random
 import re
@@ -17,7 +18,7 @@ from typing import Any
 
 import trustme
 from tests.gateway.owners import Bare, Owner, private
-from tests.gateway.wire import SECRETS, Gateway, Seen, Upstream, ask, reply, until
+from tests.gateway.wire import SECRETS, Gateway, Seen, Upstream, ask, reply, unasked, until
 from tests.ports import free_port
 
 from openstackoid.cli import main
@@ -271,7 +272,7 @@ class World:
 
 def marked(kind: str, cloud: str) -> dict[str, str]:
     """A scope that nobody was taught yet."""
-    return {"X-Scope": f'{{"{kind}":"{cloud}","x-{os.urandom(6).hex()}":"CloudOne"}}'}
+    return {"X-Scope": json.dumps({kind: cloud} | unasked("CloudOne"), separators=(",", ":"))}
 
 
 def echo(name: str) -> Upstream:

@@ -1,7 +1,7 @@
 """An honest cloud that has federated with the malicious peer: behind the gateway alone, or with the real HAProxy in front."""
 
 import contextlib
-import os
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.gateway.conftest import federated
 from tests.gateway.owners import Owner
-from tests.gateway.wire import Answer, Gateway, ask, until
+from tests.gateway.wire import Answer, Gateway, ask, unasked, until
 from tests.haproxy.test_traps import fresh
 from tests.haproxy.world import Authority, Fronted, wrote_no_secret
 from tests.hostile.programs import Peer
@@ -46,7 +46,8 @@ class Honest:
     def straight(self, kind: str = "image", token: str | None = None) -> dict[str, str]:
         """A scope that leads to the peer. With HAProxy: one that it has learned, so that image data goes straight; the peer must answer 200."""
         token = token or self.user
-        headers = {"X-Scope": f'{{"{kind}":"{self.mallory.name}","x-{os.urandom(6).hex()}":"{self.cloud.name}"}}'}
+        scope = {kind: self.mallory.name} | unasked(self.cloud.name)
+        headers = {"X-Scope": json.dumps(scope, separators=(",", ":"))}
         if self.proxied is None or kind != "image":
             return headers
         text, proxy = headers["X-Scope"], self.proxied.proxy

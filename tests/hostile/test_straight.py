@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import pytest
 from tests.gateway.owners import payload
-from tests.gateway.wire import SERVICE_TOKEN, Answer, connect, reply, until
+from tests.gateway.wire import SERVICE_TOKEN, Answer, connect, reply, unasked, until
 from tests.haproxy.test_traps import fresh, image_data
 from tests.haproxy.world import Fronted
 from tests.hostile.honest import Honest
@@ -265,7 +265,7 @@ def test_a_link_in_json_is_looked_at_by_the_gateway(with_haproxy: Honest, thief:
 
 def test_lines_of_an_earlier_version_open_nothing(with_haproxy: Honest) -> None:
     """Maps as its gateway has left them, or as it still teaches them: ways of another owner, and tokens by service."""
-    cloud, text = proxied(with_haproxy), f'{{"image":"Mallory","x-{os.urandom(6).hex()}":"CloudTwo"}}'
+    cloud, text = proxied(with_haproxy), json.dumps({"image": "Mallory"} | unasked("CloudTwo"), separators=(",", ":"))
     token = with_haproxy.user
     learned = with_haproxy.straight()["X-Scope"]
     value = cloud.proxy.tokens[maps.user(token, learned) or ""]

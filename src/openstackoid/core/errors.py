@@ -7,6 +7,7 @@
     |-- LabError                 -   lab.failed            the lab cannot do it (lab/errors.py)
     |-- RoutingError             -   see below             the request cannot go where the scope says
     |   |-- UnknownCloudError    400 cloud.unknown
+    |   |-- UnknownServiceError  400 service.unknown
     |   |-- UnknownScopeError    404 scope.unknown
     |   |-- SplitServerError     400 scope.split
     |   |-- NoSuchServiceError   404 service.missing
@@ -120,6 +121,13 @@ class UnknownCloudError(RoutingError):
 
     status = 400
     code = "cloud.unknown"
+
+
+class UnknownServiceError(RoutingError):
+    """A scope names a service type that neither the service-types authority nor a known cloud has."""
+
+    status = 400
+    code = "service.unknown"
 
 
 class UnknownScopeError(RoutingError):

@@ -24,7 +24,7 @@ from typing import Any, Final, TypeAlias
 
 from openstackoid.core import errors
 from openstackoid.core.catalog import Cloud
-from openstackoid.core.routing import READS, Facts
+from openstackoid.core.routing import READS, Facts, check_services
 from openstackoid.core.scope import REST, AllClouds, AllOf, Around, Expression, FirstOf, Label, Name, Scope
 
 MOST: Final = 1024  # clouds of one request, unless it is configured
@@ -164,6 +164,7 @@ def _plan(facts: Facts, scope: Scope, known: Known) -> Plan:
         raise errors.NotBuiltError(
             f"Operators of a scope are resolved where a request begins; {facts.hops[0]} sent one on with them. Update its gateway."
         )
+    check_services(scope, known.clouds.values())
     for kind, part in scope.entries:
         _check(kind, part, known)
     resolver = _Resolver(scope, known)

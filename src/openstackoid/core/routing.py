@@ -8,15 +8,16 @@ Rules, in this order:
 
 1. A request that met this gateway before is a loop.
 2. Operators are parsed, and refused until several clouds in one request are built.
-3. Every cloud that the scope names must be known here: work that begins must be able to end. (A gateway that only
-   passes a request on, or validates a token, asks this of the one service in question.)
+3. Every cloud that the scope names must be known here, and every service type be of somebody: work that begins must be
+   able to end, and what is misspelled must not be left to this cloud. (A gateway that only passes a request on, or
+   validates a token, asks this of the one service in question.)
 4. Services that make a server together must be of one cloud when a server changes: nova, given another cloud's
    network, answers 500 after a 202. Looking is free.
 5. The cloud must have the service.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -24,6 +25,7 @@ from openstackoid.core import errors
 from openstackoid.core.catalog import Cloud
 from openstackoid.core.scope import REST, Name, Scope
 from openstackoid.core.scope import format as format_scope
+from openstackoid.core.services import is_official, suggested
 
 READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -189,7 +191,32 @@ def _missing(cloud: Cloud, service: str) -> errors.NoSuchServiceError:
     )
 
 
+def check_services(scope: Scope, clouds: Iterable[Cloud | None]) -> None:
+    """Refuse a scope that names a service of nobody: what its writer means would be left to the entry cloud, in silence.
+
+    Args:
+        scope: as it came.
+        clouds: all that are known; None for one that never told what it serves.
+
+    Raises:
+        UnknownServiceError: a type is neither official nor a private one of a known cloud.
+    """
+    private = [kind for kind, _ in scope.entries if kind != REST and not is_official(kind)]
+    if not private:
+        return
+    served = {kind for cloud in clouds if cloud for kind in cloud.services}
+    for kind in private:
+        if kind not in served:
+            meant = suggested(kind, served)
+            raise errors.UnknownServiceError(
+                f"The scope names the service type {kind}, which no known cloud has"
+                + (f". Did you mean {meant}?" if meant else f". They have: {', '.join(sorted(served))}.")
+            )
+
+
 def _check_names(scope: Scope, clouds: CloudMap, only: str | None) -> None:
+    if only is None:
+        check_services(scope, (clouds.here, *clouds.peers.values()))
     for kind, expression in _entries(scope, only):
         cloud = scope.only(kind)
         if cloud is None:

@@ -4,7 +4,9 @@ The names and aliases are those of the service-types authority, as published in 
 `volumev3`, `block-store` and `Volume` all mean `block-storage`.
 """
 
+import difflib
 import re
+from collections.abc import Collection
 from functools import lru_cache
 
 from os_service_types import ServiceTypes
@@ -36,3 +38,23 @@ def _official(name: str) -> str | None:
         return None
     official: str | None = _authority.get_service_type(lowered)
     return official or lowered
+
+
+def is_official(kind: str) -> bool:
+    """Whether the authority knows a service type, as `service_type` gives it."""
+    return bool(_authority.is_official(kind))
+
+
+def suggested(kind: str, also: Collection[str] = ()) -> str | None:
+    """What somebody may have meant who wrote a service type that nobody has: the service of a project's name, or the nearest spelling.
+
+    Args:
+        kind: as `service_type` gives it.
+        also: types that count as well as the authority's.
+    """
+    project = _authority.get_service_data_for_project(kind)
+    if project:
+        return str(project["service_type"])
+    names = {alias: service for service, aliases in _authority.all_types_by_service_type.items() for alias in aliases}
+    near = difflib.get_close_matches(kind, [*also, *names], n=1, cutoff=0.6)
+    return names.get(near[0], near[0]) if near else None
