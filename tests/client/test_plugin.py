@@ -69,6 +69,16 @@ def test_a_malformed_scope_is_told_before_anything_is_sent(
     assert cloud.asked == []
 
 
+def test_two_options_that_contradict_each_other_are_refused_before_anything_is_sent(
+    run: "Callable[..., int]", cloud: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("image", "list", "--os-scope", "image=CloudTwo", "--os-scope", "glare=A,image=CloudOne") == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "--os-scope is given several times, and names CloudTwo and CloudOne for image" in err
+    assert cloud.asked == []
+
+
 @pytest.mark.parametrize(
     ("command", "path"),
     [
@@ -109,6 +119,12 @@ def test_all_parts_of_the_client(run: "Callable[..., int]", cloud: Any, command:
             id="option over variables",
         ),
         pytest.param(["--os-scope", "{}"], {"OS_SCOPE": "network=B"}, None, id="option for no scope"),
+        pytest.param(
+            ["--os-scope", "image=A", "--os-scope", '{"compute": "B", "image": "A"}'],
+            {"OS_SCOPE": "network=C"},
+            '{"compute":"B","image":"A"}',
+            id="option twice",
+        ),
         pytest.param(
             ["--os-scope", "image=A"], {"OS_SCOPE": "{not a scope"}, '{"image":"A"}', id="what loses is not read"
         ),

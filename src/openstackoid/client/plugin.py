@@ -45,10 +45,12 @@ def build_option_parser(parser: "argparse.ArgumentParser") -> "argparse.Argument
         metavar="<scope>",
         dest=settings.KEY,
         type=settings.from_option,
+        action=settings.Append,
         default=settings.from_environment(),
         help=(
             "Which cloud serves which service: JSON, or service=cloud[,service=cloud...], such as image=CloudTwo; "
-            "services that are not named are served by the cloud of --os-auth-url (Env: OS_SCOPE, OS_SCOPE_<SERVICE>)"
+            "services that are not named are served by the cloud of --os-auth-url. May be given several times, for several services "
+            "(Env: OS_SCOPE, OS_SCOPE_<SERVICE>)"
         ),
     )
     parser.set_defaults(vendor_hook=HOOK)

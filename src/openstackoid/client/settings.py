@@ -6,13 +6,15 @@
 
 The first of the three that says anything is the whole scope: it is not mixed with those after it, so what a user typed is
 what holds. Within the environment the variable of one service wins over `OS_SCOPE`, for that service only. An empty
-variable is an unset one, as everywhere in OpenStack; `--os-scope '{}'` asks for no scope at all.
+variable is an unset one, as everywhere in OpenStack; `--os-scope '{}'` asks for no scope at all. The option may be given
+several times: all of them together are the scope, and two that name one service differently are refused.
 
 The order between the three is openstacksdk's own (`openstack/config/loader.py`, get_one: arguments over clouds.yaml). For
 this the option's value travels in the client's namespace, but as an object: get_one calls `.format()` on every string in
 it, and JSON is full of braces.
 """
 
+import argparse
 import json
 import os
 from collections.abc import Mapping
@@ -20,7 +22,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from openstackoid.core.scope import Scope
+    from openstackoid.core.scope import Expression, Scope
 
 OPTION: Final = "--os-scope"
 VARIABLE: Final = "OS_SCOPE"
@@ -34,22 +36,38 @@ class Given:
 
     Attributes:
         source: the option or variable, for messages; None if only `services` are given.
-        text: the scope's text.
+        texts: the scope's text; several if the option is given several times.
         services: (variable, service type, expression) for each `OS_SCOPE_<SERVICE>`.
     """
 
     source: str | None
-    text: str
+    texts: tuple[str, ...]
     services: tuple[tuple[str, str, str], ...] = ()
 
     def __str__(self) -> str:
-        said = [self.text] if self.source else []
-        return " ".join(said + [f"{variable}={value}" for variable, _, value in self.services])
+        return " ".join([*self.texts, *(f"{variable}={value}" for variable, _, value in self.services)])
 
 
 def from_option(text: str) -> Given:
     """The value of `--os-scope`."""
-    return Given(OPTION, text)
+    return Given(OPTION, (text,))
+
+
+class Append(argparse.Action):
+    """What argparse does with each `--os-scope`: the first one takes the place of the environment, the others join it."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,  # noqa: ARG002 - argparse's names
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,  # noqa: ARG002 - as above
+    ) -> None:
+        """Keep one more value."""
+        before = getattr(namespace, self.dest, None)
+        if isinstance(before, Given) and before.source == OPTION:
+            values = Given(OPTION, (*before.texts, *values.texts))
+        setattr(namespace, self.dest, values)
 
 
 def from_environment() -> Given | None:
@@ -60,7 +78,7 @@ def from_environment() -> Given | None:
         if name.startswith(f"{VARIABLE}_") and value
     )
     text = os.environ.get(VARIABLE, "")
-    return Given(VARIABLE if text else None, text, services) if text or services else None
+    return Given(VARIABLE if text else None, (text,) if text else (), services) if text or services else None
 
 
 def read(value: object) -> "Scope":
@@ -112,7 +130,12 @@ def _given(given: Given) -> "Scope":
     from openstackoid.core.errors import ScopeError  # noqa: PLC0415 - as in read
     from openstackoid.core.scope import Scope  # noqa: PLC0415 - as above
 
-    entries = dict(_named(given.source, given.text).entries) if given.source else {}
+    entries: dict[str, Expression] = {}
+    for text in given.texts:
+        for kind, expression in _named(str(given.source), text).entries:
+            if entries.setdefault(kind, expression) != expression:
+                both = f"{entries[kind]} and {expression}"
+                raise ScopeError(f"{given.source} is given several times, and names {both} for {kind}", str(given), 0)
     seen: dict[str, str] = {}
     for variable, service, value in given.services:
         for kind, expression in _named(variable, {service: value}).entries:
