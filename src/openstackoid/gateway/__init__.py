@@ -1,1 +1,1 @@
-"""The data plane: what stands in front of a cloud's services, reads scopes and sends each request where it belongs."""
+"""The data plane: a proxy in front of a cloud's services that reads scopes and routes each request to the cloud that its scope names."""

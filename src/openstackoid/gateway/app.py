@@ -4,7 +4,7 @@ route (which service) -> sender (whose token) -> scope (which clouds) -> decide 
                                                                                 -> Remote: a leg to the peer's frontend
                                                                                 -> Reject: an error in OpenStack's JSON form
 
-A leg says what is sent to one cloud; who sends the request makes it (`senders`). `upstream` sends it, and relays the answer.
+A leg describes the request to one cloud; the request's sender makes the leg (`senders`). `upstream` sends the leg, and relays the answer.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,15 +43,15 @@ _REFUSED: Final = frozenset({401, 403})
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a request meets on its way (`wiring` makes it).
+    """The parts that serve a request (`wiring` makes them).
 
     Attributes:
         here: this cloud.
         listeners: ADDRESS:PORT -> what is served there.
         kinds: of senders, as `senders.selection` has them.
-        validation: of federated tokens; None in a cloud without federated peers.
-        lessons: what HAProxy is taught; None without one.
-        several: serves what the scope means several clouds for.
+        validation: validates federated tokens; None in a cloud without federated peers.
+        lessons: teaches decisions to HAProxy; None without HAProxy.
+        several: serves requests whose scope means several clouds.
     """
 
     here: Cloud
@@ -71,7 +71,7 @@ class App:
     """Serves requests.
 
     Args:
-        parts: what they meet.
+        parts: the parts that serve them.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -82,11 +82,11 @@ class App:
 
         Args:
             address: ADDRESS:PORT where it arrived.
-            request: as it came.
-            record: of the audit, filled as things become known.
+            request: as it arrived.
+            record: of the audit, filled in as the facts become known.
 
         Raises:
-            OpenStackoidError: it is refused, or could not be served; nothing was answered.
+            OpenStackoidError: the request is refused, or could not be served; no answer was begun.
             CutError: an upstream broke off in the middle of its answer.
         """
         listener = self._parts.listeners[address]
@@ -110,7 +110,7 @@ class App:
         return await self._pass_on(call, who, record)
 
     async def _several(self, call: Call, who: Sender, record: Record) -> web.StreamResponse:
-        """A request whose scope has operators. Nothing of it is taught: what they mean may be another thing the next time."""
+        """Serve a request whose scope has operators. HAProxy is not taught the decision: the operators may mean other clouds the next time."""
         several = self._parts.several
         record.decision = "reject"
         plan = several.plan(call)
@@ -136,17 +136,17 @@ class App:
         return await self._parts.validation.answer(arrival, record)
 
     async def _version_document(self, call: Call, who: Sender, record: Record) -> web.StreamResponse:
-        """A version document of another cloud, or our own service's if there is none.
+        """A version document of another cloud, or our own service's if the other cloud gives none.
 
-        keystoneauth1 hides what went wrong with a version document (discover.py, `get_version_data`) and tells its user of missing
-        versions instead. So our own service answers, and the request behind it gets the error.
+        keystoneauth1 hides an error that it got for a version document (discover.py, `get_version_data`) and reports missing versions to its
+        user instead. So our own service answers the version request, and the request after it gets the error.
         """
         try:
             response = await self._pass_on(call, who, record)
         except (errors.RoutingError, errors.PeerError, errors.TrustError):
             pass
         else:
-            # A peer may refuse as well, before we know that it does not agree any more; or only its HAProxy is left.
+            # The peer itself may refuse: its agreement has ended and we do not know it yet, or only its HAProxy still runs.
             refused = record.decision == "remote" and response.status >= _FAILED
             if response.prepared or not refused:
                 return response
@@ -157,12 +157,12 @@ class App:
         answer = await self._answer(call, who, record)
         response = await relay(call, answer, self._parts.pool.rewriting)
         if response.status < _FAILED:
-            # A revocation's answer has no body, so it has not gone out yet: forgotten before the user knows it.
+            # The answer to a revocation has no body, so it has not been sent yet: the token is forgotten before the user sees the answer.
             await self._parts.revocation.passed(call, who)
         return response
 
     async def _answer(self, call: Call, who: Sender, record: Record) -> Answer:
-        """One cloud's answer, whose body is still to come."""
+        """Send the request to one cloud; the returned answer's body is not read yet."""
         lessons, peers = self._parts.lessons if call.teaches else None, self._parts.peers
         begun = lessons.begin(call, who) if lessons else None
         await who.admit(call)
@@ -183,7 +183,7 @@ class App:
         return answer
 
     async def _know(self, scope: Scope, service: str, record: Record) -> None:
-        """Ask a peer that never answered what it serves, when the request is for it."""
+        """Fetch the catalog of the peer that the request is for, if that peer never answered."""
         cloud = scope.only(service)
         if cloud is not None and cloud in self._parts.peers.clouds:
             record.decision, record.peer = "reject", cloud  # until it answers

@@ -1,4 +1,4 @@
-"""Every request to the gateway ends with an answer, a line of audit and a count, whatever happens to it."""
+"""Every request to the gateway ends with an answer, one audit line and one count in the metrics, even if it fails."""
 
 import asyncio
 
@@ -13,13 +13,13 @@ from openstackoid.gateway.telemetry.writer import LineWriter
 
 
 class Audited:
-    """Serves requests, and writes down how they end.
+    """Serves requests, and records how they end.
 
     Args:
         app: serves them.
         cloud: this cloud's name.
         audit: where the lines go.
-        behind_haproxy: whether HAProxy says who the client is.
+        behind_haproxy: whether HAProxy sends the client's address.
 
     Attributes:
         idle: set while no request is under way.

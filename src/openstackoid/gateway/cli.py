@@ -37,7 +37,7 @@ class ServeGateway(Command):
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         """Serve, or check."""
         if parsed_args.action == "serve":
-            # Until it has its effect it would end the program; what it stands for has not been read yet.
+            # Until its handler is installed the signal would end the program; the configuration has not been read yet.
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
         from openstackoid import notify, workers  # noqa: PLC0415 - as the next line
         from openstackoid.gateway import serve  # noqa: PLC0415 - the other commands need no aiohttp

@@ -1,4 +1,4 @@
-"""What the gateway tells of clouds: of this one, of its peers, and its side of an agreement."""
+"""Answers about clouds: this cloud, its peers, and this cloud's side of an agreement."""
 
 import time
 from collections.abc import Callable
@@ -78,10 +78,10 @@ class Clouds:
 
 
 async def _statement(agreements: Agreements, question: Question) -> dict[str, Any]:
-    """What we say to the peer that asks.
+    """Our side of the agreement with the peer that sent the request.
 
     Raises:
-        TokenError: no peer asks.
+        TokenError: the request is not from a peer.
     """
     peer = agreements.assertions.authenticate_peer(question.request.headers.get(ASSERTION))
     agreement = agreements.all()[peer]

@@ -1,6 +1,7 @@
-"""Requests of other clouds' control planes of virtual regions: the peering listener passes them to this cloud's, as they are.
+"""Forward requests of other clouds' virtual-region control planes: the peering listener passes them unchanged to this cloud's control plane.
 
-They carry no token: what they say is signed, and the control plane verifies it. Here they are only bounded: in size, and in the headers that they have.
+The requests carry no token: their bodies are signed, and the control plane verifies the signatures. The gateway only bounds their size and
+filters their headers.
 """
 
 from typing import Final
@@ -36,12 +37,12 @@ class ControlPlane:
         ]
 
     async def _pass_on(self, question: Question) -> web.Response:
-        """Ask the control plane, and answer what it answers.
+        """Forward the request to the control plane, and return its answer.
 
         Raises:
             BodyError: a body that is too large.
-            BackendUnreachableError, BackendTimeoutError: it does not answer.
-            PeerAnswerError: its answer is too large.
+            BackendUnreachableError, BackendTimeoutError: the control plane does not answer.
+            PeerAnswerError: the control plane's answer is too large.
         """
         request = question.request
         body = await _bounded(request.content, _LARGEST_REQUEST)
@@ -66,7 +67,7 @@ class ControlPlane:
 
 
 async def _bounded(stream: aiohttp.StreamReader, most: int) -> bytes | None:
-    """All that comes; None if it is more than that."""
+    """Read the whole stream; None if it is longer than the limit."""
     text = bytearray()
     async for chunk in stream.iter_chunked(1 << 16):
         text += chunk

@@ -1,7 +1,7 @@
 """The gateway's own paths: one table, and who may call what.
 
 GET /.well-known/openstackoid                     for peers and clients; with the keys that sign our federated tokens
-GET /openstackoid/v1/agreement                    for a peer's gateway: what we say to it
+GET /openstackoid/v1/agreement                    for a peer's gateway: our side of the agreement
 GET /openstackoid/v1/regions/offers               for a peer's control plane of virtual regions: see `control_plane`
 POST /openstackoid/v1/regions/messages            the same
 POST /openstackoid/v1/token                       token exchange (RFC 8693): see `token_exchange`
@@ -27,7 +27,7 @@ WRITES: Final = frozenset({"POST"})
 
 
 class NoSuchPathError(errors.OpenStackoidError):
-    """A path of ours that is none."""
+    """A path below the gateway's own prefix at which nothing is served."""
 
     status = 404
     code = "path.missing"
@@ -52,7 +52,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A path of ours, and what answers there: with JSON, or with a whole response."""
+    """One of the gateway's own paths, and its handler, which returns JSON or a whole response."""
 
     path: str
     methods: frozenset[str]
@@ -78,7 +78,7 @@ class Endpoints:
         self._table = {endpoint.path: endpoint for endpoint in table}
 
     async def answer(self, listener: Listener, request: web.BaseRequest) -> web.Response:
-        """Answer a request for a path of ours.
+        """Answer a request for one of the gateway's own paths.
 
         Raises:
             OpenStackoidError: no such path, or a malformed question.

@@ -19,7 +19,7 @@ class Explaining:
 
     Args:
         cloud_map: the clouds that are known now.
-        known: the same, with what operators of a scope depend on.
+        known: the same clouds, with the facts that a scope's operators depend on.
         saved: the saved scopes by name.
     """
 

@@ -1,11 +1,12 @@
 """Token exchange (RFC 8693) at a user's home: a federated token for another cloud.
 
-Two may ask: a user, with a token of this cloud, for a token to use elsewhere directly; and the gateway of a peer, with a federated token
-that was made for it, for one for a third cloud where the signed scope leads. The peer shows who it is by an assertion (RFC 7523).
+There are two kinds of callers. A user, with a token of this cloud, requests a token to use directly in another cloud. A peer's gateway, with a
+federated token issued for that peer, requests a token for a third cloud that the signed scope names; the peer authenticates with an assertion
+(RFC 7523).
 
     grant_type=urn:ietf:params:oauth:grant-type:token-exchange & subject_token=... & subject_token_type=... & audience=CloudThree
     [& client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer & client_assertion=...]
-    [& os_scope={"image": "CloudThree"}]        from a user: what the token shall lead to; everything of the audience if not given
+    [& os_scope={"image": "CloudThree"}]        from a user: the token's scope; all services of the audience if not given
 
 Refusals are in OpenStack's form, not OAuth's: our gateways and OpenStack's clients read them.
 """
@@ -32,8 +33,8 @@ class TokenExchange:
     """Answers with federated tokens.
 
     Args:
-        returning: reads the tokens that peers show.
-        issuer: makes the new ones.
+        returning: reads the tokens that peers present.
+        issuer: issues the new tokens.
     """
 
     def __init__(self, returning: ReturningUsers, issuer: TokenIssuer) -> None:
@@ -49,7 +50,7 @@ class TokenExchange:
         """The answer's JSON (RFC 8693, 2.2.1).
 
         Raises:
-            BadRequestError: a form that is no such request.
+            BadRequestError: the form is not a valid token exchange request.
             TrustError: no token is given.
         """
         form = await _form(question.request)
@@ -75,7 +76,7 @@ class TokenExchange:
         if tokens.is_federated(token):
             raise TokenError(f"Expected a token of {self._cloud} for subject_token_type {ACCESS}.")
         scope = scopes.parse(form["os_scope"]) if "os_scope" in form else Scope.of({scopes.REST: Name(audience)})
-        # Who holds the token is bound to home all the same.
+        # The holder of the token is bound to the home cloud all the same.
         explicit = Scope.of({**dict(scope.entries), "identity": Name(self._cloud)}).explicit(self._cloud)
         return await self._issuer.for_peer(token, audience, explicit)
 

@@ -1,4 +1,4 @@
-"""One request on its way through the gateway, as values that nothing changes: as it arrived, and with the scope that it follows."""
+"""One request in the gateway, as immutable values: as it arrived, and with the scope that decides its route."""
 
 import re
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ _OVERRIDE: Final = re.compile(r"x[-_](?:http[-_])?method(?:[-_]override)?\Z", re
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A request before anybody knows who sends it: its service, its tokens, and the scopes that came with it.
+    """A request whose sender is not known yet: its service, its tokens, and the scopes that came with it.
 
     Attributes:
-        headers: those that may be passed on, without tokens and scope. Whoever changes them changes a copy.
-        auth, subject: the tokens, without the scopes that stand on them.
+        headers: those that may be passed on, without tokens and scope. Copy before changing.
+        auth, subject: the tokens, without the scopes that are appended to them.
         scope_header: text of X-Scope, not parsed yet.
         auth_scope_text: text of the scope on X-Auth-Token.
         auth_scope, subject_scope: the scopes on the two tokens.
@@ -52,7 +52,7 @@ class Arrival:
 
     @property
     def validates_federated(self) -> bool:
-        """Whether somebody asks this cloud's Keystone about a federated token."""
+        """Whether the request asks this cloud's Keystone to validate a federated token."""
         return self.route.service == "identity" and self.subject is not None and tokens.is_federated(self.subject)
 
 
@@ -61,12 +61,12 @@ class Call:
     """A request whose sender is known, with the scope that decides where it goes.
 
     Attributes:
-        headers: those that may be passed on, without tokens and scope. Whoever changes them changes a copy.
-        auth, subject: the tokens, without the scopes that stand on them.
-        scope: what decides where the request goes.
-        caller_scope: the scope of who sends it, which differs when a service validates another's token.
-        scope_text: `scope` as it came on a header or a token; None if it came otherwise.
-        teaches: whether what is decided of it may hold for later requests with the same scope.
+        headers: those that may be passed on, without tokens and scope. Copy before changing.
+        auth, subject: the tokens, without the scopes that are appended to them.
+        scope: decides where the request goes.
+        caller_scope: the scope of the caller's own token; differs from `scope` when a service validates another user's token.
+        scope_text: the text of `scope` as it came in a header or on a token; None if it came otherwise.
+        teaches: whether the decision may hold for later requests with the same scope.
     """
 
     request: web.BaseRequest
@@ -101,14 +101,14 @@ def read(request: web.BaseRequest, listener: Listener, route: Route, request_id:
     """Read the headers of a request.
 
     Args:
-        request: as it came.
-        listener: where it came in.
-        route: what its path leads to.
+        request: as it arrived.
+        listener: where it arrived.
+        route: the service that its path leads to.
         request_id: the global request id, which is passed on.
 
     Raises:
-        BadRequestError: headers that two readers could read in two ways.
-        ScopeError: what stands on a token is no scope.
+        BadRequestError: headers that two readers could read differently.
+        ScopeError: the text appended to a token is not a scope.
     """
     headers = hdrs.incoming(request.headers)
     hops = hdrs.hops(request.headers)
@@ -136,10 +136,10 @@ def read(request: web.BaseRequest, listener: Listener, route: Route, request_id:
 
 
 def overrides_method(call: Call) -> bool:
-    """Whether a request might become another one behind the rules that it was compared with.
+    """Whether a backend might read the request as another one than the rules were compared with.
 
-    Routes, in front of glance and nova, takes another method from a query or a form: `GET /v2/images/ID?_method=DELETE` deletes
-    (routes/middleware.py, `use_method_override`). Others take it from a header.
+    The Routes library, in front of glance and nova, takes the method from a query or a form: `GET /v2/images/ID?_method=DELETE` deletes
+    (routes/middleware.py, `use_method_override`). Other libraries take it from a header.
     """
     query = call.route.path.partition("?")[2]
     return (

@@ -1,10 +1,11 @@
-"""Connections of clients: how long each may take, how much it may send before its request is known, and what is answered when that goes wrong.
+"""Connections of clients: the limits of time and size for a request's head and body, and the answers to violations.
 
-Who sends half a request and waits holds a connection and memory, at no cost (slowloris). HAProxy ends such a client; at a gateway's own listener this does:
+A client that sends half a request and waits holds a connection and memory at no cost (slowloris). HAProxy ends such a connection; at a
+gateway's own listener these limits do:
 
     a head that has begun       is whole within 30 s, or `timeouts.idle` if that is less, and has 64 KiB at most
-    hdrs that have begun       256 at a listener: the oldest gives way
-    a body                      has no pause of more than `timeouts.idle`, unless we are the ones who do not read
+    heads that have begun       256 at a listener: the oldest connection is closed for a new one
+    a body                      has no pause of more than `timeouts.idle`, unless the gateway itself is not reading
     between two requests        75 s: longer than HAProxy and other gateways keep connections that they do not use
 """
 
@@ -19,7 +20,7 @@ from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from openstackoid.core.errors import BadRequestError, OpenStackoidError
 from openstackoid.gateway.entry.refusals import CutError, refusal
 
-_LINE: Final = 1 << 15  # bytes: a scope may have 16 KiB, and stands on a token
+_LINE: Final = 1 << 15  # bytes: a token may carry a scope of 16 KiB
 _HEAD: Final = 1 << 16
 _HEAD_TIME: Final = 30.0
 _BETWEEN: Final = 75.0
@@ -47,7 +48,7 @@ class Server(web.Server):
             keepalive_timeout=_BETWEEN,
         )
         self._idle = idle
-        self._halves: dict[Connection, float] = {}  # whose head has begun -> when; the oldest first
+        self._halves: dict[Connection, float] = {}  # connection whose head has begun -> since when; the oldest first
         self._sweeper: asyncio.TimerHandle | None = None
 
     def __call__(self) -> web.RequestHandler:
@@ -55,7 +56,7 @@ class Server(web.Server):
         return Connection(self, loop=self._loop, **self._kwargs)
 
     def connection_made(self, handler: Any, transport: asyncio.Transport) -> None:
-        """Start to sweep."""
+        """Start the periodic sweep."""
         super().connection_made(handler, transport)
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(_SWEEP, self._sweep)
@@ -94,8 +95,8 @@ class Connection(web.RequestHandler):
         super().__init__(server, **options)
         self._server = server
         self._heard = 0.0
-        self._head = 0  # bytes of one that is not whole
-        self._body: Any = None  # of the last request; it may still come when that is answered
+        self._head = 0  # bytes of an incomplete head
+        self._body: Any = None  # of the last request; it may still arrive after the answer
 
     def data_received(self, data: bytes) -> None:
         """Receive data; refuse a head that is too large."""
@@ -115,7 +116,7 @@ class Connection(web.RequestHandler):
                 self._refuse(BadRequestError(f"Expected a request head of {_HEAD >> 10} KiB at most."))
 
     def pausing(self, since: float) -> bool:
-        """Whether the gateway waits for the rest of a body, and nothing came since then."""
+        """Whether the gateway waits for the rest of a body, and nothing has arrived since then."""
         request = self._current_request
         return request is not None and not request.content.is_eof() and not self._reading_paused and self._heard < since
 
@@ -142,7 +143,7 @@ class Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """Answer a request that could not be parsed, or that failed with an exception."""
         if isinstance(exc, (CutError, ConnectionError)):
-            raise ConnectionError  # one side broke off: nothing to say, and nobody to say it to
+            raise ConnectionError  # one side closed the connection: no answer can be sent
         error: OpenStackoidError
         if isinstance(exc, HttpProcessingError):
             # Its message quotes the head, tokens and all.

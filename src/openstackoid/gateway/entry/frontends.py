@@ -60,10 +60,10 @@ class Frontends:
 
         Args:
             address: ADDRESS:PORT where it arrived.
-            target: path and query as they came, encoded.
+            target: path and query as they arrived, encoded.
 
         Raises:
-            BadRequestError: a target that is no path, or a path that steps out of its service.
+            BadRequestError: the target is not a path, or the path leaves its service (`..`).
             NoSuchServiceError: no service at this path.
         """
         path, _, _ = target.partition("?")
@@ -75,7 +75,7 @@ class Frontends:
             name, _, rest = target.removeprefix(SCOPED_PREFIX).partition("/")
             if not is_name(name.partition("?")[0]) or "?" in name:
                 raise BadRequestError("Expected /scope/NAME/... with a saved scope's name.")
-            # A saved scope's catalog may show every service below one address, by its type.
+            # A saved scope's catalog may list every service below one address, by its type.
             found = self._by_type(f"/{rest}") or self._find(address, f"/{rest}")
         else:
             name, found = "", self._find(address, target)

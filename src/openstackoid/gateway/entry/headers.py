@@ -1,9 +1,9 @@
-"""Headers and tokens, pure: what comes in is checked, what goes out holds nothing that must not.
+"""Headers and tokens, pure: checks on those of a request, filters on those that are passed on.
 
 A token may carry its scope: `<token>!SCOPE!{...}`, on `X-Auth-Token` and on `X-Subject-Token`.
 
 WSGI maps `X-Auth-Token` and `X_Auth_Token` to one variable (PEP 3333), so the underscore twins of the headers that
-decide who asks are dropped, and doubled ones are refused: two readers could believe two different ones.
+identify the caller are dropped, and duplicates are refused: two readers could use two different ones.
 """
 
 from collections.abc import Sequence
@@ -18,16 +18,16 @@ from openstackoid.core.remembered import remembered
 from openstackoid.core.scope import Scope, is_name
 
 MOST_HOPS: Final = 8
-LONGEST_ANSWER_HEAD: Final = 23 << 10  # bytes: HAProxy takes 24 KiB, with what is added on the way (haproxy/render.py)
-# Wishes of a request to several clouds are read at its entry, and what an answer says of several is said there.
+LONGEST_ANSWER_HEAD: Final = 23 << 10  # bytes: HAProxy takes 24 KiB, with added headers (haproxy/render.py)
+# X-Scope-* headers of requests to several clouds are read, and those of the answers are written, by the entry cloud alone.
 _OURS: Final = (protocol.OURS.lower(), protocol.OF_SEVERAL.lower())
 
 
 def incoming(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
-    """The headers of a request that may be passed on: ours, hop-by-hop ones and underscore twins are gone.
+    """The headers of a request that may be passed on: without ours, hop-by-hop ones and underscore twins.
 
     Raises:
-        BadRequestError: a header that decides who asks, where and how much is doubled.
+        BadRequestError: a header that decides the caller, the destination or the body's length is duplicated.
     """
     for name in protocol.ONCE:
         if name in headers and len(headers.getall(name)) > 1:
@@ -57,12 +57,13 @@ def _goes_out(name: str) -> bool:
 
 
 def hops(headers: CIMultiDictProxy[str]) -> tuple[str, ...]:
-    """Names of the clouds that a request met before.
+    """Names of the clouds that a request passed through before.
 
-    Anyone may send this header: it can have one's own request refused, its service token dropped, and links lead elsewhere.
+    Anyone may send this header. A forged one harms only the sender's own request: the request may be refused, lose its service token, or get
+    other links in its answer.
 
     Raises:
-        BadRequestError: not names with commas between them, or too many.
+        BadRequestError: the header is not a list of names separated by commas, or has too many names.
     """
     text = headers.get(protocol.HOPS)
     if text is None:
@@ -77,7 +78,7 @@ def split_token(value: str | None) -> tuple[str | None, Scope | None]:
     """A token and the scope that it carries.
 
     Raises:
-        ScopeError: what stands behind the mark is no scope.
+        ScopeError: the text behind the mark is not a scope.
     """
     if value is None or protocol.MARK not in value:
         return value, None
@@ -91,7 +92,7 @@ def with_scope(token: str, scope: Scope) -> str:
 
 
 def outgoing(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
-    """The headers of an answer that may be passed on: none that are hop-by-hop, none of ours."""
+    """The headers of an answer that may be passed on: without hop-by-hop headers and without ours."""
     kept = CIMultiDict(headers)
     for name in headers:
         if not _goes_out(name):
@@ -100,14 +101,14 @@ def outgoing(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
 
 
 def refuse_long(upstream: str, headers: Sequence[tuple[bytes, bytes]]) -> None:
-    """Refuse an answer whose headers the next one on its way could not take, and would blame on this gateway.
+    """Refuse an answer whose headers are too large for the next proxy, which would report this gateway as faulty.
 
     Args:
-        upstream: who answered.
-        headers: as they came.
+        upstream: name of the cloud or service that answered.
+        headers: as they arrived.
 
     Raises:
-        PeerAnswerError: they have more than fits into HAProxy's buffer.
+        PeerAnswerError: the headers do not fit into HAProxy's buffer.
     """
     size = sum(len(name) + len(value) + len(": \r\n") for name, value in headers)
     if size > LONGEST_ANSWER_HEAD:

@@ -1,4 +1,4 @@
-"""Where requests come in: the frontends that users and services call, and where other clouds' gateways call."""
+"""Listeners: the frontends that users and services call, and the peering address that other clouds' gateways call."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ class Listener:
     """A kind of address where requests come in.
 
     Attributes:
-        cloud: this cloud, with the URLs that are seen by who calls here.
-        frontends: which service is where.
-        peers: whether other clouds' gateways call here, and nobody else.
-        https: whether the gateway itself ends TLS here.
+        cloud: this cloud, with the URLs that callers of this listener use.
+        frontends: the services at each address.
+        peers: whether only other clouds' gateways call here.
+        https: whether the gateway itself terminates TLS here.
     """
 
     cloud: Cloud

@@ -1,4 +1,4 @@
-"""Answers and ids that the gateway makes itself."""
+"""Error answers and request ids that the gateway makes itself."""
 
 import os
 
@@ -24,7 +24,7 @@ def refusal(error: errors.OpenStackoidError) -> web.Response:
 
 
 def request_id(given: str | None) -> str:
-    """The global request id: the client's if it has the form that oslo.middleware believes, else a new one."""
+    """The global request id: the client's if it has the form that oslo.middleware accepts, else a new one."""
     return given if given is not None and is_request_id(given) else new_id()
 
 

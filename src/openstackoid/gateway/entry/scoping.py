@@ -1,6 +1,6 @@
-"""The scope of a request: where one may stand, and which one counts.
+"""The scope of a request: the places where it may be given, and their precedence.
 
-A header wins over a token, and a token over the saved scope that the path names. In a federated token it is signed, and nobody chooses.
+A header wins over a token, and a token over the saved scope that the path names. A federated token carries a signed scope, which always counts.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from openstackoid.core.scope import Scope
 from openstackoid.gateway.entry.calls import Arrival, Call
 
 NO_SCOPE: Final = Scope()
-# What is longer is parsed anew each time: who sends it chooses its length, and 512 of them are remembered.
+# A longer scope is parsed anew each time: its sender chooses its length, and the cache keeps 512 scopes.
 _MAX_REMEMBERED: Final = 1024  # characters
 _MAX_REMEMBERED_SERVICES: Final = 32
 
@@ -35,16 +35,16 @@ class Scoping:
 
         Args:
             arrival: the request.
-            signed: the scope that is signed into its token; None if who sends it chooses.
+            signed: the scope that is signed into its token; None if the sender chooses the scope.
 
         Raises:
-            ScopeError: the header holds no scope.
-            UnknownScopeError: this cloud has saved none of that name.
-            TokenScopeError: another scope came beside the signed one.
+            ScopeError: the header's value is not a scope.
+            UnknownScopeError: this cloud has no saved scope of that name.
+            TokenScopeError: the request has another scope beside the signed one.
         """
         if signed is not None:
             return self._signed(arrival, signed)
-        # Checked in any case: a name in the path that means nothing is a mistake.
+        # Checked even if another scope wins: an unknown name in the path is a mistake.
         saved = self.saved(arrival.route.saved_scope) if arrival.route.saved_scope is not None else NO_SCOPE
         if arrival.scope_header is not None:
             scope = _parsed(arrival.scope_header)
@@ -58,7 +58,7 @@ class Scoping:
         """A saved scope.
 
         Raises:
-            UnknownScopeError: this cloud has saved none of that name.
+            UnknownScopeError: this cloud has no saved scope of that name.
         """
         if name not in self._saved:
             known = ", ".join(sorted(self._saved)) or "none"

@@ -1,1 +1,1 @@
-"""Several clouds in one request: asked at once, or one after the other, and their answers made one."""
+"""One request to several clouds: in parallel or one after the other, with the answers merged into one."""

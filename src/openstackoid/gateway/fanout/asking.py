@@ -1,4 +1,4 @@
-"""Ask several clouds at once: each answers in time, or is missed with its reason."""
+"""Query several clouds in parallel: each cloud answers before the deadline, or is reported missing with the reason."""
 
 import asyncio
 import re
@@ -14,14 +14,14 @@ from openstackoid.core.plans import Target
 
 _CODE: Final = re.compile(r"[a-z]+(?:\.[a-z-]+)?\Z")
 _LONGEST: Final = 64  # characters of a code, as a peer wrote it
-_ERROR_BODY: Final = 1 << 16  # bytes of an error that are looked at
+_ERROR_BODY: Final = 1 << 16  # bytes of an error body that are parsed
 _FAILED: Final = 400
 _FEW: Final = 5  # reasons in a message
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What one cloud answered, held in memory."""
+    """One cloud's answer, buffered in memory."""
 
     status: int
     headers: CIMultiDict[str]
@@ -29,19 +29,19 @@ class Reply:
 
     @property
     def good(self) -> bool:
-        """Whether it is what was asked for."""
+        """Whether the answer is a success."""
         return self.status < _FAILED
 
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """How it went with one cloud.
+    """The result of one cloud.
 
     Attributes:
-        reply: what it answered, an error too; None if nothing came.
-        code: why it is missed, by a permanent code or `status.NNN`; None if it is not.
-        message: the same for people.
-        ms: milliseconds until that was known.
+        reply: the cloud's answer, also an error; None if no answer came.
+        code: why the cloud is missing, as a permanent code or `status.NNN`; None if it is not missing.
+        message: the same reason for people.
+        ms: milliseconds until the result was known.
     """
 
     cloud: str
@@ -55,7 +55,7 @@ class MissedError(IncompleteError):
     """Too few clouds answered.
 
     Attributes:
-        legs: how it went with each.
+        legs: the result of each cloud.
     """
 
     def __init__(self, message: str, legs: Sequence[Leg]) -> None:
@@ -64,7 +64,7 @@ class MissedError(IncompleteError):
 
 
 def reasons(legs: Sequence[Leg]) -> str:
-    """Why clouds are missed, for people."""
+    """Why clouds are missing, for people."""
     missed = [leg for leg in legs if leg.code]
     shown = " ".join(leg.message for leg in missed[:_FEW])
     return shown if len(missed) <= _FEW else f"{shown} And {len(missed) - _FEW} more."
@@ -77,16 +77,16 @@ Ask: TypeAlias = Callable[[Target, str], Awaitable[Reply]]
 async def ask_all(
     ask: Ask, questions: Sequence[tuple[Target, str]], deadline: float, turns: asyncio.Semaphore
 ) -> list[Leg]:
-    """Ask each target its question.
+    """Send each target its question.
 
     Args:
         ask: sends one question.
         questions: targets, and path and query for each.
-        deadline: when all must have answered, as the loop's time; who has not is missed.
-        turns: how many may be asked at a time.
+        deadline: when all must have answered, in the event loop's time; a cloud that has not is missing.
+        turns: bounds how many questions are under way at a time.
 
     Returns:
-        How it went, in the order of the questions.
+        The results, in the order of the questions.
     """
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(_one(ask, target, path, deadline, turns)) for target, path in questions]
@@ -104,7 +104,7 @@ async def _one(ask: Ask, target: Target, path: str, deadline: float, turns: asyn
         async with asyncio.timeout_at(deadline), turns:
             reply = await ask(target, path)
     except TimeoutError:
-        # Its own errors are of another kind: this is the deadline of the request.
+        # A leg's own timeouts are of another type: this one is the deadline of the whole request.
         late = f"{target.cloud} did not answer before the deadline of the request."
         return Leg(target.cloud, None, PeerTimeoutError.code, late, took())
     except OpenStackoidError as error:

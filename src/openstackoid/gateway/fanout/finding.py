@@ -1,4 +1,4 @@
-"""One thing of several clouds, by its id or name: found in the cloud that has it."""
+"""Find one resource by its id or name among several clouds."""
 
 import asyncio
 import re
@@ -17,11 +17,11 @@ _PROJECT: Final = re.compile(r"^/v\d(?:\.\d+)?/[0-9a-f]{32}(?=/)")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Where it is.
+    """The cloud that has the resource.
 
     Attributes:
-        legs: how it went with each cloud that was asked.
-        leg: the one whose answer it is: of the cloud that has it, or, if none has, an error of one that was asked.
+        legs: the result of each cloud that was asked.
+        leg: the result to answer with: of the cloud that has the resource, or, if none has it, an error of one of the clouds.
     """
 
     legs: Sequence[Leg]
@@ -29,22 +29,22 @@ class Found:
 
 
 async def find(targets: Sequence[Target], path: str, ask: Ask, deadline: float, turns: asyncio.Semaphore) -> Found:
-    """Ask all clouds for a thing.
+    """Ask all clouds for a resource.
 
     Args:
         targets: the clouds.
         path: path and query inside the service.
         ask: sends one question.
-        deadline: the loop's time.
-        turns: how many clouds are asked at a time.
+        deadline: in the event loop's time.
+        turns: bounds how many clouds are asked at a time.
 
     Raises:
-        AmbiguousError: several have it.
-        MissedError: those that answered do not have it, and others did not answer.
+        AmbiguousError: several clouds have the resource.
+        MissedError: the clouds that answered do not have it, and others did not answer.
     """
     legs = await ask_all(ask, [(target, path) for target in targets], deadline, turns)
     having = [leg for leg in legs if leg.reply and leg.reply.good]
-    # To have it not is an answer; what else goes wrong makes a cloud missed.
+    # 404 is an answer; any other error makes the cloud missing.
     told = [_without_reason(leg) if leg.reply and leg.reply.status == NOT_FOUND else leg for leg in legs]
     if len(having) > 1:
         places = ", ".join(leg.cloud for leg in having)
@@ -62,7 +62,7 @@ async def find(targets: Sequence[Target], path: str, ask: Ask, deadline: float, 
 
 
 def names_an_id(path: str) -> bool:
-    """Whether a path names a thing by an id of OpenStack's usual forms, which nobody chooses: then 404 says that it is gone."""
+    """Whether a path names a resource by a generated id of OpenStack's usual forms: then 404 means that the resource is gone."""
     return _ID.search(_PROJECT.sub("", path.partition("?")[0])) is not None
 
 

@@ -1,4 +1,4 @@
-"""One list of several clouds' lists: asked at once, merged, in pages that lose and double nothing (`core.merging`, `core.paging`)."""
+"""Merge the lists of several clouds, queried in parallel, into pages without lost or duplicate items (`core.merging`, `core.paging`)."""
 
 import asyncio
 from collections.abc import Hashable, Mapping, Sequence
@@ -19,21 +19,21 @@ from openstackoid.gateway.fanout.asking import Ask, Leg, Reply, ask_all
 from openstackoid.gateway.fanout.memory import FanOutMemory
 from openstackoid.gateway.fanout.pages import LARGE, Page, PageError, put_together, read, without
 
-_ROUNDS: Final = 8  # questions to clouds that answer pages without items, and say that there is more
-_WALK: Final = 200  # pages that are read to find the item whose id is all that is known of a place
+_ROUNDS: Final = 8  # questions to clouds that answer empty pages with a link to a next page
+_WALK: Final = 200  # pages that are read to find the item of a marker that is only an id
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A list, as it is asked for.
+    """A request for a list.
 
     Attributes:
         listing: which one.
         path: inside the service, without a query.
-        query: as it came.
+        query: as it arrived.
         base: base URL of the service as clients call it, for links.
-        key: what a place in it is remembered by: the same list, scope, query and token.
-        annotate: whether items say their clouds.
+        key: the key under which places in the list are cached: the same list, scope, query and token.
+        annotate: whether each item gets the name of its cloud.
     """
 
     listing: Listing
@@ -49,11 +49,11 @@ class Listed:
     """The answer.
 
     Attributes:
-        legs: how it went with each cloud.
+        legs: the result of each cloud.
         body: the document; None if no cloud answered with a list.
         names: the clouds of the runs.
-        runs: which item is of which cloud (`core.merging.Merged`).
-        lead: headers of a cloud's answer, for those that describe the document.
+        runs: the clouds of the items (`core.merging.Merged`).
+        lead: headers of one cloud's answer; those that describe the document are used.
     """
 
     legs: Sequence[Leg]
@@ -67,12 +67,12 @@ class Lister:
     """One request for a list.
 
     Args:
-        question: what is asked.
+        question: the request.
         targets: the clouds, in the order that decides between equal items.
         ask: sends one question.
-        deadline: the loop's time.
-        turns: how many clouds are asked at a time.
-        memory: where pages ended.
+        deadline: in the event loop's time.
+        turns: bounds how many clouds are asked at a time.
+        memory: remembers where pages ended.
     """
 
     def __init__(
@@ -99,10 +99,10 @@ class Lister:
         self._legs: dict[str, Leg] = {}
 
     async def answer(self) -> Listed:
-        """Ask, and put the answers together.
+        """Query the clouds, and merge their answers.
 
         Raises:
-            MarkerError: the marker leads nowhere.
+            MarkerError: the marker is not known.
         """
         question, window = self._question, self._window
         after = await self._place()
@@ -132,17 +132,17 @@ class Lister:
         return frozenset(("fields", field) for field in self._hidden)
 
     def _with_fields(self, listing: Listing, window: Window) -> Window:
-        """The `fields=` of neutron may leave out what pages and orders go by: that is asked for too, and taken out again."""
+        """Add to neutron's `fields=` the fields that paging and sorting need; those that the client did not ask for are removed from the answer."""
         fields = [value for name, value in window.rest if name == "fields"]
         needed = dict.fromkeys([listing.marker, *(key.field for key in self._order.keys)])
         self._hidden = tuple(field for field in needed if fields and field not in fields)
         return replace(window, rest=(*window.rest, *(("fields", field) for field in self._hidden)))
 
     async def _place(self) -> Positions:
-        """The place behind which the page begins.
+        """The place after which the page begins.
 
         Raises:
-            MarkerError: there is none.
+            MarkerError: the marker is not known.
         """
         marker = self._window.marker
         if marker is None:
@@ -178,7 +178,7 @@ class Lister:
         raise MarkerError("No cloud of the scope has an item with the id of the marker in this list.")
 
     async def _pages(self, after: Positions, limit: int | None) -> dict[str, Page]:
-        """A page of each cloud that has more; those that fail are missed, and the reason is kept."""
+        """Read the next page of each cloud that has more items; a cloud that fails is missing, with its reason."""
         found: dict[str, Page] = {}
         asked = {target: after.after.get(target.cloud) for target in self._targets if target.cloud not in after.ended}
         for _ in range(_ROUNDS):
@@ -201,7 +201,7 @@ class Lister:
             if not again:
                 break
             asked = again
-        # Who says that there is more, and shows nothing of it, has nothing.
+        # A cloud that links to a next page and never returns an item has no more.
         ordered = {target.cloud: found[target.cloud] for target in self._targets if target.cloud in found}
         return {
             name: page if page.items or not page.part.more else replace(page, part=replace(page.part, more=False))
@@ -216,16 +216,16 @@ class Lister:
         limit: int | None,
         pages: dict[str, Page],
     ) -> Reply:
-        """Ask one cloud, and read its page as soon as it is there: the event loop goes on between two of them.
+        """Ask one cloud, and parse its page when it arrives: the event loop runs between two pages.
 
         Raises:
-            OpenStackoidError: it does not answer, or with something else than a page.
+            OpenStackoidError: the cloud does not answer, or its answer is not a page.
         """
         reply = await self._ask(target, path)
         if not reply.good:
             return reply
         try:
-            if reply.body.count(b",") > limits.ANSWER.values:  # of most the whole check would cost more than the page
+            if reply.body.count(b",") > limits.ANSWER.values:  # else the full check costs more than the page
                 limits.check(reply.body, limits.ANSWER)
             page = read(self._question.listing, self._order, reply.body, limit)
         except (PageError, LimitError) as error:
@@ -234,7 +234,7 @@ class Lister:
         if place is not None and place in page.ids:
             if has_next(self._question.listing, page.rest):
                 raise PeerAnswerError(f"{target.cloud} answers the same page again, whatever the marker is.")
-            page = page.behind(place)  # as nova's key pairs before 2.35: all of them, whatever limit and marker are
+            page = page.behind(place)  # as nova's key pairs before 2.35: the whole list, whatever limit and marker are
         pages[target.cloud] = replace(page, items=without(page.items, self._hidden)) if self._hidden else page
         return replace(reply, body=b"")  # the page holds it
 
@@ -242,7 +242,7 @@ class Lister:
         return f"{self._question.path}?{query}" if query else self._question.path
 
     def _marker(self, now: Positions, names: Sequence[str], pages: Mapping[str, Page], merged: Merged) -> str | None:
-        """The marker of the next page; None if this is the last one. Where it ended is remembered by its last item in any case."""
+        """The marker of the next page; None if this is the last one. In both cases the page's end is remembered under its last item."""
         if self._question.listing.paging is not Paging.MARKER:
             return None
         last = merged.runs[-1][0]
@@ -260,7 +260,7 @@ async def _merged(
 
 
 def _moved(before: Positions, pages: Mapping[str, Page], taken: Sequence[int]) -> Positions:
-    """The place behind what was taken."""
+    """The place after the items that were taken."""
     after, ended = dict(before.after), set(before.ended)
     for (name, page), count in zip(pages.items(), taken, strict=True):
         if count and page.ids:
@@ -272,7 +272,7 @@ def _moved(before: Positions, pages: Mapping[str, Page], taken: Sequence[int]) -
 
 
 def _cut(runs: Sequence[tuple[int, int]], offset: int) -> list[tuple[int, int]]:
-    """Runs without their first items."""
+    """Drop the first items of runs."""
     found = []
     for part, count in runs:
         gone = min(offset, count)

@@ -1,6 +1,6 @@
-"""What is remembered of fan-outs for a while: where a page ended, by its last item, and which cloud has what was shown.
+"""Cache of fan-outs: where a page ended, by its last item, and which cloud has a resource that was listed.
 
-Both save questions; without them the same is found by asking again. The keys hold a digest of the token: nobody learns what others asked.
+Both entries save queries; without them the gateway asks the clouds again. The keys hold a digest of the token: no user sees entries of another.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ _SECONDS: Final = 600.0
 
 
 class FanOutMemory:
-    """It, of one worker."""
+    """The cache of one worker."""
 
     def __init__(self) -> None:
         self._pages: TTLCache[Hashable, Positions] = TTLCache(_PAGES, _SECONDS, getsizeof=_weight)
@@ -31,19 +31,19 @@ class FanOutMemory:
             self._pages[list_key, last] = positions
 
     def after(self, list_key: Hashable, last: str) -> Positions | None:
-        """Where the page ended whose last item had this id."""
+        """Where the page with this last item ended."""
         return self._pages.get((list_key, last))
 
     def has(self, thing_key: Hashable, cloud: str) -> None:
-        """Remember which cloud has a thing."""
+        """Remember which cloud has a resource."""
         self._places[thing_key] = cloud
 
     def where(self, thing_key: Hashable) -> str | None:
-        """The cloud that had a thing."""
+        """The cloud that had a resource."""
         return self._places.get(thing_key)
 
     def forget(self, thing_key: Hashable) -> None:
-        """The cloud has it no more."""
+        """Forget a resource: the cloud does not have it any more."""
         self._places.pop(thing_key, None)
 
 

@@ -1,4 +1,4 @@
-"""A read of several clouds: which kind it is, whom it asks in which order, and the answer that comes of it."""
+"""A GET to several clouds: its kind, the order in which the clouds are asked, and the answer."""
 
 import asyncio
 import re
@@ -29,15 +29,15 @@ from openstackoid.gateway.fanout.wishes import Wishes
 UNAUTHORIZED: Final = 401
 _OK: Final = 200
 _FAILED: Final = 400
-# After these, another cloud is asked: nobody answered, or only something in front of the service did.
+# After these statuses another cloud is asked: no service answered, at most a proxy in front of it.
 _GO_ON_STATUS: Final = frozenset({502, 503, 504})
-_LOOKED_FOR: Final = frozenset({"name", "id"})  # queries with which one thing is looked for in a list
+_LOOKED_FOR: Final = frozenset({"name", "id"})  # query parameters that look for one resource in a list
 _THING: Final = re.compile(r"(/v\d{1,3}(?:\.\d{1,3})?(?:/[0-9a-f]{32})?/[A-Za-z_-]+)/[^/?]+")
-_DATA: Final = re.compile(r"(/v2/images/[^/?]+)/file\Z")  # image data is streamed, never held
-# Of one cloud's answer, what describes the document of all as well.
+_DATA: Final = re.compile(r"(/v2/images/[^/?]+)/file\Z")  # image data is streamed, never buffered
+# Headers of one cloud's answer that describe the merged document as well.
 _OF_DOCUMENT: Final = ("Content-Type", "OpenStack-API-Version", "X-OpenStack-Nova-API-Version", "Vary")
 
-# Sends the request on to one cloud, as if the scope had named it alone, and its answer to the client.
+# Forwards the request to one cloud, as if the scope had named that cloud alone, and its answer to the client.
 PassOn: TypeAlias = Callable[[Target], Awaitable[web.StreamResponse]]
 
 
@@ -47,12 +47,12 @@ class Read:
 
     Attributes:
         service: official service type.
-        path, query: inside the service, as they came.
+        path, query: inside the service, as they arrived.
         base: base URL of the service as clients call it, for links.
-        scope: as it came.
+        scope: as it arrived.
         who: a digest of the token.
         entry: name of this cloud.
-        wishes: what the client's headers say.
+        wishes: the options of the client's X-Scope-* headers.
     """
 
     service: str
@@ -72,10 +72,10 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """The answer, and how it went with each cloud that was asked for it.
+    """The answer, and the result of each cloud that was asked.
 
     Attributes:
-        nothing: whether it is a list without an item.
+        nothing: whether the answer is an empty list.
     """
 
     response: web.StreamResponse
@@ -84,7 +84,7 @@ class Served:
 
 
 class FanOut:
-    """What serves reads of several clouds.
+    """Serves reads of several clouds.
 
     Args:
         at_once: clouds that one request asks at a time.
@@ -99,12 +99,12 @@ class FanOut:
 
         Args:
             read: the request.
-            plan: whom it means.
-            ask: sends one question to one cloud, and holds its answer.
-            pass_on: sends the request on to one cloud, as if the scope named it alone.
+            plan: the clouds to ask, and how.
+            ask: sends one question to one cloud, and buffers its answer.
+            pass_on: forwards the request to one cloud, as if the scope named that cloud alone.
 
         Raises:
-            OpenStackoidError: it is refused, or no cloud gave what was asked for.
+            OpenStackoidError: the read is refused, or no cloud answered it.
         """
         choices = [
             choice.targets if isinstance(choice, All) else (choice.target,)
@@ -133,7 +133,7 @@ class _Reading:
         self._deadline = asyncio.get_running_loop().time() + read.wishes.timeout
 
     async def first(self, choices: Sequence[Sequence[Target]], row: Listing | None) -> Served:
-        """The first alternative that answers and has it."""
+        """Ask the alternatives in order: the first that answers and has the resource."""
         missed: list[Leg] = []
         for targets in choices[:-1]:
             try:
@@ -151,7 +151,7 @@ class _Reading:
         return _after(missed, served)
 
     def _goes_on(self, served: Served, row: Listing | None) -> bool:
-        """Whether the next alternative is tried: nobody answered, or, where one thing is looked for, it is not there."""
+        """Whether to try the next alternative: no cloud answered, or, if one resource is looked for, none has it."""
         if served.response.prepared:
             return False
         status = served.response.status
@@ -167,7 +167,7 @@ class _Reading:
 
     async def _listed(self, targets: Sequence[Target], row: Listing) -> Served:
         read = self._read
-        # The clouds, not the expression: a label that moves makes another list.
+        # The key has the clouds, not the expression: when a label moves to another cloud, the list is another one.
         key: Hashable = (
             read.who,
             read.service,
@@ -212,7 +212,7 @@ class _Reading:
         return replace(_of_cloud(response, found.leg.cloud), legs=found.legs)
 
     def _require(self, legs: Sequence[Leg], asked: int) -> None:
-        """Raises MissedError if fewer clouds answered than the client needs."""
+        """Raise MissedError if fewer clouds answered than the client needs."""
         missed = [leg for leg in legs if leg.code]
         if not self._read.wishes.met(asked - len(missed), asked):
             raise MissedError(
@@ -222,12 +222,12 @@ class _Reading:
             )
 
     def _refused(self, legs: Sequence[Leg]) -> Served:
-        """No cloud answered as it should: what the services say, if they all say no, or if the token is no good."""
+        """The answer if no cloud succeeded: a service's own error, if every service refused or the token is invalid."""
         replies = [leg for leg in legs if leg.reply is not None and not leg.reply.good]
         stale = [leg for leg in replies if leg.reply and leg.reply.status == UNAUTHORIZED]
         if not stale and len(replies) < len(legs):
             raise MissedError(f"No cloud answered with the list. {reasons(legs)}", legs)
-        # The entry's own word is the one that clients know how to read.
+        # Prefer the error of the entry cloud: clients know how to read it.
         chosen = min(stale or replies, key=lambda leg: leg.cloud != self._read.entry)
         if chosen.reply is None:
             raise MissedError(chosen.message, legs)
@@ -237,7 +237,7 @@ class _Reading:
 
 
 def _after(missed: Sequence[Leg], served: Served) -> Served:
-    """What an alternative gave, after others did not."""
+    """The answer of an alternative, with the results of the alternatives before it."""
     if missed and not served.response.prepared:
         served.response.headers.update(_missing([*missed, *served.legs]))
     return replace(served, legs=[*missed, *served.legs])

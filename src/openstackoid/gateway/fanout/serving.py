@@ -17,16 +17,16 @@ from openstackoid.gateway.federation.memory import digest
 from openstackoid.gateway.settings.sections import Fanout
 from openstackoid.gateway.telemetry import metrics
 
-# What a client knows of one cloud's answer says nothing of the answer of several; and what is packed cannot be merged.
+# Conditions and ranges that a client took from one cloud's answer do not apply to a merged answer.
 _OF_ONE_ANSWER: Final = ("If-None-Match", "If-Modified-Since", "If-Match", "If-Unmodified-Since", "If-Range", "Range")
 
-# Sends a call to the one cloud of its scope, and holds the answer; or gives it to the client.
+# Sends a call to the one cloud of its scope, and buffers the answer; or relays it to the client.
 AskCall: TypeAlias = Callable[[Call], Awaitable[web.Response]]
 PassOnCall: TypeAlias = Callable[[Call], Awaitable[web.StreamResponse]]
 
 
 class Several:
-    """Serves them.
+    """Serves requests whose scope means several clouds.
 
     Args:
         settings: bounds.
@@ -39,10 +39,10 @@ class Several:
         self._reads = FanOut(settings.at_once)
 
     def plan(self, call: Call) -> One | All | Alternatives:
-        """Whom a call means.
+        """The plan of a call: the clouds to ask, and how.
 
         Raises:
-            RoutingError: nobody, or it may not mean them; or it changes something in several clouds.
+            RoutingError: the scope means no cloud, or clouds that it may not mean; or the request changes something in several clouds.
         """
         found = plan(Facts(call.service, call.method, call.path, call.hops), call.scope, self._known())
         if isinstance(found, Reject):
@@ -61,12 +61,12 @@ class Several:
 
         Args:
             call: a GET request.
-            found: whom it means.
-            ask: sends a call to one cloud, and holds the answer.
-            pass_on: sends a call to one cloud, and the answer to the client.
+            found: the plan.
+            ask: sends a call to one cloud, and buffers the answer.
+            pass_on: sends a call to one cloud, and relays the answer to the client.
 
         Raises:
-            OpenStackoidError: it is refused, or no cloud gave what was asked for.
+            OpenStackoidError: the read is refused, or no cloud answered it.
         """
         known = self._known()
         path, _, query = call.route.path.partition("?")
@@ -98,7 +98,7 @@ class Several:
 
 
 def to_target(call: Call, target: Target) -> Call:
-    """The same call to one cloud of a plan: nobody further on sees an operator, and nobody is taught what it means now."""
+    """The same call for one cloud of a plan: its scope has no operators, and HAProxy is not taught the decision."""
     return replace(call, scope=target.scope, caller_scope=target.scope, scope_text=None, teaches=False)
 
 

@@ -1,8 +1,8 @@
-"""What a client wishes of a request to several clouds, by headers of its own.
+"""A client's options for a request to several clouds, in X-Scope-* headers.
 
-X-Scope-Timeout: 5           seconds until who has not answered is missed; the configuration bounds it
+X-Scope-Timeout: 5           seconds after which a cloud that has not answered is missing; the configuration bounds it
 X-Scope-Require: all         how many clouds must answer: all, any (the default), or a number
-X-Scope-Annotate: cloud      each item of a list says its cloud, at `cloud`
+X-Scope-Annotate: cloud      each item of a list has the name of its cloud at `cloud`
 """
 
 import re
@@ -23,12 +23,12 @@ _COUNT: Final = re.compile(r"[1-9][0-9]{0,4}\Z")
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """They, read.
+    """The parsed options.
 
     Attributes:
         timeout: seconds.
         require: clouds that must answer.
-        annotate: whether items say their clouds.
+        annotate: whether each item gets the name of its cloud.
     """
 
     timeout: float
@@ -40,8 +40,8 @@ class Wishes:
         """Read a request's headers.
 
         Args:
-            headers: as they came.
-            most: seconds, as configured.
+            headers: of the request.
+            most: upper bound of the timeout in seconds, as configured.
 
         Raises:
             BadRequestError: one of them is malformed.

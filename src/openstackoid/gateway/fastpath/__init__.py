@@ -1,1 +1,1 @@
-"""What HAProxy in front is taught."""
+"""Decisions of the gateway that are taught to the HAProxy in front of it."""

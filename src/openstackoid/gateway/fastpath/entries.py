@@ -1,6 +1,6 @@
-"""The entries of HAProxy's maps that a decision comes to, if every request like it is decided the same. Pure.
+"""Map entries for HAProxy, made from a decision that holds for every request with the same key. Pure.
 
-A map is asked by service, method and the text of the scope: a decision that depends on more than these makes no entry.
+The key of a map is service, method and the text of the scope: a decision that depends on anything else makes no entry.
 """
 
 from typing import Final
@@ -15,8 +15,8 @@ from openstackoid.haproxy import maps
 from openstackoid.haproxy.maps import Entry
 from openstackoid.haproxy.plan import HERE, WAYS
 
-_LONGEST: Final = 1024  # characters of a scope that is worth HAProxy's memory: whoever asks, invented token or not, may have it taught
-# Requests whose decision depends on more than service, method and scope: the gateway's rule for each of them must say the same.
+_LONGEST: Final = 1024  # characters of a scope that may become an entry: clients with an invented token can add some
+# Requests whose decision depends on more than service, method and scope: an entry needs the same decision for each of these paths.
 _WRITES: Final = ("/v2.1/servers", "/v2.1/servers/x/os-volume_attachments", "/v2.1/flavors")
 
 
@@ -31,13 +31,13 @@ def key_text(call: Call) -> str | None:
 def of_decision(
     call: Call, text: str, decision: Local | Remote, explicit: Scope, cloud_map: CloudMap
 ) -> tuple[str, Entry] | None:
-    """The map and the entry of a decision for this cloud, or one of the same owner; None if it makes none.
+    """The map and the entry for a decision that leads to this cloud, or to one of the same owner; None if the decision makes no entry.
 
     Args:
         call: the request.
-        text: its `key_text`.
-        decision: where it goes.
-        explicit: the whole scope, as it goes on the token.
+        text: the call's `key_text`.
+        decision: where the request goes.
+        explicit: the whole scope, as it is appended to the token.
         cloud_map: the clouds that are known.
     """
     service, method = call.route.service, call.method
@@ -49,7 +49,7 @@ def of_decision(
         plain = service == "identity" or explicit.only_names(decision.cloud)
         value = maps.PLAIN if plain else f"{same}|{protocol.MARK}{written}"
     elif service == "identity":
-        return None  # what is asked of another cloud's Keystone needs more than a map
+        return None  # requests to another cloud's Keystone need more than a map
     else:
         value = f"T{decision.cloud}|{service}!{written}"
     key = maps.way(service, text, method=method)
@@ -57,13 +57,13 @@ def of_decision(
 
 
 def of_token(call: Call, text: str, decision: Remote, token: CacheableToken, cloud_map: CloudMap) -> Entry | None:
-    """The entry of a user's token for image data of another owner, down and up; None if it makes none.
+    """The entry of a user's token for download and upload of image data at a cloud of another owner; None if the decision makes no entry.
 
     Args:
         call: the request, to the image service.
-        text: its `key_text`.
-        decision: where it goes.
-        token: stands for the user's there.
+        text: the call's `key_text`.
+        decision: where the request goes.
+        token: the federated token that replaces the user's token there.
         cloud_map: the clouds that are known.
     """
     if call.auth is None:
@@ -78,7 +78,7 @@ def of_token(call: Call, text: str, decision: Remote, token: CacheableToken, clo
 
 
 def _always(service: str, reads: bool, scope: Scope, cloud_map: CloudMap, decision: Local | Remote) -> bool:
-    """Whether every such request of this scope is decided the same."""
+    """Whether every request with this service, kind of method and scope gets the same decision."""
     method = "GET" if reads else "POST"
     paths = _WRITES if service == "compute" and not reads else ("/",)
     others = (decide(Facts(service, method, path), scope, cloud_map) for path in paths)

@@ -1,8 +1,8 @@
-"""Foreign users whose image data HAProxy may pass on itself: the conditions, and the entries that it is taught (`haproxy.image_downloads`).
+"""Foreign users whose image downloads HAProxy may serve itself: the conditions, and the map entries (`haproxy.image_downloads`).
 
-The gateway checks each request; here it checks all of one kind at once, `GET /v2/images/ID/file` with any id, when it has admitted a user
-with some request to the image service. An entry holds until the token ends, until anything changes that a decision depends on, or for as
-long as agreements count without a look at the database: whichever comes first.
+The gateway normally checks each request. This module checks all requests of one kind in advance, `GET /v2/images/ID/file` with any id, when the
+gateway has admitted a user with any request to the image service. An entry holds until the first of these: the token expires, a fact that the
+decision depends on changes, or the agreements have not been read from the database for as long as they may count unread.
 """
 
 import time
@@ -20,8 +20,8 @@ from openstackoid.haproxy.plan import VISITORS
 from openstackoid.trust import tokens
 from openstackoid.trust.rules import covers
 
-_MAX_ENTRIES: Final = 8192  # that HAProxy is taught by one worker
-_MAX_ONE_BY_ONE: Final = 512  # that are forgotten one by one: HAProxy walks through the whole map for each
+_MAX_ENTRIES: Final = 8192  # entries that one worker teaches HAProxy
+_MAX_ONE_BY_ONE: Final = 512  # entries deleted one by one: for each, HAProxy walks through the whole map
 _LATER: Final = 10.0  # seconds by which an entry's end must move to be worth a command
 _SERVICE: Final = "image"
 _METHOD: Final = "GET"
@@ -38,12 +38,12 @@ class ImageTokens:
     def __init__(self, admin: Admin, directory: Path) -> None:
         self._admin = admin
         self._map = directory / VISITORS
-        # Key -> when it ends, and the clouds that it concerns, the oldest first.
+        # Key -> when the entry ends, and the clouds that it depends on; the oldest first.
         self._known: OrderedDict[str, tuple[float, frozenset[str]]] = OrderedDict()
-        self._there = False  # HAProxy has this map: none without an address for peers, or before it has read a configuration with one
+        self._there = False  # whether HAProxy has read a configuration with this map (one with a peering address)
 
     async def clear(self) -> None:
-        """Have HAProxy forget all.
+        """Delete all entries from HAProxy.
 
         Raises:
             AdminError: it does not answer.
@@ -52,7 +52,7 @@ class ImageTokens:
         self._there = await self._admin.cleared(self._map)
 
     async def forget(self, clouds: set[str]) -> None:
-        """Have HAProxy forget what concerns these clouds.
+        """Delete the entries that depend on these clouds from HAProxy.
 
         Raises:
             AdminError: it does not answer.
@@ -68,7 +68,7 @@ class ImageTokens:
     def lesson(
         self, token: ForeignToken, project: str, hops: tuple[str, ...], agreements: Agreements, cloud_map: CloudMap
     ) -> tuple[Entry, float] | None:
-        """The entry for a user who was admitted, and until when it holds (Unix seconds); None if there is none, or none that is new."""
+        """The entry for a user who was admitted, and until when it holds (Unix seconds); None if none is allowed, or HAProxy already has it."""
         until = min(float(token.claims.expires), agreements.trusted_until)
         key = image_downloads.key(token.token, token.claims.issuer)
         if not self._there or until <= time.time() or until < self._until(key) + _LATER:
@@ -84,20 +84,20 @@ class ImageTokens:
         return self._known[key][0] if key in self._known else 0.0
 
     async def teach(self, entry: Entry, until: float, clouds: frozenset[str]) -> None:
-        """Tell HAProxy of one, whom changes of these clouds concern.
+        """Add an entry to HAProxy; changes of these clouds delete it.
 
         Raises:
             AdminError: it does not answer, or refuses.
         """
         if until < self._until(entry.key) + _LATER:
             return  # many requests may bring the same lesson
-        # Recorded first: what HAProxy may have received is among what it is told to forget.
+        # Recorded before it is sent: every entry that HAProxy may have received can be deleted later.
         self._known[entry.key] = (until, clouds)
         self._known.move_to_end(entry.key)
         await self._admin.put((self._map, entry))
 
     async def expire(self) -> None:
-        """Delete those whose time is over, and the oldest of too many.
+        """Delete expired entries, and the oldest ones above the bound.
 
         Raises:
             AdminError: HAProxy does not answer.
@@ -114,15 +114,15 @@ def may(token: ForeignToken, hops: tuple[str, ...], cloud_map: CloudMap) -> bool
     """Whether a foreign user who is admitted may fetch the data of every image, as far as claims, agreement and scope say.
 
     Args:
-        token: of who asks.
-        hops: the clouds that the request met before.
+        token: of the user.
+        hops: the clouds that the request passed through before.
         cloud_map: the clouds that are known.
     """
     claims, grant = token.claims, token.agreement.grant
     if token.inner or claims.actor is not None or hops != (claims.issuer,):
         return False  # by way of a third cloud
     if grant.rate is not None:
-        return False  # each request counts
+        return False  # the rate limit must count each request
     if patterns.is_image(claims.user.id) or patterns.is_image(claims.project.id):
         return False  # ids are mapped in paths (core/ids.py), and this one might be an image's
     if not covers(grant.allows, _SERVICE, _METHOD, patterns.BEFORE, patterns.AFTER):

@@ -1,4 +1,4 @@
-"""What of a request's decision may be taught to HAProxy, and to which of its maps."""
+"""Which decisions may be taught to HAProxy, and into which of its maps they go."""
 
 from collections.abc import Callable, Mapping
 
@@ -16,12 +16,12 @@ _NOTHING: Mapping[str, object] = {}
 
 
 class Lessons:
-    """Hands decisions to the teacher.
+    """Passes decisions to the teacher.
 
     Args:
         teacher: of HAProxy.
         cloud_map: the clouds that are known now.
-        peers: the same, with their owners.
+        peers: the same clouds, with their owners.
         agreements: in force; None in a cloud without federated peers.
     """
 
@@ -34,18 +34,18 @@ class Lessons:
         self._agreements = agreements
 
     def begin(self, call: Call, who: Sender) -> Mapping[str, object]:
-        """What letting a sender in depends on, before anybody looks at it: for `learn`."""
+        """The generations that admitting a sender depends on, taken before it is admitted: an argument of `learn`."""
         token = _image_token(call, who)
         return self._teacher.begun(token) if token else _NOTHING
 
     def learn(self, call: Call, who: Sender, decision: Local | Remote, leg: Leg, begun: Mapping[str, object]) -> None:
-        """Teach what holds for all requests like this one.
+        """Teach a decision that holds for all requests like this one.
 
         Args:
-            call: that was let in.
-            who: sends it.
-            decision: where it goes.
-            leg: what is sent.
+            call: the admitted request.
+            who: its sender.
+            decision: where the request goes.
+            leg: the request as it is sent to that cloud.
             begun: the result of `begin`.
         """
         if who.begins_here and not (call.listener.peers or call.route.saved_scope or call.subject):

@@ -1,7 +1,7 @@
-"""Where HAProxy finds peers: the addresses of their hosts, and `peers.map` with its file.
+"""Addresses of peers for HAProxy: DNS look-ups of their hosts, and `peers.map` with its file.
 
-Names are looked up beside the follower, all at once: a peer whose name servers do not answer delays neither the other peers nor what
-has to be forgotten.
+Names are looked up in parallel, outside the follower: a peer whose name servers do not answer delays neither the other peers nor the
+deletion of entries.
 """
 
 import asyncio
@@ -19,8 +19,8 @@ from openstackoid.haproxy.admin import Admin
 from openstackoid.haproxy.maps import Entry
 from openstackoid.haproxy.plan import PEERS
 
-_NAMES: Final = 5.0  # seconds between two looks at the addresses of the peers' hosts
-_TIMEOUT: Final = 5.0  # seconds for one of them
+_NAMES: Final = 5.0  # seconds between two look-ups of the peers' hosts
+_TIMEOUT: Final = 5.0  # seconds for one look-up
 _MAX_ONE_BY_ONE: Final = 32  # services of peers that are changed one by one
 
 
@@ -40,17 +40,17 @@ class PeerAddresses:
         self._map = directory / PEERS
         self._reachable = reachable
         self._addresses: dict[str, str] = {}  # host -> IP address
-        self._sent: list[Entry] | None = None  # what HAProxy knows
-        self._entries: dict[str, tuple[Cloud, list[Entry]]] = {}  # cloud -> its entries, and what they were made of
-        self._changed = True  # HAProxy may have to know other places than it does
+        self._sent: list[Entry] | None = None  # the entries that HAProxy has
+        self._entries: dict[str, tuple[Cloud, list[Entry]]] = {}  # cloud -> its entries, and their source
+        self._changed = True  # the entries that HAProxy has may be out of date
         self._resolver = Loop("peers' addresses", self._resolve)
 
     def start(self) -> None:
-        """Look names up from now on."""
+        """Start looking names up."""
         self._resolver.start()
 
     async def stop(self) -> None:
-        """Look nothing up any more."""
+        """Stop looking names up."""
         await self._resolver.stop()
 
     def moved(self) -> None:
@@ -59,17 +59,17 @@ class PeerAddresses:
         self._resolver.wake()
 
     def lost(self) -> None:
-        """Take it that HAProxy knows an older file: it has begun anew."""
+        """HAProxy has started anew, and may have read an older file: send all entries again."""
         self._sent, self._changed = None, True
 
     async def tell(self) -> None:
-        """Tell HAProxy where peers are, if that has changed; and the file, for when it starts again.
+        """Send changed addresses of peers to HAProxy, and write them to the file that HAProxy reads at its start.
 
         Raises:
             AdminError: it does not answer.
         """
         if not self._changed:
-            return  # a thousand peers cost 50 ms to write out
+            return  # making the entries of a thousand peers takes 50 ms
         self._changed = False
         try:
             places = self._places()
@@ -84,7 +84,7 @@ class PeerAddresses:
             raise
 
     def _places(self) -> list[Entry]:
-        """What HAProxy should know; only clouds that changed are written out again."""
+        """The entries that HAProxy should have; only the entries of clouds that changed are made again."""
         clouds, names = self._reachable()
         known, self._entries = self._entries, {}
         for name, cloud in clouds.items():
@@ -95,7 +95,7 @@ class PeerAddresses:
         return [entry for _, (_, entries) in sorted(self._entries.items()) for entry in entries]
 
     async def _put(self, places: list[Entry]) -> None:
-        """The few that have changed, each at once, or all: HAProxy walks through the whole map for each."""
+        """Send few changes one by one, and many as the whole map: each single change makes HAProxy walk through the whole map."""
         known = {entry.key: entry for entry in self._sent or ()}
         changed = [(self._map, entry) for entry in places if known.get(entry.key) != entry]
         gone = known.keys() - {entry.key for entry in places}
@@ -119,7 +119,7 @@ class PeerAddresses:
 
     async def _look_up(self, host: str) -> None:
         with contextlib.suppress(ValueError):
-            self._addresses[host] = str(ipaddress.ip_address(host))  # which needs no thread
+            self._addresses[host] = str(ipaddress.ip_address(host))  # an IP address needs no thread
             return
         try:
             async with asyncio.timeout(_TIMEOUT):

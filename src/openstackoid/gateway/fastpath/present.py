@@ -1,4 +1,4 @@
-"""What decisions depend on, cloud by cloud: so that a cloud which changes at each look costs the others nothing that is remembered."""
+"""The facts that decisions depend on, cloud by cloud: a cloud that changes at each poll invalidates nothing that is cached of other clouds."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """What decisions depend on, as it is now.
+    """The facts that decisions depend on, as they are now.
 
     Attributes:
         clouds: names of this cloud and its peers.
-        generation: of a cloud; differs from what it was when decisions that concern the cloud may differ.
-        age: seconds since somebody last looked whether agreements changed.
+        generation: of a cloud; changes whenever decisions that depend on the cloud may change.
+        age: seconds since the agreements were last checked for changes.
     """
 
     clouds: Callable[[], Iterable[str]]

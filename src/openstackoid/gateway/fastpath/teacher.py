@@ -1,14 +1,14 @@
-"""Teaches the HAProxy in front what the gateway has decided, so that HAProxy can serve the next such request itself.
+"""Teaches the gateway's decisions to the HAProxy in front, so that HAProxy can serve the next such request itself.
 
-Taught are, letter by letter of the scope (`haproxy.maps`):
+The entries, keyed by the exact text of the scope (`haproxy.maps`):
 
 - decisions that lead to this cloud, or to one of the same owner;
-- for clouds of other owners, the federated token that stands for a user's, for image data alone;
-- where other clouds call, foreign users' tokens, for image data alone (`image_tokens`).
+- for clouds of other owners, the federated token that replaces a user's token, for image data alone;
+- at the peering address, foreign users' tokens, for image data alone (`image_tokens`).
 
-An entry lasts until a cloud that it concerns, or the agreement with that cloud, changes; until the gateway starts; and for `LEASE` seconds
+An entry lasts until a cloud that it depends on, or the agreement with that cloud, changes; until the gateway starts; and for `LEASE` seconds
 after the follower last saw that nothing had changed, which HAProxy checks by its clock. A token lasts `trust.recheck` seconds, after which
-the gateway asks Keystone again; one whose revocation passes through the gateway is forgotten at once. Only the gateway writes to the maps.
+the gateway asks Keystone again; a token whose revocation passes through the gateway is deleted at once. Only the gateway writes to the maps.
 """
 
 import asyncio
@@ -40,12 +40,12 @@ from openstackoid.haproxy.maps import Entry
 from openstackoid.haproxy.plan import ADMIN, HERE, LEASED, TOKENS, WAYS
 
 _SEVERAL: Final = int(os.environ.get(WORKERS, "1")) > 1
-_POLL_INTERVAL: Final = 0.2  # seconds between two looks at what has changed
-LEASE: Final = 10.0  # seconds for which HAProxy goes by what it was taught if nobody says that it still holds
+_POLL_INTERVAL: Final = 0.2  # seconds between two checks for changes
+LEASE: Final = 10.0  # seconds for which HAProxy uses its entries without a renewal
 _RENEWED: Final = 1.0  # seconds between two renewals
-_MAX_ENTRIES: Final = 8192  # tokens, and ways, that HAProxy is taught by one worker
-_MAX_ONE_BY_ONE: Final = 512  # lessons that are forgotten one by one: HAProxy walks through the whole map for each
-_QUIET_INTERVAL: Final = 10.0  # seconds between two words about an HAProxy that does not answer
+_MAX_ENTRIES: Final = 8192  # tokens, and decisions, that one worker teaches HAProxy
+_MAX_ONE_BY_ONE: Final = 512  # entries deleted one by one: for each, HAProxy walks through the whole map
+_QUIET_INTERVAL: Final = 10.0  # seconds between two reports of an HAProxy that does not answer
 
 
 class Teacher:
@@ -54,7 +54,7 @@ class Teacher:
     Args:
         directory: where they are.
         reachable: cloud -> what it serves, of peers that HAProxy may reach directly; and names in certificates.
-        present: what decisions depend on.
+        present: the facts that decisions depend on.
     """
 
     def __init__(
@@ -68,28 +68,28 @@ class Teacher:
         self._present = present
         self._image_tokens = ImageTokens(self._admin, directory)
         self._peer_addresses = PeerAddresses(self._admin, directory, reachable)
-        # (Map, key) -> the clouds that it concerns.
+        # (Map, key) -> the clouds that the entry depends on.
         self._ways: dict[tuple[str, str], frozenset[str]] = {}
-        # What is to be taught with the next command: many requests may wait for the same lesson.
+        # Entries to send with the next command: many requests may wait for the same entry.
         self._lessons: dict[tuple[str, str], tuple[Entry, frozenset[str]]] = {}
-        # Key -> (when it ends, the digest of the user's token, the clouds that it concerns), the oldest first.
+        # Key -> (when the entry ends, the digest of the user's token, the clouds that it depends on), the oldest first.
         self._tokens: OrderedDict[str, tuple[float, bytes, frozenset[str]]] = OrderedDict()
         self._seen: dict[str, object] = {}  # cloud -> its generation when HAProxy last heard of it
-        self._answers = False  # HAProxy does
-        self._leased = 0.0  # until when (Unix seconds)
+        self._answers = False  # whether HAProxy answers
+        self._leased = 0.0  # HAProxy's entries hold until then (Unix seconds)
         self._worker = ""
-        self._turn = asyncio.Lock()  # one command after the other
+        self._turn = asyncio.Lock()  # held during a command: one command after the other
         self._working: set[asyncio.Task[None]] = set()
         self._spoke = 0.0
         self._follower = Loop("fast path", self._follow, _POLL_INTERVAL)
 
     def start(self) -> None:
-        """Forget what an earlier gateway taught, and follow what changes."""
+        """Delete the entries of an earlier gateway, and start to follow changes."""
         self._peer_addresses.start()
         self._follower.start()
 
     async def stop(self) -> None:
-        """Stop following; HAProxy keeps what it knows, and is taught nothing more: another gateway may have begun."""
+        """Stop following and teaching. HAProxy keeps its entries: another gateway may have begun."""
         self._answers = False
         await self._follower.stop()
         await self._peer_addresses.stop()
@@ -107,10 +107,10 @@ class Teacher:
         *,
         federated: bool,
     ) -> None:
-        """Teach what was decided for a request, if all like it are decided so."""
+        """Teach the decision of a request, if every request with the same key gets the same decision."""
         text = entries.key_text(call)
         if text is None or len(self._lessons) >= _MAX_ENTRIES:
-            return  # HAProxy is slow: a later request will bring it again
+            return  # HAProxy is slow: a later request teaches the same entry
         clouds = call.scope.clouds()
         if not self._is_current(clouds):
             return  # it is about to be forgotten
@@ -126,7 +126,7 @@ class Teacher:
                 self._learn(TOKENS, entry, clouds)
 
     def _learn(self, name: str, entry: Entry, clouds: frozenset[str]) -> None:
-        """Teach something with the next command, until one of these clouds changes."""
+        """Queue an entry for the next command; it holds until one of these clouds changes."""
         if not self._lessons:
             self._spawn(self._teach())
         self._lessons[name, entry.key] = (entry, clouds)
@@ -147,9 +147,9 @@ class Teacher:
         """Teach that a foreign user may fetch image data, if every such request may pass.
 
         Args:
-            token: of a user who was let in with a request to the image service, where peers call.
-            project: the local one that stands for the user's.
-            hops: the clouds that the request met before.
+            token: of a user who was admitted with a request to the image service at the peering address.
+            project: the local project that stands for the user's project.
+            hops: the clouds that the request passed through before.
             agreements: in force.
             cloud_map: the clouds that are known.
             begun: the result of `begun`.
@@ -161,9 +161,9 @@ class Teacher:
             self._spawn(self._let_in(*lesson, begun))
 
     async def forget(self, token: str) -> None:
-        """Have HAProxy forget a user's token: it was revoked. When this is over, it has, if it answers."""
+        """Delete a revoked user's token from HAProxy. Returns when HAProxy has deleted it, or does not answer."""
         if _SEVERAL:
-            # Another worker may have taught it, under a scope that is not known here.
+            # Another worker may have taught the token, under a scope that this worker does not know.
             self._tokens.clear()
             await self._safely(self._drop(None))
             return
@@ -175,7 +175,7 @@ class Teacher:
             await self._safely(self._drop(keys))
 
     def _is_current(self, clouds: Iterable[str]) -> bool:
-        """Whether HAProxy has forgotten what was true of these clouds before, and so may be taught what is true now."""
+        """Whether HAProxy has deleted the outdated entries of these clouds, so that new ones may be taught."""
         if not self._answers or self._present.age() >= LEASE:
             return False
         return all(self._seen.get(name, self) == self._present.generation(name) for name in clouds)
@@ -188,7 +188,7 @@ class Teacher:
             }
             if self._worker != worker:
                 await self._forget(None)
-                self._peer_addresses.lost()  # one that has just begun may have read an older file
+                self._peer_addresses.lost()  # an HAProxy that has just started may have read an older file
             elif changed:
                 await self._forget(changed)
             if changed:
@@ -200,20 +200,20 @@ class Teacher:
                 await self._image_tokens.expire()
             await self._renew()
         except BaseException:
-            # What had to be forgotten still has to be: it is done again. HAProxy that was merely slow forgets nothing else.
+            # The failed deletion is done again. An HAProxy that was merely slow keeps all other entries.
             self._answers = False
             raise
         return _POLL_INTERVAL
 
     async def _renew(self) -> None:
-        """Say that what HAProxy knows still holds, as far as somebody has looked."""
+        """Renew the lease of HAProxy's entries, counted from the last check for changes."""
         until = time.time() + LEASE - self._present.age()
         if until > self._leased + _RENEWED:
             await self._admin.put((self._directory / LEASED, maps.lease(until)))
             self._leased = until
 
     async def _forget(self, clouds: set[str] | None) -> None:
-        """Have HAProxy forget what concerns these clouds; None: all, as it has begun anew, or this gateway has."""
+        """Delete the entries that depend on these clouds; None: all entries, since HAProxy or this gateway has started anew."""
         concerned = [
             *(way for way, of in self._ways.items() if clouds is None or of & clouds),
             *((TOKENS, key) for key, (_, _, of) in self._tokens.items() if clouds is None or of & clouds),
@@ -238,7 +238,7 @@ class Teacher:
                 await self._image_tokens.forget(clouds)
 
     def _dropped(self, name: str, keys: list[str] | None) -> None:
-        """HAProxy has forgotten these lessons of a map; None: all."""
+        """Record that HAProxy has deleted these entries of a map; None: all."""
         if name == TOKENS:
             for key in list(self._tokens) if keys is None else keys:
                 self._tokens.pop(key, None)
@@ -260,7 +260,7 @@ class Teacher:
                 for name in (HERE, WAYS):
                     await self._admin.clear(self._directory / name)
             self._ways |= ways
-            # A token that was revoked meanwhile is not taught, nor what a change has overtaken.
+            # Not taught: a token that was revoked meanwhile, and an entry that a change has made outdated.
             known = [
                 (name, entry)
                 for (name, key), (entry, clouds) in lessons.items()
@@ -269,7 +269,7 @@ class Teacher:
             await self._admin.put(*((self._directory / name, entry) for name, entry in known))
 
     async def _drop(self, keys: Iterable[str] | None) -> None:
-        """Have HAProxy forget these tokens; None: all."""
+        """Delete these tokens from HAProxy; None: all."""
         async with self._turn:
             if keys is None:
                 await self._admin.cleared(self._directory / TOKENS)
@@ -277,7 +277,7 @@ class Teacher:
                 await self._admin.drop(self._directory / TOKENS, keys)
 
     async def _expire(self) -> None:
-        """Delete tokens whose time is over, and the oldest of too many: HAProxy itself never does."""
+        """Delete expired tokens, and the oldest ones above the bound: HAProxy itself never deletes entries."""
         now = time.time()
         old = [key for key, (until, _, _) in self._tokens.items() if until <= now]
         old += list(self._tokens)[: max(0, len(self._tokens) - _MAX_ENTRIES)]

@@ -1,1 +1,1 @@
-"""What is agreed with other clouds: agreements, keys, tokens, projects, what peers serve."""
+"""Trust between clouds: agreements, keys, tokens, projects, and the catalogs of peers."""

@@ -13,10 +13,10 @@ def of(body: Json) -> tuple[Rule, ...] | None:
     """The rules of a token's application credential; None if it has none. A rule whose path is no pattern here allows nothing.
 
     Args:
-        body: what Keystone says of the token.
+        body: Keystone's `token` object.
 
     Raises:
-        TokenScopeError: there are more of them than are compared.
+        TokenScopeError: there are more rules than the gateway compares.
     """
     rules = (body.get("application_credential") or {}).get("access_rules")
     if rules is None:
@@ -32,8 +32,8 @@ def check(rules: tuple[Rule, ...] | None, asked: Rule | None) -> None:
     """Enforce an application credential's rules.
 
     Args:
-        rules: as `of` gives them.
-        asked: the request, whose path is no pattern here; None for any that somebody may think of.
+        rules: as `of` returns them.
+        asked: the request, whose path is not a pattern; None stands for any request.
 
     Raises:
         TokenScopeError: no rule allows it.

@@ -1,4 +1,4 @@
-"""What the database says of agreements, read again when its revision has changed."""
+"""Reads the agreements from the database, again when its revision has changed."""
 
 import asyncio
 from collections.abc import Collection, Mapping
@@ -13,15 +13,15 @@ from openstackoid.trust.store import Store, StoreError, Version
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What differs from the last look.
+    """The changes since the last read.
 
     Attributes:
-        agreements: peer -> our side, all of them as they are now.
-        documents: peer -> the keys that it published once.
-        changed: peers whose agreement is new, another one, or gone.
-        removed: those of them whose agreement is gone.
-        first: whether nothing was read before.
-        replaced: whether another database stands in the place of the one that was read.
+        agreements: peer -> our side of the agreement; all agreements as they are now.
+        documents: peer -> the stored document with the keys that it published.
+        changed: peers whose agreement is new, replaced or removed.
+        removed: those of `changed` whose agreement is removed.
+        first: whether this is the first read.
+        replaced: whether another database has taken the place of the one that was read before.
     """
 
     agreements: Mapping[str, Agreement]
@@ -49,7 +49,7 @@ class AgreementDatabase:
         self._agreements: Mapping[str, Agreement] = {}
 
     async def look(self) -> Change | None:
-        """What has changed since the last look; None if nothing has.
+        """The changes since the last read; None if nothing has changed.
 
         Raises:
             OpenStackoidError: the database cannot be read.
@@ -58,7 +58,7 @@ class AgreementDatabase:
         if version == last:
             return None
         replaced = last is not None and not version.follows(last)
-        if replaced:  # perhaps by one that an older version made
+        if replaced:  # the new database may be one that an older version made
             await asyncio.to_thread(self._store.upgrade, create=False)
         found, documents = await asyncio.to_thread(self._read)
         before = self._agreements

@@ -1,7 +1,7 @@
 """The agreements in force: our side, from the configuration and the database, and the peers' statements of theirs.
 
-The database and this cloud's keys are looked at twice a second: what a suspended or removed peer may do ends within `POLL_INTERVAL`
-seconds in every worker of every gateway, without a restart.
+The database and this cloud's keys are polled twice a second: the rights of a suspended or removed peer end within `POLL_INTERVAL` seconds in
+every worker of every gateway, without a restart.
 """
 
 import asyncio
@@ -26,12 +26,12 @@ from openstackoid.trust.agreements import Agreement, State, Statement
 from openstackoid.trust.keys import Keys
 from openstackoid.trust.store import Store
 
-POLL_INTERVAL: Final = 0.5  # seconds between two looks
-_STALE_AFTER: Final = 60.0  # seconds for which agreements count that cannot be looked at
+POLL_INTERVAL: Final = 0.5  # seconds between two polls
+_STALE_AFTER: Final = 60.0  # seconds for which agreements count while the database cannot be read
 
 
 class StaleError(AgreementError):
-    """The database with the agreements cannot be read: nobody knows whether one was ended."""
+    """The database with the agreements cannot be read: an agreement may have been ended."""
 
     status = 503
     code = "agreement.stale"
@@ -39,7 +39,7 @@ class StaleError(AgreementError):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a peer is, and how its tokens are treated. `services` (type -> URL) spares asking it."""
+    """A peer's URL, and how its tokens are treated. With `services` (type -> URL) the gateway does not fetch the peer's catalog."""
 
     url: str
     federated: bool
@@ -47,15 +47,15 @@ class Target:
 
 
 class Agreements:
-    """What is agreed with whom, now.
+    """The agreements with all peers, as they are now.
 
     Args:
         config: with a `trust` section.
-        changed: called when peers came, went or moved.
-        previous: what was known before a reload.
+        changed: called when peers were added, removed, or changed their URL.
+        previous: the agreements before a reload.
 
     Attributes:
-        statements: peer -> what it says of its side, as far as it was heard.
+        statements: peer -> its statement of its own side, for each peer that has answered.
         store: the database.
         own_keys, peer_keys, assertions: of this cloud and its peers.
         generations: change with the agreements and with keys.
@@ -78,21 +78,21 @@ class Agreements:
         self._changed = changed
         self._database = AgreementDatabase(config.cloud, self.store, self._by_file)
         self._poller = Loop("agreements", self._poll, POLL_INTERVAL)
-        # Made at the first start alone: where a file is missing later, something is wrong.
+        # The file is created at the first start only: a file that is missing later is an error.
         self._make = previous is None or previous.store.name != self.store.name
 
     async def start(self) -> None:
-        """Read the database, and go on looking at it.
+        """Read the database, and start polling it.
 
         Raises:
-            OpenStackoidError: it cannot be read.
+            OpenStackoidError: the database cannot be read.
         """
         await asyncio.to_thread(self.store.upgrade, create=self._make)
         await self._look()
         self._poller.start()
 
     async def stop(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         await self._poller.stop()
         await self.peer_keys.finish()
         await asyncio.to_thread(self.store.close)
@@ -104,18 +104,18 @@ class Agreements:
 
     @property
     def targets(self) -> dict[str, Target]:
-        """Peer -> where it is, for all that we have not removed."""
+        """Peer -> its URL and kind of token, for all peers that are not removed."""
         return {name: Target(agreement.url, federated=True) for name, agreement in self._all.items()}
 
     def all(self) -> Mapping[str, Agreement]:
-        """Peer -> our side; what stands in the configuration wins."""
+        """Peer -> our side of the agreement; the configuration wins over the database."""
         return self._all
 
     def active_agreement(self, peer: str) -> Agreement:
         """Our side of the agreement with a peer, if it is in force.
 
         Raises:
-            AgreementError: it is not.
+            AgreementError: the agreement is not in force.
         """
         if self.age > _STALE_AFTER:
             raise StaleError(f"{self._cloud} cannot read its agreements: nobody can say whether {peer} may still pass.")
@@ -133,7 +133,7 @@ class Agreements:
         """The peer's statement that the agreement is active on its side.
 
         Raises:
-            AgreementError: it has not said so.
+            AgreementError: the peer has not stated that.
         """
         self.active_agreement(peer)
         statement = self.statements.get(peer)
@@ -148,16 +148,16 @@ class Agreements:
 
     @property
     def age(self) -> float:
-        """Seconds since the last look at the agreements."""
+        """Seconds since the agreements were last read."""
         return time.monotonic() - self._seen
 
     @property
     def trusted_until(self) -> float:
-        """Until when `active_agreement` says so if nobody can look at the agreements any more (Unix seconds)."""
+        """Until when `active_agreement` accepts agreements if the database cannot be read any more (Unix seconds)."""
         return time.time() - self.age + _STALE_AFTER
 
     async def _poll(self) -> float:
-        """A look; while none succeeds nothing is known to be in force, and after a minute all is refused."""
+        """Poll the database once. While polls fail no agreement is known to be in force, and after a minute all are refused."""
         await self._look()
         return POLL_INTERVAL
 
@@ -172,7 +172,7 @@ class Agreements:
 
     def _apply(self, change: Change) -> None:
         self._all = dict(change.agreements) | self._by_file
-        # A peer's keys that were remembered count as well as agreements, but mostly are known here already.
+        # A peer's remembered keys are read with the agreements, but mostly are known here already.
         changed = set(change.changed) | self.peer_keys.restore(self._all, change.documents)
         for name in change.removed:
             self.statements.pop(name, None)

@@ -1,4 +1,4 @@
-"""Assertions (RFC 7523): how the gateways of two clouds show each other which cloud they are of."""
+"""Assertions (RFC 7523): the gateways of two clouds authenticate to each other."""
 
 import time
 from typing import Final
@@ -26,10 +26,10 @@ class Assertions:
         self._own = own
         self._peer_keys = peer_keys
         self._skew = skew
-        self._made: dict[str, tuple[int, str]] = {}  # peer -> when, and the assertion
+        self._made: dict[str, tuple[int, str]] = {}  # peer -> when it was made, and the assertion
 
     def assertion_for(self, peer: str) -> str:
-        """The assertion that shows a peer that this gateway is of this cloud."""
+        """The assertion that authenticates this cloud's gateway to a peer."""
         now = int(time.time())
         begun, text = self._made.get(peer, (0, ""))
         if not begun <= now < begun + _LIFETIME // 2:
@@ -38,15 +38,15 @@ class Assertions:
         return text
 
     def authenticate_peer(self, assertion: str | None) -> str:
-        """The name of the peer whose gateway asks.
+        """The name of the peer whose gateway sent the assertion.
 
         Raises:
-            TokenError: the assertion is missing or not good.
+            TokenError: the assertion is missing or invalid.
         """
         if not assertion:
             raise TokenError("Expected a token, or the assertion of a peer's gateway.")
         return tokens.asserted(assertion, self._peer_keys.ring, self._cloud, time.time(), self._skew)
 
     def clear(self) -> None:
-        """Make new ones from now on: the keys changed."""
+        """Drop cached assertions: the keys changed."""
         self._made.clear()

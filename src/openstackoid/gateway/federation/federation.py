@@ -1,4 +1,4 @@
-"""What a gateway needs for clouds of other owners, put together."""
+"""The parts that a gateway needs for clouds of other owners."""
 
 from dataclasses import dataclass
 
@@ -16,15 +16,15 @@ from openstackoid.gateway.settings.peering import Trust
 
 @dataclass(frozen=True, slots=True)
 class Federation:
-    """Trust between clouds of different owners, at work.
+    """The parts that serve trust between clouds of different owners.
 
     Attributes:
         trust: the section of the configuration.
-        agreements: with whom.
-        keystone: this cloud's own.
+        agreements: with the peers.
+        keystone: client of this cloud's own Keystone.
         issuer: of tokens for other clouds.
-        exchange: has tokens for third clouds issued by foreign users' homes.
-        projects: which of ours stand for theirs.
+        exchange: requests tokens for third clouds from foreign users' home clouds.
+        projects: maps foreign projects to projects of this cloud.
     """
 
     trust: Trust
@@ -43,11 +43,11 @@ class Federation:
         here: aiohttp.ClientSession,
         peers: aiohttp.ClientSession,
     ) -> "Federation":
-        """Put it together.
+        """Make the parts.
 
         Args:
             config: with a `trust` section.
-            agreements: with whom.
+            agreements: with the peers.
             identity: base URL of this cloud's Keystone.
             here: connections to this cloud's services.
             peers: connections to other clouds.

@@ -1,13 +1,13 @@
-"""A number for each cloud that changes when what was verified of it must be verified anew."""
+"""A generation number for each cloud: when it changes, everything verified of the cloud must be verified again."""
 
 from collections import Counter
 from collections.abc import Iterable
 
 
 class Generations:
-    """The numbers.
+    """The generation numbers.
 
-    What other clouds do does not count: one of them that changes each second costs nobody else what is remembered.
+    A cloud's number is independent of other clouds: a cloud that changes each second invalidates no other cloud's cache.
     """
 
     def __init__(self) -> None:
@@ -15,13 +15,13 @@ class Generations:
         self._of: Counter[str] = Counter()
 
     def of(self, cloud: str) -> tuple[int, int]:
-        """The number of a cloud, as a value to compare."""
+        """The generation of a cloud, as a value to compare."""
         return self._common, self._of[cloud]
 
     def changed(self, clouds: Iterable[str]) -> None:
-        """The agreements with these clouds, or their keys, changed."""
+        """Record that the agreements with these clouds, or their keys, changed."""
         self._of.update(clouds)
 
     def all_changed(self) -> None:
-        """Something changed that concerns all clouds, as this cloud's own keys."""
+        """Record a change that concerns all clouds, such as of this cloud's own keys."""
         self._common += 1

@@ -1,7 +1,7 @@
-"""Issues federated tokens instead of our users' own, from what our Keystone says of those, and keeps them while they are young.
+"""Issues federated tokens that replace our users' own tokens in other clouds, from our Keystone's validation of those, and caches them.
 
-Keystone is asked before each token is issued, so that a revoked token stands for no new one. An issued token is used again until half of
-its life is over, while Keystone, asked every `trust.recheck` seconds, still knows the user's token.
+Keystone validates the user's token before each federated token is issued, so that no token is issued for a revoked one. An issued token is reused
+until half of its life is over, as long as Keystone, asked every `trust.recheck` seconds, still accepts the user's token.
 """
 
 import time
@@ -29,21 +29,21 @@ from openstackoid.trust.claims import Claims, Named
 from openstackoid.trust.rules import Rule
 from openstackoid.trust.sealing import seal, unseal
 
-_MAX_BYTES: Final = 16 * MIB  # bytes of tokens that are kept, of each kind
+_MAX_BYTES: Final = 16 * MIB  # bytes of cached tokens, of each kind
 _NAMED: Final = 16  # of a peer's roles in a message
 
 
 @dataclass(frozen=True, slots=True)
 class IssuedToken:
-    """A federated token and whose it is.
+    """A federated token and its user.
 
     Attributes:
         token: for one peer.
         user, project: ids in this cloud.
-        pseudonym: who the user is to the peer.
+        pseudonym: the user's name towards the peer.
         agreement: id of the peer's grant.
-        renew: when to issue the next one, expires: when it ends (Unix seconds).
-        limits: the rules of an application credential, which say for which requests it may be used; None without.
+        renew: when to issue the next token, expires: when this token expires (Unix seconds).
+        limits: the access rules of an application credential, which bound the requests that the token may be used for; None without.
     """
 
     token: str
@@ -57,13 +57,13 @@ class IssuedToken:
 
 
 class TokenIssuer:
-    """Makes and keeps federated tokens of one cloud's users.
+    """Issues and caches federated tokens of one cloud's users.
 
     Args:
         cloud: this cloud's name.
-        agreements: with whom.
-        keystone: who knows our users.
-        trust: times.
+        agreements: with the peers.
+        keystone: validates our users' tokens.
+        trust: lifetimes.
     """
 
     def __init__(self, cloud: str, agreements: Agreements, keystone: Keystone, trust: Trust) -> None:
@@ -71,27 +71,27 @@ class TokenIssuer:
         self._agreements = agreements
         self._keystone = keystone
         self._trust = trust
-        # Digests of a user's token and of a scope, and the peer -> what was made, under which generation of the agreement.
+        # (Digests of a user's token and of a scope, the peer) -> the issued token, and the generation of the agreement then.
         self._kept: Memory[tuple[bytes, bytes, str], tuple[object, IssuedToken]] = Memory(
             _MAX_BYTES, lambda kept: 2 * len(kept[1].token)
         )
 
     async def for_peer(self, token: str, peer: str, scope: Scope, asked: Rule | None = None) -> IssuedToken:
-        """A federated token for a peer, instead of one of our users' tokens.
+        """A federated token for a peer, which replaces one of our users' tokens.
 
         Args:
             token: of this cloud, plain.
-            peer: the cloud that shall accept it.
+            peer: the cloud that the token is for.
             scope: explicit; it is signed.
-            asked: the request that it is for; None when the caller gets the token itself, for whatever it likes.
+            asked: the request that the token is for; None when the caller gets the token itself, for any request.
 
         Raises:
-            TokenError: our Keystone does not know the token.
-            TokenScopeError: it is for no project, or an application credential does not allow the request.
+            TokenError: our Keystone does not accept the token.
+            TokenScopeError: the token has no project, or its application credential does not allow the request.
             AgreementError, RoleError: the agreement does not allow it.
         """
         grant = self._agreements.peer_statement(peer).id or ""
-        generation = self._agreements.generations.of(peer)  # another one: other keys, or other terms
+        generation = self._agreements.generations.of(peer)  # another agreement: other keys, or other terms
         key = (digest(token), digest(scopes.format(scope)), peer)
         known, now = self._kept.get(key), time.time()
         kept = known[1] if known and known[0] == generation else None
@@ -113,24 +113,24 @@ class TokenIssuer:
         return self._keystone.trusted_until(token)
 
     def forget(self, token: str) -> None:
-        """Drop what was issued for a token: it was revoked."""
+        """Drop the federated tokens issued for a revoked token."""
         self._keystone.forget(token)
         found = digest(token)
         for key in [key for key in self._kept if key[0] == found]:
             del self._kept[key]
 
     async def reissue(self, claims: Claims, third: str, actor: str) -> IssuedToken:
-        """A token for a third cloud, for a peer that shows one of ours.
+        """A token for a third cloud, for a peer that presents a token that we issued.
 
         Args:
-            claims: of the token that the peer shows, verified.
-            third: the cloud that shall accept the new one.
+            claims: of the token that the peer presents, verified.
+            third: the cloud that the new token is for.
             actor: the peer.
 
         Raises:
-            RuleError: the signed scope does not lead there.
+            RuleError: the signed scope does not lead to the third cloud.
             TokenError: the user's own token is not valid any more.
-            TokenScopeError: it is an application credential's, limited to some requests: nobody there would know which.
+            TokenScopeError: the user's token is limited by an application credential's access rules, which the third cloud does not know.
             AgreementError, RoleError: our agreement with the third cloud does not allow it.
         """
         if not claims.scope.leads_to(third):
@@ -178,7 +178,7 @@ class TokenIssuer:
         )
 
     def _leads_on(self, peer: str, scope: Scope) -> bool:
-        """Whether a peer may need the user's own token here: to come home with it, or to be given one for a third cloud."""
+        """Whether a peer may need the user's own token here: for requests back to this cloud, or to exchange it for a third cloud's token."""
         if scope.clouds() - {self._cloud, peer}:
             return True
         return any(

@@ -1,6 +1,6 @@
 """The client of this cloud's own Keystone: validates tokens, and makes projects that stand for those of other clouds.
 
-A token may validate itself (see `local_catalog`), so the first needs no account. The second does: `trust.account`.
+A token may validate itself (see `local_catalog`), so validation needs no account. Making projects does: `trust.account`.
 """
 
 import asyncio
@@ -23,8 +23,8 @@ from openstackoid.gateway.upstream.documents import parsed, whole
 from openstackoid.gateway.upstream.failures import reason
 from openstackoid.trust.agreements import Agreement
 
-_MAX_BYTES: Final = 16 * MIB  # bytes of what is remembered of tokens
-_PARSED: Final = 4  # times the bytes of a JSON text that its values take
+_MAX_BYTES: Final = 16 * MIB  # bytes of cached answers about tokens
+_PARSED: Final = 4  # Python objects of a JSON text take this many times its bytes
 _LIMIT: Final = aiohttp.ClientTimeout(total=30)
 _OK: Final = 200
 _CREATED: Final = 201
@@ -37,10 +37,10 @@ class RefusedProjectError(ProjectError):
 
 
 def project_name(agreement: Agreement, foreign: str) -> str:
-    """The name of the project that stands for a peer's: 64 characters at most, and no other project's of any peer.
+    """The name of the project that stands for a peer's project: 64 characters at most, and unique over all projects of all peers.
 
-    A digest, since "A-b" with "c" must not be "A" with "b-c"; of the agreement, since another cloud may come under the name of one
-    that was removed, and must not find its projects.
+    It is a digest, since "A-b" with "c" must differ from "A" with "b-c". It includes the agreement, since another cloud may later have the name
+    of a removed one, and must not get its projects.
     """
     digest = hashlib.sha256(f"{agreement.id}\0{foreign}".encode()).hexdigest()
     return f"{agreement.peer[:31]}-{digest[:32]}"
@@ -52,14 +52,14 @@ class Keystone:
     Args:
         base: base URL of its backend.
         session: connections.
-        trust: how long an answer counts, and the account for projects.
+        trust: the lifetime of an answer, and the account for projects.
     """
 
     def __init__(self, base: str, session: aiohttp.ClientSession, trust: Trust) -> None:
         self._base = base
         self._session = session
         self._trust = trust
-        # Digest of a token -> when it was asked (monotonic), Keystone's answer, and its bytes.
+        # Digest of a token -> when Keystone was asked (monotonic), its answer, and the answer's bytes.
         self._known: Memory[bytes, tuple[float, Json | None, int]] = Memory(
             _MAX_BYTES, lambda known: known[2] * _PARSED
         )
@@ -70,7 +70,7 @@ class Keystone:
 
         Args:
             token: as the user sent it.
-            fresh: use no earlier answer.
+            fresh: use no cached answer.
 
         Raises:
             PeerError: Keystone does not answer.
@@ -79,14 +79,14 @@ class Keystone:
         known = self._known.get(key)
         if known and not fresh and time.monotonic() - known[0] < self._trust.recheck:
             return known[1]
-        # One question for all who wait for it; one that is under way is fresh as well.
+        # All waiters share one request to Keystone; a request that is under way counts as fresh.
         if key not in self._asking:
             task = self._asking[key] = asyncio.create_task(self._ask(token))
             task.add_done_callback(lambda _: self._asking.pop(key, None))
         return await asyncio.shield(self._asking[key])
 
     async def is_service(self, token: str | None) -> bool:
-        """Whether a token is valid here and of a service of this cloud, as `service_token_roles` says."""
+        """Whether a token is valid here and belongs to a service of this cloud, by its roles (`service_token_roles`)."""
         body = await self.token(token) if token else None
         names = {role["name"].lower() for role in body.get("roles", [])} if body else set()
         return bool(names & {role.lower() for role in self._trust.service_roles})
@@ -105,22 +105,22 @@ class Keystone:
         return time.time() - time.monotonic() + (known[0] + self._trust.recheck if known else 0.0)
 
     def forget(self, token: str) -> None:
-        """Drop Keystone's answer about a token: it was revoked."""
+        """Drop the cached answer about a revoked token."""
         self._known.pop(digest(token), None)
 
     async def project(self, name: str, domain: str, description: str) -> str:
-        """The id of the project of this name, made if there is none.
+        """The id of the project of this name, which is created if it does not exist.
 
         Raises:
-            RefusedProjectError: there is none, for sure.
-            OpenStackoidError: Keystone failed, and may have made it.
+            RefusedProjectError: the project was certainly not created.
+            OpenStackoidError: Keystone failed, and may have created the project.
         """
         if self._trust.account is None:
             raise RefusedProjectError(
                 "A project must be made for users of another cloud, and the gateway has no account for that: trust.account."
             )
         token = await self._login(self._trust.account)
-        # First: another gateway may have made it before it was killed, and Keystone logs a conflict with a traceback.
+        # Look first: another gateway may have created it before it was killed, and Keystone logs a conflict with a traceback.
         found = await self._project(name, domain, token)
         if found is not None:
             return found

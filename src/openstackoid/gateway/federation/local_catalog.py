@@ -26,12 +26,12 @@ def holds_catalog(path: str) -> bool:
 
 
 def is_token(path: str) -> bool:
-    """Whether Keystone answers there what a token is."""
+    """Whether the path is Keystone's token validation."""
     return _TOKEN.match(path) is not None
 
 
 class LocalCatalog:
-    """This cloud's catalog: as an answer of its Keystone had it, or as the configuration says.
+    """This cloud's catalog: from an answer of its Keystone, or from the configuration.
 
     No account is needed: every service logs in through the gateway, and Keystone's answer holds the catalog.
     """
@@ -45,7 +45,7 @@ class LocalCatalog:
         return catalogs.filled(self.learned or self._configured, project)
 
     def learn(self, _status: int, document: Any) -> None:
-        """Remember the catalog of an answer of the local Keystone, which stays as it came."""
+        """Remember the catalog of an answer of the local Keystone; the answer is not changed."""
         token = document.get("token") if isinstance(document, dict) else None
         if isinstance(token, dict) and token.get("catalog"):
             project = token.get("project") or {}
@@ -64,10 +64,10 @@ class LocalCatalog:
         return status, document
 
     def validated(self, status: int, document: Any) -> tuple[int, Any]:
-        """The answer to a token that validated itself.
+        """Adapt Keystone's answer to a token that validated itself.
 
-        Where the token is not valid Keystone says 401, as to any bad X-Auth-Token; to who asked, it is 404: keystonemiddleware takes
-        a 401 for a sign that its own token has expired (keystonemiddleware/auth_token/_identity.py, `verify_token`).
+        For an invalid token Keystone answers 401, as to any bad X-Auth-Token. The caller must get 404 instead: keystonemiddleware takes a 401 for a
+        sign that its own token has expired (keystonemiddleware/auth_token/_identity.py, `verify_token`).
         """
         if status == _UNAUTHORIZED:
             message = "Could not find token: its own cloud says that it is not valid."

@@ -1,6 +1,6 @@
-"""What is remembered of strangers' texts: bounded in bytes, since who sends a text chooses its length, and by digests of tokens.
+"""Caches of values from untrusted input: bounded in bytes, since a sender chooses the length of its texts, and keyed by digests of tokens.
 
-A number of entries bounds nothing: 8192 tokens of 20 KB are 160 MB. Of two that want the same room the one that was used last stays.
+A bound on the number of entries would not bound memory: 8192 tokens of 20 KB are 160 MB. The least recently used entry is evicted first.
 """
 
 import contextlib
@@ -11,28 +11,28 @@ from typing import Final, TypeVar
 from cachetools import LRUCache
 
 MIB: Final = 1 << 20
-_ENTRY: Final = 256  # bytes of an entry itself: key, places in two dictionaries, the head of its value
+_ENTRY: Final = 256  # bytes of overhead of an entry: key, slots in two dictionaries, the value's object header
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 
 
 class Memory(LRUCache[_K, _V]):
-    """A dictionary that forgets what was not used for longest.
+    """A dictionary that evicts the least recently used entries.
 
     Args:
         most: bytes.
-        weigh: about how many bytes a value takes; keys are digests or names, and count as part of the entry.
+        weigh: about how many bytes a value takes; keys are digests or names, and count as part of the overhead.
     """
 
     def __init__(self, most: int, weigh: Callable[[_V], int]) -> None:
         super().__init__(most, getsizeof=lambda value: _ENTRY + weigh(value))
 
     def keep(self, key: _K, value: _V) -> None:
-        """Remember a value, unless it alone would take all the room."""
+        """Store a value, unless it alone is larger than the bound."""
         with contextlib.suppress(ValueError):
             self[key] = value
 
 
 def digest(text: str) -> bytes:
-    """What a token, or any other text of any length, is remembered by: 32 bytes, from which nobody can tell it."""
+    """The cache key of a token or any other text: a digest of 32 bytes, from which the text cannot be recovered."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

@@ -14,13 +14,13 @@ class OwnKeys:
     """The keys with which this cloud signs and seals.
 
     Args:
-        trust: where they are.
+        trust: the section that names the file.
 
     Attributes:
-        current: as they were read the last time.
+        current: the keys as last read.
 
     Raises:
-        OpenStackoidError: they cannot be read.
+        OpenStackoidError: the keys cannot be read.
     """
 
     def __init__(self, trust: Trust) -> None:
@@ -29,10 +29,10 @@ class OwnKeys:
         self._stamp = self._file()
 
     def reload(self) -> bool:
-        """Read the file again if it changed; whether it did.
+        """Read the file again if it changed; returns whether it did.
 
         Raises:
-            OpenStackoidError: it cannot be read; the keys stay, and it is read the next time.
+            OpenStackoidError: the file cannot be read; the old keys stay, and the next call reads the file again.
         """
         stamp = self._file()
         if stamp == self._stamp:
@@ -42,7 +42,7 @@ class OwnKeys:
         return True
 
     def _file(self) -> tuple[int, int]:
-        """What changes when the file does."""
+        """A value that changes when the file does."""
         if self._trust.keys is None:
             return (0, 0)
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""The documents that a peer publishes: what it serves, with its keys, and what it says of its side of an agreement."""
+"""The documents that a peer publishes: its catalog with its keys, and its statement of its side of an agreement."""
 
 import time
 from collections import deque
@@ -17,11 +17,11 @@ from openstackoid.trust.agreements import Statement
 
 UNKNOWN: Final = Statement(None, "unknown")
 _OK: Final = 200
-_TRIPS: Final = 8  # looks whose least time is a peer's round trip
+_TRIPS: Final = 8  # requests whose shortest time is a peer's round trip
 
 
 class BadDocumentError(PeerAnswerError):
-    """What a peer says of itself cannot be used."""
+    """A peer's document about itself is unusable."""
 
 
 class PeerDocuments:
@@ -32,7 +32,7 @@ class PeerDocuments:
         timeout: seconds for one document.
 
     Attributes:
-        trips: name of a peer -> milliseconds that the last questions took, to the head of the answer; the first ones open a connection.
+        trips: name of a peer -> milliseconds of the last requests, until the head of the answer; the first requests open a connection.
     """
 
     def __init__(self, session: aiohttp.ClientSession, timeout: float) -> None:
@@ -41,7 +41,7 @@ class PeerDocuments:
         self.trips: dict[str, deque[float]] = {}
 
     async def cloud(self, name: str, url: str) -> tuple[Cloud, Any]:
-        """What a peer serves, and the whole document, which holds its keys as well.
+        """A peer's catalog, and the whole document, which holds its keys as well.
 
         Args:
             name: of the cloud that is expected there.
@@ -64,12 +64,12 @@ class PeerDocuments:
         return cloud, document
 
     async def statement(self, name: str, url: str, assertion: str) -> Statement:
-        """What a peer says of its side of the agreement; `UNKNOWN` if it does not know us.
+        """A peer's statement of its side of the agreement; `UNKNOWN` if the peer does not know this cloud.
 
         Args:
             name: of the peer.
             url: base URL of its gateway.
-            assertion: shows it who asks.
+            assertion: authenticates this cloud to the peer.
 
         Raises:
             PeerError: it does not answer, or not as it should.
@@ -84,7 +84,7 @@ class PeerDocuments:
             ) from None
 
     async def _get(self, name: str, url: str, path: str, headers: Mapping[str, str], limit: Limit) -> tuple[int, bytes]:
-        """Status and body of an answer: of one that is too long, a byte more than its kind may have."""
+        """Status and body of an answer; a body that is too long is cut one byte after the limit of its kind."""
         timeout = aiohttp.ClientTimeout(total=self._timeout)
         started = time.monotonic()
         try:

@@ -1,4 +1,4 @@
-"""The public keys of peers, as far as they descend from the one that was agreed."""
+"""The public keys of peers that descend from the agreed key."""
 
 import asyncio
 import hashlib
@@ -22,8 +22,8 @@ class PeerKeys:
         cloud: this cloud's name.
         own: its keys.
         agreements: peer -> our side of the agreement, as it is now.
-        generations: changed when keys come or go.
-        store: remembers them over a restart.
+        generations: changed when keys are added or removed.
+        store: keeps the keys over a restart.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class PeerKeys:
         self._agreements = agreements
         self._generations = generations
         self._store = store
-        self._documents: dict[str, bytes] = {}  # peer -> digest of the keys that it published the last time
+        self._documents: dict[str, bytes] = {}  # peer -> digest of the keys that it published last
         self._rings: dict[tuple[str, str], Ring] = {}  # peer and agreed fingerprint -> keys
         self._pending: set[asyncio.Future[None]] = set()
 
@@ -47,7 +47,7 @@ class PeerKeys:
         """Public keys by kid, of this cloud or of a peer.
 
         Raises:
-            TokenError: it is no peer, or its keys were never seen.
+            TokenError: the cloud is not a peer, or its keys were never seen.
         """
         if cloud == self._cloud:
             return {pair.kid: pair.key for pair in self._own.current.signing}
@@ -81,7 +81,7 @@ class PeerKeys:
         try:
             ring = self._rings[key] = Ring(published, agreement.fingerprint)
         except ValueError as error:
-            # The peer does not stand by its old keys any more: one may have been stolen, and must not count until a person says so.
+            # The peer has withdrawn its old keys: one may have been stolen, and must not count until an operator accepts the new key.
             if self._rings.pop(key, None) is not None:
                 self._generations.changed([peer])
                 self._remember(peer, published)
@@ -95,14 +95,14 @@ class PeerKeys:
             self._remember(peer, published)
 
     def restore(self, agreements: Mapping[str, Agreement], documents: Mapping[str, Any]) -> set[str]:
-        """Take the keys that were remembered, where none are known.
+        """Load stored keys of peers whose keys are not known yet.
 
         Args:
             agreements: peer -> agreement.
-            documents: peer -> what it published once.
+            documents: peer -> the stored document.
 
         Returns:
-            The peers whose keys are known now, and were not.
+            The peers whose keys became known by this call.
         """
         restored = set()
         for name, document in documents.items():
@@ -117,11 +117,11 @@ class PeerKeys:
         return restored
 
     async def finish(self) -> None:
-        """Wait until what is to be remembered is."""
+        """Wait until pending writes to the store are done."""
         await asyncio.gather(*self._pending, return_exceptions=True)
 
     def _remember(self, peer: str, published: Mapping[str, Any]) -> None:
-        """Write into the database in a thread; a failure costs what was to be remembered."""
+        """Write into the database in a thread; if the write fails, the keys are not stored."""
 
         async def work() -> None:
             try:

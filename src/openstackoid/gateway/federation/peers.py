@@ -1,7 +1,7 @@
-"""What the peers serve: read from each one's `/.well-known/openstackoid`, refreshed, and kept while it is away.
+"""The catalogs of peers: read from each peer's `/.well-known/openstackoid`, refreshed, and kept while the peer is unreachable.
 
-One that answers with a document that cannot be used is dropped until it answers with another: it alone, and with its name on standard
-error, in `/openstackoid/v1/peers` and in the metrics.
+A peer that answers with an unusable document is dropped until it answers with a usable one. Other peers are not affected, and the peer's name
+is reported on standard error, in `/openstackoid/v1/peers` and in the metrics.
 """
 
 import asyncio
@@ -23,9 +23,9 @@ from openstackoid.gateway.telemetry import metrics
 from openstackoid.gateway.telemetry.loops import Loop, described
 from openstackoid.trust.keys import OVERLAP
 
-_QUIET_INTERVAL: Final = 10.0  # seconds between two lines about one peer, whatever it answers
+_QUIET_INTERVAL: Final = 10.0  # seconds between two log lines about one peer
 _KEY_INTERVAL: Final = OVERLAP / 2  # seconds
-# Seconds for which a failure answers for the peer, so that a dead one costs one timeout a second.
+# Seconds for which a failure is cached, so that a dead peer costs one timeout a second.
 _FAILURE_LIFETIME: Final = 1.0
 
 
@@ -33,8 +33,8 @@ class Peers:
     """The clouds that this one collaborates with.
 
     Attributes:
-        clouds: name -> what it serves; None while it never answered.
-        errors: name -> why it did not answer the last time; names that did are missing.
+        clouds: name -> the peer's catalog; None while it never answered.
+        errors: name -> why the peer's last answer failed; peers that answered have no entry.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Peers:
         agreements: Agreements | None,
         known: Mapping[str, Cloud | None],
     ) -> None:
-        """Begin with what is known already, so that a reload forgets nothing."""
+        """Begin with the catalogs that are known already, so that a reload loses none."""
         self._targets: Mapping[str, Target] = {}
         self._documents = PeerDocuments(session, timeouts.connect)
         self._timeouts = timeouts
@@ -54,13 +54,13 @@ class Peers:
         self._failed_at: dict[str, float] = {}
         self._refreshed_soon: dict[str, float] = {}
         self._asking: dict[str, asyncio.Task[None]] = {}
-        self._spoke: dict[str, tuple[str, float]] = {}  # name -> the last line about it, and when
+        self._spoke: dict[str, tuple[str, float]] = {}  # name -> the last log line about the peer, and when
         self._refresher = Loop("peers", self._refresh, _FAILURE_LIFETIME)
         self.clouds: dict[str, Cloud | None] = dict(known)
         self.set_targets(targets)
 
     def set_targets(self, targets: Mapping[str, Target]) -> None:
-        """Take other peers, or other places of them; what is known of one that stays where it is, stays."""
+        """Replace the peers; keep the catalog of a peer whose URL is unchanged."""
         for name in self.clouds.keys() - targets.keys():
             del self.clouds[name]
             for known in (self.errors, self._documents.trips, self._failed_at, self._refreshed_soon, self._spoke):
@@ -84,19 +84,19 @@ class Peers:
 
     @property
     def round_trips(self) -> dict[str, float]:
-        """Name -> milliseconds to a peer and back: the least of the last looks."""
+        """Name -> round-trip time to a peer in milliseconds: the shortest of the last requests."""
         return {name: min(trips) for name, trips in self._documents.trips.items()}
 
     def url(self, name: str) -> str:
-        """Where a peer's gateway is."""
+        """Base URL of a peer's gateway."""
         return self._targets[name].url
 
     def start(self) -> None:
-        """Look at every peer now and then on."""
+        """Start polling every peer, now and periodically."""
         self._refresher.start()
 
     async def stop(self) -> None:
-        """Stop looking."""
+        """Stop polling."""
         await self._refresher.stop()
         tasks = list(self._asking.values())
         for task in tasks:
@@ -104,16 +104,16 @@ class Peers:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def ensure(self, name: str) -> None:
-        """Have something known of a peer.
+        """Ensure that a peer's catalog is known.
 
         Raises:
-            PeerError: nothing is, and it does not answer.
+            PeerError: the catalog is not known, and the peer does not answer.
         """
         if self.clouds.get(name) is not None:
             return
         now = asyncio.get_running_loop().time()
         if name not in self.errors or now - self._failed_at[name] > _FAILURE_LIFETIME:
-            # One request asks for all who wait; a client that goes away does not cancel it for the others.
+            # All waiters share one request; a client that disconnects does not cancel it for the others.
             if name not in self._asking:
                 task = self._asking[name] = asyncio.create_task(self._look(name))
                 task.add_done_callback(lambda _: self._asking.pop(name, None))
@@ -122,7 +122,7 @@ class Peers:
             raise self.errors[name]
 
     def refresh_soon(self, name: str) -> None:
-        """Look at a peer again: it refused what its agreement seemed to allow. Once a second at most."""
+        """Poll a peer again, at most once a second: it refused a request that its agreement seemed to allow."""
         now = asyncio.get_running_loop().time()
         if name not in self._asking and now - self._refreshed_soon.get(name, -_FAILURE_LIFETIME) >= _FAILURE_LIFETIME:
             self._refreshed_soon[name] = now
@@ -138,7 +138,7 @@ class Peers:
         return min(1.0 if fast else most, self._timeouts.refresh)
 
     def _waiting(self, names: list[str]) -> bool:
-        """Whether the agreement with a peer is not active on its side yet: its operators may be about to allow it."""
+        """Whether the agreement is not active on the peer's side yet: the peer's operators may be about to allow it."""
         statements = self._agreements.statements if self._agreements else {}
         return any(self.federated(name) and statements.get(name, UNKNOWN).state != "active" for name in names)
 
@@ -165,7 +165,7 @@ class Peers:
                 print(f"peer {name}: answers as it should again", file=sys.stderr, flush=True)
 
     def _serves(self, name: str, cloud: Cloud | None) -> None:
-        """Take what a peer serves. What is the same stays the same object: others compare by that."""
+        """Store a peer's catalog. An equal catalog keeps the old object, since other modules compare by identity."""
         if self.clouds.get(name) != cloud:
             self.clouds[name] = cloud
 
@@ -184,10 +184,10 @@ class Peers:
             print(f"peer {name}: {error}", file=sys.stderr, flush=True)
 
     async def _listen(self, name: str, target: Target) -> None:
-        """Hear a peer of another owner: what it serves, with which keys it signs, and what it says of the agreement."""
+        """Read a federated peer's documents: its catalog, its signing keys, and its statement of the agreement."""
         cloud, document = await self._documents.cloud(name, target.url)
         if self._agreements is None or self._targets.get(name) != target:
-            return  # it was removed meanwhile
+            return  # the peer was removed meanwhile
         self._agreements.peer_keys.accept_keys(name, document)
         strange = sorted(url for url in cloud.services.values() if _origin(url) != _origin(target.url))
         if strange and target.services is None:
@@ -200,7 +200,7 @@ class Peers:
         if self._targets.get(name) == target:
             self._agreements.statements[name] = statement
             if target.services is None:
-                self._serves(name, cloud)  # last: who waits for it finds the peer's word as well
+                self._serves(name, cloud)  # last: waiters for the catalog find the peer's statement as well
 
 
 def _origin(url: str) -> tuple[str, str | None]:

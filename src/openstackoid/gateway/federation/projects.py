@@ -1,6 +1,6 @@
-"""Which project of this cloud stands for a foreign user's: as agreed, or made on demand, once and no more of them than agreed.
+"""Map a foreign user's project to a project of this cloud: as agreed, or created on demand, once, and up to the agreed number.
 
-Before Keystone is asked, a place is reserved in the database that all gateways share (`trust.projects`): one process asks, the others wait.
+Before Keystone is asked, a row is reserved in the database that all gateways share (`trust.projects`): one process asks, the others wait.
 """
 
 import asyncio
@@ -12,8 +12,8 @@ from openstackoid.gateway.federation.keystone import Keystone, RefusedProjectErr
 from openstackoid.trust.agreements import Agreement
 from openstackoid.trust.projects import LEASE, Claim, ProjectMappings
 
-_POLL: Final = 0.1  # seconds between two looks at what another process makes
-_TIMEOUT: Final = 2 * LEASE  # seconds for all of it: one that was killed is waited for
+_POLL: Final = 0.1  # seconds between two polls for the result of another process
+_TIMEOUT: Final = 2 * LEASE  # seconds for the whole wait, which also covers a process that was killed
 
 
 class Projects:
@@ -21,28 +21,28 @@ class Projects:
 
     Args:
         cloud: this cloud's name.
-        mappings: projects that were made before.
-        keystone: who makes more.
+        mappings: projects that were created before.
+        keystone: creates projects.
     """
 
     def __init__(self, cloud: str, mappings: ProjectMappings, keystone: Keystone) -> None:
         self._cloud = cloud
         self._mappings = mappings
         self._keystone = keystone
-        # (agreement's id, home's project) -> ours: bound for good, and at most as many as agreed.
+        # (agreement's id, home's project) -> our project; mappings never change, and are at most as many as agreed.
         self._known: dict[tuple[str, str], str] = {}
         self._making: dict[tuple[str, str], asyncio.Task[str]] = {}
 
     async def local(self, agreement: Agreement, foreign: str) -> str:
-        """The id of the project here that stands for one of the peer's.
+        """The id of this cloud's project that stands for one of the peer's projects.
 
         Raises:
-            ProjectError: it cannot be had.
+            ProjectError: no project could be had.
         """
         known = await self.known(agreement, foreign)
         if known is not None:
             return known
-        # One task for all who wait, which goes on when they are gone: what Keystone made is bound.
+        # All waiters share one task, which goes on when they are gone: a project that Keystone created must be recorded.
         key, domain = (agreement.id, foreign), agreement.grant.projects.where or "default"
         if key not in self._making:
             task = self._making[key] = asyncio.create_task(self._find(agreement, foreign, domain))
@@ -51,7 +51,7 @@ class Projects:
         return self._known[key]
 
     async def known(self, agreement: Agreement, foreign: str) -> str | None:
-        """As `local`, but None if the project has not been made yet."""
+        """As `local`, but None if the project has not been created yet."""
         projects, key = agreement.grant.projects, (agreement.id, foreign)
         if projects.kind == "same":
             return foreign

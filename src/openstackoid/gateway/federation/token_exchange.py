@@ -1,4 +1,4 @@
-"""Asks a user's home for federated tokens that third clouds accept (RFC 8693), and remembers them while they are young."""
+"""Requests federated tokens for third clouds from a user's home cloud (RFC 8693), and caches them."""
 
 import time
 from typing import Final
@@ -16,7 +16,7 @@ from openstackoid.trust import tokens
 from openstackoid.trust.claims import Claims
 
 GRANT: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
-# The nearest name that there is: ours have a JWT's claims, compressed.
+# The nearest registered type: our tokens have a JWT's claims, compressed.
 JWT: Final = "urn:ietf:params:oauth:token-type:jwt"
 ACCESS: Final = "urn:ietf:params:oauth:token-type:access_token"
 _ASSERTION: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -36,7 +36,7 @@ class TokenExchange:
     def __init__(self, agreements: Agreements, session: aiohttp.ClientSession) -> None:
         self._agreements = agreements
         self._session = session
-        # Digest of a foreign token, and the third cloud -> until when it is used, the token, and the generation.
+        # (Digest of a foreign token, the third cloud) -> until when the token is used, the token, and the generation.
         self._exchanged: Memory[tuple[bytes, str], tuple[float, str, object]] = Memory(
             _MAX_BYTES, lambda known: len(known[1])
         )
@@ -45,13 +45,13 @@ class TokenExchange:
         """A token for a third cloud.
 
         Args:
-            third: name of the cloud that shall accept it.
-            token: that the user's home made for this cloud.
+            third: name of the cloud that the token is for.
+            token: that the user's home issued for this cloud.
             claims: of that token, verified.
 
         Raises:
-            PeerError: home does not answer.
-            ExchangeError: home refuses, with its reason.
+            PeerError: the home cloud does not answer.
+            ExchangeError: the home cloud refuses, with its reason.
         """
         key, now, generation = (digest(token), third), time.time(), self._agreements.generations.of(claims.issuer)
         renew, known, of = self._exchanged.get(key, (0.0, "", None))
