@@ -1,1 +1,1 @@
-"""Changes of resources, told to all who wait."""
+"""Watches: polls clouds for changes of resources and delivers the changes to all watchers."""

@@ -1,6 +1,6 @@
-"""What a watch asks a cloud: a list, or one resource. All of it blocks, and runs in the threads of calls.
+"""Requests of a watch to a cloud: list all resources, or get one. All functions block; run them in the threads of calls.
 
-A list and a single answer give the JSON as it came, so that one can be compared with the other.
+Lists and single gets return the cloud's JSON unchanged, so that their results can be compared with each other.
 """
 
 import functools
@@ -25,13 +25,13 @@ from openstackoid.oaktree.upstream.regions import Region
 from openstackoid.oaktree.watches.states import State, state
 
 States = Mapping[str, State]
-# Where it is, and the JSON of each.
+# The location, and the JSON of each resource.
 Found = tuple[Location, Iterable[Mapping[str, Any]]]
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is asked for, once for all who watch it: resources of one kind in one cloud-region, as one user sees them."""
+    """The subject of a poll, shared by its watchers: the resources of one kind in one cloud-region that one user can see."""
 
     region: Region
     kind: Kind
@@ -39,54 +39,54 @@ class Subject:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """The same for all who can share answers."""
+        """The key of the poll: subjects with equal keys can share answers."""
         return self.region.identity, self.kind.name, *sorted(self.parents.items())
 
     def located(self, error: BaseException) -> BaseException:
-        """An error there, with the place."""
+        """Wrap an error with this cloud-region and service."""
         return self.region.located(error, self.kind.service)
 
     @property
     def listable(self) -> bool:
-        """There are lists of it."""
+        """Whether the kind can be listed."""
         return bool(self.kind.cls.allow_list)
 
     @property
     def gettable(self) -> bool:
-        """One can be asked for by its id."""
+        """Whether a resource can be fetched by its id."""
         return bool(self.kind.cls.allow_fetch)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a cloud answered, and how many seconds ago it was asked."""
+    """A cloud's answer, and its age: seconds since the request was sent."""
 
     states: dict[str, State]
     age: float
 
     def with_states(self, states: Mapping[str, State]) -> "Answer":
-        """The same, with these too."""
+        """A copy of the answer with these states added."""
         return Answer({**self.states, **states}, self.age)
 
 
 @dataclass(frozen=True)
 class Asker:
-    """Asks for all workers together, where they share a Redis; else for this process.
+    """Sends the requests: for all workers together if they share a Redis, else for this process.
 
     Attributes:
-        cache: what they share; None for nothing.
-        max_age: the oldest answer of another worker that will do, in seconds.
+        cache: the cache that the workers share; None if they share none.
+        max_age: the maximum age, in seconds, of an answer of another worker that is used.
     """
 
     cache: Cache | None
     max_age: float
 
     def listed(self, subject: Subject, before: States) -> Answer:
-        """All of them by id; those that did not change are the very states of before."""
+        """List all resources, by id. An unchanged resource keeps the State object of `before`."""
         return self._answer(subject, "", before, lambda: _listed(subject))
 
     def got(self, subject: Subject, name: str, before: States) -> Answer:
-        """The one of this id, if it is there."""
+        """Get the resource with this id; the answer has no state if there is none."""
         return self._answer(subject, name, before, functools.partial(_got, subject, name))
 
     def _answer(self, subject: Subject, name: str, before: States, ask: Callable[[], Found]) -> Answer:
@@ -127,18 +127,19 @@ def _got(subject: Subject, name: str) -> Found:
 
 
 def one(subject: Subject, name: str, before: States, *, named_too: bool) -> State | None:
-    """The one of this id, or of this name; None if there is none.
+    """Find a resource by id, or by name. Returns None if there is none.
 
     Args:
-        subject: where.
+        subject: the kind and the cloud-region.
         name: id or name.
-        before: what is known.
-        named_too: look for the name, too.
+        before: the known states, by id.
+        named_too: search by name as well.
 
     Raises:
         errors.AmbiguousError: several have the name.
     """
-    # Some services answer 400 for a name in the place of an id, or 403 for what may not be seen, be it there or not.
+    # For a name in place of an id, some services answer 400, or 403 for a resource that the caller
+    # may not see, whether it exists or not.
     if (raw := _by_id(subject, name, exceptions.BadRequestException, exceptions.ForbiddenException)) is not None:
         found = state(subject.kind, subject.region.identity, subject.region.place(), raw, asked=name)
         return _same(found, before)
@@ -150,7 +151,7 @@ def one(subject: Subject, name: str, before: States, *, named_too: bool) -> Stat
 
 
 def named(subject: Subject, name: str, states: States) -> State | None:
-    """The one of this id or name among them; None if there is none.
+    """Find a resource by id or name among the states. Returns None if there is none.
 
     Raises:
         errors.AmbiguousError: several have the name.
@@ -175,14 +176,14 @@ def _by_id(subject: Subject, name: str, *also: type[exceptions.HttpException]) -
         return None
     if subject.listable:
         return _fetched(subject, name, also)
-    # Quotas and their like, which openstacksdk asks for in ways of their own.
+    # Quotas and similar kinds: openstacksdk has special methods to get them.
     want = single.Wanted(kind, kind.codec(Resource), [region], name, subject.parents)
     found = single.look(want, region)
     return None if found is None else as_raw(found.resource)
 
 
 def _fetched(subject: Subject, name: str, also: tuple[type[exceptions.HttpException], ...]) -> dict[str, Any] | None:
-    """The JSON of the one of this id; None if its service says that it is not there, or answers with one of `also`."""
+    """Get the JSON of a resource by id. Returns None if its service answers that it does not exist, or with a status in `also`."""
     wanted: Any = recording(subject.kind.cls).existing(id=name, connection=subject.region.connect(), **subject.parents)
     try:
         wanted.fetch(_proxy(subject), **subject.parents)

@@ -1,4 +1,4 @@
-"""Who watches one subject: one resource of it, or all; and who looks for one just now. Pure."""
+"""The watchers of one subject (of one resource, or of all), and the lookups in progress. Pure."""
 
 import contextlib
 from collections import Counter
@@ -15,13 +15,13 @@ class Audience:
     """The watchers of one poll.
 
     Attributes:
-        of_one: by the id of what they watch.
-        of_all: who watch all resources of the subject.
-        tokens: theirs, with which the poll asks.
+        of_one: watchers of one resource, by the id of the resource.
+        of_all: watchers of all resources of the subject.
+        tokens: the watchers' tokens, which the poll uses in turn.
     """
 
     def __init__(self) -> None:
-        """Begin with nobody."""
+        """Create an audience without watchers."""
         self.of_one: Final[dict[str, set[Watcher]]] = {}
         self.of_all: Final[set[Watcher]] = set()
         self.tokens: Final = TokenRotation()
@@ -30,27 +30,27 @@ class Audience:
 
     @property
     def needed(self) -> bool:
-        """Somebody watches, or looks for something."""
+        """Whether there is a watcher, a lookup in progress, or a holder."""
         return bool(self.of_one or self.of_all or self._holders)
 
     @property
     def watching(self) -> bool:
-        """Somebody watches."""
+        """Whether there is a watcher."""
         return bool(self.of_one or self.of_all)
 
     @property
     def watchers(self) -> list[Watcher]:
-        """All who watch."""
+        """All watchers."""
         return [*self.of_all, *(watcher for watchers in self.of_one.values() for watcher in watchers)]
 
     @property
     def wanted(self) -> Collection[str]:
-        """Ids and names that are watched or looked for."""
+        """Ids and names that are being watched or looked up."""
         return self._looking_for.keys() | self.of_one.keys()
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Be needed meanwhile, also without a watcher."""
+        """Context in which `needed` is true even without a watcher."""
         self._holders += 1
         try:
             yield
@@ -59,7 +59,7 @@ class Audience:
 
     @contextlib.contextmanager
     def looking_for(self, name: str) -> Iterator[None]:
-        """Want an id or a name meanwhile."""
+        """Context of one lookup: `wanted` contains the id or name."""
         self._looking_for[name] += 1
         try:
             yield
@@ -69,11 +69,11 @@ class Audience:
                 del self._looking_for[name]
 
     def add(self, watcher: Watcher, subject: Subject, state: State | None) -> None:
-        """One more: of one resource, or of all.
+        """Add a watcher of one resource, or of all.
 
         Args:
-            watcher: who.
-            subject: what, with the token that came with the call.
+            watcher: the watcher.
+            subject: the subject, with the token of the watcher's call.
             state: the resource; None for all.
         """
         self.tokens.add(watcher, subject)
@@ -83,7 +83,7 @@ class Audience:
             self.of_one.setdefault(state.id, set()).add(watcher)
 
     def leave(self, watcher: Watcher) -> str | None:
-        """One who watches no more; the id of the resource that nobody watches by itself any more, if there is one."""
+        """Remove a watcher. Returns the id of its resource if that resource has no watcher of its own left, else None."""
         self.of_all.discard(watcher)
         self.tokens.drop(watcher)
         if watcher not in self.of_one.get(watcher.id, ()):
@@ -95,5 +95,5 @@ class Audience:
         return watcher.id
 
     def of(self, resource_id: str) -> Collection[Watcher]:
-        """Who watch one resource by itself."""
+        """The watchers of this one resource."""
         return self.of_one.get(resource_id, ())

@@ -1,4 +1,4 @@
-"""What a watch waits for, and what ends it otherwise. Pure."""
+"""The condition that a watch waits for, and the errors that end the watch before. Pure."""
 
 import re
 from dataclasses import dataclass, field
@@ -23,14 +23,14 @@ _STATUS: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_ .:-]{0,63}")
 
 
 class FailedError(errors.OaktreeError):
-    """A resource is in error, and somebody waits for another status of it."""
+    """A resource is in an error status, and the watch waits for another status."""
 
     code = StatusCode.FAILED_PRECONDITION
     reason = "RESOURCE_FAILED"
 
 
 class DeletedError(errors.OaktreeError):
-    """A resource is gone, and somebody waits for something else of it."""
+    """A resource was deleted, and the watch waits for another condition."""
 
     code = StatusCode.FAILED_PRECONDITION
     reason = "RESOURCE_DELETED"
@@ -38,12 +38,12 @@ class DeletedError(errors.OaktreeError):
 
 @dataclass(frozen=True)
 class Until:
-    """A condition, checked. Without any of the three a watch goes on until the resource is gone, or the caller is.
+    """A validated condition. With none of the three, the watch ends when the resource is deleted or the caller cancels.
 
     Attributes:
-        status: the status to wait for, in small letters.
-        gone: wait until it is gone.
-        expression: a JMESPath expression that becomes true.
+        status: the status to wait for, in lower case.
+        gone: wait until the resource is deleted.
+        expression: a JMESPath expression; wait until it is true.
     """
 
     status: str = ""
@@ -53,11 +53,11 @@ class Until:
 
     @property
     def waits(self) -> bool:
-        """There is something to wait for."""
+        """Whether there is a condition to wait for."""
         return bool(self.status or self.gone or self.expression)
 
     def met(self, state: State, codec: Codec) -> bool:
-        """Whether it holds for a resource that is there. Remembered with the state: many wait for the same."""
+        """Whether the condition holds for an existing resource. The result is cached in the state: many watchers have the same condition."""
         if self.status:
             return state.status.lower() == self.status
         if not self.expression:
@@ -65,7 +65,7 @@ class Until:
         return state.recall((codec, self.expression), lambda: Filters(query=self._query).keeps(state.message(codec)))
 
     def failure(self, state: State) -> FailedError | None:
-        """Why the status will not come by waiting; None if it may."""
+        """The error if the resource cannot reach the status any more; None if it still can."""
         if not self.status or state.status.lower() == self.status or not _FAILED.fullmatch(state.status):
             return None
         fault = clean(state.fault()) or "the cloud does not say why"
@@ -73,15 +73,15 @@ class Until:
 
 
 def parse(kind: Kind, until: Condition, message: type[Message] = Resource) -> Until:
-    """A request's condition.
+    """Parse and validate the condition of a request.
 
     Args:
-        kind: what is watched.
-        until: as it came.
-        message: what each resource becomes.
+        kind: the watched kind.
+        until: the message of the request.
+        message: the protobuf message type of the resources.
 
     Raises:
-        errors.InvalidError: for one that cannot come true, with the field named.
+        errors.InvalidError: the condition can never be true; names the field.
     """
     match until.WhichOneof("until"):
         case "status":

@@ -1,6 +1,6 @@
-"""Deadlines of streams that have none of their own: the end of the caller's token, and the stop of the server.
+"""Deadlines of response streams that have no deadline of their own: the expiry of the caller's token, and the stop of the server.
 
-A stream that waits for an answer is cancelled at once and ends with the reason; an answer that is being sent is sent first.
+A stream that waits for its next answer is cancelled at once and ends with the reason. An answer that is being sent is completed first.
 """
 
 import asyncio
@@ -14,26 +14,26 @@ from grpc import StatusCode
 from openstackoid.oaktree import errors
 from openstackoid.oaktree.upstream.credentials import UnauthenticatedError
 
-_AGAIN: Final = 1.0  # seconds after which a caller may ask again: another worker, or the server after its restart
+_AGAIN: Final = 1.0  # retry delay for callers, in seconds: another worker answers, or the restarted server
 
 
 class StoppingError(errors.OaktreeError):
-    """The server stops, and with it what would hold it up for ever."""
+    """The server stops, and ends streams that would otherwise keep it running."""
 
     code: ClassVar[StatusCode] = StatusCode.UNAVAILABLE
     reason: ClassVar[str] = "SERVER_STOPPING"
 
 
 class Deadlines:
-    """All such streams of a worker. In one event loop."""
+    """The deadlines of all streams of a worker. For use in one event loop."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Create the set without streams."""
         self._open: Final[set[_Deadline]] = set()
         self._stopped = False
 
     def stop(self) -> None:
-        """End all of them, and those that begin from now on."""
+        """End all streams, and every stream that starts from now on."""
         self._stopped = True
         for deadline in self._open:
             deadline.end(_stopping())
@@ -41,10 +41,10 @@ class Deadlines:
     async def until(
         self, answers: AsyncGenerator[Any, None], expires: float | None = None
     ) -> AsyncGenerator[Any, None]:
-        """Answers until their end, or until this.
+        """Yield answers until they end or the deadline comes.
 
         Args:
-            answers: closed at the end.
+            answers: the stream; closed at the end.
             expires: when the caller's token ends, in seconds since the epoch; None for never.
 
         Raises:
@@ -68,14 +68,14 @@ class Deadlines:
 
 
 class _Deadline:
-    """Of one stream."""
+    """The deadline of one stream."""
 
     def __init__(self, error: Exception | None) -> None:
         self._error = error
         self._waiting: asyncio.Task[Any] | None = None
 
     def end(self, error: Exception) -> None:
-        """End it, at once if it waits for an answer."""
+        """End the stream; at once if it waits for an answer."""
         if self._error is None:
             self._error = error
             if self._waiting is not None:
@@ -83,11 +83,11 @@ class _Deadline:
 
     @contextlib.contextmanager
     def at(self, expires: float | None) -> Iterator[None]:
-        """End it with the caller's token."""
+        """End the stream when the caller's token expires."""
         if expires is None:
             yield
             return
-        # Others may watch the same with tokens that go on, and the poll with them.
+        # The poll continues for other watchers of the same subject, whose tokens are still valid.
         error = UnauthenticatedError("the token has ended: watch again with a new one")
         timer = asyncio.get_running_loop().call_later(max(0.0, expires - time.time()), self.end, error)
         try:
@@ -97,14 +97,14 @@ class _Deadline:
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
-        """Wait for an answer: what ends the stream meanwhile is raised here, as `asyncio.timeout` does."""
+        """Context of waiting for an answer: raises the error that ends the stream meanwhile, as `asyncio.timeout` does."""
         if (error := self._error) is not None:
             raise error
         task = self._waiting = asyncio.current_task()
         try:
             yield
         except asyncio.CancelledError:
-            # Unless the caller has gone, too.
+            # Unless the caller has cancelled as well.
             if (error := self._error) is None or (task is not None and task.uncancel() > 0):
                 raise
             raise error from None

@@ -1,4 +1,4 @@
-"""What follows when a poll fails: whether it may pass, when the next poll is due, and the error that ends the watches."""
+"""Failure policy of polls: which errors are temporary, when to poll again, and the error that ends the watches."""
 
 import random
 import time
@@ -10,7 +10,7 @@ from grpc import StatusCode
 
 from openstackoid.oaktree import errors, statuses
 
-# What a cloud may say in passing. Anything else ends its watches at once: asking again would not change it.
+# Temporary errors. Every other error ends the watches at once: another request would fail in the same way.
 _PASSING: Final = frozenset(
     {
         code_pb2.UNAVAILABLE,
@@ -25,19 +25,19 @@ _PASSING: Final = frozenset(
 
 
 class SilentError(errors.OaktreeError):
-    """A cloud has not answered for longer than watches are patient."""
+    """A cloud has not answered for longer than `Pace.patience`."""
 
     code = StatusCode.UNAVAILABLE
     reason = "CLOUD_SILENT"
 
 
 def passes(error: Exception) -> bool:
-    """Whether asking again may go better."""
+    """Whether the error may be temporary: a later request may succeed."""
     return statuses.status(error).code in _PASSING
 
 
 def wait(error: Exception, seconds: float) -> float:
-    """Seconds until the next question: what the cloud or its breaker asks for, else `seconds`, less up to half of it by chance."""
+    """Seconds until the next request: as the cloud or its breaker demands, else `seconds` less a random part of up to half."""
     retry = error_details_pb2.RetryInfo()
     for detail in statuses.status(error).details:
         if detail.Unpack(retry):
@@ -46,13 +46,13 @@ def wait(error: Exception, seconds: float) -> float:
 
 
 def silent_error(error: Exception, place: tuple[str, str], silent: float, again: float) -> SilentError:
-    """What watchers are told.
+    """Make the error that ends the watches of a cloud that does not answer.
 
     Args:
-        error: what the cloud answered last.
+        error: the error of the last request.
         place: cloud and region.
-        silent: seconds since its last answer that counts.
-        again: seconds after which a new watch may go better.
+        silent: seconds since the last successful answer.
+        again: seconds after which the caller may try a new watch.
     """
     where = "/".join(filter(None, place))
     last = statuses.status(error).message
@@ -61,13 +61,13 @@ def silent_error(error: Exception, place: tuple[str, str], silent: float, again:
 
 @dataclass
 class Health:
-    """How the questions of one poll went.
+    """Success and failure counts of the requests of one poll.
 
     Attributes:
-        questions: how many were asked.
-        failures: how many failed since the last answer.
-        error: of the last question; None if it was answered.
-        answered: when the last answer came, as `time.monotonic()` has it.
+        questions: number of requests.
+        failures: number of failed requests since the last answer.
+        error: the error of the last request; None if it was answered.
+        answered: time of the last answer (`time.monotonic()`).
     """
 
     questions: int = 0
@@ -76,19 +76,19 @@ class Health:
     answered: float = field(default_factory=time.monotonic)
 
     def succeeded(self) -> None:
-        """An answer came."""
+        """Record an answer."""
         self.questions += 1
         self.failures = 0
         self.error = None
         self.answered = time.monotonic()
 
     def failed(self, error: Exception) -> None:
-        """A question failed."""
+        """Record a failed request."""
         self.questions += 1
         self.failures += 1
         self.error = error
 
     def share(self, questions: int) -> None:
-        """Raise the error of a question that others asked since there were so many: who waited meanwhile need not ask again."""
+        """Raise the last error if more requests than `questions` were sent: a caller that waited for them need not repeat them."""
         if self.questions > questions and self.error is not None and passes(self.error):
             raise self.error.with_traceback(None)

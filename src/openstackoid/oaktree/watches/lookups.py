@@ -1,4 +1,4 @@
-"""What was found by an id or a name a moment ago: a thousand who look for the same, one after the other, cost one question an interval. Pure."""
+"""A cache of recent lookups by id or name: repeated lookups of one resource cost one request per interval. Pure."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -7,35 +7,35 @@ from cachetools import LRUCache
 
 from openstackoid.oaktree.watches.states import State
 
-# Callers choose what they look for.
+# Callers choose the ids and names, so the number of entries is bounded.
 _MOST: Final = 1024
 
 
 @dataclass(frozen=True)
 class Lookup:
-    """An answer: the resource, or None where there was none."""
+    """The result of a lookup: the resource, or None if it does not exist."""
 
     state: State | None
-    at: float  # as time.monotonic() has it
+    at: float  # time.monotonic() of the request
 
 
 class Lookups:
-    """The last answers, by what was looked for."""
+    """The last results, by id or name."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Create an empty cache."""
         self._kept: Final[LRUCache[str, Lookup]] = LRUCache(_MOST)
 
     def keep(self, name: str, state: State | None, at: float) -> None:
-        """What was found by an id or a name."""
+        """Store the result of a lookup."""
         self._kept[name] = Lookup(state, at)
 
     def forget(self, resource_id: str) -> None:
-        """That resource is gone."""
+        """Drop the results for a resource that was deleted."""
         for name in [name for name, each in self._kept.items() if each.state and each.state.id == resource_id]:
             del self._kept[name]
 
     def get(self, name: str, since: float) -> Lookup | None:
-        """What was found since then; None if nobody looked."""
+        """The result of a lookup since the given time; None if there was no lookup."""
         found = self._kept.get(name)
         return found if found is not None and found.at > since else None

@@ -1,17 +1,17 @@
-"""How polls go."""
+"""Intervals and timeouts of polls."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Pace:
-    """Times are seconds.
+    """Intervals and timeouts of polls, in seconds.
 
     Attributes:
-        interval: between two polls for the same.
+        interval: between two polls of the same subject.
         longest: between two polls of a cloud that does not answer.
-        patience: after which a cloud without an answer ends its watches.
-        timeout: for each question.
+        patience: a cloud that has not answered for this long ends its watches.
+        timeout: of each request.
     """
 
     interval: float = 2.0

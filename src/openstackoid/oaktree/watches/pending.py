@@ -1,4 +1,4 @@
-"""Changes that wait for a slow reader: bounded, with the newest state of each resource kept whatever is left out. Pure."""
+"""A bounded queue of changes for a slow reader; the newest state of each resource is always kept. Pure."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -25,9 +25,9 @@ class Event:
 
     Attributes:
         change: what happened.
-        state: the resource; None where a condition holds that no single resource stands for.
-        at: when it was seen, in seconds since the epoch.
-        new: the reader has not heard of the resource before.
+        state: the resource; None if the condition of a watch on all resources is met.
+        at: when the change was seen, in seconds since the epoch.
+        new: the reader has not received this resource before.
     """
 
     change: "Change.ValueType"
@@ -36,12 +36,12 @@ class Event:
     new: bool = False
 
     def encoded(self, response: type[Message], name: str, codec: Codec) -> bytes:
-        """The response's bytes. The resource is encoded once for all who watch it, and follows what is different for each change.
+        """Encode the response. The resource is encoded once for all watchers; the fields of this change are encoded before it.
 
         Args:
             response: a `Watch...Response`.
-            name: its field for the resource.
-            codec: the resource's.
+            name: the response's field for the resource.
+            codec: the codec of the resource.
         """
         seen = Timestamp()
         seen.FromNanoseconds(int(self.at * 1e9))
@@ -50,7 +50,7 @@ class Event:
         if self.state is None:
             return start
         state = self.state
-        # Messages that follow each other are one, merged: protobuf's encoding says so.
+        # Concatenated encodings of protobuf messages are the encoding of the merged message.
         return start + state.recall(
             response.DESCRIPTOR.full_name, lambda: response(**{name: state.message(codec)}).SerializeToString()
         )
@@ -59,12 +59,12 @@ class Event:
 class Pending:
     """The changes that one reader has not read yet.
 
-    Up to `most` are kept as they came. Of more, those of the same resource become one, so that no more than twice as many are kept as
-    there are resources: what is kept is shared, a reader costs the references.
+    Up to `most` changes are kept as they came. When there are more, the changes of each resource are merged into one, so that at most twice
+    as many changes as resources are kept. The states are shared between readers: a reader costs only references.
     """
 
     def __init__(self, most: int) -> None:
-        """Keep up to `most` changes as they came; at least 1."""
+        """Create a queue that keeps up to `most` changes unmerged; at least 1."""
         self._most: Final = most
         self._limit = most
         self._events: deque[Event] = deque()
@@ -73,14 +73,14 @@ class Pending:
         return len(self._events)
 
     def put(self, event: Event) -> None:
-        """One more."""
+        """Append a change."""
         self._events.append(event)
         if len(self._events) > self._limit:
             self._events = coalesced(self._events)
             self._limit = max(self._most, 2 * len(self._events))
 
     def take(self) -> Event:
-        """The oldest."""
+        """Remove and return the oldest change."""
         event = self._events.popleft()
         if not self._events:
             self._limit = self._most
@@ -90,7 +90,8 @@ class Pending:
 def coalesced(events: Iterable[Event]) -> deque[Event]:
     """One change for each resource, in the order of their last ones; `REACHED` stays as it is.
 
-    A resource that came and went unseen is left out. One that is there with changes left out is `SKIPPED`, in its newest state.
+    A resource that was created and deleted before the reader saw it is left out. A resource with merged changes has one change
+    `SKIPPED`, with its newest state.
     """
     first: dict[tuple[str, str], Event] = {}
     last: dict[tuple[str, str], Event] = {}

@@ -1,4 +1,4 @@
-"""One poll an interval for all who watch the same: a list, or single questions where those are fewer requests."""
+"""One poll per interval for all watchers of a subject: a list, or single gets if those are fewer requests."""
 
 import asyncio
 import contextlib
@@ -27,12 +27,12 @@ __all__ = ["Pace", "Poll"]
 
 T = TypeVar("T")
 
-# Changes and watchers are told in turns, so that thousands of them do not stop everything else.
+# Changes are delivered in batches, so that thousands of changes or watchers do not block the event loop.
 _TURN: Final = 500
 
 
 class Poll:
-    """All who watch one subject, and what is known of it: for an interval longer than anybody watches. In one event loop."""
+    """The watchers of one subject, and its snapshot; lives for one interval after the last watcher left. In one event loop."""
 
     def __init__(
         self,
@@ -42,14 +42,14 @@ class Poll:
         threads: ThreadPoolExecutor,
         emptied: Callable[["Poll"], None],
     ) -> None:
-        """Begin with nobody.
+        """Create a poll without watchers.
 
         Args:
-            subject: what is watched; as all who watch it see it, with a token of theirs or another.
-            pace: how often.
-            asker: how it is asked.
-            threads: where questions block.
-            emptied: called when nobody has watched for an interval.
+            subject: the watched subject, the same for all watchers whatever their token.
+            pace: intervals and timeouts.
+            asker: sends the requests.
+            threads: the threads in which the requests block.
+            emptied: called when the poll had no watcher for an interval.
         """
         self.subject: Final = subject
         self._pace: Final = pace
@@ -65,11 +65,11 @@ class Poll:
         self._task: asyncio.Task[None] | None = None
         self._retiring: asyncio.TimerHandle | None = None
 
-    # Who watches.
+    # Watchers.
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Go on existing meanwhile, also without a watcher."""
+        """Context in which the poll is kept even without a watcher."""
         try:
             with self._audience.held():
                 yield
@@ -77,12 +77,12 @@ class Poll:
             self._rest()
 
     async def find(self, name: str, subject: Subject) -> State | None:
-        """The resource of this id or name, not older than the interval; None if it is not there.
+        """Find a resource by id or name; the result is not older than the interval. Returns None if it does not exist.
 
-        Who looks for one while others do so too shares a list with them. What is asked is asked with the token of `subject`, the caller's own.
+        Concurrent lookups share a list. Requests use the token of `subject`, which is the caller's own.
 
         Raises:
-            Exception: what the cloud answers instead.
+            Exception: the error of the request.
         """
         questions, snapshot = self._health.questions, self._snapshot
         with self._audience.looking_for(name):
@@ -100,10 +100,10 @@ class Poll:
                 return state
 
     async def fill(self, subject: Subject) -> None:
-        """Know all that there are, as of an interval ago at most; asked with the caller's own token, that of `subject`.
+        """List all resources, unless the snapshot is complete and not older than the interval. Uses the token of `subject`, the caller's own.
 
         Raises:
-            Exception: what the cloud answers instead.
+            Exception: the error of the request.
         """
         questions = self._health.questions
         async with self._lock:
@@ -112,14 +112,14 @@ class Poll:
                 await self._ask(functools.partial(self._list, needed=True), subject)
 
     async def prepare(self, look: Callable[[State], object]) -> None:
-        """Do something that takes time with all that is known, in a thread."""
+        """Call a slow function for all known states, in a thread."""
         states = list(self._snapshot.states.values())
         await self._thread(lambda: [look(state) for state in states])
 
     def add(self, watcher: Watcher, subject: Subject, state: State | None = None) -> None:
-        """Go on telling a watcher: of a resource that was just found, or of all, after `fill`. While the poll is held.
+        """Add a watcher of a resource that `find` returned, or of all resources after `fill`. Call it while the poll is held.
 
-        From now on others are polled for with the token of `subject`, too.
+        From now on the poll uses the token of `subject` in turn with the others.
         """
         if state is not None:
             state = self._snapshot.states.setdefault(state.id, state)
@@ -133,7 +133,7 @@ class Poll:
             self._task = asyncio.create_task(self._run(), name=f"poll {self.subject.kind.name}")
 
     def leave(self, watcher: Watcher) -> None:
-        """Tell it nothing more; the poll ends with its last watcher."""
+        """Remove a watcher; the poll ends with its last watcher."""
         if (unwatched := self._audience.leave(watcher)) is not None:
             self._snapshot.forget(unwatched)
         self._rest()
@@ -150,26 +150,26 @@ class Poll:
         self._retiring = asyncio.get_running_loop().call_later(self._pace.interval, self._retire)
 
     def _retire(self) -> None:
-        """Be forgotten, unless somebody has come."""
+        """Call `emptied`, unless a watcher has been added."""
         if not self.needed:
             self._emptied(self)
 
     @property
     def needed(self) -> bool:
-        """Somebody watches, or looks for something."""
+        """Whether there is a watcher, a lookup in progress, or a holder."""
         return self._audience.needed
 
     @property
     def task(self) -> "asyncio.Task[None] | None":
-        """What polls; None before somebody watches."""
+        """The polling task; None before the first watcher."""
         return self._task
 
     @property
     def watchers(self) -> list[Watcher]:
-        """All who watch."""
+        """All watchers."""
         return self._audience.watchers
 
-    # What is asked.
+    # Requests.
 
     async def _run(self) -> None:
         self._health.answered = time.monotonic()
@@ -177,14 +177,14 @@ class Poll:
             await asyncio.sleep(self._due - time.monotonic())
             async with self._lock:
                 if self._due > time.monotonic():
-                    continue  # somebody who came has asked meanwhile
+                    continue  # a new watcher's request has refreshed the snapshot meanwhile
                 try:
                     await self._ask(self._look)
-                except Exception as error:  # noqa: BLE001 - it may pass; if not, the watchers hear of it
+                except Exception as error:  # noqa: BLE001 - it may be temporary; if not, it ends the watches
                     self._failed(error)
 
     async def _look(self) -> None:
-        """What all watchers need to know. A token that the cloud refuses ends the watches of those who brought it; others are tried."""
+        """Poll once for all watchers. If the cloud refuses a token, the watches with that token end, and the next token is tried."""
         audience = self._audience
         while len(audience.tokens):
             subject = audience.tokens.next()
@@ -197,16 +197,16 @@ class Poll:
                     raise
                 for watcher in audience.tokens.of(subject):
                     watcher.fail(subject.located(error))
-                    # Now: whoever reads slowly leaves late, and the token would be tried again and again.
+                    # Drop at once: a slow reader leaves late, and until then the refused token would be tried again and again.
                     audience.tokens.drop(watcher)
         return None
 
     def _lists(self, ids: Collection[str]) -> bool:
-        """Whether a list costs fewer requests than asking for these."""
+        """Whether a list costs fewer requests than one get for each id."""
         return self.subject.listable and (not self.subject.gettable or len(ids) > self._snapshot.pages)
 
     async def _list(self, subject: Subject, *, needed: bool = False) -> None:
-        """Ask for all. Where that is forbidden, and not needed, single ones are asked for from now on."""
+        """List all resources. If listing is forbidden and not needed, use single gets from now on."""
         self._due = time.monotonic() + self._pace.interval
         snapshot, watched = self._snapshot, self._audience.of_one
         before = snapshot.states
@@ -231,14 +231,14 @@ class Poll:
                 self._introduce(watcher)
 
     async def _single(self, subject: Subject, ids: list[str]) -> None:
-        """Ask for these."""
+        """Get the resources with these ids."""
         self._due = time.monotonic() + self._pace.interval
         answer = await self._got(subject, ids, self._snapshot.states)
         before = self._snapshot.take_single(answer, ids, self._audience.of_one)
         await self._compare(before, self._snapshot.states, [])
 
     async def _got(self, subject: Subject, ids: list[str], before: Mapping[str, State]) -> Answer:
-        """Those of the ids that are there; each question has a time of its own, since many may have to wait for the cloud's rate."""
+        """Get the resources with these ids that exist. Each request has its own timeout, since many may wait for the rate limit."""
         states: dict[str, State] = {}
         age = 0.0
         for name in ids:
@@ -248,7 +248,7 @@ class Poll:
         return Answer(states, age)
 
     async def _one(self, subject: Subject, name: str) -> State | None:
-        """One that somebody looks for who watches nothing here yet."""
+        """Look up one resource for a caller that has no watch here yet."""
         snapshot = self._snapshot
         if not self.subject.gettable:
             if not snapshot.list_is_fresh:
@@ -280,10 +280,10 @@ class Poll:
         here = self._call.to(*self.subject.region.key, timeout=self._pace.timeout)
         return await in_thread(here, self._threads, function, *args)
 
-    # What is told.
+    # Delivery.
 
     async def _compare(self, before: Mapping[str, State], now: Mapping[str, State], of_all: list[Watcher]) -> None:
-        """Tell what is different: those who watch one, and these who watch all."""
+        """Deliver the differences to the watchers of single resources, and to the given watchers of all."""
         changes = [
             (CHANGE_UPDATED if name in before else CHANGE_CREATED, state)
             for name, state in now.items()
@@ -310,7 +310,7 @@ class Poll:
         watcher.settle(self._snapshot.at)
 
     def _failed(self, error: Exception) -> None:
-        """A poll failed: wait longer, or end the watches."""
+        """Handle a failed poll: increase the interval, or end the watches."""
         pace = self._pace
         silent = time.monotonic() - self._health.answered
         wait = failure_policy.wait(error, min(pace.interval * 2**self._health.failures, pace.longest))

@@ -1,4 +1,4 @@
-"""What the last answers of a cloud say of one subject's resources, and how old each is. Pure."""
+"""A snapshot of one subject's resources, from a cloud's last answers, with the age of each. Pure."""
 
 import math
 import time
@@ -10,7 +10,7 @@ from openstackoid.oaktree.watches.asking import Answer, Subject
 from openstackoid.oaktree.watches.lookups import Lookup, Lookups
 from openstackoid.oaktree.watches.states import State
 
-# Items that services give in one answer, if nobody configured it (nova's and cinder's max_limit): more are several requests.
+# Default page size of services (nova's and cinder's max_limit): a longer list takes several requests.
 _PAGE: Final = 1000
 
 
@@ -19,16 +19,16 @@ class Snapshot:
 
     Attributes:
         states: by id.
-        seen: when each that was asked for by itself was asked for, as `time.monotonic()` has it.
-        listed: when all were asked for; -inf if they never were.
-        complete: the states are all that there are.
-        at: when the newest answer came, in seconds since the epoch.
-        pages: requests that a list costs; inf where lists are forbidden.
-        lookups: what was found by ids and names.
+        seen: for resources that were fetched singly, the time of the request (`time.monotonic()`).
+        listed: the time of the last list request; -inf if there was none.
+        complete: whether the states are all resources of the subject.
+        at: the time of the newest answer, in seconds since the epoch.
+        pages: number of requests that a list takes; inf if lists are forbidden.
+        lookups: results of lookups by id or name.
     """
 
     def __init__(self, subject: Subject, interval: float) -> None:
-        """Begin with nothing; what is not older than `interval` seconds is fresh."""
+        """Create an empty snapshot; an answer is fresh for `interval` seconds."""
         self.states: dict[str, State] = {}
         self.seen: dict[str, float] = {}
         self.listed = -math.inf
@@ -41,16 +41,16 @@ class Snapshot:
 
     @property
     def is_fresh(self) -> bool:
-        """All that there are, not older than the interval."""
+        """Whether the snapshot is complete and not older than the interval."""
         return self.complete and self.list_is_fresh
 
     @property
     def list_is_fresh(self) -> bool:
-        """All were asked for within the interval."""
+        """Whether the last list is not older than the interval."""
         return self._within(self.listed)
 
     def lookup(self, name: str) -> Lookup | None:
-        """What is known of an id or a name, not older than the interval; None if it has to be asked for."""
+        """The cached result for an id or name, not older than the interval; None if a request is needed."""
         if self.is_fresh:
             if (state := asking.named(self._subject, name, self.states)) is not None:
                 return Lookup(state, self.listed)
@@ -62,20 +62,20 @@ class Snapshot:
         return Lookup(self.states.get(known.state.id, known.state), known.at)
 
     def lost(self, answer: Answer, listed: float, watched: Collection[str]) -> set[str]:
-        """Those of the watched ids that a list lacks, and that were not asked for since it was (`listed`): a list may lag."""
+        """Watched ids that a list lacks and that were not fetched singly since the list request (`listed`): lists may lag behind."""
         return {name for name in watched if name not in answer.states and self.seen.get(name, -math.inf) <= listed}
 
     def take_list(self, answer: Answer, listed: float, watched: Collection[str], lost: Collection[str]) -> None:
-        """Replace all by a list.
+        """Replace all states by a list.
 
         Args:
-            answer: the list, with those of `lost` that were found by themselves.
-            listed: when it was asked for, as `time.monotonic()` has it.
+            answer: the list, with the resources of `lost` that a single get found.
+            listed: the time of the list request (`time.monotonic()`).
             watched: ids that are watched.
-            lost: what `lost` gave.
+            lost: the result of `lost`.
         """
         before, states = self.states, answer.states
-        # One that was asked for after the list, which another worker may have made, is as it was then.
+        # A resource that was fetched after the list request (perhaps another worker's) keeps the later state.
         self.seen = {name: seen for name, seen in self.seen.items() if seen > listed and name in before}
         states |= {name: before[name] for name in self.seen}
         states |= {name: before[name] for name in watched if name not in states and name not in lost}
@@ -86,12 +86,12 @@ class Snapshot:
         self.at = time.time() - answer.age
 
     def take_single(self, answer: Answer, ids: Collection[str], watched: Collection[str]) -> Mapping[str, State]:
-        """Replace those that were asked for by themselves; what they were before.
+        """Replace the states of resources that were fetched singly. Returns their states before.
 
         Args:
-            answer: those of `ids` that are there.
-            ids: what was asked for.
-            watched: ids that are watched: nothing else is kept.
+            answer: the resources of `ids` that exist.
+            ids: the requested ids.
+            watched: ids that are watched; other resources are not kept.
         """
         before, seen = self.states, time.monotonic() - answer.age
         # As for lists; and who came meanwhile was told of what is known.
@@ -104,7 +104,7 @@ class Snapshot:
         return {name: before[name] for name in ids if name in before}
 
     def take_one(self, state: State, asked: float) -> State | None:
-        """Keep one that somebody looked for; what it was before."""
+        """Store a resource that was looked up. Returns its state before."""
         before = self.states.get(state.id)
         self.states[state.id] = state
         self.seen[state.id] = asked
@@ -112,7 +112,7 @@ class Snapshot:
         return before
 
     def forget(self, resource_id: str) -> None:
-        """Nobody watches one by itself any more."""
+        """Note that a resource has no watcher of its own any more."""
         self.seen.pop(resource_id, None)
         if not self.complete:
             self.states.pop(resource_id, None)

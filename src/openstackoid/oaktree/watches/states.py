@@ -1,4 +1,4 @@
-"""What a resource was when it was seen: kept once for all who watch it."""
+"""The state of a resource at one time, stored once for all its watchers."""
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
@@ -13,26 +13,26 @@ from openstackoid.oaktree.resources.kinds import Kind, Raw
 
 T = TypeVar("T")
 
-# What services call the state of a resource, the first that a class has: octavia, ironic and others have names of their own.
+# Names of the status attribute, in order of preference: octavia, ironic and others have names of their own.
 _STATUSES: Final = ("status", "provisioning_status", "provision_state", "state")
-# Where they say what went wrong: nova, heat, ironic, cinder's backups and others.
+# Names of the attribute with the error message: nova, heat, ironic, cinder's backups and others.
 _FAULTS: Final = ("fault", "status_reason", "last_error", "fail_reason", "status_message", "faults")
 _CANONICAL: Final = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class State:
-    """One resource at one time.
+    """The state of one resource at one time.
 
     Attributes:
-        kind: of what kind it is.
-        identity: of the cloud-region, as one caller sees it (`Region.identity`).
-        id: its id there.
+        kind: the kind of the resource.
+        identity: the caller's identity in the cloud-region (`Region.identity`).
+        id: the resource's id in the cloud.
         name: its name; may be empty.
-        status: as its cloud says it; may be empty.
+        status: the cloud's status text; may be empty.
         zone: its availability zone; may be empty.
-        place: the cloud-region, and the project that asked.
-        raw: the cloud's JSON, in canonical form: a tenth of the size of its objects, and compared at once.
+        place: the cloud-region, and the caller's project.
+        raw: the cloud's JSON in canonical form: a tenth of the size of its objects, and fast to compare.
     """
 
     kind: Kind
@@ -47,21 +47,21 @@ class State:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What it is, over all cloud-regions."""
+        """The key of the resource, unique over all cloud-regions."""
         return self.identity, self.id
 
     def message(self, codec: Codec) -> Message:
-        """Its message. It may be changed."""
+        """The protobuf message of the resource; the caller may modify it."""
         return codec.encode(orjson.loads(self.raw), self.place)
 
     def recall(self, what: Hashable, make: Callable[[], T]) -> T:
-        """What is the same for all who watch: made once."""
+        """A value that is the same for all watchers; computed once."""
         if what not in self._memory:
             self._memory[what] = make()
         return cast("T", self._memory[what])
 
     def fault(self) -> str:
-        """What its cloud says went wrong; may be empty."""
+        """The cloud's error message for the resource; may be empty."""
         attributes = self.kind.attributes.read(orjson.loads(self.raw))
         for name in _FAULTS:
             match attributes.get(name):
@@ -72,25 +72,25 @@ class State:
         return ""
 
     def __str__(self) -> str:
-        """For errors: what it is, and where."""
+        """The resource and its location, for error messages."""
         place = "/".join(filter(None, (self.place.cloud, self.place.region)))
         return f"{self.kind.name} {self.id} in {place}"
 
 
 def status_of(kind: Kind) -> str | None:
-    """The attribute that a kind's status is in; None if it has none."""
+    """The name of a kind's status attribute; None if it has none."""
     return next((name for name in _STATUSES if name in kind.attributes.by_name), None)
 
 
 def state(kind: Kind, identity: str, place: Location, found: Mapping[str, Any], *, asked: str = "") -> State:
-    """The state that a cloud's JSON tells.
+    """Make the state from a cloud's JSON.
 
     Args:
-        kind: of what kind the resource is.
+        kind: the kind of the resource.
         identity: see `State`.
         place: see `State`.
         found: the JSON.
-        asked: its id, for resources that do not tell one.
+        asked: the id of the request, for resources whose JSON has no id.
     """
     raw = Raw(kind, dict(found))
     named = status_of(kind)

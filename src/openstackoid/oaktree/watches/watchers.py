@@ -1,4 +1,4 @@
-"""One who watches: what it has not read yet, whether its condition holds, and how its watch ends."""
+"""A watcher: its unread changes, whether its condition holds, and how its watch ends."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Hashable, Iterable
@@ -12,12 +12,13 @@ from openstackoid.oaktree.watches.states import State
 
 
 class Watcher:
-    """One watch. Polls tell it what happens, in the event loop; its caller reads `events`.
+    """One watch. Polls deliver changes to it, in the event loop; its caller reads `events`.
 
-    A condition is looked at when a change is told, not when it is read: a status that was passed while the reader slept counts.
+    A condition is evaluated when a change is delivered, not when it is read: a status that the resource had only while the reader was
+    slow counts.
 
     Attributes:
-        id: of the one resource; empty for all of a kind.
+        id: id of the watched resource; empty for all resources of a kind.
     """
 
     def __init__(
@@ -31,16 +32,16 @@ class Watcher:
         zone: str = "",
         sources: Iterable[Hashable] = (),
     ) -> None:
-        """Begin.
+        """Create a watcher.
 
         Args:
-            until: when to end.
-            codec: of the messages that a query is for.
-            ended: called when nothing more will happen, whether or not everything was read.
-            most: changes that are kept as they came for a slow reader.
+            until: the condition that ends the watch.
+            codec: codec of the messages that the condition's expression applies to.
+            ended: called when no more changes will be delivered, even if some are unread.
+            most: number of changes that are kept unmerged for a slow reader.
             id_: see `id`.
-            zone: of all of a kind, only those in this availability zone; empty for all zones.
-            sources: the polls that must have told everything once before a condition for all can hold.
+            zone: in a watch of all resources, the availability zone to restrict it to; empty for all zones.
+            sources: the polls that must have delivered all their resources before a condition on all can hold.
         """
         self.id: Final = id_
         self._until: Final = until
@@ -49,7 +50,7 @@ class Watcher:
         self._zone: Final = zone
         self._missing: Final = set(sources)
         self._pending: Final = Pending(most)
-        self._there: Final[dict[tuple[str, str], bool]] = {}  # what is there, and whether the condition holds for it
+        self._there: Final[dict[tuple[str, str], bool]] = {}  # resource key -> whether the condition holds
         self._unmet = 0
         self._last: State | None = None
         self._ended = False
@@ -58,25 +59,25 @@ class Watcher:
 
     @property
     def ended(self) -> bool:
-        """Nothing more will happen."""
+        """Whether the watch has ended: no more changes will be delivered."""
         return self._ended
 
     @property
     def waiting(self) -> int:
-        """Changes that were not read yet."""
+        """The number of unread changes."""
         return len(self._pending)
 
     def tell(self, change: "Change.ValueType", state: State, at: float) -> None:
-        """A resource changed, or this is what it is; after the last of several comes `settle`."""
+        """Deliver a change, or the current state, of a resource. Call `settle` after the last one of several."""
         if self._ended or (self.id and state is self._last and change != CHANGE_DELETED):
-            return  # it came while others were told, and knows
+            return  # a watcher that was added during the delivery has this state already
         self._last = state
         if not self.id and self._zone:
             known = state.key in self._there
             if change != CHANGE_DELETED and state.zone != self._zone:
                 if not known:
                     return
-                change = CHANGE_DELETED  # it went to another zone
+                change = CHANGE_DELETED  # it moved to another zone
             elif change == CHANGE_DELETED and not known:
                 return
             elif change not in {CHANGE_CURRENT, CHANGE_DELETED} and not known:
@@ -86,33 +87,33 @@ class Watcher:
         self._notify()
 
     def heard(self, source: Hashable) -> None:
-        """A poll has told everything once."""
+        """Note that a poll has delivered all its resources once."""
         self._missing.discard(source)
 
     def settle(self, at: float) -> None:
-        """All that was seen at one time is told: look whether the condition holds for all of a kind."""
+        """Evaluate a condition on all resources, after all changes of one poll were delivered."""
         if self._ended or self.id or self._missing or not self._until.waits:
             return
         if not self._there if self._until.gone else self._there and not self._unmet:
             self._reached(None, at)
 
     def fail(self, error: BaseException) -> None:
-        """End with an error, after what waits to be read."""
+        """End the watch with an error, which is raised after the unread changes."""
         if not self._ended:
             self._error = error
             self._end()
 
     async def events(self) -> AsyncIterator[Event]:
-        """What happens, as it happens; for one reader.
+        """Yield the changes as they are delivered; for one reader.
 
         Raises:
-            BaseException: what the watch ended with.
+            BaseException: the error that ended the watch.
         """
         while True:
             while len(self._pending):
                 yield self._pending.take()
             if self._error is not None:
-                # Many may end with the same error, and each would add to its traceback.
+                # Many watches may raise this one error object, and each raise would extend its traceback.
                 raise self._error.with_traceback(None)
             if self._ended:
                 return

@@ -1,6 +1,6 @@
-"""Watches: changes of resources until a condition holds. Thousands who watch the same cost one poll an interval together.
+"""Watches: changes of resources until a condition holds. All watchers of a subject share one poll per interval.
 
-A thousand streams share what they are told, as well: a resource is encoded once, and a reader that is slow keeps references.
+The streams share the encoded resources as well: a resource is encoded once, and a slow reader keeps only references.
 """
 
 import asyncio
@@ -30,16 +30,16 @@ from openstackoid.oaktree.watches.watchers import Watcher
 
 @dataclass(frozen=True)
 class Watch:
-    """One watch, as it is asked for.
+    """The parameters of one watch.
 
     Attributes:
-        kind: of what kind.
-        codec: of its messages.
-        regions: where.
+        kind: the kind of the resources.
+        codec: codec of the kind's messages.
+        regions: the cloud-regions to watch.
         id: id or name of one resource; empty for all.
-        until: when to end.
-        parents: what the kind's path needs.
-        zone: of all, those in this availability zone only; empty for all.
+        until: the condition that ends the watch.
+        parents: the parameters of the kind's path, such as a parent's id.
+        zone: in a watch of all resources, the availability zone to restrict it to; empty for all.
     """
 
     kind: Kind
@@ -57,13 +57,13 @@ class Watches:
     def __init__(
         self, threads: ThreadPoolExecutor, pace: Pace | None = None, *, cache: Cache | None = None, most: int = 64
     ) -> None:
-        """Begin with none.
+        """Create the set without watches.
 
         Args:
-            threads: where questions to clouds block.
-            pace: how often clouds are asked, and how long one may be silent.
-            cache: over a Redis that other workers use, too; None where there is none.
-            most: changes that are kept as they came for a reader that is slow.
+            threads: the threads in which requests to clouds block.
+            pace: intervals and timeouts of the polls.
+            cache: a cache in the Redis that the workers share; None if there is none.
+            most: number of changes that are kept unmerged for a slow reader.
         """
         self._threads: Final = threads
         self._pace: Final = pace or Pace()
@@ -73,20 +73,20 @@ class Watches:
 
     @property
     def polls(self) -> list[Poll]:
-        """Those that go on now."""
+        """The active polls."""
         return [each for each in self._polls.values() if each.needed]
 
     async def watch(self, watch: Watch) -> AsyncGenerator[Event, None]:
-        """What happens: first what is, then changes, last that the condition holds.
+        """Yield the current state, then the changes, and last that the condition holds.
 
         Raises:
-            errors.MissingError: it is not there, and that is not what was waited for.
-            errors.AmbiguousError: several cloud-regions have one.
-            errors.InvalidError: all of a kind that has no lists.
-            conditions.FailedError: it is in error, and will not get the status.
-            conditions.DeletedError: it is gone, and the condition was another.
-            silence.SilentError: its cloud has not answered for `Pace.patience`.
-            Exception: what a cloud answers instead.
+            errors.MissingError: the resource does not exist, and the condition is not its deletion.
+            errors.AmbiguousError: several cloud-regions have a resource of this id or name.
+            errors.InvalidError: the watch is of all resources of a kind that cannot be listed.
+            conditions.FailedError: the resource is in an error status, and cannot reach the wanted status.
+            conditions.DeletedError: the resource was deleted, and the condition is not its deletion.
+            failure_policy.SilentError: its cloud has not answered for `Pace.patience`.
+            Exception: the error of a request to a cloud.
         """
         if watch.id and not watch.kind.cls.allow_list and not watch.kind.cls.allow_fetch:
             raise errors.UnsupportedError(f"{watch.kind.name} can be neither listed nor asked for: nobody can watch it")
@@ -116,7 +116,7 @@ class Watches:
     async def follow(
         self, kind: Kind, codec: Codec, region: Region, id_: str, until: Until, parents: Mapping[str, str] | None = None
     ) -> AsyncGenerator[tuple["Change.ValueType", Message], None]:
-        """As `watch`, of one resource in one cloud-region, with its messages. Close it (`aclosing`) if you stop before its end."""
+        """As `watch`, for one resource in one cloud-region; yields its messages. Close the iterator (`aclosing`) if you stop early."""
         async with contextlib.aclosing(self.watch(Watch(kind, codec, [region], id_, until, parents or {}))) as events:
             async for event in events:
                 if event.state is not None:
@@ -168,7 +168,7 @@ class Watches:
                 poll.leave(watcher)
 
         watcher = Watcher(watch.until, watch.codec, leave, most=self._most, zone=watch.zone, sources=polls)
-        # Those that did not answer are asked again, and told when they do.
+        # Regions that did not answer are queried again; their resources are delivered when they answer.
         for poll, subject in joined:
             if not watcher.ended:
                 poll.add(watcher, subject)
@@ -176,5 +176,5 @@ class Watches:
 
 
 async def _all_of(work: Sequence[Any]) -> list[Any]:
-    """What all of them give, or raise; they end with the caller."""
+    """Yield the items of all iterators, or raise their first error; the iterators end with the caller."""
     return await asyncio.gather(*work, return_exceptions=True)
