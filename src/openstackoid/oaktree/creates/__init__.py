@@ -1,1 +1,1 @@
-"""Creates in many clouds, on record."""
+"""Creates in many clouds, recorded as operations in SQL."""

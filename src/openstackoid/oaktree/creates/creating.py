@@ -1,7 +1,7 @@
-"""Creates in many clouds at once: on record first, one operation for each key of a caller, whichever worker is asked.
+"""Creates in many clouds at once. Each is recorded first: one operation per caller and idempotency key, over all workers.
 
-A call with a key that is in use follows the operation under that name, then tells what came of it: what is missing is created, what is in
-doubt is looked for, what is there is read again, and nothing is created twice.
+A call with a key that is in use follows the operation of that key, then reports its outcome: missing resources are created, uncertain
+creates are looked up, existing resources are read again, and nothing is created twice.
 """
 
 import asyncio
@@ -25,11 +25,11 @@ from openstackoid.oaktree.watches.conditions import Until
 from openstackoid.oaktree.watches.watching import Watches
 
 _LOG: Final = logging.getLogger(__name__)
-_CLEANING: Final = 3600.0  # seconds between two looks for operations that are too old
+_CLEANING: Final = 3600.0  # seconds between two deletions of expired operations
 
 
 class KeyReusedError(errors.OaktreeError):
-    """An idempotency key that the caller gave to another request before."""
+    """The caller used the idempotency key for a different request before."""
 
     code = StatusCode.FAILED_PRECONDITION
     reason = "IDEMPOTENCY_KEY_REUSED"
@@ -39,11 +39,11 @@ class Creates:
     """All creates of a worker."""
 
     def __init__(self, dependencies: Dependencies, *, poll: float = 0.5) -> None:
-        """Prepare; `start` comes first.
+        """Prepare; call `start` before anything else.
 
         Args:
-            dependencies: what operations need.
-            poll: seconds between two looks at an operation that another call is at.
+            dependencies: the services that operations use.
+            poll: seconds between two reads of an operation that another call runs.
         """
         self.dependencies: Final = dependencies
         self._poll: Final = poll
@@ -51,13 +51,13 @@ class Creates:
         self._tasks: Final[list[asyncio.Task[None]]] = []
 
     async def start(self) -> None:
-        """Make the tables, and say from now on that this worker is alive."""
+        """Make the tables, and start renewing the leases of this worker."""
         await asyncio.to_thread(self.dependencies.records.upgrade)
         self._tasks.append(asyncio.create_task(self._beat()))
         self._tasks.append(asyncio.create_task(self._clean()))
 
     async def stop(self, grace: float) -> None:
-        """Send nothing more, and bring to an end what was sent, for `grace` seconds at most."""
+        """Send no more creates, and wait for those that were sent, for at most `grace` seconds."""
         runs = list(self._runs.values())
         for run, _ in runs:
             run.leave()
@@ -69,11 +69,11 @@ class Creates:
         self.dependencies.records.close()
 
     async def create(self, plan: Plan) -> AsyncGenerator[Message, None]:
-        """The steps, the resources, and the summary, as they come.
+        """Yield the steps, the resources, and the summary, as they occur.
 
         Raises:
             KeyReusedError: the key belongs to another request.
-            RecordsError: the database is away; nothing was sent.
+            RecordsError: the database is unavailable; nothing was sent.
         """
         records = self.dependencies.records
         operation, mine = await asyncio.to_thread(
@@ -100,11 +100,11 @@ class Creates:
             run.leave()
 
     async def undo(self, plan: Plan, operation_id: str) -> list[Progress]:
-        """What a create of the caller's made is deleted; its parts then.
+        """Delete the resources that an operation of the caller created. Returns its parts afterwards.
 
         Raises:
-            errors.MissingError: they have no such operation.
-            OperationRunningError: somebody is at it.
+            errors.MissingError: the caller has no such operation.
+            OperationRunningError: the operation is still running.
         """
         operation = await asyncio.to_thread(self.dependencies.records.get, plan.caller.name, operation_id)
         if operation is None:
@@ -119,7 +119,7 @@ class Creates:
         return run
 
     async def _follow(self, plan: Plan, operation: Operation) -> AsyncIterator[Message]:
-        """Another call's steps, until it is done or its worker is dead."""
+        """Yield the steps of another call's operation, until it is done or its worker is dead."""
         message: dict[int, Any] = {}
         while not operation.done and not self.dependencies.records.is_over(operation):
             for part in operation.parts:
@@ -152,7 +152,7 @@ class Creates:
 
 
 def watched(watches: Watches) -> Watch:
-    """States of resources from the polls that all watchers share."""
+    """Get states of resources from the polls that all watchers share."""
 
     async def states(seek: Seek) -> AsyncGenerator[Message, None]:
         follow = watches.follow(seek.kind, seek.codec, seek.region, seek.id, Until(), seek.parents)

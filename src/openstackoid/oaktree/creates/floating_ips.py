@@ -1,4 +1,4 @@
-"""The floating IP of a server that was created with `auto_ip`. It carries the create's mark, so that it is made once and found again. All of it blocks."""
+"""The floating IP of a server that was created with `auto_ip`. Its mark prevents duplicates, and finds it again. All functions block."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -10,24 +10,24 @@ from openstackoid.oaktree.creates.reconciling import MARK
 from openstackoid.oaktree.upstream.entries import offered, usable
 from openstackoid.oaktree.upstream.regions import Region
 
-# In a part's record: it may have one.
+# In a part's record: the server may have a floating IP.
 RECORDED: Final = "auto_ip"
 
 
 def add(region: Region, server_id: str, mark: str, pool: str) -> bool:
-    """Give a server a floating IP, unless it has one, or an address of an external network; whether one was made now.
+    """Give a server a floating IP, unless it has one, or an address of an external network. Returns whether one was made now.
 
     One request makes the floating IP and attaches it, so nothing is left over if the answer is lost: it is found by its mark.
 
     Args:
-        region: where.
-        server_id: of a server that is ready.
-        mark: of the create.
+        region: the cloud-region.
+        server_id: id of a server that is ready.
+        mark: the mark of the create.
         pool: the external network, by name or id; empty for the first.
 
     Raises:
         errors.MissingError: no external network, or none of this name; or no port with an IPv4 address.
-        Exception: what openstacksdk does.
+        Exception: the error of openstacksdk.
     """
     network, place = _network(region), "/".join(filter(None, region.key))
     ports = [port for port in network.ports(device_id=server_id) if _ipv4(port)]
@@ -52,7 +52,7 @@ def add(region: Region, server_id: str, mark: str, pool: str) -> bool:
 
 
 def remove(region: Region, sought: Mapping[str, Any]) -> None:
-    """Delete what `add` made for a part; one that is gone is fine."""
+    """Delete the floating IP that `add` made for a part; does nothing if it does not exist."""
     if not sought.get(RECORDED):
         return
     network = _network(region)

@@ -1,4 +1,4 @@
-"""An operation whose lease this worker holds: puts each step on record, finds out what became of its parts, and undoes them. Creates nothing."""
+"""An operation whose lease this worker holds: records each step, determines the outcome of its parts, and undoes them. Creates nothing."""
 
 import asyncio
 import logging
@@ -30,25 +30,25 @@ from openstackoid.oaktree.upstream.calls import Call, in_thread
 from openstackoid.oaktree.upstream.regions import Region
 
 _LOG: Final = logging.getLogger(__name__)
-_TRIES: Final = 5  # to put on record what a cloud has done already
+_TRIES: Final = 5  # to record a step that a cloud has already completed
 
 
 @dataclass(frozen=True)
 class Dependencies:
-    """What all operations of a worker share. Times are seconds."""
+    """The services and settings that all operations of a worker share. Times are seconds."""
 
     records: Operations
     threads: ThreadPoolExecutor
     watch: Watch
     timeout: float = 30.0  # for each request to a cloud
-    settle: float = 120.0  # after which a request that broke off is not being worked on any more in its cloud
+    settle: float = 120.0  # after which a cloud no longer processes a request whose connection broke
 
 
 async def undone(dependencies: Dependencies, plan: Plan, operation: Operation) -> list[Progress]:
-    """What an operation of the plan's caller created is deleted; its parts then.
+    """Delete the resources that an operation of the plan's caller created. Returns its parts afterwards.
 
     Raises:
-        OperationRunningError: somebody is at it.
+        OperationRunningError: the operation is still running.
     """
     taken = await asyncio.to_thread(dependencies.records.take, operation)
     if taken is None:
@@ -59,7 +59,7 @@ async def undone(dependencies: Dependencies, plan: Plan, operation: Operation) -
 
 
 class LeasedOperation:
-    """An operation, by the worker that holds its lease."""
+    """An operation whose lease this worker holds."""
 
     def __init__(self, dependencies: Dependencies, plan: Plan, operation: Operation) -> None:
         """Prepare."""
@@ -67,29 +67,29 @@ class LeasedOperation:
         self._dependencies: Final = dependencies
         self._plan: Final = plan
         self._call: Final = Call(time.monotonic() + plan.timeout)
-        self._left = asyncio.Event()  # the caller has gone
+        self._left = asyncio.Event()  # set when the caller has cancelled
         self._lost = False
-        self._as_server = True  # clouds are asked as the users of the clouds.yaml
+        self._as_server = True  # requests use the credentials of the clouds.yaml
         self._parts: Final = list(operation.parts)
-        self._errors: Final[dict[int, status_pb2.Status]] = {}  # of parts that are none the worse for them on record
+        self._errors: Final[dict[int, status_pb2.Status]] = {}  # by part; errors that do not change the recorded stage
 
     def leave(self) -> None:
-        """The caller has gone: nothing more is sent, and nothing waited for."""
+        """Note that the caller has cancelled: send no more creates, and wait for no resource."""
         self._left.set()
 
     @property
     def parts(self) -> list[Progress]:
-        """All parts as they are now, with errors that are not on record."""
+        """The current parts, with errors that are not recorded."""
         return [self._progress(each, error=each.error or self._errors.get(each.number)) for each in self._parts]
 
     async def settle(self) -> None:
-        """Find out what became of what a dead worker left; nothing is sent."""
+        """Determine the outcome of the parts that a dead worker left; creates nothing."""
         self.leave()
         await asyncio.gather(*(self._settle(each) for each in self._parts))
         await self._end()
 
     async def undo(self) -> None:
-        """Delete what was created."""
+        """Delete the resources that were created."""
         self.leave()
         await asyncio.gather(*(self._settle(each) for each in self._parts))
         await self._undo_all()
@@ -132,7 +132,7 @@ class LeasedOperation:
                 _LOG.warning("operation %s stays open on record: %s", self.operation.id, error)
 
     async def _look_up(self, part: Part, region: Region) -> tuple[list[str], bool]:
-        """Look the resource up. Returns (candidate ids, conclusive): conclusive with an id means that it is this one, without that there is none."""
+        """Look the resource up. Returns (candidate ids, conclusive). Conclusive with an id: this is the resource; conclusive without ids: there is none."""
         wanted = part.sought or {}
         seen = await self._ask(region, reconciling.look, self._plan.kind, region, wanted, part.sent_at or 0.0)
         others = {each.resource_id for each in self._parts if each.number != part.number}
@@ -153,7 +153,7 @@ class LeasedOperation:
                     "operation %s: cannot put on record that part %d was created", self.operation.id, part.number
                 )
                 await asyncio.sleep(0.2 * 2**tries)
-        # It stays SENT there: who asks later finds the resource by its mark.
+        # The record stays SENT: a later call finds the resource by its mark.
         self._parts[part.number] = created
         self._report(created)
         return created
@@ -181,7 +181,7 @@ class LeasedOperation:
         return await in_thread(call, self._dependencies.threads, function, *args)
 
     async def _step(self, part: Part, **changes: Any) -> Part:
-        """Put a step on record, then report it."""
+        """Record a step, then publish it."""
         changed = replace(part, **changes)
         await asyncio.to_thread(self._dependencies.records.change, self.operation, changed)
         self._parts[part.number] = changed
@@ -195,7 +195,7 @@ class LeasedOperation:
         return progress_of(self.operation.id, part, percent=percent, error=error)
 
     def _publish(self, progress: Progress) -> None:
-        """Give a step to whoever listens: nobody here."""
+        """Deliver a step to the listeners; there are none in this class."""
 
     def _status(self, part: Part, error: BaseException) -> status_pb2.Status:
         place = part.location

@@ -1,7 +1,7 @@
-"""Creates on record: what was asked of which cloud-region, and how far it is, in SQL. Calls block: in a coroutine, `asyncio.to_thread`.
+"""Records of creates in SQL: the requests to each cloud-region, and their progress. Methods block: in a coroutine, use `asyncio.to_thread`.
 
-A worker that is at an operation owns it for some seconds, and says again and again that it still does. If it dies, anybody who asks for
-the operation takes it over, with a new owner: what the old one would still write is refused. Times are those of the machines' clocks,
+The worker that runs an operation owns it by a lease of some seconds, which it renews. If the worker dies, the next call for the operation
+takes it over, with a new owner: later writes of the old owner are refused. Times are those of the machines' clocks,
 which must agree within a second or two (NTP).
 """
 
@@ -40,16 +40,16 @@ class Operations:
     def __init__(
         self, url: str, *, lease: float = 15.0, keep: float = 7 * 86400.0, clock: Callable[[], float] = time.time
     ) -> None:
-        """Prepare; `upgrade` comes first.
+        """Prepare; call `upgrade` before anything else.
 
         Args:
-            url: SQLAlchemy URL, see `storage.databases`. A SQLite file that is missing is made, with mode 0600.
-            lease: seconds for which a worker that says nothing counts as alive.
-            keep: seconds after which an operation is forgotten, and its key with it.
+            url: SQLAlchemy URL, see `storage.databases`. A missing SQLite file is created, with mode 0600.
+            lease: duration of a lease, in seconds: a worker that does not renew it counts as dead.
+            keep: seconds after which an operation is deleted, with its key.
             clock: seconds since 1970.
 
         Raises:
-            RecordsError: not a URL of a kind that is known, or its driver is not installed.
+            RecordsError: the URL is of no supported database, or its driver is not installed.
         """
         self.lease: Final = lease
         self._keep: Final = keep
@@ -58,21 +58,21 @@ class Operations:
             self._database: Final = Database(url, option="database")
 
     def upgrade(self) -> None:
-        """Bring the tables up to date; safe while others do the same."""
+        """Upgrade the tables to the current schema; several workers may do it at the same time."""
         with _records_errors():
             MIGRATIONS.upgrade(self._database)
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close the database connections."""
         self._database.close()
 
     def begin(
         self, caller: str, key: str | None, digest: str, kind: str, locations: Iterable[Location]
     ) -> tuple[Operation, bool]:
-        """Put a new operation on record, owned by whoever called.
+        """Record a new operation, owned by this worker.
 
         Returns:
-            It, and True; or the one that the caller has under this key already, and False.
+            The new operation, and True; or the operation that the caller already has under this key, and False.
         """
         now = self._now()
         made = {
@@ -108,7 +108,7 @@ class Operations:
                 if parts:
                     connection.execute(insert(PARTS), parts)
         except _TakenError:
-            # Another call with this key was a moment faster.
+            # A concurrent call with this key has inserted its operation first.
             found = None if key is None else self._one(caller, OPERATIONS.c.idempotency_key == key)
             if found is None:
                 raise RecordsError(f"{self._database.name}: it refuses a new operation: try again") from None
@@ -119,7 +119,7 @@ class Operations:
         return operation, True
 
     def take(self, operation: Operation) -> Operation | None:
-        """Become the owner of one that is done, or whose owner says nothing any more; None if somebody else is it."""
+        """Take over an operation that is done, or whose lease has expired. Returns None if another owner has a valid lease."""
         if not operation.done and not self.is_over(operation):
             return None
         owner = secrets.token_hex(16)
@@ -139,11 +139,11 @@ class Operations:
         return self.get(operation.caller, operation.id)
 
     def is_over(self, operation: Operation) -> bool:
-        """Its owner said nothing for too long."""
+        """Whether the lease of an operation has expired."""
         return operation.lease_until < self._now()
 
     def beat(self, owners: Iterable[str]) -> None:
-        """Say that these are alive."""
+        """Renew the leases of these operations."""
         names = list(owners)
         if not names:
             return
@@ -155,10 +155,10 @@ class Operations:
             )
 
     def change(self, operation: Operation, part: Part) -> None:
-        """Put on record how far a part is.
+        """Record the progress of a part.
 
         Raises:
-            LostError: the operation has another owner now: whatever was to follow must not be done.
+            LostError: the operation has another owner now; the caller must not take the next step.
         """
         values = columns_of(part) | {"changed_at": self._now()}
         with _records_errors(), self._database.changing() as connection:
@@ -168,20 +168,20 @@ class Operations:
             )
 
     def end(self, operation: Operation) -> None:
-        """Nothing goes on any more; LostError if somebody else is at it."""
+        """End the lease of an operation; raises LostError if it has another owner."""
         with _records_errors(), self._database.changing() as connection:
             self._hold(connection, operation)
             connection.execute(update(OPERATIONS).where(OPERATIONS.c.id == operation.id).values(done=1))
 
     def get(self, caller: str, name: str) -> Operation | None:
-        """One of a caller's, by its id or by the caller's key."""
+        """Get an operation of a caller, by its id or by the caller's key."""
         return self._one(caller, OPERATIONS.c.id == name) or self._one(caller, OPERATIONS.c.idempotency_key == name)
 
     def page(self, caller: str, size: int, token: str = "") -> tuple[list[Operation], str]:
-        """A caller's, the newest first, and where the next page starts.
+        """A page of a caller's operations, the newest first, and the token of the next page.
 
         Raises:
-            errors.InvalidError: a token that is none of ours.
+            errors.InvalidError: the token is invalid.
         """
         chosen = select(OPERATIONS).where(OPERATIONS.c.caller == caller)
         if token:
@@ -198,7 +198,7 @@ class Operations:
         return found, text
 
     def known(self, resource_ids: Sequence[str], *, but: str) -> set[str]:
-        """Those of the ids that other operations than this one created."""
+        """Which of these resource ids were created by other operations."""
         if not resource_ids:
             return set()
         chosen = select(PARTS.c.resource_id).where(PARTS.c.resource_id.in_(resource_ids), PARTS.c.operation != but)
@@ -206,7 +206,7 @@ class Operations:
             return set(connection.scalars(chosen))
 
     def clean(self) -> int:
-        """Forget the old ones at which nobody is; returns how many."""
+        """Delete expired operations that no worker is running. Returns their number."""
         now = self._now()
         chosen = and_(
             OPERATIONS.c.created_at < now - int(self._keep * 1000),
@@ -230,7 +230,7 @@ class Operations:
 
     @staticmethod
     def _hold(connection: Connection, operation: Operation) -> None:
-        # The row is locked to the end of the transaction: nobody takes it over between this look and the change.
+        # The row is locked until the end of the transaction: nobody can take the operation over between this check and the change.
         chosen = select(OPERATIONS.c.owner).where(OPERATIONS.c.id == operation.id).with_for_update()
         if connection.scalar(chosen) != operation.owner:
             raise LostError(f"operation {operation.id} was taken over by another worker: ask for it there")
@@ -245,7 +245,7 @@ class Operations:
 
 
 class _TakenError(Exception):
-    """The caller has an operation under this key."""
+    """The caller already has an operation under this key."""
 
 
 @contextlib.contextmanager

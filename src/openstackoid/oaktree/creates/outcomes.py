@@ -1,4 +1,4 @@
-"""What became of the parts of a create, as callers are told. Pure."""
+"""Outcomes of the parts of a create: the errors and messages for callers. Pure."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -20,7 +20,7 @@ UNSENT: Final = frozenset({common_pb2.STAGE_ACCEPTED, common_pb2.STAGE_CANCELLED
 OPEN: Final = frozenset({common_pb2.STAGE_SENT, common_pb2.STAGE_UNKNOWN})
 MADE: Final = frozenset({common_pb2.STAGE_CREATED, common_pb2.STAGE_DONE})
 BAD: Final = frozenset({common_pb2.STAGE_FAILED, common_pb2.STAGE_UNKNOWN})
-# A part that failed like this, with nothing created, may be tried again under the same key.
+# A part that failed with one of these, with nothing created, may be tried again under the same key.
 PASSING: Final = frozenset(
     {code_pb2.UNAVAILABLE, code_pb2.DEADLINE_EXCEEDED, code_pb2.RESOURCE_EXHAUSTED, code_pb2.ABORTED, code_pb2.UNKNOWN}
 )
@@ -32,35 +32,35 @@ _SHOWN: Final = 5  # ids in a message
 
 
 class OutcomeUnknownError(errors.OaktreeError):
-    """A create was sent, and nobody can tell whether something came of it."""
+    """A create was sent, and it cannot be determined whether a resource was created."""
 
     code = StatusCode.UNKNOWN
     reason = "OUTCOME_UNKNOWN"
 
 
 class NotCreatedError(errors.OaktreeError):
-    """A create was sent, and nothing came of it: it may be sent again."""
+    """A create was sent, and no resource was created: it may be sent again."""
 
     code = StatusCode.ABORTED
     reason = "NOT_CREATED"
 
 
 class NotReadyError(errors.OaktreeError):
-    """It was created, and went wrong afterwards."""
+    """The resource was created, and failed afterwards."""
 
     code = StatusCode.FAILED_PRECONDITION
     reason = "RESOURCE_FAILED"
 
 
 class OperationRunningError(errors.OaktreeError):
-    """Something that has to wait until the operation is done."""
+    """The request has to wait until the operation is done."""
 
     code = StatusCode.FAILED_PRECONDITION
     reason = "OPERATION_RUNNING"
 
 
 class CloudGoneError(errors.OaktreeError):
-    """The caller has no such cloud-region any more."""
+    """The caller no longer has this cloud-region."""
 
     code = StatusCode.FAILED_PRECONDITION
     reason = "CLOUD_GONE"
@@ -69,7 +69,7 @@ class CloudGoneError(errors.OaktreeError):
 def progress_of(
     operation: str, part: Part, *, percent: int | None = None, error: status_pb2.Status | None = None
 ) -> Progress:
-    """A part as callers see it."""
+    """The progress message of a part."""
     made = Progress(
         operation_id=operation,
         location=part.location,
@@ -84,12 +84,12 @@ def progress_of(
 
 
 def summary_of(parts: Iterable[Part], also: Mapping[int, status_pb2.Status], elapsed: Mapping[int, float]) -> Summary:
-    """The end of a create.
+    """The summary message of a create.
 
     Args:
-        parts: all of them.
-        also: errors that are not on record, by number.
-        elapsed: seconds that each took.
+        parts: all parts.
+        also: errors that are not recorded, by part number.
+        elapsed: duration of each part, in seconds.
     """
     summary = Summary()
     for part in parts:
@@ -105,7 +105,7 @@ def summary_of(parts: Iterable[Part], also: Mapping[int, status_pb2.Status], ela
 
 
 def unknown(kind: Kind, part: Part, ids: Iterable[str], error: BaseException | None) -> OutcomeUnknownError:
-    """What is known of a part that nobody can tell about, and what to do."""
+    """The error of a part whose outcome is unknown: the known facts, and what the caller can do."""
     shown = list(ids)[:_SHOWN]
     found = f"found since: {', '.join(shown)}" if shown else "nothing like it was found yet"
     why = f" ({clean(error, 120)})" if error is not None else ""
@@ -117,7 +117,7 @@ def unknown(kind: Kind, part: Part, ids: Iterable[str], error: BaseException | N
 
 
 def attributes_of(message: Message) -> dict[str, Any]:
-    """A resource's attributes, whether its message is typed or not."""
+    """The attributes of a resource, from a typed or a generic message."""
     found = document(message)
     inner = found.get("attributes")
     return inner if isinstance(inner, dict) and "kind" in found else found

@@ -1,4 +1,4 @@
-"""What a request to create asks for: the attributes, the cloud-regions, and how. Pure, but for authenticated callers' cloud-regions."""
+"""The plan of a create request: attributes, cloud-regions, and options. Pure, except for the cloud-regions of authenticated callers."""
 
 import hashlib
 import json
@@ -20,57 +20,55 @@ from openstackoid.oaktree.resources.methods import parents_of
 from openstackoid.oaktree.upstream.calls import Call
 from openstackoid.oaktree.upstream.regions import Region
 
-LONGEST: Final = 24 * 3600.0  # seconds that a create may be waited for
+LONGEST: Final = 24 * 3600.0  # the maximum wait for a create, in seconds
 _USUAL: Final = 3600.0
 LONGEST_KEY: Final = 255  # characters
 _KEY: Final = re.compile(rf"[\x21-\x7e]{{0,{LONGEST_KEY}}}")
-# What clouds say of a resource and nobody can ask for: left out, so that one that was got from a cloud can be created in another.
+# Attributes that only the cloud sets: left out, so that a resource that was read from one cloud can be created in another.
 _READ_ONLY: Final = frozenset({"id", "location", "created_at", "updated_at", "status", "links"})
-# Attributes that hold secrets, or may: they are sent, and neither kept nor told again.
+# Attributes that contain or may contain secrets: they are sent to the cloud, but neither recorded nor returned.
 SECRET: Final = re.compile(
     r"pass|secret|token|credential|private_key|user_data|personality|payload|key_data", re.IGNORECASE
 )
 
 
 class Content(Protocol):
-    """Data that goes into what was created: an image's."""
+    """Data to upload into the created resource: an image's."""
 
     @property
     def digest(self) -> str:
-        """The same for the same data."""
+        """A digest of the data."""
 
     def attributes(self, region: Region) -> Mapping[str, Any]:
-        """What the resource must be created with there, beside what was asked for."""
+        """Attributes that the resource needs in this cloud-region, in addition to the requested ones."""
 
     async def send(
         self, region: Region, resource_id: str, call: Call, report: Callable[[int], Awaitable[None]]
     ) -> None:
-        """Send it there; `report` is called with the percentage."""
+        """Send the data to the cloud-region; calls `report` with the percentage."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One request to create, checked."""
+    """A validated create request."""
 
     kind: Kind
     codec: Codec
     caller: Caller
     attributes: Mapping[str, Any]
     parents: Mapping[str, str]
-    locations: Sequence[
-        Location
-    ]  # one for each part: cloud and region, with the zone and the project that were asked for
+    locations: Sequence[Location]  # one for each part: cloud and region, with the requested zone and project
     respond: Callable[..., Message]  # progress=, resource=, summary=
     key: str | None = None
     undo: bool = False
     wait: bool = False
-    timeout: float = _USUAL  # seconds, for all of it
+    timeout: float = _USUAL  # seconds, for the whole create
     content: Content | None = None
     setup: Setup | None = None
 
     @property
     def digest(self) -> str:
-        """The same for the same request: without secrets, which must not be found out by trying."""
+        """A digest of the request, without secrets, so that they cannot be found by brute force."""
         asked = {
             "kind": self.kind.name,
             "attributes": _open(self.attributes),
@@ -83,10 +81,10 @@ class Plan:
             asked["setup"] = self.setup.document()
         return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
 
-    asked: Sequence[Location] = field(default=())  # as the request has them
+    asked: Sequence[Location] = field(default=())  # as in the request
 
     def within(self, region: Region, zone: str) -> dict[str, Any]:
-        """The attributes for one part."""
+        """The attributes of one part."""
         found = dict(self.attributes) | (dict(self.content.attributes(region)) if self.content else {})
         if zone:
             name = zone_attribute(self.kind)
@@ -103,19 +101,19 @@ def planned(
     response: Callable[..., Message],
     content: Content | None = None,
 ) -> Plan:
-    """A request's plan.
+    """Make the plan of a request.
 
     Args:
-        kind: what is created.
-        codec: between its attributes and the request's message.
-        caller: who asks.
+        kind: the kind of the resource.
+        codec: converts between its attributes and the request's message.
+        caller: the authenticated caller.
         request: with `locations`, `options`, and the resource.
-        field_name: where the resource is, in requests and responses.
+        field_name: the field of the resource in requests and responses.
         response: the class of responses.
-        content: what goes into it.
+        content: data to upload into the resource.
 
     Raises:
-        errors.InvalidError: for what cannot be meant, with the field named.
+        errors.InvalidError: the request is invalid; names the field.
     """
     given, parents, setup = _attributes(kind, codec, request, field_name)
     options = request.options
@@ -152,10 +150,10 @@ def planned(
 
 
 def checked_key(key: str) -> str:
-    """An idempotency key; may be empty, for none.
+    """Validate an idempotency key; it may be empty, for none.
 
     Raises:
-        errors.InvalidError: it is none.
+        errors.InvalidError: the key is invalid.
     """
     if not _KEY.fullmatch(key):
         raise errors.invalid(
@@ -165,14 +163,14 @@ def checked_key(key: str) -> str:
 
 
 def zone_attribute(kind: Kind) -> str | None:
-    """What the kind calls the zone to create it in."""
+    """The kind's attribute for the availability zone to create it in."""
     return next(
         (each for each in ("availability_zone", "availability_zone_hints") if each in kind.attributes.by_name), None
     )
 
 
 def region_of(caller: Caller, location: Location) -> Region | None:
-    """The caller's cloud-region of a part; None if it is not the caller's any more."""
+    """The cloud-region of a part; None if the caller no longer has access to it."""
     found = caller.regions([location])
     return next((each for each in found if each.key == (location.cloud, location.region)), None)
 
@@ -200,7 +198,7 @@ def _attributes(
 
 
 def _places(kind: Kind, caller: Caller, locations: Sequence[Location], zone: str) -> list[Location]:
-    """One location for each part, in the caller's order; the same place is not meant twice."""
+    """One location for each part, in the caller's order, without duplicates."""
     found: dict[tuple[str, str], Location] = {}
     for index, wanted in enumerate(locations or [Location()]):
         named = wanted.zone or zone

@@ -1,4 +1,4 @@
-"""What a create asks of one cloud: before it, the create itself, and what takes it back. What blocks runs in a thread of the call."""
+"""The requests of a create to one cloud: preparation, the create itself, and its deletion. Blocking functions run in a thread of the call."""
 
 import asyncio
 import logging
@@ -23,33 +23,34 @@ from openstackoid.oaktree.upstream.calls import Call, in_thread
 from openstackoid.oaktree.upstream.regions import Region
 
 _LOG: Final = logging.getLogger(__name__)
-# Their answers to a create say little more than the id.
+# Kinds whose response to a create contains little more than the id.
 _SPARSE: Final = frozenset({"compute.server", "orchestration.stack"})
-# Secrets that a cloud makes up, and tells once.
+# Secrets that a cloud generates, and returns only once.
 _ONCE: Final = ("adminPass", "private_key")
-AGAIN: Final = 1.0  # seconds between two looks
+AGAIN: Final = 1.0  # seconds between two requests
 
 
 @dataclass(frozen=True)
 class Seek:
-    """One resource whose states are wanted, as long as somebody reads them."""
+    """A request for the states of one resource, for as long as they are read."""
 
     kind: Kind
     codec: Codec
     region: Region
     id: str
     parents: Mapping[str, str]
-    call: Call  # ends with it
+    call: Call  # the states end with this call
 
 
-# The states of a resource, the first at once, then each change. An error that `answers.absent` is true for, or an end, means that it is gone.
+# Yields the states of a resource: the current one at once, then each change. An end, or an error for which `answers.absent` is true, means
+# that the resource was deleted.
 Watch = Callable[[Seek], AsyncGenerator[Message, None]]
 
 
 def prepare(plan: Plan, region: Region, wanted: Mapping[str, Any]) -> list[str] | None:
-    """Authenticate, find the service, and list what looks like it already, if that will be needed. Blocks.
+    """Authenticate, find the service, and list resources that already look like the one to create, if a lookup will need them. Blocks.
 
-    What fails here was never sent, and nothing about it is in doubt.
+    If this fails, the create was not sent: its outcome is certain.
     """
     region.place()
     plan.kind.proxy(region.connect())
@@ -57,17 +58,17 @@ def prepare(plan: Plan, region: Region, wanted: Mapping[str, Any]) -> list[str] 
 
 
 def post(plan: Plan, region: Region, attributes: Mapping[str, Any], until: float) -> tuple[str, Message]:
-    """Create it; the id, and what it is. Blocks; raises what openstacksdk does.
+    """Create the resource. Returns its id, and the resource. Blocks; raises openstacksdk's errors.
 
     Args:
-        plan: what is created.
-        region: where.
-        attributes: with the mark.
-        until: after this, as `time.monotonic()` has it, nothing is sent: another worker may have taken over.
+        plan: the plan of the create.
+        region: the cloud-region.
+        attributes: the attributes, with the mark.
+        until: a time of `time.monotonic()` after which nothing is sent: another worker may have taken over.
 
     Raises:
-        NotCreatedError: it was too late.
-        errors.AnswerError: the answer names no id.
+        NotCreatedError: `until` has passed.
+        errors.AnswerError: the response contains no id.
     """
     cls = recording(plan.kind.cls)
     proxy = plan.kind.proxy(region.connect())
@@ -94,7 +95,7 @@ def post(plan: Plan, region: Region, attributes: Mapping[str, Any], until: float
 
 
 async def fetch(seek: Seek, threads: ThreadPoolExecutor) -> Message:
-    """What it is now; raises an error that `answers.absent` is true for if it is gone."""
+    """Get the resource; if it does not exist, raises an error for which `answers.absent` is true."""
 
     def read() -> Message:
         wanted = recording(seek.kind.cls).existing(id=seek.id, connection=seek.region.connect(), **seek.parents)
@@ -105,10 +106,10 @@ async def fetch(seek: Seek, threads: ThreadPoolExecutor) -> Message:
 
 
 async def delete(kind: Kind, region: Region, part: Part, call: Call, threads: ThreadPoolExecutor) -> None:
-    """Delete what a part created; what is not there any more is fine.
+    """Delete the resource that a part created; does nothing if it no longer exists.
 
-    While something is being made, clouds refuse to delete it (HTTP 400 and 409 of a volume or load balancer), and one that has just failed is
-    left alone for a moment: asked again until the call's deadline.
+    Clouds refuse to delete a resource that is being created (HTTP 400 and 409 of a volume or load balancer), and the breaker refuses requests to
+    a cloud that has just failed: the delete is retried until the call's deadline.
     """
     parents = (part.sought or {}).get("parents", {})
 

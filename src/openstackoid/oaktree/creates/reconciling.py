@@ -1,15 +1,16 @@
-"""How a resource is found again whose create was sent, and whose answer never came.
+"""Finds a resource whose create request was sent, but whose response was lost.
 
-Where an API lets a resource carry something of its creator's from the first moment, it carries a mark:
+If the API can store a value of the client in the create request, the resource carries a mark:
 
     server, volume, snapshot     metadata `oaktree_operation`: the operation's id, a dot, the part's number (and which try, after one that failed)
     load balancer                the same as a tag, `oaktree_operation=...`
     image                        its id, which its creator may choose: made from the same
 
-For other kinds, those that look like it are listed before the create is sent. What is there afterwards and was not before, and was not made
-by another operation on record, is what was created: if it is one. If there are several, nobody can tell, and nobody guesses.
+For other kinds, resources that look like the new one are listed before the create is sent. A resource that exists afterwards, did not exist before, and was
+not created by another recorded operation, is the new one if it is the only candidate. With several candidates, the outcome is unknown: nothing is guessed.
 
-What looks like it: the same name, the same parent, and the same ids of other resources. What blocks here runs in a thread of the call.
+A resource looks like the new one if it has the same name, the same parent, and the same ids of other resources. Blocking functions run in a thread of
+the call.
 """
 
 import json
@@ -38,12 +39,12 @@ _OWN_ID: Final = frozenset({"image.image"})
 _NAMESPACE: Final = uuid.UUID("0d2c9a4e-6a1b-5c39-9a35-2c7a6c1f6f0e")
 _SKEW: Final = 3600.0  # seconds by which a cloud's clock may differ from ours
 _LONGEST: Final = 255
-_MOST: Final = 5000  # of a kind that are looked at
+_MOST: Final = 5000  # maximum number of resources of a kind to examine
 _KEPT: Final = re.compile(
     r"name|.*_id|direction|ether_?type|protocol|port_range_(min|max)|remote_ip_prefix|cidr|ip_version|type|subnet_id|mac_address"
 )
 _NEVER: Final = re.compile(r"secret|token|credential|pass", re.IGNORECASE)
-# Answers after which nothing was created, and nothing will be. Others, and none at all, leave it open.
+# Responses after which nothing was or will be created. With every other response, and with none, the outcome is open.
 _REFUSED: Final = frozenset({501, 503, 505})
 _CLIENT: Final = 4
 _TIMED_OUT: Final = 408
@@ -51,12 +52,12 @@ _BEGAN: Final = (NewConnectionError, ConnectTimeoutError, NameResolutionError)
 
 
 class TooManyError(Exception):
-    """More look like it than are looked at."""
+    """There are more resources than the maximum to examine."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What was found. `surely` means that there is nothing else that it could be."""
+    """The candidates found. `surely`: no other resource can be the new one."""
 
     ids: tuple[str, ...]
     surely: bool
@@ -66,10 +67,10 @@ def mark_of(operation: str, number: int, last: str, *, anew: bool) -> str:
     """The mark of a part.
 
     Args:
-        operation: its id.
-        number: the part's.
-        last: that of the create that was sent last; empty if none was.
-        anew: that one is over: Glance, for one, never takes an id a second time.
+        operation: the id of the operation.
+        number: the number of the part.
+        last: the mark of the previous create request of the part; empty if there was none.
+        anew: make a new mark, since the previous create is over: Glance, for example, never accepts an id a second time.
     """
     first = f"{operation}.{number}"
     if not last or not anew:
@@ -79,7 +80,7 @@ def mark_of(operation: str, number: int, last: str, *, anew: bool) -> str:
 
 
 def marked(kind: Kind, attributes: Mapping[str, Any], mark: str) -> dict[str, Any]:
-    """The attributes with the mark, where the kind can carry one."""
+    """Add the mark to the attributes, if the kind can carry one."""
     found = dict(attributes)
     if kind.name in _METADATA:
         given = found.get("metadata")
@@ -92,7 +93,7 @@ def marked(kind: Kind, attributes: Mapping[str, Any], mark: str) -> dict[str, An
 
 
 def sought(kind: Kind, attributes: Mapping[str, Any], parents: Mapping[str, str], mark: str) -> dict[str, Any]:
-    """What is kept to find it again: no secret is among it."""
+    """The data to record for finding the resource again; contains no secret."""
     names = {each.wire: each.name for each in kind.attributes.all}
     kept = {}
     for given, value in attributes.items():
@@ -108,18 +109,18 @@ def sought(kind: Kind, attributes: Mapping[str, Any], parents: Mapping[str, str]
 
 
 def before(kind: Kind, region: Region, wanted: Mapping[str, Any]) -> list[str] | None:
-    """The ids of those that look like it now; None where they are not needed, or cannot be listed. Blocks."""
+    """The ids of existing resources that look like the new one; None if they are not needed, or cannot be listed. Blocks."""
     if kind.name in _METADATA | _TAGS | _OWN_ID or not kind.cls.allow_list:
         return None
     try:
         return list(_alike(kind, region, wanted))
     except (sdk.SDKException, keystone.ClientException, TooManyError):
-        # It may be created without being listed; then nobody can tell afterwards.
+        # The create may succeed although the list failed; then a lost response cannot be resolved.
         return None
 
 
 def look(kind: Kind, region: Region, wanted: Mapping[str, Any], sent_at: float) -> Seen:
-    """What may be the resource that was sent. Blocks; raises what openstacksdk does."""
+    """Find candidates for the resource whose create was sent. Blocks; raises openstacksdk's errors."""
     try:
         return _look(kind, region, wanted, sent_at)
     except TooManyError:
@@ -141,7 +142,7 @@ def _look(kind: Kind, region: Region, wanted: Mapping[str, Any], sent_at: float)
 
 
 def is_certain(error: BaseException) -> bool:
-    """Nothing was created, and nothing will be: the cloud refused, or was never reached."""
+    """Whether it is certain that nothing was or will be created: the cloud refused, or was never reached."""
     number = answers.http_status(error)
     if number is not None:
         return (number // 100 == _CLIENT and number != _TIMED_OUT) or number in _REFUSED
@@ -153,7 +154,7 @@ def is_certain(error: BaseException) -> bool:
 
 
 def has_answered(error: BaseException) -> bool:
-    """The service itself gave up: nothing goes on there. A proxy's 502 or 504 does not say so."""
+    """Whether the service itself answered with an error, so that it no longer processes the request. A proxy's 502 or 504 does not prove that."""
     number = answers.http_status(error)
     return number is not None and number not in {_TIMED_OUT, 502, 504}
 
@@ -181,12 +182,12 @@ def _alike(kind: Kind, region: Region, wanted: Mapping[str, Any]) -> Iterator[st
 
 
 def _same(found: Any, wanted: Any) -> bool:
-    # What lists leave out tells nothing; some services answer with a resource where they were given its id.
+    # An attribute that lists leave out proves nothing; some services return a resource where the request had its id.
     if found is None:
         return True
     if isinstance(found, Mapping):
         return str(wanted) in {str(found.get(each)) for each in ("id", "name")}
-    # A DNS zone's name may come back in small letters.
+    # A DNS zone's name may be returned in lower case.
     return str(found).casefold() == str(wanted).casefold()
 
 
@@ -210,5 +211,5 @@ def _iso(seconds: float) -> str:
 
 
 def text(wanted: Mapping[str, Any]) -> str:
-    """What to look for, for people."""
+    """A description of the resource to look for, for error messages."""
     return json.dumps(wanted["attributes"], sort_keys=True)

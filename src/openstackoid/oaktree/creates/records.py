@@ -1,4 +1,4 @@
-"""What is on record of a create: the operation, and its part for each cloud-region."""
+"""The records of a create: the operation, and its part for each cloud-region."""
 
 import base64
 import json
@@ -18,14 +18,14 @@ _LONGEST_STATUS: Final = 255
 
 
 class RecordsError(errors.OaktreeError):
-    """The database of operations does not do what it should."""
+    """The database of operations failed."""
 
     code = StatusCode.UNAVAILABLE
     reason = "RECORDS_FAILED"
 
 
 class LostError(errors.OaktreeError):
-    """Another worker took the operation over, since this one did not say in time that it is alive."""
+    """Another worker took the operation over, since this one did not renew its lease in time."""
 
     code = StatusCode.ABORTED
     reason = "OPERATION_TAKEN_OVER"
@@ -36,14 +36,14 @@ class Part:
     """One cloud-region's part of an operation.
 
     Attributes:
-        number: counts from 0 within the operation.
-        location: the cloud-region, with the project and the zone that were asked for.
-        stage: of `oaktree.v1.Stage`.
-        resource_id: what was created, once that is known.
-        status: the resource's own.
-        error: why it failed.
-        sought: what finds the resource again, as `reconciling` has it; None before it was sent.
-        sent_at: when it was last sent, in seconds since 1970.
+        number: index of the part in the operation, from 0.
+        location: the cloud-region, with the requested project and zone.
+        stage: a value of `oaktree.v1.Stage`.
+        resource_id: id of the created resource, once it is known.
+        status: status of the resource.
+        error: the error, if it failed.
+        sought: the data with which `reconciling` finds the resource again; None before the create was sent.
+        sent_at: time of the last create request, in seconds since 1970.
     """
 
     number: int
@@ -73,7 +73,7 @@ class Operation:
 
 
 def columns_of(part: Part) -> dict[str, Any]:
-    """What changes of a part, for its table."""
+    """The columns of a part that change."""
     return {
         "stage": part.stage,
         "resource_id": part.resource_id or None,
@@ -85,7 +85,7 @@ def columns_of(part: Part) -> dict[str, Any]:
 
 
 def part_of(row: RowMapping) -> Part:
-    """A part, from its row."""
+    """Make a part from its row."""
     return Part(
         number=row["number"],
         location=json_format.Parse(row["location"], Location()),
@@ -99,7 +99,7 @@ def part_of(row: RowMapping) -> Part:
 
 
 def operation_of(row: RowMapping, parts: list[Part]) -> Operation:
-    """An operation, from its row."""
+    """Make an operation from its row."""
     return Operation(
         id=row["id"],
         caller=row["caller"],

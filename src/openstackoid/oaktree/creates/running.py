@@ -1,6 +1,6 @@
-"""One operation under way: each cloud-region's part at the same time, every step on record before the next.
+"""Runs one operation: the parts of all cloud-regions in parallel, each step recorded before the next.
 
-It goes on when its caller has gone: what was not sent by then is not sent any more, what was sent is brought to its end.
+It continues after the caller has cancelled: creates that were not sent by then are no longer sent, and those that were sent are completed.
 """
 
 import asyncio
@@ -33,12 +33,12 @@ from openstackoid.oaktree.creates.posting import AGAIN, Seek, fetch, post, prepa
 from openstackoid.oaktree.creates.records import LostError, Operation, Part
 from openstackoid.oaktree.upstream.regions import Region
 
-_STEP: Final = 10  # percent between two messages of progress: a caller shows them to people
+_STEP: Final = 10  # percentage points between two progress messages: callers show them to people
 _ALL: Final = 100
 
 
 class Run(LeasedOperation):
-    """An operation that is brought to its end."""
+    """A running operation."""
 
     def __init__(self, dependencies: Dependencies, plan: Plan, operation: Operation) -> None:
         """Prepare."""
@@ -48,7 +48,7 @@ class Run(LeasedOperation):
         self._undone: Final = any(each.stage == common_pb2.STAGE_UNDONE for each in operation.parts)
 
     async def go(self) -> None:
-        """To the end. The last message is None, after what broke it off, if something did."""
+        """Run to the end. The last message is None, after the error that aborted the operation, if there was one."""
         try:
             self._publish(Progress(operation_id=self.operation.id, stage=common_pb2.STAGE_ACCEPTED))
             await asyncio.gather(*(self._part(each) for each in self._parts))
@@ -76,7 +76,7 @@ class Run(LeasedOperation):
         self._elapsed[part.number] = time.monotonic() - started
 
     async def _bring(self, part: Part) -> None:
-        """One part, from wherever it is to its end."""
+        """Run one part from its current stage to its end."""
         region = await self._region(part)
         message: Message | None = None
         if part.stage in OPEN:
@@ -94,14 +94,14 @@ class Run(LeasedOperation):
             await self._finish(part, region, message)
 
     def _may_send(self, part: Part) -> bool:
-        """It was not sent, or failed in a way that passes, with nothing created."""
+        """Whether the create may be sent: it was not sent before, or failed with a temporary error and nothing created."""
         if self._undone:
             return False
         failed = part.stage == common_pb2.STAGE_FAILED and not part.resource_id and part.error is not None
         return part.stage in UNSENT or (failed and part.error is not None and part.error.code in PASSING)
 
     async def _send(self, part: Part, region: Region) -> tuple[Part, Message | None]:
-        """Create it, unless the caller has gone; what is sent is on record before."""
+        """Create the resource, unless the caller has cancelled; the create is recorded before it is sent."""
         plan = self._plan
         anew = part.stage == common_pb2.STAGE_FAILED
         mark = reconciling.mark_of(self.operation.id, part.number, (part.sought or {}).get("mark", ""), anew=anew)
@@ -113,12 +113,12 @@ class Run(LeasedOperation):
         if plan.setup is not None and plan.setup.auto_ip:
             wanted[floating_ips.RECORDED] = True
         if not self._left.is_set():
-            # Authenticates, so that between the record and the request there is nothing else.
+            # Authenticate now, so that no other request comes between the record and the create.
             wanted["before"] = await self._ask(region, prepare, plan, region, wanted)
         if self._left.is_set():
             return await self._step(part, stage=common_pb2.STAGE_CANCELLED, error=None), None
         if part.stage == common_pb2.STAGE_CANCELLED and part.sought is not None:
-            # It was sent before, and nothing came of that: if something does after all, it is not taken for older than it is.
+            # An earlier attempt may still take effect: keep its `before` snapshot, or its late resource would look pre-existing.
             wanted["before"] = part.sought["before"]
         sent = await self._step(part, stage=common_pb2.STAGE_SENT, sought=wanted, sent_at=time.time(), error=None)
         until = time.monotonic() + self._dependencies.records.lease
@@ -131,17 +131,17 @@ class Run(LeasedOperation):
         return await self._created(sent, resource_id, readiness.status_of(attributes_of(message))), message
 
     def _is_certain(self, before: Part, error: Exception) -> bool:
-        """Nothing came of the request that failed, nor of one before it."""
+        """Whether it is certain that neither the failed request nor an earlier one created anything."""
         if isinstance(error, NotCreatedError):
             return True
         if self._plan.kind.cls.create_opts.response_has_body is False:
-            return False  # a second request reads what was created: the error may be that one's
+            return False  # a second request reads the created resource: the error may be that request's
         if before.sent_at is not None and isinstance(error, sdk.ConflictException):
-            return False  # it may be in the way of itself
+            return False  # the conflict may be with this operation's own resource
         return reconciling.is_certain(error)
 
     async def _doubt(self, part: Part, region: Region, error: Exception) -> Part:
-        """The answer did not come, or says nothing certain: look."""
+        """Look the resource up, since the response is missing or inconclusive."""
         try:
             ids, conclusive = await self._look_up(part, region)
         except Exception:  # noqa: BLE001 - the first error tells more
@@ -153,7 +153,7 @@ class Run(LeasedOperation):
         return await self._unknown(part, ids, error)
 
     async def _reconcile(self, part: Part, region: Region) -> Part:
-        """What became of one that was sent: CREATED, or CANCELLED if surely nothing was created, or UNKNOWN."""
+        """Determine the outcome of a sent create: CREATED, or CANCELLED if certainly nothing was created, or UNKNOWN."""
         while True:
             ids, conclusive = await self._look_up(part, region)
             if conclusive and ids:
@@ -162,11 +162,11 @@ class Run(LeasedOperation):
                 return replace(part, stage=common_pb2.STAGE_CANCELLED, error=None)
             if not conclusive or self._left.is_set():
                 return await self._unknown(part, ids, None)
-            # Its request may be worked on: what is not there now may come.
+            # The cloud may still process the request: a resource that does not exist now may appear.
             await asyncio.sleep(AGAIN)
 
     async def _finish(self, part: Part, region: Region, message: Message) -> None:
-        """What comes after the create: an image's data, and the wait."""
+        """Complete the create: upload an image's data, and wait until the resource is ready."""
         plan = self._plan
         found = attributes_of(message)
         if part.stage == common_pb2.STAGE_DONE:
@@ -196,14 +196,14 @@ class Run(LeasedOperation):
         try:
             await content.send(region, part.resource_id, self._call.to(*region.key), report)
         except Exception:
-            # Half of an image is none; if its cloud does not take it back now, its id stays on record.
+            # Delete an incomplete image; if the delete fails, the image's id stays recorded.
             with contextlib.suppress(Exception):
                 await self._delete(part, region)
                 self._parts[part.number] = replace(part, resource_id="")
             raise
 
     async def _wait(self, part: Part, region: Region) -> None:
-        """Until it is ready, or has failed; no longer than the caller is there."""
+        """Wait until the resource is ready or has failed, or the caller cancels."""
         gone = asyncio.create_task(self._left.wait())
         ready = asyncio.create_task(self._ready(part, region))
         try:
@@ -241,7 +241,7 @@ class Run(LeasedOperation):
         raise NotReadyError("it was deleted before it was ready")
 
     async def _connect(self, part: Part, region: Region) -> bool:
-        """Give a server the floating IP that was asked for; whether that changed something."""
+        """Give a server the requested floating IP. Returns whether that changed something."""
         setup = self._plan.setup
         if setup is None or not setup.auto_ip:
             return False
@@ -254,10 +254,10 @@ class Run(LeasedOperation):
         return Seek(plan.kind, plan.codec, region, part.resource_id, plan.parents, call)
 
     async def _fail(self, part: Part, error: BaseException) -> None:
-        """A part that ends with an error.
+        """End a part with an error.
 
-        One that was created stays so on record, unless it went wrong itself; and one that was sent stays so: nobody could look what came of
-        it, and if it counted as failed, it would be sent again.
+        A part that was created stays recorded as created, unless the resource itself failed. A part that was sent stays recorded as sent: its outcome could not be
+        determined, and if it were recorded as failed, the create would be sent again.
         """
         status = self._status(part, error)
         wrong = isinstance(error, NotReadyError | errors.MissingError) or answers.absent(error)

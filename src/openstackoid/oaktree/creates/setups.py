@@ -1,7 +1,7 @@
-"""What a server is created with, by names that each cloud looks up for itself, as openstacksdk's `create_server` has it.
+"""The image, flavor, networks and so on of a new server, by names that are resolved in each cloud, as in openstacksdk's `create_server`.
 
 A request may name an image, a flavor, networks and security groups by name or id; start the server from a volume; and give it a floating IP. Nova
-takes none of this: `parse` takes it out of the attributes, and `resolved` gives Nova's attributes for one cloud-region.
+accepts none of this: `parse` removes it from the attributes, and `resolved` makes Nova's attributes for one cloud-region.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,25 +17,25 @@ from openstackoid.oaktree.upstream.regions import Region
 
 KIND: Final = "compute.server"
 _VOLUME_SIZE: Final = 50  # GiB, as in openstacksdk
-# Nova's own words in the place of networks.
+# Nova's keywords in place of networks.
 _NETWORKS: Final = ("auto", "none")
 
 
 @dataclass(frozen=True)
 class Setup:
-    """By name or id, each in its cloud.
+    """The parameters of a server, by name or id; each cloud resolves them.
 
     Attributes:
-        image: to start from.
-        flavor: its size.
-        networks: to attach it to.
-        security_groups: of its ports.
+        image: the image to boot from.
+        flavor: the flavor.
+        networks: the networks to attach the server to.
+        security_groups: the security groups of its ports.
         boot_volume: an existing volume to start from, instead of an image.
         boot_from_volume: start from a new volume, which is made from the image.
         volume_size: of that volume, in GiB; 0 for 50.
         terminate_volume: delete the volume with the server.
-        auto_ip: give it a floating IP if no other address of it can be reached from outside.
-        ip_pool: the external network of that; empty for the first that there is.
+        auto_ip: give the server a floating IP if none of its addresses can be reached from outside.
+        ip_pool: the external network of the floating IP; empty for the first one.
     """
 
     image: str = ""
@@ -50,21 +50,21 @@ class Setup:
     ip_pool: str = ""
 
     def document(self) -> dict[str, Any]:
-        """For digests: the same for the same."""
+        """The setup as a document, for digests."""
         return asdict(self)
 
 
 def parse(kind: Kind, attributes: Mapping[str, Any], typed: Any, field: str) -> tuple[Setup | None, dict[str, Any]]:
-    """The setup in a request, and the attributes without it.
+    """Split the attributes of a request into the setup and the other attributes.
 
     Args:
-        kind: what is created.
-        attributes: as the request has them. In the generic call the setup is among them, by the names of openstacksdk's `create_server`.
-        typed: the request's `ServerSetup`, where it has one; else None.
-        field: where the attributes are in the request, for errors.
+        kind: the kind of the resource.
+        attributes: the attributes of the request. In the generic call they include the setup, by the names of openstacksdk's `create_server`.
+        typed: the request's `ServerSetup`; None if it has none.
+        field: the path of the attributes in the request, for errors.
 
     Raises:
-        errors.InvalidError: a value of another type, or two that exclude each other; with the field named.
+        errors.InvalidError: a value has the wrong type, or two values exclude each other; names the field.
     """
     rest = dict(attributes)
     if kind.name != KIND:
@@ -81,7 +81,7 @@ def parse(kind: Kind, attributes: Mapping[str, Any], typed: Any, field: str) -> 
     if _are_texts(rest.get("security_groups")):
         given["security_groups"] = _texts(rest.pop("security_groups"), f"{field}.security_groups")
     for name, wanted in _SCALARS.items():
-        # What a cloud says of an image or a flavor is an object: that is left to Nova, as before.
+        # An object is a cloud's own form of an image or a flavor: it is passed to Nova unchanged.
         if name in rest and not (name in ("image", "flavor") and isinstance(rest[name], Mapping)):
             given[name] = _scalar(rest.pop(name), wanted, f"{field}.{name}")
     if typed is not None:
@@ -93,12 +93,12 @@ def parse(kind: Kind, attributes: Mapping[str, Any], typed: Any, field: str) -> 
 
 
 def resolved(setup: Setup, attributes: Mapping[str, Any], region: Region) -> dict[str, Any]:
-    """Nova's attributes for one cloud-region. Blocks; changes nothing there.
+    """Resolve the names in one cloud-region. Returns Nova's attributes. Blocks; changes nothing in the cloud.
 
     Raises:
-        errors.MissingError: the cloud has nothing of a name.
-        errors.AmbiguousError: it has several.
-        Exception: of openstacksdk, if a service does not answer.
+        errors.MissingError: the cloud has no resource of a name.
+        errors.AmbiguousError: the cloud has several resources of a name.
+        Exception: openstacksdk's error, if a service does not answer.
     """
     found = dict(attributes)
     image = _id(region, "image", "image", setup.image) if setup.image else ""
@@ -107,7 +107,7 @@ def resolved(setup: Setup, attributes: Mapping[str, Any], region: Region) -> dic
     if setup.networks:
         found["networks"] = [{"uuid": _id(region, "network", "network", name)} for name in setup.networks]
     if setup.security_groups:
-        found["security_groups"] = [{"name": name} for name in setup.security_groups]  # Nova looks names up itself
+        found["security_groups"] = [{"name": name} for name in setup.security_groups]  # Nova resolves the names
     if setup.boot_volume or setup.boot_from_volume:
         disk: dict[str, Any] = {
             "boot_index": 0,
@@ -176,7 +176,7 @@ def _texts(value: Any, field: str) -> tuple[str, ...]:
 
 def _scalar(value: Any, wanted: type, field: str) -> Any:
     if wanted is bool and value in ("true", "false"):
-        return value == "true"  # of the shell
+        return value == "true"  # a value from the command line
     if wanted is int and isinstance(value, str) and value.isdecimal():
         return int(value)
     if type(value) is not wanted:

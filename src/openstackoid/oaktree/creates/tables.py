@@ -1,9 +1,9 @@
-"""The tables of operations, as SQLAlchemy knows them; the steps in `versions` make them.
+"""The tables of operations, in SQLAlchemy; the migrations in `versions` create them.
 
-    oaktree_operations   one row a create: who asked, under which key, which worker is at it and until when that counts
-    oaktree_parts        one row for each cloud-region of it: how far it is, and what would be needed to find what became of it
+    oaktree_operations   one row per create: the caller, the key, the worker that owns it, and the end of the worker's lease
+    oaktree_parts        one row per cloud-region of a create: its progress, and the data needed to determine its outcome
 
-Never a secret: of what was asked, a part keeps the name, ids of other resources, and the mark by which the cloud knows it again.
+The tables contain no secrets: of the request, a part stores the name, the ids of other resources, and the mark that identifies the resource in the cloud.
 Names begin with `oaktree_`, so that a database may hold other tables beside these. Times are milliseconds since 1970, UTC.
 """
 
@@ -15,7 +15,7 @@ from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, SmallIntege
 from openstackoid.storage.columns import document, exact
 from openstackoid.storage.migrations import Migrations
 
-# The steps that made these tables. Alembic's table has a name of its own, so that a database may hold agreements, too.
+# The migrations of these tables. Alembic's version table has its own name, so that a database may also hold agreements.
 MIGRATIONS: Final = Migrations(Path(__file__).parent / "versions", version_table="oaktree_alembic_version")
 
 METADATA: Final = MetaData()
@@ -25,7 +25,7 @@ OPERATIONS: Final = Table(
     METADATA,
     Column("id", exact(32), primary_key=True),
     Column("caller", exact(255), nullable=False),
-    # Databases take any number of rows without one, and one row of each.
+    # A unique constraint allows any number of NULLs, but each key only once.
     Column("idempotency_key", exact(255), nullable=True),
     Column("digest", exact(64), nullable=False),
     Column("kind", exact(128), nullable=False),

@@ -1,1 +1,1 @@
-"""How clouds are asked: connections, deadlines, rates, and what fails."""
+"""Requests to clouds: connections, deadlines, rate limits, and failures."""

@@ -1,8 +1,8 @@
-"""A question of openstacksdk's, kept so that it can be asked again on the event loop; and its answer, given to openstacksdk before it asks.
+"""Records a GET request of openstacksdk, so that it can be repeated on the event loop, and hands the response to openstacksdk.
 
-A request through openstacksdk, keystoneauth, requests and urllib3 is 0.7 ms of computing, and a thread that waits. Where it leads is the
-same each time, for as long as a token lasts. So openstacksdk is made to say what it would send (`rehearsed`), that is sent by others
-(`sending`), and whatever in the answer is not plain is left to openstacksdk, which finds the answer there when it asks (`arrived`).
+A request through openstacksdk, keystoneauth, requests and urllib3 takes 0.7 ms of computing, and a thread that waits. Its URL and headers
+are the same each time, for as long as a token lasts. So `rehearsed` records the request that openstacksdk would send, `sending` sends it,
+and any unusual answer is left to openstacksdk, which gets it from `arrived` instead of sending the request.
 """
 
 import io
@@ -19,14 +19,14 @@ from openstackoid.oaktree.upstream.calls import Call, run
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """One GET as openstacksdk sends it.
+    """One GET request as openstacksdk sends it.
 
     Attributes:
-        url: with the query.
-        headers: with the token.
-        timeout: seconds, as requests has it.
-        verify: whether the cloud's certificate is checked, or against which authorities.
-        cert: files of the client's own certificate.
+        url: the URL, with the query.
+        headers: the headers, with the token.
+        timeout: seconds, in the form of requests' `timeout`.
+        verify: whether the cloud's certificate is verified, or the file of authorities to verify it with.
+        cert: files of the client certificate.
     """
 
     url: str
@@ -38,7 +38,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came: the whole of it, unpacked."""
+    """A complete response, with its body decompressed."""
 
     status: int
     reason: str
@@ -47,7 +47,7 @@ class Answer:
 
 
 class _RehearsedError(Exception):
-    """It would have been sent."""
+    """Stops a rehearsal in place of sending the request."""
 
     def __init__(self, question: Question | None) -> None:
         super().__init__()
@@ -55,9 +55,9 @@ class _RehearsedError(Exception):
 
 
 def rehearsed(ask: Callable[[], object]) -> Question | None:
-    """What a function would ask first; nothing is sent. Blocks, for the time of some computing.
+    """Record the first request that a function would send; nothing is sent. Blocks for some computing.
 
-    None if it would ask nothing, change something, or ask through a proxy.
+    Returns None if the function sends no request, a request other than a plain GET, or a request through a proxy.
     """
     call = Call()
     call.ahead = _stop
@@ -65,7 +65,7 @@ def rehearsed(ask: Callable[[], object]) -> Question | None:
         run(call, ask)
     except _RehearsedError as stopped:
         return stopped.question
-    except Exception:  # noqa: BLE001 - it is asked by openstacksdk then, and told as always
+    except Exception:  # noqa: BLE001 - openstacksdk then sends the request itself, and raises the error
         return None
     return None
 
@@ -79,7 +79,7 @@ def _stop(_: object, request: requests.PreparedRequest, timeout: Any, options: M
 
 
 def arrived(question: Question, outcome: Answer | Exception) -> Callable[..., Any]:
-    """For `Call.ahead`: the answer to a question, or how it failed, for whoever asks it first."""
+    """A function for `Call.ahead` that gives the recorded outcome (answer or error) to the first request that equals the question."""
     left = [outcome]
 
     def give(adapter: Any, request: requests.PreparedRequest, *_: object) -> requests.Response | None:

@@ -9,9 +9,9 @@ failed there: a load balancer service that is gone must not take compute with it
 - then lets one request through, and closes at its success. Any answer closes it, whatever its status but those three: 401 and 403 are
   the caller's own.
 
-A caller's deadline or cancellation says little of the cloud. Waiting counts as a failure only when requests have really waited for
-`patience` seconds altogether, since the last answer of that address. Times in which several waited count once: many callers with
-deadlines of a millisecond close nothing to others.
+A caller's deadline or cancellation is no evidence of a failed cloud. Waiting counts as a failure only when requests have waited for
+`patience` seconds altogether, since the last answer of that address. Time during which several requests waited counts once: many callers with
+deadlines of a millisecond do not open a circuit for others.
 """
 
 import enum
@@ -27,9 +27,9 @@ from google.rpc import status_pb2
 
 from openstackoid.oaktree import errors, statuses
 
-# A cloud chooses the addresses in its catalog and its links: what is kept of them is bounded.
+# A cloud chooses the addresses in its catalog and its links, so the number of circuits is bounded.
 _MOST_CIRCUITS: Final = 100
-# Who comes while another tries whether the cloud is back may come again after this time.
+# Retry delay, in seconds, for requests that are refused while a trial request is in progress.
 _TRYING: Final = 1.0
 _BAD_ANSWERS: Final = frozenset({502, 503, 504})
 
@@ -51,17 +51,17 @@ class Patience:
     patience: float = 5.0
     first: float = 5.0
     longest: float = 60.0
-    jitter: float = 0.2  # a share of the time, from which the wait is shortened by chance
+    jitter: float = 0.2  # the maximum share of the time by which the wait is shortened at random
 
 
 @dataclass(frozen=True)
 class State:
-    """What a breaker knows of its cloud-region.
+    """The health of a cloud-region, as its breaker knows it.
 
     Attributes:
-        available: nothing is left alone, or something else there has answered since.
-        last_error: what went wrong last; None if nothing is wrong.
-        retry_at: seconds since the epoch when what is left alone is asked again; None if nothing is.
+        available: no circuit is open, or another address of the cloud-region has answered since.
+        last_error: the last error of an open circuit; None if no circuit is open.
+        retry_at: time of the next trial of an open circuit, in seconds since the epoch; None if no circuit is open.
     """
 
     available: bool
@@ -71,11 +71,11 @@ class State:
 
 @dataclass
 class _Circuit:
-    """What is known of one address; there is none for an address that is well."""
+    """The circuit of one address; an address without failures has none."""
 
     failures: int = 0
     bad: int = 0
-    waited: float = 0.0  # seconds without an answer, each second once
+    waited: float = 0.0  # seconds without an answer; overlapping waits count once
     waited_until: float = float("-inf")
     open_for: float = 0.0  # seconds; 0 while closed
     until: float = 0.0
@@ -85,7 +85,7 @@ class _Circuit:
 
 
 class Breaker:
-    """The circuits of one cloud-region. From any thread."""
+    """The circuits of one cloud-region. Thread-safe."""
 
     def __init__(
         self,
@@ -95,13 +95,13 @@ class Breaker:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Begin with everything closed.
+        """Create a breaker with all circuits closed.
 
         Args:
             cloud: its name, for errors.
             region: its region's name.
             patience: when circuits open.
-            clock: seconds that never go back.
+            clock: a monotonic clock, in seconds.
         """
         self._cloud: Final = cloud
         self._region: Final = region
@@ -112,7 +112,7 @@ class Breaker:
         self._answered_at = float("-inf")
 
     def state(self) -> State:
-        """What it knows now."""
+        """The current state."""
         with self._lock:
             now = self._clock()
             opened = [each for each in self._circuits.values() if each.open_for]
@@ -123,14 +123,14 @@ class Breaker:
             return State(self._answered_at > last.failed_at, last.error, retry_at)
 
     def check(self, address: str) -> None:
-        """Refuse what `enter` would refuse; promises nothing."""
+        """Raise as `enter` would now; reserves nothing."""
         with self._lock:
             circuit = self._circuits.get(address)
             if circuit is not None and circuit.open_for:
                 self._refuse(circuit)
 
     def enter(self, address: str) -> "Permit":
-        """Leave to send one request to an address: a context manager that must be told how it went.
+        """Get a permit to send one request to an address: a context manager, to which the outcome must be reported.
 
         Raises:
             errors.LeftAloneError: the circuit is open.
@@ -155,7 +155,7 @@ class Breaker:
         )
 
     def answered(self, permit: "Permit", code: int) -> None:
-        """The address answered with an HTTP status."""
+        """Record that the address answered with an HTTP status."""
         if code in _BAD_ANSWERS:
             self._fail(permit, Failure.BROKEN, errors.AnswerError(f"the cloud answered HTTP {code}"))
             return
@@ -164,7 +164,7 @@ class Breaker:
             self._circuits.pop(permit.address, None)
 
     def failed(self, permit: "Permit", failure: Failure, error: BaseException) -> None:
-        """The address did not answer, for as long as the permit lasted."""
+        """Record that the address did not answer during the time of the permit."""
         self._fail(permit, failure, error)
 
     def _fail(self, permit: "Permit", failure: Failure, error: BaseException) -> None:
@@ -182,10 +182,10 @@ class Breaker:
             elif failure is Failure.UNREACHABLE or self._long_enough(circuit, permit.since, now):
                 circuit.failures += 1
             elif permit.trial is circuit:
-                return  # it waited too short a time: another may try at once
+                return  # the trial waited too short a time: the next request may try at once
             trial = permit.trial is circuit
             if circuit.open_for and not trial:
-                return  # it began before the circuit opened
+                return  # the request began before the circuit opened
             wanted = self._patience
             if trial or circuit.failures >= wanted.failures or circuit.bad >= wanted.bad_answers:
                 circuit.open_for = min(circuit.open_for * 2 or wanted.first, wanted.longest)
@@ -196,7 +196,7 @@ class Breaker:
     def _long_enough(self, circuit: _Circuit, since: float, now: float) -> bool:
         circuit.waited += max(0.0, now - max(since, circuit.waited_until))
         circuit.waited_until = now
-        # A configured timeout ends a little early or late: it counts as what it was meant to be.
+        # A timeout may end slightly early, so 99 % of the configured time is enough.
         return circuit.waited >= self._patience.patience * 0.99
 
     def _make_room(self) -> None:
@@ -204,21 +204,21 @@ class Breaker:
             del self._circuits[min(self._circuits, key=lambda each: self._circuits[each].failed_at)]
 
     def leave(self, permit: "Permit") -> None:
-        """The request is over. One that tried whether the cloud is back, and learned nothing, leaves that to the next."""
+        """End the request. After a trial without a result, the next request may be the trial."""
         with self._lock:
             if permit.trial is not None:
                 permit.trial.trying = False
 
 
 class Permit:
-    """Leave to send one request."""
+    """A permit to send one request."""
 
     __slots__ = ("_breaker", "address", "since", "trial")
 
     def __init__(self, breaker: Breaker, address: str, since: float, trial: _Circuit | None = None) -> None:
         self._breaker = breaker
         self.address = address
-        self.since = since  # as the breaker's clock has it
+        self.since = since  # by the breaker's clock
         self.trial = trial
 
     def __enter__(self) -> Self:
@@ -230,9 +230,9 @@ class Permit:
         self._breaker.leave(self)
 
     def answered(self, code: int) -> None:
-        """The cloud answered with an HTTP status."""
+        """Record that the cloud answered with an HTTP status."""
         self._breaker.answered(self, code)
 
     def failed(self, failure: Failure, error: BaseException) -> None:
-        """The cloud did not answer."""
+        """Record that the cloud did not answer."""
         self._breaker.failed(self, failure, error)

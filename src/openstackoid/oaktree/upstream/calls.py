@@ -1,6 +1,6 @@
-"""What a caller waits for: a deadline, an end when the caller goes, and the thread that blocks for it.
+"""A caller's call: its deadline, its cancellation, and the threads that block for it.
 
-openstacksdk blocks, so what asks a cloud runs in a thread; `CALL` says for which call.
+openstacksdk blocks, so requests to clouds run in threads; the context variable `CALL` is the call that a thread works for.
 """
 
 import asyncio
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# After its deadline a call has this long, in seconds, to say itself what it was waiting for.
+# After its deadline, the thread of a call has this many seconds to raise its own, more precise error.
 _GRACE: Final = 0.25
 _KEPT_IDS: Final = 16
 
 
 class Attempt:
-    """One request of a call on its way, and the socket that it uses.
+    """One request of a call in progress, and the socket that it uses.
 
     Attributes:
-        reused: its connection had served another request before.
-        most: bytes of an answer's body that are read; None for all.
-        raw: urllib3's response, once there is one.
+        reused: whether its connection had served another request before.
+        most: maximum size of the response body, in bytes; None for no limit.
+        raw: urllib3's response; None before it arrives.
     """
 
     __slots__ = ("call", "most", "raw", "reused", "socket")
@@ -47,31 +47,31 @@ class Attempt:
         self.raw: Any = None
 
     def hold(self, held: socket.socket | None, *, reused: bool) -> None:
-        """It goes over this socket."""
+        """Set the socket that the request uses."""
         self.reused = reused
         self.call.hold(self, held)
 
     def shut(self) -> None:
-        """Shut its socket down, if it is still its own."""
+        """Shut the socket down, if the request still uses it."""
         if self.socket is None or (self.raw is not None and self.raw.connection is None):
             return
-        # Not SSLSocket.shutdown, which first forgets its TLS: another thread that is writing would go on in plain text.
+        # Not SSLSocket.shutdown, which first drops its TLS object: another thread that is writing would continue in plain text.
         with contextlib.suppress(OSError):
             socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
 
 
 class Call:
-    """What one caller waits for, at one cloud-region or at several. From any thread.
+    """One call of a caller, to one cloud-region or to several. Thread-safe.
 
     Attributes:
-        cloud: the cloud that it is for; empty for a call to several.
-        region: its region.
-        patience: seconds that the server gives the cloud, where its caller would wait longer; None where the deadline is the caller's.
-        failed: how addresses failed in this call: a second request to one that is left alone since tells the same.
-        requests: how many were sent.
-        request_ids: the last ids that the cloud gave to requests, the newest last.
-        ahead: is shown each request before it is sent, with the adapter, its timeout and options; returns an answer that is there already, or
-            None. None for most calls.
+        cloud: the name of the cloud; empty for a call to several.
+        region: the name of the region.
+        patience: the server's timeout for the cloud, in seconds, if it ends before the caller's deadline; else None.
+        failed: errors of addresses in this call: a second request to an address whose circuit has opened since raises the same error.
+        requests: number of requests sent.
+        request_ids: the cloud's request ids of the last requests, the newest last.
+        ahead: a function that gets each request before it is sent, with the adapter, its timeout and options, and returns a response that
+            has already arrived, or None. None for most calls.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Call:
         """Begin a call.
 
         Args:
-            deadline: as `time.monotonic()` has it; None for none.
+            deadline: a time of `time.monotonic()`; None for no deadline.
             cloud: for `cloud`.
             region: for `region`.
             patience: for `patience`.
@@ -100,13 +100,13 @@ class Call:
         self._parts: Final[weakref.WeakSet[Call]] = weakref.WeakSet()
 
     def to(self, cloud: str, region: str, *, timeout: float | None = None, kept: float = 0.0) -> "Call":
-        """The part of this call that is for one cloud-region: it ends with this one, or `timeout` seconds from now.
+        """Make the part of this call that is for one cloud-region. It ends with this call, or `timeout` seconds from now.
 
         Args:
             cloud: for `cloud`.
             region: for `region`.
-            timeout: the server's own, in seconds.
-            kept: the share of what this call has left that is not for the cloud.
+            timeout: the server's timeout for a cloud, in seconds.
+            kept: the share of this call's remaining time that the part must leave.
         """
         now, deadline, patience = time.monotonic(), self.deadline, self.patience
         if deadline is not None:
@@ -123,12 +123,12 @@ class Call:
 
     @property
     def cancelled(self) -> bool:
-        """Nobody waits for it any more."""
+        """Whether the call was cancelled."""
         return self._cancelled
 
     @property
     def over(self) -> bool:
-        """It was cancelled, or its deadline has passed."""
+        """Whether the call was cancelled, or its deadline has passed."""
         return self._cancelled or self.left() == 0.0
 
     def left(self) -> float | None:
@@ -136,11 +136,11 @@ class Call:
         return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
 
     def check(self) -> None:
-        """Go on only if somebody waits.
+        """Raise if the call is over.
 
         Raises:
-            errors.CallCancelledError: it was cancelled.
-            errors.CallDeadlineError: its deadline has passed.
+            errors.CallCancelledError: the call was cancelled.
+            errors.CallDeadlineError: the caller's deadline has passed.
             errors.CloudTimeoutError: the server's timeout has passed.
         """
         if self._cancelled:
@@ -149,7 +149,7 @@ class Call:
             raise self.late()
 
     def late(self) -> errors.OaktreeError:
-        """The error of a cloud that has not answered when the time is over: the caller's, or the server's."""
+        """Make the error for a cloud that has not answered in time: of the caller's deadline, or of the server's timeout."""
         if self.patience is None:
             return errors.CallDeadlineError(LATE)
         return errors.CloudTimeoutError(f"the cloud did not answer within {self.patience:g} s, this server's timeout")
@@ -162,7 +162,7 @@ class Call:
         self.check()
 
     def cancel(self) -> None:
-        """Give it up: its connections are shut down, its threads wake. From any thread; does not block."""
+        """Cancel the call: shut its connections down and wake its threads. Thread-safe; does not block."""
         with self._lock:
             self._cancelled = True
             parts = list(self._parts)
@@ -171,7 +171,7 @@ class Call:
             part.cancel()
 
     def expire(self) -> None:
-        """Shut down what it waits for, if its deadline has passed."""
+        """Shut the connections of the call down, if its deadline has passed."""
         with self._lock:
             if self.left() == 0.0:
                 self._end()
@@ -182,7 +182,7 @@ class Call:
             attempt.shut()
 
     def begin(self, most: int | None = None) -> Attempt:
-        """One request of it, of whose answer `most` bytes are read."""
+        """Begin a request of the call, with a response body of at most `most` bytes."""
         attempt = Attempt(self, most)
         with self._lock:
             self.requests += 1
@@ -190,14 +190,14 @@ class Call:
         return attempt
 
     def hold(self, attempt: Attempt, held: socket.socket | None) -> None:
-        """The socket that a request goes over."""
+        """Record the socket that a request uses."""
         with self._lock:
             attempt.socket = held
             if self._ended.is_set():
                 attempt.shut()
 
     def end(self, attempt: Attempt) -> None:
-        """That request is over: its connection is somebody else's now."""
+        """End a request: another request may now use its connection."""
         with self._lock:
             self._attempts.discard(attempt)
             attempt.socket = None
@@ -209,7 +209,7 @@ CALL: Final[ContextVar[Call | None]] = ContextVar("oaktree_call", default=None)
 
 
 def run(call: Call, function: Callable[..., T], *args: Any) -> T:
-    """What a function returns, with `CALL` set meanwhile."""
+    """Call a function with `CALL` set. Returns its result."""
     token = CALL.set(call)
     try:
         call.check()
@@ -219,7 +219,7 @@ def run(call: Call, function: Callable[..., T], *args: Any) -> T:
 
 
 async def in_thread(call: Call, executor: Executor, function: Callable[..., T], *args: Any) -> T:
-    """What a blocking function returns, run in a thread for a call.
+    """Run a blocking function of a call in a thread. Returns its result.
 
     When the task is cancelled, or the deadline passes, the call's connections are shut down; the task does not wait for the thread, which
     may still be making a connection.

@@ -1,6 +1,6 @@
 """The clouds of a `clouds.yaml`, and their peers; one connection for each region, project and user.
 
-Making a connection asks nothing of a cloud: the first request that needs it authenticates, in its own thread, so a cold start waits for
+Making a connection object sends no request: the first request authenticates, in its own thread, so a cold start waits for
 the slowest cloud and not for the sum of all.
 """
 
@@ -30,12 +30,12 @@ Sessions = Callable[..., keystone_session.Session]
 
 # In a connection's configuration: the format that the cloud wants its images in, or None.
 IMAGE_FORMAT: Final = "oaktree_image_format"
-# Connections for callers' own credentials, and for projects that requests name: the ones that were not used for longest are forgotten.
+# Connections for callers' own credentials, and for projects that requests name. The least recently used are dropped.
 _MOST_CONNECTIONS: Final = 1024
 
 
 class _PeerConnection(connection.Connection):
-    """To a peer, but for identity: nothing of home's may be taken for the peer's."""
+    """A connection to a peer, without the identity service: home's identity resources must not be taken for the peer's."""
 
     @property
     def identity(self) -> Any:  # type: ignore[override]  # of a description that is asked for a proxy
@@ -45,23 +45,23 @@ class _PeerConnection(connection.Connection):
 
 
 class Clouds:
-    """What a `clouds.yaml` names, as its own users or with other credentials.
+    """The clouds of a `clouds.yaml`, accessed as its own users or with other credentials.
 
     Attributes:
-        peers: clouds that gateways of these lead to.
-        flaws: entries that cannot be used, by their names, and why; each is a cloud all the same, which says so.
+        peers: clouds that the gateways of these clouds lead to.
+        flaws: the errors of unusable entries, by their names. Such an entry is still a cloud; requests to it raise the error.
     """
 
     def __init__(self, config: OpenStackConfig, sessions: Sessions, peers_of: Iterable[str] = ()) -> None:
-        """Read the clouds; asks none of them.
+        """Read the clouds; sends no request to them.
 
         Args:
             config: the `clouds.yaml`.
-            sessions: makes what requests go through.
-            peers_of: clouds whose peers are clouds, too, as soon as `peers` has learnt them.
+            sessions: makes keystoneauth sessions.
+            peers_of: clouds whose peers are clouds as well, as soon as `peers` knows them.
 
         Raises:
-            ConfigError: for `peers_of` that are none of its clouds, or whose peers could not be told from them.
+            ConfigError: a name in `peers_of` is no cloud of the file, or its peers' names could be those of other clouds.
         """
         self._config: Final = config
         self._sessions: Final = sessions
@@ -81,14 +81,14 @@ class Clouds:
         return frozenset(name for name, _ in self._names)
 
     def places(self, wanted: Location) -> Iterator[Location]:
-        """The cloud-regions that one location of a request is for; sorted."""
+        """The cloud-regions that match one location of a request; sorted."""
         for name, region in sorted([*self._names, *self.peers.places(wanted.cloud)]):
             here = Location(cloud=name, region=region)
             if selects(wanted, here) and wanted.cloud in ("", name):
                 yield here
 
     def regions(self, locations: Iterable[Location] = ()) -> list[Region]:
-        """The cloud-regions that a request is for, as the file's users, each with the project it asks for; sorted."""
+        """The cloud-regions of a request, with the file's credentials, each with the requested project; sorted."""
         found = {}
         for each in list(locations) or [Location()]:
             for here in self.places(each):
@@ -97,11 +97,11 @@ class Clouds:
         return list(found.values())
 
     def region(self, here: Location, scope: Mapping[str, str], login: Login | None = None) -> Region:
-        """One cloud-region: as the user of the file, or with other credentials.
+        """One cloud-region, with the credentials of the file or others.
 
         Args:
             here: cloud and region.
-            scope: the project to work in, in keystoneauth's names; empty for the one of the credentials.
+            scope: the project to work in, by keystoneauth's parameter names; empty for the project of the credentials.
             login: credentials that replace the file's.
         """
         peer = self.peers.find(here.cloud)
@@ -119,7 +119,7 @@ class Clouds:
         kept: Any = self._others if scope or login or peer else self._connections
 
         def connect() -> connection.Connection:
-            # Each cloud for itself: one whose profile is at an address that does not answer holds up no other.
+            # One lock per cloud: a cloud whose profile URL does not answer does not delay the others.
             with self._making(here.cloud):
                 with self._lock:
                     if key in kept:
@@ -146,14 +146,14 @@ class Clouds:
             return self._locks.setdefault(cloud, threading.Lock())
 
     def home(self, here: Location) -> tuple[str, str]:
-        """The cloud and region of the file whose users ask there: of a peer, those that lead to it."""
+        """The cloud and region whose entry in the file is used: for a peer, those of its home."""
         return self.peers.home(here.cloud) or here.cloud, here.region
 
     def keystones(self, cloud: str) -> dict[str, Keystone]:
-        """Where credentials are checked, for each region of a cloud.
+        """The Keystones that check credentials, for each region of a cloud.
 
         Raises:
-            UnauthenticatedError: the file does not say it.
+            UnauthenticatedError: the file does not name a Keystone.
         """
         if (flaw := self.flaws.get(cloud)) is not None:
             raise UnauthenticatedError(f"no credential for {cloud} can be checked: {flaw}", cloud=cloud)
@@ -168,7 +168,7 @@ class Clouds:
         return self._keystones[cloud]
 
     def session(self, at: Keystone) -> keystone_session.Session:
-        """A session to ask a Keystone, without credentials."""
+        """A session for requests to a Keystone, without credentials."""
         return self._sessions(at.cloud, at.region, verify=at.verify, cert=at.cert)
 
     def _keystone(self, cloud: str, region: str) -> Keystone:
@@ -204,16 +204,16 @@ class Clouds:
     ) -> cloud_region.CloudRegion:
         cloud = peer.home if peer else here.cloud
         options: dict[str, Any] = {"auth": dict(scope)} if scope else {}
-        # Without validation where the file's credentials do not matter: it may have none.
+        # No validation if the file's credentials are not used: there may be none.
         found = self._config.get_one(cloud=cloud, region_name=here.region or None, validate=login is None, **options)
         files(found.config)
         verify, cert = found.get_requests_verify_args()
-        # What a peer wants, the file does not say.
+        # The file has no image format for a peer.
         config = {**found.config, IMAGE_FORMAT: None if peer else self._image_format(cloud)}
         if peer:
-            config.pop("scope", None)  # the client's, for home: its vendor hook would put it in the place of ours
+            config.pop("scope", None)  # a client setting for home: its vendor hook would overwrite our scope
         if login is not None:
-            # openstacksdk reads them for some calls of its own, and would act as the file's user.
+            # openstacksdk reads the file's credentials in some calls, and would act as the file's user.
             config = {name: value for name, value in config.items() if name != "passcode"}
             config["auth"] = {"auth_url": (found.config.get("auth") or {}).get("auth_url")}
         return cloud_region.CloudRegion(
@@ -233,7 +233,7 @@ class Clouds:
         )
 
     def _image_format(self, cloud: str) -> str | None:
-        """What the file, or a vendor's profile, says of it; openstacksdk's own default, qcow2, is no wish of the cloud's."""
+        """`image_format` of the file or of a vendor profile; openstacksdk's default, qcow2, is ignored: the cloud did not ask for it."""
         entry = dict(self._config.cloud_config["clouds"].get(cloud) or {})
         if "image_format" not in entry:
             entry, named = {}, entry
@@ -244,7 +244,7 @@ class Clouds:
 def _auth(login: Login, peer: Peer | None) -> Any:
     if peer is None:
         return login.auth
-    # Under another scope, other versions of a service stand behind the same URL.
+    # With another scope, the same URL may offer other API versions: do not share the discovery cache.
     twin: Any = copy.copy(login.auth)
     twin._discovery_cache = {}  # noqa: SLF001 - has no setter
     return twin

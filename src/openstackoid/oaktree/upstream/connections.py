@@ -1,4 +1,4 @@
-"""urllib3's connections and answers, which tell the request that uses one which socket that is, so that a call can end it."""
+"""urllib3 connections and responses that report their socket to the current request, so that a call can shut it down."""
 
 from collections.abc import Iterator
 from contextvars import ContextVar
@@ -22,7 +22,7 @@ else:
 
 
 class _Told(_Base):
-    """Tells the request that uses a connection which socket that is."""
+    """Reports the socket of a connection to the request that uses it."""
 
     _new = True
 
@@ -57,19 +57,19 @@ class _TlsConnection(_Told, HTTPSConnection):
 
 
 class Pool(HTTPConnectionPool):
-    """Connections without TLS."""
+    """A pool of connections without TLS."""
 
     ConnectionCls = _Connection
 
 
 class TlsPool(HTTPSConnectionPool):
-    """Connections with TLS."""
+    """A pool of connections with TLS."""
 
     ConnectionCls = _TlsConnection
 
 
 class Body:
-    """An answer's body: ends with the call, and when it is too large. All else is urllib3's response."""
+    """A response whose body ends with the call, or when it is too large. Otherwise as urllib3's response."""
 
     def __init__(self, raw: Any, attempt: Attempt) -> None:
         self._raw = raw
@@ -79,7 +79,7 @@ class Body:
         return getattr(self._raw, name)
 
     def stream(self, amount: int = _CHUNK, decode_content: bool | None = None) -> Iterator[bytes]:
-        """The body, unpacked, as requests reads it."""
+        """The decompressed body, as requests reads it."""
         call, most = self._attempt.call, self._attempt.most
         seen = 0
         try:
@@ -90,7 +90,7 @@ class Body:
                 within(seen, most)
                 yield chunk
             if call.over and not (self._raw.chunked or "content-length" in self._raw.headers):
-                # Its end was the connection's, which the call may have shut down itself.
+                # The body ended with the connection, which the call may have shut down.
                 call.check()
         finally:
             call.end(self._attempt)

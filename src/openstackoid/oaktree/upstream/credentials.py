@@ -4,7 +4,7 @@
     x-oaktree-application-credential: CLOUD ID SECRET
 
 Words are separated by one space, and percent-encoded where they hold spaces, commas, or other than printable ASCII. Several values of one name may come
-joined by commas, as gRPC allows and clients of the Fetch API do. Values are secret: nothing here shows them.
+joined by commas, as gRPC allows and clients of the Fetch API do. Values are secret: this module never logs or shows them.
 """
 
 import hashlib
@@ -24,28 +24,28 @@ from openstackoid.oaktree.locations import NAME
 TOKEN: Final = "x-oaktree-token"  # noqa: S105 - a header's name
 APPLICATION_CREDENTIAL: Final = "x-oaktree-application-credential"
 
-# The most in one call; the size of all metadata is limited by the server.
+# Maximum number in one call; the server limits the size of all metadata.
 _MOST: Final = 256
 # Fernet and JWS tokens, ids of application credentials: they become headers, and parts of documents.
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_.=~+/-]{1,8192}")
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _SECRET: Final = re.compile(r"[^\x00-\x1f\x7f]{1,255}")
-# Of this process: what is remembered of secrets tells nothing to who reads it, and is of no use elsewhere.
+# A key of this process for digests of secrets: a digest does not reveal the secret, and is useless in another process.
 _KEY: Final = secrets.token_bytes(32)
 
 
 class UnauthenticatedError(errors.OaktreeError):
-    """A caller whose credentials do not count, or who has none.
+    """A caller without credentials, or with invalid ones.
 
     Attributes:
-        cloud: the cloud that refused them, if one was asked.
+        cloud: the cloud that refused the credentials, if any.
     """
 
     code: ClassVar[StatusCode] = StatusCode.UNAUTHENTICATED
     reason: ClassVar[str] = "CALLER_UNAUTHENTICATED"
 
     def __init__(self, message: str, *, cloud: str = "", retry_after: float | None = None) -> None:
-        """Keep who refused."""
+        """Keep the cloud that refused the credentials."""
         self.cloud = cloud
         super().__init__(message, retry_after=retry_after)
 
@@ -60,12 +60,12 @@ class Credential:
 
     @property
     def digest(self) -> str:
-        """Stands for it in this process."""
+        """A digest that identifies the credential in this process."""
         text = f"{self.cloud}\0{self.id}\0{self.secret}".encode()
         return hmac.new(_KEY, text, hashlib.sha256).hexdigest()
 
     def header(self, cloud: str) -> tuple[str, str]:
-        """The metadata that brings it to a server that knows the cloud by this name."""
+        """The metadata that carries the credential to a server with this name for the cloud."""
         words = (cloud, self.id, self.secret) if self.id else (cloud, self.secret)
         return APPLICATION_CREDENTIAL if self.id else TOKEN, " ".join(quote(each, safe="/=+:@") for each in words)
 
@@ -74,7 +74,7 @@ def parse(metadata: Iterable[tuple[str, Any]]) -> list[Credential]:
     """All credentials in the metadata of a call; sorted by clouds.
 
     Raises:
-        errors.InvalidError: a value that is none, or two for one cloud. The value is not told.
+        errors.InvalidError: a malformed value, or two values for one cloud. The message does not contain the value.
     """
     found: dict[str, Credential] = {}
     for name, value in _separated(metadata):

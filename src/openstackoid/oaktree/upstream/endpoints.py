@@ -1,7 +1,7 @@
-"""What a token leads to, looked up once for each token: its headers, the endpoints of its catalog, and questions that were asked with it.
+"""A cache per token: its headers, the endpoints of its catalog, and the recorded requests (`Question`) made with it.
 
-keystoneauth looks through the catalog, and at the time when the token ends, several times for each request: a quarter of what a list of
-few servers costs. What discovery did not find is not kept, so that it is looked for again.
+keystoneauth searches the catalog and checks the token's expiry several times for each request: a quarter of the cost of a list of
+few servers. Failed discoveries are not cached, so that they are repeated.
 """
 
 import threading
@@ -17,22 +17,22 @@ from openstackoid.oaktree.upstream.ahead import Question
 
 T = TypeVar("T")
 
-# keystoneauth asks for another token so many seconds before the end of one.
+# keystoneauth renews a token this many seconds before it expires.
 _EARLY: Final = BaseIdentityPlugin.MIN_TOKEN_LIFE_SECONDS
-# What is asked for is the server's own choice: a handful for each service.
+# The server chooses the lookups: a handful for each service.
 _MOST: Final = 1024
 _QUESTIONS: Final = 256
 
 
 class Led:
-    """What one token led to. From any thread.
+    """The cache of one token. Thread-safe.
 
     Attributes:
         access: the token's document.
     """
 
     def __init__(self, access: AccessInfo) -> None:
-        """Begin with nothing."""
+        """Create an empty cache."""
         self.access: Final = access
         expires = access.expires
         self._until: Final = expires.timestamp() - _EARLY if expires else float("inf")
@@ -42,11 +42,11 @@ class Led:
 
     @property
     def current(self) -> bool:
-        """It lasts: keystoneauth would use it as well."""
+        """Whether the token is valid for long enough that keystoneauth would use it."""
         return time.time() < self._until
 
     def get(self, what: str, wanted: Mapping[str, Any], ask: Callable[[], T], holds: Callable[[T], object]) -> T:
-        """What was found before, or what `ask` finds; kept if it `holds`."""
+        """The cached result, or else the result of `ask`, which is cached if `holds` is true for it."""
         key = f"{what} {wanted}"
         if key in self._found:
             found: T = self._found[key]
@@ -57,14 +57,14 @@ class Led:
         return answer
 
     def question(self, key: Hashable) -> Question | None:
-        """The question that was kept by this key, if there is one."""
+        """The question stored under this key, or None."""
         with self._lock:
             return self._questions.get(key)
 
     def learn(self, key: Hashable, ask: Callable[[], Question | None]) -> None:
-        """Keep a question that is asked with the token, or that there is none to keep.
+        """Store the question that `ask` returns, or None if the request cannot be recorded. Does nothing if the key is known.
 
-        Callers choose filters, so those that were not asked for longest are forgotten.
+        Callers choose filters, so the number is bounded: the least recently used questions are dropped.
         """
         with self._lock:
             if key in self._questions:

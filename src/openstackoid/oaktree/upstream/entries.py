@@ -1,7 +1,7 @@
-"""The entries of a `clouds.yaml`, each for itself: one that is wrong is a cloud that says so, and harms no other.
+"""Reads the entries of a `clouds.yaml` independently: a wrong entry becomes a cloud that reports its error, and does not affect others.
 
-openstacksdk reads all entries or none. People's files have texts where mappings belong, numbers as names, regions without a name, and profiles that are
-gone: whatever openstacksdk raises for one entry is kept as the error of that one (CLOUD_CONFIG_INVALID), in its words.
+openstacksdk reads all entries or none. Real files have strings in place of mappings, numbers as names, regions without a name, and profiles that do
+not exist: whatever openstacksdk raises for an entry is kept as the error of that entry (CLOUD_CONFIG_INVALID), with openstacksdk's text.
 """
 
 import contextlib
@@ -24,11 +24,11 @@ from openstackoid.oaktree.locations import NAME
 from openstackoid.oaktree.masking import clean
 from openstackoid.oaktree.plain import why
 
-# What may be shown of `auth`; all else of it could be a secret, whatever it is called.
+# Fields of `auth` that may be shown; every other field may be a secret, whatever its name.
 _SHOWN: Final = re.compile(r".*(_url|_name|_id|domain|username|protocol|provider)$")
 _LONGEST_NAME: Final = 255
 _REGIONS_SHOWN: Final = 10
-# What openstacksdk and keystoneauth say of a service that is not in the catalog.
+# Errors that openstacksdk and keystoneauth raise for a service that is not in the catalog.
 _NOT_OFFERED: Final = (
     keystone.EndpointNotFound,
     sdk.EndpointNotFound,
@@ -38,7 +38,7 @@ _NOT_OFFERED: Final = (
 
 
 class EntryError(errors.OaktreeError):
-    """What the `clouds.yaml` says of a cloud cannot be used."""
+    """The entry of a cloud in the `clouds.yaml` cannot be used."""
 
     code: ClassVar[StatusCode] = StatusCode.FAILED_PRECONDITION
     reason: ClassVar[str] = "CLOUD_CONFIG_INVALID"
@@ -46,11 +46,11 @@ class EntryError(errors.OaktreeError):
 
 @dataclass(frozen=True)
 class Entries:
-    """What was read.
+    """The result of reading the entries.
 
     Attributes:
-        regions: (cloud, region) of all that can be asked; sorted.
-        flaws: why the others cannot be: name -> error. A name that no request could have is shown as it can be.
+        regions: (cloud, region) of all usable entries; sorted.
+        flaws: errors of the unusable entries, by name. A name that no request can have is given in a printable form.
     """
 
     regions: tuple[tuple[str, str], ...] = ()
@@ -58,7 +58,7 @@ class Entries:
 
 
 def read(config: OpenStackConfig) -> Entries:
-    """All entries; asks no cloud, but the address of a profile that is one."""
+    """Read all entries. Sends no request, except to the URL of a profile that is given as a URL."""
     regions: set[tuple[str, str]] = set()
     flaws: dict[str, EntryError] = {}
     for name, entry in config.cloud_config["clouds"].items():
@@ -71,20 +71,20 @@ def read(config: OpenStackConfig) -> Entries:
         except EntryError as error:
             flaws[_shown(name)] = error
     for name, _ in regions:
-        flaws.pop(name, None)  # the name, shown, of another entry
+        flaws.pop(name, None)  # its printable form is the name of another entry
     return Entries(tuple(sorted(regions)), flaws)
 
 
 @contextlib.contextmanager
 def understood(entry: Any) -> Iterator[None]:
-    """What is done with an entry: all that it raises is said of the entry.
+    """Context of reading an entry: every exception becomes the entry's error.
 
     Raises:
         EntryError: with openstacksdk's text, without secrets.
     """
     try:
         with warnings.catch_warnings():
-            # What openstacksdk finds old-fashioned is no error, and was said to nobody who could change it.
+            # openstacksdk's deprecation warnings are no errors, and nobody who could fix the file would see them.
             warnings.simplefilter("ignore")
             yield
     except errors.OaktreeError:
@@ -95,10 +95,10 @@ def understood(entry: Any) -> Iterator[None]:
 
 @contextlib.contextmanager
 def usable(cloud: connection.Connection) -> Iterator[None]:
-    """The first use of a connection, when keystoneauth and openstacksdk come upon some of what they cannot use.
+    """Context of the first use of a connection, in which keystoneauth and openstacksdk detect further errors in an entry.
 
     Raises:
-        EntryError: for what is no answer of a cloud, nor a connection that failed.
+        EntryError: an exception that is neither an answer of a cloud nor a failed connection.
     """
     try:
         yield
@@ -112,10 +112,10 @@ def usable(cloud: connection.Connection) -> Iterator[None]:
 
 @contextlib.contextmanager
 def offered(cloud: connection.Connection) -> Iterator[None]:
-    """The search for a service: where the cloud has nothing at all in the region of the entry, that is what is wrong.
+    """Context of the search for a service: if the catalog has no service at all in the entry's region, the region is wrong.
 
     Raises:
-        EntryError: with the regions that there are.
+        EntryError: the region is wrong; names the regions of the catalog.
     """
     try:
         yield
@@ -136,10 +136,10 @@ def offered(cloud: connection.Connection) -> Iterator[None]:
 
 
 def files(config: Mapping[str, Any]) -> None:
-    """Look whether the files of an entry are there: requests says so at the first request, as if it were no error of anybody's.
+    """Check the files that an entry names: requests would raise only at the first request, with an unspecific error.
 
     Raises:
-        EntryError: one is not, or cannot be read.
+        EntryError: a file does not exist, or cannot be read.
     """
     for name in ("cacert", "cert", "key"):
         value = config.get(name)
@@ -169,7 +169,7 @@ def _check_name(name: Any) -> None:
 
 
 def _check(entry: Any) -> None:
-    """What openstacksdk takes for something else, or passes on until it fails elsewhere."""
+    """Check values that openstacksdk misreads, or passes on until they fail elsewhere."""
     if not isinstance(entry, Mapping):
         raise EntryError(f"expected a mapping, got {_kind(entry)}")
     for name in entry:
@@ -220,7 +220,7 @@ def _shown(name: Any) -> str:
 
 
 def _explained(error: Exception, entry: Any) -> str:
-    """The error's text, without what could be a secret of the entry."""
+    """The error's text, without values of the entry that may be secrets."""
     known = isinstance(error, sdk.SDKException | keystone.ClientException | requests.RequestException | OSError)
     text = str(error) if known else f"{type(error).__name__}: {error}"
     if isinstance(error, requests.RequestException):

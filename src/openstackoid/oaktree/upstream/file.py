@@ -1,4 +1,4 @@
-"""The `clouds.yaml`, and what stands beside it, read as a server should: one file, its secrets, and nothing of whoever started the server."""
+"""Reads the `clouds.yaml` and the files beside it as a server should: one file and its secrets, nothing of the user who started it."""
 
 import os
 from pathlib import Path
@@ -14,7 +14,7 @@ _SUFFIXES: Final = (".yaml", ".yml", ".json")
 
 
 class _Config(OpenStackConfig):
-    """openstacksdk's, but an entry that is no mapping is not merged with a secret: that would end the reading of all."""
+    """openstacksdk's class, except that an entry that is no mapping is not merged with a secret: that would abort the reading of all entries."""
 
     _read: Any = None
 
@@ -32,7 +32,7 @@ class _Config(OpenStackConfig):
 
 
 def _merges(entry: Any, secret: Any) -> bool:
-    """Whether openstacksdk can put the second over the first."""
+    """Whether openstacksdk can merge the second into the first."""
     if not isinstance(entry, dict) or not isinstance(secret, dict):
         return False
     both = entry.keys() & secret.keys()
@@ -40,13 +40,13 @@ def _merges(entry: Any, secret: Any) -> bool:
 
 
 def load(path: Path | None) -> OpenStackConfig:
-    """The clouds of a file, with the `secure.yaml` and `clouds-public.yaml` beside it; without one, of the file that openstacksdk would take.
+    """Read the clouds of a file, with the `secure.yaml` and `clouds-public.yaml` beside it. If none is given, read the file that openstacksdk would use.
 
-    Where there is no file at all, openstacksdk's environment variables are the one cloud, `envvars`. Beside a file they are none: whoever starts a
-    server from a shell that has sourced an openrc does not mean to serve that cloud twice.
+    If there is no file at all, openstacksdk's environment variables define the only cloud, `envvars`. If there is a file, they are ignored: a user who
+    starts a server from a shell with a sourced openrc does not want to serve that cloud twice.
 
     Raises:
-        ConfigError: a file that is no YAML, or whose clouds are no mapping.
+        ConfigError: the file is not YAML, or its `clouds` is no mapping.
     """
     path = path or _usual()
     clouds = _clouds(path) if path else {}
@@ -69,19 +69,19 @@ def load(path: Path | None) -> OpenStackConfig:
     except Exception as error:
         raise ConfigError(f"{path or 'clouds.yaml'}: {str(error) or type(error).__name__}") from error
     if "defaults" not in clouds:
-        found.cloud_config["clouds"].pop("defaults", None)  # openstacksdk's own, where there is no other
+        found.cloud_config["clouds"].pop("defaults", None)  # openstacksdk adds it if there is no other cloud
     return found
 
 
 def _usual() -> Path | None:
-    """The file that openstacksdk would take."""
+    """The file that openstacksdk would use."""
     named = os.environ.get("OS_CLIENT_CONFIG_FILE")
     files = (Path(each) for each in (*([named] if named else []), *loader.CONFIG_FILES))
     return next((each for each in files if each.exists()), None)
 
 
 def _clouds(path: Path) -> dict[Any, Any]:
-    """The entries of a file. openstacksdk passes over one that it cannot read, and serves another, or none."""
+    """Read the entries of a file. openstacksdk would silently skip an unreadable file, and use another file or none."""
     try:
         document = yaml.load(path.read_text(), _LOADER)  # noqa: S506 - a safe one
     except OSError as error:

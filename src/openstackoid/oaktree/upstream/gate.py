@@ -1,4 +1,4 @@
-"""What every request to one cloud-region passes, whoever sends it: a rate, a breaker, times, and no way to another host."""
+"""The gate that every request to a cloud-region passes: rate limit, breaker, timeouts, and no redirects to other hosts."""
 
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -9,34 +9,34 @@ from openstackoid.oaktree.upstream.breaker import Breaker
 from openstackoid.oaktree.upstream.calls import Call
 from openstackoid.oaktree.upstream.limits import LONGEST_WAIT, Limiter, Unlimited
 
-# What a cloud calls its answers, for its operators.
+# Response headers with the cloud's request id, for its operators.
 REQUEST_IDS: Final = ("x-openstack-request-id", "x-compute-request-id")
-# keystoneauth follows these itself, with every header (Session._REDIRECT_STATUSES).
+# Redirects that keystoneauth follows itself, with every header (Session._REDIRECT_STATUSES).
 REDIRECTS: Final = frozenset({301, 302, 303, 305, 307, 308})
 
 
 class Timeouts(NamedTuple):
-    """Seconds, the smaller of what is configured and what the deadline leaves."""
+    """Timeouts in seconds: the smaller of the configured timeout and the time to the deadline."""
 
     connect: float
     read: float
-    hurried: bool  # the deadline leaves less than is configured: silence may be the caller's impatience
+    hurried: bool  # the deadline is earlier than the configured timeout: a timeout is then no failure of the cloud
 
 
 @dataclass(frozen=True)
 class Gate:
-    """What every request to one cloud-region passes. Times are seconds.
+    """The gate that every request to one cloud-region passes. Times are seconds.
 
     Attributes:
         cloud: its name.
         region: its region's name.
-        breaker: whether it is asked at all.
-        limiter: how many requests a second.
-        connect_timeout: to make a connection, with TLS.
-        read_timeout: without a byte from the cloud.
-        longest_wait: for a slot of the limiter; a minute at most.
-        largest_answer: bytes of an answer, unpacked; those that are read as a stream (images) have no limit.
-        connections: kept open to each address, for as many threads.
+        breaker: refuses requests to addresses that fail.
+        limiter: limits the requests per second.
+        connect_timeout: for a connection, with TLS.
+        read_timeout: maximum time without a byte from the cloud.
+        longest_wait: maximum wait for a slot of the limiter; a minute at most.
+        largest_answer: maximum size of a decompressed response, in bytes; responses that are streamed (images) have no limit.
+        connections: number of connections kept open to each address, for as many threads.
     """
 
     cloud: str
@@ -50,10 +50,10 @@ class Gate:
     connections: int = 64
 
     def slot(self, call: Call) -> float:
-        """Seconds to wait for a slot of the limiter, which is taken.
+        """Reserve a slot of the limiter. Returns the seconds to wait for it.
 
         Raises:
-            errors.RateError: there is none before the deadline, or for too long.
+            errors.RateError: there is no slot before the deadline, or within `longest_wait`.
         """
         left = call.left()
         longest = min(self.longest_wait, LONGEST_WAIT if left is None else left)
@@ -69,30 +69,30 @@ class Gate:
         """Wait for a slot of the limiter, in a thread.
 
         Raises:
-            errors.RateError: there is none before the deadline, or for too long.
-            errors.CallCancelledError: the caller went; the slot is lost.
+            errors.RateError: there is no slot before the deadline, or within `longest_wait`.
+            errors.CallCancelledError: the caller cancelled; the slot is lost.
         """
         if seconds := self.slot(call):
             call.wait(seconds)
 
     def timeouts(self, call: Call, asked: Any, *, uploading: bool = False) -> Timeouts:
-        """How long a request may take.
+        """The timeouts of a request.
 
         Args:
-            call: whose deadline counts.
-            asked: as requests has it: seconds, a pair of them (to connect, to read), or None; it only shortens what is configured.
-            uploading: it has a body that is read from a file.
+            call: the call, with its deadline.
+            asked: requests' `timeout`: seconds, a pair (to connect, to read), or None; it can only shorten the configured timeouts.
+            uploading: whether the request has a body that is read from a file.
 
         Raises:
             errors.CallDeadlineError: the deadline has passed.
-            errors.CallCancelledError: the caller went.
+            errors.CallCancelledError: the caller cancelled.
         """
         call.check()
         connect, read = asked if isinstance(asked, tuple) else (asked, asked)
         connect = min(connect or self.connect_timeout, self.connect_timeout)
         read = min(read or self.read_timeout, self.read_timeout)
         if uploading:
-            # urllib3 writes a body with the time for connecting; an image waits until the cloud's storage takes more.
+            # urllib3 applies the connect timeout to writing a body; an upload of an image may have to wait for the cloud's storage.
             connect = read
         left = call.left()
         if left is None or left >= max(connect, read):
@@ -112,14 +112,14 @@ def address(url: str) -> str:
 
 
 def within(seen: int, most: int | None) -> None:
-    """Refuse an answer of more bytes than are read.
+    """Check the size of a response.
 
     Args:
-        seen: bytes that have come.
-        most: how many may; None for any number.
+        seen: bytes received.
+        most: maximum number of bytes; None for no limit.
 
     Raises:
-        errors.AnswerTooLargeError: these are more.
+        errors.AnswerTooLargeError: the response is larger.
     """
     if most is not None and seen > most:
         raise errors.AnswerTooLargeError(
@@ -128,20 +128,20 @@ def within(seen: int, most: int | None) -> None:
 
 
 def stay(url: str, status: int, location: str | None) -> None:
-    """Refuse an answer that sends us elsewhere: keystoneauth would go, with the token.
+    """Refuse a redirect to another host: keystoneauth would follow it, with the token.
 
     Args:
-        url: what was asked.
-        status: of the answer.
-        location: its header.
+        url: the URL of the request.
+        status: the HTTP status of the response.
+        location: the `Location` header of the response.
 
     Raises:
-        errors.RedirectError: it leads to another host.
+        errors.RedirectError: the redirect leads to another host.
     """
     if status not in REDIRECTS or location is None:
         return
     here, there = address(url), address(urljoin(url, location))
-    # The same host, from its port 80 to its port 443: what was sent in the clear may as well go on in secret.
+    # From port 80 to port 443 of the same host: the request was already sent in plain text, so HTTPS exposes nothing more.
     upgraded = here.startswith("http://") and here.endswith(":80") and there == f"https{here[4:-3]}:443"
     if here != there and not upgraded:
         raise errors.RedirectError(

@@ -1,11 +1,11 @@
 """Requests per second for a cloud-region, held over all workers and machines.
 
-Both limiters are the generic cell rate algorithm: one number for each key, the theoretical arrival time of the next request. In no
+Both limiters implement the generic cell rate algorithm: one number for each key, the theoretical arrival time of the next request. In no
 window of N seconds are there more than `rate * N + burst` requests. The cloud counts when they arrive, some time after their slots, and not
 all equally late: what may arrive in `late` seconds is kept back from the burst, so that the sum holds there too (if the burst is large
-enough to keep it back; with a burst of 1, two requests may come closer together than their slots). A slot that was reserved is used up, also if its owner then gives
-up: the cloud sees fewer requests, never more. One whose wait would be longer than its owner can wait is not reserved, so that those who
-cannot wait do not push away those who can. Nobody waits more than a minute.
+enough to keep it back; with a burst of 1, two requests may come closer together than their slots). A reserved slot is used up even if the request is then
+cancelled: the cloud sees fewer requests, never more. A slot that the request cannot wait for is not reserved, so that requests
+that cannot wait do not delay those that can. No request waits more than a minute.
 """
 
 import math
@@ -16,27 +16,27 @@ from typing import Final, Protocol
 
 from openstackoid.oaktree.upstream.shared import AwayError, Shared
 
-# Nobody waits longer for a slot, in seconds.
+# Maximum wait for a slot, in seconds.
 LONGEST_WAIT: Final = 60.0
-# Seconds by which requests may be unequally late: making a connection is the most of it.
+# Maximum difference between the delays of two requests, in seconds: mostly the time to make a connection.
 LATE: Final = 0.1
-# Keys whose time has passed are forgotten when there are more.
+# When there are more keys, those whose time has passed are dropped.
 _MANY_KEYS: Final = 10_000
 
 
 class Limiter(Protocol):
-    """Says how long to wait before a request; from any thread.
+    """Computes how long to wait before a request. Thread-safe.
 
     Attributes:
-        blocks: it asks others, and its caller waits for them.
+        blocks: whether `reserve` waits for another process.
     """
 
     blocks: bool
 
     def reserve(self, key: str, longest: float = math.inf) -> float:
-        """Seconds to wait before the next request of a key.
+        """Reserve a slot for the next request of a key. Returns the seconds to wait for it.
 
-        The slot is reserved, unless the wait would be more than `longest` seconds, or more than a minute: then nothing is.
+        Nothing is reserved if the wait would be more than `longest` seconds, or more than a minute.
         """
         ...
 
@@ -53,12 +53,12 @@ class Unlimited:
     blocks = False
 
     def reserve(self, key: str, longest: float = math.inf) -> float:  # noqa: ARG002 - as the protocol has it
-        """Nothing to wait."""
+        """Returns 0: no wait."""
         return 0.0
 
 
 class LocalLimiter:
-    """The limit of this process alone."""
+    """A rate limit for this process alone."""
 
     blocks = False
 
@@ -69,9 +69,9 @@ class LocalLimiter:
 
         Args:
             rate: requests a second.
-            burst: how many may go at once after a pause, with those that are late; at least 1.
-            late: seconds by which one request may be later than another on its way to the cloud.
-            clock: seconds that never go back.
+            burst: number of requests at once after a pause, with those that are late; at least 1.
+            late: maximum difference between the delays of two requests to the cloud, in seconds.
+            clock: a monotonic clock, in seconds.
         """
         self._tolerance: Final = (_at_once(rate, burst, late) - 1) / rate
         self._interval: Final = 1 / rate
@@ -94,7 +94,7 @@ class LocalLimiter:
 
 
 # Times are microseconds of Redis's own clock, so that those of the machines do not matter. Lua's tostring() keeps 14 digits: too few. A wait
-# that nobody can have reserved means that Redis's clock was set back.
+# longer than any that can be reserved means that Redis's clock was set back.
 _SCRIPT: Final = """
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
@@ -115,10 +115,10 @@ _LONGEST: Final = int(LONGEST_WAIT * _MICRO)
 
 
 class RedisLimiter:
-    """The limit of all who share a Redis.
+    """A rate limit for all workers that share a Redis.
 
-    While Redis is away, each worker keeps to its own part: rate and burst divided by `workers`. A worker that alone has lost Redis adds
-    its part to what the others send until it is back.
+    While Redis is unavailable, each worker limits itself to its share: rate and burst divided by `workers`. If only one worker has lost
+    Redis, its share is added to the requests of the others until Redis is back.
     """
 
     blocks = True
@@ -129,19 +129,19 @@ class RedisLimiter:
         Args:
             shared: the Redis.
             rate: requests a second, of all workers together.
-            burst: how many may go at once after a pause, with those that are late.
+            burst: number of requests at once after a pause, with those that are late.
             late: as for `LocalLimiter`.
-            workers: how many share the Redis, on all machines.
+            workers: number of workers that share the Redis, on all machines.
         """
         self._alone: Final = LocalLimiter(rate / workers, max(1, burst // workers), late=late)
         self._shared: Final = shared
-        # Rounded up: never more than the rate.
+        # Rounded up, so that the rate is never exceeded.
         self._interval: Final = math.ceil(_MICRO / rate)
         self._tolerance: Final = math.floor((_at_once(rate, burst, late) - 1) * _MICRO / rate)
         self._script: Final = shared.redis.register_script(_SCRIPT)
 
     def reserve(self, key: str, longest: float = math.inf) -> float:
-        """See `Limiter`; waits for Redis itself no longer than its client's timeouts."""
+        """See `Limiter`; waits for Redis no longer than the timeouts of the Redis client."""
         most = int(min(longest * _MICRO, _LONGEST))
         arguments = [self._interval, self._tolerance, most, _LONGEST]
         try:

@@ -1,8 +1,8 @@
-"""The peers of gateways as clouds of their own: their names, their scopes, and what gateways have told of them. Pure.
+"""The peers of gateways as clouds of their own: their names, their scopes, and the peer lists of gateways. Pure.
 
-The gateway of a cloud of the `clouds.yaml`, the *home*, works with other clouds. Each is served as `CloudOne:CloudTwo`, home first: nobody else's
-name, whatever the gateway says, and the same one whether the `clouds.yaml` has a CloudTwo too or not. Requests to it go to home's own endpoints,
-with a scope that says which cloud is meant; identity stays at home.
+The gateway of a cloud of the `clouds.yaml`, the *home*, works with other clouds. Each peer is served as `CloudOne:CloudTwo`, home first: a unique
+name, whatever the gateway answers, and the same whether or not the `clouds.yaml` has a CloudTwo as well. Requests to a peer go to home's own endpoints,
+with a scope that names the peer; identity stays at home.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,14 +18,14 @@ _MOST: Final = 256  # peers of one gateway: more are no collaboration that anybo
 
 
 class PeersError(errors.OaktreeError):
-    """A gateway that has not told its peers."""
+    """The peers of a gateway are not known."""
 
     code: ClassVar[StatusCode] = StatusCode.UNAVAILABLE
     reason: ClassVar[str] = "PEERS_UNKNOWN"
 
 
 class NoGatewayError(PeersError):
-    """What answers is no gateway: it would not read a scope either."""
+    """The server that answers is no gateway; it would ignore a scope."""
 
     code: ClassVar[StatusCode] = StatusCode.FAILED_PRECONDITION
     reason: ClassVar[str] = "GATEWAY_MISSING"
@@ -36,10 +36,10 @@ class Peer:
     """A peer.
 
     Attributes:
-        name: of the cloud that it is here: "CloudOne:CloudTwo".
+        name: the peer's name as a cloud here: "CloudOne:CloudTwo".
         home: the cloud of the `clouds.yaml` whose gateway leads to it.
         scope: the value of `X-Scope`.
-        services: official types of what is offered there.
+        services: official types of the services that it offers.
     """
 
     name: str
@@ -49,15 +49,15 @@ class Peer:
 
 
 def prefix(home: str) -> str:
-    """How the names of a home's peers begin."""
+    """The prefix of the names of a home's peers."""
     return f"{home}:"
 
 
 def read(home: str, document: Any) -> tuple[Peer, ...]:
-    """The peers that a gateway tells (`GET /openstackoid/v1/peers`), sorted.
+    """Parse a gateway's list of peers (`GET /openstackoid/v1/peers`). Returns them sorted.
 
     Raises:
-        ValueError: that is not what gateways answer.
+        ValueError: the document is not a gateway's list of peers.
     """
     try:
         here = _name(document["cloud"])
@@ -76,7 +76,7 @@ def _name(value: Any) -> str:
 
 
 def _offered(peer: Mapping[str, Any]) -> tuple[str, ...]:
-    # What the agreement opens; clouds of one owner have none, and open all but identity.
+    # The services that the agreement opens. Clouds of one owner have no agreement, and open all services but identity.
     agreement = peer.get("agreement")
     services = agreement.get("offered_there") if agreement else peer.get("services")
     return tuple(sorted({str(each) for each in services or ()} - {"identity"}))
@@ -88,10 +88,10 @@ def _scope(here: str, peer: str) -> str:
 
 
 class Peers:
-    """What gateways have told so far. From any thread."""
+    """The known peers of all gateways. Thread-safe."""
 
     def __init__(self, regions: Mapping[str, str] | None = None) -> None:
-        """Nothing is known yet.
+        """Create the set without known peers.
 
         Args:
             regions: for each home the region that peers are reached through.
@@ -102,7 +102,7 @@ class Peers:
 
     @property
     def homes(self) -> tuple[str, ...]:
-        """The clouds whose gateways are asked; sorted."""
+        """The clouds whose gateways are queried; sorted."""
         return tuple(sorted(self._regions))
 
     def region(self, home: str) -> str:
@@ -110,16 +110,16 @@ class Peers:
         return self._regions[home]
 
     def home(self, cloud: str) -> str | None:
-        """The home of what is named like a peer; None for all other names."""
+        """The home in a name of the form of a peer's name; None for all other names."""
         return next((each for each in self._regions if cloud.startswith(prefix(each))), None)
 
     def learn(self, home: str, peers: Iterable[Peer]) -> None:
-        """These are all that it has now."""
+        """Replace the known peers of a home."""
         self._known[home] = {each.name: each for each in peers}
         self._errors.pop(home, None)
 
     def lose(self, home: str, error: PeersError) -> bool:
-        """It has not told: whether that is news. What it told before stays, unless it is no gateway any more."""
+        """Record that a gateway did not answer. Keeps the known peers, unless the error is NoGatewayError. Returns whether the error is a new one."""
         before = self._errors.get(home)
         self._errors[home] = error
         if isinstance(error, NoGatewayError):
@@ -129,7 +129,7 @@ class Peers:
     def places(self, wanted: str = "") -> Iterator[tuple[str, str]]:
         """Names and regions of all peers.
 
-        Of a gateway that has told none yet, one that stands for whatever there is: `CloudOne:`, or the one that is wanted. It answers with the error.
+        A gateway whose peers are not known has one placeholder: `CloudOne:`, or the wanted name. Requests to the placeholder raise the error.
         """
         for home, region in self._regions.items():
             known = self._known.get(home)
@@ -139,7 +139,7 @@ class Peers:
                 yield (wanted if wanted.startswith(prefix(home)) else prefix(home)), region
 
     def find(self, cloud: str) -> Peer | PeersError | None:
-        """The peer of a name; why it is not known; None if that is no name of a peer."""
+        """Find a peer by name. Returns the error if the peer is not known, or None if the name is not of a peer's form."""
         home = self.home(cloud)
         if home is None:
             return None

@@ -1,4 +1,4 @@
-"""A cloud-region as one caller sees it: who asks there, and how to connect."""
+"""A cloud-region as one caller sees it: the caller's identity there, and how to connect."""
 
 import asyncio
 from collections.abc import Callable
@@ -17,12 +17,12 @@ class Region:
     """A cloud-region as one caller sees it."""
 
     location: Location  # cloud and region
-    identity: str  # who asks there: opaque, the same for the same user, project, rights and cloud-region
+    identity: str  # the caller there: opaque, equal for the same user, project, rights and cloud-region
     connect: Callable[[], connection.Connection] = field(repr=False)
     made: Callable[[], connection.Connection | None] = field(repr=False, default=lambda: None)
-    offered: tuple[str, ...] | None = None  # a peer's service types, which the catalog of its home does not tell
-    error: Exception | None = None  # why nothing can be asked there
-    bearer: str = ""  # opaque: of callers with one identity, those with the same credential
+    offered: tuple[str, ...] | None = None  # a peer's service types, which are not in the catalog of its home
+    error: Exception | None = None  # the error that every request to it raises
+    bearer: str = ""  # opaque: differs for callers of one identity with different credentials
 
     @property
     def key(self) -> tuple[str, str]:
@@ -30,14 +30,14 @@ class Region:
         return self.location.cloud, self.location.region
 
     def located(self, error: BaseException, service: str) -> BaseException:
-        """An error of a service there, with the place for whoever asked several."""
+        """Wrap an error of a service of the cloud-region with its location, for calls to several."""
         if isinstance(error, errors.LocatedError | asyncio.CancelledError):
             return error
         cloud, region = self.key
         return errors.LocatedError(error, cloud=cloud, region=region, service=service, as_server=not self.bearer)
 
     def place(self) -> Location:
-        """The location with the project that is asked; authenticates if nobody did. Blocks."""
+        """The location, with the project of the credentials. Authenticates if there is no token yet. Blocks."""
         place = Location()
         place.CopyFrom(self.location)
         cloud: Any = self.connect()
@@ -51,7 +51,7 @@ class Region:
         return place
 
     def services(self) -> list[str]:
-        """Service types in the cloud's catalog; empty as long as nobody has asked the cloud. Does not block."""
+        """Service types in the cloud's catalog; empty before the first request to the cloud. Does not block."""
         if self.offered is not None:
             return list(self.offered)
         made = self.made()
@@ -60,7 +60,7 @@ class Region:
 
 
 def unusable(here: Location, error: errors.OaktreeError) -> Region:
-    """One that nothing can be asked of."""
+    """A cloud-region to which every request raises the error."""
 
     def refuse() -> Any:
         raise error.with_traceback(None)
@@ -69,7 +69,7 @@ def unusable(here: Location, error: errors.OaktreeError) -> Region:
 
 
 def scope_of(wanted: Location) -> dict[str, str]:
-    """A request's project, in keystoneauth's names; what the file says of it is replaced as a whole."""
+    """The project of a request, by keystoneauth's parameter names; replaces all project settings of the file."""
     if not (wanted.project_id or wanted.project):
         return {}
     return {

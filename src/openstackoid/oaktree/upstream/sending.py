@@ -1,4 +1,4 @@
-"""Asks a question of openstacksdk's on the event loop, through the same gate as all requests: a seventh of the computing, and no thread."""
+"""Sends a recorded request of openstacksdk on the event loop, through the same gate as all requests: a seventh of the computing, and no thread."""
 
 import asyncio
 import ssl
@@ -20,18 +20,18 @@ from openstackoid.oaktree.upstream.breaker import Failure, Permit
 from openstackoid.oaktree.upstream.calls import Call
 from openstackoid.oaktree.upstream.gate import REQUEST_IDS, Gate, Timeouts, address, stay, within
 
-# aiohttp's own are not sent: the question has what openstacksdk sends.
+# aiohttp's default headers are not sent: the question has the headers that openstacksdk sends.
 _OWN: Final = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 _PACKED: Final = "gzip, deflate"
-_LONGEST_LINE: Final = 65_536  # http.client's
-_KEPT: Final = 64  # contexts of TLS
+_LONGEST_LINE: Final = 65_536  # the limit of http.client
+_KEPT: Final = 64  # TLS contexts
 
 
 class Sender:
-    """Connections to all clouds, on one event loop. Close it at the end."""
+    """The connections to all clouds, on one event loop. Call `close` at the end."""
 
     def __init__(self) -> None:
-        """Begin with no connection; in the event loop that will use it."""
+        """Create it without connections, in the event loop that will use it."""
         self._http: Final = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -46,11 +46,11 @@ class Sender:
         await self._http.close()
 
     async def get(self, question: Question, gate: Gate, call: Call) -> Answer:
-        """The answer to a question, whatever its status.
+        """Send a question. Returns the response, whatever its status.
 
         Raises:
-            errors.OaktreeError: it may not be asked, or what came may not be passed on.
-            requests.RequestException: it failed, as requests tells it.
+            errors.OaktreeError: the request may not be sent, or the response may not be passed on.
+            requests.RequestException: the request failed; the class is the one that requests raises.
         """
         at = address(question.url)
         call.check()
@@ -64,7 +64,7 @@ class Sender:
                 try:
                     async with asyncio.timeout(call.left()):
                         return await self._get(question, gate, call, permit, limits)
-                except TimeoutError as error:  # the call's; those of connections are requests' by now
+                except TimeoutError as error:  # the call's; those of connections became requests' exceptions
                     permit.failed(Failure.SILENT, requests.ReadTimeout("no answer before the caller's deadline"))
                     raise call.late() from error
                 except requests.Timeout as error:
@@ -100,7 +100,7 @@ class Sender:
             raise cause from error
 
     def _tls(self, question: Question) -> ssl.SSLContext:
-        """As requests would have it; read again when its files have changed."""
+        """The TLS context that requests would use; read again when its files have changed."""
         verify, cert = question.verify, question.cert
         authorities = certifi.where() if verify is True else verify
         files = [each for each in (authorities, *((cert,) if isinstance(cert, str) else cert or ())) if each]
@@ -113,7 +113,7 @@ class Sender:
 def _context(authorities: str | bool, cert: Any) -> ssl.SSLContext:
     path = str(authorities) if authorities else None
     folder = path is not None and Path(path).is_dir()
-    # With one of these it believes nobody else.
+    # If these are given, no other authority is trusted.
     context = ssl.create_default_context(cafile=None if folder else path, capath=path if folder else None)
     if not authorities:
         context.check_hostname = False
@@ -134,7 +134,7 @@ async def _body(response: aiohttp.ClientResponse, most: int) -> bytes:
 
 
 def _plain(headers: Mapping[str, str]) -> HTTPHeaderDict:
-    """Those of the answer as it is now: unpacked, and whole."""
+    """The headers without those that no longer apply to the decompressed, complete body."""
     found = HTTPHeaderDict()
     for name, value in headers.items():
         if name.lower() not in ("content-encoding", "content-length", "transfer-encoding"):
@@ -143,7 +143,7 @@ def _plain(headers: Mapping[str, str]) -> HTTPHeaderDict:
 
 
 def _classified(error: Exception) -> tuple[Failure | None, requests.RequestException]:
-    """How the cloud failed, if it did, and the same as requests tells it."""
+    """The kind of the cloud's failure, if it is one, and the equivalent exception of requests."""
     if isinstance(error, aiohttp.ClientSSLError):
         return None, requests.exceptions.SSLError(error)
     if isinstance(error, aiohttp.ConnectionTimeoutError):
@@ -154,6 +154,6 @@ def _classified(error: Exception) -> tuple[Failure | None, requests.RequestExcep
         return Failure.UNREACHABLE, requests.ConnectionError(error)
     if isinstance(error, aiohttp.ClientError):
         return Failure.BROKEN, requests.ConnectionError(error)
-    if isinstance(error, OSError):  # a file of certificates that is not there, or is none
+    if isinstance(error, OSError):  # a certificate file that does not exist, or is invalid
         return None, requests.exceptions.SSLError(error)
     return None, requests.exceptions.InvalidURL(error)

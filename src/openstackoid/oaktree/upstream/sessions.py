@@ -1,4 +1,4 @@
-"""keystoneauth's session as openstacksdk gets it here: through a gate, and with retries that wait as the call allows."""
+"""The keystoneauth session that openstacksdk gets: through a gate, with retries that end with the call."""
 
 import functools
 import threading
@@ -17,7 +17,7 @@ from openstackoid.oaktree.upstream.calls import CALL, Call
 from openstackoid.oaktree.upstream.endpoints import Led
 from openstackoid.oaktree.upstream.transport import SAFE, Adapter, Gate, session
 
-# Seconds before a retry, where the cloud does not say: the first, and the longest (keystoneauth's own).
+# Seconds before a retry if the cloud sends no Retry-After: the first, and the longest (as in keystoneauth).
 _FIRST_DELAY: Final = 0.5
 _LONGEST_DELAY: Final = 60.0
 _RETRIED: Final = (429, 503)
@@ -27,18 +27,18 @@ class Session(keystone_session.Session):
     """keystoneauth's session through a gate; its retries wait no longer than the call does, and end with it."""
 
     def __init__(self, through: requests.Session, **options: Any) -> None:
-        """Make it.
+        """Create the session.
 
         Args:
-            through: what `session` made.
-            **options: keystoneauth's own: auth, verify, cert, timeout and so on.
+            through: the requests session that `transport.session` made.
+            **options: keystoneauth's options: auth, verify, cert, timeout and so on.
         """
         self._again: Final = int(options.pop("connect_retries", 0) or 0)
         self._led: Led | None = None
         super().__init__(session=through, **options)
 
     def access(self) -> AccessInfo | None:
-        """The document of the token that is used; None if the credentials make none. Authenticates if nobody did."""
+        """The document of the current token; None if the credentials yield none. Authenticates if there is no token yet."""
         led = self._current(None)
         if led is not None:
             return led.access
@@ -48,7 +48,7 @@ class Session(keystone_session.Session):
 
     @property
     def led(self) -> Led | None:
-        """What the token in use has led to; None while there is none that lasts. Asks nobody."""
+        """The cache of the current token; None if there is no valid token. Sends no request."""
         return self._current(None)
 
     def get_auth_headers(self, auth: plugin.BaseAuthPlugin | None = None) -> dict[str, str] | None:
@@ -74,11 +74,11 @@ class Session(keystone_session.Session):
         """As keystoneauth's."""
         ask = functools.partial(super().get_endpoint_data, auth, **wanted)
         led = self._current(auth)
-        # Only what discovery has found has a status.
+        # Only endpoint data from a successful discovery has a status.
         return ask() if led is None else led.get("data", wanted, ask, lambda found: found and found.status)
 
     def _current(self, auth: plugin.BaseAuthPlugin | None) -> Led | None:
-        """What the token in use has led to; None while there is none that lasts."""
+        """The cache of the current token; None if there is no valid token."""
         access = getattr(auth or self.auth, "auth_ref", None)
         if access is None:
             return None
@@ -90,7 +90,7 @@ class Session(keystone_session.Session):
     def request(self, url: str, method: str, *args: Any, **options: Any) -> requests.Response:
         """As keystoneauth's.
 
-        What may have arrived, and is no question only, is not sent again after a failed connection: it might be done twice.
+        After a failed connection, a request that is not safe and may have arrived is not repeated: it might take effect twice.
         """
         connecting = options.pop("connect_retries", None)
         delays = _Delays(
@@ -123,7 +123,7 @@ class Session(keystone_session.Session):
 
 @dataclass
 class _Delays:
-    """How often a request is tried again, and after how many seconds."""
+    """How often a request is retried, and after how many seconds."""
 
     connecting: int
     refused: int
@@ -156,10 +156,10 @@ def _fits(call: Call, delay: float) -> bool:
 
 
 class Gates:
-    """The gate of each cloud-region, made when it is first needed, with the connections that all users of it share."""
+    """The gate of each cloud-region, made on first use, with the connections that all its users share."""
 
     def __init__(self, make: Callable[[str, str], Gate]) -> None:
-        """Keep how to make a gate of a cloud and a region."""
+        """Keep the function that makes the gate of a cloud and a region."""
         self._make: Final = make
         self._lock: Final = threading.Lock()
         self._gates: Final[dict[tuple[str, str], tuple[Gate, Adapter]]] = {}
@@ -169,7 +169,7 @@ class Gates:
         return self._get(cloud, region)[0]
 
     def session(self, cloud: str, region: str, **options: Any) -> Session:
-        """A new session of keystoneauth for a cloud-region; options are keystoneauth's."""
+        """Make a keystoneauth session for a cloud-region; options are keystoneauth's."""
         return Session(session(*self._get(cloud, region)), **options)
 
     def _get(self, cloud: str, region: str) -> tuple[Gate, Adapter]:
@@ -180,7 +180,7 @@ class Gates:
             return self._gates[cloud, region]
 
     def close(self) -> None:
-        """Close the connections that nobody uses."""
+        """Close the idle connections."""
         with self._lock:
             for _, adapter in self._gates.values():
                 adapter.close()

@@ -1,4 +1,4 @@
-"""Redis, as workers and machines share it: never waited for long, and left alone for a while when it is away."""
+"""The Redis that workers and machines share: short timeouts, and no requests for a while after a failure."""
 
 import threading
 import time
@@ -18,18 +18,18 @@ class AwayError(Exception):
 
 
 class Shared:
-    """One Redis, from any thread.
+    """One Redis. Thread-safe.
 
-    A failure costs `timeout` seconds at most to those who are asking at that time; then nobody asks it for `pause` seconds.
+    A failure costs the current callers at most `timeout` seconds; then no request is sent for `pause` seconds.
     """
 
     def __init__(self, redis: "Redis", *, pause: float = 2.0, clock: Callable[[], float] = time.monotonic) -> None:
-        """Use a client; `Shared.at()` makes one that gives up soon enough.
+        """Use a Redis client; `Shared.at()` makes one with short timeouts.
 
         Args:
-            redis: a client that answers bytes (no `decode_responses`) and has short timeouts.
-            pause: seconds after a failure in which it is not asked.
-            clock: seconds that never go back.
+            redis: a client that returns bytes (no `decode_responses`) and has short timeouts.
+            pause: seconds without requests after a failure.
+            clock: a monotonic clock, in seconds.
         """
         self.redis: Final = redis
         self._pause: Final = pause
@@ -39,13 +39,13 @@ class Shared:
 
     @classmethod
     def at(cls, url: str, *, timeout: float = 0.25, pause: float = 2.0, connections: int = 64) -> "Shared":
-        """Redis at a URL (`redis://`, `rediss://`, `unix://`); connects when it is first asked.
+        """Redis at a URL (`redis://`, `rediss://`, `unix://`); connects at the first request.
 
         Args:
-            url: as redis-py reads it; may hold a password.
+            url: a URL in redis-py's form; may contain a password.
             timeout: seconds for connecting, and for each answer.
-            pause: as above.
-            connections: the most at a time; more than the threads that ask.
+            pause: see `__init__`.
+            connections: maximum number of connections; more than the number of threads that use it.
         """
         redis = Redis.from_url(
             url,
@@ -59,15 +59,15 @@ class Shared:
 
     @property
     def away(self) -> bool:
-        """It failed a moment ago, and is not asked."""
+        """Whether Redis failed less than `pause` seconds ago."""
         with self._lock:
             return self._clock() < self._until
 
     def ask(self, question: Callable[[], T]) -> T:
-        """What a function that talks to Redis returns.
+        """Call a function that sends commands to Redis. Returns its result.
 
         Raises:
-            AwayError: Redis is away, or answered with an error.
+            AwayError: Redis is unavailable, or answered with an error.
         """
         if self.away:
             raise AwayError

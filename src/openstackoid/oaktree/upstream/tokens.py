@@ -1,4 +1,4 @@
-"""Keystone's word on a caller's credentials: who it is, what they may, and until when. What is here blocks, in a thread of its own.
+"""Validates a caller's credentials with Keystone: the user, their rights, and the expiry. The functions block; run them in a thread.
 
 The address of Keystone and how its certificate is checked come from the configuration, never from the caller. Tokens are validated with
 themselves (`GET /v3/auth/tokens`), which Keystone allows to every user.
@@ -18,19 +18,19 @@ from keystoneauth1.identity.access import AccessInfoPlugin
 from openstackoid.oaktree import answers, errors
 from openstackoid.oaktree.upstream.credentials import Credential, UnauthenticatedError
 
-# Parts of a token that do not tell what its bearer may: two tokens of one user in one project differ in no others.
+# Parts of a token that do not affect the user's rights: two tokens of one user in one project differ only in these.
 _OF_THE_TOKEN: Final = frozenset({"audit_ids", "catalog", "expires_at", "issued_at", "methods"})
 _REFUSED: Final = frozenset({401, 403, 404})
 
 
 @dataclass(frozen=True)
 class Keystone:
-    """Where credentials of a cloud are checked."""
+    """The Keystone that validates the credentials of a cloud."""
 
     cloud: str
-    region: str  # whose rate and breaker count
+    region: str  # the region whose rate limit and breaker apply
     url: str  # with /v3
-    verify: Any = True  # as requests has it
+    verify: Any = True  # as requests' `verify`
     cert: Any = field(default=None, repr=False)
 
 
@@ -40,9 +40,9 @@ class Login:
 
     Attributes:
         identity: the same for the same user with the same project and rights in this cloud.
-        key: the same for the same credential and identity; tells nothing of it.
+        key: the same for the same credential and identity; does not reveal the credential.
         expires: seconds since the epoch.
-        renews: a new token is asked for when this one ends.
+        renews: whether a new token is requested when this one expires.
     """
 
     cloud: str
@@ -52,14 +52,14 @@ class Login:
     user_id: str
     project_id: str
     project: str
-    domain_id: str  # the project's, or the one that it is for
+    domain_id: str  # the project's domain, or the domain of the scope
     domain: str
     renews: bool
     auth: plugin.BaseAuthPlugin = field(repr=False)
 
 
 class _Token(AccessInfoPlugin):
-    """A validated token; cannot be renewed, so one that a service refuses is forgotten."""
+    """A validated token. It cannot be renewed: when a service refuses it, it is dropped."""
 
     def __init__(self, info: access.AccessInfo, url: str, refused: Callable[[], None]) -> None:
         super().__init__(info, auth_url=url)
@@ -71,7 +71,7 @@ class _Token(AccessInfoPlugin):
 
 
 class _ApplicationCredential(v3.ApplicationCredential):
-    """Asks for a new token when one ends or is refused; who it is, and what they may, is then asked again at the next call."""
+    """Requests a new token when the old one expires or is refused; the next call then validates the user and their rights again."""
 
     def __init__(self, credential: Credential, url: str, refused: Callable[[], None]) -> None:
         super().__init__(
@@ -85,13 +85,13 @@ class _ApplicationCredential(v3.ApplicationCredential):
 
 
 def login(credential: Credential, at: Keystone, through: session.Session, refused: Callable[[], None]) -> Login:
-    """Have credentials confirmed. Blocks.
+    """Validate credentials with Keystone. Blocks.
 
     Args:
-        credential: the caller's.
-        at: whom to ask.
-        through: how.
-        refused: called later, if a service of the cloud refuses them.
+        credential: the caller's credential.
+        at: the Keystone.
+        through: the session to use.
+        refused: called later, if a service of the cloud refuses the credential.
 
     Raises:
         UnauthenticatedError: Keystone refuses them, or they are for no project, domain, or system.
@@ -163,7 +163,7 @@ def _unconfirmed(credential: Credential, message: str) -> UnauthenticatedError:
 
 
 def _identity(at: Keystone, info: access.AccessInfo) -> str:
-    """A digest of all that the token says of its bearer: with a right more or less it is another."""
+    """A digest of the token's user, scope and rights: it differs if one right is added or removed."""
     document = {name: value for name, value in info._data["token"].items() if name not in _OF_THE_TOKEN}  # noqa: SLF001 - has no accessor
     document["roles"] = sorted(str(each.get("id")) for each in document.get("roles") or ())
     return hashlib.sha256(json.dumps([at.cloud, at.url, document], sort_keys=True).encode()).hexdigest()

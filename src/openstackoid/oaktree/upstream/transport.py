@@ -1,11 +1,11 @@
-"""How every HTTP request of openstacksdk leaves: with a deadline, an end when the caller goes, a rate, and a breaker.
+"""The HTTP transport of openstacksdk: every request has a deadline, cancellation, a rate limit, and a breaker.
 
 Only extension points are used: `requests.Session.mount` for `Adapter`, and urllib3's `PoolManager.pool_classes_by_scheme` with
 `HTTPConnectionPool.ConnectionCls` (its documentation, "Customizing Pool Behavior"). The connection class is the one place that knows which
 socket a request uses; cancelling shuts that socket down, so that the cloud sees the end and the thread wakes. A connection that is just
 being made cannot be shut down: it ends after `connect_timeout`, and the caller does not wait for it.
 
-Our errors are none of requests' own, which keystoneauth would take for failures of the network and try again.
+Our errors are no subclasses of requests' exceptions: keystoneauth would take those for network failures and retry.
 """
 
 import os
@@ -27,18 +27,18 @@ from openstackoid.oaktree.upstream.gate import REQUEST_IDS, Gate, address, stay
 
 __all__ = ["CALL", "Adapter", "Call", "Gate", "in_thread", "run", "session"]
 
-# What may be sent again although the first may have arrived.
+# Methods that may be sent again even though the first request may have arrived.
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Adapter(requests.adapters.HTTPAdapter):
-    """Sends the requests of all sessions of one cloud-region; its connections are theirs together."""
+    """Sends the requests of all sessions of one cloud-region, which share its connections."""
 
     def __init__(self, gate: Gate) -> None:
         self._gate: Final = gate
         self._proxies: Final[dict[str, dict[str, str]]] = {}
         self._ca: Final = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-        # A retry of urllib3's own would pass the gate unseen.
+        # urllib3's own retries would bypass the gate.
         super().__init__(
             pool_connections=max(16, gate.connections), pool_maxsize=gate.connections, max_retries=Retry(0, read=False)
         )
@@ -76,10 +76,10 @@ class Adapter(requests.adapters.HTTPAdapter):
         cert: Any = None,
         proxies: Any = None,
     ) -> requests.Response:
-        """Send a request when it may go, and read the answer.
+        """Send a request as soon as the gate admits it, and read the response.
 
         Raises:
-            errors.OaktreeError: it may not go, or what came may not be passed on.
+            errors.OaktreeError: the request may not be sent, or the response may not be passed on.
             requests.RequestException: as requests does.
         """
         call = CALL.get() or Call()
@@ -100,7 +100,7 @@ class Adapter(requests.adapters.HTTPAdapter):
         except errors.LeftAloneError:
             if (before := call.failed.get(at)) is None:
                 raise
-            raise before.with_traceback(None) from before.__cause__  # keystoneauth asks in another way
+            raise before.with_traceback(None) from before.__cause__  # keystoneauth retries in another way
         with permit:
             try:
                 return self._attempt(call, permit, request, timeout, options)
@@ -159,7 +159,7 @@ class Adapter(requests.adapters.HTTPAdapter):
                 call.end(attempt)
 
     def _proxies_for(self, address: str) -> dict[str, str]:
-        # As the environment says: requests would read it again, and ~/.netrc with it, for every request.
+        # Proxies from the environment: requests would read them again, and ~/.netrc, for every request.
         if address not in self._proxies:
             if len(self._proxies) > self._gate.connections:
                 self._proxies.clear()
@@ -168,11 +168,11 @@ class Adapter(requests.adapters.HTTPAdapter):
 
 
 class _StaleError(Exception):
-    """The cloud closed a connection that was kept open, as it may at any time: it has not seen the request."""
+    """The cloud closed an idle keep-alive connection, as it may at any time; it has not seen the request."""
 
 
 def _failure(error: requests.RequestException) -> Failure | None:
-    """How a cloud failed, if it did."""
+    """The kind of a cloud's failure; None if the error is none."""
     if isinstance(error, requests.exceptions.SSLError):
         return None
     if isinstance(error, requests.ConnectTimeout):
@@ -191,7 +191,7 @@ def _failure(error: requests.RequestException) -> Failure | None:
 
 
 def session(gate: Gate, adapter: Adapter | None = None) -> requests.Session:
-    """A session of requests whose requests pass a gate. Takes nothing from the environment but proxies and authorities: no `~/.netrc`."""
+    """A requests session whose requests pass a gate. Uses only proxies and authorities from the environment: no `~/.netrc`."""
     made = requests.Session()
     made.trust_env = False
     through = adapter or Adapter(gate)

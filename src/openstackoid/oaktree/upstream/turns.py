@@ -1,9 +1,10 @@
-"""Few threads compute at a time; the others wait for their clouds, or for their turn.
+"""Limits the number of threads that compute at a time; the others wait for their clouds, or for a turn.
 
-The interpreter runs one thread at a time. A hundred threads that want it slow each other down, and the event loop most of all, which
-tells callers what has come. Who comes back with a cloud's answer goes before who has not asked yet.
+The interpreter runs one thread at a time. A hundred runnable threads slow each other down, and most of all the event loop, which
+sends responses to callers. A thread that returns with a cloud's answer has priority over one that has not sent its request yet.
 
-Nothing depends on it: who waits too long for a turn goes on without one, so that a thread that blocks unnoticed holds nobody up for long.
+Correctness does not depend on turns: a thread that waits too long continues without one, so that a thread that blocks during its turn delays the
+others only for a short time.
 """
 
 import contextlib
@@ -14,15 +15,15 @@ from typing import Final
 
 
 class Turns:
-    """A number of turns. From any thread."""
+    """A fixed number of turns. Thread-safe."""
 
     def __init__(self, number: int = 1, *, patience: float = 0.1, start: float = 2.0) -> None:
-        """Begin with all of them free.
+        """Create it with all turns free.
 
         Args:
-            number: how many compute.
-            patience: seconds to wait for a turn, with an answer.
-            start: seconds to wait for the first one: there may be hundreds before.
+            number: number of threads that compute at a time.
+            patience: maximum wait, in seconds, of a thread that returns with an answer.
+            start: maximum wait, in seconds, for a thread's first turn: there may be hundreds in the queue.
         """
         self._free = number
         self._patience: Final = patience
@@ -34,7 +35,7 @@ class Turns:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
-        """Compute in turn."""
+        """Context of a thread's work: computes with a turn."""
         self._held.turn = self._take(self._new, self._start)
         try:
             yield
@@ -45,7 +46,7 @@ class Turns:
 
     @contextlib.contextmanager
     def resting(self) -> Iterator[None]:
-        """Block meanwhile, and let others run; does nothing in a thread that is not `running`."""
+        """Context of a blocking operation: releases the turn meanwhile. Does nothing in a thread that is not `running`."""
         held = getattr(self._held, "turn", None)
         if held:
             self._give()
@@ -70,7 +71,7 @@ class Turns:
             if mine in queue:
                 queue.remove(mine)
                 return False
-        return True  # it was given just now
+        return True  # the turn was given at the moment of the timeout
 
     def _give(self) -> None:
         with self._lock:

@@ -1,1 +1,1 @@
-"""One file a step, each after the one that it names."""
+"""The Alembic migrations: one file each, in the order of their `down_revision`."""
