@@ -1,8 +1,8 @@
 """One process that serves: listeners, signals, and a configuration that can be read again.
 
-SIGTERM: no new connections, what runs is finished (`timeouts.grace` seconds at most), then the end.
-SIGHUP: the configuration is read again; if it is wrong, standard error reports it and the old one stays. One that comes before all listeners
-are open waits for that.
+SIGTERM: accept no new connections, finish running requests (`timeouts.grace` seconds at most), then exit.
+SIGHUP: read the configuration again; if it is wrong, standard error reports it and the old one stays. A SIGHUP that arrives before all listeners
+are open is handled after that.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ class Worker:
     Args:
         path: the configuration file, read again on SIGHUP.
         shared: several processes listen at the same addresses.
-        tell: whoever wants to know when it serves (`notify`).
+        tell: is notified when the gateway serves (`notify`).
     """
 
     def __init__(self, path: Path, *, shared: bool, tell: Callable[[str], None]) -> None:
@@ -40,7 +40,7 @@ class Worker:
         self._shared = shared
         self._tell = tell
         self._reading = asyncio.Lock()
-        self._asked = False  # to read the file, and has not begun
+        self._asked = False  # a reload was requested, and has not begun
         self._stopping = asyncio.Event()
         self._sites: dict[str, tuple[web.ServerRunner, web.SockSite]] = {}
         self._retired: set[asyncio.Task[None]] = set()
@@ -57,7 +57,7 @@ class Worker:
             try:
                 await self._begin()
             except BaseException:
-                self._stopping.set()  # a reload that was asked for meanwhile is void
+                self._stopping.set()  # a reload that was requested meanwhile is void
                 raise
         try:
             await self._stopping.wait()
@@ -88,7 +88,7 @@ class Worker:
             self._keep(self._again())
 
     async def _again(self) -> None:
-        async with self._reading:  # one after the other, the first of them the start
+        async with self._reading:  # held while a configuration is loaded: one after the other, the start first
             self._asked = False
             if self._stopping.is_set():
                 return
@@ -121,11 +121,11 @@ class Worker:
         _say(f"{config.cloud}: read the configuration again; serving at {', '.join(sorted(self._sites))}")
 
     async def _retire(self, gateway: Gateway, successor: Gateway) -> None:
-        # The old one first: what it taught after the new one had HAProxy forget would stay.
+        # Stop the old teacher first: an entry that it taught after the new one cleared HAProxy would stay.
         await gateway.stop_teaching()
-        if successor is self._gateway:  # not replaced itself meanwhile
+        if successor is self._gateway:  # unless it was replaced itself meanwhile
             successor.start_teaching()
-        # What it has under way goes on, however long; nothing new reaches it.
+        # Its running requests go on, however long they take; it gets no new requests.
         await gateway.requests.idle.wait()
         await gateway.close()
 
@@ -135,8 +135,8 @@ class Worker:
         task.add_done_callback(self._retired.discard)
 
     async def _listen(self, config: Config) -> None:
-        """Listen wherever the configuration says and nobody listens yet; all or nothing."""
-        # Behind HAProxy, TLS has ended.
+        """Open every listener of the configuration that is not open yet; all or none."""
+        # Behind HAProxy: HAProxy terminates TLS.
         secure = config.haproxy is None
         wanted: dict[str, Tls | None] = {
             config.inner(service.address): config.tls if secure else None for service in config.services.values()
@@ -155,7 +155,7 @@ class Worker:
                     begun.append(address)
                     self._tls[address] = fresh
                 elif old is not None and tls is not None:
-                    # Who listens already shows the new certificate from the next handshake on.
+                    # Open listeners use the new certificate from the next handshake on.
                     old.load_cert_chain(tls.certificate, tls.key)
             if config.admin and config.admin.listen not in self._sites:
                 await self._site(config.admin.listen, self._operators, config, None)
@@ -197,12 +197,12 @@ class Worker:
 
 
 def run(path: Path, *, shared: bool, tell: Callable[[str], None]) -> None:
-    """Serve a configuration in this process until it is told to stop.
+    """Serve a configuration in this process until SIGTERM or SIGINT.
 
     Args:
         path: the file.
-        shared: it is one of several processes.
-        tell: whom to tell when it serves.
+        shared: whether it is one of several processes.
+        tell: is notified when the process serves.
 
     Raises:
         ConfigError: the configuration cannot be served.

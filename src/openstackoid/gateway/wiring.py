@@ -1,4 +1,4 @@
-"""All parts of a gateway, put together from one configuration; what is known survives when the configuration is read again."""
+"""Assembles all parts of a gateway from one configuration; a reload keeps the known catalogs and agreements."""
 
 import asyncio
 
@@ -38,14 +38,14 @@ from openstackoid.gateway.upstream.pool import Pool, Upstream
 
 
 class Gateway:
-    """Everything that one configuration comes to; made anew when it is read again.
+    """The parts made from one configuration; a reload makes new ones.
 
     Attributes:
-        config: what it was made from.
-        requests: serves them.
-        listeners: ADDRESS:PORT -> what is served there.
-        peers: the clouds that it knows.
-        clouds: what it tells of them.
+        config: the configuration.
+        requests: serves requests.
+        listeners: ADDRESS:PORT -> the listener there.
+        peers: the other clouds.
+        clouds: answers about clouds.
     """
 
     def __init__(self, config: Config, found: Backends, pool: Pool, previous: "Gateway | None") -> None:
@@ -98,17 +98,17 @@ class Gateway:
         return gateway
 
     def start_teaching(self) -> None:
-        """Teach HAProxy, and have it forget what another gateway taught: that one must have stopped."""
+        """Start to teach HAProxy, and delete the entries of an earlier gateway, which must have stopped."""
         if self._teacher:
             self._teacher.start()
 
     async def stop_teaching(self) -> None:
-        """Teach nothing any more: another gateway has taken over, and knows better."""
+        """Stop teaching: another gateway has taken over."""
         if self._teacher:
             await self._teacher.stop()
 
     async def close(self) -> None:
-        """Let go of everything."""
+        """Close all parts."""
         await self.peers.stop()
         await self.stop_teaching()
         if self._agreements:
@@ -117,11 +117,11 @@ class Gateway:
         await asyncio.to_thread(self._audit.close)
 
     def cloud_map(self) -> CloudMap:
-        """This cloud and its peers, as far as they are known now."""
+        """This cloud and its peers, with the catalogs that are known now."""
         return CloudMap(self._here, self.peers.clouds)
 
     def known(self) -> Known:
-        """The clouds that a scope with operators may mean, with what is known of them now."""
+        """The clouds that a scope with operators may mean, with the facts that are known now."""
         return Known(
             self.config.cloud,
             {self._here.name: self._here, **self.peers.clouds},
@@ -159,7 +159,7 @@ class Gateway:
         )
 
     def _targets(self) -> dict[str, Target]:
-        """Where every peer is, those of the configuration and those of the database."""
+        """URL and kind of token of every peer, from the configuration and the database."""
         plain = {
             name: Target(peer.url, federated=False, services=peer.services)
             for name, peer in self.config.peers.items()
@@ -184,13 +184,13 @@ class Gateway:
         return [self._here.name, *self.peers.clouds]
 
     def _generation(self, cloud: str) -> object:
-        """Differs from what it was when other decisions may be made that concern a cloud."""
+        """A value that changes when decisions that depend on a cloud may change."""
         agreements = self._agreements
         agreed = (agreements.generations.of(cloud), agreements.statements.get(cloud)) if agreements else None
         return agreed, self.peers.clouds.get(cloud)
 
     def _age(self) -> float:
-        """Seconds since it was known whether agreements had changed."""
+        """Seconds since the agreements were last checked for changes."""
         return self._agreements.age if self._agreements else 0.0
 
 

@@ -1,1 +1,1 @@
-"""Whose request it is, one file for each kind of token, and what may go on with it."""
+"""The sender of a request, one file for each kind of token, and the rights that the sender has."""

@@ -1,4 +1,4 @@
-"""Federated tokens of other clouds' users: whose they are, and whether their time is now."""
+"""Federated tokens of other clouds' users: verification, and validity in time."""
 
 import hashlib
 import time
@@ -18,7 +18,7 @@ from openstackoid.trust import tokens
 from openstackoid.trust.agreements import Agreement
 from openstackoid.trust.claims import Claims
 
-_MAX_BYTES: Final = 16 * MIB  # of what is remembered of tokens
+_MAX_BYTES: Final = 16 * MIB  # of cached claims
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class ForeignToken:
         token: without the inner mark.
         claims: verified.
         agreement: with the user's home, in force.
-        inner: whether a service of this cloud passes the token on, as the mark shows.
+        inner: whether the token has this cloud's inner mark: a service of this cloud passes it on.
     """
 
     token: str
@@ -39,7 +39,7 @@ class ForeignToken:
 
     @property
     def user(self) -> str:
-        """The user's id here. It is made of home's name and id, so no cloud can name one of our users, or another cloud's."""
+        """The user's id here: derived from the home cloud's name and the id there, so no cloud can forge an id of our users or of another cloud's."""
         return local_user(self.claims.issuer, self.claims.user.id)
 
     def roles(self) -> list[str]:
@@ -58,9 +58,9 @@ class ForeignTokens:
 
     Args:
         cloud: this cloud's name.
-        agreements: with the clouds that sign them.
-        keystone: knows the services of this cloud.
-        trust: times.
+        agreements: with the clouds that sign the tokens.
+        keystone: recognises the services of this cloud.
+        trust: time limits.
     """
 
     def __init__(self, cloud: str, agreements: Agreements, keystone: Keystone, trust: Trust) -> None:
@@ -72,10 +72,10 @@ class ForeignTokens:
         self._verified: Memory[bytes, tuple[Claims, object, int]] = Memory(_MAX_BYTES, lambda known: 4 * known[2])
 
     def read(self, text: str) -> ForeignToken:
-        """Verify a token. Whether its time is now is `check_time`'s to say.
+        """Verify a token, except its validity in time: see `check_time`.
 
         Raises:
-            TokenError: it is not good, or not for this cloud.
+            TokenError: the token is invalid, or not for this cloud.
             AgreementError: the agreement under which it was issued is not in force.
         """
         token, inner = tokens.unmarked(text, self._agreements.keys)
@@ -88,21 +88,22 @@ class ForeignTokens:
         return ForeignToken(token, claims, agreement, inner)
 
     async def check_time(self, token: ForeignToken, service_token: str | None) -> None:
-        """Compare a token's time with now.
+        """Check that a token is valid now.
 
         Args:
             token: of the request.
             service_token: of the service of this cloud that sent the request.
 
         Raises:
-            TokenError: its time has not come; or it is over, and no service of this cloud says that it works on a request of before.
+            TokenError: the token is not valid yet; or it has expired, and no service token of this cloud shows that the request belongs to work
+                begun before.
         """
         now, claims = time.time(), token.claims
         if claims.early(now, self._trust.skew):
             raise TokenError(f"The token is from the future: compare the clocks of {self._cloud} and {claims.issuer}.")
         if not claims.expired(now, self._trust.skew):
             return
-        # As keystonemiddleware: work that began may end, where a service of this cloud says that it is its work.
+        # As keystonemiddleware: an expired token still serves work that began before, if a service of this cloud sends its service token.
         service = service_token if token.inner else None
         if service is None or not await self.counts(token, service, allow_expired=True):
             raise TokenError(
@@ -110,12 +111,12 @@ class ForeignTokens:
             )
 
     async def counts(self, token: ForeignToken, asker: str | None, *, allow_expired: bool) -> bool:
-        """Whether a token's time is now, or ended so recently that it counts for a service.
+        """Whether a token is valid now, or expired so recently that it still counts for a service.
 
         Args:
-            token: asked about.
-            asker: token of who asks.
-            allow_expired: whether the asker wants tokens to count whose time is over.
+            token: the token to validate.
+            asker: the caller's own token.
+            allow_expired: whether the caller accepts expired tokens.
         """
         now, claims = time.time(), token.claims
         if claims.early(now, self._trust.skew):
@@ -142,5 +143,5 @@ class ForeignTokens:
 
 
 def local_user(home: str, user: str) -> str:
-    """The id here of another cloud's user: 32 hex digits, as Keystone's."""
+    """The id here of another cloud's user: 32 hex digits, like Keystone's ids."""
     return hashlib.sha256(f"{home}\0{user}".encode()).hexdigest()[:32]

@@ -1,8 +1,8 @@
-"""Users of other clouds, with federated tokens: who they are here, and what the agreement with their home lets them do.
+"""Users of other clouds, with federated tokens: their identity here, and the rights that the agreement with their home grants.
 
-A request crosses the border once: there the agreement's rules, roles and rate hold, and ids are mapped. Towards our own
-services the token gets the inner mark; what they ask of each other with it is work that has been let in, as with service tokens in
-keystonemiddleware (auth_token/__init__.py, `validate_allowed_request`), and needs no rule of its own.
+A request crosses the border once: there the agreement's rules, roles and rate are enforced, and ids are mapped. For our own
+services the token gets the inner mark; requests that they send to each other with it belong to admitted work and need no rule of their own,
+as with service tokens in keystonemiddleware (auth_token/__init__.py, `validate_allowed_request`).
 """
 
 from typing import Final
@@ -30,9 +30,9 @@ class ForeignUsers:
     """Accepts federated tokens of other clouds.
 
     Args:
-        known: verifies them.
+        known: verifies the tokens.
         federation: agreements, projects, and tokens for third clouds.
-        legs: what all senders' legs have in common.
+        legs: makes legs; shared by all senders.
     """
 
     def __init__(self, known: ForeignTokens, federation: Federation, legs: Legs) -> None:
@@ -44,10 +44,10 @@ class ForeignUsers:
     def accept(self, arrival: Arrival) -> "ForeignUser | None":
         """A request with a federated token.
 
-        Where peers call, no mark counts: our own services call where users do.
+        At the peering address no inner mark counts: our own services call the frontends.
 
         Raises:
-            TrustError: the token does not count here.
+            TrustError: the token is not accepted here.
         """
         if not arrival.federated or arrival.auth is None:
             return None
@@ -59,9 +59,9 @@ class ForeignUser:
     """A user of another cloud who sends one request.
 
     Args:
-        shared: what all of them need.
+        shared: the parts that all senders of this kind share.
         token: verified.
-        at_peers: whether the request came in where peers call.
+        at_peers: whether the request arrived at the peering address.
     """
 
     __slots__ = ("_at_peers", "_shared", "_token")
@@ -79,19 +79,19 @@ class ForeignUser:
 
     @property
     def initiator(self) -> Initiator:
-        """The user, as far as the token names it."""
+        """The user, as the token names it."""
         return self._token.initiator()
 
     @property
     def image_token(self) -> ForeignToken | None:
-        """The token, where the user's home brings it."""
+        """The token, if the user's home cloud sent the request."""
         return self._token if self._at_peers else None
 
     async def admit(self, call: Call) -> None:
-        """Let a request in, or not.
+        """Admit or refuse a request.
 
         Raises:
-            TokenError: the token's time is not now.
+            TokenError: the token is not valid now.
             RuleError, RoleError, RateError: the agreement does not allow the request.
         """
         token, cloud = self._token, self._shared.legs.cloud
@@ -103,7 +103,7 @@ class ForeignUser:
             raise RuleError(
                 f"{cloud} takes no requests that change their method on the way (_method) from other clouds."
             )
-        # No project is made for what is refused: until there is one, an id that nobody chose stands for it.
+        # No project is created for a refused request: while there is none, `_NO_PROJECT` stands for it in the check.
         project = await self._shared.federation.projects.known(token.agreement, claims.project.id) or _NO_PROJECT
         self._check_rules(call, self._mapping(project).path(call.route.service, call.route.path))
         if not token.roles():
@@ -117,12 +117,12 @@ class ForeignUser:
             )
 
     async def local(self, call: Call) -> Leg:
-        """To our own backend.
+        """A leg to our own backend.
 
         Raises:
-            HomeError: it is for Keystone.
+            HomeError: the request is for Keystone.
             ProjectError: no project could be had.
-            RuleError: no rule allows the path with its ids of this cloud.
+            RuleError: no rule allows the path with the ids of this cloud.
         """
         token, legs, federation = self._token, self._shared.legs, self._shared.federation
         if call.route.service == "identity" and not is_version_document(call.route.path):
@@ -139,17 +139,17 @@ class ForeignUser:
             return legs.local(call, headers, initiator=initiator)
         rewrite = self._mapping(project)
         self._check_rules(call, rewrite.path(call.route.service, call.route.path))
-        # What a service of ours asks for the user stays here; this answer goes to another owner's cloud.
+        # Only this answer goes to another owner's cloud: answers to our own services' requests stay here.
         return legs.local(call, headers, rewrite, Border.OUT, initiator)
 
     async def remote(self, call: Call, decision: Remote) -> Leg:
-        """To another cloud that the signed scope names: home, with the token that it made; a third, with one for it.
+        """A leg to another cloud that the signed scope names: to the home cloud with the token that it issued, to a third cloud with a token for that cloud.
 
         Raises:
-            HomeError: it is for a Keystone.
-            RuleError: no rule allows it.
-            TokenScopeError: it would go back to the cloud that sent it.
-            OpenStackoidError: home gives no token for the third cloud.
+            HomeError: the request is for a Keystone.
+            RuleError: no rule allows the request.
+            TokenScopeError: the request would go back to the cloud that sent it.
+            OpenStackoidError: the home cloud gives no token for the third cloud.
         """
         token, legs, federation = self._token, self._shared.legs, self._shared.federation
         headers = legs.remote_headers(call, decision)
@@ -172,16 +172,16 @@ class ForeignUser:
         )
         rewrite = UNCHANGED
         if token.inner:
-            # Between clouds ids are those of the user's home.
+            # Requests between clouds carry the ids of the user's home.
             mapping = self._mapping(await federation.projects.local(token.agreement, claims.project.id))
             rewrite = Rewrite(request_ids=mapping.response_ids, response_ids=mapping.request_ids)
         return legs.remote(call, decision, headers, rewrite, Border.IN, token.initiator(), by_service=token.inner)
 
     def _check_rules(self, call: Call, path: str) -> None:
-        """Compare the agreement's rules with a path as it is sent: home chooses its users' ids, and they are replaced on the way.
+        """Check a path as it is sent, with replaced ids, against the agreement's rules: the home cloud chooses its users' ids.
 
         Raises:
-            RuleError: no rule allows it.
+            RuleError: no rule allows the path.
         """
         grant, method, service = self._token.agreement.grant, call.method, call.route.service
         looks = method in {"GET", "HEAD"} and is_version_document(path) and service in grant.offered
@@ -192,7 +192,7 @@ class ForeignUser:
             )
 
     def _mapping(self, project: str) -> Rewrite:
-        """What becomes of ids at the border: home's on the way in, ours on the way out."""
+        """The mapping of ids at the border: home's ids in requests become ours, and ours in answers become home's."""
         claims, user = self._token.claims, self._token.user
         return Rewrite(
             request_ids=Ids({claims.project.id: project}, {claims.user.id: user}),

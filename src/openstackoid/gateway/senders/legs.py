@@ -1,4 +1,4 @@
-"""What the legs of all senders have in common: where they lead, and the headers that every gateway sets."""
+"""The common parts of all senders' legs: destinations, and the headers that every gateway sets."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Legs:
         cloud: this cloud's name.
         backends: official service type -> where this cloud's service listens.
         peers: the clouds where a request may go.
-        linking: what becomes of URLs in answers.
+        linking: tables of the URLs to replace in answers.
         agreements: with peers of other owners; None if there are none.
     """
 
@@ -43,7 +43,7 @@ class Legs:
     agreements: Agreements | None
 
     def local_headers(self, call: Call) -> CIMultiDict[str]:
-        """Headers for a backend of this cloud, to be changed by the sender."""
+        """Headers for a backend of this cloud; the sender changes them further."""
         headers = call.headers.copy()
         if call.hops:
             headers.pop(protocol.SERVICE, None)
@@ -68,7 +68,7 @@ class Legs:
         return Leg(self.cloud, self.backends[service], service, target, headers, rewrite, border, links, initiator)
 
     def remote_headers(self, call: Call, decision: Remote) -> CIMultiDict[str]:
-        """Headers for a peer, to be changed by the sender: a service token belongs to the cloud that issued it."""
+        """Headers for a peer, without the service token, which belongs to the cloud that issued it; the sender changes them further."""
         headers = call.headers.copy()
         headers.pop(protocol.SERVICE, None)
         headers["Host"] = urlsplit(decision.url).netloc
@@ -89,11 +89,11 @@ class Legs:
 
         Args:
             call: the request.
-            decision: where it goes.
-            headers: as the sender made them of `remote_headers`.
-            rewrite: what is changed.
-            border: what the answer crosses.
-            initiator: who is behind it.
+            decision: where the request goes.
+            headers: the result of `remote_headers`, changed by the sender.
+            rewrite: changes to the request and its answer.
+            border: the border that the answer crosses.
+            initiator: the user behind the request.
             by_service: whether the sender knows that a service sent the request.
 
         Raises:
@@ -114,24 +114,24 @@ class Legs:
         return Leg(name, upstream, service, target, headers, rewrite, border, links, initiator, by_service)
 
     def _via(self, call: Call) -> Cloud | None:
-        """The cloud that sent a request on, if it is a peer."""
+        """The cloud that forwarded the request, if it is a peer."""
         return self.peers.clouds.get(call.hops[-1]) if call.hops else None
 
 
 def keep_crossing(headers: CIMultiDict[str]) -> None:
-    """Take out every header of a request that does not cross to or from another owner's cloud."""
+    """Remove every request header that may not cross to or from another owner's cloud."""
     for name in [name for name in headers if not request_passes(name)]:
         headers.popall(name, None)
 
 
 def _ask_unpacked(headers: CIMultiDict[str], service: str, rewrite: Rewrite, border: Border) -> None:
-    """Ask for an answer that is not packed, where it is changed or looked at."""
+    """Ask for an uncompressed answer, if the answer is changed or inspected."""
     ids = rewrite.response_ids
     if (ids is not None and ids.changes) or (border is not Border.NONE and service != OBJECTS):
         headers["Accept-Encoding"] = "identity"
 
 
 def _may_be_by_service(call: Call) -> bool:
-    """Whether a service may have sent a request: with a service's token, a scope on the token, or from another cloud."""
+    """Whether a service may have sent a request: the request has a service token, a scope on its token, or came from another cloud."""
     given = call.request.headers
     return protocol.SERVICE in given or protocol.MARK in given.get(protocol.AUTH, "") or bool(call.hops)

@@ -25,12 +25,12 @@ _IDENTITY: Final = "identity"
 
 
 class LocalUser:
-    """A user of this cloud. Nothing in it is of one request, so that all of them share one.
+    """A user of this cloud. It holds no state of a request, so all such users share one object.
 
     Args:
         catalog: this cloud's.
         issuer: makes federated tokens; None in a cloud without federated peers.
-        legs: what all senders' legs have in common.
+        legs: makes legs; shared by all senders.
     """
 
     scope: Scope | None = None
@@ -44,16 +44,16 @@ class LocalUser:
         self._legs = legs
 
     def accept(self, _arrival: Arrival) -> "LocalUser | None":
-        """Whoever is no other kind of sender."""
+        """Accept every request that no other kind of sender accepts."""
         return self
 
     async def admit(self, call: Call) -> None:
-        """Let everybody in: Keystone and the services look at plain tokens."""
+        """Admit everybody: Keystone and the services check plain tokens."""
 
     async def local(self, call: Call) -> Leg:
-        """To our own backend: the scope goes on the token, so that it follows the workflow.
+        """A leg to our own backend: the scope is appended to the token, so that it follows the workflow.
 
-        Keystone reads plain tokens. And a scope that leads nowhere else says what plain ones say: their requests stay in this cloud.
+        Keystone reads plain tokens only. And a scope that leads to no other cloud means the same as a plain token: requests stay in this cloud.
         """
         headers, identity = self._legs.local_headers(call), call.route.service == _IDENTITY
         if call.subject is not None:
@@ -69,10 +69,10 @@ class LocalUser:
         return self._legs.local(call, headers)
 
     async def remote(self, call: Call, decision: Remote) -> Leg:
-        """To a peer: of the same owner with the user's own token, of another one with a token that is good there alone.
+        """A leg to a peer: of the same owner with the user's own token, of another owner with a token that is valid at that peer alone.
 
         Raises:
-            HomeError: it is for the Keystone of another owner.
+            HomeError: the request is for the Keystone of another owner.
             OpenStackoidError: no token could be issued.
         """
         whole = explicit(call.scope, self._legs.cloud)
@@ -81,26 +81,26 @@ class LocalUser:
         return self._passed(call, decision, whole)
 
     def _passed(self, call: Call, decision: Remote, whole: Scope) -> Leg:
-        """To a peer of the same owner."""
+        """A leg to a peer of the same owner."""
         headers, identity = self._legs.remote_headers(call, decision), call.route.service == _IDENTITY
         headers[protocol.SCOPE] = scopes.format(whole)
         edit = self._catalog.replace if identity and holds_catalog(call.route.path) else None
         if identity and call.subject is not None:
             headers[protocol.SUBJECT] = call.subject
             if call.method in {"GET", "HEAD"}:
-                # The token validates itself: who asks is nobody in the other cloud.
+                # The token validates itself: the caller's own token means nothing in the other cloud.
                 headers[protocol.AUTH] = call.subject
                 rewrite = Rewrite(self._catalog.validated if edit else None)
                 return self._legs.remote(call, decision, headers, rewrite)
             if not call.caller_scope.leads_to(decision.cloud, _IDENTITY):
-                # What revokes it must be of that cloud as well: a token of another one stays here.
+                # The revoking token must be of that cloud as well: a token of another cloud is not sent there.
                 return self._legs.remote(call, decision, headers, Rewrite(edit))
         if call.auth is not None:
             headers[protocol.AUTH] = call.auth
         return self._legs.remote(call, decision, headers, Rewrite(edit) if edit else UNCHANGED)
 
     async def _federated(self, call: Call, decision: Remote, whole: Scope) -> Leg:
-        """To a peer of another owner: nothing else in the request names the user."""
+        """A leg to a peer of another owner: only the federated token identifies the user."""
         headers, service = self._legs.remote_headers(call, decision), call.route.service
         keep_crossing(headers)
         open_to_all = call.auth is None and is_version_document(call.route.path)
@@ -120,7 +120,7 @@ class LocalUser:
         headers[protocol.AUTH] = issued.token
         initiator = Initiator(self._legs.cloud, issued.user, issued.project, agreement=issued.agreement)
         if issued.pseudonym == issued.user:
-            # Keystone is asked again `recheck` seconds after the last time, so no longer than that it may stand for the user's.
+            # Keystone validates the user's token every `recheck` seconds: the federated token may replace it for no longer than that.
             until = min(issued.renew, self._issuer.trusted_until(call.auth))
             cacheable = CacheableToken(issued.token, until, issued.user, issued.project, issued.agreement)
             rewrite = Rewrite(cacheable=cacheable) if issued.limits is None else UNCHANGED
@@ -139,5 +139,5 @@ class PassThroughUser(LocalUser):
     begins_here: bool = False
 
     def accept(self, arrival: Arrival) -> "PassThroughUser | None":
-        """A request that met another cloud before this one."""
+        """Accept a request that passed through another cloud before this one."""
         return self if arrival.hops else None

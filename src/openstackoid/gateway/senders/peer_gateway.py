@@ -1,4 +1,4 @@
-"""A peer's gateway that asks for itself, without a user's token."""
+"""A peer's gateway that sends a request of its own, without a user's token."""
 
 from openstackoid.core import protocol
 from openstackoid.core.errors import TokenError
@@ -15,8 +15,8 @@ class PeerGateway(LocalUser):
 
     Args:
         catalog: this cloud's.
-        federation: with whom.
-        legs: what all senders' legs have in common.
+        federation: agreements with the peers.
+        legs: makes legs; shared by all senders.
     """
 
     begins_here: bool = False
@@ -26,10 +26,10 @@ class PeerGateway(LocalUser):
         self._agreements = federation.agreements
 
     def accept(self, arrival: Arrival) -> "PeerGateway | None":
-        """Whoever calls where peers call, without a federated token.
+        """Accept a request at the peering address without a federated token.
 
         Raises:
-            TrustError: it is no peer's gateway, or asks for something else.
+            TrustError: the caller is not a peer's gateway, or requests something else than a version document.
         """
         if not arrival.listener.peers:
             return None

@@ -1,8 +1,8 @@
 """Our own users' federated tokens when they come home: a service of another cloud asks ours on behalf of one of our users.
 
-What is inside is the user's own token, so what it may do here is narrow: services that the signed scope gives to this
-cloud, requests that the agreement's `home` rules name, never Keystone; and only the gateway of the cloud that the token was made
-for may bring it.
+The federated token contains the user's own token, so its rights here are narrow: services that the signed scope gives to this
+cloud, requests that the agreement's `home` rules name, never Keystone; and only the gateway of the cloud that the token was issued
+for may send it.
 """
 
 import time
@@ -30,9 +30,9 @@ class ReturningUsers:
     """Accepts federated tokens of this cloud's own users.
 
     Args:
-        federation: agreements with those who may bring tokens, and the Keystone that knows our users.
-        legs: what all senders' legs have in common.
-        at_peers_only: whether peers have an address of their own where they call: at no other one such a token counts.
+        federation: agreements with the clouds that may send such tokens, and our users' Keystone.
+        legs: makes legs; shared by all senders.
+        at_peers_only: whether there is a peering address: such a token then counts at that address only.
     """
 
     def __init__(self, federation: Federation, legs: Legs, *, at_peers_only: bool) -> None:
@@ -44,7 +44,7 @@ class ReturningUsers:
         """A request with a federated token of this cloud.
 
         Raises:
-            TrustError: the token does not count here.
+            TrustError: the token is not accepted here.
         """
         if not arrival.federated or arrival.auth is None:
             return None
@@ -57,11 +57,11 @@ class ReturningUsers:
         return ReturningUser(self, *self.read(token, arrival.request.headers.get(protocol.ASSERTION)))
 
     def read(self, token: str, assertion: str | None) -> tuple[Claims, Agreement]:
-        """What a token says, and the agreement with who brings it.
+        """The claims of a token, and the agreement with the cloud that sent it.
 
         Raises:
-            TokenError: it is not good, or brought by somebody else.
-            AgreementError: the agreement with who brings it is not in force.
+            TokenError: the token is invalid, or sent by another cloud than it was issued for.
+            AgreementError: the agreement with the sending cloud is not in force.
         """
         agreements, trust = self.federation.agreements, self.federation.trust
         claims = tokens.verify(token, agreements.peer_keys.ring(self.legs.cloud))
@@ -70,19 +70,19 @@ class ReturningUsers:
             raise TokenError(f"The token was made for {claims.audience}, and {bringer} brings it.")
         agreement = agreements.active_agreement(bringer)
         now = time.time()
-        # It may be late: what is inside has a time of its own, and Keystone looks at it.
+        # An expired federated token is accepted: the user's token inside has its own expiry, which Keystone checks.
         if claims.early(now, trust.skew) or claims.expired(now, trust.skew + trust.allow_expired_window):
             raise TokenError("The token's time is over, or has not come.")
         return claims, agreement
 
 
 class ReturningUser:
-    """One of our users, on behalf of whom another cloud sends one request.
+    """One of our users, for whom another cloud sends one request.
 
     Args:
-        shared: what all of them need.
+        shared: the parts that all senders of this kind share.
         claims: of the token.
-        agreement: with who brings it.
+        agreement: with the cloud that sent it.
     """
 
     __slots__ = ("_agreement", "_claims", "_shared")
@@ -101,14 +101,14 @@ class ReturningUser:
 
     @property
     def initiator(self) -> Initiator:
-        """The user, as far as the token names it: it may hold a pseudonym."""
+        """The user, as the token names it, perhaps by a pseudonym."""
         return self._initiator(None)
 
     async def admit(self, call: Call) -> None:
-        """Let the request go on: what it may do is looked at where it goes."""
+        """Admit the request: `local` and `remote` check its rights."""
 
     async def local(self, call: Call) -> Leg:
-        """To our own backend, as the user.
+        """A leg to our own backend, with the user's own token.
 
         Raises:
             RuleError: the signed scope, or the agreement, does not lead here.
@@ -138,7 +138,7 @@ class ReturningUser:
         return legs.local(call, headers, rewrite, Border.OUT, self._initiator(user))
 
     async def remote(self, call: Call, decision: Remote) -> Leg:  # noqa: ARG002 - the Protocol's
-        """Nowhere else.
+        """Refuse: such a request goes to no other cloud.
 
         Raises:
             RuleError: always.
@@ -149,10 +149,10 @@ class ReturningUser:
         return Initiator(self._shared.legs.cloud, user, self._claims.project.id, agreement=self._agreement.id)
 
     def _check_rules(self, call: Call, path: str) -> None:
-        """Compare the `home` rules with a path: as it came, before Keystone is asked, and as it is sent.
+        """Check a path against the `home` rules: as it arrived, before Keystone is asked, and again as it is sent.
 
         Raises:
-            RuleError: no rule allows it.
+            RuleError: no rule allows the path.
         """
         method, service, cloud = call.method, call.route.service, self._shared.legs.cloud
         if not allowed(self._agreement.grant.home, service, method, path):

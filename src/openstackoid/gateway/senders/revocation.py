@@ -1,4 +1,4 @@
-"""Tokens that a user revokes: what was made of them is forgotten here and in HAProxy."""
+"""Revoked tokens: everything derived from them is deleted here and in HAProxy."""
 
 from typing import Protocol
 
@@ -9,18 +9,18 @@ from openstackoid.gateway.senders.sender import Sender
 
 
 class Forgets(Protocol):
-    """Who knows tokens besides the issuer: the teacher of HAProxy."""
+    """Another holder of tokens besides the issuer: the teacher of HAProxy."""
 
     async def forget(self, token: str) -> None:
         """Forget a user's token."""
 
 
 class Revocation:
-    """Has all forget a revoked token.
+    """Has all holders forget a revoked token.
 
     Args:
-        issuer: made federated tokens of it; None in a cloud without federated peers.
-        teacher: taught HAProxy; None without one.
+        issuer: of federated tokens; None in a cloud without federated peers.
+        teacher: of HAProxy; None without HAProxy.
     """
 
     def __init__(self, issuer: TokenIssuer | None, teacher: Forgets | None) -> None:
@@ -28,7 +28,7 @@ class Revocation:
         self._teacher = teacher
 
     async def passed(self, call: Call, who: Sender) -> None:
-        """A request was served; if it revoked a token, the token is forgotten."""
+        """Forget the token that a served request revoked, if it revoked one."""
         if call.subject is None or call.method != "DELETE" or who.scope is not None or not is_token(call.path):
             return
         if self._issuer is not None:

@@ -1,4 +1,4 @@
-"""The kinds of senders, in the order in which they are asked whether a request is theirs."""
+"""The kinds of senders, in the order in which they are tried."""
 
 from collections.abc import Sequence
 
@@ -16,14 +16,14 @@ from openstackoid.gateway.senders.sender import Sender, SenderKind
 
 
 def of_one_owner(catalog: LocalCatalog, legs: Legs) -> list[SenderKind]:
-    """The kinds that a cloud without federated peers knows."""
+    """The kinds in a cloud without federated peers."""
     return [PassThroughUser(catalog, None, legs), LocalUser(catalog, None, legs)]
 
 
 def of_several_owners(
     catalog: LocalCatalog, federation: Federation, known: ForeignTokens, returning: ReturningUsers, legs: Legs
 ) -> list[SenderKind]:
-    """The kinds that a cloud with federated peers knows."""
+    """The kinds in a cloud with federated peers."""
     return [
         returning,
         ForeignUsers(known, federation, legs),
@@ -37,11 +37,11 @@ def sender(kinds: Sequence[SenderKind], arrival: Arrival) -> Sender:
     """Who sends a request.
 
     Args:
-        kinds: the first that accepts the request counts; the last accepts all.
+        kinds: the first that accepts the request gives its sender; the last kind accepts all requests.
         arrival: the request.
 
     Raises:
-        TrustError: a token that does not count here; or, where peers call, no federated token.
+        TrustError: the token is not accepted here; or a request at the peering address has no federated token.
     """
     for kind in kinds:
         found = kind.accept(arrival)

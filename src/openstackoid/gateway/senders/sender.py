@@ -1,7 +1,7 @@
-"""Who sends a request, as far as that decides what goes on with it.
+"""The sender of a request: the interface of all kinds of senders.
 
-A kind of sender says whether a request is of that kind (`accept`); the sender that it gives lets the request in (`admit`) and makes what
-is sent to one cloud (`local`, `remote`). The kinds stand in `selection`; each has a file.
+A kind of sender decides whether a request is of that kind (`accept`) and returns a sender. The sender admits the request (`admit`) and makes the
+leg to one cloud (`local`, `remote`). `selection` lists the kinds; each has a file.
 """
 
 from typing import Protocol
@@ -15,7 +15,7 @@ from openstackoid.gateway.upstream.legs import Leg
 
 
 class Sender(Protocol):
-    """Who sends one request."""
+    """The sender of one request."""
 
     @property
     def scope(self) -> Scope | None:
@@ -23,35 +23,35 @@ class Sender(Protocol):
 
     @property
     def initiator(self) -> Initiator | None:
-        """What is known for the audit before the request goes on."""
+        """The facts for the audit that are known before the request is forwarded."""
 
     @property
     def begins_here(self) -> bool:
-        """Whether this cloud is the first that the request meets, and the token is one of its own.
+        """Whether this cloud is the request's entry cloud, and the token is one of its own.
 
         Only then does a decision hold for all requests with the same scope, so that HAProxy may be taught it.
         """
 
     @property
     def image_token(self) -> ForeignToken | None:
-        """A federated token with which HAProxy may be taught to let image data pass."""
+        """The federated token that HAProxy may be taught for image data; None if there is none."""
 
     async def admit(self, call: Call) -> None:
-        """Let a request in.
+        """Admit a request.
 
         Raises:
-            TrustError: it may not come in.
+            TrustError: the request is not admitted.
         """
 
     async def local(self, call: Call) -> Leg:
-        """What is sent to this cloud's own backend.
+        """The leg to this cloud's own backend.
 
         Raises:
             OpenStackoidError: the request may not go there.
         """
 
     async def remote(self, call: Call, decision: Remote) -> Leg:
-        """What is sent to another cloud.
+        """The leg to another cloud.
 
         Raises:
             OpenStackoidError: the request may not go there.
@@ -65,5 +65,5 @@ class SenderKind(Protocol):
         """The sender, if a request is of this kind.
 
         Raises:
-            TrustError: it is of this kind, and may not come in.
+            TrustError: the request is of this kind, and is not admitted.
         """

@@ -1,4 +1,4 @@
-"""What this cloud's Keystone would say of a federated token, in its form."""
+"""The body with which this cloud's Keystone would answer the validation of a federated token."""
 
 import hashlib
 from datetime import UTC, datetime
@@ -24,13 +24,13 @@ def token_body(
         claims: of a federated token.
         user: id here.
         project: id here.
-        agreement: with the user's home; it says how the project is mapped.
+        agreement: with the user's home; defines how the project is mapped.
         roles: names that count here.
-        entries: of the catalog; none if it is not wanted.
+        entries: of the catalog; none if the caller does not want it.
     """
     where = agreement.grant.projects
     mapped = where.kind != "same"
-    # A domain of its own name: nobody here is in a domain because another cloud has one with that id.
+    # The domain's id and name are the home cloud's name: a foreign domain's id must not match a domain of this cloud.
     home = {"id": claims.issuer, "name": claims.issuer}
     ours = {"id": where.where, "name": where.where} if where.kind == "each" else home
     name = (
@@ -46,7 +46,7 @@ def token_body(
         "project": {"id": project, "name": name, "domain": ours},
         "roles": [{"id": _role(role), "name": role} for role in roles],
         "is_domain": False,
-        # Who reads the body takes silence for yes (keystoneauth1/access/access.py, `is_admin_project`).
+        # Readers take an absent field for true (keystoneauth1/access/access.py, `is_admin_project`).
         "is_admin_project": False,
         "issued_at": _moment(claims.issued),
         "expires_at": _moment(claims.expires),
@@ -64,7 +64,7 @@ def _moment(seconds: int) -> str:
 
 
 def token_not_found(why: str) -> web.Response:
-    """Keystone's answer for a token that it does not know: to who asks, 401 would speak of its own."""
+    """Keystone's answer for a token that it does not know: the caller would take a 401 for its own token's."""
     message = f"Could not find token: {why}."
     error = {"code": _MISSING, "title": "Not Found", "message": message}
     return web.Response(status=_MISSING, body=orjson.dumps({"error": error}), content_type="application/json")

@@ -1,4 +1,4 @@
-"""Answers to services of this cloud that ask its Keystone what a federated token is: the claims say it, no other cloud is asked."""
+"""Validation of federated tokens for services of this cloud: answered from the verified claims, without asking another cloud."""
 
 import orjson
 from aiohttp import web
@@ -33,30 +33,30 @@ class TokenValidation:
         self._catalog = catalog
 
     async def answer(self, arrival: Arrival, record: Record) -> web.Response:
-        """Answer who asks.
+        """Answer a validation request.
 
         Args:
             arrival: with a federated token as its subject.
             record: for the audit.
 
         Raises:
-            TokenError: who asks has no valid token of this cloud.
-            HomeError: the token is to be revoked.
+            TokenError: the caller has no valid token of this cloud.
+            HomeError: the request revokes the token.
         """
         try:
             subject = self._tokens.read(arrival.subject or "")
         except (TokenError, AgreementError) as error:
-            # keystonemiddleware takes 401 for its own token's end, and 403 for a Keystone that is ill.
+            # keystonemiddleware takes 401 for the expiry of its own token, and 403 for a failing Keystone.
             record.error = error.code
             return token_not_found(str(error))
         record.note(subject.initiator())
         return await self._described(subject, arrival, record)
 
     async def _described(self, subject: ForeignToken, arrival: Arrival, record: Record) -> web.Response:
-        """Say what a token is, as our Keystone would.
+        """Validate a token, with an answer as our Keystone's.
 
-        Without the mark the token did not pass this gateway on its way to who asks: no rule allowed it there. Only about itself may it
-        ask, as every token of Keystone may.
+        A token without the inner mark did not pass this gateway on its way to the caller, so no rule allowed it there. Such a token may only
+        validate itself, as every token of Keystone may.
         """
         request, asker = arrival.request, arrival.auth
         if request.method not in {"GET", "HEAD"} or not is_token(arrival.path):
@@ -65,7 +65,7 @@ class TokenValidation:
         if not itself and (asker is None or await self._keystone.token(asker) is None):
             raise TokenError("The request you have made requires authentication.")
         if self._catalog.learned is None and asker is not None and not itself:
-            # Behind HAProxy the logins of services do not pass here, so their catalog is asked for.
+            # Behind HAProxy the logins of services do not pass through the gateway, so Keystone is asked for the catalog.
             self._catalog.learn(*await self._keystone.described(asker))
         if not subject.inner and not itself:
             return token_not_found(f"it did not come to this service through a gateway of {self._cloud}")

@@ -35,7 +35,7 @@
     scopes:
       images-elsewhere: {image: CloudTwo}         # /scope/images-elsewhere/...
     tls: {certificate: gateway.crt, key: gateway.key}
-    ca: peers-ca.crt                              # who may sign for peers and backends; the system's if not given
+    ca: peers-ca.crt                              # authorities for certificates of peers and backends; the system's if not given
     haproxy: {gateway: 127.0.0.3}                 # HAProxy takes the frontends; the gateway listens there, behind it
     admin: {listen: "127.0.0.1:8700"}             # health, metrics
     audit: /var/log/openstackoid/audit.jsonl      # standard output if not given

@@ -1,4 +1,4 @@
-"""Forms that values of the gateway's configuration have, and the sections that stand in several places of it."""
+"""Types of values in the gateway's configuration, and the sections that occur in several places of it."""
 
 import re
 from pathlib import Path
@@ -46,7 +46,7 @@ def _database(url: str, info: ValidationInfo) -> str:
 Named = Annotated[str, AfterValidator(_name)]
 Base = Annotated[str, AfterValidator(base_url)]
 Listen = Annotated[str, AfterValidator(_listen)]
-# Paths are relative to the file that they stand in.
+# Paths are relative to the configuration file.
 RelativePath = Annotated[Path, AfterValidator(_relative)]
 ExistingFile = Annotated[Path, AfterValidator(_relative), AfterValidator(_existing)]
 DatabaseUrl = Annotated[str, AfterValidator(_database)]
@@ -54,13 +54,13 @@ Seconds = Annotated[float, Field(gt=0, le=86400)]
 
 
 class Section(BaseModel):
-    """Some keys that belong together: no others are taken, and none changes later."""
+    """A section: immutable, and unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
 
 class Catalog(Section):
-    """This cloud's Keystone, and as whom to ask it."""
+    """This cloud's Keystone, and the account to log in with."""
 
     auth_url: Base
     username: str

@@ -1,4 +1,4 @@
-"""What the gateway's configuration says of other clouds: who they are, where they call, and what trust in them needs."""
+"""The configuration's sections about other clouds: the peers, the peering address, and trust."""
 
 import contextlib
 import ipaddress
@@ -29,15 +29,15 @@ def _fingerprint(text: str) -> str:
 
 
 class Peer(Section):
-    """Another cloud. `services` (type -> URL) spares asking it what it serves.
+    """A peer. With `services` (type -> URL) the gateway does not fetch the peer's catalog.
 
     Attributes:
         url: base URL of its gateway.
         token: `federated` between owners; `pass-through` between clouds of one owner.
         tls_name: the name in its certificate, where the URL's host is an IP address: HAProxy compares names alone.
-        labels: what `@label` finds, instead of what it says of itself.
-        fingerprint: thumbprint of a signing key of it (`federated` only).
-        allow: what it may do here (`federated` only).
+        labels: the labels for `@label`; they replace those that the peer publishes.
+        fingerprint: thumbprint of one of its signing keys (`federated` only).
+        allow: the grant: its users' rights here (`federated` only).
     """
 
     url: Base
@@ -50,7 +50,7 @@ class Peer(Section):
 
 
 class Peering(Section):
-    """Where other clouds' gateways call: every service below one URL, by its type."""
+    """The peering address, which other clouds' gateways call: every service below one URL, by its type."""
 
     url: Base
     listen: Listen | None = None
@@ -64,16 +64,16 @@ class Peering(Section):
 
 
 class Trust(Section):
-    """What federated tokens need.
+    """Settings for federated tokens.
 
     Attributes:
-        keys, keys_env, keys_command: where this cloud's keys are: a file, a variable, or what a command prints.
+        keys, keys_env, keys_command: source of this cloud's keys: a file, an environment variable, or the output of a command.
         database, database_env: SQLAlchemy URL, or the variable that holds it.
         account: a user of this cloud who may make projects in the domain of `projects: each:DOMAIN_ID`.
-        lifetime: seconds that a federated token lives: so long, at most, an issued token outlives the revocation of the user's.
+        lifetime: seconds that a federated token lives; an issued token outlives the revocation of the user's token by at most this time.
         recheck: seconds for which an answer of this cloud's Keystone about a token counts.
         skew: seconds by which the clocks of two clouds may differ.
-        allow_expired_window: seconds for which an expired token still serves work that began, as Keystone's option.
+        allow_expired_window: seconds for which an expired token still serves work that began before, as Keystone's option.
         service_roles: roles of this cloud's services, as keystonemiddleware's `service_token_roles`.
     """
 
@@ -99,10 +99,10 @@ class Trust(Section):
 
 
 def fits(name: str, peer: Peer, trust: Trust | None) -> None:
-    """Check what a peer's entry says of trust against how its tokens go, and the cloud's own `trust` section.
+    """Check that a peer's keys about trust fit its kind of token, and the cloud's own `trust` section.
 
     Raises:
-        ValueError: naming the key that is too much, or lacks.
+        ValueError: naming the key that is superfluous or missing.
     """
     if peer.token == "pass-through":  # noqa: S105 - a mode
         if peer.allow or peer.fingerprint:
@@ -120,7 +120,7 @@ def fits(name: str, peer: Peer, trust: Trust | None) -> None:
 
 
 def is_safe(url: str) -> bool:
-    """Whether nobody can listen on the way to a base URL: TLS, or this very machine."""
+    """Whether traffic to a base URL cannot be eavesdropped: the URL uses TLS, or is on this machine."""
     parts = urlsplit(url)
     if parts.scheme == "https" or parts.hostname == "localhost":
         return True

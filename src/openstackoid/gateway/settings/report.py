@@ -1,4 +1,4 @@
-"""What a configuration would serve, as a table for people."""
+"""A report for people of the services, peers and saved scopes of a configuration."""
 
 from collections.abc import Iterator
 

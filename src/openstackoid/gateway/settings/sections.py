@@ -1,4 +1,4 @@
-"""Sections of the configuration that are of the gateway itself: its services, HAProxy in front, times."""
+"""Sections of the configuration about the gateway itself: its services, HAProxy, timeouts."""
 
 from pathlib import Path
 from typing import Annotated
@@ -32,10 +32,10 @@ class Haproxy(Section):
     """HAProxy in front: it takes the frontends, and the gateway listens behind it.
 
     Attributes:
-        gateway: host where the gateway listens then, at the frontends' ports, without TLS; nobody else may reach it.
+        gateway: host where the gateway then listens, at the frontends' ports, without TLS; only HAProxy may be able to reach it.
         directory: where HAProxy's configuration and maps are written, and its admin socket is.
         threads: of HAProxy; one a core if not given.
-        log: where HAProxy logs what goes straight, one line of audit a request: stdout, /dev/log, ADDRESS:PORT, or none.
+        log: where HAProxy logs requests that bypass the gateway, one audit line each: stdout, /dev/log, ADDRESS:PORT, or none.
     """
 
     gateway: str
@@ -45,13 +45,13 @@ class Haproxy(Section):
 
 
 class Admin(Section):
-    """Where health and metrics are, for operators alone."""
+    """The operators' address, with health and metrics."""
 
     listen: Listen
 
 
 class Timeouts(Section):
-    """Seconds: to connect; without a byte; between two looks at a peer; for what runs when the gateway stops."""
+    """Seconds: `connect`, to connect; `idle`, without a byte; `refresh`, between two polls of a peer; `grace`, for running requests at a stop."""
 
     connect: Seconds = 5
     idle: Seconds = 60
@@ -63,7 +63,7 @@ class Fanout(Section):
     """Requests to several clouds.
 
     Attributes:
-        timeout: seconds until a cloud that has not answered is missed; a client may ask for fewer.
+        timeout: seconds after which a cloud that has not answered is missing; a client may ask for fewer.
         clouds: that one request may ask.
         at_once: clouds that one request asks at a time.
     """

@@ -1,1 +1,1 @@
-"""Audit, metrics, and loops that show their age."""
+"""Audit, metrics, and background loops with a metric of their age."""

@@ -1,4 +1,4 @@
-"""One JSON line a request: what was asked, where it went and how it ended. Never a token, a query or a body.
+"""The audit: one JSON line a request, with the request, its route and its result. It never has a token, a query or a body.
 
     {"time": "2030-01-01T00:00:00.000Z", "cloud": "CloudOne", "status": 200, "error": null, "decision": "remote", "peer": "CloudTwo",
      "service": "image", "home": "CloudOne", "user": ID, "project": ID, "local_user": null, "local_project": null, "agreement": ID,
@@ -7,13 +7,13 @@
 
 A request that went to several clouds has `legs` besides: `peer`, `decision`, `agreement`, `status`, `error` and `ms` of the first four.
 
-`user` and `project` are those of `home`, the cloud that they are of; `local_user` and `local_project` what stands for them here.
-They are known where a federated token was issued, or admitted; null elsewhere.
+`user` and `project` are ids in the cloud `home`; `local_user` and `local_project` are the ids that stand for them here.
+They are known if a federated token was issued or admitted, else null.
 
 Lines of several clouds are joined by `global_request_id`, which every hop and every service passes on.
 
-Whatever a client or another cloud wrote is bounded and printable ASCII here, so that a line is shorter than what a pipe takes whole
-(PIPE_BUF, 4,096 bytes). What matters most stands first, what clients write last: a line that is cut later on has lost little.
+Text from a client or another cloud is bounded and reduced to printable ASCII, so that a line is shorter than an atomic write to a pipe
+(PIPE_BUF, 4,096 bytes). The most important fields come first, text from clients last: a line that is cut later loses little.
 """
 
 import re
@@ -30,17 +30,17 @@ from openstackoid.core.scope import Scope
 # Old clients put tokens into paths: /v2.0/tokens/TOKEN.
 _SECRET: Final = re.compile(r"(?<=/tokens/)[^/]+")
 _LONGEST: Final = 1024  # characters of a path, or of a scope
-_MAX_LEGS: Final = 4  # a line stays shorter than what a pipe takes whole
+_MAX_LEGS: Final = 4  # a line stays shorter than an atomic write to a pipe
 _NAME: Final = 64  # characters of an id or a name
 # Printable ASCII that JSON need not escape.
 _PLAIN: Final = re.compile(r"[ !#-\[\]-~]*")
 _UNQUOTED: Final = "".join(map(chr, range(0x21, 0x7F))).replace('"', "").replace("\\", "") + " "
-CLIENT_GONE: Final = 499  # nginx's number for it; no HTTP status says this
+CLIENT_GONE: Final = 499  # nginx's number for it; HTTP defines none
 
 
 @dataclass(frozen=True, slots=True)
 class Initiator:
-    """Who is behind a request: ids of user and project at home and here, and the agreement between the two clouds."""
+    """The user behind a request: ids of user and project at home and here, and the agreement between the two clouds."""
 
     home: str
     user: str | None = None
@@ -52,7 +52,7 @@ class Initiator:
 
 @dataclass(slots=True)
 class LegRecord:
-    """What was sent to one cloud, and how it ended. `ms`: milliseconds until the head of its answer."""
+    """A request to one cloud, and its result. `ms`: milliseconds until the head of its answer."""
 
     cloud: str
     decision: str
@@ -75,7 +75,7 @@ class LegRecord:
 
 @dataclass(slots=True)
 class Record:
-    """What one request comes to; filled as it becomes known. `ms`: milliseconds."""
+    """The audit record of one request, filled in as the facts become known. `ms`: milliseconds."""
 
     cloud: str
     client: str | None
@@ -100,7 +100,7 @@ class Record:
     legs: list[LegRecord] = field(default_factory=list)
 
     def note(self, initiator: Initiator | None) -> None:
-        """Write down who is behind the request, as far as it is known."""
+        """Record the user behind the request, if the user is known."""
         if initiator is None:
             return
         self.home, self.user, self.project = initiator.home, initiator.user, initiator.project
@@ -138,18 +138,18 @@ class Record:
 
 
 def _bounded(text: str | None, longest: int = _NAME) -> str | None:
-    """A text that others wrote, cut, with all but printable ASCII as in a URL: `%22`, `%0A`, `%FF`."""
+    """An untrusted text, cut, with all but printable ASCII percent-encoded: `%22`, `%0A`, `%FF`."""
     if text is None:
         return None
     text = text[:longest]
     if _PLAIN.fullmatch(text):
         return text
-    # What was no UTF-8 on the wire came as surrogates (PEP 383).
+    # Bytes that are not UTF-8 were decoded to surrogates (PEP 383).
     return quote(text.encode("utf-8", "surrogateescape"), safe=_UNQUOTED)[:longest]
 
 
 def _entries(scope: Scope) -> dict[str, str]:
-    """A scope, as much of it as has room."""
+    """A scope, cut to the length that has room."""
     found, left = {}, _LONGEST
     for number, (kind, expression) in enumerate(scope.entries):
         text = str(expression)

@@ -1,4 +1,4 @@
-"""Loops that run as long as the gateway: an exception ends none of them, and a metric shows the age of each.
+"""Background loops that run as long as the gateway: exceptions do not end them, and a metric shows the age of each loop.
 
 A turn that fails is tried again, after a pause that grows; standard error reports when it begins to fail, when it fails in another
 way, and when it works again. `openstackoid_loop_age_seconds{loop=...}` counts from the end of the last turn that worked, so a turn that
@@ -20,7 +20,7 @@ from openstackoid.gateway.telemetry import metrics
 
 _LONGEST: Final = 2.0  # seconds between two turns that fail
 _QUIET_INTERVAL: Final = (
-    10.0  # seconds between two lines of one loop, however its failures change: a peer may choose them
+    10.0  # seconds between two log lines of one loop, also if its failures differ: a peer may choose them
 )
 _PACKAGE: Final = Path(__file__).parents[2]
 _running: set["Loop"] = set()
@@ -31,11 +31,11 @@ class Loop:
 
     Args:
         name: in the metric, and on standard error.
-        turn: what is done; the seconds until the next turn.
+        turn: does the work of one turn, and returns the seconds until the next turn.
         pause: seconds after a turn that failed for the first time.
 
     Attributes:
-        worked: when a turn last did (monotonic), or the start.
+        worked: when a turn last succeeded (monotonic), or the start.
     """
 
     def __init__(self, name: str, turn: Callable[[], Awaitable[float]], pause: float = 0.2) -> None:
@@ -55,7 +55,7 @@ class Loop:
         self._task = asyncio.create_task(self._go_on())
 
     async def stop(self) -> None:
-        """Stop, in the middle of a turn too."""
+        """Stop, also in the middle of a turn."""
         if self._task is None:
             return
         self._task.cancel()
@@ -65,7 +65,7 @@ class Loop:
         self._show()
 
     def wake(self) -> None:
-        """Run the next turn now, or right after the one that is running."""
+        """Run the next turn now, or right after the running one."""
         self._awake.set()
 
     async def _go_on(self) -> None:
@@ -87,7 +87,7 @@ class Loop:
                 await asyncio.wait_for(self._awake.wait(), pause)
 
     def _show(self) -> None:
-        """Of several loops of one name, as while a configuration is read again, the oldest counts."""
+        """While a configuration is reloaded several loops have one name: the metric shows the oldest."""
         metrics.loop(self.name, min((each.worked for each in _running if each.name == self.name), default=math.inf))
 
     def _complain(self, error: Exception) -> None:
@@ -103,7 +103,7 @@ class Loop:
 
 
 def described(error: BaseException) -> str:
-    """An error for operators: the message of ours; type and source line of another one, whose message may quote a token."""
+    """Describe an error for operators: the message of our own errors; type and source line of others, whose message may quote a token."""
     if isinstance(error, OpenStackoidError):
         return str(error)
     places = [

@@ -1,4 +1,4 @@
-"""What Prometheus reads: requests and their time, by service, decision, cloud and status class; the state of peers and loops.
+"""Prometheus metrics: requests and their duration, by service, decision, cloud and status class; the state of peers and loops.
 
 Labels are few on purpose: no path, no user, no project.
 """
@@ -59,7 +59,7 @@ def _series(service: str, decision: str, cloud: str, status: str) -> Histogram:
 def count(record: Record) -> None:
     """Count a request that ended."""
     status, served = f"{record.status // 100}xx", record.decision in {"local", "remote"}
-    # What is refused may name any cloud: a label is forever, and a scope is whoever's that sends it.
+    # A refused request counts for this cloud: its scope may name any cloud, and values of labels are never freed.
     cloud = (record.peer if served else None) or record.cloud
     _series(record.service or "", record.decision or "", cloud, status).observe(record.ms / 1000)
     if record.error:
@@ -67,7 +67,7 @@ def count(record: Record) -> None:
 
 
 def leg(service: str, cloud: str, status: int | None, code: str | None) -> None:
-    """Count one cloud of a request to several. Of an answer the status class alone: a peer may choose its code."""
+    """Count one cloud of a request to several. An answer counts by its status class only, since a peer may choose its error code."""
     _LEGS.labels(service, cloud, f"{status // 100}xx" if status is not None else code or "").inc()
 
 
@@ -78,7 +78,7 @@ def peers(up: dict[str, bool]) -> None:
 
 
 def look(peer: str, result: str) -> None:
-    """Count a look at a peer."""
+    """Count a poll of a peer."""
     _LOOKS.labels(peer, result).inc()
 
 
@@ -102,7 +102,7 @@ class _Collector(Protocol):
 
 
 class _Ages:
-    """Metrics with the age of loops, computed when they are read: a loop that hangs could not do it."""
+    """Metrics with the age of loops, computed when Prometheus reads them: a loop that hangs could not update its age."""
 
     def __init__(self, found: _Collector) -> None:
         self._found = found
@@ -129,7 +129,7 @@ class _Ages:
 
 
 def _lives(pid: str | None) -> bool:
-    """Whether a worker runs: the metrics of a dead one stay."""
+    """Whether a worker runs: the metrics files of a dead worker stay."""
     try:
         os.kill(int(pid or os.getpid()), 0)
     except OSError:

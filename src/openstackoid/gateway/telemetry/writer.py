@@ -1,11 +1,11 @@
-"""Lines of audit on their way to a file, a pipe or standard output, without anybody waiting for it.
+"""Writes audit lines to a file, a pipe or standard output, without blocking requests.
 
-A write may take as long as it likes: a pipe that nobody reads is full after 64 KiB, a disk may be slow. So a thread writes, and the event loop
-only puts lines into a queue that is bounded. What has no room there is lost, and counted.
+A write may block for any time: a pipe without a reader is full after 64 KiB, a disk may be slow. So a thread writes, and the event loop
+only puts lines into a bounded queue. Lines that have no room in the queue are lost, and counted.
 
-No line is torn for good. Each write holds whole lines, as many as a pipe takes in one piece (PIPE_BUF; with O_APPEND a file does the same), so
-several processes can write to one place. A full disk still takes a part of one: such a line is ended before the next one, and written again, whole,
-when there is room. What a killed process left is ended likewise.
+No line stays torn. Each write holds whole lines, as many as a pipe takes atomically (PIPE_BUF; with O_APPEND a file does the same), so
+several processes can write to one place. A full disk may still take a part of a line: that part is ended with a newline, and the line is written
+again, whole, when there is room. A part that a killed process left is ended likewise.
 """
 
 import os
@@ -22,8 +22,8 @@ from openstackoid.gateway.telemetry import metrics
 
 _ROOM: Final = 4 << 20  # bytes that may wait
 _AGAIN: Final = 0.25  # seconds until a failed write is tried again
-_GRACE: Final = 1.0  # seconds of failure before anybody hears of it
-_FLUSH: Final = 2.0  # seconds for what waits at the end
+_GRACE: Final = 1.0  # seconds of failure before it is reported
+_FLUSH: Final = 2.0  # seconds to write the queued lines when the process ends
 
 
 class LineWriter:
@@ -45,7 +45,7 @@ class LineWriter:
         self._lines: deque[bytes] = deque()
         self._size = 0
         self._lost = 0
-        self._lock = threading.Lock()  # of the three before
+        self._lock = threading.Lock()  # guards the three attributes above
         self._failure: str | None = None
         self._failed_at = 0.0
         self._reported = False
@@ -164,5 +164,5 @@ def _opened(path: Path) -> tuple[int, bool]:
         with path.open("rb") as found:
             found.seek(-1, os.SEEK_END)
             return file, found.read(1) != b"\n"
-    except OSError:  # it is empty, or not ours to read
+    except OSError:  # the file is empty, or not readable
         return file, False

@@ -1,1 +1,1 @@
-"""Requests to a backend or a peer, and what becomes of their answers."""
+"""Requests to a backend or a peer, and the handling of their answers."""

@@ -1,4 +1,4 @@
-"""An upstream's answer: its head, looked at and fit to be passed on, and its body, still to come."""
+"""An upstream's answer: its head, checked and filtered, and its body, not read yet."""
 
 from collections.abc import AsyncIterator
 from typing import Final
@@ -20,15 +20,15 @@ _LOCATIONS: Final = ("Location", "Content-Location")
 
 
 class Answer:
-    """One cloud's answer to a leg. Whoever has it reads its body to the end, or closes it.
+    """One cloud's answer to a leg. The owner of the object reads the body to its end, or closes it.
 
     Args:
-        leg: what was sent.
+        leg: the request as it was sent.
         response: with its head read.
 
     Attributes:
-        status: as it came.
-        phrase: the text beside the status; None for another owner's, which could be anybody's text.
+        status: as it arrived.
+        phrase: the reason phrase; None for another owner's answer, whose phrase is untrusted.
         headers: those that may be passed on, with links and ids of this cloud's users.
 
     Raises:
@@ -45,11 +45,11 @@ class Answer:
 
     @property
     def length(self) -> int | None:
-        """Bytes of the body, if they were announced."""
+        """Bytes of the body, if Content-Length announced them."""
         return self.response.content_length
 
     async def begin(self, enough: int) -> bytes:
-        """Read the first piece of a body, until it says what it may be; what was read stays part of the body.
+        """Read the first piece of a body, to detect its type; the bytes stay part of the body.
 
         Args:
             enough: bytes after which nothing more is read.
@@ -67,14 +67,14 @@ class Answer:
         """The whole body.
 
         Args:
-            held: room for large documents, which a document needs.
+            held: the memory budget for large documents.
 
         Raises:
             OpenStackoidError: the upstream breaks off, sends too much, or there is no room.
         """
         content = self.response.content
         if not self._begun and content.is_eof():
-            return content.read_nowait()  # a small one came with its head
+            return content.read_nowait()  # a small body arrived with its head
         pieces, size = [self._begun], len(self._begun)
         async for piece in self._pieces():
             pieces.append(piece)
@@ -100,11 +100,11 @@ class Answer:
         return await self.response.content.readany()
 
     def release(self) -> None:
-        """Give the connection back: the body was read to its end."""
+        """Release the connection: the body was read to its end."""
         self.response.release()
 
     def close(self) -> None:
-        """End the connection, whatever is still to come."""
+        """Close the connection, without reading the rest of the body."""
         self.response.close()
 
     async def _pieces(self) -> AsyncIterator[bytes]:

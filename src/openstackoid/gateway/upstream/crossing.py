@@ -1,4 +1,4 @@
-"""Checks of an answer that crosses between two owners: status, headers, and what its body may be. Pure.
+"""Checks of an answer that crosses between two owners: status, headers, and type of the body. Pure.
 
 The other cloud is hostile until it is looked at: see docs/explanation/security.md, "What a peer answers". Links in the body are `core.foreign_links`.
 """
@@ -17,13 +17,13 @@ from openstackoid.core.foreign_links import IncomingLinks
 _STATUSES: Final = range(200, 600)
 _REDIRECTS: Final = range(300, 400)
 _ONCE: Final = ("Content-Type", "Content-Encoding", "Content-Length", "Location", "Content-Location")
-# What is the user's own, whatever it looks like. Everything else may be read as JSON, whatever it is called: clients do not look.
+# Bodies that are users' own data, whatever they look like. Clients may parse any other body as JSON, whatever its Content-Type.
 _DATA: Final = re.compile(r"image /v[12]/images/[^/]+/file\Z|key-manager /v1/secrets/[^/]+/payload\Z")
 _WITH_DATA: Final = frozenset({HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT})
-# Encodings in which ASCII stands for itself: in others a link could be written so that it is not seen here.
+# Encodings that are supersets of ASCII: in others a link could be written so that the checks here miss it.
 _CHARSET: Final = re.compile(r'[^;]*;\s*charset="?(?:utf-?8|us-ascii|iso-8859-1)"?;?\s*\Z', re.IGNORECASE)
 _BLANK: Final = b" \t\r\n"
-# What some reader takes for the end of a header (RFC 9110, 5.5).
+# Characters that some readers take for the end of a header (RFC 9110, 5.5).
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -36,23 +36,23 @@ class Content(Enum):
 
 
 def keep_only(headers: CIMultiDict[str]) -> None:
-    """Take out the headers of an answer that do not cross."""
+    """Remove the headers of an answer that may not cross."""
     for name in [name for name in headers if not answer_passes(name)]:
         headers.popall(name, None)
 
 
 def check_head(status: int, headers: CIMultiDict[str], links: IncomingLinks, *, by_service: bool) -> None:
-    """Look at the head of an answer of another owner's cloud, and take out of its headers what does not cross.
+    """Check the head of an answer of another owner's cloud, and remove the headers that may not cross.
 
     Args:
         status: of the answer.
         headers: of the answer, changed in place.
-        links: where it may lead.
-        by_service: whether a service asked, which follows redirects with its own token: there is none for it.
+        links: where links may lead.
+        by_service: whether a service sent the request. A service follows redirects with its own token, so it gets none.
 
     Raises:
-        PeerAnswerError: no answer that HTTP knows.
-        PeerLeadsAwayError: it would send the client, and its token, to somebody else.
+        PeerAnswerError: not a valid HTTP answer.
+        PeerLeadsAwayError: the answer would send the client, and its token, to another host.
     """
     if status not in _STATUSES:
         raise PeerAnswerError(f"Expected a status from 200 to 599 from {links.cloud}, got {status:03}.")
@@ -71,23 +71,23 @@ def check_head(status: int, headers: CIMultiDict[str], links: IncomingLinks, *, 
         if location is not None:
             headers["Location"] = links.header("Location", location)
         return
-    # A service's client sends the service's own token along wherever it is sent.
+    # A service's client sends the service's own token to any host that it is redirected to.
     if location is None or by_service:
         raise links.refusal(f"redirect ({status})")
     headers["Location"] = links.redirect(location)
 
 
 def content(status: int, headers: CIMultiDict[str], what: str, links: IncomingLinks) -> Content:
-    """What the body of another owner's answer is taken for; a text gets the encoding that it was looked at in.
+    """The treatment of the body of another owner's answer; sets the charset of a text to the one that the checks assumed.
 
     Args:
         status: of the answer.
         headers: of the answer, changed in place.
-        what: what was asked for: service type, a space, and the path.
+        what: the request: service type, a space, and the path.
         links: for messages.
 
     Raises:
-        PeerAnswerError: it is in a form that cannot be looked at.
+        PeerAnswerError: the body is in a form that cannot be checked.
     """
     kind = headers.get("Content-Type", "")
     is_json = "json" in kind.partition(";")[0].lower()
@@ -108,7 +108,7 @@ def begins(body: bytes) -> bool:
 
 
 def is_like_json(begun: bytes) -> bool:
-    """Whether a body that begins so may be read as JSON, in whatever encoding a client guesses (RFC 4627, 3)."""
+    """Whether a client may parse a body with this beginning as JSON, in any encoding that a client guesses (RFC 4627, 3)."""
     return (
         b"\0" in begun[:4]
         or begun.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf"))

@@ -10,7 +10,7 @@ from openstackoid.core.limits import Limit
 
 
 async def whole(content: aiohttp.StreamReader, limit: Limit) -> bytes:
-    """All of a document, which may come in pieces; of one that is too long a byte more than it may have, for `parsed` to refuse."""
+    """Read a whole document, in pieces. A document that is too long is cut one byte after its limit, so that `parsed` refuses it."""
     body = bytearray()
     while len(body) <= limit.size and (piece := await content.readany()):
         body += piece
@@ -21,7 +21,7 @@ def parsed(body: bytes, limit: Limit) -> Any:
     """A JSON document.
 
     Raises:
-        ValueError: it is over its limit, or no JSON; the message says what was expected.
+        ValueError: the document is over its limit, or not JSON; the message names what was expected.
     """
     limits.check(body, limit)
     try:

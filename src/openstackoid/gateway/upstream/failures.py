@@ -6,7 +6,7 @@ import aiohttp
 
 
 def reason(error: BaseException) -> str:
-    """The reason for people, without anything that the request held."""
+    """The reason for people, without any part of the request."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return "its certificate is not trusted"
     cause: BaseException | None = getattr(error, "os_error", None) or error

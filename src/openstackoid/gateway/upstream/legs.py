@@ -1,4 +1,4 @@
-"""What is sent to one cloud for a request: a leg. One request may have several, to several clouds."""
+"""A leg: the request as it is sent to one cloud. One request may have legs to several clouds."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from openstackoid.core.links import Links
 from openstackoid.gateway.telemetry.audit import Initiator
 from openstackoid.gateway.upstream.pool import Upstream
 
-# Changes status and JSON of an answer; None leaves it as it came, to the byte.
+# Changes status and JSON of an answer; None leaves the answer unchanged, to the byte.
 RewriteBody: TypeAlias = Callable[[int, Any], tuple[int, Any] | None]
 
 
@@ -30,7 +30,7 @@ class CacheableToken:
 
     Attributes:
         token: for one peer.
-        until: when it has to be asked for again (Unix seconds).
+        until: when it has to be requested again (Unix seconds).
         user, project, agreement: ids, for the audit.
     """
 
@@ -43,7 +43,7 @@ class CacheableToken:
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """What is changed in a request, and in its answer.
+    """The changes to a request, and to its answer.
 
     Attributes:
         rewrite_body: changes the answer's JSON.
@@ -61,25 +61,25 @@ class Rewrite:
         return self.request_ids.target(service, path) if self.request_ids and self.request_ids.changes else path
 
     def path(self, service: str, path: str) -> str:
-        """The path as it is sent, without a query: what rules are compared with."""
+        """The path as it is sent, without a query: rules are matched against it."""
         return self.target(service, path).partition("?")[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """What is sent to one cloud.
+    """The request as it is sent to one cloud.
 
     Attributes:
         cloud: its name.
-        upstream: where it is sent.
+        upstream: the destination.
         service: official service type.
         target: path and query inside the service, encoded, as they are sent.
-        headers: as they are sent, but for those that frame the body.
-        rewrite: what is changed in the request's body, and in the answer.
-        border: what the answer crosses.
-        links: what becomes of URLs in the answer.
-        initiator: who is behind the request, for the audit; None for a user whom this cloud's services know by the token.
-        by_service: whether a service may have sent the request, with more than a user's token perhaps.
+        headers: as they are sent, except those that frame the body.
+        rewrite: the changes to the request's body, and to the answer.
+        border: the border that the answer crosses.
+        links: the replacement of URLs in the answer.
+        initiator: the user behind the request, for the audit; None if this cloud's services identify the user by the token.
+        by_service: whether a service may have sent the request, perhaps with more than a user's token.
     """
 
     cloud: str

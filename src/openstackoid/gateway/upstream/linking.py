@@ -27,8 +27,8 @@ class Linking:
         Args:
             listener: where the request came in.
             route: of its service.
-            via: the cloud that sent it on; links lead to its frontends, so that it has nothing to change.
-            foreign: whether another owner's users get them.
+            via: the cloud that forwarded the request; links lead to its frontends, so that it need not change them.
+            foreign: whether users of another owner get the answers.
         """
         key = (route.service, route.saved_scope, listener.peers, via.name if via else None, foreign)
         known = self._local.get(key)
@@ -36,11 +36,11 @@ class Linking:
             ours = {**listener.cloud.services, **((via.frontends or via.services) if via else {})}
             frontend = ours[route.service]
             seen = urlsplit(listener.cloud.services[route.service]).netloc
-            # What services link to each other with is what users call; at another listener it has other URLs.
+            # Services link to each other by the frontends' URLs; another listener has other URLs for the same services.
             table = {url: url for url in ours.values()}
             for cloud in (self._here, listener.cloud):
                 table |= {url: ours[kind] for kind, url in cloud.services.items()}
-            # Services build links from Host, and know neither TLS in front of them nor a path.
+            # Services build links from the Host header, without TLS and path prefix of the proxy in front of them.
             table |= {f"{scheme}://{seen}": frontend for scheme in ("http", "https")}
             if route.saved_scope:
                 scoped = listener.frontends.scoped(route.saved_scope)

@@ -15,13 +15,13 @@ _NO_AUTO: Final = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """Where a request goes, and the errors to raise when it does not get there.
+    """The destination of a request, and the errors to raise when it cannot be reached.
 
     Attributes:
         name: of the cloud or service, for messages.
         base: base URL.
         unreachable, timeout: errors of `core.errors`.
-        far: whether it is another cloud's gateway.
+        far: whether the upstream is another cloud's gateway.
     """
 
     name: str
@@ -35,11 +35,11 @@ class Pool:
     """Connections to upstreams: shared ones, and single ones for streamed bodies; and the processes that rewrite documents."""
 
     def __init__(self, config: Config) -> None:
-        # The certificates that peers and backends are verified with.
+        # The authorities that certificates of peers and backends are verified with.
         trusted = ssl.create_default_context(cafile=str(config.ca) if config.ca else None)
-        # Services close idle connections after 5 s (Apache) or 10 s (cheroot): leave them first.
+        # Services close idle connections after 5 s (Apache) or 10 s (cheroot): close them before that.
         shared = aiohttp.TCPConnector(limit=0, keepalive_timeout=4, ssl=trusted)
-        # Other gateways hold on for longer, and a connection over a WAN costs three round trips with TLS.
+        # Other gateways keep connections longer, and a new connection over a WAN costs three round trips with TLS.
         far = aiohttp.TCPConnector(limit=0, keepalive_timeout=60, ssl=trusted)
         single = aiohttp.TCPConnector(limit=0, force_close=True, ssl=trusted)
         self.rewriting = Rewriting()

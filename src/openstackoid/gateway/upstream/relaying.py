@@ -1,4 +1,4 @@
-"""An answer given to the client: streamed, or read where something in it has to be changed or looked at."""
+"""Relays an answer to the client: streamed, or read as a whole if it has to be changed or checked."""
 
 from typing import Final
 
@@ -23,15 +23,15 @@ from openstackoid.gateway.upstream.rewriting import Rewriting
 
 OBJECTS: Final = "object-store"
 _BODILESS: Final = frozenset({204, 304})
-# What a changed document makes wrong.
+# Headers that are wrong for a changed document.
 _OF_LENGTH: Final = ("Content-Length", "ETag", "Content-MD5")
 
 
 async def relay(call: Call, answer: Answer, rewriting: Rewriting) -> web.StreamResponse:
-    """Give an answer to the client, and its connection back.
+    """Relay an answer to the client, and release its connection.
 
     Args:
-        call: what it answers.
+        call: the request.
         answer: of the one cloud that was asked.
         rewriting: for documents.
 
@@ -39,8 +39,8 @@ async def relay(call: Call, answer: Answer, rewriting: Rewriting) -> web.StreamR
         The response, not begun if it is small, sent if it was streamed.
 
     Raises:
-        OpenStackoidError: it cannot be passed on, or the upstream's own errors; before anything was answered.
-        CutError: after the response had begun; the client's connection is cut.
+        OpenStackoidError: the answer cannot be passed on, or the upstream failed; nothing was sent to the client yet.
+        CutError: the upstream failed after the response had begun; the client's connection is cut.
     """
     try:
         response = await _relayed(call, answer, rewriting)
@@ -52,10 +52,10 @@ async def relay(call: Call, answer: Answer, rewriting: Rewriting) -> web.StreamR
 
 
 async def hold(call: Call, answer: Answer, rewriting: Rewriting) -> web.Response:
-    """Take the whole of an answer, for one that is made of several; its connection is given back.
+    """Read a whole answer, to be merged with others, and release its connection.
 
     Raises:
-        OpenStackoidError: it cannot be taken, or the upstream's own errors.
+        OpenStackoidError: the answer cannot be read, or the upstream failed.
     """
     try:
         response = await _held(call, answer, rewriting)
@@ -82,7 +82,7 @@ async def _relayed(call: Call, answer: Answer, rewriting: Rewriting) -> web.Stre
     if status in _BODILESS:
         return web.Response(status=status, reason=answer.phrase, headers=answer.headers)
     has_body = request.method != "HEAD"
-    # An object is its owner's, whatever it looks like.
+    # An object of the object store is user data, even if it looks like JSON.
     if has_body and answer.leg.service != OBJECTS and await is_document(call, answer):
         return await _document(call, answer, rewriting)
     length = answer.length
@@ -97,10 +97,10 @@ async def _relayed(call: Call, answer: Answer, rewriting: Rewriting) -> web.Stre
 
 
 async def is_document(call: Call, answer: Answer) -> bool:
-    """Whether an answer's body is JSON that has to be read as a whole: to be changed, or since another owner wrote it.
+    """Whether an answer's body is JSON that has to be read as a whole: to be changed, or to be checked because another owner wrote it.
 
     Raises:
-        OpenStackoidError: it is in a form that cannot be looked at, or the upstream breaks off.
+        OpenStackoidError: the body is in a form that cannot be checked, or the upstream breaks off.
     """
     leg = answer.leg
     if not isinstance(leg.links, IncomingLinks):
@@ -115,7 +115,7 @@ async def is_document(call: Call, answer: Answer) -> bool:
 
 
 async def _document(call: Call, answer: Answer, rewriting: Rewriting) -> web.Response:
-    """An answer whose document is changed where it must be."""
+    """The answer with its document rewritten."""
     leg, headers = answer.leg, answer.headers
     name, one_image = leg.upstream.name, is_one_image(leg.service, call.method, call.route.path)
     with rewriting.holding(name) as held:
@@ -131,7 +131,7 @@ async def _document(call: Call, answer: Answer, rewriting: Rewriting) -> web.Res
             raise PeerAnswerError(
                 f"{name} answered {answer.status} with what is not JSON as it should be: {error}."
             ) from None
-    # To the byte if nothing changed: nova calls an empty body JSON, and numbers of any length are JSON.
+    # The original bytes if nothing changed: nova labels an empty body as JSON, and JSON numbers may have any length.
     for header in _OF_LENGTH if body is not before else ("Content-Length",):
         headers.popall(header, None)
     phrase = answer.phrase if status == answer.status else None
@@ -139,7 +139,7 @@ async def _document(call: Call, answer: Answer, rewriting: Rewriting) -> web.Res
 
 
 def _rewritten(rewrite: RewriteBody, status: int, body: bytes) -> tuple[int, bytes]:
-    """What becomes of an answer of Keystone's that holds a catalog; the very same bytes if nothing does."""
+    """Rewrite an answer of Keystone's that holds a catalog; the original bytes if nothing changes."""
     changed = rewrite(status, parsed(body, limits.IDENTITY))
     return (changed[0], orjson.dumps(changed[1])) if changed is not None else (status, body)
 

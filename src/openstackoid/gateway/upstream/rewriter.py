@@ -1,8 +1,8 @@
 """A process of its own that rewrites large documents: `python -m openstackoid.gateway.upstream.rewriter`, started by `rewriting`.
 
-It reads jobs from its standard input until that ends, and writes an answer to each: lengths as 4 bytes, then a pickled `Job` of the gateway
-and the document; a byte that says how it went, a length, and the document or `[code, message]` as JSON. The gateway never unpickles what comes
-from here: what reads hostile documents may be broken into.
+It reads jobs from standard input until the end of file, and writes an answer to each. A job is: lengths as 4 bytes, a pickled `Job` of the gateway,
+and the document. An answer is: a status byte, a length, and the document or `[code, message]` as JSON. The gateway never unpickles the answers:
+a process that reads hostile documents may be compromised.
 """
 
 import contextlib
@@ -25,18 +25,18 @@ HEAD: Final = struct.Struct(">II")
 ANSWER: Final = struct.Struct(">BI")
 DONE, SAME, REFUSED, LARGE, MALFORMED = range(5)
 _MEMORY: Final = 1 << 31  # bytes of addresses: a document within its limits takes a quarter
-_ENOUGH: Final = 1 << 26  # bytes of documents after which another process begins: this one keeps memory for the largest
+_ENOUGH: Final = 1 << 26  # bytes of documents until a new process takes over: this one keeps memory for its largest
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What becomes of a JSON document.
+    """The changes to a JSON document.
 
     Attributes:
-        service: official service type of who gets or made it.
+        service: official service type of the service that gets or made the document.
         limit: of its kind.
-        ids: which ids become which; None if none do.
-        links: which URLs become which, in an answer; None for a request.
+        ids: the mapping of ids; None if no id changes.
+        links: the mapping of URLs in an answer; None for a request.
         one_image: whether the document is a single image (`link_places.is_one_image`).
     """
 
@@ -47,11 +47,11 @@ class Job:
     one_image: bool = False
 
     def __call__(self, body: bytes) -> bytes:
-        """The document with ids and links changed; the very same bytes if nothing in it does.
+        """The document with ids and links changed; the original bytes if nothing changes.
 
         Raises:
-            ValueError: it is no JSON, or over its limit; the message says what was expected.
-            OpenStackoidError: it may not pass.
+            ValueError: the document is not JSON, or over its limit; the message names what was expected.
+            OpenStackoidError: the document may not pass.
         """
         ids = self.ids if self.ids and self.ids.concerns(body) else None
         links = self.links if self.links and self.links.concern(body) else None
@@ -68,8 +68,8 @@ class Job:
 
 
 def main() -> None:
-    """Job until nobody asks any more."""
-    with contextlib.suppress(OSError, ValueError):  # a service manager may not let it, or has a lower one
+    """Serve jobs until the end of the input."""
+    with contextlib.suppress(OSError, ValueError):  # a service manager may forbid it, or has set a lower limit
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     source, target = sys.stdin.buffer, sys.stdout.buffer
     done = 0

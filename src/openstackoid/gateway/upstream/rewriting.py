@@ -1,8 +1,8 @@
 """Rewrites JSON documents: small ones here, large ones in processes beside this one, so that no request waits for another's document.
 
-A thread does not help: while orjson parses or writes, no other thread runs, and of 11 MiB in a thread others saw waits of 2.5 s. A process costs
-some milliseconds for each document, its memory is its own, and it can be ended. There are few, one document of each sender is under way at a time, and
-the bytes that all of them hold are bounded: a request for more is refused with 503, to be sent again later.
+A thread does not help: while orjson parses or serialises, no other thread runs; 11 MiB in a thread made other requests wait 2.5 s. A process costs
+some milliseconds for each document, has its own memory, and can be killed. The number of processes is small, each sender has one document under way
+at a time, and the bytes held are bounded: a request over the bound is refused with 503, to be sent again later.
 """
 
 import asyncio
@@ -21,12 +21,12 @@ from openstackoid.core.errors import BusyError, OpenStackoidError
 from openstackoid.core.limits import MIB, LimitError
 from openstackoid.gateway.upstream.rewriter import ANSWER, DONE, HEAD, LARGE, REFUSED, SAME, Job
 
-SMALL: Final = 1 << 16  # bytes: documents up to this are rewritten at once
+SMALL: Final = 1 << 16  # bytes: documents up to this are rewritten in this process
 _PROCESSES: Final = 2  # so that one sender's document does not stop another's
 _ALL: Final = 128 * MIB  # bytes of large documents that are held at a time
-_SHARE: Final = 48 * MIB  # of them those of one sender
+_SHARE: Final = 48 * MIB  # bytes of them for one sender
 _TIMEOUT: Final = 30.0  # seconds for one document, in its process
-# What Python needs to start, and no secret of the gateway's own environment: a process that reads hostile documents may be broken into.
+# The variables that Python needs to start, without the gateway's secrets: a process that reads hostile documents may be compromised.
 _ENVIRONMENT: Final = (
     "PATH",
     "LANG",
@@ -62,11 +62,11 @@ class Rewriting:
             held.free()
 
     async def apply(self, job: Job, body: bytes, sender: str) -> bytes:
-        """Rewrite ids and links of a document; the very same bytes if nothing changes.
+        """Rewrite ids and links of a document; the original bytes if nothing changes.
 
         Raises:
-            ValueError: it is no JSON, or over its limit; the message says what was expected.
-            OpenStackoidError: it may not pass.
+            ValueError: the document is not JSON, or over its limit; the message names what was expected.
+            OpenStackoidError: the document may not pass.
         """
         if len(body) <= SMALL:
             return job(body)
@@ -85,7 +85,7 @@ class Rewriting:
         raise LimitError(message) if how == LARGE else ValueError(message)
 
     async def close(self) -> None:
-        """Stop the idle processes; the others are stopped when they are done."""
+        """Stop the idle processes; busy ones are stopped when they are done."""
         while self._idle:
             await _end(self._idle.pop())
 
@@ -103,16 +103,16 @@ class Rewriting:
                         "expected a document that can be read in the time and memory that there is"
                     ) from None
             except BaseException:
-                await _end(worker)  # in the middle of a document that nobody waits for any more
+                await _end(worker)  # in the middle of a document whose request was cancelled
                 raise
             else:
                 self._idle.append(worker)
                 return answer
-        raise AssertionError  # a fresh process answers, or raises
+        raise AssertionError  # a new process answers, or raises
 
 
 class Held:
-    """The memory that one document takes of what all may take."""
+    """The share of the common memory budget that one document takes."""
 
     def __init__(self, all_held: Counter[str], sender: str) -> None:
         self._all = all_held
@@ -123,7 +123,7 @@ class Held:
         """Take more memory.
 
         Raises:
-            BusyError: there is none.
+            BusyError: the budget is used up.
         """
         if self._all[self._sender] + size > _SHARE or self._all.total() + size > _ALL:
             raise BusyError(f"Too many large documents of {self._sender} are under way. Ask again later, or for less.")
@@ -144,7 +144,7 @@ async def _begin() -> asyncio.subprocess.Process:
         stdout=asyncio.subprocess.PIPE,
         limit=1 << 20,
         env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
-        start_new_session=True,  # what ends the gateway lets it finish first; with its end the input ends
+        start_new_session=True,  # a signal to the gateway must not end this process first; its input ends with the gateway
     )
 
 
@@ -165,7 +165,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 
 def _error(code: str) -> type[OpenStackoidError]:
-    """The error of a permanent code."""
+    """The error class of a permanent code."""
     kinds = [OpenStackoidError]
     for kind in kinds:
         if kind.code == code:

@@ -1,4 +1,4 @@
-"""A leg sent to its upstream, with the request's body; what becomes of the answer is in `answers` and `relaying`.
+"""Sends a leg to its upstream, with the request's body; `answers` and `relaying` handle the answer.
 
 Traps of HTTP behind these files, each with a test:
 
@@ -36,19 +36,19 @@ _JSON: Final = frozenset({"application/json", "application/openstack-images-v2.1
 
 
 async def send(call: Call, leg: Leg, pool: Pool, record: Record) -> Answer:
-    """Send a request to one cloud, and write down how it ends.
+    """Send a request to one cloud, and record its result.
 
     Args:
         call: its method and its body.
-        leg: where it goes, and how.
+        leg: the destination, and the request as it is sent.
         pool: connections.
         record: of the audit, which gets a leg.
 
     Returns:
-        The answer, whose body is still to come.
+        The answer, whose body is not read yet.
 
     Raises:
-        OpenStackoidError: no answer came, or none that may be passed on.
+        OpenStackoidError: no answer came, or one that may not be passed on.
     """
     agreement = leg.initiator.agreement if leg.initiator else None
     noted = LegRecord(leg.cloud, "remote" if leg.upstream.far else "local", agreement)
@@ -97,7 +97,7 @@ async def _send(call: Call, leg: Leg, pool: Pool) -> Answer:
 
 
 def _has_ids(leg: Leg) -> bool:
-    """Whether ids in a document are replaced: an object is its owner's, whatever it looks like."""
+    """Whether ids in the request's document are replaced; never in an object of the object store, which is user data."""
     ids = leg.rewrite.request_ids
     return ids is not None and ids.changes and leg.service != OBJECTS
 
@@ -112,7 +112,7 @@ async def _mapped(call: Call, leg: Leg, rewriting: Rewriting) -> bytes:
     """The JSON body of a request with its ids replaced.
 
     Raises:
-        BodyError: it is larger than any such document of OpenStack's.
+        BodyError: the body is larger than any such document of OpenStack's.
         BusyError: too many such documents are under way.
     """
     request = call.request
@@ -132,7 +132,7 @@ async def _mapped(call: Call, leg: Leg, rewriting: Rewriting) -> bytes:
         except limits.LimitError as error:
             raise BodyError(f"The JSON of the request is too large: {error}.") from None
         except ValueError:
-            return body  # the service says what is wrong with it
+            return body  # the service reports the error
 
 
 async def _stream(request: web.BaseRequest) -> AsyncIterator[bytes]:
