@@ -17,6 +17,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+WELL_KNOWN = "/.well-known/openstackoid"
 SERVICES = ("compute", "identity", "image", "network")
 
 
@@ -63,7 +64,8 @@ class FakeCloud:
         """For a test that looks at more than the scope."""
 
     def scopes(self) -> set[str | None]:
-        return {asked.scope for asked in self.asked}
+        """Of all requests but those that ask whether a gateway is there."""
+        return {asked.scope for asked in self.asked if asked.path != WELL_KNOWN}
 
     def paths(self) -> set[str]:
         return {asked.path for asked in self.asked}
@@ -196,7 +198,8 @@ def _handler(cloud: FakeCloud) -> type[BaseHTTPRequestHandler]:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
             parts = urlsplit(self.path)
             scope = self.headers.get("X-Scope")
-            cloud.saw(self.headers)
+            if parts.path != WELL_KNOWN:
+                cloud.saw(self.headers)
             cloud.asked.append(Asked(self.command, parts.path, scope, self.headers.get("X-Auth-Token")))
             status, body, headers = cloud.answer(self.command, parts.path, parts.query, scope)
             data = json.dumps(body).encode()
@@ -210,7 +213,7 @@ def _handler(cloud: FakeCloud) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(data)
 
-        do_GET = do_POST = _serve  # noqa: N815 - the names are http.server's
+        do_GET = do_POST = do_DELETE = _serve  # noqa: N815 - the names are http.server's
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is http.server's
             """Say nothing."""

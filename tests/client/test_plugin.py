@@ -42,8 +42,9 @@ def test_the_scope_is_on_every_request(cloud: Any) -> None:
     done = openstack("image", "list", "-f", "value", "-c", "Name", "--os-scope", '{"image": "CloudTwo"}')
     assert (done.returncode, done.stdout, done.stderr) == (0, "of-CloudTwo\n", "")
     assert cloud.scopes() == {SCOPE}
-    # Discovery of the identity versions, the login, discovery of the image versions, the list.
+    # Whether a gateway is there, discovery of the identity versions, the login, discovery of the image versions, the list.
     assert [asked.path for asked in cloud.asked] == [
+        "/.well-known/openstackoid",
         "/identity",
         "/identity/v3/auth/tokens",
         "/image",

@@ -95,8 +95,10 @@ def _attach(connection: "Connection") -> None:
 
 
 def _put(session: "Session", scope: "Scope") -> None:
-    from openstackoid.core.scope import format as write  # noqa: PLC0415 - a client without a scope needs none of it
+    from openstackoid.client.guard import Guard  # noqa: PLC0415 - a client without a scope needs none of it
+    from openstackoid.core.scope import format as write  # noqa: PLC0415 - as above
 
+    Guard.mount(session.session)
     session.additional_headers[SCOPE] = write(scope)
 
 
