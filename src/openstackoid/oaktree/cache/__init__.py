@@ -1,1 +1,1 @@
-"""What clouds answered, remembered."""
+"""A cache of the answers of clouds."""

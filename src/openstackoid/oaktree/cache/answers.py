@@ -1,12 +1,12 @@
-"""What clouds answered, remembered for those who asked: in memory, or in a Redis that workers and machines share.
+"""Caches the answers of clouds per caller: in memory, or in a Redis that workers and machines share.
 
-For `fresh` seconds an answer counts as it is. For `stale` seconds more it is still given at once, and one renewal goes on in the background;
-one over all workers, by dogpile's lock in Redis. After that it is asked again: one asks, the others who want the same wait for it. When
-Redis is away, the clouds are asked, once for all who wait in this process, and nothing is remembered.
+For `fresh` seconds a cached answer is returned as it is. For `stale` seconds more it is still returned at once, and renewed in the background:
+once over all workers, by dogpile's lock in Redis. After that a new request is sent: one caller sends it, the others with the same key wait for
+the answer. If Redis is unavailable, requests are sent to the clouds, one for all waiting callers of this process, and nothing is cached.
 
-A key holds who asks, down to the project, and what is asked, and only its hash leaves the process: one user's answer is never found with
-another's key. Values are bytes of ours behind a header of ours; nothing that comes from Redis is unpickled. They are not encrypted: who may
-read Redis reads the answers.
+A key contains the caller's identity, down to the project, and the question; only its hash leaves the process: a user's answer is never found
+with another user's key. Values are our bytes after our header; nothing from Redis is unpickled. They are not encrypted: whoever can
+read Redis can read the answers.
 
 Ages go by the clocks of the machines, which must agree to a second or so.
 """
@@ -34,21 +34,21 @@ from openstackoid.oaktree.upstream.calls import Call, run
 from openstackoid.oaktree.upstream.shared import AwayError, Shared
 
 _LOG: Final = logging.getLogger(__name__)
-# Format of what is remembered, when it was asked (seconds since the epoch), in which generation.
+# Header of a value: format, time of the request (seconds since the epoch), generation.
 _HEADER: Final = struct.Struct(">4sd16s")
 _FORMAT: Final = b"oak1"
-# An answer from further in the future than this many seconds is rubbish.
+# An answer whose time is further in the future than this many seconds is invalid.
 _AHEAD: Final = 60.0
 
 
 @dataclass(frozen=True)
 class CachedAnswer:
-    """An answer.
+    """An answer, cached or new.
 
     Attributes:
-        value: what `ask` returned.
-        asked_at: when it was asked, in seconds since the epoch.
-        fresh: it is not older than answers may be; else one that is new is being fetched.
+        value: the result of `ask`.
+        asked_at: time of the request, in seconds since the epoch.
+        fresh: whether the answer is within `fresh` seconds; if not, a renewal is in progress.
     """
 
     value: bytes
@@ -58,28 +58,28 @@ class CachedAnswer:
 
 @dataclass(frozen=True)
 class Lifetimes:
-    """How long, and how much, is remembered. Seconds and bytes."""
+    """Lifetimes (seconds) and sizes (bytes) of the cache."""
 
     fresh: float = 10.0
     stale: float = 50.0
-    largest: int = 8 * 1024 * 1024  # of one answer; a larger one is given and not remembered
-    memory: int = 256 * 1024 * 1024  # of all, in memory
-    renewal: float = 60.0  # for a question in the background
-    lease: float = 15.0  # after it, a worker that asks is taken for dead, and another may ask the same
+    largest: int = 8 * 1024 * 1024  # of one answer; a larger one is returned but not cached
+    memory: int = 256 * 1024 * 1024  # of all answers, in memory
+    renewal: float = 60.0  # timeout of a request in the background
+    lease: float = 15.0  # after it, the worker that sends the request counts as dead, and another may send it
 
 
 class Cache:
-    """Answers, remembered. From any thread."""
+    """The cache. Thread-safe."""
 
     def __init__(
         self, lifetimes: Lifetimes | None = None, shared: Shared | None = None, *, background: Executor | None = None
     ) -> None:
-        """Begin.
+        """Create the cache.
 
         Args:
-            lifetimes: how long answers count.
-            shared: the Redis; without one, answers are kept in this process's memory, and what another worker writes is not known here.
-            background: where renewals run; a few threads of its own if not given.
+            lifetimes: lifetimes and sizes.
+            shared: the Redis. Without one, answers are cached in this process's memory, and writes of other workers do not invalidate them.
+            background: the executor of renewals; by default a few own threads.
         """
         self._lifetimes: Final = lifetimes or Lifetimes()
         self._shared: Final = shared
@@ -92,17 +92,17 @@ class Cache:
     def get(
         self, key: Key, ask: Callable[[], bytes], *, max_age: float | None = None, refresh: bool = False
     ) -> CachedAnswer:
-        """The answer to a question: remembered, or asked now.
+        """Get the answer to a question from the cache, or from the cloud.
 
         Args:
-            key: the question.
-            ask: asks the cloud; also called later, in another thread, to renew the answer.
-            max_age: the oldest answer that will do, in seconds; it never makes an answer last longer than `fresh` and `stale` do.
-            refresh: only an answer that is asked from now on will do.
+            key: the key of the question.
+            ask: sends the request to the cloud; also called later, in another thread, to renew the answer.
+            max_age: maximum age of a cached answer, in seconds; it never extends the lifetimes `fresh` and `stale`.
+            refresh: use only an answer to a request that is sent from now on.
 
         Raises:
-            errors.OaktreeError: the call (`CALL`) ended while it waited for another who was asking.
-            Exception: what `ask` raises, if it had to be asked.
+            errors.OaktreeError: the call (`CALL`) ended while it waited for the request of another caller.
+            Exception: the error of `ask`, if it was called.
         """
         started = time.time()
         wanted = self._lifetimes
@@ -127,7 +127,7 @@ class Cache:
         return answer
 
     def forget(self, identity: str, kind: str) -> None:
-        """Everything that was asked of a kind until now is old: after a write. Also what is just being asked."""
+        """Invalidate all answers for a kind after a write, including those of requests in progress."""
         name = Key(identity, kind).generation
         self._alone.renew(name)
         self._generations.renew(name)
@@ -141,7 +141,7 @@ class Cache:
         try:
             return self._generations.current(key.generation)
         except AwayError:
-            # Enough for those who wait together in this process; never what Redis would say.
+            # A random word is enough for the waiting callers of this process; it never equals a generation in Redis.
             return self._alone.current(key.generation)
 
     def _known(self, key: Key, flight: Flight) -> StampedAnswer | None:
@@ -167,12 +167,12 @@ class Cache:
             AwayError,
             ValueError,
             KeyError,
-        ):  # dogpile reads JSON before the value: whatever stands there instead counts as nothing
+        ):  # dogpile reads JSON before the value: if it is malformed, there is no cached answer
             return None
         if packed is NO_VALUE:
             return None
         _, asked_at, generation = _HEADER.unpack_from(packed)
-        if not asked_at <= time.time() + _AHEAD:  # nor is it, if it is no number
+        if not asked_at <= time.time() + _AHEAD:  # also true for NaN
             return None
         return StampedAnswer(packed[_HEADER.size :], asked_at, generation)
 
@@ -180,7 +180,7 @@ class Cache:
         return self._shared.ask(question) if self._shared else question()
 
     def _lock_of(self, key: Key) -> Callable[[], Any] | None:
-        """How to make Redis's lock of a question."""
+        """A function that makes the Redis lock of a question; None without Redis."""
         shared = self._shared
         if shared is None:
             return None
@@ -190,7 +190,7 @@ class Cache:
         self, known: Callable[[], tuple[CachedAnswer, float]], asked: Callable[[], object]
     ) -> Callable[["Mutex"], None]:
         def again() -> None:
-            # Another may have renewed it between our look and our lock.
+            # Another worker may have renewed the answer before we got the lock.
             with contextlib.suppress(NeedRegenerationException):
                 if known()[0].fresh:
                     return
@@ -207,7 +207,7 @@ class Cache:
         def start(mutex: "Mutex") -> None:
             try:
                 self._background.submit(renew, mutex)
-            except RuntimeError:  # it was closed
+            except RuntimeError:  # the executor was shut down
                 mutex.release()
 
         return start

@@ -1,4 +1,4 @@
-"""Where dogpile.cache keeps answers: this process's memory, bounded by bytes, or a Redis."""
+"""Backends of dogpile.cache: this process's memory, bounded by bytes, or a Redis."""
 
 import contextlib
 import threading
@@ -12,15 +12,15 @@ from dogpile.cache.backends.redis import RedisBackend
 
 MEMORY: Final = "openstackoid.oaktree.cache"
 SHARED: Final = "openstackoid.oaktree.upstream.shared"
-# What an entry costs beside its bytes, with its key, about.
+# Approximate overhead of an entry, with its key, in bytes.
 _OVERHEAD: Final = 480
 
 
 class MemoryBackend(BytesBackend):
-    """What was used longest ago goes first. Argument: `most_bytes`."""
+    """An LRU cache in memory. Argument: `most_bytes`."""
 
     def __init__(self, arguments: Mapping[str, Any]) -> None:
-        """As dogpile.cache makes it."""
+        """Create it from dogpile.cache's arguments."""
         self._lock: Final = threading.Lock()
         self._entries: Final[LRUCache[str, bytes]] = LRUCache(
             arguments["most_bytes"], lambda value: len(value) + _OVERHEAD
@@ -41,7 +41,7 @@ class MemoryBackend(BytesBackend):
         return [self.get_serialized(key) for key in keys]
 
     def set_serialized(self, key: str, value: bytes) -> None:
-        """Remember it, unless it is larger than all that may be."""
+        """Store a value, unless it is larger than the whole cache."""
         with self._lock:
             self._entries.pop(key, None)
             with contextlib.suppress(ValueError):  # it is too large
@@ -53,21 +53,21 @@ class MemoryBackend(BytesBackend):
             self.set_serialized(key, value)
 
     def delete(self, key: str) -> None:
-        """Forget it."""
+        """Delete a value."""
         with self._lock:
             self._entries.pop(key, None)
 
     def delete_multi(self, keys: Iterable[str]) -> None:
-        """Forget them."""
+        """Delete several values."""
         for key in keys:
             self.delete(key)
 
 
 class SharedBackend(RedisBackend):
-    """dogpile's own, without the command that redis-py calls deprecated. Its arguments."""
+    """dogpile's Redis backend, without the command that redis-py deprecates. Takes the same arguments."""
 
     def set_serialized(self, key: str, value: bytes) -> None:
-        """Remember it for `redis_expiration_time` seconds."""
+        """Store a value for `redis_expiration_time` seconds."""
         self.writer_client.set(key, value, ex=self.redis_expiration_time)
 
 

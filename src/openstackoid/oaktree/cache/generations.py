@@ -1,8 +1,8 @@
-"""Which answers a write has made old.
+"""Invalidates cached answers after a write.
 
-Every identity and kind has a generation, a random word. An answer is remembered with the generation in which its question began, and counts
-only as long as that is the newest: so a list that began before a write is never taken for one that came after it, however slow it was. A
-generation that was lost (Redis restarted, or needed the room) is replaced by another word: answers are forgotten then, and never revived.
+Every identity and kind has a generation, a random word. An answer is cached with the generation that was current when its request began, and is
+valid only while that generation is current: so a list that began before a write is never used after it, however slow it was. A
+generation that was lost (Redis restarted, or evicted it) is replaced by another word: the answers become invalid, and never valid again.
 """
 
 import contextlib
@@ -17,27 +17,27 @@ from openstackoid.oaktree.upstream.shared import AwayError, Shared
 
 _LENGTH: Final = 16
 _MOST: Final = 100_000
-# Much longer than an answer is remembered, and than a question takes; each look at a generation gives it that time again.
+# Lifetime of a generation in Redis, renewed at each read: much longer than the lifetime of answers and the duration of requests.
 _SECONDS: Final = 86_400
 
 
 class Generations(Protocol):
-    """The newest generation of each name; from any thread."""
+    """The current generation of each name. Thread-safe."""
 
     def current(self, name: str) -> bytes:
-        """The newest generation."""
+        """Get the current generation."""
         ...
 
     def renew(self, name: str) -> None:
-        """What was remembered until now is old."""
+        """Start a new generation: invalidates all cached answers of the name."""
         ...
 
 
 class LocalGenerations:
-    """Those of this process."""
+    """Generations in this process."""
 
     def __init__(self) -> None:
-        """Begin without any."""
+        """Create it without generations."""
         self._lock: Final = threading.Lock()
         self._words: Final[LRUCache[str, bytes]] = LRUCache(_MOST)
 
@@ -57,9 +57,9 @@ class LocalGenerations:
 
 
 class SharedGenerations:
-    """Those of all who share a Redis.
+    """Generations in a Redis that workers share.
 
-    A write while Redis is away is told to it as soon as it is back; others may take what was remembered before for new until then.
+    A write while Redis is unavailable is sent to it as soon as it is back; until then, other workers may use answers from before the write.
     """
 
     def __init__(self, shared: Shared) -> None:
@@ -72,7 +72,7 @@ class SharedGenerations:
         """See `Generations`.
 
         Raises:
-            AwayError: Redis is away.
+            AwayError: Redis is unavailable.
         """
         self._tell()
         key = _key(name)
@@ -96,7 +96,7 @@ class SharedGenerations:
                 name, write = next(iter(self._untold.items()))
             self._set(name)
             with self._lock:
-                # A later write of the same name that could not be told either stays.
+                # A later pending write of the same name stays.
                 if self._untold.get(name) is write:
                     del self._untold[name]
 

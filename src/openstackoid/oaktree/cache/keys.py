@@ -1,4 +1,4 @@
-"""What answers are cached by: who asks, down to the project, and what is asked. Only hashes leave the process. Pure."""
+"""Cache keys: the caller's identity, down to the project, and the question. Only hashes leave the process. Pure."""
 
 import hashlib
 import json
@@ -6,22 +6,22 @@ from dataclasses import dataclass
 
 
 def identity(**parts: str | None) -> str:
-    """Who asks, as a text that two different askers never share.
+    """The identity of a caller, as a string that is different for different callers.
 
     Args:
-        **parts: everything that decides what a cloud shows: cloud, region, auth_url, user_id, project_id, domain_id, system.
+        **parts: all values that affect a cloud's answers: cloud, region, auth_url, user_id, project_id, domain_id, system.
     """
     return json.dumps(parts, sort_keys=True)
 
 
 @dataclass(frozen=True)
 class Key:
-    """One question of one asker.
+    """The key of one question of one caller.
 
     Attributes:
-        identity: who asks, as `identity` makes it.
-        kind: what is asked for, as "compute.server".
-        question: the rest: filters, parents, pages; any bytes that say it completely.
+        identity: the caller's identity, as `identity` makes it.
+        kind: the kind of the resources, such as "compute.server".
+        question: all other parameters: filters, parents, pages; any unambiguous encoding.
     """
 
     identity: str
@@ -30,17 +30,17 @@ class Key:
 
     @property
     def digest(self) -> str:
-        """What stands for it outside."""
+        """The hash of the key for use outside the process."""
         return "oaktree:answer:" + _digest(self.identity.encode(), self.kind.encode(), self.question)
 
     @property
     def generation(self) -> str:
-        """What stands outside for all of this asker's questions for the kind."""
+        """The hash that names the generation of all questions of this caller for the kind."""
         return _digest(self.identity.encode(), self.kind.encode())
 
 
 def _digest(*parts: bytes) -> str:
-    # Each with its length: no two lists of parts make the same bytes.
+    # Each part has its length as a prefix: different lists of parts never give the same bytes.
     found = hashlib.sha256()
     for part in parts:
         found.update(len(part).to_bytes(8, "big") + part)

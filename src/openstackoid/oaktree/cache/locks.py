@@ -1,4 +1,4 @@
-"""Who asks the cloud while others wait: one in this process, and one of all workers, by a lock in Redis."""
+"""Locks that let one caller send a request while others wait for its answer: in this process, and over all workers by a lock in Redis."""
 
 import contextlib
 import threading
@@ -11,14 +11,14 @@ from redis.exceptions import LockError
 from openstackoid.oaktree.upstream.calls import CALL, Call
 from openstackoid.oaktree.upstream.shared import AwayError, Shared
 
-# Who waits for another's question looks this often, in seconds, whether it still has a caller, and whether Redis's lock is free.
+# Intervals, in seconds, at which a waiting caller checks that its call is not over, and whether Redis's lock is free.
 _LOOK: Final = 0.5
 _LOOK_AT_REDIS: Final = 0.05
 
 
 @dataclass
 class StampedAnswer:
-    """What is kept of an answer."""
+    """A cached answer, with its time and generation."""
 
     value: bytes
     asked_at: float
@@ -26,7 +26,7 @@ class StampedAnswer:
 
 
 class Flight:
-    """The threads of this process that want the same answer now; collected with the last of them."""
+    """Shared by the threads of this process that wait for the same answer; garbage collected after the last of them."""
 
     def __init__(self, _: str) -> None:
         self.lock: Final = threading.Lock()
@@ -34,7 +34,7 @@ class Flight:
 
 
 class SharedLock:
-    """Redis's lock of one question. While Redis is away everybody has it."""
+    """Redis's lock of one question. While Redis is unavailable, every caller gets it."""
 
     def __init__(self, shared: Shared, lock: Any) -> None:
         self._shared: Final = shared
@@ -42,7 +42,7 @@ class SharedLock:
         self._held = False
 
     def acquire(self) -> bool:
-        """Whether it was free."""
+        """Try to get the lock. Returns whether it was free."""
         try:
             self._held = bool(self._shared.ask(lambda: self._lock.acquire(False)))
         except AwayError:
@@ -50,8 +50,8 @@ class SharedLock:
         return self._held
 
     def release(self) -> None:
-        """Let others have it."""
-        # It may have run out meanwhile, and be another's: then it is left to that one.
+        """Release the lock."""
+        # The lock may have expired, and belong to another caller: then it is not released.
         if self._held:
             self._held = False
             with contextlib.suppress(AwayError):
@@ -63,7 +63,7 @@ class SharedLock:
 
 
 class Mutex:
-    """Who asks: one in this process, then one of all workers. As dogpile's `Lock` wants it; the waiting ends with the call."""
+    """A mutex for dogpile's `Lock`: one caller in this process, then one over all workers. Waiting ends with the call."""
 
     def __init__(self, flight: Flight, shared: Callable[[], SharedLock] | None) -> None:
         self._flight: Final = flight
@@ -71,7 +71,7 @@ class Mutex:
         self._shared: SharedLock | None = None
 
     def acquire(self, wait: bool = True) -> bool:
-        """Whether this one is to ask; waits until it is, unless told not to."""
+        """Get the mutex, waiting for it if `wait`. Returns whether this caller holds it."""
         call = CALL.get() or Call()
         while not self._flight.lock.acquire(blocking=wait, timeout=_LOOK if wait else -1):
             if not wait:
@@ -90,7 +90,7 @@ class Mutex:
         return True
 
     def release(self) -> None:
-        """It has asked."""
+        """Release the mutex."""
         if self._shared is not None:
             self._shared.release()
         self._flight.lock.release()

@@ -1,1 +1,1 @@
-"""Other oaktrees, as clouds of this one."""
+"""Calls to other oaktrees, whose clouds are served here as well."""

@@ -1,6 +1,6 @@
-"""Each verb over this oaktree's own clouds and those of other oaktrees: one stream, one summary, one answer.
+"""The verbs over this oaktree's own clouds and those of other oaktrees: one stream, one summary, one answer.
 
-`Chain` stands before the verbs of `rpcs.verbs`. A request that concerns no other oaktree goes to them unchanged.
+`Chain` wraps the verbs of `rpcs.verbs`. A request without parts at other oaktrees is passed to them unchanged.
 """
 
 import asyncio
@@ -31,10 +31,10 @@ _BATCH: Final = 250
 
 
 class Chain:
-    """The verbs, over all oaktrees."""
+    """The verbs over this and all other oaktrees."""
 
     def __init__(self, verbs: Any, oaktrees: RemoteOaktrees, deadlines: Deadlines) -> None:
-        """Stand before the verbs of this oaktree."""
+        """Wrap the verbs of this oaktree."""
         self._verbs: Final = verbs
         self._oaktrees: Final = oaktrees
         self._deadlines: Final = deadlines
@@ -42,11 +42,11 @@ class Chain:
         self._finder: Final = Finder(verbs, oaktrees)
 
     def of(self, verb: Verb) -> Callable[..., Any]:
-        """What does a verb. One that has no method here is done by the oaktree that has the resource."""
+        """The method of a verb. A verb without a method here is passed to the oaktree that has the resource."""
         return getattr(self, verb.name, None) or functools.partial(self._one, getattr(self._verbs, verb.name))
 
     async def list(self, request: Request) -> AsyncGenerator[Any, None]:
-        """Everybody's items as they come, then one summary."""
+        """Yield the items of all oaktrees as they arrive, then one summary."""
         if not request.remote_parts:
             async with contextlib.aclosing(self._verbs.list(request)) as responses:
                 async for response in responses:
@@ -57,7 +57,7 @@ class Chain:
         options = without(message.options, "page_token")
         wanted = filters.parse(request.kind, options, request.codec.message)
         if wanted.order:
-            # Sorted here, over all: each gives all that it has.
+            # The items of all oaktrees are sorted here, so each oaktree is asked for all its items.
             options = without(options, "page_size", "order_by")
         messages = {
             Source(part): addressed(message, part, options, page.tokens.get(part.site, ""))
@@ -91,7 +91,7 @@ class Chain:
         yield method.response(summary=summary)
 
     async def create(self, request: Request) -> AsyncGenerator[Any, None]:
-        """Everybody's progress, then one summary. Each oaktree keeps its own operation on record, and undoes what it made if a part of its own failed."""
+        """Yield the progress of all oaktrees, then one summary. Each oaktree records its own operation, and undoes it if a part of its own failed."""
         if not request.remote_parts:
             async with contextlib.aclosing(self._verbs.create(request)) as responses:
                 async for response in responses:
@@ -120,7 +120,7 @@ class Chain:
         return (await self._operations.undo(request.caller, operation_id, lambda: None)).parts
 
     async def upload(self, request: Request, pieces: AsyncIterator[bytes]) -> AsyncGenerator[Any, None]:
-        """The same for an image with its data, which goes to one oaktree."""
+        """As `create`, for an image with its data, which goes to one oaktree."""
         if len(request.remote_parts) + bool(request.regions) > 1 and request.remote_parts:
             raise errors.invalid("create.locations", "expected clouds of one oaktree: data goes to one at a time")
         if not request.remote_parts:
@@ -148,7 +148,7 @@ class Chain:
                 yield answer
 
     async def watch(self, request: Request) -> AsyncGenerator[Any, None]:
-        """Changes, serialized: of one resource wherever it is, or of all that there are; until the caller's token or the server ends."""
+        """Yield serialized changes of one resource, wherever it is, or of all; until the caller's token expires or the server stops."""
         answers = self._deadlines.until(self._watched(request), request.caller.expires)
         async with contextlib.aclosing(answers) as responses:
             async for response in responses:
@@ -173,13 +173,13 @@ class Chain:
                     yield answer if isinstance(answer, bytes) else answer.SerializeToString()
 
     async def get(self, request: Request) -> Any:
-        """One resource, wherever it is."""
+        """Get one resource from the oaktree that has it."""
         if not request.remote_parts:
             return await self._verbs.get(request)
         return await self._finder.find(request, request.method, functools.partial(addressed, request.message))
 
     async def delete(self, request: Request) -> Any:
-        """What was deleted."""
+        """Delete one resource. Returns the resource that was deleted."""
         try:
             return await self._one(self._verbs.delete, request)
         except errors.MissingError:
@@ -188,7 +188,7 @@ class Chain:
             raise
 
     async def _one(self, local: Callable[[Request], Any], request: Request) -> Any:
-        """The answer of the oaktree that has the resource."""
+        """Pass a request to the oaktree that has the resource. Returns its answer."""
         request = await self._finder.narrowed(request)
         if not request.remote_parts:
             return await local(request)

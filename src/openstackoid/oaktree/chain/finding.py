@@ -1,4 +1,4 @@
-"""Which oaktree has a resource that a request is about: this one, or one of the others; all are asked at the same time."""
+"""Finds the oaktree that has the resource of a request: this one or another. All are queried in parallel."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -17,10 +17,10 @@ from openstackoid.oaktree.verbs import GET
 
 
 class Finder:
-    """Asks for one resource here and at other oaktrees."""
+    """Looks one resource up here and at other oaktrees."""
 
     def __init__(self, verbs: Any, oaktrees: RemoteOaktrees) -> None:
-        """Keep whom to ask: the verbs of this oaktree, and the others."""
+        """Keep the verbs of this oaktree, and the clients of the others."""
         self._verbs: Final = verbs
         self._oaktrees: Final = oaktrees
         self._getters: Final[Mapping[str, Method]] = {
@@ -28,17 +28,17 @@ class Finder:
         }
 
     async def find(self, request: Request, method: Method, message: Callable[[RemotePart], Any]) -> Any:
-        """The answer of the only oaktree that has the resource.
+        """Get the resource from the only oaktree that has it.
 
         Args:
-            request: a request to get it.
-            method: its RPC.
+            request: a request to get the resource.
+            method: the RPC of the request.
             message: the request's message for another oaktree.
 
         Raises:
-            errors.MissingError: none has it.
-            errors.AmbiguousError: several have.
-            Exception: of an oaktree that did not answer, where no other has it.
+            errors.MissingError: no oaktree has it.
+            errors.AmbiguousError: several oaktrees have it.
+            Exception: the error of an oaktree that did not answer, if no other has the resource.
         """
         remote = parts(request.remote_parts)
         path = f"/{method.service}/{method.name}"
@@ -67,11 +67,11 @@ class Finder:
         )
 
     async def narrowed(self, request: Request) -> Request:
-        """The request for the one oaktree that has the resource.
+        """Restrict a request to the oaktree that has the resource.
 
         Raises:
-            errors.MissingError: none has it.
-            errors.AmbiguousError: several have, or it cannot be asked who has.
+            errors.MissingError: no oaktree has it.
+            errors.AmbiguousError: several oaktrees have it, or the kind has no RPC to look it up.
         """
         remote = parts(request.remote_parts)
         if not remote or (len(remote) == 1 and not request.regions):

@@ -1,7 +1,7 @@
-"""Whose a create is, at an oaktree that may know all our callers by one name: told by the idempotency key that it is passed on with. Pure.
+"""Idempotency keys of creates at another oaktree, which may know all our callers by one name: the key identifies the caller. Pure.
 
-Each oaktree puts a mark of the caller before the key, `MARK=KEY`, or makes one where the caller gave none, `MARK~RANDOM`. So keys of two callers never
-meet, however many oaktrees a create passes; and who passed it on knows its operation again, and the key that the caller gave.
+Each oaktree prefixes the key with a mark of the caller, `MARK=KEY`, or makes a key if the caller gave none, `MARK~RANDOM`. So keys of two callers never
+collide, however many oaktrees a create passes, and each oaktree recognises the operations that it passed on, and the caller's own key.
 """
 
 import hashlib
@@ -11,20 +11,20 @@ from typing import Final
 from openstackoid.oaktree import errors
 from openstackoid.oaktree.creates.plans import LONGEST_KEY
 
-_DIGITS: Final = 24  # of the mark
+_DIGITS: Final = 24  # length of the mark
 _GIVEN: Final = "="
 _MADE: Final = "~"
 
 
 def passed(caller: str, key: str) -> str:
-    """The key that a create is passed on with; the same for the same caller and key.
+    """The idempotency key for the other oaktree; the same for the same caller and key.
 
     Args:
         caller: the caller's name here.
-        key: the caller's own; empty for none, which makes a new one each time.
+        key: the caller's own key; if it is empty, a new key is made each time.
 
     Raises:
-        errors.InvalidError: it gets longer than keys may be.
+        errors.InvalidError: the new key is too long.
     """
     if not key:
         return f"{_mark(caller)}{_MADE}{secrets.token_hex(16)}"
@@ -38,7 +38,7 @@ def passed(caller: str, key: str) -> str:
 
 
 def own(caller: str, key: str) -> str | None:
-    """The key that a caller gave, from the one that their create was passed on with: empty if they gave none. None if it is another's."""
+    """The caller's own key, from the key for the other oaktree; empty if the caller gave none. None if the key is another caller's."""
     mark = _mark(caller)
     if key.startswith(mark + _MADE):
         return ""

@@ -1,4 +1,4 @@
-"""Operations of a caller at other oaktrees, beside those of this one. Of an oaktree that knows all our callers by one name, each is told their own alone."""
+"""A caller's operations at other oaktrees. If another oaktree knows all our callers by one name, its operations are filtered by caller here."""
 
 import asyncio
 import base64
@@ -28,52 +28,52 @@ from openstackoid.oaktree.chain.remote import RemoteOaktrees, elsewhere
 
 _SERVICE: Final = "/oaktree.v1.OperationService"
 _NONE: Final = "no operation of yours has this id or key; they are forgotten after some days"
-_MOST: Final = 1000  # operations that are asked for at a time where those of others are among them
+_MOST: Final = 1000  # operations per request to an oaktree that also returns those of other callers
 
-# Seconds: clouds refuse to delete what they are still making, and are asked again for a minute.
+# Timeout of an undo, in seconds: clouds refuse to delete resources that are being created, and the delete is retried for a minute.
 _UNDOING: Final = 90.0
 
-# A page of a source's operations, the newest first: its size and token; what is on it.
+# Gets a page of a source's operations, the newest first, by page size and page token.
 Ask = Callable[[int, str], Awaitable[ListOperationsResponse]]
 Left = Callable[[], float | None]
-# What operations are sorted by: when they were asked for, in milliseconds since the epoch, and the id.
+# The sort key of operations: the time of creation, in milliseconds since the epoch, and the id.
 Place = tuple[int, str]
 
 
 class Operations:
-    """Those at other oaktrees. In one event loop."""
+    """The operations at other oaktrees. For use in one event loop."""
 
     def __init__(self, oaktrees: RemoteOaktrees) -> None:
-        """Ask these."""
+        """Keep the clients of the other oaktrees."""
         self._oaktrees: Final = oaktrees
 
     async def find(self, caller: Caller, name: str, left: Left) -> Operation | None:
-        """The one of this id, as "SiteB/ID"; None if the id is none of theirs.
+        """Get an operation by its id, such as "SiteB/ID". Returns None if the id does not name another oaktree.
 
         Args:
-            caller: who asks.
+            caller: the caller.
             name: the id.
-            left: seconds to the caller's deadline, or None.
+            left: gives the seconds to the caller's deadline, or None.
 
         Raises:
-            errors.MissingError: the caller has none like that there.
+            errors.MissingError: the caller has no such operation there.
         """
         to = self._to(caller, name)
         return None if to is None else await self._get(caller, to, name.partition("/")[2], left)
 
     async def keyed(self, caller: Caller, key: str, left: Left) -> Operation:
-        """The one that the caller gave this key, wherever it is beyond.
+        """Find the caller's operation with this key at the other oaktrees.
 
         Raises:
             errors.MissingError: there is none.
-            errors.AmbiguousError: one key, and several oaktrees that created something under it.
-            Exception: of an oaktree that does not answer, where no other has one.
+            errors.AmbiguousError: several oaktrees have an operation with this key.
+            Exception: the error of an oaktree that does not answer, if no other has the operation.
         """
         remote_parts = caller.remote_parts()
         try:
             there = keys.passed(caller.name, key)
         except errors.InvalidError:
-            remote_parts = []  # no create was ever passed on with it
+            remote_parts = []  # the key is too long to have been passed on
         if not key or not remote_parts:
             raise errors.MissingError(_NONE)
         answers = await asyncio.gather(
@@ -98,11 +98,11 @@ class Operations:
         return found[0]
 
     async def undo(self, caller: Caller, name: str, left: Left) -> Operation:
-        """Delete what one of theirs created; what it is then.
+        """Delete the resources that an operation created. Returns the operation afterwards.
 
         Args:
             caller: see `find`.
-            name: the id of one that `find` or `keyed` gave.
+            name: the id of an operation that `find` or `keyed` returned.
             left: see `find`.
         """
         to = self._to(caller, name)
@@ -114,17 +114,17 @@ class Operations:
         return _as_callers_own(caller, to, answer.operation)
 
     async def list(self, caller: Caller, size: int, token: str, here: Ask, left: Left) -> ListOperationsResponse:
-        """A page over this oaktree and all others, the newest first. One that does not answer is told, and left out of the pages behind.
+        """A page of operations of this oaktree and all others, the newest first. An oaktree that does not answer is listed as a failure, and left out of later pages.
 
         Args:
-            caller: who asks.
-            size: the most of them, at least 1.
+            caller: the caller.
+            size: maximum number of operations, at least 1.
             token: `next_page_token` of the page before, or empty.
-            here: this oaktree's own.
+            here: gets pages of this oaktree's own operations.
             left: see `find`.
 
         Raises:
-            errors.InvalidError: a token that is none of ours.
+            errors.InvalidError: the token is invalid.
         """
         remote_parts = caller.remote_parts()
         if not remote_parts:
@@ -179,22 +179,22 @@ class Operations:
 
 @dataclass
 class _Source:
-    """What was read of one oaktree: each operation with the token of its page; where more of them are, or an empty text."""
+    """The operations read from one oaktree, each with the token of its page; and the token of the next page, or an empty string."""
 
     found: list[tuple[str, Operation]] = field(default_factory=list)
     following: str = ""
-    failures: dict[str, CloudResult] = field(default_factory=dict)  # of those behind it
+    failures: dict[str, CloudResult] = field(default_factory=dict)  # of the oaktrees behind it, by name
 
 
 @dataclass(frozen=True)
 class _Page:
-    """Where a list goes on: behind an operation, with a token for each oaktree that may have more."""
+    """The start of the next page: after an operation, with a page token for each oaktree that may have more."""
 
-    tokens: Mapping[str, str] | None = None  # by site, "" for this one; None for all from their beginning
+    tokens: Mapping[str, str] | None = None  # by site, "" for this oaktree; None for the first page of all
     after: Place | None = None
 
     def text(self) -> str:
-        """As callers bring it back; empty if there is no more."""
+        """The page token for callers; empty if there are no more operations."""
         if not self.tokens:
             return ""
         return base64.urlsafe_b64encode(orjson.dumps({"t": self.tokens, "a": self.after})).decode()
@@ -215,7 +215,7 @@ class _Page:
 
 
 async def _read(ask: Ask, size: int, token: str, after: Place | None) -> _Source:
-    """The first ones behind a place, `size` of them or all that there are."""
+    """Read the operations that sort after a place: at least `size` of them, or all."""
     read = _Source()
     while True:
         answer = await ask(size, token)
@@ -228,7 +228,7 @@ async def _read(ask: Ask, size: int, token: str, after: Place | None) -> _Source
 
 
 def _following(sources: Mapping[str, _Source], last: Place) -> _Page:
-    """Where it goes on behind the last one that was given."""
+    """The start of the next page, after the last operation of this page."""
     tokens = {}
     for site, source in sources.items():
         rest = [token for token, each in source.found if _place(each) < last]
@@ -242,12 +242,12 @@ def _place(operation: Operation) -> Place:
 
 
 def _is_own(caller: Caller, to: RemotePart, operation: Operation) -> bool:
-    # Where the caller's own credentials were sent, the other oaktree knows whom it tells of what.
+    # With the caller's own credentials, the other oaktree itself returns only the caller's operations.
     return to.as_caller or keys.own(caller.name, operation.idempotency_key) is not None
 
 
 def _as_callers_own(caller: Caller, to: RemotePart, operation: Operation) -> Operation:
-    """An operation of theirs, under the key that they gave."""
+    """The operation with the caller's own key; raises MissingError if it is another caller's."""
     if not _is_own(caller, to, operation):
         raise errors.MissingError(f"no operation {operation.id!r} of yours")
     key = keys.own(caller.name, operation.idempotency_key)

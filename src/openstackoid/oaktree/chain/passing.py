@@ -1,4 +1,4 @@
-"""Requests as they are passed on: by the names of another oaktree, or without what is elsewhere; and pages over several oaktrees. Pure."""
+"""Rewrites requests for another oaktree (by its names) or for this one (without locations at others); page tokens over several oaktrees. Pure."""
 
 import base64
 import binascii
@@ -16,11 +16,11 @@ from openstackoid.oaktree.resources.methods import Method
 
 
 def here(request: Request, message: Any = None) -> Request:
-    """The part for this oaktree, without the locations that are in others.
+    """The part of a request for this oaktree, without locations at other oaktrees.
 
     Args:
-        request: the whole.
-        message: instead of the request's own; it is changed.
+        request: the whole request.
+        message: replaces the message of the request; it is modified.
     """
     message = addressed(request.message, None) if message is None else message
     if "locations" in message.DESCRIPTOR.fields_by_name:
@@ -32,7 +32,7 @@ def here(request: Request, message: Any = None) -> Request:
 
 
 def addressed(request: Any, to: RemotePart | None, options: Message | None = None, token: str = "") -> Any:
-    """A request by the names of another oaktree; for this one, if None."""
+    """A copy of a request message with the locations by the names of another oaktree; with its own locations if `to` is None."""
     found = type(request)()
     found.CopyFrom(request)
     if options is not None:
@@ -60,7 +60,7 @@ def without(options: Any, *names: str) -> Any:
 
 
 def getting(getter: Method, request: Request) -> Any:
-    """The message that asks for the resource that a request is about."""
+    """Make the message that gets the resource of a request."""
     message: Any = getter.request()
     given = request.message.DESCRIPTOR.fields_by_name
     for field_ in getter.request.DESCRIPTOR.fields:
@@ -80,23 +80,23 @@ def getting(getter: Method, request: Request) -> Any:
 
 @dataclass(frozen=True)
 class Page:
-    """Where a list over several oaktrees goes on."""
+    """The start of the next page of a list over several oaktrees."""
 
-    tokens: Mapping[str, str] = field(default_factory=dict)  # site -> its own; "" for this one
+    tokens: Mapping[str, str] = field(default_factory=dict)  # site -> its page token; "" for this oaktree
     offset: int = 0
     first: bool = False
 
     def goes_on(self, site: str) -> bool:
-        """Whether there is more of it."""
+        """Whether the oaktree may have more items."""
         return self.first or bool(self.offset) or site in self.tokens
 
     def text(self) -> str:
-        """As callers bring it back."""
+        """The page token for callers."""
         return base64.urlsafe_b64encode(orjson.dumps({"s": dict(self.tokens), "o": self.offset})).decode()
 
     @classmethod
     def parse(cls, text: str) -> "Page":
-        """What a caller brought back."""
+        """Parse a caller's page token."""
         if not text:
             return cls(first=True)
         try:

@@ -1,8 +1,8 @@
-"""Clients of other oaktrees: send an RPC to one, and rename the clouds in its answers to their names here.
+"""Clients of other oaktrees: send an RPC to an oaktree, and rename the clouds in its answers to their names here.
 
-The clouds of an oaktree that is named SiteB here are SiteB/CloudOne and so on: each server takes its own part off on the way there and
-puts it on again on the way back, so none needs to know the whole. `x-oaktree-path` lists the servers that a call has passed; a server that finds itself in
-it refuses, and so does the ninth.
+The clouds of an oaktree that is named SiteB here are SiteB/CloudOne and so on: each server removes the first part of the path from a request and
+adds it to the response, so no server needs to know the whole path. `x-oaktree-path` lists the servers that a call has passed; a server that finds itself in
+it refuses the call, and so does the ninth.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from openstackoid.oaktree.masking import clean
 
 M = TypeVar("M", bound=Message)
 
-# Of a caller's deadline, this share is kept for telling what another oaktree did not answer in time.
+# The share of a caller's deadline that is reserved for reporting an oaktree that did not answer in time.
 _KEPT: Final = 0.05
 _OPTIONS: Final = (
     ("grpc.keepalive_time_ms", 60_000),
@@ -42,29 +42,29 @@ _SERVICE: Final = "/oaktree.v1.CloudService"
 
 
 class OaktreeUnreachableError(errors.OaktreeError):
-    """Another oaktree that could not be reached, or broke off."""
+    """Another oaktree could not be reached, or the call to it broke off."""
 
     code: ClassVar[StatusCode] = StatusCode.UNAVAILABLE
     reason: ClassVar[str] = "OAKTREE_UNREACHABLE"
 
     def __init__(self, site: str, message: str) -> None:
-        """Keep which."""
+        """Keep the name of the oaktree."""
         self.cloud = site
         super().__init__(f"the oaktree {site} {message}")
 
 
 class RemoteOaktrees:
-    """The other oaktrees of a server, each with one channel. In one event loop."""
+    """The other oaktrees of a server, each with one channel. For use in one event loop."""
 
     def __init__(self, oaktrees: Iterable[Oaktree] = (), *, timeout: float = 30.0) -> None:
-        """Check them; connects when they are first needed.
+        """Check the configuration; connects on first use.
 
         Args:
-            oaktrees: as configured.
-            timeout: seconds for an answer, where the caller's deadline is not earlier.
+            oaktrees: the configured oaktrees.
+            timeout: seconds for an answer, if the caller's deadline is not earlier.
 
         Raises:
-            ConfigError: plaintext to another machine, or a file that cannot be read.
+            ConfigError: plaintext to another machine is configured, or a file cannot be read.
         """
         self._timeout: Final = timeout
         self._makers: Final[dict[str, Callable[[], grpc.aio.Channel]]] = {each.name: _maker(each) for each in oaktrees}
@@ -72,11 +72,11 @@ class RemoteOaktrees:
 
     @property
     def names(self) -> frozenset[str]:
-        """Theirs, as configured here."""
+        """The names of the oaktrees, as configured here."""
         return frozenset(self._makers)
 
     async def close(self) -> None:
-        """Close the channels; calls that are under way are cancelled."""
+        """Close the channels; calls in progress are cancelled."""
         for channel in self._channels.values():
             await channel.close(None)
         self._channels.clear()
@@ -91,19 +91,19 @@ class RemoteOaktrees:
         *,
         patience: float | None = None,
     ) -> M:
-        """The answer to an rpc.
+        """Call an RPC with one response. Returns the response.
 
         Args:
-            method: "/oaktree.v1.ComputeService/GetServer".
-            request: by names there.
-            answer: its type.
-            to: which oaktree, with the caller's credentials.
+            method: the full name: "/oaktree.v1.ComputeService/GetServer".
+            request: the request, by the names of the other oaktree.
+            answer: the type of the response.
+            to: the oaktree, with the caller's credentials.
             left: seconds to the caller's deadline, or None.
-            patience: seconds for an answer, where that is not the usual.
+            patience: seconds for an answer, if not the default.
 
         Raises:
-            grpc.aio.AioRpcError: the status that the other oaktree answered, by names here.
-            SiteError: it did not answer.
+            grpc.aio.AioRpcError: the status of the other oaktree, by the names of this one.
+            OaktreeUnreachableError: the other oaktree did not answer.
         """
         call = self._channel(to.site).unary_unary(
             method, request_serializer=type(request).SerializeToString, response_deserializer=answer.FromString
@@ -124,7 +124,7 @@ class RemoteOaktrees:
         *,
         endless: bool = False,
     ) -> AsyncGenerator[M, None]:
-        """The answers to an rpc, as `one`; `endless` ones have the caller's deadline alone."""
+        """Call an RPC with a stream of responses; arguments as for `one`. An `endless` stream has only the caller's deadline."""
         call = self._channel(to.site).unary_stream(
             method, request_serializer=type(request).SerializeToString, response_deserializer=answer.FromString
         )
@@ -138,7 +138,7 @@ class RemoteOaktrees:
     async def exchange(
         self, method: str, requests: AsyncIterator[Message], answer: type[M], to: RemotePart, left: float | None
     ) -> AsyncGenerator[M, None]:
-        """The answers to an rpc with a stream of requests; only the caller's deadline ends it. What `requests` raises is raised here."""
+        """Call an RPC with a stream of requests; it has only the caller's deadline. Exceptions of `requests` are raised here."""
         failed: list[Exception] = []
 
         async def passed() -> AsyncIterator[Message]:
@@ -146,7 +146,7 @@ class RemoteOaktrees:
                 async for each in requests:
                     yield each
             except Exception as error:
-                # gRPC cancels the call, so that nobody takes a part for the whole, and says no more.
+                # gRPC cancels the call, so that an incomplete stream is not taken for a complete one, and does not report the exception.
                 failed.append(error)
                 raise
 
@@ -165,13 +165,13 @@ class RemoteOaktrees:
             raise
 
     async def clouds(self, to: RemotePart, left: float | None) -> list[cloud_pb2.Cloud]:
-        """The cloud-regions that the caller may use there."""
+        """Get the cloud-regions that the caller may use at the other oaktree."""
         request = cloud_pb2.ListCloudsRequest(locations=to.locations)
         found = await self.one(f"{_SERVICE}/ListClouds", request, cloud_pb2.ListCloudsResponse, to, left)
         return list(found.clouds)
 
     async def rest_info(self, to: RemotePart, service: str, left: float | None) -> cloud_pb2.GetRestInfoResponse:
-        """How to call a cloud's own API there."""
+        """Get the endpoint and token of a cloud's own API from the other oaktree."""
         request = cloud_pb2.GetRestInfoRequest(service=service)
         for each in to.locations:
             request.location.CopyFrom(each)
@@ -181,7 +181,7 @@ class RemoteOaktrees:
         return min(self._timeout, _most(left) or self._timeout)
 
     def _own(self, left: float | None) -> float | None:
-        """The server's timeout, where its caller would wait longer."""
+        """The server's timeout if it ends before the caller's deadline; else None."""
         return self._timeout if left is None or self._timeout < left * (1 - _KEPT) else None
 
     def _channel(self, site: str) -> grpc.aio.Channel:
@@ -191,10 +191,10 @@ class RemoteOaktrees:
 
 
 class _Patient:
-    """gRPC's call behind a stream of requests, that waits for what the other side says.
+    """Wraps gRPC's call of a stream of requests, so that the status of the server is read.
 
-    Where that has refused the call, sending fails first: gRPC takes it for the end (INTERNAL, "Internal error from Core"), and forgets the
-    status, which it has not read yet. It happens to one call in ten.
+    If the server has refused the call, sending fails first: gRPC ends the call with INTERNAL ("Internal error from Core"), and drops the
+    server's status, which it has not read yet. This happens in one of ten calls.
     """
 
     def __init__(self, call: Any) -> None:
@@ -204,7 +204,7 @@ class _Patient:
         return getattr(self._call, name)
 
     def set_internal_error(self, error: str) -> None:
-        """Nothing: whoever calls it asks for the status next."""
+        """Do nothing: gRPC reads the status after this call."""
 
 
 def _most(left: float | None) -> float | None:
@@ -243,12 +243,12 @@ def _maker(oaktree: Oaktree) -> Callable[[], grpc.aio.Channel]:
 
 
 def relayed(site: str, error: grpc.aio.AioRpcError, *, patience: float | None = None) -> Exception:
-    """What another oaktree told, by names here; or that it could not be reached.
+    """Convert the error of a call to another oaktree: its status by the names here, or an OaktreeUnreachableError.
 
     Args:
-        site: which.
-        error: how the call to it ended.
-        patience: seconds that this server gave it, where the caller would have waited longer.
+        site: the name of the oaktree.
+        error: the error of the call.
+        patience: this server's timeout in seconds, if it ended before the caller's deadline.
     """
     found = None
     metadata: Any = error.trailing_metadata() or ()
@@ -271,7 +271,7 @@ def relayed(site: str, error: grpc.aio.AioRpcError, *, patience: float | None = 
 
 
 def elsewhere(to: RemotePart, error: BaseException, *, loops: bool = True) -> bool:
-    """Whether an error says only that nothing there is meant: a region that it has not or, if wanted, the server that asks."""
+    """Whether an error only means that the request does not concern the oaktree: it has no such region, or (with `loops`) the call came back."""
     status = statuses.status(error)
     if to.named:
         return False
@@ -287,12 +287,12 @@ def elsewhere(to: RemotePart, error: BaseException, *, loops: bool = True) -> bo
 
 
 def timed(started: float) -> int:
-    """Nanoseconds since a time of `time.monotonic()`."""
+    """The nanoseconds since a time of `time.monotonic()`."""
     return int((time.monotonic() - started) * 1e9)
 
 
 def parts(remote_parts: Sequence[RemotePart]) -> list[RemotePart]:
-    """For requests of one location: one for each location."""
+    """Split the parts for requests that have one location: one part for each location."""
     return [
         replace(each, locations=(where,) if where else ())
         for each in remote_parts

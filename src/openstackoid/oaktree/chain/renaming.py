@@ -1,4 +1,4 @@
-"""Answers of another oaktree, by the names that its clouds have here: a prefix on every location, operation and error. Pure."""
+"""Renames the clouds in answers of another oaktree: adds a prefix to every location, operation and error. Pure."""
 
 import functools
 from typing import Any, Final, TypeVar
@@ -19,10 +19,10 @@ M = TypeVar("M", bound=Message)
 
 
 def prefixed(site: str, message: M) -> M:
-    """A message of another oaktree, changed to the names of here.
+    """Add the prefix to the names in a message of another oaktree; modifies the message.
 
     Raises:
-        errors.AnswerError: a location in it cannot be one.
+        errors.AnswerError: the message contains an invalid location.
     """
     _rename(site, message)
     return message
@@ -54,7 +54,7 @@ _ENDS: Final = frozenset({Location.DESCRIPTOR.full_name, status_pb2.Status.DESCR
 
 @functools.cache
 def _ways(descriptor: Descriptor) -> tuple[tuple[str, bool], ...]:
-    """The fields of a message in which, at any depth, something must be renamed; and whether they are repeated."""
+    """The fields of a message that contain names to change, at any depth, each with whether it is repeated."""
     return tuple(
         (field.name, field.is_repeated)
         for field in descriptor.fields
@@ -74,7 +74,7 @@ def _leads(descriptor: Descriptor, above: frozenset[str]) -> bool:
 
 
 def renamed_status(site: str, status: status_pb2.Status) -> status_pb2.Status:
-    """An error of another oaktree, by names here; details of kinds that are not known are left out."""
+    """An error of another oaktree with the names of this one; details of unknown types are left out."""
     found = status_pb2.Status(code=status.code, message=clean(status.message))
     info = error_details_pb2.ErrorInfo()
     for detail in status.details:

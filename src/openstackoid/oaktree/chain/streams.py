@@ -1,4 +1,4 @@
-"""Streams of several oaktrees as one: answers as they come, and one summary for all."""
+"""Merges the streams of several oaktrees: answers as they arrive, and one summary for all."""
 
 import asyncio
 import contextlib
@@ -16,19 +16,19 @@ from openstackoid.oaktree.access.callers import RemotePart
 from openstackoid.oaktree.access.requests import Request
 from openstackoid.oaktree.chain.remote import RemoteOaktrees, elsewhere, timed
 
-# Answers that wait for a slow reader, for each call.
+# Maximum number of answers in the queue of a call with a slow reader.
 _QUEUED: Final = 8
 
 
 @dataclass(eq=False)
 class Source:
-    """Where answers of a stream come from, and how it ended.
+    """One of the merged streams, and how it ended.
 
     Attributes:
         part: the request's part at another oaktree; None for this oaktree.
-        started: as `time.monotonic()` has it.
-        summary: the last answer, where there was one.
-        error: what ended it instead.
+        started: time of the start (`time.monotonic()`).
+        summary: the summary at the end of the stream; None if there was none.
+        error: the error that ended the stream instead.
     """
 
     part: RemotePart | None
@@ -38,7 +38,7 @@ class Source:
 
     @property
     def site(self) -> str:
-        """The other oaktree's name; empty for this one."""
+        """The name of the other oaktree; empty for this one."""
         return self.part.site if self.part else ""
 
 
@@ -50,17 +50,17 @@ async def merged(
     *,
     endless: bool = False,
 ) -> AsyncGenerator[Any, None]:
-    """Answers as they come, without summaries; each source when it has ended.
+    """Yield answers as they arrive, without summaries, and each source when it has ended.
 
     Args:
-        oaktrees: the others.
-        request: whose method and deadline count.
-        messages: the request's message for each of the others.
+        oaktrees: the other oaktrees.
+        request: the request, with its method and deadline.
+        messages: the request's message for each other oaktree.
         local: this oaktree's own answers; None for none.
-        endless: only the caller's deadline ends it.
+        endless: the stream has only the caller's deadline.
 
     Raises:
-        Exception: what this oaktree's own answers raise; what others do ends their source only.
+        Exception: an error of this oaktree's own answers; an error of another oaktree ends only its source.
     """
     queue: asyncio.Queue[Any] = asyncio.Queue(_QUEUED)
     path = f"/{request.method.service}/{request.method.name}"
@@ -78,7 +78,7 @@ async def merged(
 
     begun: list[tuple[Source, AsyncIterator[Any]]] = []
     if local is not None:
-        # Before anything is sent elsewhere: the request may be one that cannot be meant.
+        # Start the local stream before anything is sent to other oaktrees: the request may be invalid.
         begun.append((Source(None), await _begun(local)))
     for source, message in messages.items():
         assert source.part is not None  # noqa: S101 - only `local` has none
@@ -104,7 +104,7 @@ async def merged(
 
 
 def summarized(sources: Sequence[Source]) -> Summary:
-    """One summary for all: with what another oaktree says of its clouds, or why it said nothing."""
+    """Make one summary: with the results of other oaktrees, or the error of an oaktree that gave none."""
     summary = Summary()
     for source in sources:
         if source.summary is not None:
@@ -119,7 +119,7 @@ def summarized(sources: Sequence[Source]) -> Summary:
 
 
 async def _begun(answers: AsyncIterator[Any]) -> AsyncIterator[Any]:
-    """The same answers, once the first has come."""
+    """The same answers; returns after the first one has arrived."""
     first = []
     with contextlib.suppress(StopAsyncIteration):
         first.append(await anext(answers))

@@ -1,4 +1,4 @@
-"""A create at several oaktrees that is undone as a whole: what each of them made is deleted by its own operation's id, as its caller would do it."""
+"""Undoes a create at several oaktrees as a whole: by the id of each oaktree's own operation, as the caller would do it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -11,35 +11,35 @@ from oaktree.v1.location_pb2 import Location
 from openstackoid.oaktree import statuses
 from openstackoid.oaktree.creates.outcomes import ENDED
 
-# Undoes the operation of an id; its parts then.
+# Undoes an operation by its id. Returns its parts afterwards.
 Undo = Callable[[str], Awaitable[Iterable[Progress]]]
-# Kept here: a task that nobody waits for any more could be collected.
+# References to running tasks: a task without references could be garbage collected.
 _UNDER_WAY: Final[set[asyncio.Task[list[Progress]]]] = set()
 
 
 class Undoing:
-    """What is known of a create that may have to be undone."""
+    """The operations of a create that may have to be undone."""
 
     def __init__(self, undo: Undo) -> None:
-        """Know of nothing yet."""
+        """Create it without operations."""
         self._undo: Final = undo
-        self._places: Final[dict[str, set[bytes]]] = {}  # of the parts of each operation
+        self._places: Final[dict[str, set[bytes]]] = {}  # locations of the parts of each operation
 
     def hear(self, answer: Any) -> None:
-        """One more answer to the create."""
+        """Record the operation of an answer to the create."""
         if answer.HasField("progress") and answer.progress.operation_id:
             places = self._places.setdefault(answer.progress.operation_id, set())
             if answer.progress.HasField("location"):
                 places.add(_key(answer.progress.location))
 
     async def settle(self, summary: Summary) -> list[Progress]:
-        """Undo all of it, if anything went wrong anywhere; goes on to its end when the caller goes.
+        """Undo all operations if any part failed; continues to the end if the caller cancels.
 
         Args:
-            summary: of the create; then says what was undone, and what could not be.
+            summary: the summary of the create; it is updated with the results of the undo.
 
         Returns:
-            The steps, to be told.
+            The steps, to be sent to the caller.
         """
         if not any(each.HasField("error") for each in summary.results):
             return []
@@ -68,7 +68,7 @@ class Undoing:
 
 
 def _after(result: CloudResult, part: Progress) -> None:
-    """A part's result, after it was to be undone."""
+    """Update the result of a part after its undo."""
     if part.stage == STAGE_UNDONE:
         result.items = 0
         _report(result, status_pb2.Status(code=code_pb2.CANCELLED, message=ENDED[STAGE_UNDONE]))
@@ -77,7 +77,7 @@ def _after(result: CloudResult, part: Progress) -> None:
 
 
 def _report(result: CloudResult, error: status_pb2.Status) -> None:
-    # What went wrong first tells more.
+    # Keep the first error: it is the cause.
     if not result.HasField("error"):
         result.error.CopyFrom(error)
 

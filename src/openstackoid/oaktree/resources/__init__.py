@@ -1,1 +1,1 @@
-"""What can be asked of clouds: kinds of resources, their messages, lists, and single ones."""
+"""Resources of clouds: kinds, messages, lists, and single resources."""

@@ -1,6 +1,6 @@
-"""What a resource class of openstacksdk calls its attributes, and of what types they are: a cloud's JSON read by its rules. Pure.
+"""Names and types of the attributes of openstacksdk's resource classes, for reading a cloud's JSON by the same rules. Pure.
 
-Making one of its `Resource` objects of a server takes 2.4 ms and reading it 1.6 ms more (openstacksdk 4.22), so lists are read here
+Making a `Resource` object of a server takes 2.4 ms, and reading it 1.6 ms more (openstacksdk 4.22), so lists are read here
 instead, by the same rules and with the same result: `Resource._consume_attrs`, `fields._BaseComponent.__get__` and `_convert_type`. A test compares
 them, field by field.
 """
@@ -28,16 +28,16 @@ class Attribute:
 
 
 class Attributes:
-    """What a resource class of openstacksdk calls its attributes, and of what types they are."""
+    """Names and types of the attributes of a resource class of openstacksdk."""
 
     def __init__(self, cls: type[resource.Resource]) -> None:
         self.all: Final = tuple(_attributes(cls))
         self.by_name: Final = {each.name: each for each in self.all}
         # `id` may have another name on the wire (`Body(alternate_id=True)`): a keypair's is its name.
         self.id: Final = _alternate_id(cls) or "id"
-        # An image's own properties stand beside its attributes; openstacksdk puts them together (_pack_attrs_under_properties).
+        # In an image's JSON, custom properties are beside its attributes; openstacksdk moves them into `properties` (_pack_attrs_under_properties).
         self._packs: Final = bool(cls._store_unknown_attrs_as_properties) and "properties" in self.by_name
-        # What the cloud says leads to attributes, not the other way: it says a third of what a class knows.
+        # A mapping from JSON names to attributes: an answer contains only a third of the attributes of a class.
         self._of: Final[dict[str, list[tuple[str, Callable[[JSON], JSON] | None, bool]]]] = {}
         for each in self.all:
             convert = None if each.convert is _same else each.convert
@@ -48,13 +48,13 @@ class Attributes:
         self._known: Final = {each.wire for each in self.all} | {each.name for each in self.all} | {"location"}
 
     def read(self, raw: Mapping[str, JSON]) -> dict[str, JSON]:
-        """A cloud's JSON of one resource, or an attribute dictionary of openstacksdk's: attribute -> value; what is null is left out."""
+        """Read a cloud's JSON of one resource, or an attribute dictionary of openstacksdk. Returns attribute -> value, without nulls."""
         found: dict[str, JSON] = {}
         for key, value in raw.items():
             if value is None:
                 continue
             for name, convert, is_wire in self._of.get(key, ()):
-                if is_wire or name not in found:  # a name of the wire counts more than one of openstacksdk's
+                if is_wire or name not in found:  # a JSON name has priority over openstacksdk's name
                     found[name] = value if convert is None else convert(value)
         for name, alias in self._aliases:
             if name not in found and alias in found:
@@ -67,7 +67,7 @@ class Attributes:
         return found
 
     def rest(self, raw: Mapping[str, JSON]) -> dict[str, JSON]:
-        """What the cloud said and openstacksdk has no attribute for."""
+        """The values of the JSON that openstacksdk has no attribute for."""
         return {} if self._packs else self._unknown(raw)
 
     def _unknown(self, raw: Mapping[str, JSON]) -> dict[str, JSON]:
@@ -100,7 +100,7 @@ def _alternate_id(cls: type[resource.Resource]) -> str | None:
 
 
 def _converter(kind: Any, items: Any) -> Callable[[JSON], JSON]:
-    """What `openstack.fields._convert_type` does for a type: openstacksdk 4.22."""
+    """The conversion that `openstack.fields._convert_type` does for a type (openstacksdk 4.22)."""
     if kind is None or not isinstance(kind, type):
         return _same
     if issubclass(kind, list):
@@ -141,7 +141,7 @@ def _lenient(kind: Any) -> Callable[[JSON], JSON]:
         try:
             return kind.deserialize(value)
         except (TypeError, ValueError, AttributeError):
-            return value  # openstacksdk gives the whole list up; one strange value harms itself only
+            return value  # openstacksdk would drop the whole list; here only the one value stays unconverted
 
     return convert
 

@@ -1,6 +1,6 @@
-"""Lists that are remembered: a cloud-region's whole list, as one asker sees it, before what is compared and sorted here.
+"""Cached lists: a cloud-region's whole list for one caller identity, before local filters and sorting.
 
-So all who ask for the same with other queries share one answer of the cloud's; and what one may not see is never in it.
+So requests with different queries share one answer of the cloud, and it never contains resources that the caller may not see.
 """
 
 import struct
@@ -20,12 +20,12 @@ _LENGTH: Final = struct.Struct(">I")
 
 @dataclass(frozen=True)
 class CachePolicy:
-    """What a call to list remembers, and wants to be told.
+    """How a list call uses the cache.
 
     Attributes:
-        cache: where answers are kept.
-        max_age: the oldest answer that will do, in seconds; None as the cache has it.
-        refresh: ask, whatever is remembered.
+        cache: the cache.
+        max_age: maximum age of a cached answer, in seconds; None for the cache's own.
+        refresh: ignore cached answers.
     """
 
     cache: Cache
@@ -34,13 +34,13 @@ class CachePolicy:
 
 
 def key(identity: str, kind: str, message: type[Message], sent: Mapping[str, Any], parents: Mapping[str, str]) -> Key:
-    """What a list is remembered by: who asks, for what, with which filters of the API, as which message."""
+    """The cache key of a list: identity, kind, the filters that are sent to the API, and the message type."""
     question = orjson.dumps([message.DESCRIPTOR.full_name, sent, parents], option=orjson.OPT_SORT_KEYS)
     return Key(identity, kind, question)
 
 
 def pack(messages: Iterable[Message]) -> bytes:
-    """Messages as bytes, each behind its length."""
+    """Encode messages as bytes, each with its length as a prefix."""
     parts: list[bytes] = []
     for each in messages:
         data = each.SerializeToString()
@@ -49,17 +49,17 @@ def pack(messages: Iterable[Message]) -> bytes:
 
 
 def unpack(message: type[Message], data: bytes) -> Iterator[Message]:
-    """The messages again.
+    """Decode the messages.
 
     Raises:
-        errors.AnswerError: the bytes are no such messages: somebody else wrote them.
+        errors.AnswerError: the bytes are no such messages: another program wrote them.
     """
     place, view = 0, memoryview(data)
     try:
         while place < len(data):
             (length,) = _LENGTH.unpack_from(view, place)
             place += _LENGTH.size + length
-            # A part that is cut short is no message, or not the one that it was: its length is not what was said.
+            # A truncated part may still parse, even as another message: pad it to its declared length.
             part = bytes(view[place - length : place]).ljust(length)
             yield message.FromString(part)
     except (struct.error, DecodeError) as error:

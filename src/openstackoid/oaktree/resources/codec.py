@@ -1,6 +1,6 @@
-"""Between the JSON of a cloud and the messages of callers.
+"""Converts between the JSON of a cloud and the messages of callers.
 
-Nothing is lost: what a message has no field for, or what does not fit its field, is in `other`, by the cloud's own name.
+No value is lost: values without a field in the message, or of another type than the field, are in `other`, by the cloud's own names.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,11 +28,11 @@ _MOST: Final = 2**63
 
 
 class DoesNotFitError(TypeError):
-    """A value that does not fit the type of its field."""
+    """A value does not fit the type of its field."""
 
 
 class Codec:
-    """One kind's JSON to its message, and back."""
+    """Converts one kind's JSON to its message, and back."""
 
     def __init__(self, cls: type[resource.Resource], message: type[Message], kind: str) -> None:
         self.message: Final = message
@@ -50,11 +50,11 @@ class Codec:
         }
 
     def encode(self, raw: Mapping[str, JSON], place: Location) -> Message:
-        """The message of one resource.
+        """Make the message of one resource.
 
         Args:
-            raw: its JSON, as the cloud gave it, or as openstacksdk's `to_dict` does.
-            place: the cloud-region, with the project that asked: what the resource itself does not say.
+            raw: its JSON, from the cloud or from openstacksdk's `to_dict`.
+            place: the cloud-region, with the caller's project: used if the resource itself does not contain them.
         """
         found = self.attributes.read(raw)
         other = self.attributes.rest(raw)
@@ -79,18 +79,18 @@ class Codec:
         return message
 
     def _begun(self, found: dict[str, JSON]) -> tuple[Message, dict[str, JSON]]:
-        """A message with what simply fits, which is most; and the rest."""
+        """Make a message from the values that need no conversion, which are most. Returns it, and the other values."""
         simple: dict[str, JSON] = {}
         left: dict[str, JSON] = {}
         for name, value in found.items():
             (simple if type(value) is self._simple.get(name) else left)[name] = value
         try:
             return self.message(**simple), left
-        except (TypeError, ValueError):  # a number that is too large, or text that is none
+        except (TypeError, ValueError):  # a number that is too large, or a string that is not valid Unicode
             return self.message(), found
 
     def decode(self, message: Message) -> dict[str, JSON]:
-        """What a caller set in a message: attribute -> value, for openstacksdk's constructors."""
+        """The fields that a caller set in a message: attribute -> value, for openstacksdk's constructors."""
         if not self._typed:
             generic = cast("Any", message)
             given = to_python(generic.attributes) if generic.HasField("attributes") else {}
@@ -126,7 +126,7 @@ def _fill_any(message: Message, found: dict[str, JSON], other: dict[str, JSON], 
 
 
 def _setter(field: Any) -> Callable[[Any, str, JSON], None]:
-    """How a value gets into a field; raises Unfit if it cannot."""
+    """A function that sets a field to a value; it raises DoesNotFitError if the value does not fit."""
     if field.message_type is not None:
         wanted: type | tuple[type, ...] = {"ListValue": list, "Struct": dict}.get(field.message_type.name, object)
         if field.is_repeated:

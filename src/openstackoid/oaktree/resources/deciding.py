@@ -1,4 +1,4 @@
-"""Several are asked at the same time; one answer may decide, and the others are given up. Where none does, all are waited for."""
+"""Runs several requests in parallel. If one answer is decisive, the others are cancelled; if none is, all are awaited."""
 
 import asyncio
 import re
@@ -8,22 +8,22 @@ from typing import Any, Final
 from openstackoid.oaktree.resources.kinds import Kind
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
-# Who creates these may choose their ids, or copies keep them: glance-replicator's images, nodes of bare metal, providers of placement. Regions of one
-# cloud share the resources of their Keystone, and Keystones of several clouds one directory of users.
+# Kinds whose ids are not unique over clouds. The creator may choose the id, or a copy keeps it: glance-replicator's images, bare metal nodes, resource
+# providers of placement. Regions of one cloud share the resources of their Keystone, and Keystones of several clouds may share one user directory.
 _CHOSEN: Final = ("image.image", "compute.flavor", "compute.keypair", "baremetal.", "placement.", "identity.")
 
 
 def unique(kind: Kind, resource_id: str) -> bool:
-    """Whether no other cloud can have this id: its service made it up."""
+    """Whether no other cloud can have this id, since the service generated it."""
     return _UUID.fullmatch(resource_id) is not None and not kind.of_project and not kind.name.startswith(_CHOSEN)
 
 
 async def outcomes(work: Sequence[Coroutine[Any, Any, Any]], decides: Callable[[Any], bool]) -> list[Any]:
-    """What each gives or raises, in their order; None for those that are given up since another has decided.
+    """Run coroutines in parallel. Returns their results or exceptions, in order; None for those cancelled after a decisive result.
 
     Args:
-        work: what is done at the same time; it ends with the caller.
-        decides: whether something that came makes the rest needless.
+        work: the coroutines; they are cancelled with the caller.
+        decides: whether a result is decisive, so that the others are not needed.
     """
     tasks = [asyncio.ensure_future(each) for each in work]
     waiting = set(tasks)
@@ -46,6 +46,6 @@ def _outcome(task: asyncio.Task[Any]) -> Any:
 
 
 def _seen(task: asyncio.Task[Any]) -> None:
-    """Nobody waits for its error."""
+    """Retrieve the exception of a task that nobody awaits, so that asyncio does not log it."""
     if not task.cancelled():
         task.exception()

@@ -1,8 +1,8 @@
-"""JMESPath expressions of callers, and what in them can be known to be wrong before anything is asked. Pure.
+"""JMESPath expressions of callers, validated before any request is sent. Pure.
 
-JMESPath gives null for an attribute that does not exist, and fails at each resource for a function that it does not have: a typo would give an empty
-list, or a watch without an end. Attributes of resources are known here, so they are checked where the expression is about the resource itself; what
-clouds put into objects of their own, as metadata, is not. An attribute that openstacksdk does not know yet can be named as `attributes.NAME` of a generic
+JMESPath returns null for an attribute that does not exist, and fails at each resource for an unknown function: a typo would give an empty
+list, or a watch that never ends. The attributes of resources are known here, so they are checked where the expression is about the resource itself; the
+content of free-form objects, such as metadata, is not. An attribute that openstacksdk does not know yet can be written as `attributes.NAME` of a generic
 resource, or `other.NAME` of a typed one.
 """
 
@@ -23,18 +23,18 @@ from openstackoid.oaktree.resources.kinds import Kind
 
 _LONGEST: Final = 2048
 _FUNCTIONS: Final[Mapping[str, Any]] = Functions.FUNCTION_TABLE
-# Names as clouds' extensions have them, and openstacksdk's attributes never: OS-EXT-STS:vm_state, accessIPv4.
+# Forms of names that only APIs use, and openstacksdk's attributes never: OS-EXT-STS:vm_state, accessIPv4.
 _FOREIGN: Final = re.compile(r".*[:.-].*|(?=.*[a-z]).*[A-Z].*")
 _SHOWN: Final = 12
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What is known of a value.
+    """The known structure of a value.
 
     Attributes:
-        fields: names of all that it can have, each with the shape of what it is; None for a text, a number, or true or false, which has none.
-        open: it may have others, of other forms than openstacksdk's names.
+        fields: the names of its fields, each with the shape of the value; None for a string, number or boolean, which has no fields.
+        open: whether it may have other fields, with names unlike openstacksdk's.
     """
 
     fields: Mapping[str, "Shape | None"] | None
@@ -45,7 +45,7 @@ _SCALAR: Final = Shape(None)
 
 
 def shape_of(kind: Kind, message: type[Message]) -> Shape:
-    """What a resource has, as queries see it."""
+    """The shape of a resource in queries."""
     fields = _fields(message.DESCRIPTOR)
     if "attributes" not in fields:
         return Shape(fields)
@@ -67,15 +67,15 @@ def _shape(field: FieldDescriptor) -> Shape | None:
 
 
 def compiled(name: str, expression: str, shape: Shape | None = None) -> Any:
-    """An expression, ready to search.
+    """Compile and validate an expression.
 
     Args:
         name: the field of the request.
         expression: JMESPath.
-        shape: of what it is searched in; None if nothing is known of that.
+        shape: the shape of the values that it is applied to; None if it is unknown.
 
     Raises:
-        errors.InvalidError: it is none, or is wrong, with the place.
+        errors.InvalidError: the expression is malformed, or names unknown fields; gives the position.
     """
     if len(expression) > _LONGEST:
         raise errors.invalid(name, f"expected at most {_LONGEST} characters, got {len(expression)}")
@@ -88,10 +88,10 @@ def compiled(name: str, expression: str, shape: Shape | None = None) -> Any:
 
 
 def path(name: str, text: str, shape: Shape) -> None:
-    """Check a path of attributes, as "location.cloud".
+    """Validate a path of attributes, such as "location.cloud".
 
     Raises:
-        errors.InvalidError: there can be none like that.
+        errors.InvalidError: the path cannot exist.
     """
     here: Shape | None = shape
     for part in text.split("."):
@@ -99,7 +99,7 @@ def path(name: str, text: str, shape: Shape) -> None:
 
 
 def _check(name: str, node: Mapping[str, Any], here: Shape | None) -> Shape | None:
-    """What is known of the value of a part of an expression; raises InvalidError."""
+    """Validate a part of an expression, and return the shape of its value; raises InvalidError."""
     children = node["children"]
     match node["type"]:
         case "field":

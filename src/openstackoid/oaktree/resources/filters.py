@@ -1,7 +1,7 @@
-"""What a list keeps, and in which order. Pure.
+"""Filters and order of a list. Pure.
 
-A filter is sent to a cloud where its API knows it, and compared here in any case: nova takes a name for a regular expression, glance
-takes it literally, and a caller asks both at once.
+A filter is sent to a cloud if the API supports it, and always applied here as well: nova interprets a name as a regular expression, glance
+literally, and one request may go to both.
 """
 
 import base64
@@ -25,29 +25,29 @@ from openstackoid.oaktree.resources.kinds import Kind
 from openstackoid.oaktree.resources.structs import document, to_python
 
 _LARGEST_PAGE: Final = 10_000
-# nova reads these as regular expressions (its API reference, "List Servers": name): whatever might mean something else there stands for any text.
+# nova interprets these as regular expressions (its API reference, "List Servers": name): special characters are replaced by a wildcard.
 _MEANING: Final = re.compile(r"[^A-Za-z0-9_ -]+")
 _ANY: Final = ".+"
 _PATTERNS: Final = frozenset({("compute.server", "name"), ("compute.server", "hostname")})
-# Ways to ask, not attributes that a resource must have.
+# Query options that are not attributes of the resource.
 _PAGING: Final = frozenset({"limit", "marker", "sort_key", "sort_dir", "page_reverse", "sort"})
 _ORDER: Final = re.compile(r"([a-z_][a-z0-9_.]{0,127})(?: (asc|desc))?")
 
 
 @dataclass(frozen=True)
 class Filters:
-    """A list's options, checked."""
+    """The validated options of a list."""
 
     sent: Mapping[str, Any] = field(default_factory=dict)
     compared: Mapping[str, Any] = field(default_factory=dict)
     query: Any = None
     order: Sequence[tuple[str, bool]] = ()  # field, descending
     page_size: int = 0
-    page: Mapping[str, Any] = field(default_factory=dict)  # region -> the last id of the page before, or "offset"
+    page: Mapping[str, Any] = field(default_factory=dict)  # region -> the last id of the previous page, or "offset"
     digest: str = ""
 
     def keeps(self, message: Message) -> bool:
-        """Whether a resource is what was asked for."""
+        """Whether a resource matches the filters and the query."""
         if not self.compared and self.query is None:
             return True
         found = document(message)
@@ -59,32 +59,32 @@ class Filters:
         try:
             return _true(self.query.search(found))
         except jmespath_exceptions.JMESPathError:
-            # A function that got a type it does not know, as contains() of null: this resource is not what was meant.
+            # A function got a value of the wrong type, such as contains() of null: the resource does not match.
             return False
 
     def sorted(self, messages: list[Message]) -> list[Message]:
-        """In the order that was asked for; what lacks a field comes last."""
+        """Sort messages by the requested fields; messages without a field come last."""
         for name, descending in reversed(self.order):
             messages.sort(key=functools.partial(_rank, name), reverse=descending)
             messages.sort(key=lambda each, name=name: _at(each, name) is None)  # type: ignore[misc]
         return messages
 
     def token(self, page: Mapping[str, Any]) -> str:
-        """Where the next page starts, for the caller to bring back; empty if nowhere."""
+        """The token of the next page; empty if there is none."""
         return base64.urlsafe_b64encode(orjson.dumps({"q": self.digest, "p": page})).decode() if page else ""
 
 
 def parse(kind: Kind, options: ListOptions, message: type[Message] = Resource, *, asked: bytes = b"") -> Filters:
-    """A request's options.
+    """Parse and validate the options of a request.
 
     Args:
-        kind: what is listed.
-        options: as they came.
-        message: what each resource becomes.
-        asked: what a page must have in common with the one before, beside the options: locations and parents.
+        kind: the kind of the resources.
+        options: the options of the request.
+        message: the message type of the resources.
+        asked: parameters besides the options that must be equal for all pages: locations and parents.
 
     Raises:
-        errors.InvalidError: for what cannot be meant, with the field named.
+        errors.InvalidError: an option is invalid; names the field.
     """
     given = to_python(options.filters)
     known = kind.raw._query_mapping._mapping  # noqa: SLF001 - openstacksdk tells it in no other way
@@ -124,7 +124,7 @@ def parse(kind: Kind, options: ListOptions, message: type[Message] = Resource, *
 
 
 def sendable(kind: Kind, name: str, value: Any) -> Any | None:
-    """The filter to send for an attribute: what it gives is no less than what is wanted, and compared here. None if there is none."""
+    """The filter to send for an attribute. Its result contains all wanted resources, and is filtered again here. None if there is no such filter."""
     if (kind.name, name) not in _PATTERNS:
         return value
     pattern = _MEANING.sub(_ANY, str(value))
@@ -132,7 +132,7 @@ def sendable(kind: Kind, name: str, value: Any) -> Any | None:
 
 
 def named(kind: Kind, name: str) -> dict[str, Any]:
-    """The filter for one resource by its name, where the kind has one."""
+    """The API filter for a name; empty if the kind has none."""
     known = kind.raw._query_mapping._mapping  # noqa: SLF001 - openstacksdk tells it in no other way
     pattern = sendable(kind, "name", name) if "name" in known else None
     return {} if pattern is None else {"name": pattern}
@@ -168,7 +168,7 @@ def _equal(found: Any, wanted: Any) -> bool:
     if isinstance(found, bool) or isinstance(wanted, bool):
         return found is wanted or str(found).lower() == str(wanted).lower()
     if isinstance(found, dict):
-        # Nested resources are asked for by their ids, or what stands for them.
+        # Nested resources are compared by id or name.
         return str(wanted) in {str(found.get(each)) for each in ("id", "name", "original_name")}
     if isinstance(found, list):
         return wanted in found
@@ -176,7 +176,7 @@ def _equal(found: Any, wanted: Any) -> bool:
 
 
 def _true(value: Any) -> bool:
-    """Truth as JMESPath has it: numbers are true, 0 as well; empty text, lists and objects are not."""
+    """Truth as in JMESPath: numbers are true, even 0; empty strings, lists and objects are false."""
     return value is True or (value is not False and value is not None and value not in ("", [], {}))
 
 
@@ -190,7 +190,7 @@ def _at(message: Message, name: str) -> Any:
 
 
 def _rank(name: str, message: Message) -> tuple[str, Any]:
-    """Values of one type among themselves; other types by their names."""
+    """The sort key: values are compared within a type; types are ordered by name."""
     value = _at(message, name)
     if isinstance(value, bool | int | float):
         return "number", value

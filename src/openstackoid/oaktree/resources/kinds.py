@@ -1,4 +1,4 @@
-"""The kinds of resources: openstacksdk's classes, what can be done with them, and the messages that stand for them."""
+"""The kinds of resources: openstacksdk's classes, the supported verbs, and the messages."""
 
 import functools
 import importlib
@@ -16,7 +16,7 @@ from openstackoid.oaktree.resources.attributes import Attributes
 from openstackoid.oaktree.resources.codec import Codec
 from openstackoid.oaktree.upstream.entries import offered, usable
 
-# Lists of these come in a short form, and in a long one at another path; openstacksdk's proxies ask for the long one as well.
+# Kinds that have a short list, and a detailed list at another path; like openstacksdk's proxies, we use the detailed one.
 _DETAIL: Final = frozenset(
     {
         "block_storage.attachment",
@@ -49,7 +49,7 @@ class Kind:
 
     @property
     def service(self) -> str:
-        """The name of openstacksdk's proxy for it: `block_storage`."""
+        """The name of openstacksdk's proxy for the kind: `block_storage`."""
         return self.name.partition(".")[0]
 
     @functools.cached_property
@@ -65,24 +65,24 @@ class Kind:
 
     @functools.cached_property
     def raw(self) -> type[resource.Resource]:
-        """The class, but its lists give the JSON as it came: paging, filters and microversions are openstacksdk's own."""
+        """A variant of the class whose lists return the JSON unchanged: paging, filters and microversions are openstacksdk's own."""
         return type(
             f"Raw{self.cls.__name__}", (self.cls,), {"existing": classmethod(functools.partial(_existing, self))}
         )
 
     @property
     def list_path(self) -> str | None:
-        """The path of its long list; None for the class's own."""
+        """The path of the detailed list; None for the path of the class."""
         return f"{self.cls.base_path}/detail" if self.name in _DETAIL else None
 
     @functools.cached_property
     def parents(self) -> frozenset[str]:
-        """What its path needs."""
+        """The parameters of the kind's path."""
         return frozenset(_NEEDED.findall(self.cls.base_path))
 
     @property
     def of_project(self) -> bool:
-        """It has no id of its own: there is one for each project."""
+        """Whether the kind has one resource per project, without an id of its own."""
         return self.name in _OF_A_PROJECT
 
     def proxy(self, cloud: connection.Connection) -> Any:
@@ -94,12 +94,12 @@ class Kind:
         with offered(cloud), usable(cloud):
             found = getattr(cloud, self.service)
             if not isinstance(found, proxy.Proxy):
-                # What stands for a service that is not there raises at every use (service_description._ServiceDisabledProxyShim).
+                # openstacksdk's placeholder for a missing service raises at every use (service_description._ServiceDisabledProxyShim).
                 found.get  # noqa: B018
         return found
 
     def codec(self, message: type[Message]) -> Codec:
-        """Between its JSON and a message."""
+        """The codec for a message type."""
         return _codec(self, message)  # type: ignore[arg-type]  # classes are hashable, whatever their instances are
 
 
@@ -109,7 +109,7 @@ def _codec(kind: Kind, message: type[Message]) -> Codec:
 
 
 class Raw:
-    """One resource's JSON, with the two ways in which `Resource.list` looks at what it made."""
+    """One resource's JSON, with the two methods of a resource that `Resource.list` uses."""
 
     __slots__ = ("_kind", "json")
 
@@ -119,11 +119,11 @@ class Raw:
 
     @property
     def id(self) -> Any:
-        """The id: where the next page starts."""
+        """The id, which is the marker of the next page."""
         return self.get("id")
 
     def get(self, name: str, default: Any = None) -> Any:
-        """An attribute by openstacksdk's name, for filters that the API lacks."""
+        """Get an attribute by openstacksdk's name, for filters that the API does not support."""
         attributes = self._kind.attributes
         found = attributes.by_name.get(attributes.id if name == "id" and "id" not in self.json else name)
         if found is None:
@@ -134,7 +134,7 @@ class Raw:
 
 def _existing(kind: Kind, _cls: type, connection: object = None, microversion: object = None, **raw: Any) -> Raw:
     del connection, microversion
-    # nova wraps each key pair of a list (openstack.compute.v2.keypair.Keypair._consume_attrs takes that off).
+    # nova wraps each key pair of a list in an object (openstack.compute.v2.keypair.Keypair._consume_attrs unwraps it).
     wrapped = raw.get(kind.cls.resource_key or "")
     if len(raw) == 1 and isinstance(wrapped, dict):
         raw = wrapped
@@ -142,7 +142,7 @@ def _existing(kind: Kind, _cls: type, connection: object = None, microversion: o
 
 
 class Kinds:
-    """All of them."""
+    """All kinds."""
 
     def __init__(self) -> None:
         document = json.loads(resources.files("openstackoid.oaktree").joinpath("kinds.json").read_text())
@@ -155,5 +155,5 @@ class Kinds:
         return iter(self._kinds.values())
 
     def get(self, name: str) -> Kind | None:
-        """The kind of this name."""
+        """The kind with this name."""
         return self._kinds.get(name)

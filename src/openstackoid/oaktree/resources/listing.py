@@ -1,4 +1,4 @@
-"""Lists of many clouds at once: each cloud's items as they come, then a summary of what did not answer and why."""
+"""Lists over many clouds: the items of each cloud as they arrive, then a summary of the clouds that failed, with their errors."""
 
 import asyncio
 import contextlib
@@ -24,47 +24,47 @@ from openstackoid.oaktree.upstream.calls import Call, in_thread
 from openstackoid.oaktree.upstream.regions import Region
 from openstackoid.oaktree.upstream.turns import TURNS
 
-# Messages of one answer: large enough that what each answer costs does not count, small enough for gRPC's 4 MiB.
+# Messages per response: large enough that the overhead per response is negligible, small enough for gRPC's 4 MiB.
 _BATCH: Final = 250
-# Answers that wait for a slow reader, for each call: more, and the clouds are read more slowly.
+# Maximum number of responses in the queue of a call with a slow reader; when it is full, reading from the clouds pauses.
 _WAITING: Final = 8
-_LOOK: Final = 0.5  # seconds between looks whether a slow reader is still there
-# Of a caller's deadline, this much is kept for telling what did not answer in time.
+_LOOK: Final = 0.5  # seconds between checks whether a slow reader is still connected
+# The share of a caller's deadline that is reserved for reporting the clouds that did not answer in time.
 _KEPT: Final = 0.05
 
 
 @dataclass(frozen=True)
 class Lists:
-    """One call to list."""
+    """The parameters of one list call."""
 
     kind: Kind
     codec: Codec
     regions: Sequence[Region]
-    locations: Sequence[Location]  # as the caller gave them
+    locations: Sequence[Location]  # as in the request
     filters: Filters = field(default_factory=Filters)
     parents: Mapping[str, str] = field(default_factory=dict)
     timeout: float = 30.0  # seconds, for each cloud
     memory: CachePolicy | None = None
-    repeats: Repeats | None = None  # without, openstacksdk asks each time
+    repeats: Repeats | None = None  # without it, openstacksdk sends every request
 
 
 @dataclass
 class _Part:
-    """One cloud-region's part."""
+    """The part of one cloud-region."""
 
     region: Region
     items: int = 0
-    last: str | None = None  # where its next page starts
+    last: str | None = None  # marker of its next page
     error: BaseException | None = None
     elapsed: float = 0.0
-    remembered_at: float | None = None  # seconds since the epoch, if it was not asked for this call
+    remembered_at: float | None = None  # time of a cached answer, in seconds since the epoch; None if the answer is new
 
 
 async def listed(ask: Lists, call: Call, threads: ThreadPoolExecutor) -> AsyncIterator[list[Message] | Summary]:
-    """The messages of each cloud-region, in batches, as they come; then the summary.
+    """Yield the messages of each cloud-region in batches, as they arrive; then the summary.
 
     Raises:
-        asyncio.CancelledError: the caller has gone; what was under way is given up.
+        asyncio.CancelledError: the caller cancelled; the requests in progress are cancelled.
     """
     waiting: asyncio.Queue[list[Message] | _Part] = asyncio.Queue(_WAITING)
     started = time.monotonic()
@@ -105,7 +105,7 @@ async def listed(ask: Lists, call: Call, threads: ThreadPoolExecutor) -> AsyncIt
 
 
 async def _waiting(queue: asyncio.Queue[Any]) -> list[Any]:
-    """What waits in a queue: something, and what else has come meanwhile."""
+    """Wait for an item of a queue. Returns it with all other items that are already in the queue."""
     found = [await queue.get()]
     with contextlib.suppress(asyncio.QueueEmpty):
         while True:
@@ -114,7 +114,7 @@ async def _waiting(queue: asyncio.Queue[Any]) -> list[Any]:
 
 
 def _turn(ask: Lists) -> list[Region]:
-    """Whom to ask: on later pages only those who have more."""
+    """The cloud-regions to query: on later pages only those that have more items."""
     if ask.filters.page and not ask.filters.order:
         return [region for region in ask.regions if _name(region) in ask.filters.page]
     return list(ask.regions)
@@ -129,7 +129,7 @@ async def _ask(ask: Lists, part: _Part, call: Call, threads: ThreadPoolExecutor,
     loop = asyncio.get_running_loop()
 
     def give(messages: list[Message]) -> None:
-        # From the thread: it goes on reading when there is room for what it has read, or ends with the call.
+        # Runs in the thread: blocks until the queue has room, or raises when the call ends.
         put = asyncio.run_coroutine_threadsafe(waiting.put(messages), loop)
         while not put.done():
             with TURNS.resting(), contextlib.suppress(TimeoutError):
@@ -150,7 +150,7 @@ async def _ask(ask: Lists, part: _Part, call: Call, threads: ThreadPoolExecutor,
 
 
 async def _again(ask: Lists, part: _Part, here: Call) -> list[Message] | None:
-    """The items of a list that was asked for before, if its answer is as plain as it was; None if openstacksdk must read it."""
+    """Repeat a recorded list request on the event loop. Returns its items, or None if openstacksdk must send the request or read the answer."""
     if ask.repeats is None or ask.memory or _size(ask):
         return None
     found = await ask.repeats.ask(ask.kind, ask.codec, part.region, _asked(ask, part), here)
@@ -158,7 +158,7 @@ async def _again(ask: Lists, part: _Part, here: Call) -> list[Message] | None:
 
 
 def _read(ask: Lists, part: _Part, give: Any) -> list[Message]:
-    """One cloud-region's items, in its thread; gives all batches but the last."""
+    """Read one cloud-region's items, in a thread. Passes all batches but the last to `give`, and returns the last."""
     if ask.memory and not _size(ask):
         return _wanted(ask, part, _remembered(ask, part), give)
     with TURNS.running():
@@ -182,7 +182,7 @@ def _wanted(ask: Lists, part: _Part, found: Iterable[Message], give: Any) -> lis
 
 
 def _remembered(ask: Lists, part: _Part) -> Iterator[Message]:
-    """The same, as they were a moment ago, if that will do."""
+    """The items from the cache, if the cached answer is recent enough; else from the cloud."""
     memory = ask.memory
     assert memory is not None  # noqa: S101 - for the types
     began = time.time()
@@ -210,12 +210,12 @@ def _keeps(ask: Lists, message: Message) -> bool:
 
 
 def _size(ask: Lists) -> int:
-    """Items that one cloud-region gives at most; 0 for all."""
+    """Maximum number of items of one cloud-region; 0 for all."""
     return 0 if ask.filters.order else ask.filters.page_size
 
 
 def items(ask: Lists, part: _Part) -> Iterator[Message]:
-    """One cloud-region's messages, before what is compared here. Blocks; raises what openstacksdk does."""
+    """One cloud-region's messages, before local filters. Blocks; raises openstacksdk's errors."""
     region = part.region
     proxy = ask.kind.proxy(region.connect())
     place = region.place()
@@ -230,7 +230,7 @@ def items(ask: Lists, part: _Part) -> Iterator[Message]:
 
 
 def _asked(ask: Lists, part: _Part) -> dict[str, Any]:
-    """What openstacksdk is asked for."""
+    """The arguments of openstacksdk's list."""
     asked: dict[str, Any] = {**ask.filters.sent, **ask.parents}
     if size := _size(ask):
         asked["max_items"] = size

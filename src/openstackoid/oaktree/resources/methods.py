@@ -1,4 +1,4 @@
-"""The rpcs of all services, read from their descriptors: which verb, for which kind, in which fields. Pure."""
+"""The RPCs of all services, read from their descriptors: the verb, the kind, and the fields of each. Pure."""
 
 import importlib
 import pkgutil
@@ -24,7 +24,7 @@ _ANY: Final = Resource.DESCRIPTOR.full_name
 
 @dataclass(frozen=True)
 class Method:
-    """One rpc for resources."""
+    """One RPC for resources."""
 
     service: str
     name: str
@@ -32,19 +32,19 @@ class Method:
     request: type[Message]
     response: type[Message]
     resource: type[Message]
-    field: str  # of the response: where the resource is, or the resources are
+    field: str  # the response's field with the resource or the resources
     kind: str | None  # None: the request names it
 
 
 def files() -> Iterator[FileDescriptor]:
-    """Every file of definitions."""
+    """All files of protobuf definitions."""
     for module in pkgutil.iter_modules(oaktree.v1.__path__):
         if module.name.endswith("_pb2"):
             yield importlib.import_module(f"oaktree.v1.{module.name}").DESCRIPTOR
 
 
 def methods() -> list[Method]:
-    """Every rpc that one of the verbs serves, typed or generic."""
+    """All RPCs of the verbs, typed and generic."""
     return [
         found
         for file in files()
@@ -59,7 +59,7 @@ def _method(service: str, method: Any) -> Method | None:
     if named is None:
         return None
     verb, noun = named
-    # Deletes answer with the id alone: their kind is that of the service's other rpcs of this name.
+    # A delete's response has only the id: its kind is that of the service's other RPCs with this name.
     for descriptor in (
         method.output_type,
         method.input_type,
@@ -96,11 +96,11 @@ def _kind(descriptor: Descriptor) -> str | None:
 
 
 def kind_of(method: Method, request: Any, kinds: Kinds) -> Kind:
-    """The kind that a request is for.
+    """The kind of a request.
 
     Raises:
         errors.InvalidError: there is no such kind.
-        errors.UnsupportedError: it has not this verb.
+        errors.UnsupportedError: the kind does not support the verb.
     """
     if method.kind is None:
         names = request.DESCRIPTOR.fields_by_name
@@ -117,10 +117,10 @@ def kind_of(method: Method, request: Any, kinds: Kinds) -> Kind:
 
 
 def parents_of(kind: Kind, request: Any, resource: Any = None) -> dict[str, str]:
-    """What the path of a kind needs, from the request's own fields, its `parents`, or the resource in it.
+    """The parameters of the kind's path, from the request's own fields, its `parents`, or the resource in it.
 
     Raises:
-        errors.InvalidError: something is missing, unknown, or no segment of a path.
+        errors.InvalidError: a parameter is missing, unknown, or not a single path segment.
     """
     names = request.DESCRIPTOR.fields_by_name
     if "parents" in names:
@@ -135,13 +135,13 @@ def parents_of(kind: Kind, request: Any, resource: Any = None) -> dict[str, str]
         given = {name: str(resource[name]) for name in kind.parents if resource.get(name)} | given
     inside = "parents." if "parents" in names else ""
     for name in sorted(kind.parents - set(given)):
-        if not (kind.of_project and bool(getattr(request, "id", ""))):  # then the id is the project's
+        if not (kind.of_project and bool(getattr(request, "id", ""))):  # otherwise the id is the project's
             raise errors.invalid(f"{inside}{name}", f"{kind.name} needs it in its path")
     return {name: segment(f"{inside}{name}", value) for name, value in given.items()}
 
 
 def locations_of(request: Any) -> list[Location]:
-    """Where a request is for: its locations, or its one location; none for everywhere."""
+    """The locations of a request: its `locations`, or its one `location`; empty for everywhere."""
     if "locations" in request.DESCRIPTOR.fields_by_name:
         return list(request.locations)
     return [request.location] if request.HasField("location") else []

@@ -1,4 +1,4 @@
-"""Lists that were asked for before are asked for on the event loop, as openstacksdk asked; and openstacksdk reads the answer."""
+"""Repeats recorded list requests of openstacksdk on the event loop; openstacksdk's code reads the answer."""
 
 import contextlib
 import functools
@@ -21,21 +21,21 @@ from openstackoid.oaktree.upstream.gate import Gate
 from openstackoid.oaktree.upstream.regions import Region
 from openstackoid.oaktree.upstream.sending import Sender
 
-# Larger answers are read in a thread: an event loop that reads for long tells nobody else anything.
+# Larger answers are parsed in a thread: parsing would block the event loop for too long.
 _SHORT: Final = 65_536  # bytes
-# Answers that are kept to be compared, in bytes; what was made of them takes some three times as much.
+# Total size of the answers kept for comparison, in bytes; the messages made of them take about three times as much.
 _MOST: Final = 16 * 1024**2
 
 
 class Repeats:
-    """Asks again. In one event loop."""
+    """Repeats list requests. For use in one event loop."""
 
     def __init__(self, sender: Sender, gates: Callable[[str, str], Gate]) -> None:
-        """Begin with no answers.
+        """Create it without answers.
 
         Args:
-            sender: sends.
-            gates: the gate of a cloud and a region.
+            sender: sends the requests.
+            gates: gives the gate of a cloud and a region.
         """
         self._sender: Final = sender
         self._gates: Final = gates
@@ -44,24 +44,24 @@ class Repeats:
     async def ask(
         self, kind: Kind, codec: Codec, region: Region, asked: Mapping[str, Any], call: Call
     ) -> Sequence[Message] | None:
-        """The messages of a list; None if openstacksdk must ask, or finish, which then has what has come so far.
+        """Repeat a list request. Returns its messages; None if openstacksdk must send the request, or finish the list (it then gets the answer from the call).
 
         Args:
-            kind: what is listed.
-            codec: makes the messages, which are shared: nobody may change them.
-            region: where.
+            kind: the kind of the resources.
+            codec: makes the messages. They are shared and must not be modified.
+            region: the cloud-region.
             asked: the arguments of `Resource.list`.
-            call: the part of a call that is for this cloud-region alone.
+            call: the part of a call for this cloud-region.
 
         Raises:
-            errors.OaktreeError: it may not be asked now.
+            errors.OaktreeError: the request may not be sent now.
         """
         led = _led(region)
         question = led.question(_key(kind, asked)) if led is not None else None
         gate = self._gates(*region.key)
         if question is None or gate.limiter.blocks:
             return None
-        place = region.place()  # now, while the token is there that says it
+        place = region.place()  # now, while the token with the project is valid
         try:
             answer = await self._sender.get(question, gate, call)
         except requests.RequestException as error:
@@ -70,7 +70,7 @@ class Repeats:
         if answer.status == requests.codes.ok and len(answer.body) <= _SHORT:
             if (messages := self._before.find(question, codec, answer.body)) is not None:
                 return messages
-            with contextlib.suppress(Exception):  # openstacksdk tells what is wrong as it always does
+            with contextlib.suppress(Exception):  # openstacksdk sends the request itself, and raises its own error
                 raws = kind.raw.list(_Come(answer), **asked)
                 messages = [codec.encode(cast("Raw", raw).json, place) for raw in raws]
                 self._before.keep(question, codec, answer.body, messages)
@@ -84,7 +84,7 @@ class Repeats:
 
 
 class _Before:
-    """What the last answers to questions came to: an answer that is the same, byte for byte, is not read again."""
+    """The last answers with their messages: an answer with identical bytes is not parsed again."""
 
     def __init__(self) -> None:
         self._kept: Final[LRUCache[tuple[Question, Codec], tuple[bytes, Sequence[Message]]]] = LRUCache(
@@ -100,7 +100,7 @@ class _Before:
 
 
 def learn(kind: Kind, region: Region, asked: Mapping[str, Any]) -> None:
-    """Keep how openstacksdk asks for a list that it has just asked for. Blocks for a moment; asks nobody."""
+    """Record the request of a list that openstacksdk has just sent. Blocks for a moment; sends nothing."""
     led = _led(region)
     if led is not None:
         led.learn(_key(kind, asked), functools.partial(_question, kind, region, asked))
@@ -109,13 +109,13 @@ def learn(kind: Kind, region: Region, asked: Mapping[str, Any]) -> None:
 def _question(kind: Kind, region: Region, asked: Mapping[str, Any]) -> Question | None:
     proxy = kind.proxy(region.connect())
     question = rehearsed(lambda: next(kind.raw.list(proxy, **asked), None))
-    # Not where openstacksdk looks for something else first, as for versions that it did not find before.
+    # Not if openstacksdk would send another request first, such as version discovery that failed before.
     path = asked.get("base_path", kind.cls.base_path) % asked
     return question if question is not None and urlsplit(question.url).path.endswith(path) else None
 
 
 def _led(region: Region) -> Led | None:
-    """What the token in use there has led to, if there is one."""
+    """The cache of the current token of the cloud-region, if there is one."""
     made = region.made()
     return cast("Any", made).session.led if made is not None else None
 
@@ -125,10 +125,10 @@ def _key(kind: Kind, asked: Mapping[str, Any]) -> Hashable:
 
 
 class _Come(adapter.Adapter):
-    """Stands for a service whose one answer has come; whatever else is asked of it raises an error."""
+    """An adapter that returns one answer that has arrived; every other request raises an error."""
 
     def __init__(self, answer: Answer) -> None:
-        # `Resource._get_microversion` would have one looked up: the question had the right one.
+        # Set, since `Resource._get_microversion` would look one up; the recorded request had the right microversion.
         super().__init__(cast("Any", None), default_microversion="asked")
         self._answer: Answer | None = answer
 
@@ -140,7 +140,7 @@ class _Come(adapter.Adapter):
         return response
 
     def _get_connection(self) -> None:
-        """As openstacksdk's proxies have it: what `Raw` is made of needs none."""
+        """A method of openstacksdk's proxies; `Raw` needs no connection."""
 
 
 class _Response(requests.Response):
@@ -151,5 +151,5 @@ class _Response(requests.Response):
         self._document = answer.body
 
     def json(self, **_: object) -> Any:
-        """As requests has it, at a fifth of the cost."""
+        """As the method of requests, at a fifth of the cost."""
         return json.loads(self._document)

@@ -1,4 +1,4 @@
-"""One resource: found by its id or name, changed, deleted. What blocks here runs in a thread of the call."""
+"""Single resources: find by id or name, update, delete. Blocking functions run in a thread of the call."""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Wanted:
-    """One call for one resource."""
+    """The parameters of a call for one resource."""
 
     kind: Kind
     codec: Codec
@@ -35,7 +35,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Found:
-    """A resource, and where it was found."""
+    """A resource, with its cloud-region."""
 
     region: Region
     resource: resource.Resource
@@ -43,12 +43,12 @@ class Found:
 
 
 async def find(want: Wanted, call: Call, threads: ThreadPoolExecutor) -> Found:
-    """The resource, wherever it is among the cloud-regions. An id that no other can have is enough; for others all are waited for.
+    """Find the resource in all cloud-regions. A globally unique id ends the search at the first match; otherwise all answers are awaited.
 
     Raises:
-        errors.MissingError: none of them has it, and all answered.
-        errors.AmbiguousError: several have one.
-        errors.LocatedError: a cloud did not answer, and no other has it: it may be there.
+        errors.MissingError: all cloud-regions answered, and none has it.
+        errors.AmbiguousError: several cloud-regions have such a resource.
+        errors.LocatedError: a cloud did not answer, and no other has it: that cloud may have it.
     """
     if not want.id and not (want.kind.of_project and want.parents):
         raise errors.invalid("id", f"expected the id or the name of a {want.kind.name}")
@@ -72,10 +72,10 @@ async def find(want: Wanted, call: Call, threads: ThreadPoolExecutor) -> Found:
 async def update(
     want: Wanted, changes: Mapping[str, Any], call: Call, threads: ThreadPoolExecutor
 ) -> tuple[Region, Message]:
-    """The resource with its attributes changed.
+    """Update the resource. Returns it.
 
     Raises:
-        errors.InvalidError: an attribute that this kind has not.
+        errors.InvalidError: the kind does not have one of the attributes.
     """
     for name in changes:
         if name not in want.kind.attributes.by_name:
@@ -92,7 +92,7 @@ async def update(
 
 
 async def delete(want: Wanted, call: Call, threads: ThreadPoolExecutor) -> Found:
-    """The resource that is deleted now, or on its way: `Watch` tells when it is gone."""
+    """Delete the resource. Returns it; the deletion may still be in progress: use `Watch` to wait for its end."""
     found = await find(want, call, threads)
     await _there(
         want, found.region, call, threads, lambda: found.resource.delete(want.kind.proxy(found.region.connect()))
@@ -101,7 +101,7 @@ async def delete(want: Wanted, call: Call, threads: ThreadPoolExecutor) -> Found
 
 
 async def _there(want: Wanted, region: Region, call: Call, threads: ThreadPoolExecutor, change: Callable[[], T]) -> T:
-    """What is done where it was found."""
+    """Do something in the cloud-region where the resource was found."""
     here = call.to(*region.key, timeout=want.timeout)
     try:
         return await in_thread(here, threads, change)
@@ -115,10 +115,10 @@ async def _look(want: Wanted, region: Region, call: Call, threads: ThreadPoolExe
 
 
 def look(want: Wanted, region: Region) -> Found | None:
-    """The resource in one cloud-region; None if it is not there. Blocks.
+    """Find the resource in one cloud-region. Returns None if it does not exist. Blocks.
 
     Raises:
-        errors.AmbiguousError: several have the name.
+        errors.AmbiguousError: several resources have the name.
     """
     proxy = want.kind.proxy(region.connect())
     cls = recording(want.kind.cls)
@@ -145,7 +145,7 @@ def _by_id(cls: type[resource.Resource], proxy: Any, region: Region, want: Wante
     try:
         return wanted.fetch(proxy, **parents)
     except exceptions.BadRequestException:
-        return None  # some services answer 400 for a name in the place of an id
+        return None  # some services answer 400 for a name in place of an id
     except exceptions.ForbiddenException:
         if not cls.allow_list:
             raise

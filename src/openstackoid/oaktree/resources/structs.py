@@ -1,4 +1,4 @@
-"""JSON in protobuf's Struct, and messages as JSON. Pure."""
+"""Converts JSON to protobuf's Struct, and messages to JSON. Pure."""
 
 import functools
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,19 +9,19 @@ from google.protobuf import struct_pb2
 from google.protobuf.message import Message
 
 JSON = Any
-# Objects that are kept to be copied: how many, and bytes of JSON of each.
+# The cache of converted objects: their number, and the maximum size of each as JSON, in bytes.
 _KEPT: Final = 4096
 _SMALL: Final = 512
-_EXACT: Final = 2**53  # the largest whole number that a double holds, and its neighbours
+_EXACT: Final = 2**53  # the largest integer up to which a double holds every integer
 
 
 def document(message: Message) -> dict[str, JSON]:
-    """A message as JSON for queries and for people: the fields that are set, by their names, numbers as numbers."""
+    """Convert a message to JSON, for queries and for people: the fields that are set, by their names, with numbers as numbers."""
     return {field.name: to_python(value) for field, value in message.ListFields()}
 
 
 def to_python(value: Any) -> JSON:
-    """A field's value as JSON; whole numbers of a Struct are ints again."""
+    """Convert a field's value to JSON; integral numbers of a Struct become ints."""
     match value:
         case struct_pb2.Struct():
             return {name: to_python(each) for name, each in value.fields.items()}
@@ -59,10 +59,10 @@ def _of_value(value: struct_pb2.Value) -> JSON:
 
 
 def put_object(struct: Any, value: dict[str, JSON]) -> None:
-    """Put an object into an empty Struct. A thousand servers have few flavors and images: what was made before is copied, at a fifth of the cost."""
+    """Put an object into an empty Struct. A thousand servers have few flavors and images: a copy of a cached Struct costs a fifth."""
     try:
         packed = orjson.dumps(value)
-    except TypeError:  # a number beyond 64 bits, say
+    except TypeError:  # for example an integer of more than 64 bits
         packed = b""
     if 0 < len(packed) <= _SMALL:
         struct.CopyFrom(_made(packed))
@@ -78,11 +78,11 @@ def _made(packed: bytes) -> struct_pb2.Struct:
 
 
 def fill(struct: Any, value: Mapping[str, JSON]) -> None:
-    """Put values into an empty Struct: half of what `Struct.update` costs, with its checks for values of our own making."""
-    struct.SetInParent()  # it is there, also if nothing is in it
+    """Put values into an empty Struct, at half the cost of `Struct.update`, whose checks our own values do not need."""
+    struct.SetInParent()  # mark the field as present, even if the Struct is empty
     fields = struct.fields
     for name, each in value.items():
-        if type(each) is str:  # most are: a call less
+        if type(each) is str:  # the common case: saves a call
             fields[str(name)].string_value = each
         else:
             put_value(fields[str(name)], each)
@@ -97,7 +97,7 @@ def extend(items: Any, value: Iterable[JSON]) -> None:
 
 
 def put_value(target: Any, value: JSON) -> None:
-    """One value. A Struct holds no other classes than JSON has, and no numbers that a double cannot hold without loss: they become text."""
+    """Set one value. Types other than JSON's, and numbers that a double cannot hold exactly, become strings."""
     kind = type(value)
     if kind is str:
         target.string_value = value
