@@ -1,1 +1,1 @@
-"""What the words mean, without I/O: scopes, service types, catalogs, routing, and the tree of errors."""
+"""The domain model, without I/O: scopes, service types, catalogs, routing, and the tree of errors."""

@@ -1,4 +1,4 @@
-"""A table of base URLs, looked up in steps that do not grow with it: a peer says how many services it has, and a list holds thousands of links."""
+"""A table of base URLs whose look-up time does not grow with its size: a peer chooses its number of services, and a list holds thousands of links."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ _ENDS: Final = "/?#"
 
 
 class Bases:
-    """Which base becomes which; the longest that fits.
+    """Maps base URLs to base URLs; the longest matching base wins.
 
     Args:
         table: base URL -> base URL, both as `core.catalog.base_url` writes them.
@@ -29,7 +29,7 @@ class Bases:
             lengths.sort(reverse=True)
 
     def url(self, url: str) -> str:
-        """The URL behind the other base; the same text if no base fits it."""
+        """The URL with its base replaced; the same text if no base matches."""
         found = _ORIGIN.match(url)
         for length in self._lengths.get(found[0], ()) if found else ():
             if length == len(url) or (length < len(url) and url[length] in _ENDS):

@@ -1,6 +1,6 @@
-"""Headers that cross the border between two owners' clouds, by name; every other one stays where it is.
+"""Headers that may cross the border between two owners' clouds, by name; all others are removed.
 
-A list of what passes, not of what must not: credentials, proxies and browsers have more headers than anybody can list. The names come
+This is a list of allowed headers, not of forbidden ones: credentials, proxies and browsers have more headers than can be listed. The names come
 from RFC 9110 and 9111, and from what OpenStack's services read and write: keystoneauth1 (adapter.py), glance (api/v2/images.py),
 swift (doc/source/api), python-designateclient (v2/client.py), zaqar (transport/wsgi/v2_0), manila, ironic, tacker.
 
@@ -13,7 +13,7 @@ from typing import Final
 
 from openstackoid.core.remembered import remembered
 
-# Swift keeps what is below these for itself (swift/common/middleware/gatekeeper.py).
+# Swift reserves headers with these prefixes for itself (swift/common/middleware/gatekeeper.py).
 _OBJECTS: Final = "(?:account|container|object)-(?!(?:transient-)?sysmeta)[^:]+"
 
 _REQUEST_NAMES: Final = (
@@ -33,14 +33,14 @@ _REQUEST_NAMES: Final = (
     *("x-versions-enabled", "x-detect-content-type", "x-newest", "x-storage-policy"),
     *("x-symlink-target(?:-account|-etag)?", "etag", "x-timestamp", "x-trans-id-extra", "x-open-expired"),
     *("x-designate-(?:edit-managed-records|hard-delete)", "openstack-dns-hide-counts"),
-    # Zaqar wants the first of each client, tacker the second.
+    # Zaqar requires the first header, tacker the second.
     *("client-id", "version"),
 )
 _ANSWER_NAMES: Final = (
     "content-(?:type|length|encoding|language|disposition|md5|range)",
     *("etag", "last-modified", "date", "age", "vary", "cache-control", "expires", "pragma"),
     *("retry-after", "accept-ranges", "allow", "server", "x-content-type-options", "x-ratelimit-[a-z-]+"),
-    # Where they lead is looked at as well.
+    # Their URLs are checked as well.
     *("location", "content-location"),
     *("x-openstack-request-id", "x-compute-request-id"),
     "openstack-api-(?:minimum-|maximum-)?version",

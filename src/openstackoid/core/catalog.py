@@ -1,6 +1,6 @@
-"""Clouds and what they serve, as values; and Keystone's catalog, from and to its JSON.
+"""Clouds and their services, as values; and Keystone's catalog, from and to its JSON.
 
-A cloud tells its peers what it serves at `/.well-known/openstackoid`:
+A cloud publishes its services to its peers at `/.well-known/openstackoid`:
 
     {"cloud": "CloudTwo", "version": 1, "labels": ["edge"], "services": {"image": {"url": "http://10.0.0.2:9292"}}}
 
@@ -9,7 +9,7 @@ A Keystone catalog is a list of services, each with its endpoints (keystone/cata
     [{"type": "image", "name": "glance", "endpoints": [{"interface": "public", "region": "RegionOne", "url": ...}]}]
 
 A URL of a catalog may hold the project's id, where the template had `%(project_id)s` (keystone/common/utils.py,
-`format_url`): a catalog that is remembered is turned back into that template first.
+`format_url`): a catalog is turned back into that template before it is cached.
 """
 
 import hashlib
@@ -27,8 +27,8 @@ from openstackoid.core.services import service_type
 
 VERSION: Final = 1
 PROJECT: Final = "%(project_id)s"
-# Base URLs stand in links, in HAProxy's maps and in the commands of its admin socket. So of RFC 3986 (appendix A) less is taken: no user,
-# query or fragment; in a path no escapes, by which two readers could read two paths, and no `;`, which ends one of those commands.
+# Base URLs are used in links, in HAProxy's maps and in commands of its admin socket. So only a part of RFC 3986 (appendix A) is accepted: no user,
+# query or fragment; in a path no escapes, which two readers could decode differently, and no `;`, which ends a command.
 _BASE: Final = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9][a-z0-9._-]*|\[(?P<ipv6>[0-9a-f:.]+)\])(?::(?P<port>[0-9]{1,5}))?"
     r"(?P<path>(?:/[a-z0-9._~!$&'()*+,=:@-]+)*)/*\Z",
@@ -45,8 +45,8 @@ class Cloud:
     Attributes:
         name: unique among those who collaborate.
         services: official service type -> base URL of its frontend, without a slash at its end.
-        labels: what `@label` finds.
-        frontends: what its own users call, where other clouds call something else: links in answers lead there.
+        labels: the labels that `@label` matches.
+        frontends: the URLs that its own users call, if other clouds call other URLs: links in answers lead there.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Cloud:
     frontends: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> Json:
-        """What stands at `/.well-known/openstackoid`."""
+        """The document at `/.well-known/openstackoid`."""
         document = {
             "cloud": self.name,
             "version": VERSION,
@@ -67,10 +67,10 @@ class Cloud:
 
     @classmethod
     def from_json(cls, document: object) -> "Cloud":
-        """Read what a peer says of itself; its form is checked before anything of it is used.
+        """Read a peer's document about itself; the whole document is validated before any of it is used.
 
         Raises:
-            ValueError: for anything but the form above; the message says what was expected.
+            ValueError: the document has another form than above; the message names what was expected.
         """
         if not isinstance(document, dict) or document.get("version") != VERSION:
             raise ValueError(f"expected an object with version {VERSION}")
@@ -88,10 +88,10 @@ class Cloud:
 
 
 def cloud_name(text: str) -> str:
-    """A cloud's name. It stands as the domain's id in tokens of its users (`gateway.senders.token_body`), so it must not be one.
+    """Check a cloud's name. Tokens of its users have it as their domain's id (`gateway.senders.token_body`), so it must not be a real domain's id.
 
     Raises:
-        ValueError: it cannot be.
+        ValueError: the text cannot be a cloud's name.
     """
     if not is_name(text):
         raise ValueError(
@@ -119,13 +119,13 @@ def base_url(url: str) -> str:
     """The form in which base URLs are compared: lower scheme and host, no default port, no slash at the end.
 
     Raises:
-        ValueError: what is not http(s)://host[:port][/path] in the characters and lengths that are taken here.
+        ValueError: the text is not http(s)://host[:port][/path] in the characters and lengths that are accepted here.
     """
     found = _BASE.match(url) if len(url) <= limits.URL else None
     if found is None or len(found["host"]) > limits.HOST or len(found["path"]) > limits.PATH:
         raise ValueError(
             f"expected http(s)://host[:port][/path] of {limits.URL} characters at most, the path of {limits.PATH}, in letters, "
-            # Before an @ may stand a password.
+            # The text before an @ may be a password.
             f"digits and -._~!$&'()*+,=:@, not {'one with a user' if '@' in url else shown(url)}"
         )
     if found["ipv6"]:
@@ -140,7 +140,7 @@ def base_url(url: str) -> str:
 
 
 def catalog(endpoints: Mapping[str, str], region: str) -> list[Json]:
-    """A catalog in Keystone's form from service type -> URL, one endpoint for each interface; ids are made of the names."""
+    """A catalog in Keystone's form from service type -> URL, one endpoint for each interface; ids are derived from the names."""
     return [
         {
             "type": kind,
@@ -171,7 +171,7 @@ def templated(entries: list[Json], project_id: str | None) -> list[Json]:
 
 
 def filled(entries: list[Json], project_id: str | None) -> list[Json]:
-    """A templated catalog for a project. Without one, endpoints that need it are left out, as Keystone does."""
+    """A templated catalog for a project. Without a project, endpoints that need its id are left out, as Keystone does."""
     if project_id:
         return _with_urls(entries, lambda url: url.replace(PROJECT, project_id))
     return [

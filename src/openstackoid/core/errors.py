@@ -2,10 +2,10 @@
 
     OpenStackoidError
     |-- ScopeError               400 scope.malformed       the scope's text is wrong; shows the place
-    |-- BadRequestError          400 request.*             a header or a path that no honest client sends
+    |-- BadRequestError          400 request.*             a malformed header or path
     |-- ConfigError              -   config.invalid        file, key and value
     |-- LabError                 -   lab.failed            the lab cannot do it (lab/errors.py)
-    |-- RoutingError             -   see below             the request cannot go where the scope says
+    |-- RoutingError             -   see below             the request cannot be routed by its scope
     |   |-- UnknownCloudError    400 cloud.unknown
     |   |-- UnknownServiceError  400 service.unknown
     |   |-- UnknownScopeError    404 scope.unknown
@@ -15,8 +15,8 @@
     |   |-- EmptyScopeError      400 scope.empty           an expression that means no cloud
     |   |-- WideScopeError       400 scope.wide            more clouds than one request may ask
     |   |-- AroundError          400 scope.around          round trips that are not known
-    |   |-- MarkerError          400 marker.invalid        a page of several clouds that is none
-    |   |-- AmbiguousError       409 scope.ambiguous       an id or a name that several clouds have
+    |   |-- MarkerError          400 marker.invalid        an unknown marker of several clouds' list
+    |   |-- AmbiguousError       409 scope.ambiguous       an id or a name that exists in several clouds
     |   |-- IncompleteError      502 scope.incomplete      fewer clouds answered than the request needs
     |   `-- LoopError            508 request.loop
     |-- TrustError               -   clouds of different owners
@@ -24,8 +24,8 @@
     |   |-- TokenScopeError      403 token.scope           a token that cannot be used in another cloud
     |   |-- TokenLongError       400 token.long            a federated token that no service would read
     |   |-- ExchangeError        403 token.exchange        home gives no token for a third cloud
-    |   |-- HomeError            403 token.home            what only the user's own cloud does
-    |   |-- AgreementError       403 agreement.missing     no agreement, or one side has not said yes
+    |   |-- HomeError            403 token.home            a request that only the user's own cloud serves
+    |   |-- AgreementError       403 agreement.missing     no agreement, or one side has not allowed it
     |   |-- RuleError            403 agreement.rule        the agreement allows something else
     |   |-- RoleError            403 agreement.role        no role of the user counts there
     |   |-- RateError            429 agreement.rate        more requests than agreed
@@ -35,8 +35,8 @@
     `-- PeerError                -   the other side failed
         |-- PeerUnreachableError 502 peer.unreachable
         |-- PeerTimeoutError     504 peer.timeout
-        |-- PeerAnswerError      502 peer.answer           what came cannot be passed on
-        |-- PeerLeadsAwayError   502 peer.leads-away       it would send a client to somebody else
+        |-- PeerAnswerError      502 peer.answer           the answer cannot be passed on
+        |-- PeerLeadsAwayError   502 peer.leads-away       the answer would send a client to another host
         |-- BackendUnreachableError 502 backend.unreachable
         `-- BackendTimeoutError  504 backend.timeout
 
@@ -72,8 +72,8 @@ class ScopeError(OpenStackoidError):
 
     Attributes:
         text: the whole text.
-        position: index into `text`, in characters, of what was not expected.
-        reason: what was expected and what came, in a sentence.
+        position: index into `text`, in characters, of the error.
+        reason: the expected and the actual text, in a sentence.
     """
 
     status = 400
@@ -81,14 +81,14 @@ class ScopeError(OpenStackoidError):
     _around: ClassVar[int] = 24
 
     def __init__(self, reason: str, text: str, position: int) -> None:
-        """Keep what is wrong and where."""
+        """Keep the reason and its position."""
         self.reason = reason
         self.text = text
         self.position = max(0, min(position, len(text)))
         super().__init__(reason, text, position)
 
     def __str__(self) -> str:
-        """One line: the reason and the place, with what stands around it."""
+        """One line: the reason and the position, with the text around it."""
         start = max(0, self.position - self._around)
         before = ("..." if start else "") + self.text[start : self.position]
         end = self.position + self._around
@@ -100,20 +100,20 @@ class ScopeError(OpenStackoidError):
 
 
 class BadRequestError(OpenStackoidError):
-    """A request that no honest client sends: doubled token headers, a path outside of the service."""
+    """A malformed request: duplicate token headers, or a path outside of the service."""
 
     status = 400
     code = "request.malformed"
 
 
 class ConfigError(OpenStackoidError):
-    """A configuration that cannot be served; says file, key and value."""
+    """A configuration that cannot be served; the message names file, key and value."""
 
     code = "config.invalid"
 
 
 class RoutingError(OpenStackoidError):
-    """A request that cannot go where its scope says."""
+    """A request that cannot be routed by its scope."""
 
 
 class UnknownCloudError(RoutingError):
@@ -138,7 +138,7 @@ class UnknownScopeError(RoutingError):
 
 
 class SplitServerError(RoutingError):
-    """Services that must be of one cloud for this request are spread over several."""
+    """The scope spreads services over several clouds that must be of one cloud for this request."""
 
     status = 400
     code = "scope.split"
@@ -173,21 +173,21 @@ class WideScopeError(RoutingError):
 
 
 class AroundError(RoutingError):
-    """A scope means the clouds near one, and how near they are is not known here."""
+    """A scope has `around()` of a cloud whose round-trip times are not known here."""
 
     status = 400
     code = "scope.around"
 
 
 class MarkerError(RoutingError):
-    """A request for a page of several clouds' list whose marker leads nowhere."""
+    """A request for a page of several clouds' list whose marker is not known."""
 
     status = 400
     code = "marker.invalid"
 
 
 class AmbiguousError(RoutingError):
-    """Several clouds have what the request names, and it means one."""
+    """The request names one resource, and several clouds have a resource of that id or name."""
 
     status = 409
     code = "scope.ambiguous"
@@ -201,7 +201,7 @@ class IncompleteError(RoutingError):
 
 
 class LoopError(RoutingError):
-    """The request met this gateway before."""
+    """The request passed through this gateway before."""
 
     status = 508
     code = "request.loop"
@@ -215,14 +215,14 @@ class TrustError(OpenStackoidError):
 
 
 class TokenError(TrustError):
-    """A token that does not count: forged, altered, expired, from the future, or for another cloud."""
+    """An invalid token: forged, altered, expired, not valid yet, or for another cloud."""
 
     status = 401
     code = "token.invalid"
 
 
 class TokenScopeError(TrustError):
-    """A token that is good here and cannot be used in another cloud: it is for no project, or limited to what is asked here."""
+    """A token that is valid here and cannot be used in another cloud: it has no project, or is limited to requests here."""
 
     code = "token.scope"
 
@@ -241,13 +241,13 @@ class ExchangeError(TrustError):
 
 
 class HomeError(TrustError):
-    """Something that only the user's own cloud does: logging in, and asking its Keystone."""
+    """A request that only the user's own cloud serves: logging in, and other requests to its Keystone."""
 
     code = "token.home"
 
 
 class AgreementError(TrustError):
-    """No agreement between two clouds, or one that is not in force."""
+    """There is no agreement between two clouds, or it is not in force."""
 
     code = "agreement.missing"
 
@@ -319,7 +319,7 @@ class PeerAnswerError(PeerError):
 
 
 class PeerLeadsAwayError(PeerError):
-    """The peer, of another owner, answered with a redirect or a link that leads away from this cloud's frontends, and a token with it."""
+    """A peer of another owner answered with a redirect or a link that leads away from this cloud's frontends: the client's token would follow it."""
 
     code = "peer.leads-away"
 

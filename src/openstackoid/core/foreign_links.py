@@ -1,11 +1,11 @@
 """Links in answers that cross the border between two owners.
 
-Whoever answers a request decides where the client goes next, with its token: by a redirect, by `next`, or, for glance's clients in
-nova and cinder, by where an image is stored (nova copies `file://` if `allowed_direct_url_schemes` lets it). So of another owner's
-answer every link has to lead to this cloud's own frontends, and none may name a place of storage; and our own glance's places of storage
-are not told to others.
+The server that answers a request decides where the client sends its token next: by a redirect, by `next`, or, for glance's clients in
+nova and cinder, by the location of an image (nova copies `file://` if `allowed_direct_url_schemes` allows it). So every link in another
+owner's answer must lead to this cloud's own frontends, and no link may be a storage location; and the storage locations of our own glance
+are removed from answers to other owners' users.
 
-A link is what any client might take for one (RFC 3986, and WHATWG's URL standard, which drops tabs and takes a backslash for a slash):
+A link is any text that a client might take for a link (RFC 3986, and WHATWG's URL standard, which drops tabs and takes a backslash for a slash):
 absolute URLs, `//host`, and relative ones that would name another host when they are put behind a base (`@host`).
 """
 
@@ -21,7 +21,7 @@ from openstackoid.core.links import Links
 
 _ODD: Final = re.compile(r"[\x00-\x1f\x7f\\]")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
-# Relative ones that stay where they are behind any base; and the templates of glance's schemas, which are no host's name behind one.
+# Relative links that stay on the host of any base; and the templates of glance's schemas, which cannot become a host's name.
 _RELATIVE: Final = re.compile(r"[/?#]|\{(?:self|file|schema)\}\Z")
 _HOST: Final = re.compile(r"[a-z]+://[a-z0-9.:\[\]-]{1,64}(?=[/?#]|\Z)")
 
@@ -34,7 +34,7 @@ class OutgoingLinks(Links):
         self.changes = self.changes or service == "image"
 
     def concern(self, body: bytes) -> bool:
-        """Whether a JSON text may hold what changes."""
+        """Whether a JSON text may hold a link that changes."""
         return super().concern(body) or (
             self._service == "image" and (b'"direct_url"' in body or b'"locations"' in body or body[:1] == b"[")
         )
@@ -52,7 +52,7 @@ class IncomingLinks(Links):
 
     Args:
         table: as for `Links`.
-        service: official service type of who answers.
+        service: official service type of the service that answers.
         cloud: the name of the other cloud, for messages; kept.
         frontends: official service type -> base URL of this cloud's frontend, as the client knows it.
     """
@@ -62,12 +62,12 @@ class IncomingLinks(Links):
         self.cloud = cloud
         self._frontends = tuple(frontends.values())
         self._frontend = frontends.get(service)
-        # What most links begin with: those need not be looked for in the table.
+        # The beginning of most links: such links need no look-up in the table.
         self._usual = tuple(f"{url}/" for url in self._frontends if table.get(url, url) == url)
         self.changes = True
 
     def concern(self, body: bytes) -> bool:
-        """Every document is looked at: JSON has many ways to write the same link."""
+        """Always true: every document is checked, since JSON can write the same link in many ways."""
         return bool(body)
 
     def header(self, name: str, url: str) -> str:
@@ -81,7 +81,7 @@ class IncomingLinks(Links):
         return self._checked(name, url)
 
     def redirect(self, url: str) -> str:
-        """The value of `Location` of a redirect: to the frontend of the same service, since clients send the same request there.
+        """The value of `Location` of a redirect: it must lead to the frontend of the same service, since clients send the same request there.
 
         Raises:
             PeerLeadsAwayError: it leads anywhere else.
@@ -96,7 +96,7 @@ class IncomingLinks(Links):
         return changed
 
     def refusal(self, what: str) -> PeerLeadsAwayError:
-        """The error for an answer that leads away by what it is.
+        """The error for an answer that leads away by its kind, such as a redirect.
 
         Args:
             what: as "redirect (301)".
@@ -107,7 +107,7 @@ class IncomingLinks(Links):
         if kind is Kind.LINK:
             return self._checked(key.casefold(), value)
         changed = self.url(value)
-        # Consoles' URLs are opened by people, in a browser without a token.
+        # People open URLs of consoles in a browser, which sends no token.
         if kind is not Kind.URL and key.casefold() not in places.NAMES and self._is_elsewhere(changed):
             raise self._leads_away("links", value)
         return changed
@@ -117,7 +117,7 @@ class IncomingLinks(Links):
         super()._entries(entries)
 
     def _is_in_passing(self, entry: dict[str, Any]) -> bool:
-        """Whether a link leads elsewhere and is none that clients follow: to documentation, or another service's copy."""
+        """Whether a link leads elsewhere and clients do not follow it: to documentation, or another service's copy."""
         relations = [value for key, value in entry.items() if key.casefold() == "rel"]
         if not relations or not all(
             isinstance(each, str) and each.casefold() not in places.FOLLOWED for each in relations
@@ -155,7 +155,7 @@ class IncomingLinks(Links):
         return any(_is_below(url, frontend) for frontend in self._frontends)
 
     def _is_elsewhere(self, url: str) -> bool:
-        """Whether a text is a URL that leads to no frontend; one that is no URL at all does not."""
+        """Whether a text is a URL that leads to no frontend; false for a text that is not a URL."""
         if _ODD.search(url):
             return True
         if self._is_ours(url):

@@ -1,4 +1,4 @@
-"""What ids of users, projects and domains look like in Keystone. Pure.
+"""The forms of Keystone's ids of users, projects and domains. Pure.
 
     32 hex digits   projects, domains and users (keystone/common/utils.py and callers: `uuid.uuid4().hex`)
     a UUID          the same with dashes, from tools that make ids themselves
@@ -6,8 +6,8 @@
     default         the first domain ([identity] default_domain_id)
     Federated       the domain of users of identity providers, in older versions ([federation] federated_domain_name)
 
-An id of another form is trouble between clouds: ids are mapped in paths, and one that is a word, such as `flavors`, would be found where
-the word is meant. LDAP's users in the default domain may have such ids ([identity_mapping] backward_compatible_ids).
+An id of another form is a problem between clouds: ids are mapped in paths, and an id that is a word, such as `flavors`, would be replaced where
+a path has that word. LDAP's users in the default domain may have such ids ([identity_mapping] backward_compatible_ids).
 """
 
 import re
@@ -37,5 +37,5 @@ def is_domain(text: str) -> bool:
 
 
 def like_domain(text: str) -> bool:
-    """Whether somebody could take a text for a domain's id, whatever its case."""
+    """Whether a text could be taken for a domain's id, in any case."""
     return text.lower() in {name.lower() for name in _DOMAINS} or is_user(text.lower())

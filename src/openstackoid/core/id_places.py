@@ -1,8 +1,8 @@
-"""Where ids of projects and users stand in OpenStack's requests and answers.
+"""The fields of OpenStack's requests and answers that hold ids of projects and users.
 
-A document is described by levels: which keys of an object hold an id, which objects below it are looked into, and which
-are users' own data and are not. The tables come from the services' sources, named beside them; what each says, and
-what is left out and why, is in docs/explanation/ids.md.
+A document is described by levels: which keys of an object hold an id, which objects below it are searched, and which
+hold users' own data and are not searched. The tables come from the services' sources, named beside them;
+docs/explanation/ids.md explains the tables and their omissions.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 
 class Kind(IntEnum):
-    """What the value of a field is; an index into the tables of `core.ids`."""
+    """The kind of a field's value; an index into the tables of `core.ids`."""
 
     PROJECT = 0
     USER = 1
@@ -19,12 +19,12 @@ class Kind(IntEnum):
 
 
 class Level:
-    """What is known of one object of a document, and of each object in one list.
+    """The description of one object of a document, and of each object in one list.
 
     Attributes:
-        fields: key -> what its value is, a text or a list of texts.
-        below: key -> level of the object or list there; None: never looked into.
-        other: the level below any other key; None: never looked into.
+        fields: key -> kind of its value, a text or a list of texts.
+        below: key -> level of the object or list there; None: not searched.
+        other: the level below any other key; None: not searched.
     """
 
     __slots__ = ("below", "fields", "other")
@@ -36,7 +36,7 @@ class Level:
 
 
 class Service(NamedTuple):
-    """What is known of one service.
+    """The descriptions of one service.
 
     Attributes:
         request, answer: the level of the whole document; a list has the level of its items.
@@ -48,7 +48,7 @@ class Service(NamedTuple):
     query: Mapping[str, Kind]
 
 
-# A segment of a path after which names are the users': a tag or a key of metadata can be any text, an id included.
+# Segments of a path that are followed by users' names: a tag or a key of metadata can be any text, also an id.
 NAMES_FOLLOW: Final = frozenset(
     {
         "tags", "metadata", "extra_specs", "os-extra_specs", "group_specs", "os-keypairs", "namespaces", "properties",
@@ -80,17 +80,17 @@ def _service(
     query: Mapping[str, Kind] | None = None,
     wrapped: bool = False,
 ) -> Service:
-    """A service from what it has beyond the fields that all have.
+    """Make the descriptions of a service from its fields in addition to those of all services.
 
     Args:
         projects: keys that hold an id of a project, at any depth.
         users: keys that hold an id of a user, at any depth.
         links: keys that hold a URL, beside those of all services.
-        own: keys below which is users' own data.
-        inside: key of an object, or of a list of them -> the fields there, in place of the others.
-        leaves: the same, and nothing below is looked into.
-        query: query parameters that are no fields.
-        wrapped: every object of the API stands below a key of its kind, so fields of the root are users' own
+        own: keys that hold users' own data.
+        inside: key of an object, or of a list of objects -> the fields there, in place of the others.
+        leaves: the same, and nothing below is searched.
+        query: query parameters that are not fields.
+        wrapped: every object of the API is below a key of its kind, so fields of the root are users' own
             (`PUT .../os-extra_specs/KEY` has the body `{KEY: VALUE}`).
     """
     ids = dict.fromkeys(_PROJECTS + projects, Kind.PROJECT) | dict.fromkeys(_USERS + users, Kind.USER)
@@ -117,7 +117,7 @@ def _service(
 
 GENERIC: Final = _service()
 
-# Objects and their names are users' own: only the account in the path is the project's (swift/common/utils.py).
+# Objects and their names are users' own data: only the account in the path holds the project's id (swift/common/utils.py).
 OBJECTS: Final = Service(_NOTHING, _NOTHING, {})
 
 SERVICES: Final[Mapping[str, Service]] = {
@@ -162,7 +162,7 @@ SERVICES: Final[Mapping[str, Service]] = {
     ),
     # placement/schemas, placement/handlers/allocation.py
     "placement": GENERIC,
-    # heat/rpc/api.py, heat/api/openstack/v1/views; what a template says is its author's own
+    # heat/rpc/api.py, heat/api/openstack/v1/views; templates are their authors' own data
     "orchestration": _service(
         projects=("project", "stack_user_project_id"),
         own=(
@@ -203,7 +203,7 @@ SERVICES: Final[Mapping[str, Service]] = {
     "object-store": OBJECTS,
 }
 
-# Glance's documents are flat, and properties of an image stand beside its fields, so an object's kind says which keys
+# Glance's documents are flat, and properties of an image are beside its fields, so an object's kind determines which keys
 # are fields: glance/api/v2/images.py, image_members.py, tasks.py, metadef_namespaces.py.
 IMAGE_LISTS: Final = ("images", "members", "namespaces", "tasks")
 IMAGE_LINKS: Final = ("first", "next")
@@ -213,17 +213,17 @@ IMAGE_SCHEMA_FIELDS: Final[Mapping[str, Mapping[str, Kind]]] = {
     "/v2/schemas/task": {"owner": Kind.PROJECT, "user_id": Kind.USER},
 }
 IMAGE_FIELDS: Final[Mapping[str, Kind]] = {"owner": Kind.PROJECT}
-# What nova writes on the images that it makes (nova/compute/utils.py, nova/virt/libvirt/driver.py).
+# Properties that nova writes on the images that it makes (nova/compute/utils.py, nova/virt/libvirt/driver.py).
 SNAPSHOTS: Final = ("snapshot", "backup")
 SNAPSHOT_FIELDS: Final[Mapping[str, Kind]] = {"owner": Kind.PROJECT, "owner_id": Kind.PROJECT, "user_id": Kind.USER}
 
-# JSON patches (RFC 6902): the places of a service whose documents have no wrapper.
+# JSON patches (RFC 6902): the paths of a service whose documents have no wrapper.
 PATCHED: Final[Mapping[str, Mapping[str, Kind]]] = {
     "image": {"/owner": Kind.PROJECT},
     "baremetal": {"/owner": Kind.PROJECT, "/lessee": Kind.PROJECT},
 }
 
-# For a URL whose service nobody names. Glance filters properties by any name, but only its lists' own links hold filters.
+# For a URL of an unknown service. Glance filters properties by any name, but only its lists' own links hold filters.
 EVERY_QUERY: Final[Mapping[str, Kind]] = {
     **{name: kind for service in SERVICES.values() for name, kind in service.query.items()},
     **IMAGE_QUERY,

@@ -1,10 +1,10 @@
 """Ids of projects and users in requests and answers: found by their fields, never by text.
 
-A user of another cloud has an id at home and another one here. At the border requests get the local one, answers the one
-of home. Users' own data is never touched, even where it holds the very id: metadata, tags, names, descriptions,
+A user of another cloud has one id at home and another id here. At the border requests get the local id, and answers the id
+of home. Users' own data is never changed, even if it holds the same id: metadata, tags, names, descriptions,
 properties of images, templates, objects. Ids of other projects and users stay as they are, and so do the texts of errors.
 
-Where ids stand is in `core.id_places`, and explained in docs/explanation/ids.md.
+`core.id_places` lists the fields with ids, and docs/explanation/ids.md explains them.
 """
 
 import json
@@ -21,10 +21,10 @@ _ACCOUNT: Final = "AUTH_"  # swift's and radosgw's default prefix of a project's
 
 
 class Ids:
-    """One direction: what each id becomes.
+    """A mapping of ids, in one direction.
 
-    The way back is another one, with the pairs turned round. It leads back for sure only if no two ids become the same,
-    and nobody uses an id that another one becomes.
+    The inverse is another object, with the pairs swapped. It is a true inverse only if no two ids map to the same id, and no
+    other project or user has an id that is the result of the mapping.
 
     Args:
         projects: id of a project -> the id that takes its place.
@@ -36,13 +36,13 @@ class Ids:
             {old: new for old, new in table.items() if old and old != new} for table in (projects, users)
         )
         self._old = tuple(old for table in self._tables for old in table)
-        # An id that JSON may write in several ways cannot be looked for in its text.
+        # An id that JSON can write in several ways cannot be searched for in its text.
         self._plain = all(old.isascii() and "/" not in old and json.dumps(old) == f'"{old}"' for old in self._old)
         self._bytes = tuple(old.encode("utf-8", "surrogatepass") for old in self._old)
 
     @property
     def changes(self) -> bool:
-        """Whether any id becomes another one."""
+        """Whether the mapping changes any id."""
         return bool(self._old)
 
     def concerns(self, body: bytes) -> bool:
@@ -106,7 +106,7 @@ class Ids:
         return self._url(url, places.EVERY_QUERY)
 
     def _may_hold(self, text: str) -> bool:
-        """Whether it is worth taking a URL to pieces."""
+        """Whether a URL may hold an id that changes, and has to be parsed."""
         return bool(self._old) and ("%" in text or any(old in text for old in self._old))
 
     def _url(self, url: str, query: Mapping[str, Kind]) -> str:
@@ -158,7 +158,7 @@ class Ids:
         return "/".join(segments)
 
     def _query(self, query: str, known: Mapping[str, Kind]) -> str:
-        # The comparators of lists (`in:`, `gt:`, `~`, `__contains`) are for names and times: no service has them on ids.
+        # Comparison operators in queries (`in:`, `gt:`, `~`, `__contains`) are for names and times: no service has them for ids.
         pairs = query.split("&")
         for index, pair in enumerate(pairs):
             name, mark, value = pair.partition("=")
@@ -177,7 +177,7 @@ class Ids:
                 node[key] = self._tables[kind].get(value, value)
 
     def _walk(self, document: Any, root: Level, query: Mapping[str, Kind]) -> None:
-        # No recursion: the depth of a document is its author's choice.
+        # No recursion: an untrusted author chooses the depth of a document.
         stack: list[tuple[Any, Level]] = [(document, root)]
         tables = self._tables
         while stack:
@@ -232,7 +232,7 @@ class Ids:
     def _patch(self, operations: list[Any], fields: Mapping[str, Kind]) -> None:
         for operation in operations:
             if isinstance(operation, dict) and isinstance(operation.get("value"), str):
-                # Glance's older form names the place by the operation: {"replace": "/owner", "value": ...}.
+                # In glance's older form the operation is the key of the path: {"replace": "/owner", "value": ...}.
                 for key in ("path", "replace", "add"):
                     place = operation.get(key)
                     kind = fields.get(place) if isinstance(place, str) else None

@@ -1,11 +1,11 @@
-"""Where links stand in the answers of OpenStack's services.
+"""The fields of OpenStack's answers that hold links.
 
-Clients follow `href`, `self`, `next` and the like, at any depth, and whatever stands in an object or a list that is called `links` (nova's and
-neutron's end so, too: `servers_links`; openstack/resource.py, `_get_next_link`). What users themselves wrote is never a link, whatever it
-is called: `core.id_places` knows below which keys that is. Glance keeps properties of an image beside its fields, so of an image
-only the fields that glance reserves are looked at (glance/api/v2/images.py, `_reserved_properties`).
+Clients follow `href`, `self`, `next` and the like, at any depth, and every text in an object or a list that is named `links` (in nova and
+neutron also names that end so: `servers_links`; openstack/resource.py, `_get_next_link`). Users' own data is never a link, whatever its key:
+`core.id_places` lists the keys that hold it. Glance has properties of an image beside its fields, so of an image
+only the fields that glance reserves are checked (glance/api/v2/images.py, `_reserved_properties`).
 
-A key is compared as the most tolerant reader does it: Go's encoding/json takes `NEXT` for `next`, and a long s for an s.
+Keys are compared as the most tolerant client compares them: Go's encoding/json takes `NEXT` for `next`, and a long s for an s.
 """
 
 import re
@@ -18,7 +18,7 @@ from openstackoid.core.id_places import Level
 
 
 class Kind(Enum):
-    """What the value of a key is."""
+    """The kind of a key's value."""
 
     LINK = "what clients follow"
     LINKS = "an object or a list that holds links"
@@ -29,21 +29,21 @@ class Kind(Enum):
 _LINKS: Final = frozenset({"href", "href-template", "self", "next", "previous", "prev", "first", "last"})
 _OF_IMAGES: Final = frozenset({"self", "file", "schema"})
 _STORED: Final = frozenset({"direct_url", "location", "locations"})
-# No key of more characters is one of these; and a cache of keys that others choose stays small.
+# Longer keys are none of these, and are not cached: untrusted senders choose keys.
 _LONGEST: Final = 64
-# The relations that clients follow. Others are of documentation, and of other services' copies (nova/api/openstack/compute/views).
+# The relations that clients follow. Others lead to documentation, and to other services' copies (nova/api/openstack/compute/views).
 FOLLOWED: Final = frozenset({"self", "next", "previous", "prev", "first", "last"})
-# Relations and media types stand among links, and are none.
+# Relations and media types are among the texts of links, and are not links.
 NAMES: Final = frozenset({"rel", "type"})
 _ONE_IMAGE: Final = re.compile(r"/v2/images/[^/?]+/?(?:\?|\Z)")
 
 
 def kind(service: str, key: str) -> Kind | None:
-    """What stands at a key of an object; None if it is no link.
+    """The kind of link at a key of an object; None if the value is not a link.
 
     Args:
         service: official service type.
-        key: as it came.
+        key: as it arrived.
     """
     if len(key) > _LONGEST:
         return Kind.LINKS if key.casefold().endswith("_links") else None
@@ -75,7 +75,7 @@ def _kind_in_image(key: str) -> Kind | None:
 
 
 def kind_in_image(key: str) -> Kind | None:
-    """What stands at a key of an image; properties that users gave are None."""
+    """The kind of link at a key of an image; None for users' own properties."""
     return _kind_in_image(key) if len(key) <= _LONGEST else None
 
 
@@ -90,7 +90,7 @@ _IMAGES: Final = _list_of_images()
 
 
 def level(service: str) -> Level:
-    """What is looked into, from the top of a service's answer; images in a list are not."""
+    """The level of the root of a service's answer; the entries of a list of images are not searched."""
     return _IMAGES if service == "image" else id_places.SERVICES.get(service, id_places.GENERIC).answer
 
 

@@ -1,8 +1,8 @@
-"""Links in answers: every absolute URL that names one base leads to another.
+"""Links in answers: the base of every absolute URL is replaced by another base.
 
-A client must never be sent around its entry cloud, so each frontend of a peer that shows in an answer becomes the
-entry's frontend of the same service. Where links stand is in `core.link_places`; users' own data is left as it is. What is more to do where
-an answer crosses the border between two owners is in `core.foreign_links`.
+A client must never be sent around its entry cloud, so each frontend of a peer in an answer is replaced by the
+entry's frontend of the same service. `core.link_places` lists the fields with links; users' own data is not changed. `core.foreign_links`
+has the additional checks for answers that cross the border between two owners.
 """
 
 from collections.abc import Mapping
@@ -18,26 +18,26 @@ class Links:
 
     Args:
         table: base URL -> base URL, both as `core.catalog.base_url` writes them.
-        service: official service type of who answers.
+        service: official service type of the service that answers.
 
     Attributes:
         changes: whether any answer may be changed or refused; if not, none need be read.
     """
 
     def __init__(self, table: Mapping[str, str], service: str = "") -> None:
-        # What stays as it is must still be found, or a shorter base would take it.
+        # Unchanged bases are in the table as well, or a shorter base would match instead.
         self._bases = Bases(table)
         self._old = [old.encode() for old, new in table.items() if old != new]
         self._service = service
         self.changes = bool(self._old)
 
     def concern(self, body: bytes) -> bool:
-        """Whether a JSON text may hold what changes; if not, it need not be read."""
-        # JSON may write a slash with a backslash before it.
+        """Whether a JSON text may hold a link that changes; if not, it need not be parsed."""
+        # JSON may escape a slash with a backslash.
         return b"\\/" in body or any(old in body for old in self._old)
 
     def url(self, url: str) -> str:
-        """The URL behind the other base; the same text if no base fits it."""
+        """The URL with its base replaced; the same text if no base matches."""
         return self._bases.url(url)
 
     def document(self, document: Any, *, one_image: bool = False) -> Any:
@@ -61,7 +61,7 @@ class Links:
         return document
 
     def _walk(self, document: Any) -> None:
-        # No recursion: the depth of a document is its author's choice.
+        # No recursion: an untrusted author chooses the depth of a document.
         stack = [(document, places.level(self._service), False)]
         while stack:
             node, level, among = stack.pop()
@@ -97,7 +97,7 @@ class Links:
             self._walk(nested)
 
     def _value(self, _key: str, value: str, _kind: Kind | None) -> str:
-        """What a text becomes that may be a link; without a kind, it stands among links."""
+        """Replace a text that may be a link; without a kind, the text is in a list of links."""
         return self.url(value)
 
     def _entries(self, entries: list[Any]) -> None:
@@ -105,7 +105,7 @@ class Links:
         entries[:] = [self._value("", entry, None) if isinstance(entry, str) else entry for entry in entries]
 
     def _stored(self, image: dict[str, Any], keys: list[str]) -> None:
-        """Deal with the places where an image is stored; users of this cloud see what its glance shows."""
+        """Handle the storage locations of an image; users of this cloud see them as glance returns them."""
 
     def _stored_list(self, places: list[Any]) -> None:
-        """Deal with the answer to `GET /v2/images/ID/locations`, glance's only list at the top."""
+        """Handle the answer to `GET /v2/images/ID/locations`, glance's only document whose root is a list."""

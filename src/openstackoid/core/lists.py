@@ -1,14 +1,14 @@
 """How each list of OpenStack's services pages and sorts: one table, a row a list. Pure.
 
-What several clouds answer can be merged only by who knows how one cloud pages: what its marker is, where its link to the next page
-stands, in which order it lists when nobody asks for one. Measured on nova 34, glance, neutron and keystone of the same release; the
-files of their source that say the same are named at each block.
+Merging several clouds' answers requires knowledge of how one cloud pages: its marker, the field of its link to the next page,
+and its default order. Measured on nova 34, glance, neutron and keystone of the same release; each block names
+the source files that confirm it.
 
 Traps that the rows hold:
 
-- nova's `sort_key=display_name` sorts by what the answer calls `name`; some of its sort keys show in no answer, and its brief list of
-  servers shows none: such lists are put together cloud by cloud, each in its own order (`Order.visible`).
-- neutron's and server groups' `limit=0` means everything, that of the others nothing (`Listing.zero_is_all`).
+- nova's `sort_key=display_name` sorts by the field `name` of the answer; some of its sort keys are in no answer, and its brief list of
+  servers has none: such lists are concatenated cloud by cloud, each in its own order (`Order.visible`).
+- neutron's and server groups' `limit=0` means everything; in other lists it means nothing (`Listing.zero_is_all`).
 - keystone's roles, services and endpoints ignore the marker and link to a next page for ever (`Paging.ENDLESS`).
 - server groups page by `offset` (`Paging.OFFSET`).
 """
@@ -21,7 +21,7 @@ from typing import Final
 
 
 class Paging(Enum):
-    """How a list is had in pages."""
+    """The way that a list is paged."""
 
     MARKER = "by limit and marker"
     OFFSET = "by limit and offset"
@@ -30,7 +30,7 @@ class Paging(Enum):
 
 
 class NextLink(Enum):
-    """Where a page links to the next one."""
+    """The place of a page's link to the next page."""
 
     NAMED = "a list of links, at the items' name and _links, with absolute URLs"
     LINKS = "a list of links at links"
@@ -40,7 +40,7 @@ class NextLink(Enum):
 
 
 class Sorting(Enum):
-    """How a query asks for an order."""
+    """The query parameters that request an order."""
 
     KEYS = "sort_key and sort_dir, as often as wanted"
     BOTH = "as KEYS, or sort=key:dir,key:dir"
@@ -58,7 +58,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a list is sorted by.
+    """The order of a list.
 
     Attributes:
         keys: the most significant first; empty if the items stay in each cloud's own order, cloud by cloud.
@@ -75,14 +75,14 @@ class Listing:
         service: official service type.
         path: of the list inside the service, without a query.
         items: the name of the list in the document.
-        paging: how it pages.
-        next_link: where the link to the next page is.
+        paging: the way that it is paged.
+        next_link: the place of the link to the next page.
         marker: the field whose value is the marker.
-        sorting: how an order is asked for.
-        default: the order when nobody asks for one.
-        default_descending: the direction of a key that is asked for without one.
-        default_key: the sort key of a direction that is asked for without a key.
-        shown: sort key -> field of the items, where they differ; None: no answer shows it.
+        sorting: the query parameters that request an order.
+        default: the order if the query requests none.
+        default_descending: the direction of a key that is requested without one.
+        default_key: the sort key of a direction that is requested without a key.
+        shown: sort key -> field of the items, where they differ; None: the field is in no answer.
         page: items of a page when no limit is given; None if there is no bound.
         zero_is_all: whether `limit=0` means everything.
         counted: the field with the number of all items, added up over clouds; None if it has none.
@@ -104,13 +104,13 @@ class Listing:
     counted: str | None = None
 
     def order(self, query: Sequence[tuple[str, str]]) -> Order:
-        """The order that a query asks for.
+        """The order that a query requests.
 
         Args:
             query: names and values, decoded, in the order of the URL.
 
         Returns:
-            The order; without keys if one of those that were asked for shows in no answer.
+            The order; without keys if the field of a requested key is in no answer.
         """
         asked = _asked(self, query)
         if not asked:
@@ -163,7 +163,7 @@ _SERVER_KEYS: Final[dict[str, str | None]] = {
     "task_state": "OS-EXT-STS:task_state",
     "vm_state": "OS-EXT-STS:vm_state",
 }
-# The brief list shows id and name alone.
+# Items of the brief list have id and name only.
 _BRIEF_KEYS: Final[dict[str, str | None]] = dict.fromkeys((*_SERVER_KEYS, "key_name", "progress", "user_id")) | {
     "display_name": "name",
     "uuid": "id",
@@ -297,7 +297,7 @@ _BY_SERVICE: Final[dict[str, list[Listing]]] = {
 
 
 def listing(service: str, path: str) -> Listing | None:
-    """The row of a list; None if this is no list that can be merged.
+    """The row of a list; None if the path is not a list that can be merged.
 
     Args:
         service: official service type.

@@ -1,9 +1,9 @@
-"""One list of several: which items of which cloud come next, and how far that is certain. Pure.
+"""Merge several lists into one: the order of the items, up to the point where it is certain. Pure.
 
 The order is (sort keys, cloud): of items with equal keys those of the first cloud come first. Inside one cloud the cloud's own order is
-kept, whatever it is: databases sort names in different ways, and a peer may answer in any order. So what was taken of a cloud is always
-the beginning of its list, the place in a list of many clouds is one item of each, and a walk in pages of any size gives the same items
-in the same order as one answer would: nothing is lost or doubled.
+kept: databases sort names in different ways, and a peer may answer in any order. So the items taken of a cloud are always the beginning
+of its list, a position in the merged list is one item of each cloud, and paging with any page size gives the same items
+in the same order as one answer would: no item is lost or duplicated.
 
     A: created 9, 5, 2     B: created 7, 5     ->  A9 B7 A5 B5 A2     runs: A B A B A
 
@@ -18,11 +18,11 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one cloud answered.
+    """One cloud's items.
 
     Attributes:
-        keys: of each item the values that it is sorted by, in the cloud's own order. Whatever JSON has may stand there.
-        more: whether the cloud has items behind these.
+        keys: the sort values of each item, in the cloud's own order. A value may be any JSON.
+        more: whether the cloud has items after these.
     """
 
     keys: Sequence[Sequence[Any]]
@@ -31,12 +31,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """The merged list, as where its items are.
+    """The merged list, as positions of its items.
 
     Attributes:
-        runs: (index of a part, number of items that follow each other), in order; no two neighbours are of one part.
-        taken: of each part the number of items that are in it.
-        more: whether there are items behind these, as far as is known.
+        runs: (index of a part, number of consecutive items), in order; neighbouring runs are of different parts.
+        taken: for each part, the number of its items in the list.
+        more: whether items are known to follow these.
     """
 
     runs: tuple[tuple[int, int], ...]
@@ -52,11 +52,11 @@ class Merged:
 
 
 def merge(parts: Sequence[Part], descending: Sequence[bool], limit: int | None = None) -> Merged:
-    """Merge what several clouds answered.
+    """Merge several clouds' items.
 
     Args:
         parts: of each cloud, in the order that decides between equal keys.
-        descending: the direction of each sort key; none: the clouds' lists one after the other.
+        descending: the direction of each sort key; if empty, the clouds' lists are concatenated.
         limit: items to take at most.
     """
     order = _order(parts, descending)
@@ -78,8 +78,8 @@ def _order(parts: Sequence[Part], descending: Sequence[bool]) -> list[int]:
     owners = [index for index, part in enumerate(parts) for _ in part.keys]
     if not descending or len(parts) == 1:
         return owners
-    # An item that stands behind a greater one of its own cloud is taken for as great: then a stable sort, which is C, does what a
-    # merge of streams would, item by item.
+    # An item after a greater item of its own cloud gets the greater item's key: then a stable sort, which runs in C, gives the same result as
+    # a merge of streams, item by item.
     if len(set(descending)) == 1:
         columns = [
             _comparable([key for part in parts for key in part.keys], column) for column in range(len(descending))
@@ -106,7 +106,7 @@ def _spans(parts: Sequence[Part]) -> Iterator[tuple[int, int]]:
 
 
 def _comparable(rows: Sequence[Sequence[Any]], column: int) -> list[Any]:
-    """The values of one key so that any two can be compared: what is not a string or a number comes first, as SQL's NULL does here."""
+    """The values of one key in a form in which any two can be compared: values other than strings and numbers come first, as SQL's NULL does here."""
     values = [row[column] for row in rows]
     if all(type(value) is str for value in values):
         return values

@@ -1,13 +1,13 @@
-"""Pages of a list of several clouds: the marker of a page, what each cloud is asked, and the link to the next page. Pure.
+"""Pages of a list of several clouds: the marker of a page, the query for each cloud, and the link to the next page. Pure.
 
-A place in such a list is one item of each cloud, the last one that was answered (`core.merging`). A link to the next page carries all of
-them in its marker:
+A position in such a list is one item of each cloud, the last item that was returned (`core.merging`). A link to the next page has all these
+items in its marker:
 
     clouds:1:eNqrVkpUsqpWSlayUkpKUqqtBQAhTQRw     base64url(zlib(JSON))
     {"after": {"CloudOne": ID, "CloudTwo": ID}, "ended": ["CloudThree"]}
 
-A cloud that stands in neither is read from its beginning: one that did not answer for the last page joins when it is back. A client may
-also send the last item's id alone, as openstacksdk does where it finds no link.
+A cloud in neither field is read from its beginning: a cloud that did not answer for the last page joins when it is back. A client may
+also send only the last item's id, as openstacksdk does if it finds no link.
 
 No id of OpenStack's has a colon: keypairs, whose marker is a name, may not have one (nova/api/validation/parameter_types.py).
 """
@@ -25,7 +25,7 @@ from openstackoid.core.errors import MarkerError
 from openstackoid.core.lists import Listing, NextLink, Paging
 from openstackoid.core.scope import is_name
 
-LONGEST: Final = 4096  # characters of a marker: it stands in a URL, and servers take 8 KiB of one
+LONGEST: Final = 4096  # characters of a marker: it is part of a URL, and servers accept URLs of 8 KiB
 PREFIX: Final = "clouds:1:"
 _UNPACKED: Final = 1 << 16  # bytes of JSON
 _ID: Final = 255  # characters
@@ -36,10 +36,10 @@ Query = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Positions:
-    """A place in a list of several clouds.
+    """A position in a list of several clouds.
 
     Attributes:
-        after: cloud -> id of its last item that was answered.
+        after: cloud -> id of its last item that was returned.
         ended: clouds that have no more items.
     """
 
@@ -58,7 +58,7 @@ class Positions:
         """Read a marker that a client sent.
 
         Raises:
-            MarkerError: it is none of ours.
+            MarkerError: the text is not such a marker.
         """
         try:
             document = json.loads(_unpacked(text))
@@ -80,7 +80,7 @@ class Positions:
 
 
 def is_positions(marker: str) -> bool:
-    """Whether a marker is one of many clouds, by its beginning."""
+    """Whether a marker is a position in a list of several clouds, by its prefix."""
     return marker.startswith("clouds:")
 
 
@@ -101,13 +101,13 @@ def _unpacked(text: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Which part of a list a query asks for.
+    """The part of a list that a query requests.
 
     Attributes:
         limit: items at most; None if there is no bound.
-        marker: as it came.
-        offset: items to leave out first.
-        rest: the query without these.
+        marker: as it arrived.
+        offset: number of items to skip.
+        rest: the query without these parameters.
     """
 
     limit: int | None
@@ -117,7 +117,7 @@ class Window:
 
     @classmethod
     def of(cls, listing: Listing, query: str) -> "Window":
-        """Read a query. A limit or an offset that is no number stays in it: the clouds say what is wrong."""
+        """Read a query. A limit or an offset that is not a number stays in the query: the clouds report the error."""
         pairs = parse_qsl(query, keep_blank_values=True)
         given = {name: value for name, value in pairs if name in _PAGE}
         bad = {name for name in ("limit", "offset") if name in given and not _is_count(given[name])}
@@ -130,12 +130,12 @@ class Window:
         )
 
     def asked(self, listing: Listing, after: str | None, limit: int | None) -> str:
-        """The query that one cloud is asked with.
+        """The query for one cloud.
 
         Args:
             listing: of the list.
-            after: id of the last item that was answered of this cloud.
-            limit: items to ask for at most.
+            after: id of the last item of this cloud that was returned.
+            limit: maximum number of items to request.
         """
         pairs = list(self.rest)
         if listing.paging is Paging.OFFSET:
@@ -158,7 +158,7 @@ class Window:
 
 
 def has_next(listing: Listing, document: Mapping[str, Any]) -> bool:
-    """Whether a cloud's answer links to a next page. Whatever JSON has may stand there."""
+    """Whether a cloud's answer links to a next page. The value may be any JSON."""
     if listing.paging is not Paging.MARKER:
         return False
     match listing.next_link:
@@ -179,14 +179,14 @@ def has_next(listing: Listing, document: Mapping[str, Any]) -> bool:
 def linked(
     listing: Listing, document: Mapping[str, Any], path: str, base: str, window: Window, marker: str | None
 ) -> dict[str, Any]:
-    """A cloud's document with the links of the page of all clouds.
+    """A cloud's document with the links of the merged page.
 
     Args:
         listing: of the list.
-        document: the answer of one of the clouds, its items taken out.
+        document: the answer of one of the clouds, without its items.
         path: of the list, as clients call it.
         base: base URL of the service, as clients call it.
-        window: what was asked for.
+        window: the requested part of the list.
         marker: of the next page; None if this is the last one.
     """
     kept = dict(document)
@@ -224,5 +224,5 @@ def _pages(listing: Listing) -> bool:
 
 
 def _refused(listing: Listing, name: str) -> bool:
-    """Whether a list without pages is asked for some: the cloud ignores it, or says that it cannot."""
+    """Whether the query requests a page of a list without pages: the cloud ignores that, or refuses it."""
     return listing.paging is Paging.NONE and name in _PAGE

@@ -1,12 +1,12 @@
-"""What an answer of several clouds says of itself, in headers: bodies stay as OpenStack's clients know them. Pure.
+"""Headers that describe an answer of several clouds; bodies keep the form that OpenStack's clients know. Pure.
 
-    X-Scope-Missing: CloudThree;code=peer.timeout, CloudFour;code=agreement.rule     who is missed, and why
+    X-Scope-Missing: CloudThree;code=peer.timeout, CloudFour;code=agreement.rule     the clouds that are missing, and why
     X-Scope-Items: CloudOne CloudTwo;0*3 1 0                                         which item of a list is of which cloud: names, and
                                                                                      behind the semicolon the index of one and how many
                                                                                      items of it follow each other
-    X-Scope-Cloud: CloudTwo                                                          whose the one thing is
+    X-Scope-Cloud: CloudTwo                                                          the cloud of a single resource
 
-A header has 8 KiB at most: who finds no room among those that are missed is counted (`...;more=812`); runs that find none are left out.
+A header has 8 KiB at most: missing clouds that have no room in it are counted (`...;more=812`); the header of the items is left out if it is too long.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,7 +23,7 @@ _MOST: Final = 1 << 20  # items: no page has more
 
 
 def write_missing(missed: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """The header that names the clouds that are missed; none if none is.
+    """The header that names the missing clouds; no header if none is missing.
 
     Args:
         missed: name and permanent code of each.
@@ -41,17 +41,17 @@ def write_missing(missed: Sequence[tuple[str, str]]) -> dict[str, str]:
 
 
 def read_missing(text: str) -> list[tuple[str, str]]:
-    """Name and code of each cloud that is missed; ("...", "more=812") stands for those that found no room."""
+    """Name and code of each missing cloud; ("...", "more=812") stands for those that had no room."""
     pairs = [part.strip().partition(";") for part in text.split(",") if part.strip()]
     return [(cloud, told.removeprefix("code=")) for cloud, _, told in pairs]
 
 
 def write_items(names: Sequence[str], runs: Iterable[tuple[int, int]]) -> dict[str, str]:
-    """The header that says which item is of which cloud; none if it would be too long.
+    """The header that names the cloud of each item; no header if it would be too long.
 
     Args:
         names: clouds.
-        runs: (index of a name, number of items that follow each other).
+        runs: (index of a name, number of consecutive items).
     """
     kept = list(runs)
     used = sorted({index for index, _ in kept})

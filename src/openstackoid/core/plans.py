@@ -1,20 +1,20 @@
-"""What a scope with operators means for one request: which clouds are asked, how, and with which scope of their own. Pure.
+"""The plan of a request whose scope has operators: the clouds to ask, in which way, and the scope for each of them. Pure.
 
     scope + request + clouds that are known -> One     one cloud: as if the scope had named it
                                             -> All     several at once, one answer
                                             -> Alternatives  one after the other, until one answers and has it
                                             -> Reject  an error of `core.errors`, before anything is sent
 
-Operators, labels and round trips become names here, at the entry cloud: each target gets a scope with one name for each service, so
-nothing fans out twice. In the scope of a target:
+Operators, labels and round trips are resolved to names here, at the entry cloud: each target gets a scope with one name for each service, so
+no request fans out twice. In the scope of a target:
 
-1. the service that is asked for is of the target, and so is each service with the same expression;
+1. the requested service is of the target, and so is each service with the same expression;
 2. network, placement and block storage follow compute, unless the scope names them: a server's parts are of one cloud;
-3. identity is of the cloud that it is named with, else of the entry: a token is of one cloud;
+3. identity is of the cloud that the scope names for it, else of the entry cloud: a token is of one cloud;
 4. another expression becomes the target, if the target is among its clouds, else the first of them.
 
-`*`, `@label` and `around()` leave out clouds that say that they have no such service; a cloud that is named is asked for it by name, so
-that it is missed.
+`*`, `@label` and `around()` leave out clouds whose catalog lacks the service; a cloud that the scope names is asked in any case, so that it is
+reported missing.
 """
 
 import re
@@ -29,8 +29,8 @@ from openstackoid.core.scope import REST, AllClouds, AllOf, Around, Expression, 
 
 MOST: Final = 1024  # clouds of one request, unless it is configured
 _WITH_COMPUTE: Final = ("network", "placement", "block-storage")
-# Paths of Keystone's that are about one token or its catalog: of the cloud that issues it.
-# Version documents, and what describes an API: one cloud's is as good as another's.
+# Paths of Keystone's that are about one token or its catalog: only the issuing cloud serves them.
+# Version documents, and descriptions of an API: those of any cloud will do.
 _SAME_EVERYWHERE: Final = re.compile(
     r"/(?:v\d{1,3}(?:\.\d{1,3})?/?)?\Z|/v2/(?:schemas|info)/|/v2(?:\.\d{1,3})?(?:/[0-9a-f]{32})?/extensions(?:\.json)?(?:/|\Z)"
 )
@@ -39,12 +39,12 @@ _TOKENS: Final = ("/v3/auth", "/v2.0/tokens", "/v3/OS-FEDERATION", "/v3/OS-OAUTH
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The clouds, as the entry knows them.
+    """The clouds, as the entry cloud knows them.
 
     Attributes:
         entry: name of this cloud.
-        clouds: name -> cloud, this one too; None while a peer never told what it serves.
-        labels: name -> labels that this cloud's operators gave a peer; they replace what the peer says of itself.
+        clouds: name -> cloud, including this one; None while a peer's catalog is unknown.
+        labels: name -> labels that this cloud's operators gave a peer; they replace the labels that the peer publishes.
         round_trips: name of a peer -> milliseconds, as measured from here.
         most: clouds of one request.
     """
@@ -62,18 +62,18 @@ class Known:
 
     @property
     def names(self) -> str:
-        """All of them for a message, this one first."""
+        """All names, for a message, this cloud's first."""
         return ", ".join([self.entry, *sorted(self.clouds.keys() - {self.entry})])
 
     def serves(self, name: str, service: str) -> bool:
-        """Whether a cloud may have a service: one that never told is asked. Each has some service (`*`)."""
+        """Whether a cloud may have a service; true if its catalog is unknown, and for `*`."""
         cloud = self.clouds[name]
         return cloud is None or service == REST or service in cloud.services
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One cloud of a plan, and the scope that it gets: one name for each service."""
+    """One cloud of a plan, and its scope: one name for each service."""
 
     cloud: str
     scope: Scope
@@ -111,16 +111,16 @@ Plan: TypeAlias = One | All | Alternatives | Reject
 
 
 def has_operators(scope: Scope) -> bool:
-    """Whether a scope has anything but one name for each service."""
+    """Whether a scope has operators: anything but one name for each service."""
     return any(not isinstance(expression, Name) for _, expression in scope.entries)
 
 
 def plan(facts: Facts, scope: Scope, known: Known) -> Plan:
-    """What a request asks of whom.
+    """The plan of a request.
 
     Args:
         facts: the request.
-        scope: as it came.
+        scope: as it arrived.
         known: the clouds.
     """
     try:
@@ -207,7 +207,7 @@ def _atoms(expression: Expression) -> Iterator[Expression]:
 
 
 class _Resolver:
-    """What the expressions of one scope mean now; each is looked at once, however many targets there are."""
+    """Resolves the expressions of one scope to clouds; each expression is resolved once for all targets."""
 
     def __init__(self, scope: Scope, known: Known) -> None:
         self.scope = scope
@@ -215,12 +215,12 @@ class _Resolver:
         self._found: dict[tuple[Expression, str], list[tuple[str, ...]]] = {}
         named = dict(scope.entries).get("identity")
         rest = scope.get("identity")
-        # "*" names it as well; but a token is of one cloud, where users log in under this scope.
+        # "*" applies to identity as well, but only if it is one name: a token is of one cloud, where users log in under this scope.
         inherited = rest.cloud if isinstance(rest, Name) else known.entry
         self.identity: str = self.chosen(named, "identity", known.entry) if named is not None else inherited
 
     def alternatives(self, expression: Expression, service: str) -> list[tuple[str, ...]]:
-        """The groups of clouds that an expression means, in the order in which they are tried; each group in the order of names.
+        """The groups of clouds that an expression means, in the order in which they are tried; each group is sorted by name.
 
         Raises:
             RoutingError: it means none.
@@ -243,7 +243,7 @@ class _Resolver:
         return groups
 
     def chosen(self, expression: Expression, service: str, cloud: str) -> str:
-        """The one cloud of an expression that a target uses: itself if it is among them.
+        """The one cloud that a target uses of an expression: the target itself if the expression means it.
 
         Raises:
             RoutingError: it means none.
@@ -257,7 +257,7 @@ class _Resolver:
         """A cloud with its scope.
 
         Raises:
-            RoutingError: what another service's expression means is no cloud.
+            RoutingError: another service's expression means no cloud.
         """
         asked = self.scope.get(service)
         entries: dict[str, Expression] = {}
@@ -278,7 +278,7 @@ def _group(expression: Expression, service: str, known: Known) -> set[str]:
     """The clouds that are asked together.
 
     Raises:
-        RoutingError: one of its parts means no cloud, or is a choice.
+        RoutingError: a part of the expression means no cloud, or has alternatives (`|`).
     """
     match expression:
         case Name(cloud):

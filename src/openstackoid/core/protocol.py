@@ -1,4 +1,4 @@
-"""What gateways, clients and HAProxy call things on the wire: headers, the mark of a scope on a token, and our own paths. Pure.
+"""Names of the wire protocol: headers, the mark between a token and its scope, and our own paths. Pure.
 
 One copy for the gateway, the rendered HAProxy, the client plugin, oaktree, the operators' commands and the lab.
 """
@@ -11,10 +11,10 @@ SUBJECT: Final = "X-Subject-Token"
 SERVICE: Final = "X-Service-Token"
 REQUEST_ID: Final = "X-Openstack-Request-Id"
 
-# Ours. SCOPE comes from users; gateways and HAProxy alone send the others, and dropped where they come from outside.
+# Ours. Users send SCOPE; only gateways and HAProxy send the others, which are dropped from requests from outside.
 SCOPE: Final = "X-Scope"
 OURS: Final = "X-Openstackoid-"
-OF_SEVERAL: Final = f"{SCOPE}-"  # wishes of a request to several clouds, and what its answer says of them
+OF_SEVERAL: Final = f"{SCOPE}-"  # options of a request to several clouds, and the description of its answer
 HOPS: Final = f"{OURS}Hops"
 CLIENT: Final = f"{OURS}Client"
 ASSERTION: Final = f"{OURS}Assertion"
@@ -22,7 +22,7 @@ ASSERTION: Final = f"{OURS}Assertion"
 MARK: Final = "!SCOPE!"  # between a token and the scope that it carries
 
 # Our own paths.
-SCOPED_PREFIX: Final = "/scope/"  # with a saved scope's name behind it
+SCOPED_PREFIX: Final = "/scope/"  # followed by a saved scope's name
 OWN_PREFIX: Final = "/openstackoid/"
 WELL_KNOWN_PATH: Final = "/.well-known/openstackoid"
 AGREEMENT_PATH: Final = f"{OWN_PREFIX}v1/agreement"
@@ -47,12 +47,12 @@ HOP_BY_HOP: Final = frozenset(
         "upgrade",
     }
 )
-# Headers that decide who asks for what: neither named by Connection nor spelled with underscores do they pass as something else.
+# Headers that identify the caller and the request: naming them in Connection does not remove them, and underscore spellings are dropped.
 GUARDED: Final = frozenset(
     {
         *(name.lower() for name in (AUTH, SUBJECT, SERVICE, SCOPE, REQUEST_ID)),
         *("content-type", "content-length"),
     }
 )
-# Headers that may stand in a request once: two readers could believe two different ones.
+# Headers that may occur in a request once: two readers could use two different ones.
 ONCE: Final = (AUTH, SUBJECT, SERVICE, SCOPE, HOPS, ASSERTION, "Content-Length", "Content-Type", "Host")

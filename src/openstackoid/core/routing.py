@@ -1,4 +1,4 @@
-"""Where a request goes: `decide()` says it, `explain()` says why. Pure: the same facts give the same decision.
+"""Routing: `decide()` returns where a request goes, `explain()` why. Pure: the same facts give the same decision.
 
     facts + scope + clouds -> Local   to this cloud's backend
                            -> Remote  to the frontend of another cloud, which decides again: Local
@@ -6,11 +6,11 @@
 
 Rules, in this order:
 
-1. A request that met this gateway before is a loop.
+1. A request that passed through this gateway before is a loop.
 2. Operators are parsed, and refused until several clouds in one request are built.
-3. Every cloud that the scope names must be known here, and every service type be of somebody: work that begins must be
-   able to end, and what is misspelled must not be left to this cloud. (A gateway that only passes a request on, or
-   validates a token, asks this of the one service in question.)
+3. Every cloud that the scope names must be known here, and every service type must be official or exist in a known cloud: work that begins must
+   be able to end, and a misspelled type must not silently mean this cloud. (A gateway that only forwards a request, or
+   validates a token, checks only the one service in question.)
 4. Services that make a server together must be of one cloud when a server changes: nova, given another cloud's
    network, answers 500 after a 202. Looking is free.
 5. The cloud must have the service.
@@ -32,13 +32,13 @@ READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a decision depends on, of one request.
+    """The facts of one request that a decision depends on.
 
     Attributes:
-        service: official service type of the frontend that the request met.
+        service: official service type of the frontend that received the request.
         method: HTTP method.
         path: path inside the service, such as `/v2.1/servers`.
-        hops: names of the clouds that the request met before this one.
+        hops: names of the clouds that the request passed through before this one.
     """
 
     service: str
@@ -49,7 +49,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class CloudMap:
-    """This cloud and those that it knows.
+    """This cloud and its peers.
 
     Attributes:
         here: this cloud.
@@ -84,7 +84,7 @@ class Remote:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """Refused, with the error that the user reads."""
+    """The request is refused, with the error that the user reads."""
 
     error: errors.OpenStackoidError
     cloud: str | None = None
@@ -128,7 +128,7 @@ def decide(facts: Facts, scope: Scope, clouds: CloudMap) -> Decision:
 
     Args:
         facts: the request.
-        scope: as it came; what it does not name is bound to this cloud.
+        scope: as it arrived; services that it does not name are bound to this cloud.
         clouds: the clouds that this one knows.
     """
     try:
@@ -163,7 +163,7 @@ def _decide(facts: Facts, scope: Scope, clouds: CloudMap) -> Local | Remote:
         )
     if not scope:
         return _serve(here, facts, clouds, f"no scope: {facts.service} is of the entry cloud")
-    # On the way (hops), and for validation, only what is asked for counts: others may know fewer clouds.
+    # For a forwarded request (hops), and for validation, only the requested service is checked: this cloud may know fewer clouds than the entry.
     only = facts.service if facts.hops or facts.service == "identity" else None
     _check_names(scope, clouds, only)
     if facts.method not in READS and facts.service == "compute":
@@ -192,11 +192,11 @@ def _missing(cloud: Cloud, service: str) -> errors.NoSuchServiceError:
 
 
 def check_services(scope: Scope, clouds: Iterable[Cloud | None]) -> None:
-    """Refuse a scope that names a service of nobody: what its writer means would be left to the entry cloud, in silence.
+    """Refuse a scope with an unknown service type: the service that its author meant would silently stay at the entry cloud.
 
     Args:
-        scope: as it came.
-        clouds: all that are known; None for one that never told what it serves.
+        scope: as it arrived.
+        clouds: all known clouds; None for a cloud whose catalog is unknown.
 
     Raises:
         UnknownServiceError: a type is neither official nor a private one of a known cloud.

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from os_service_types import ServiceTypes
 
-# keystoneauth1 sends such names in catalogs, and they end up in headers, paths and maps.
+# keystoneauth1 sends names of this form in catalogs, and they get into headers, paths and maps.
 _TYPE = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*\Z")
 _LONGEST = 64
 _authority = ServiceTypes()
@@ -25,9 +25,9 @@ def service_type(name: str) -> str | None:
 
     Returns:
         The official type (`image`, `block-storage`); the name in lower case if the authority does not know it but it
-        has the form of a type (a private service); None for what can be no service type.
+        has the form of a type (a private service); None if the name cannot be a service type.
     """
-    # Of what is longer nothing is remembered: whoever sends it chooses its length.
+    # Longer names are not cached: an untrusted sender chooses their length.
     return _official(name) if len(name) <= _LONGEST else None
 
 
@@ -41,16 +41,16 @@ def _official(name: str) -> str | None:
 
 
 def is_official(kind: str) -> bool:
-    """Whether the authority knows a service type, as `service_type` gives it."""
+    """Whether the authority lists a service type, as `service_type` returns it."""
     return bool(_authority.is_official(kind))
 
 
 def suggested(kind: str, also: Collection[str] = ()) -> str | None:
-    """What somebody may have meant who wrote a service type that nobody has: the service of a project's name, or the nearest spelling.
+    """Suggest a service type for an unknown one: the service of a project's name, or the nearest spelling.
 
     Args:
-        kind: as `service_type` gives it.
-        also: types that count as well as the authority's.
+        kind: as `service_type` returns it.
+        also: valid types in addition to the authority's.
     """
     project = _authority.get_service_data_for_project(kind)
     if project:

@@ -11,7 +11,7 @@ from openstackoid.core.errors import ScopeError
 from openstackoid.core.scope.values import NAME, AllClouds, AllOf, Around, Expression, FirstOf, Label, Name
 
 DEEPEST: Final = 16  # brackets within brackets
-MOST_PARTS: Final = 192  # names, operators and brackets of one scope: who means more clouds says * or @label
+MOST_PARTS: Final = 192  # names, operators and brackets of one scope: for more clouds there are * and @label
 _TOKEN: Final = re.compile(
     rf"[ \t]*(?:(?P<around>around[ \t]*\([ \t]*(?P<near>{NAME})[ \t]*,[ \t]*(?P<ms>[0-9]{{1,6}}(?:\.[0-9]{{1,3}})?)[ \t]*ms[ \t]*\))"
     rf"|@(?P<label>{NAME})|(?P<name>{NAME})(?![A-Za-z0-9._-])|(?P<op>[&|()*]))"
@@ -31,7 +31,7 @@ def read(source: str, text: str, at: int, most: int) -> tuple[Expression, int]:
         The expression, and how many names, operators and brackets it has.
 
     Raises:
-        ScopeError: it is no expression, or has too many parts.
+        ScopeError: the text is not an expression, or has too many parts.
     """
     offset = at + 1 if text[at : at + 1] == '"' else at
     tokens = list(islice(_tokens(source, text, offset), most + 1))
@@ -116,5 +116,5 @@ def _atom(tokens: list[_Token], index: int, text: str, end: int, depth: int) -> 
 
 
 def shown(value: str) -> str:
-    """A foreign text in a message: quoted, and short."""
+    """Format an untrusted text for a message: quoted, and short."""
     return json.dumps(value if len(value) <= 40 else value[:40] + "...")  # noqa: PLR2004 - enough to recognise

@@ -11,9 +11,9 @@ from openstackoid.core.scope.values import REST, Expression, Scope
 from openstackoid.core.services import service_type
 
 LONGEST: Final = 16384  # characters: more than any HTTP head in front of OpenStack lets pass
-MOST_SERVICES: Final = 96  # the service-types authority knows fewer
-# Both match a string whole wherever they meet one, unfinished ones too: a search that begins again at each escaped quote
-# inside would take time quadratic in the text.
+MOST_SERVICES: Final = 96  # the service-types authority lists fewer types
+# Both patterns match a whole string, also an unterminated one: a search that began again at each escaped quote
+# inside would take quadratic time.
 _NESTING: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[{\[]', re.DOTALL)
 _STRING: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?([ \t\r\n]*+:[ \t\r\n]*+)?', re.DOTALL)
 
@@ -22,10 +22,10 @@ def parse(text: str) -> Scope:
     """Read a scope from JSON.
 
     Args:
-        text: as it came from a header or a command line; 16,384 characters at most.
+        text: from a header or a command line; 16,384 characters at most.
 
     Raises:
-        ScopeError: for whatever is wrong; nothing else is ever raised.
+        ScopeError: for any error; no other exception is raised.
     """
     if len(text) > LONGEST:
         raise ScopeError(f"a scope has {LONGEST} characters at most, this one has {len(text)}", text, LONGEST)
@@ -81,11 +81,11 @@ def format(scope: Scope) -> str:  # noqa: A001 - the package is the namespace: s
 
 
 def _object(text: str) -> list[tuple[str, Any]]:
-    """The pairs of a JSON object, doubled keys kept."""
+    """The pairs of a JSON object, with duplicate keys."""
     if not text.lstrip(" \t\r\n").startswith("{"):
         raise ScopeError("expected a JSON object", text, len(text) - len(text.lstrip(" \t\r\n")))
     depth = 0
-    # The only thing in JSON that nests is a list or an object, and a scope has one object: nothing else need be read.
+    # A scope is one object without nested lists or objects: a deeper text is refused without parsing it.
     for count, found in enumerate(_NESTING.finditer(text)):
         if count > 2 * MOST_SERVICES:  # the brace, then a key and a value for each
             raise ScopeError(f"expected {MOST_SERVICES} services at most", text, found.start())

@@ -1,4 +1,4 @@
-"""Scopes and their expressions as values: what they name, and where they lead."""
+"""Scopes and their expressions as values."""
 
 import re
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class AllClouds:
-    """`*`: every cloud that is known."""
+    """`*`: every known cloud."""
 
     def __str__(self) -> str:
         return "*"
@@ -122,7 +122,7 @@ class Scope:
         return bool(self.entries)
 
     def get(self, service: str) -> Expression | None:
-        """What the scope says of a service type: its own entry, else that of "*", else None."""
+        """The expression for a service type: its own entry, else that of "*", else None."""
         rest: Expression | None = None
         for kind, expression in self.entries:
             if kind == service:
@@ -132,12 +132,12 @@ class Scope:
         return rest
 
     def explicit(self, entry: str) -> "Scope":
-        """The scope with nothing left to guess: "*" and "identity" filled in.
+        """The explicit scope: with entries for "*" and "identity".
 
-        A service that is not named is bound to the entry cloud; once a request has left it, nobody could tell.
+        A service that is not named is bound to the entry cloud; another cloud could not know which cloud that is.
 
         Args:
-            entry: the name of the cloud that the request met first.
+            entry: the name of the cloud that received the request first.
         """
         filled = dict(self.entries)
         rest = filled.setdefault(REST, Name(entry))
@@ -145,25 +145,25 @@ class Scope:
         return Scope.of(filled)
 
     def only(self, service: str) -> str | None:
-        """The cloud that the scope names for a service alone; None if it names none, or says it with an operator."""
+        """The single cloud that the scope names for a service; None if it names none, or uses an operator."""
         expression = self.get(service)
         return expression.cloud if isinstance(expression, Name) else None
 
     def only_names(self, cloud: str) -> bool:
-        """Whether every service that is named is of this cloud alone."""
+        """Whether the scope binds every service that it names to this cloud alone."""
         return all(isinstance(expression, Name) and expression.cloud == cloud for _, expression in self.entries)
 
     @property
     def has_operators(self) -> bool:
-        """Whether a service is of anything but one cloud that stands there by name."""
+        """Whether any service has another expression than one cloud's name."""
         return any(not isinstance(expression, Name) for _, expression in self.entries)
 
     def clouds(self) -> frozenset[str]:
-        """All clouds that stand in the scope by name."""
+        """All clouds that the scope mentions by name."""
         return frozenset(name for _, expression in self.entries for name in expression.names)
 
     def leads_to(self, cloud: str, service: str | None = None) -> bool:
-        """Whether a cloud stands by name in what the scope says of a service; of any service if none is given."""
+        """Whether the expression for a service mentions a cloud by name; the expression for any service if none is given."""
         if service is None:
             return cloud in self.clouds()
         expression = self.get(service)
