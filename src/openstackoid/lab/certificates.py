@@ -1,8 +1,8 @@
-"""The lab's own certificate authority, and the certificates that it signs: for TLS at the gateways' peering doors.
+"""The lab's own certificate authority, and the certificates that it signs: for TLS at the gateways' peering addresses.
 
-All have what RFC 5280 asks for (names, key usage, key identifiers), since Python 3.13 checks with ``VERIFY_X509_STRICT``. Not by trustme,
-as in tests: its subject alternative names are critical beside a subject, which strict verifiers refuse, and its authorities end in the year 3000.
-Files that are there are kept, except those that end soon, and those that do not belong together.
+All certificates meet RFC 5280 (names, key usage, key identifiers), since Python 3.13 verifies with ``VERIFY_X509_STRICT``. trustme, which tests use,
+does not fit: its subject alternative names are critical beside a subject, which strict verifiers refuse, and its authorities end in the year 3000.
+Existing files are kept, except those that expire soon, and those that do not belong together.
 """
 
 import ipaddress
@@ -57,12 +57,12 @@ def ensure(
     address: str,
     now: datetime,
 ) -> bool:
-    """Make the certificate of a server with a DNS name, at an IP address, unless a good one is there; tell whether it is new."""
+    """Make the certificate of a server with a DNS name, at an IP address, unless a valid one exists; returns whether it is new."""
     found = read(certificate, key, now)
     if found and is_for(found.certificate, signer, name, address):
         return False
     fresh = ec.generate_private_key(ec.SECP256R1())
-    # X.520 allows 64 characters; nobody reads it where there are other names.
+    # X.520 allows 64 characters; verifiers ignore the common name if there are alternative names.
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
     identifier = signer.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     made = begin(subject, fresh, now, LIFE).issuer_name(signer.certificate.subject)
@@ -82,7 +82,7 @@ def ensure(
 def begin(
     subject: x509.Name, key: ec.EllipticCurvePrivateKey, now: datetime, life: timedelta
 ) -> x509.CertificateBuilder:
-    """Begin a certificate with what all have."""
+    """Begin a certificate with the fields that all certificates have."""
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -95,7 +95,7 @@ def begin(
 
 
 def usages(*, signs_certificates: bool) -> x509.KeyUsage:
-    """Say what a key is for: certificates, or the handshakes of a server."""
+    """The extension with a key's usage: signing certificates, or the handshakes of a server."""
     return x509.KeyUsage(
         digital_signature=not signs_certificates,
         key_cert_sign=signs_certificates,
@@ -110,7 +110,7 @@ def usages(*, signs_certificates: bool) -> x509.KeyUsage:
 
 
 def read(certificate: Path, key: Path, now: datetime) -> Pair | None:
-    """Read a pair that is whole, belongs together and goes on for a while."""
+    """Read a pair that is complete, belongs together and does not expire soon."""
     try:
         found = x509.load_pem_x509_certificate(certificate.read_bytes())
         private = load_pem_private_key(key.read_bytes(), None)
@@ -123,7 +123,7 @@ def read(certificate: Path, key: Path, now: datetime) -> Pair | None:
 
 
 def is_for(certificate: x509.Certificate, signer: Pair, name: str, address: str) -> bool:
-    """Tell whether a certificate is of this authority, and for this name and address."""
+    """Whether a certificate is signed by this authority, for this name and address."""
     try:
         certificate.verify_directly_issued_by(signer.certificate)
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -134,7 +134,7 @@ def is_for(certificate: x509.Certificate, signer: Pair, name: str, address: str)
 
 
 def write(pair: Pair, certificate: Path, key: Path) -> None:
-    """Write both, the key for its owner only. The key first: a certificate that is there means a whole pair."""
+    """Write both, the key readable by its owner only. The key is written first: an existing certificate means a complete pair."""
     private = pair.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     write_private(key, private.decode())
     write_private(certificate, pair.certificate.public_bytes(Encoding.PEM).decode())

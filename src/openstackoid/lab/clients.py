@@ -1,4 +1,4 @@
-"""What stands around the clouds, as values to be written as YAML: the gateways' configuration and ``clouds.yaml``. Pure."""
+"""Configuration around the clouds, as values to be written as YAML: the gateways' configuration and ``clouds.yaml``. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ MEMBER = "alice"
 PROJECT = "demo"
 # Keystone's own first domain, where projects for other clouds' users are made too.
 DOMAIN = "default"
-# What the clouds of a lab allow each other: all but identity, which is never shared.
+# The services that the clouds of a lab allow each other: all but identity, which is never shared.
 SHARED = tuple(kind for kind in SERVICES if kind != "identity")
 
 
 @dataclass(frozen=True)
 class Terms:
-    """On what the owners of a lab's clouds have agreed.
+    """The terms that the owners of a lab's clouds have agreed on.
 
     Attributes:
         fingerprints: of each cloud's key.
         projects: `each` or `same`, as in `State`.
-        pseudonyms: whether the clouds hide from each other who their users are.
+        pseudonyms: whether the clouds hide their users' identities from each other.
     """
 
     fingerprints: Mapping[str, str]
@@ -65,7 +65,7 @@ def gateway(cloud: Cloud, clouds: Mapping[str, Cloud], terms: Terms | None) -> d
 
 
 def door(cloud: Cloud) -> dict[str, Any]:
-    """Give what a gateway needs to meet clouds of other owners: a door with TLS, whom to believe there, keys."""
+    """Give the settings that a gateway needs for clouds of other owners: a peering address with TLS, the authority, keys."""
     return {
         "peering": {
             "url": cloud.peering,
@@ -86,7 +86,7 @@ def door(cloud: Cloud) -> dict[str, Any]:
 
 
 def agreement(peer: Cloud, terms: Terms) -> dict[str, Any]:
-    """Give a cloud's side of its agreement with a peer; the roles, and what is allowed at home, are the defaults."""
+    """Give a cloud's side of its agreement with a peer; the roles and the `home` rules are the defaults."""
     return {
         "url": peer.peering,
         "tls_name": peer.certificate_name,

@@ -1,7 +1,7 @@
 """The services' configuration files, from values to text. Pure.
 
-Every address of another service is the cloud's *frontend*: what services ask of each other goes through the gateway as
-well, which is how a scope follows a request through the cloud. Only where a service listens is the backend.
+Every address of another service is the cloud's *frontend*: requests between services go through the gateway as
+well, so that a scope follows a request through the cloud. Only the address where a service listens is the backend.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ Sections = Mapping[str, Mapping[str, object]]
 
 @dataclass(frozen=True)
 class Secrets:
-    """What only one cloud knows; made once, kept in its folder."""
+    """The secrets of one cloud; made once, kept in its folder."""
 
     admin: str
     member: str
@@ -40,15 +40,15 @@ def text(value: object) -> str:
 
 
 def database(cloud: Cloud, name: str) -> Mapping[str, object]:
-    """Say where a database is.
+    """The URL of a database.
 
-    Not synchronous: what a killed process wrote is in the kernel's hands and survives; a power cut is not the lab's concern.
+    Not synchronous: data that a killed process wrote survives in the kernel's cache; a power failure is outside the lab's scope.
     """
     return {"connection": f"sqlite:///{cloud.database(name)}?timeout=60", "sqlite_synchronous": False}
 
 
 def account(cloud: Cloud, secrets: Secrets, user: str) -> Mapping[str, object]:
-    """Give what a service logs in with."""
+    """Give the credentials that a service logs in with."""
     return {
         "auth_type": "password",
         "auth_url": cloud.auth_url,
@@ -62,7 +62,7 @@ def account(cloud: Cloud, secrets: Secrets, user: str) -> Mapping[str, object]:
 
 
 def token_checks(cloud: Cloud, secrets: Secrets, user: str) -> Mapping[str, object]:
-    """Say how keystonemiddleware checks tokens; service tokens need the role ``service``, as production has it."""
+    """Give keystonemiddleware's options; service tokens need the role ``service``, as in production."""
     return {
         **account(cloud, secrets, user),
         "www_authenticate_uri": cloud.auth_url,
@@ -73,7 +73,7 @@ def token_checks(cloud: Cloud, secrets: Secrets, user: str) -> Mapping[str, obje
 
 
 def common(cloud: Cloud, kind: str) -> dict[str, Mapping[str, object]]:
-    """Give what all services have; ``X-Forwarded-*`` of a gateway is believed."""
+    """Give the options that all services have; ``X-Forwarded-*`` of a gateway is trusted."""
     return {
         "DEFAULT": {"debug": False, "use_stderr": True, "log_options": False},
         "oslo_middleware": {"enable_proxy_headers_parsing": True},
@@ -91,7 +91,7 @@ def identity(cloud: Cloud) -> Sections:
         "fernet_receipts": {"key_repository": str(cloud.etc / "receipt-keys")},
         "credential": {"key_repository": str(cloud.etc / "credential-keys")},
         "identity": {"password_hash_rounds": 4},
-        # Otherwise an application credential asked for right after a role was given is sometimes refused (400).
+        # Otherwise an application credential that is created right after a role was assigned is sometimes refused (400).
         "assignment": {"caching": False},
     }
 
@@ -167,7 +167,7 @@ def compute(cloud: Cloud, secrets: Secrets) -> Sections:
 
 
 def network(cloud: Cloud, secrets: Secrets, environment: Path) -> Sections:
-    """Give neutron.conf with ML2's options; no agents, so nothing is asked of any."""
+    """Give neutron.conf with ML2's options, without agents."""
     sections = common(cloud, "network")
     return {
         **sections,

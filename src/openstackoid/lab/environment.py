@@ -1,8 +1,8 @@
 """The virtual environment that OpenStack's services run in, apart from the one that runs the lab.
 
 Services and the lab want different versions of the same libraries, and a lab must not change what its user has
-installed. So the services get an environment of their own, in the user's cache, named after everything that it is made
-of: another list of packages, or another Python, is another environment, and the old one stays as it was.
+installed. So the services get an environment of their own, in the user's cache, named after all of its inputs:
+another list of packages, or another Python, is another environment, and the old one stays as it was.
 """
 
 import fcntl
@@ -51,12 +51,12 @@ class Environment:
 
     @property
     def templates(self) -> Path:
-        """Where the services' empty databases are kept: they depend on nothing but what is installed."""
+        """Folder of the services' empty databases, which depend only on the installed packages."""
         return self.path / "templates"
 
     @property
     def complete(self) -> Path:
-        """The file that is there when the environment was made to the end."""
+        """The file that exists if the environment is complete."""
         return self.path / "complete"
 
 
@@ -66,12 +66,12 @@ def default_cache() -> Path:
 
 
 def constraints() -> str:
-    """Give the versions that the lab was tried with."""
+    """Give the versions that the lab was tested with."""
     return resources.files(__package__).joinpath("constraints.txt").read_text(encoding="utf-8")
 
 
 def key(versions: str) -> str:
-    """Name an environment by what it is made of."""
+    """Name an environment by its inputs."""
     made_of = "\n".join([sys.version, *PACKAGES, versions, ENTRY_POINTS])
     return hashlib.sha256(made_of.encode()).hexdigest()[:12]
 
@@ -80,7 +80,7 @@ def ensure(cache: Path, progress: Callable[[str], None]) -> Environment:
     """Find the environment, or make it.
 
     Raises:
-        LabError: it cannot be made; what uv said is in the message.
+        LabError: the environment cannot be made; the message has uv's output.
     """
     versions = constraints()
     environment = Environment(cache / f"services-{key(versions)}")
@@ -94,7 +94,7 @@ def ensure(cache: Path, progress: Callable[[str], None]) -> Environment:
 
 
 def make(environment: Environment, versions: str, progress: Callable[[str], None]) -> None:
-    """Make the environment anew; what an interrupted attempt has left goes first."""
+    """Make the environment anew, after deleting the remains of an interrupted attempt."""
     shutil.rmtree(environment.path, ignore_errors=True)
     progress("installing OpenStack's services into an environment of their own")
     uv("venv", "--quiet", "--python", sys.executable, str(environment.path))
@@ -125,7 +125,7 @@ def uv(*arguments: str) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Let one process at a time do something; the lock ends with the process, however it ends."""
+    """A lock between processes; it ends with the process, however the process ends."""
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

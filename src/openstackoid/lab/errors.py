@@ -1,9 +1,9 @@
-"""What can go wrong with a lab, said so that one knows what to do next."""
+"""Errors of a lab, with messages that name the next step."""
 
 from openstackoid.core.errors import OpenStackoidError
 
 
 class LabError(OpenStackoidError):
-    """The lab cannot do what was asked; the message says why and what would help."""
+    """The lab cannot do what was requested; the message names the reason and a remedy."""
 
     code = "lab.failed"

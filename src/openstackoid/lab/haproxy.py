@@ -25,7 +25,7 @@ def program() -> str:
     """Find HAProxy.
 
     Raises:
-        LabError: it is not there; the message says what to do.
+        LabError: HAProxy is not installed; the message names the remedy.
     """
     found = shutil.which(HAPROXY, path=environment()["PATH"])
     if found is None:
@@ -36,7 +36,7 @@ def program() -> str:
 
 
 def environment() -> dict[str, str]:
-    """Give the environment of HAProxy, and of what looks for it."""
+    """Give the environment of HAProxy, and of programs that look for it."""
     variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return variables | {"PATH": os.pathsep.join([os.environ.get("PATH", os.defpath), *ELSEWHERE])}
 
@@ -45,13 +45,13 @@ def configure(action: Literal["render", "apply"], clouds: Sequence[Cloud]) -> No
     """Write the configuration of these clouds, and with ``apply`` have a running HAProxy take it; all at the same time.
 
     Raises:
-        LabError: it cannot be; the message says what the program said.
+        LabError: the configuration cannot be written or applied; the message has the program's output.
     """
     begun = []
     for cloud in clouds:
         command = [*COMMAND, action, "--config", str(cloud.gateway_config)]
         begun.append(subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT))
-    # All of them are waited for, also when one has failed.
+    # Wait for all programs, also when one has failed.
     told = [process.communicate()[0].decode(errors="replace").strip() for process in begun]
     for cloud, process, text in zip(clouds, begun, told, strict=True):
         if process.returncode:
@@ -59,10 +59,10 @@ def configure(action: Literal["render", "apply"], clouds: Sequence[Cloud]) -> No
 
 
 def make_folder(cloud: Cloud) -> None:
-    """Make the folder of HAProxy's files, which may be where others could have made one before.
+    """Make the folder of HAProxy's files, in a place where other users may have made one before.
 
     Raises:
-        LabError: they did.
+        LabError: another user made the folder.
     """
     cloud.haproxy.mkdir(exist_ok=True, mode=0o700)
     found = cloud.haproxy.lstat()
@@ -71,17 +71,17 @@ def make_folder(cloud: Cloud) -> None:
 
 
 def start(cloud: Cloud) -> None:
-    """Start HAProxy, without waiting for it; its configuration is there."""
+    """Start HAProxy, without waiting for it; its configuration must exist."""
     command = [program(), "-W", "-S", f"{cloud.haproxy_master},mode,600", "-f", str(cloud.haproxy_config)]
     processes.spawn(command, cloud.log(HAPROXY), environment(), cloud.pid_file(HAPROXY))
 
 
 def answers(cloud: Cloud, patience: float) -> bool:
-    """Tell whether HAProxy's worker answers: at its admin socket, which neither the gateway nor a service has a part in."""
+    """Whether HAProxy's worker answers at its admin socket, which does not depend on the gateway or a service."""
     return "Pid:" in processes.converses(cloud.haproxy_admin, "show info", patience)
 
 
 def family(cloud: Cloud) -> list[Process]:
-    """Give all of a cloud's HAProxy that lives: a worker that was stopped has not seen that its master is gone."""
+    """Give all running HAProxy processes of a cloud: a suspended worker does not notice that its master has ended."""
     noted = processes.read(cloud.pid_file(HAPROXY))
     return noted.group() if noted else []

@@ -1,7 +1,6 @@
 """uv, with the package index that pip is configured for: uv reads nothing of pip's configuration.
 
-Where packages come from a mirror, or from behind an authority of one's own, pip is what people have configured, by `pip.conf` or
-`PIP_*`. What uv is configured for itself stays as it is.
+Users of a mirror, or of a private certificate authority, have usually configured pip, by `pip.conf` or `PIP_*`. Settings of uv itself are kept.
 
 Without the package, too: `python -P installing.py ARGUMENT...` runs uv so.
 """
@@ -25,14 +24,14 @@ _VARIABLES: Final[Mapping[str, str]] = {
     "timeout": "UV_HTTP_TIMEOUT",
     "proxy": "ALL_PROXY",
 }
-# Those with several values, which pip separates by spaces or lines -> what separates uv's.
+# Options with several values, which pip separates by spaces or lines -> uv's separator.
 _LISTS: Final[Mapping[str, str]] = {"extra-index-url": " ", "find-links": ",", "trusted-host": " "}
 # Older names that uv knows as well.
 _OLDER: Final[Mapping[str, str]] = {"UV_DEFAULT_INDEX": "UV_INDEX_URL", "UV_INDEX": "UV_EXTRA_INDEX_URL"}
 
 
 def environment(given: Mapping[str, str]) -> dict[str, str]:
-    """Give an environment for uv: the given one, and what pip is configured for in it."""
+    """Give an environment for uv: the given one, with the settings of pip."""
     found = dict(given)
     for option, value in options(given).items():
         variable = _VARIABLES.get(option)
@@ -50,7 +49,7 @@ def environment(given: Mapping[str, str]) -> dict[str, str]:
 
 
 def options(given: Mapping[str, str]) -> dict[str, str]:
-    """Read what pip is configured for: its files, for all commands and for `install`, then variables."""
+    """Read pip's configuration: its files, for all commands and for `install`, then variables."""
     command = [sys.executable, "-m", "pip", "config", "list", "--disable-pip-version-check"]
     listed = subprocess.run(command, env=dict(given), capture_output=True, text=True, check=False)
     found: dict[str, dict[str, str]] = {"global": {}, "install": {}, ":env:": {}}

@@ -1,8 +1,8 @@
-"""A lab as a whole: bring it up, take it down, say how it is.
+"""A lab as a whole: bring it up, take it down, report its state.
 
-``up`` is one path for everything, the first start as well as healing after a crash: look at what is there, start just
-what is missing, wait until it answers, fill what is empty. So a second ``up`` has nothing to do, and an ``up`` that was
-interrupted is continued by the next.
+``up`` is one path for the first start and for recovery after a crash: find the running parts, start the missing
+ones, wait until they answer, fill empty clouds. So a second ``up`` has nothing to do, and the next ``up`` continues
+an interrupted one.
 """
 
 import fcntl
@@ -33,7 +33,7 @@ STOP_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Status:
-    """How one part of a cloud is."""
+    """The state of one part of a cloud."""
 
     cloud: str
     service: str
@@ -49,19 +49,19 @@ class Lab:
 
     Args:
         directory: the folder; all data of the lab are in it.
-        clouds: names. A lab that exists keeps the clouds that it has, and gets those that are new.
+        clouds: names. An existing lab keeps its clouds, and gets the new ones.
         address: the first cloud's network, 127.0.1.0 when not given; see ``layout``.
         with_gateway: whether a gateway stands before each cloud; without, the catalogs lead to the services themselves.
         with_haproxy: whether HAProxy stands before each gateway, as it does by default; without, the gateway has the frontends.
         trust: ``federated``, which is the default: the clouds have different owners, and users' tokens stay at home; or
             ``pass-through``: they have one owner, and tokens go along.
         projects: ``each`` (the default): a project of another cloud gets one of its own; ``same``: its id stands for it.
-        pseudonyms: whether the clouds hide from each other who their users are; they do not by default.
-        gateway_command: what is run as a gateway, with ``--config FILE`` added.
+        pseudonyms: whether the clouds hide their users' identities from each other; they do not by default.
+        gateway_command: the command of a gateway; ``--config FILE`` is added.
         cache: where the services' environment is kept; the user's cache folder when not given.
 
     Raises:
-        LabError: the lab exists and is another than what is asked for, or a name or address cannot be used.
+        LabError: the lab exists and differs from the arguments, or a name or address cannot be used.
     """
 
     def __init__(
@@ -109,10 +109,10 @@ class Lab:
         found = processes.read(self.clouds[cloud].pid_file(part))
         return found if found and found.alive else None
 
-    # How it is.
+    # State.
 
     def status(self, patience: float = 5) -> list[Status]:
-        """Say of each service, gateway and HAProxy how it is; one that does not answer for ``patience`` seconds is stuck."""
+        """The state of each service, gateway and HAProxy; a part that does not answer for ``patience`` seconds is stuck."""
         parts = self.parts()
         with ThreadPoolExecutor(len(parts)) as pool:
             return list(pool.map(lambda part: self.look(part[0], part[1], patience), parts))
@@ -122,7 +122,7 @@ class Lab:
         return [(cloud.name, part) for cloud in self.clouds.values() for part in cloud.parts]
 
     def look(self, name: str, part: str, patience: float) -> Status:
-        """Say how one part is."""
+        """The state of one part."""
         cloud = self.clouds[name]
         process = self.process(name, part)
         host, port = cloud.listens(part)[0]
@@ -134,20 +134,20 @@ class Lab:
         return Status(name, part, where, process.pid, Health.RUNNING if well else Health.STUCK, memory)
 
     def answers(self, cloud: Cloud, part: str, patience: float) -> bool:
-        """Tell whether a part answers."""
+        """Whether a part answers."""
         return starting.answers(cloud, part, patience)
 
     # Up.
 
     def up(self, progress: Progress = lambda _line: None, *, patience: float = START_SECONDS) -> bool:
-        """Start what does not run, and fill what is empty; tell whether there was anything to do.
+        """Start the parts that do not run, and fill empty clouds; returns whether there was anything to do.
 
         Args:
-            progress: called with one line for each step that is done.
-            patience: seconds until what has been started must answer.
+            progress: called with one line for each finished step.
+            patience: seconds until started parts must answer.
 
         Raises:
-            LabError: something cannot be started; the message says what and why.
+            LabError: a part cannot be started; the message names the part and the reason.
         """
         if self.state.with_haproxy:
             haproxy.program()  # before a lab is noted that could never run
@@ -164,7 +164,7 @@ class Lab:
             return bool(missing or filled)
 
     def write_clients(self) -> list[str]:
-        """Write what is read by gateways and clients; the clouds whose gateway has something new to read."""
+        """Write the files for gateways and clients; returns the clouds whose gateway has changed files."""
         state.save(self.directory, self.state)
         known = {name: self.secrets(name) for name in self.clouds}
         state.write_private(self.clouds_yaml, dump(clients.clouds_yaml(self.clouds, known)))
@@ -184,7 +184,7 @@ class Lab:
         return list(dict.fromkeys(changed))
 
     def clear(self, report: "Reporter") -> list[Part]:
-        """Find what must be started, and end what is there and stuck."""
+        """Find the parts that must be started, and end the stuck ones."""
         rows = [row for row in self.status() if row.state is not Health.RUNNING]
         for row in rows:
             if row.service == HAPROXY:
@@ -196,7 +196,7 @@ class Lab:
         return [(row.cloud, row.service) for row in rows]
 
     def starter(self, report: Progress = lambda _line: None) -> Starter:
-        """Give what starts this lab's parts."""
+        """Give the object that starts this lab's parts."""
         return Starter(self.directory, self.clouds, self.gateway_command, self.cache, report)
 
     def start_gateway(self, cloud: Cloud) -> None:
@@ -204,7 +204,7 @@ class Lab:
         self.starter().start_gateway(cloud)
 
     def reload(self, names: Sequence[str], *, started: Sequence[Part]) -> None:
-        """Have what was running before read the configuration again, which has new peers; HAProxy hears of these by itself."""
+        """Have running gateways reload their configuration, which has new peers; HAProxy learns of new peers from the gateway."""
         for name in names:
             process = self.process(name, GATEWAY)
             if process and (name, GATEWAY) not in started:
@@ -213,7 +213,7 @@ class Lab:
         haproxy.configure("apply", [self.clouds[name] for name in running])
 
     def fill(self, report: "Reporter") -> bool:
-        """Give new clouds their first content; tell whether there were any."""
+        """Give new clouds their first content; returns whether there were any."""
         empty = [cloud for cloud in self.clouds.values() if not (cloud.directory / "run" / "filled").exists()]
         if not empty:
             return False
@@ -227,7 +227,7 @@ class Lab:
     # Down.
 
     def down(self) -> int:
-        """Stop all that runs; how many processes that were. Data stay."""
+        """Stop all parts, and keep the data; returns the number of processes."""
         if not self.directory.exists():
             return 0
         with self.alone():
@@ -266,7 +266,7 @@ class Lab:
 
 
 class Reporter:
-    """Says what is done, with the seconds since the beginning."""
+    """Reports finished steps, with the seconds since the beginning."""
 
     def __init__(self, progress: Progress, began: float) -> None:
         self.progress = progress

@@ -1,4 +1,4 @@
-"""Where everything of a lab is: names, addresses, ports and files, as values. Nothing here touches the machine.
+"""Names, addresses, ports and files of a lab, as values. Nothing here touches the machine.
 
 The N-th cloud has a network of its own, 127.0.N.0 by default: its services listen on ``.1`` (their *backends*), HAProxy
 on ``.2`` (the *frontends*), and the gateway behind it on ``.3``, all on the services' usual ports; without HAProxy the
@@ -27,7 +27,7 @@ CA = "ca.crt"
 
 # A cloud's name goes into scopes (core.scope), folder names and entries of clouds.yaml.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-# A path that stands in HAProxy's configuration without being quoted, and as an argument of its converters.
+# A path that HAProxy's configuration can hold unquoted, also as an argument of a converter.
 PLAIN = re.compile(r"[A-Za-z0-9/._+=@-]+")
 # Bytes of a Unix socket's path, less what HAProxy appends to it while it begins to listen there (".PID.tmp").
 LONGEST_SOCKET = 107 - len(".4194304.tmp")
@@ -35,7 +35,7 @@ LONGEST_SOCKET = 107 - len(".4194304.tmp")
 
 @dataclass(frozen=True)
 class Service:
-    """One of OpenStack's services: its type in the catalog, its name, where it usually is."""
+    """One of OpenStack's services: its type in the catalog, its name, its usual port and path."""
 
     kind: str
     name: str
@@ -63,7 +63,7 @@ class Cloud:
     """Where one cloud of a lab is.
 
     ``directory`` holds all of it: ``etc/``, ``db/``, ``logs/``, ``run/``, ``images/``, ``haproxy/``. A ``federated`` cloud
-    has an owner of its own: keys, a certificate, and a door for other clouds.
+    has an owner of its own: keys, a certificate, and a peering address.
     """
 
     name: str
@@ -95,7 +95,7 @@ class Cloud:
 
     @property
     def auth_url(self) -> str:
-        """What a client logs in to."""
+        """The ``auth_url`` of a client."""
         return self.endpoint("identity")
 
     @property
@@ -143,7 +143,7 @@ class Cloud:
 
     @property
     def certificate(self) -> Path:
-        """What the peering door shows; signed by the lab's own authority."""
+        """Certificate of the peering address; signed by the lab's own authority."""
         return self.etc / "peering.crt"
 
     @property
@@ -162,7 +162,7 @@ class Cloud:
 
     @property
     def ca(self) -> Path:
-        """Certificate of the lab's authority: who trusts it can call all peering doors of the lab."""
+        """Certificate of the lab's authority: a client that trusts it can call all peering addresses of the lab."""
         return self.directory.parent / CA
 
     @property
@@ -185,7 +185,7 @@ class Cloud:
         return self.directory / "logs" / f"{part}.log"
 
     def pid_file(self, part: str) -> Path:
-        """File that says which process a service, the gateway or HAProxy is."""
+        """File with the process id of a service, the gateway or HAProxy."""
         return self.directory / "run" / f"{part}.json"
 
     def database(self, name: str) -> Path:
@@ -202,7 +202,7 @@ class Cloud:
         return self.directory / "images"
 
     def listens(self, part: str) -> tuple[tuple[str, int], ...]:
-        """Give addresses and ports that a part takes, the most telling one first."""
+        """Give addresses and ports that a part takes, the most significant one first."""
         if part not in {GATEWAY, HAPROXY}:
             return ((self.backend_host, SERVICES[part].port),)
         ports = [*(service.port for service in SERVICES.values()), *([PEERING_PORT] if self.federated else [])]
@@ -211,7 +211,7 @@ class Cloud:
         return (*((self.gateway_host, port) for port in ports), (self.frontend_host, ADMIN_PORT))
 
     def health(self, part: str) -> str:
-        """URL that answers when a service or the gateway is well, and asks nobody else for that; HAProxy has none."""
+        """URL that answers if a service or the gateway is healthy, without depending on another service; HAProxy has none."""
         if part == GATEWAY:
             return f"{self.gateway_admin}/healthz"
         return f"{self.backend(part)}/"
@@ -226,7 +226,7 @@ def plan(
     with_haproxy: bool = True,
     federated: bool = True,
 ) -> dict[str, Cloud]:
-    """Say where each cloud goes; the order of the names matters, since it gives the addresses.
+    """Place the clouds; the order of the names determines their addresses.
 
     Raises:
         LabError: a name, the address or, with HAProxy, the folder cannot be used.
@@ -276,7 +276,7 @@ def check_names(names: Sequence[str]) -> None:
 
 
 def hosts(address: str, count: int) -> Iterable[tuple[str, str, str]]:
-    """Give each cloud's address for backends, frontends and what is behind these: ``.1``, ``.2`` and ``.3`` of a network of 256."""
+    """Give each cloud's address for backends, frontends and the gateway behind HAProxy: ``.1``, ``.2`` and ``.3`` of a network of 256."""
     try:
         first = ipaddress.IPv4Address(address)
     except ValueError as error:

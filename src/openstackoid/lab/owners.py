@@ -1,4 +1,4 @@
-"""What makes each cloud of a lab the cloud of an owner of its own: keys, a certificate, an account for mapped projects.
+"""Gives each cloud of a lab an owner of its own: keys, a certificate, an account for mapped projects.
 
 Each owner knows the others by the fingerprints of their keys, as operators who have met would. One thing is shared, the
 authority for TLS, as owners share those of the public Web.
@@ -20,16 +20,16 @@ CA_KEY = "ca.key"
 def equip(
     directory: Path, clouds: Mapping[str, Cloud], secrets: Mapping[str, Secrets], now: datetime | None = None
 ) -> tuple[dict[str, str], list[str]]:
-    """Make what is missing of all that.
+    """Make the missing files and accounts.
 
     Args:
         directory: the lab's.
-        clouds: those that are federated; their ``etc`` folders exist.
+        clouds: the federated clouds; their ``etc`` folders exist.
         secrets: of each cloud.
         now: the present, or another time in tests.
 
     Returns:
-        The fingerprint of each cloud's key, and the clouds of which a file has changed that their gateways read.
+        The fingerprint of each cloud's key, and the clouds whose gateways must read a changed file.
     """
     now = now or datetime.now(UTC)
     before = authority_of(directory)

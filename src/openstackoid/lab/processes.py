@@ -1,4 +1,4 @@
-"""Processes that outlive whoever started them: find, judge and end them.
+"""Processes that outlive the process that started them: find, check and end them.
 
 A process is known by its id *and* its start time, written into a file when it starts: an id alone may belong to
 somebody else's process by the time it is read.
@@ -21,7 +21,7 @@ from .errors import LabError
 
 
 class Health(StrEnum):
-    """How a service is."""
+    """The state of a service."""
 
     RUNNING = "running"
     DOWN = "down"
@@ -31,20 +31,20 @@ class Health(StrEnum):
 
 @dataclass(frozen=True)
 class Process:
-    """A process, for as long as it lives."""
+    """A process, identified by id and start time."""
 
     pid: int
     started: int
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs: not ended, no zombie, nobody else's."""
+        """Whether it still runs: it has not ended, is not a zombie, and its id is not reused."""
         found = stat(self.pid)
         return found is not None and found == ("alive", self.started)
 
     @property
     def memory(self) -> int:
-        """Bytes of memory, what it shares with others divided among them (PSS)."""
+        """Bytes of memory, with shared memory divided among the sharing processes (PSS)."""
         try:
             for line in Path(f"/proc/{self.pid}/smaps_rollup").read_text(encoding="ascii").splitlines():
                 if line.startswith("Pss:"):
@@ -54,10 +54,10 @@ class Process:
         return 0
 
     def group(self) -> list["Process"]:
-        """Give those of its process group that live: what it has started, itself first, even after its own end."""
+        """Give the running processes of its process group: itself first, then its descendants, even after its own end."""
         leader = stat(self.pid)
         if leader and leader[1] != self.started:
-            return []  # the id is somebody else's by now
+            return []  # the id belongs to another process by now
         others = (int(path.name) for path in Path("/proc").glob("[0-9]*") if path.name != str(self.pid))
         seen = [(pid, stat(pid)) for pid in others if group_of(pid) == self.pid]
         found = [self, *(Process(pid, told[1]) for pid, told in seen if told)]
@@ -73,7 +73,7 @@ class Process:
 
 
 def stat(pid: int) -> tuple[str, int] | None:
-    """Tell of a process whether it is alive, and when it started (clock ticks since boot)."""
+    """Whether a process is alive, and when it started (clock ticks since boot)."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:
@@ -101,7 +101,7 @@ def read(path: Path) -> Process | None:
 def spawn(command: Sequence[str], log: Path, environment: Mapping[str, str], note: Path | None = None) -> Process:
     """Start a program in a session of its own, its output in a log.
 
-    Not with subprocess: it would warn at the end about a child that it is the purpose of to go on.
+    Without subprocess, which would warn at exit that the child still runs, as it is meant to.
     """
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     empty = os.open(os.devnull, os.O_RDONLY)
@@ -126,7 +126,7 @@ def spawn(command: Sequence[str], log: Path, environment: Mapping[str, str], not
 
 
 def answers(url: str, seconds: float, *, exactly: int | None = None) -> bool:
-    """Tell whether a URL answers in time, with ``exactly`` that status or any below 500."""
+    """Whether a URL answers in time, with ``exactly`` that status or any below 500."""
     where = urlsplit(url)
     connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=seconds)
     try:
@@ -140,7 +140,7 @@ def answers(url: str, seconds: float, *, exactly: int | None = None) -> bool:
 
 
 def converses(path: Path, command: str, seconds: float) -> str:
-    """Ask something at a Unix socket, one line; what comes back until it is closed, or nothing if nobody answers in time."""
+    """Send one line to a Unix socket; returns the answer until the socket is closed, or nothing if no answer comes in time."""
     told = b""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(seconds)
@@ -155,7 +155,7 @@ def converses(path: Path, command: str, seconds: float) -> str:
 
 
 def stop(processes: Iterable[Process], patience: float) -> None:
-    """End processes: ask, wait, insist. A stopped one is woken first, or it could not hear."""
+    """End processes: SIGTERM, wait, SIGKILL. A suspended process is continued first, or it could not handle the signal."""
     left = [process for process in processes if process.alive]
     for process in left:
         process.signal(signal.SIGTERM)
@@ -172,7 +172,7 @@ def stop(processes: Iterable[Process], patience: float) -> None:
 
 
 def reap(processes: Iterable[Process]) -> None:
-    """Take the leave of our own children among them, so that they do not stay as zombies."""
+    """Reap our own children among them, so that they do not stay as zombies."""
     for process in processes:
         try:
             os.waitpid(process.pid, os.WNOHANG)
@@ -181,10 +181,10 @@ def reap(processes: Iterable[Process]) -> None:
 
 
 def check_free(host: str, port: int, wanted_by: str) -> None:
-    """Make sure that an address can be listened on.
+    """Check that an address is free to listen on.
 
     Raises:
-        LabError: it cannot; the message says who has it, as far as can be seen.
+        LabError: the address is in use; the message names the process that has it, if it can be found.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -202,7 +202,7 @@ def check_free(host: str, port: int, wanted_by: str) -> None:
 
 
 def owner(host: str, port: int) -> str:
-    """Say which process listens at an address, if the system tells."""
+    """Describe the process that listens at an address, if the system shows it."""
     inode = listening_socket(host, port)
     if inode:
         for link in Path("/proc").glob("[0-9]*/fd/*"):

@@ -1,6 +1,6 @@
-"""What is in a new cloud: a flavor, two images, a network. Through the services' own APIs, as an operator would.
+"""The first content of a new cloud: a flavor, two images, a network; created through the services' own APIs, as an operator would.
 
-Everything is looked for first, so that an interrupted start can be gone through again.
+Every step first looks for an existing resource, so that an interrupted start can be repeated.
 """
 
 import http.client
@@ -27,7 +27,7 @@ def own_image(cloud: str) -> str:
 
 
 class Api:
-    """Just enough HTTP for this: JSON in, JSON out, a token, an error that says what was asked."""
+    """A minimal HTTP client: JSON in, JSON out, a token, and errors that name the request."""
 
     def __init__(self, cloud: Cloud, secrets: Secrets) -> None:
         self.cloud = cloud
@@ -41,11 +41,11 @@ class Api:
         self.token = headers["X-Subject-Token"]
 
     def call(self, method: str, kind: str, path: str, body: object = None) -> Any:
-        """Ask a service; its answer."""
+        """Send a request to a service; returns its answer."""
         return self.exchange(method, kind, path, body)[1]
 
     def exchange(self, method: str, kind: str, path: str, body: object) -> tuple[http.client.HTTPMessage, Any]:
-        """Ask a service's backend; headers and body of its answer."""
+        """Send a request to a service's backend; returns headers and body of its answer."""
         where = urlsplit(self.cloud.backend(kind))
         headers = {"Accept": "application/json"}
         if self.token:
@@ -69,7 +69,7 @@ class Api:
 
 
 def fill(cloud: Cloud, secrets: Secrets, random: Callable[[int], bytes] = os.urandom) -> None:
-    """Put into a cloud what is missing of its first content.
+    """Create the missing parts of a cloud's first content.
 
     The images' bytes are random, so that the same name has another content in each cloud.
     """

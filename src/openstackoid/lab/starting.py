@@ -26,14 +26,14 @@ Part = tuple[str, str]
 
 
 def answers(cloud: Cloud, part: str, patience: float) -> bool:
-    """Tell whether a part of a cloud answers."""
+    """Whether a part of a cloud answers."""
     if part == HAPROXY:
         return haproxy.answers(cloud, patience)
     return processes.answers(cloud.health(part), patience, exactly=200 if part == GATEWAY else None)
 
 
 def is_reached(cloud: Cloud, part: str, patience: float) -> bool:
-    """Tell whether users reach it too: HAProxy looks now and then only whether a service is back."""
+    """Whether users reach the part, too: HAProxy checks only periodically whether a service is back."""
     if not cloud.with_haproxy:
         return True
     if part in {GATEWAY, HAPROXY}:
@@ -48,9 +48,9 @@ class Starter:
     Attributes:
         directory: the lab's folder.
         clouds: all of the lab.
-        gateway_command: what is run as a gateway, with ``--config FILE`` added.
+        gateway_command: the command of a gateway; ``--config FILE`` is added.
         cache: where the services' environment is kept.
-        report: called with one line for each step that is done.
+        report: called with one line for each finished step.
     """
 
     directory: Path
@@ -104,7 +104,7 @@ class Starter:
         }
         path = self.directory / "orders.json"
         state.write_private(path, json.dumps(orders))
-        # An environment of its own: proxies, PYTHON* and OS_* of whoever calls would reach the services otherwise.
+        # An environment of its own: otherwise the services would inherit proxies, PYTHON* and OS_* of the caller.
         variables = {
             "PATH": f"{home.path / 'bin'}:{os.environ.get('PATH', os.defpath)}",
             "HOME": str(self.directory),
@@ -118,7 +118,7 @@ class Starter:
         )
 
     def order(self, cloud: Cloud, kind: str) -> dict[str, Any]:
-        """Say what a server has to know; ``services.zygote`` describes it."""
+        """The orders for a server; ``services.zygote`` describes them."""
         known = state.secrets_of(cloud.directory)
         order: dict[str, Any] = {
             "service": kind,
@@ -149,11 +149,11 @@ class Starter:
         return order
 
     def wait(self, missing: Sequence[Part], launcher: Process | None, patience: float) -> None:
-        """Wait until all that was started answers, or one of it has ended, or too long."""
+        """Wait until all started parts answer, one of them has ended, or the time is over."""
         left = list(missing)
         deadline = time.monotonic() + patience
         while left:
-            # Told first, judged afterwards: a process that ends in between is seen in the next round.
+            # Report first, check for ended processes afterwards: a process that ends in between is found in the next round.
             launching = launcher is not None and launcher.alive
             for name, part in list(left):
                 cloud = self.clouds[name]

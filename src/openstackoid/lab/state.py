@@ -1,4 +1,4 @@
-"""What a lab remembers in its folder: which clouds it has, how they meet, and each cloud's passwords.
+"""The state of a lab in its folder: its clouds, their kind of trust, and each cloud's passwords.
 
 Everything here may hold passwords, so files are made for their owner only, from the first byte on.
 """
@@ -22,7 +22,7 @@ ACCOUNTS = ("nova", "glance", "neutron", "placement")
 Trust = Literal["federated", "pass-through"]
 Projects = Literal["each", "same"]
 
-# What cannot be changed on a lab that exists: each value, as one says it of a lab.
+# The settings that cannot be changed on an existing lab: each value, as text for messages.
 SAID: Mapping[str, Mapping[object, str]] = MappingProxyType(
     {
         "with_gateway": {True: "has gateways", False: "has no gateways"},
@@ -39,16 +39,16 @@ SAID: Mapping[str, Mapping[object, str]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class State:
-    """Which clouds a lab has, in the order that gave them their addresses, and how they meet.
+    """The clouds of a lab, in the order that gave them their addresses, and their kind of trust.
 
     Attributes:
         clouds: their names.
         address: the first one's network.
         with_gateway: whether a gateway stands before each.
         with_haproxy: whether HAProxy stands before each gateway.
-        trust: `federated`, as clouds of different owners meet, or `pass-through`, as those of one owner may.
+        trust: `federated`, for clouds of different owners, or `pass-through`, for clouds of one owner.
         projects: `each` project of another cloud has one of its own here, or the `same` id stands for both.
-        pseudonyms: whether the clouds hide from each other who their users are.
+        pseudonyms: whether the clouds hide their users' identities from each other.
     """
 
     clouds: tuple[str, ...]
@@ -79,7 +79,7 @@ def default_directory() -> Path:
 
 
 def write_private(path: Path, content: str) -> bool:
-    """Write a file that only its owner can read, whole or not at all; tell whether it changed."""
+    """Write a file that only its owner can read, atomically; returns whether it changed."""
     if path.exists() and path.read_text(encoding="utf-8") == content:
         return False
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -92,7 +92,7 @@ def write_private(path: Path, content: str) -> bool:
 
 
 def load(directory: Path) -> State | None:
-    """Read what lab is in a folder, if one is."""
+    """Read the state of the lab in a folder; None if there is none."""
     path = directory / FILE
     try:
         return parse(json.loads(path.read_text(encoding="utf-8")))
@@ -103,10 +103,10 @@ def load(directory: Path) -> State | None:
 
 
 def parse(document: Mapping[str, Any]) -> State:
-    """Read what `save` has written, of before there was a choice too: tokens passed through then, and gateways stood alone.
+    """Read the text that `save` wrote. In texts of older versions, without these settings, tokens pass through and there is no HAProxy.
 
     Raises:
-        KeyError, TypeError, ValueError: it is not that.
+        KeyError, TypeError, ValueError: the text is not of this form.
     """
     modes = {name: document[name] for name in SAID if name in document}
     old: dict[str, Any] = {"trust": "pass-through", "with_haproxy": False}
@@ -118,24 +118,24 @@ def parse(document: Mapping[str, Any]) -> State:
 
 
 def save(directory: Path, state: State) -> None:
-    """Write which clouds a lab has."""
+    """Write the state of a lab."""
     write_private(directory / FILE, json.dumps(asdict(state), indent=2) + "\n")
 
 
 def merge(found: State | None, clouds: Sequence[str], address: str | None, *, defaults: State, **wanted: Any) -> State:
-    """Say which clouds a lab has after it was asked for ``clouds``: those that it had, then new ones.
+    """The state of a lab after ``clouds`` are requested: the existing clouds, then the new ones.
 
     A cloud keeps its address for as long as it lives: it is in its catalog, and in its users' files.
 
     Args:
-        found: the lab that exists, if one does.
-        clouds: names that are asked for.
-        address: the network that is asked for, or None for any.
-        defaults: what a new lab is where nothing is asked for.
-        wanted: other fields of a State that are asked for, or None for any.
+        found: the existing lab, or None.
+        clouds: requested names.
+        address: the requested network, or None for any.
+        defaults: the values of a new lab for settings that are not requested.
+        wanted: other requested fields of a State, or None for any.
 
     Raises:
-        LabError: the lab exists and is elsewhere, or its clouds meet in another way.
+        LabError: the lab exists with another network or other settings.
     """
     wanted = {name: value for name, value in wanted.items() if value is not None}
     if found is None:

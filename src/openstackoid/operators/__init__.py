@@ -1,1 +1,1 @@
-"""What operators do by command: agreements with peers, a cloud's keys, questions to the audit."""
+"""The operators' commands: agreements with peers, a cloud's keys, searches in the audit."""

@@ -1,4 +1,4 @@
-"""Note a peer, and trust its key: after its operator told the fingerprint, and it was compared with what its gateway publishes."""
+"""Add a peer and trust its key, after the fingerprint from the peer's operator was compared with the key that the peer's gateway publishes."""
 
 import argparse
 import sys
@@ -20,14 +20,14 @@ SOON: Final = "Gateways take it within a second."
 
 
 class RefusedError(OpenStackoidError):
-    """The operator did not say yes, or what was said does not agree with what is there."""
+    """The operator did not confirm, or the given fingerprint differs from the published one."""
 
     status = 403
     code = "peer.refused"
 
 
 def add(arguments: argparse.Namespace) -> int:
-    """Note a peer, after its operator's fingerprint was compared."""
+    """Add a peer, after its operator's fingerprint was compared."""
     grant = grants.chosen_or_refuse(arguments, Grant())
     if arguments.yes and not arguments.fingerprint:
         refuse(arguments, "--yes needs --fingerprint: somebody must have compared it")
@@ -76,7 +76,7 @@ def trust(arguments: argparse.Namespace) -> int:
     return 0
 
 
-# What they share.
+# Parts of both.
 
 
 def _check_name(arguments: argparse.Namespace, config: Config, store: Store, name: str) -> None:

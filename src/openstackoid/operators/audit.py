@@ -67,7 +67,7 @@ def _wanted(arguments: argparse.Namespace) -> Callable[[Line], bool]:
         refuse(arguments, f"--service: expected a service type such as image, got {arguments.service!r}")
 
     def wanted(line: Line) -> bool:
-        torn = DAMAGED in line  # what nobody can read in it may be what is asked for
+        torn = DAMAGED in line  # the unreadable part may match the search
         way = direction(line)
         failed = line.get("error") is not None or not _below(line.get("status"), _BAD)
         if (
@@ -75,7 +75,7 @@ def _wanted(arguments: argparse.Namespace) -> Callable[[Line], bool]:
             and not torn
             and not (arguments.errors and line.get("home") is None and line.get("decision") != "local")
         ):
-            return False  # nobody's home is known of a token that is forged: that is an error, and of interest
+            return False  # a forged token has no known home cloud: such an error is of interest
         if arguments.direction is not None and way != arguments.direction and not (torn and way is None):
             return False
         if arguments.peer is not None and arguments.peer not in (others := _others(line)) and not (torn and not others):
@@ -103,7 +103,7 @@ def _wanted(arguments: argparse.Namespace) -> Callable[[Line], bool]:
 
 
 def _others(line: Line) -> set[object]:
-    """The other clouds of a request: where its user is of, and where it went."""
+    """The other clouds of a request: the user's home cloud, and the cloud that served it."""
     found = {line.get("home"), None if line.get("decision") == "local" else line.get("peer")}
     return found - {line.get("cloud"), None}
 

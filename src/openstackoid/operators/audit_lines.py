@@ -1,7 +1,7 @@
 """Lines of audit files, whole and damaged.
 
-A line is damaged where a disk was full, a process was killed, or a syslog server cut it. Whoever wants a request of theirs to be overlooked would
-have it damaged, so no such line is left out: what can be read of it is shown, with its text.
+A line is damaged if a disk was full, a process was killed, or a syslog server cut it. An attacker who wants to hide a request would damage its
+line, so no damaged line is left out: the readable fields are shown, with the line's text.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ class Reader:
 
     Attributes:
         damaged: lines of which only a part could be read, so far.
-        others: lines that are none of an audit, such as HAProxy's own messages.
+        others: lines that are not audit lines, such as HAProxy's own messages.
     """
 
     damaged: int = 0
@@ -61,7 +61,7 @@ class Reader:
         torn: tuple[bytes, Line] | None = None
         for text in lines:
             for piece, line in self._pieces(text.strip()):
-                # What had no room is written again, whole, after the piece of it that had.
+                # A line that had no room on a full disk is written again, whole, after its first part.
                 if torn and not piece.startswith(torn[0]):
                     self.damaged += 1
                     yield torn[1]
@@ -95,7 +95,7 @@ def _whole(text: bytes) -> Line | None:
 
 
 def _damaged(text: bytes) -> Line | None:
-    """What can be read of a line; None if it is no line of audit."""
+    """The readable fields of a line; None if it is not an audit line."""
     fields: Line = {}
     for name, value in _FIELD.findall(text):
         with contextlib.suppress(ValueError):
@@ -104,13 +104,13 @@ def _damaged(text: bytes) -> Line | None:
 
 
 def straight(line: Line) -> Line:
-    """A line that HAProxy wrote of a request that went straight, in the gateway's words (haproxy/render.py)."""
+    """Convert HAProxy's line of a request that bypassed the gateway to the gateway's fields (haproxy/render.py)."""
     told = {key: None if value in {"-", ""} else value for key, value in line.items()}
     here = told.get("cloud")
     remote = told.pop("way", None) in {"R", "T"}
     told |= {"decision": "remote" if remote else "local", "error": None}
     told["peer"] = told.get("peer") if remote else here
-    # At the door of other clouds it says whose user it was; elsewhere they are this cloud's own.
+    # At the peering address the line names the user's home cloud; elsewhere users are this cloud's own.
     return told | {"home": told.get("home") or (here if told.get("user") else None)}
 
 

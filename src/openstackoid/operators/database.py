@@ -1,7 +1,7 @@
 """`openstackoid database`: back up, restore and upgrade the database of agreements, also while gateways use it.
 
 SQLite's own backup is a copy of one moment, and a restored one is written in one transaction (https://sqlite.org/backup.html): gateways see the old
-agreements or the restored ones, and never half of them. Servers have programs of their own for this.
+agreements or the restored ones, and never a mixture. Database servers have programs of their own for this.
 """
 
 import argparse
@@ -37,7 +37,7 @@ def backup(arguments: argparse.Namespace) -> int:
         if arguments.force:
             path.replace(target)
         else:
-            os.link(path, target)  # fails where another one was made meanwhile
+            os.link(path, target)  # fails if another file was made meanwhile
     print(f"{target}: {_summary(target)}")
     return 0
 
@@ -53,7 +53,7 @@ def restore(arguments: argparse.Namespace) -> int:
         copy.execute("PRAGMA journal_mode = DELETE")
         store = Store(f"sqlite:///{path}")
         store.upgrade(create=False)
-        # Gateways must see that it is another one: no number that they have seen may come again.
+        # Gateways must notice the new database: no revision that they have seen may occur again.
         copy.execute("UPDATE revision SET number = 1 + max(number, ?)", (_revision(target),))
         copy.commit()
         if _is_sound(target):
@@ -129,7 +129,7 @@ def _check(file: Path, database: sqlite3.Connection) -> None:
 
 
 def _is_sound(file: Path) -> bool:
-    """Whether a database can be written over; else it has to be replaced."""
+    """Whether a database can be overwritten in place; else its file has to be replaced."""
     with contextlib.suppress(sqlite3.Error), contextlib.closing(connect_sqlite(file)) as database:
         return bool(database.execute("PRAGMA quick_check").fetchone() == ("ok",))
     return False

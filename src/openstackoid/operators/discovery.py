@@ -1,4 +1,4 @@
-"""Questions that commands ask of gateways: what another cloud says of itself, and what our own knows of its peers."""
+"""Requests of commands to gateways: another cloud's document about itself, and our own gateway's state of its peers."""
 
 import contextlib
 import json
@@ -21,10 +21,10 @@ _LARGEST: Final = 1 << 20  # bytes
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What stands at a URL.
+    """The cloud at a URL.
 
     Attributes:
-        cloud: what it says of itself; nobody has checked who says so.
+        cloud: from its own document, which is not verified.
         fingerprint: of the key that it signs with.
         keys: the published keys, `{"keys": ..., "endorsements": ...}`.
     """
@@ -35,14 +35,14 @@ class Found:
 
 
 def look(url: str, ca: Path | None) -> Found:
-    """Ask a cloud what it is.
+    """Fetch a cloud's document about itself.
 
     Args:
         url: base URL of its gateway.
-        ca: PEM file of who may sign for it; the system's if not given.
+        ca: PEM file of trusted authorities; the system's if not given.
 
     Raises:
-        PeerError: it cannot be reached, or what answers is no gateway with keys.
+        PeerError: the URL cannot be reached, or the server is not a gateway with keys.
     """
     document = _get(url + WELL_KNOWN_PATH, ca)
     try:
@@ -59,7 +59,7 @@ def look(url: str, ca: Path | None) -> Found:
 
 
 def seen_by_gateway(frontend: str, ca: Path | None) -> dict[str, dict[str, Any]] | None:
-    """What our running gateway knows of its peers, by name; None if it does not answer."""
+    """The state of the peers in our running gateway, by name; None if it does not answer."""
     with contextlib.suppress(OpenStackoidError):
         entries = _get(frontend + PEERS_PATH, ca).get("peers")
         if isinstance(entries, list):
@@ -103,7 +103,7 @@ def _get(url: str, ca: Path | None) -> dict[str, Any]:
 
 
 def _root(error: BaseException) -> str:
-    """The innermost reason: what requests and urllib3 put around it only repeats the URL."""
+    """The innermost exception: those that requests and urllib3 wrap around it only repeat the URL."""
     reason: object = error
     for _ in range(8):
         inner = getattr(reason, "reason", None) or next(

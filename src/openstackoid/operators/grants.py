@@ -14,17 +14,17 @@ _SINGLE: Final = ("admin_roles", "projects", "most_projects", "rate", "pseudonym
 
 
 class GrantError(ValueError):
-    """Options that make no grant; `str()` says which, what was expected and what came."""
+    """Options that do not make a valid grant; `str()` names the option, and the expected and the actual value."""
 
 
 def given(arguments: argparse.Namespace) -> bool:
-    """Whether any option says what is allowed."""
+    """Whether any option of a grant is given."""
     names = (*_LISTS, *_SINGLE)
     return any(getattr(arguments, name) is not None for name in names)
 
 
 def chosen(arguments: argparse.Namespace, before: Grant) -> Grant:
-    """A grant as it was, but for what options say.
+    """The given grant, changed by the options.
 
     Raises:
         GrantError: an option is wrong, or does not go with the rest.
@@ -63,7 +63,7 @@ def chosen_or_refuse(arguments: argparse.Namespace, before: Grant) -> Grant:
 
 
 def lines(grant: Grant, config: Config) -> list[str]:
-    """A grant as people read it, and what is likely a slip in it."""
+    """A grant as people read it, with likely mistakes."""
     text = fields(words(grant)).splitlines()
     if missing := sorted(set(grant.offered) - config.here.services.keys()):
         text.append(f"This cloud serves no {', no '.join(missing)}.")
@@ -88,7 +88,7 @@ def words(grant: Grant) -> list[tuple[str, object]]:
 
 
 def empty(grant: Grant) -> str | None:
-    """Why a grant lets nobody of theirs in, if so."""
+    """Why a grant admits none of the peer's users, if so."""
     if not grant.allows:
         return "it allows no request: say --service or --rule"
     if not grant.roles:

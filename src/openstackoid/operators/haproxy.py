@@ -16,7 +16,7 @@ from openstackoid.haproxy.routes import name_of
 from openstackoid.operators.haproxy_files import checked, digest, write
 from openstackoid.operators.haproxy_plan import plan_for
 
-_DIGEST: Final = ".in-force"  # file: digest of what HAProxy read the last time
+_DIGEST: Final = ".in-force"  # file: digest of the files that HAProxy read last
 _RELOAD_TIMEOUT: Final = 20.0  # seconds
 
 
@@ -25,9 +25,9 @@ def render(arguments: argparse.Namespace) -> int:
     plan = plan_for(arguments)
     changed = write(plan)
     if not asyncio.run(_runs(plan)):
-        plan.file(_DIGEST).write_text(digest(plan))  # what HAProxy is about to start with
+        plan.file(_DIGEST).write_text(digest(plan))  # the files that HAProxy is about to start with
     elif changed:
-        plan.file(_DIGEST).unlink(missing_ok=True)  # nobody knows what a restart on the way to `apply` has read
+        plan.file(_DIGEST).unlink(missing_ok=True)  # a restart before `apply` may have read old or new files
     for name in changed:
         print(f"{plan.file(name)}: written")
     if not changed:
@@ -36,7 +36,7 @@ def render(arguments: argparse.Namespace) -> int:
 
 
 def check(arguments: argparse.Namespace) -> int:
-    """Have HAProxy itself say whether it can serve this, without touching what is in force."""
+    """Have HAProxy itself check the configuration, without touching the active one."""
     plan = plan_for(arguments)
     with tempfile.TemporaryDirectory(prefix="openstackoid-haproxy-") as folder:
         trial = plan_for(arguments, Path(folder))
@@ -51,7 +51,7 @@ def check(arguments: argparse.Namespace) -> int:
 
 
 def apply(arguments: argparse.Namespace) -> int:
-    """Put it in force: nothing to do, or a reload that no connection notices."""
+    """Activate the configuration: nothing to do, or a reload that breaks no connection."""
     plan = plan_for(arguments)
     with tempfile.TemporaryDirectory(prefix="openstackoid-haproxy-") as folder:
         trial = plan_for(arguments, Path(folder))
@@ -76,7 +76,7 @@ async def _runs(plan: Plan) -> bool:
 
 
 async def _reload(plan: Plan) -> None:
-    """Have the master start new workers; the old ones finish what they have (management guide, 4)."""
+    """Have the master start new workers; the old ones finish their connections (management guide, 4)."""
     admin, master = Admin(plan.socket), Admin(plan.file("master.sock"))
     before = await admin.ask("show info")
     await _move_servers(plan, admin)
@@ -94,9 +94,9 @@ async def _reload(plan: Plan) -> None:
 
 
 async def _move_servers(plan: Plan, admin: Admin) -> None:
-    """Tell the worker that will end where services are now: what is open at it would be answered from where a service was.
+    """Send the services' new addresses to the old worker: it would serve its open connections from the old addresses.
 
-    A service that it does not know, it has nothing open for.
+    A service that the old worker does not know has no open connections there.
     """
     loop = asyncio.get_running_loop()
     moves, places = [], []

@@ -1,4 +1,4 @@
-"""HAProxy's files: written, compared with what it has read, and checked by HAProxy itself."""
+"""HAProxy's files: written, compared with the files that HAProxy has read, and checked by HAProxy itself."""
 
 import hashlib
 import os
@@ -43,17 +43,17 @@ def digest(plan: Plan) -> str:
 
 
 def checked(plan: Plan) -> str:
-    """What HAProxy itself says of the files of a plan.
+    """HAProxy's own check of the files of a plan.
 
     Raises:
-        ConfigError: it refuses them, or is not installed.
+        ConfigError: HAProxy refuses the files, or is not installed.
     """
-    # Debian has it where only root looks.
+    # Debian installs it in a folder that only root has in PATH.
     program = shutil.which("haproxy", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
     if program is None:
         raise ConfigError("expected the program haproxy, 2.6 or later: apt-get install haproxy")
     command = [program, "-c", "-f", str(plan.file(CONFIGURATION))]
-    # HAProxy wants to come back to where it was called, which its user may not be allowed to read.
+    # HAProxy changes back to its working directory, which its user may not be allowed to read.
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd="/")  # noqa: S603 - ours, all of it
     output = (done.stdout + done.stderr).strip()
     if done.returncode:

@@ -1,4 +1,4 @@
-"""What HAProxy has to know, from the gateway's configuration."""
+"""HAProxy's plan, made from the gateway's configuration."""
 
 import argparse
 import asyncio
@@ -17,7 +17,7 @@ from openstackoid.haproxy.plan import Front, Images, Plan, Service
 
 
 def plan_of(configuration: Config, bases: dict[str, str], directory: Path | None = None) -> Plan:
-    """What HAProxy has to know of a configuration.
+    """The plan of a configuration.
 
     Args:
         configuration: with a `haproxy` section.
@@ -66,7 +66,7 @@ def plan_of(configuration: Config, bases: dict[str, str], directory: Path | None
 
 
 def _images(url: str, services: list[Service], bases: dict[str, str]) -> Images | None:
-    """Where other clouds' users fetch image data, behind the peering door of this URL; None if they need the gateway for it."""
+    """Where other clouds' users download image data, below the peering URL; None if they need the gateway for it."""
     prefix = f"{urlsplit(url).path}/image"
     for service in services:
         base = urlsplit(bases[service.kind]).path
@@ -76,7 +76,7 @@ def _images(url: str, services: list[Service], bases: dict[str, str]) -> Images 
 
 
 def plan_for(arguments: argparse.Namespace, directory: Path | None = None) -> Plan:
-    """The plan for a command's --config; into a folder, or --out, or where the configuration says.
+    """The plan for a command's --config; its files go into the given folder, --out, or the configuration's directory.
 
     Raises:
         ConfigError: the configuration is wrong, or has no `haproxy` section.

@@ -79,7 +79,7 @@ def entries(config: Config, store: Store | None) -> list[Entry]:
         {
             "name": each.peer,
             "state": each.state.value,
-            # The gateway goes by the file where both name a peer.
+            # If both name a peer, the gateway uses the file.
             "from": "database, hidden by the file" if each.peer in config.peers else "database",
             "token": "federated",
             "url": each.url,
@@ -125,7 +125,7 @@ def changeable(path: Path, name: str, config: Config, store: Store) -> Agreement
 
 
 def operator() -> str:
-    """Who logged in: also when the command runs as the gateway's user, by sudo."""
+    """The user who logged in, also when the command runs by sudo as the gateway's user."""
     if name := os.environ.get("SUDO_USER"):
         return name
     try:

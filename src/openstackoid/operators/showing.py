@@ -30,7 +30,7 @@ def history(config: Path, name: str | None) -> list[dict[str, Any]]:
 
 
 def change(detail: Mapping[str, Any]) -> str:
-    """What a change set, in short; all of it is in JSON."""
+    """The values that a change set, in short; the JSON form has all of them."""
     parts = [str(detail[key]) for key in ("url", "fingerprint") if key in detail]
     if "grant" in detail:
         try:
@@ -42,7 +42,7 @@ def change(detail: Mapping[str, Any]) -> str:
 
 
 class Peer:
-    """One peer: our side of the agreement, and what our running gateway knows of theirs.
+    """One peer: our side of the agreement, and the peer's side as our running gateway knows it.
 
     Attributes:
         document: all of it, as JSON has it.
