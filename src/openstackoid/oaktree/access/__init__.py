@@ -1,1 +1,1 @@
-"""Where a server listens, who calls it, and what they may."""
+"""Listeners of a server, authentication of callers, and their policies."""

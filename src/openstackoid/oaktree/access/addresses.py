@@ -1,4 +1,4 @@
-"""Addresses to listen at. Without TLS only where nobody but this machine's users can come; never in public without knowing who calls."""
+"""Addresses to listen on. Plaintext is allowed only on addresses that only this machine's users can reach; other addresses need authentication."""
 
 import contextlib
 import ipaddress
@@ -12,15 +12,15 @@ from typing import Any, Final
 from openstackoid.core.errors import ConfigError
 from openstackoid.oaktree.config import Config
 
-# Of a path, as Linux has it (sun_path), with the zero at its end.
+# Maximum length of a socket's path on Linux (sun_path), with the terminating zero.
 _LONGEST_PATH: Final = 107
-# All addresses of a machine: gRPC listens at both kinds with one socket.
+# The wildcard addresses: gRPC listens on IPv4 and IPv6 with one socket.
 _ALL: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where to listen: a Unix socket, or IP addresses and a port."""
+    """An address to listen on: a Unix socket, or IP addresses and a port."""
 
     text: str
     path: Path | None = None
@@ -36,10 +36,10 @@ class Address:
 
 
 def parse(text: str) -> Address:
-    """An address: `unix:/path`, `HOST:PORT`, or `[IPV6]:PORT`. A name stands for what it resolves to now.
+    """Parse an address: `unix:/path`, `HOST:PORT`, or `[IPV6]:PORT`. Resolves a host name now.
 
     Raises:
-        ConfigError: it is none, or the name does not resolve.
+        ConfigError: the address is invalid, or the name does not resolve.
     """
     if text.startswith("unix:"):
         path = Path(text.removeprefix("unix:").replace("//", "/", 1) or ".").expanduser().absolute()
@@ -59,10 +59,10 @@ def parse(text: str) -> Address:
 
 
 def check(config: Config) -> list[Address]:
-    """Where to listen, if that is safe.
+    """Parse the configured addresses, and check that they are safe to listen on.
 
     Raises:
-        ConfigError: it is not, or nobody could call there; says what to do.
+        ConfigError: an address is not safe, or no caller could be authenticated there; the message gives the remedy.
     """
     addresses = [parse(each) for each in config.listen]
     callers = config.callers
@@ -93,20 +93,20 @@ def check(config: Config) -> list[Address]:
 
 @contextlib.contextmanager
 def reserved(config: Config) -> Iterator[None]:
-    """Keep the TCP addresses for the workers of this server, which share them (SO_REUSEPORT): the kernel would let a second server share them, too.
+    """Reserve the TCP addresses for the workers of this server, which share them (SO_REUSEPORT): the kernel would let a second server share them as well.
 
     Raises:
-        ConfigError: another program listens at one of them, or another server keeps it for its workers.
+        ConfigError: another program listens on one of them, or another server has reserved it.
     """
     with contextlib.ExitStack() as stack:
         for address in distinct(check(config)):
             for host in address.hosts:
-                # A name of Linux' abstract Unix sockets, of the same network namespace as the port; gone with this process.
+                # An abstract Unix socket of Linux, in the same network namespace as the port; it ends with this process.
                 kept = stack.enter_context(socket.socket(socket.AF_UNIX))
                 _bind(kept, f"\0openstackoid/oaktree/{host}/{address.port}", address)
                 family = socket.AF_INET6 if ":" in host else socket.AF_INET
                 with socket.socket(family) as probe:
-                    # Without SO_REUSEPORT: this fails where anybody listens.
+                    # Without SO_REUSEPORT: this fails if any program listens there.
                     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                     _bind(probe, (host.partition("%")[0], address.port), address)
         yield
@@ -120,14 +120,14 @@ def _bind(sock: socket.socket, at: Any, address: Address) -> None:
 
 
 def taken(address: Address) -> ConfigError:
-    """The error of an address where somebody else listens."""
+    """The error for an address that another program listens on."""
     return ConfigError(
         f"listen: {address.text}: cannot listen there: is the port taken, by another oaktree for example?"
     )
 
 
 def distinct(addresses: Sequence[Address]) -> list[Address]:
-    """Without what is there twice: the same host and port, or a host and all hosts."""
+    """Remove duplicates: the same host and port, or a host together with all hosts."""
     everywhere = {each.port: each for each in addresses if each.port and _ALL & set(each.hosts)}
     seen: set[tuple[str, int]] = set()
     found = []

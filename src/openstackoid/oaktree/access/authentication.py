@@ -1,7 +1,7 @@
-"""Finds out who calls: by the credentials in the metadata, the certificate, or the way that the call came.
+"""Authenticates callers: by the credentials in the metadata, the client certificate, or the local connection.
 
-Credentials in the metadata are never ignored: where they do not count, the call is refused. So a server that passes on its callers' credentials can
-never act with more than those, whatever certificate it shows.
+Credentials in the metadata are never ignored: if they are invalid, the call is refused. So a server that passes on its callers' credentials can
+never act with more rights than theirs, whatever certificate it presents.
 """
 
 import asyncio
@@ -29,25 +29,25 @@ _DEEPEST: Final = 8
 
 
 class LoopError(errors.OaktreeError):
-    """A call that came back to a server that it had passed, or passed too many."""
+    """A call came back to a server that it had passed, or passed too many servers."""
 
     code: ClassVar[StatusCode] = StatusCode.FAILED_PRECONDITION
     reason: ClassVar[str] = "LOOP"
 
 
 class Authentication:
-    """Finds out who calls."""
+    """Authenticates callers."""
 
     def __init__(self, settings: config.Config, clouds: Clouds, logins: Logins) -> None:
         """Check the names.
 
         Args:
-            settings: the server's.
-            clouds: all.
-            logins: confirms credentials.
+            settings: the server's configuration.
+            clouds: all clouds.
+            logins: validates credentials.
 
         Raises:
-            ConfigError: a cloud and another oaktree have one name, so that requests could mean either.
+            ConfigError: a cloud and another oaktree have the same name, which would make requests ambiguous.
         """
         self._site_names: Final = tuple(sorted(each.name for each in settings.oaktrees))
         for cloud in clouds.names:
@@ -65,11 +65,11 @@ class Authentication:
         self._logins: Final = logins
 
     async def __call__(self, context: grpc.aio.ServicerContext[Any, Any]) -> Caller:
-        """The caller.
+        """Authenticate the caller.
 
         Raises:
-            UnauthenticatedError: nobody who is known, or a credential that does not count.
-            errors.InvalidError: metadata that cannot be understood.
+            UnauthenticatedError: the caller is unknown, or a credential is invalid.
+            errors.InvalidError: the metadata is malformed.
         """
         callers = self._settings.callers
         way = self._way(context.invocation_metadata() or ())
@@ -98,10 +98,10 @@ class Authentication:
         )
 
     def _way(self, metadata: Iterable[tuple[str, Any]]) -> Way:
-        """The servers that the call has passed, and this one.
+        """The servers that the call has passed, with this one.
 
         Raises:
-            LoopError: it has passed this one before, or too many.
+            LoopError: the call has passed this server before, or too many servers.
         """
         given = [value for name, value in metadata if name == PATH]
         passed = given[0].split(",") if given and isinstance(given[0], str) else []
@@ -118,7 +118,7 @@ class Authentication:
         here = [each for each in given if each not in passed]
         for each in here:
             if each.cloud not in self._clouds.names:
-                # Before it is known who asks, no list of the clouds.
+                # Do not list the clouds to an unauthenticated caller.
                 raise errors.invalid(
                     "metadata", f"a credential is for {each.cloud!r}, which is no cloud of this server"
                 )
@@ -130,7 +130,7 @@ class Authentication:
         for each in here:
             seen: dict[str, Keystone] = {}
             for region, keystone in self._clouds.keystones(each.cloud).items():
-                at = seen.setdefault(keystone.url, keystone)  # most clouds have one for all regions
+                at = seen.setdefault(keystone.url, keystone)  # most clouds have one Keystone for all regions
                 asked[each.cloud, at] = each
                 places[each.cloud, region] = each.cloud, at
         answers = await asyncio.gather(
@@ -149,13 +149,13 @@ class Authentication:
 def _certificate(
     known: Iterable[config.Certificate], identities: Mapping[str, Iterable[bytes]]
 ) -> config.Certificate | None:
-    """The first that a certificate's names match. TLS has checked who signed it."""
+    """The first configured certificate that the names of the client certificate match. TLS has verified the signature."""
     names = {name: [each.decode("utf-8", "replace") for each in identities.get(name, ())] for name in _IDENTITIES}
     hosts = {each.lower() for each in names["peer_dns"]}
     for each in known:
         if each.san is not None and (each.san.lower() in hosts or each.san in names["peer_uri"]):
             return each
-        # As in RFC 6125: the subject counts only where there are no names for the purpose.
+        # As in RFC 6125: the subject is used only if there are no subject alternative names.
         unnamed = not names["x509_subject_alternative_name"]
         if each.common_name is not None and unnamed and [each.common_name] == names["x509_common_name"]:
             return each
@@ -163,7 +163,7 @@ def _certificate(
 
 
 def _sender(peer: str) -> str:
-    """Where a call came from, without the port: an IPv4 address, a network of IPv6, or this machine."""
+    """The origin of a call, without the port: an IPv4 address, an IPv6 network, or this machine."""
     kind, _, address = peer.partition(":")
     if kind == "ipv6":
         host = address.replace("%5B", "[").replace("%5D", "]").rpartition("]")[0].lstrip("[")

@@ -1,12 +1,12 @@
-"""Who calls, and what they see of the clouds.
+"""Callers, and the cloud-regions that they may use.
 
 A caller is one of
 
-- local: may connect without TLS, on a Unix socket or a loopback address, and acts as the clouds.yaml's user;
-- a certificate that the configuration knows: acts as the clouds.yaml's user, under a policy;
-- users with a Keystone token or an application credential for each cloud that they want to see: act there as themselves.
+- local: connects without TLS, on a Unix socket or a loopback address, and acts as the clouds.yaml's user;
+- the owner of a certificate in the configuration: acts as the clouds.yaml's user, under a policy;
+- users with a Keystone token or an application credential for each cloud: act there as themselves.
 
-`authentication` finds out which.
+`authentication` determines the type of a caller.
 """
 
 import hashlib
@@ -24,9 +24,9 @@ from openstackoid.oaktree.upstream.regions import Region, scope_of
 from openstackoid.oaktree.upstream.tokens import Login
 from openstackoid.oaktree.verbs import ON_RECORD
 
-# The servers that a call has passed, as metadata.
+# The metadata with the servers that a call has passed.
 PATH: Final = "x-oaktree-path"
-# Longest of a caller's name.
+# Maximum length of a caller's name.
 _LONGEST: Final = 200
 
 
@@ -35,10 +35,10 @@ class RemotePart:
     """The part of a request that another oaktree serves."""
 
     site: str
-    locations: tuple[Location, ...]  # by names there; empty for everywhere
-    metadata: tuple[tuple[str, str], ...] = ()  # the way, and the caller's own credentials for clouds there; secret
-    named: bool = False  # the request names it, or a cloud there
-    as_caller: bool = False  # with the caller's own credentials; else as this server
+    locations: tuple[Location, ...]  # by the other oaktree's names; empty for everywhere
+    metadata: tuple[tuple[str, str], ...] = ()  # the call's path, and the caller's credentials for clouds there; secret
+    named: bool = False  # the request names the oaktree, or one of its clouds
+    as_caller: bool = False  # sent with the caller's own credentials; else with this server's
 
     def __repr__(self) -> str:
         return f"Beyond({self.site!r}, {len(self.locations)} locations)"
@@ -46,39 +46,39 @@ class RemotePart:
 
 @dataclass(frozen=True)
 class Way:
-    """Where a call came from, and may go on to."""
+    """The path of a call to this server, and the oaktrees that it may be passed to."""
 
     site_names: tuple[str, ...] = ()  # names of other oaktrees
-    path: str = ""  # the servers that it has passed, with this one
+    path: str = ""  # the servers that the call has passed, with this one
 
 
 class Caller(Protocol):
-    """Someone who was authenticated."""
+    """An authenticated caller."""
 
     @property
     def name(self) -> str:
-        """Who it is; what they created is kept under this name."""
+        """The caller's name; their operations are recorded under it."""
 
     @property
     def expires(self) -> float | None:
-        """When the first of their tokens ends, in seconds since the epoch: watches end then. None for never."""
+        """The expiry of the caller's first token to expire, in seconds since the epoch: watches end then. None for never."""
 
     def regions(self, locations: Iterable[Location] = ()) -> list[Region]:
-        """The cloud-regions that a request of theirs is for, with their own credentials; sorted. Empty if there are none.
+        """The cloud-regions of a request, with the caller's credentials; sorted. Empty if there are none.
 
         Raises:
-            errors.ForbiddenError: there are some for one of the locations, and the caller may use none of them.
+            errors.ForbiddenError: a location matches cloud-regions, but the caller may use none of them.
         """
 
     def remote_parts(self, locations: Iterable[Location] = ()) -> list[RemotePart]:
-        """The same for other oaktrees; those that a request need not be for are left out."""
+        """The parts of a request at other oaktrees; oaktrees that the request does not concern are left out."""
 
     def check(self, verb: str, kind: str) -> None:
-        """Raise errors.ForbiddenError unless their policy allows the verb for the kind."""
+        """Raise errors.ForbiddenError unless the caller's policy allows the verb for the kind."""
 
 
 class _Known:
-    """What all callers have in common."""
+    """The common base of all callers."""
 
     expires: float | None = None
 
@@ -138,7 +138,7 @@ class _Known:
         return found
 
     def _why_not(self, wanted: Location, here: Location) -> str:
-        """Why a cloud-region is not theirs; empty if it is."""
+        """The reason why the caller may not use a cloud-region; empty if they may."""
         if not self._policy.allows(here):
             return f"the policy of {self.name} does not allow {'/'.join(filter(None, (here.cloud, here.region)))}"
         if not self._policy.projects and scope_of(wanted):
@@ -153,19 +153,19 @@ class _Known:
 
 
 class Local(_Known):
-    """The one trusted user of a Unix socket or a loopback address: the `clouds.yaml` itself, all of it."""
+    """The trusted user of a Unix socket or a loopback address: has all rights of the `clouds.yaml`."""
 
     def __init__(self, clouds: Clouds, way: Way | None = None) -> None:
-        """Allows everything: it is the user's own file."""
+        """Create the caller without restrictions: the `clouds.yaml` is the user's own file."""
         super().__init__("local", clouds, EVERYTHING, way or Way())
 
 
 class Known(_Known):
-    """Who showed a certificate that the configuration knows: the `clouds.yaml`'s user, under a policy."""
+    """A caller with a certificate in the configuration: acts as the `clouds.yaml`'s user, under a policy."""
 
 
 class Users(_Known):
-    """Who brought credentials: in each cloud the user that they stand for, and no cloud beside."""
+    """A caller with credentials: acts in each cloud as the user of the credential, and in no other cloud."""
 
     def __init__(
         self,
@@ -176,14 +176,14 @@ class Users(_Known):
         logins: Mapping[tuple[str, str], Login | Exception],
         passed: Sequence[Credential] = (),
     ) -> None:
-        """Keep what was confirmed.
+        """Keep the validated credentials.
 
         Args:
-            clouds: all.
-            policy: on top of what their clouds allow.
-            way: where the call came from.
-            logins: for each cloud and region the confirmed credential; an error where its Keystone did not answer.
-            passed: credentials for clouds behind other oaktrees, which confirm them.
+            clouds: all clouds.
+            policy: restricts the caller in addition to the rights in the clouds.
+            way: the path of the call.
+            logins: for each cloud and region the validated credential, or an error if its Keystone did not answer.
+            passed: credentials for clouds behind other oaktrees, which validate them.
         """
         super().__init__(_name(logins, passed), clouds, policy, way)
         self._logins: Final = logins
@@ -203,17 +203,17 @@ class Users(_Known):
         return ""
 
     def check(self, verb: str, kind: str) -> None:
-        """See `Caller`; for what is kept on record, raises also the error of a Keystone that has not confirmed who it is."""
+        """See `Caller`. For recorded verbs, also raises the error of a Keystone that has not validated a credential."""
         super().check(verb, kind)
         if verb in ON_RECORD:
             for (cloud, region), each in self._logins.items():
                 if isinstance(each, Exception):
-                    # Without knowing all of who it is, a repeated create would not be found again under the caller's name.
+                    # The caller's name depends on all credentials: without one, a repeated create would not find its operation.
                     lost = each.with_traceback(None)
                     raise errors.LocatedError(lost, cloud=cloud, region=region, service="identity", as_server=False)
 
     def _region(self, here: Location, scope: Mapping[str, str]) -> Region:
-        del scope  # that of the credential: see _why_not
+        del scope  # the scope is that of the credential: see _why_not
         found = self._logins[self._clouds.home(here)]
         if isinstance(found, Login):
             return self._clouds.region(here, {}, found)
@@ -221,7 +221,7 @@ class Users(_Known):
         def refuse() -> Any:
             raise found.with_traceback(None)
 
-        # Known to nobody else: whose it is has not been confirmed.
+        # The identity is not shared with other callers: the credential was not validated.
         return Region(here, f"unconfirmed {self.name}", refuse, bearer="unconfirmed")
 
     def _metadata(self, site: str) -> tuple[tuple[str, str], ...] | None:
@@ -229,11 +229,11 @@ class Users(_Known):
         found = tuple(
             each.header(each.cloud.removeprefix(prefix)) for each in self._passed if each.cloud.startswith(prefix)
         )
-        return found or None  # without one, the other oaktree would take us for the caller
+        return found or None  # without a credential, the other oaktree would take this server for the caller
 
 
 def _at(site: str, wanted: Location) -> Location | None:
-    """A location by the names of another oaktree; None if it is not there."""
+    """A location by the names of another oaktree; None if it is not at that oaktree."""
     first, _, rest = wanted.cloud.partition("/")
     if first not in ("", site):
         return None
@@ -254,9 +254,9 @@ def _is_in(login: Login, wanted: Location) -> bool:
 
 
 def _name(logins: Mapping[tuple[str, str], Login | Exception], passed: Sequence[Credential]) -> str:
-    """The same for the same users in the same projects."""
+    """The caller's name: the same for the same users in the same projects."""
     parts = {f"{each.cloud}:{each.user_id}:{each.project_id}" for each in logins.values() if isinstance(each, Login)}
-    # Nobody here confirms these: only who has the very same one is taken for the same.
+    # This server does not validate these: only callers with an identical credential count as the same caller.
     parts |= {f"{each.cloud}:{each.digest[:32]}" for each in passed}
     name = ",".join(sorted(parts)) or "nobody"
     return name if len(name) <= _LONGEST else f"users:{hashlib.sha256(name.encode()).hexdigest()}"

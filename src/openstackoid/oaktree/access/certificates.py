@@ -25,7 +25,7 @@ def server_credentials(tls: Tls) -> grpc.ServerCredentials:
         return grpc.ssl_server_certificate_configuration([(key, certificate)], authority[0] if authority else None)
 
     def renewed() -> Any:
-        # At each handshake; what cannot be used leaves in force what is.
+        # Called at each handshake; if the new files cannot be used, the old certificates stay in use.
         try:
             read = files.changed()
             if read is None:
@@ -63,12 +63,12 @@ class Files:
     """Files that may change."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
-        """Nothing is read yet."""
+        """Create it without reading the files."""
         self._paths: Final = paths
         self._seen: list[tuple[int, int, int]] = []
 
     def changed(self) -> list[bytes] | None:
-        """What is in them, if they changed since the last time; None if not. Raises OSError."""
+        """The contents of the files if they changed since the last call; else None. Raises OSError."""
         now = [(found.st_ino, found.st_mtime_ns, found.st_size) for found in (path.stat() for path in self._paths)]
         if now == self._seen:
             return None

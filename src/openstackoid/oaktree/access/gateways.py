@@ -1,6 +1,6 @@
-"""Asks gateways for their peers: when a call first needs to know, and now and then while calls come.
+"""Queries gateways for their peers: when the first call needs them, and at intervals while there are calls.
 
-A gateway that does not answer holds up one call for a moment, and none after that: what stands for its peers tells the error.
+A gateway that does not answer delays one call for a moment, and no later call: requests to the placeholder of its peers raise the error.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from openstackoid.oaktree.upstream import peers
 from openstackoid.oaktree.upstream.calls import Call, in_thread
 from openstackoid.oaktree.upstream.clouds import Clouds
 
-# Seconds: that a call waits at most, and between two questions to one that did not answer.
+# Seconds: the maximum wait of a call, and the interval between two queries of a gateway that did not answer.
 _WAIT: Final = 5.0
 _AGAIN: Final = 5.0
 _LOG: Final = logging.getLogger(__name__)
@@ -31,28 +31,28 @@ Authenticate = Callable[[Any], Awaitable[Caller]]
 
 
 class Gateways:
-    """Those of all homes. In one event loop."""
+    """The gateways of all homes. For use in one event loop."""
 
     def __init__(
         self, clouds: Clouds, threads: ThreadPoolExecutor, *, refresh: float = 60.0, timeout: float = 30.0
     ) -> None:
-        """Ask nothing yet.
+        """Create it; sends no request.
 
         Args:
-            clouds: with the homes; learns their peers.
-            threads: for what blocks.
-            refresh: seconds after which a gateway is asked again.
+            clouds: the clouds, with the homes; the peers are stored there.
+            threads: the threads for blocking requests.
+            refresh: seconds after which a gateway is queried again.
             timeout: seconds for an answer.
         """
         self._clouds: Final = clouds
         self._threads: Final = threads
         self._refresh: Final = refresh
         self._timeout: Final = timeout
-        self._due: Final[dict[str, float]] = {}  # when each is asked again, as time.monotonic() has it
+        self._due: Final[dict[str, float]] = {}  # time.monotonic() of the next query of each
         self._asking: Final[dict[str, asyncio.Task[None]]] = {}
 
     def before(self, authenticate: Authenticate) -> Authenticate:
-        """Authentication of callers after which the peers are known, as far as gateways answer; strangers have none asked."""
+        """Wrap the authentication of callers, so that the peers are queried after it. An unauthenticated call causes no query."""
         if not self._clouds.peers.homes:
             return authenticate
 
@@ -64,7 +64,7 @@ class Gateways:
         return authenticated
 
     async def known(self, left: float | None = None) -> None:
-        """Renew what is old, and wait for what is not known at all, or older still: with half of the seconds `left`, and not for long."""
+        """Refresh outdated peers. Waits for peers that are unknown, or outdated by another interval: at most half of the seconds `left`, and a fixed maximum."""
         now = time.monotonic()
         waited = {}
         for home in self._clouds.peers.homes:
@@ -79,10 +79,10 @@ class Gateways:
             await asyncio.wait(waited.values(), timeout=_WAIT if left is None else max(0.0, min(_WAIT, left / 2)))
         for home, task in waited.items():
             if not task.done():
-                self._due[home] = time.monotonic() + _AGAIN  # it goes on; no other call waits for it
+                self._due[home] = time.monotonic() + _AGAIN  # the query continues; no other call waits for it
 
     def close(self) -> None:
-        """Give up what is under way."""
+        """Cancel the queries in progress."""
         for task in self._asking.values():
             task.cancel()
 
@@ -109,11 +109,11 @@ class Gateways:
 
 
 def ask(clouds: Clouds, home: str) -> tuple[peers.Peer, ...]:
-    """The peers that a home's gateway tells, which stands where its `auth_url` leads. Blocks.
+    """Query the gateway of a home, at the address of its `auth_url`, for its peers. Blocks.
 
     Raises:
-        peers.NoGatewayError: something else stands there.
-        Exception: of keystoneauth, if nothing answers.
+        peers.NoGatewayError: the server at that address is no gateway.
+        Exception: keystoneauth's error, if there is no answer.
     """
     at = clouds.keystones(home)[clouds.peers.region(home)]
     parts = urlsplit(at.url)
@@ -133,7 +133,7 @@ def ask(clouds: Clouds, home: str) -> tuple[peers.Peer, ...]:
         except ValueError as error:
             raise _none(home, origin, str(error)) from None
     refusal = document.get("error") if isinstance(document, dict) else None
-    # Keystone answers unknown paths in the same form; the code of ours tells them apart.
+    # Keystone answers unknown paths in the same form; our error code distinguishes them.
     ours = isinstance(refusal, dict) and "openstackoid_code" in refusal
     if ours or response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         reason = refusal.get("message") if isinstance(refusal, dict) else ""

@@ -1,6 +1,6 @@
-"""Where a server listens: it opens the addresses, and removes its sockets at the end.
+"""The listeners of a server: opens the addresses, and removes the socket files at the end.
 
-The gate of a Unix socket is its mode, 600: only its user, and root, can connect. On a loopback address every user of the machine can.
+A Unix socket is protected by its mode, 600: only its owner and root can connect. On a loopback address every user of the machine can connect.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from openstackoid.oaktree.config import Config
 
 
 class _Server(Protocol):
-    """What grpc.aio.Server has; also what grpc.Server has."""
+    """The methods that grpc.aio.Server and grpc.Server have in common."""
 
     def add_insecure_port(self, address: str) -> int: ...
     def add_secure_port(self, address: str, server_credentials: grpc.ServerCredentials) -> int: ...
@@ -29,10 +29,10 @@ class Listeners:
     """The addresses of one server."""
 
     def __init__(self, config: Config) -> None:
-        """Check where to listen; nothing is opened.
+        """Check the addresses; nothing is opened.
 
         Raises:
-            ConfigError: it is not safe, or cannot be.
+            ConfigError: an address is not safe, or invalid.
         """
         self._addresses: Final = check(config)
         self._tls: Final = config.tls
@@ -43,7 +43,7 @@ class Listeners:
         """Listen; returns the addresses for clients, with the ports that were chosen for port 0.
 
         Raises:
-            ConfigError: an address is taken, a file cannot be read or used, a folder is somebody else's.
+            ConfigError: an address is in use, a file cannot be read or used, or a folder belongs to another user.
         """
         opened = []
         credentials = (
@@ -58,7 +58,7 @@ class Listeners:
         return opened
 
     def notes(self) -> list[str]:
-        """What an operator should know at the start."""
+        """Messages for the operator at the start."""
         if self._tls or not self._local:
             return []
         return [
@@ -68,7 +68,7 @@ class Listeners:
         ]
 
     def close(self) -> None:
-        """Remove the sockets' files, if they are still ours."""
+        """Remove the socket files, if they are still this server's."""
         for path, made in self._sockets:
             with contextlib.suppress(OSError):
                 if _which(path) == made:
@@ -94,7 +94,7 @@ def _which(path: Path) -> tuple[int, int]:
 
 
 def _folder(folder: Path) -> None:
-    """Make it for its user alone; in one that is there, nobody else may be able to put another socket in the place of ours."""
+    """Make the folder with access for its user only. In an existing folder, no other user may be able to replace the socket."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = folder.stat()
@@ -108,7 +108,7 @@ def _folder(folder: Path) -> None:
 
 
 def _stale(path: Path) -> None:
-    """Remove a socket that a server left behind; gRPC would take the path from one that runs."""
+    """Remove the socket of a server that has ended; gRPC would replace even the socket of a running one."""
     if not path.is_symlink() and not path.exists():
         return
     if not stat.S_ISSOCK(path.lstat().st_mode):

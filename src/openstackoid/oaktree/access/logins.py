@@ -1,7 +1,7 @@
-"""Which credentials Keystone has confirmed or refused, for a short time; and no flood of wrong ones to Keystone.
+"""A short-lived cache of the credentials that Keystone has validated or refused; protects Keystone from floods of wrong ones.
 
-Of each credential one question is under way at a time. What is remembered is bounded in time (a token's revocation is seen after `remember` seconds, and
-its end at once) and in number. Who sends too many wrong ones waits: those that were confirmed before still count.
+For each credential there is at most one request at a time. The cache is bounded in time (a token's revocation takes effect after `remember` seconds, and
+its expiry at once) and in number. A sender of too many wrong credentials has to wait; credentials in the cache are still accepted.
 """
 
 import asyncio
@@ -20,27 +20,27 @@ from openstackoid.oaktree.upstream.clouds import Clouds
 from openstackoid.oaktree.upstream.credentials import Credential, UnauthenticatedError
 from openstackoid.oaktree.upstream.tokens import Keystone, Login, login
 
-# Entries that are remembered; questions that are under way, of all and for one cloud.
+# Maximum number of cached entries, of requests in progress, and of requests in progress to one cloud.
 _MOST: Final = 20_000
 _MOST_ASKED: Final = 1_000
 _ASKED_OF_ONE: Final = 8
 _THREADS: Final = 32
-# Seconds for which a wrong credential is remembered, and a Keystone that did not answer.
+# Seconds for which a wrong credential is cached, and the error of a Keystone that did not answer.
 _WRONG: Final = 30.0
 _SILENT: Final = 1.0
-# Wrong credentials of one sender, in so many seconds.
+# Maximum number of wrong credentials of one sender, and the period in seconds.
 _FAILURES: Final = 10
 _WINDOW: Final = 60.0
 
 
 @dataclass(frozen=True)
 class _Entry:
-    until: float  # as the clock has it
+    until: float  # by the clock of the cache
     found: Login | Exception
 
 
 class Logins:
-    """Credentials, confirmed. In one event loop."""
+    """The cache of validated credentials. For use in one event loop."""
 
     def __init__(
         self,
@@ -50,11 +50,11 @@ class Logins:
         timeout: float = 30.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Begin with nothing remembered.
+        """Create an empty cache.
 
         Args:
-            clouds: where Keystones are.
-            remember: seconds for which a confirmed credential is not asked about again.
+            clouds: the clouds, with their Keystones.
+            remember: seconds for which a validated credential is not validated again.
             timeout: seconds for an answer of Keystone.
             clock: seconds since the epoch.
         """
@@ -69,31 +69,31 @@ class Logins:
         self._threads: Final = ThreadPoolExecutor(_THREADS, thread_name_prefix="keystone")
 
     def close(self) -> None:
-        """Give up what is under way."""
+        """Cancel the requests in progress."""
         for task in self._asking.values():
             task.cancel()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def get(self, credential: Credential, at: Keystone, sender: str, wait: float) -> Login:
-        """A credential, confirmed by a Keystone.
+        """Validate a credential, from the cache or with Keystone.
 
         Args:
-            credential: the caller's.
-            at: whom to ask.
-            sender: where the call came from; too many wrong ones are not asked about.
-            wait: seconds; a question that takes longer goes on for the next call.
+            credential: the caller's credential.
+            at: the Keystone.
+            sender: the origin of the call; limits the number of its wrong credentials.
+            wait: maximum wait in seconds; a request that takes longer continues for the next call.
 
         Raises:
-            UnauthenticatedError: it is refused, or its sender sent too many wrong ones.
-            errors.RateError: too many questions are under way.
+            UnauthenticatedError: the credential is refused, or the sender sent too many wrong ones.
+            errors.RateError: too many requests are in progress.
             errors.LeftAloneError: Keystone has not answered yet.
-            Exception: of keystoneauth, if Keystone did not answer.
+            Exception: keystoneauth's error, if Keystone did not answer.
         """
         key = (at.url, credential.digest)
         entry = self._entries.get(key)
         if entry is not None and self._clock() < entry.until:
             if isinstance(entry.found, Exception):
-                raise entry.found.with_traceback(None)  # otherwise each time it is raised would be remembered
+                raise entry.found.with_traceback(None)  # otherwise each raise would extend the cached traceback
             return entry.found
         task = self._asking.get(key)
         if task is None:
@@ -118,8 +118,8 @@ class Logins:
                 loop = asyncio.get_running_loop()
 
                 def refused() -> None:
-                    # A service of the cloud says so, in a thread: Keystone is asked again at the next call.
-                    with contextlib.suppress(RuntimeError):  # the server has ended
+                    # Called in a thread when a service refuses the credential: the next call validates it again with Keystone.
+                    with contextlib.suppress(RuntimeError):  # the event loop is closed
                         loop.call_soon_threadsafe(self._entries.pop, key, None)
 
                 session = self._clouds.session(at)
@@ -139,32 +139,32 @@ class Logins:
 
     def _keep(self, key: tuple[str, str], found: Login | Exception, until: float) -> None:
         if isinstance(found, Exception):
-            # Frames of it would hold the credential, and the session, for as long as it is remembered.
+            # The frames of its traceback would keep the credential and the session in memory for as long as it is cached.
             found.__traceback__ = found.__context__ = found.__cause__ = None
         self._entries[key] = _Entry(until, found)
 
 
 def _seen(task: asyncio.Task[Login]) -> None:
-    """Its error is told to those who wait for it; if nobody does any more, to nobody."""
+    """Retrieve the exception of a task that may have no waiting caller any more, so that asyncio does not log it."""
     if not task.cancelled():
         task.exception()
 
 
 class Failures:
-    """How many wrong credentials came from where, lately."""
+    """Counts the recent wrong credentials of each sender."""
 
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
-        """Begin with none."""
+        """Create it without failures."""
         self._clock: Final = clock
-        self._seen: Final[LRUCache[str, tuple[float, int]]] = LRUCache(_MOST)  # sender -> since when, how many
+        self._seen: Final[LRUCache[str, tuple[float, int]]] = LRUCache(_MOST)  # sender -> start of the period, count
 
     def blocked(self, sender: str) -> float:
-        """Seconds for which none of a sender's new credentials is checked; 0 if they are."""
+        """Seconds for which no new credential of a sender is validated; 0 if it is not blocked."""
         since, count = self._seen.get(sender, (0.0, 0))
         return max(0.0, since + _WINDOW - self._clock()) if count >= _FAILURES else 0.0
 
     def failed(self, sender: str) -> None:
-        """A wrong one came."""
+        """Count a wrong credential."""
         now = self._clock()
         since, count = self._seen.pop(sender, (now, 0))
         self._seen[sender] = (since, count + 1) if now < since + _WINDOW else (now, 1)

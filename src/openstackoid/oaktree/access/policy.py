@@ -1,4 +1,4 @@
-"""What a caller may do: which cloud-regions, which verbs, which kinds. Pure."""
+"""Policies of callers: the allowed cloud-regions, verbs and kinds. Pure."""
 
 import re
 from collections.abc import Iterable
@@ -27,22 +27,22 @@ class _Part(pydantic.BaseModel):
 
 
 class Where(_Part):
-    """Cloud-regions, by patterns of the shell (`*`, `?`, `[...]`)."""
+    """Cloud-regions, by shell patterns (`*`, `?`, `[...]`)."""
 
     cloud: _Pattern = "*"
     region: _Pattern = "*"
 
     def holds(self, here: Location) -> bool:
-        """Whether a cloud-region is one of them."""
+        """Whether a cloud-region matches."""
         return fnmatchcase(here.cloud, self.cloud) and (
             fnmatchcase(here.region, self.region) or (self.region == "*" and not here.region)
         )
 
     def below(self, site: str) -> Location | None:
-        """What it allows of another oaktree, whose clouds nobody here can enumerate: empty for all of it; None for nothing.
+        """The allowed location at another oaktree, whose clouds are not known here: empty for all its clouds; None for none.
 
         Raises:
-            ValueError: a pattern that only the names there could tell.
+            ValueError: the pattern can only be evaluated with the other oaktree's names.
         """
         prefix = f"{site}/"
         literal = _GLOB.split(self.cloud, maxsplit=1)[0]
@@ -64,29 +64,29 @@ class Where(_Part):
 
 
 class Policy(_Part):
-    """What a caller may do."""
+    """The rights of a caller."""
 
     locations: tuple[Where, ...] = (Where(),)
     verbs: frozenset[Annotated[str, pydantic.AfterValidator(_permission)]] = READING
     kinds: tuple[_Pattern, ...] = ("*",)  # patterns of "service.kind"
-    projects: bool = False  # may work in other projects than that of the clouds.yaml, as far as its user may
+    projects: bool = False  # may work in other projects than that of the clouds.yaml, within the rights of its user
 
     def may(self, verb: str, kind: str) -> bool:
-        """Whether it allows a verb for a kind."""
+        """Whether the policy allows a verb for a kind."""
         return verb in self.verbs and any(fnmatchcase(kind, each) for each in self.kinds)
 
     def allows(self, here: Location) -> bool:
-        """Whether it allows a cloud-region."""
+        """Whether the policy allows a cloud-region."""
         return any(each.holds(here) for each in self.locations)
 
     def below(self, site: str) -> list[Location] | None:
-        """What it allows of another oaktree, by names there: one that is empty if all of it; None if nothing."""
+        """The allowed locations at another oaktree, by its names: an empty location for all its clouds; None for none."""
         found = [each for each in (where.below(site) for where in self.locations) if each is not None]
         return found or None
 
     @property
     def limited(self) -> bool:
-        """Whether there is a verb or a kind that it does not allow: a cloud's token would go past that."""
+        """Whether the policy forbids any verb or kind: a cloud's token would bypass that restriction."""
         return not (self.verbs >= PERMISSIONS and "*" in self.kinds)
 
 
@@ -94,7 +94,7 @@ EVERYTHING: Final = Policy(verbs=PERMISSIONS, projects=True)
 
 
 def narrowed(wanted: Iterable[Location], allowed: Iterable[Location]) -> list[Location]:
-    """Those of the wanted locations that lie in the allowed ones, each as narrow as both say."""
+    """The intersections of the wanted and the allowed locations."""
     found = []
     for each in wanted:
         for most in allowed:

@@ -1,4 +1,4 @@
-"""One request for resources, checked: who calls, for which kind, in which cloud-regions and at which other oaktrees."""
+"""A validated request for resources: its caller, kind, cloud-regions, and parts at other oaktrees."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ class Request:
 
     Attributes:
         method: the RPC.
-        message: what came.
-        caller: who sent it.
-        call: its deadline, and its end when the client goes.
-        kind: what it is for.
-        codec: between the kind's JSON and the RPC's messages.
-        regions: where, as the caller.
+        message: the request message.
+        caller: the authenticated caller.
+        call: the deadline and the cancellation of the RPC.
+        kind: the kind of the resources.
+        codec: converts between the kind's JSON and the RPC's messages.
+        regions: the cloud-regions, with the caller's credentials.
         remote_parts: its parts at other oaktrees.
     """
 
@@ -40,10 +40,10 @@ class Request:
 
 
 def checked(method: Method, message: Any, caller: Caller, call: Call, kinds: Kinds) -> Request:
-    """The request that a message is.
+    """Validate a request message.
 
     Raises:
-        errors.InvalidError: an unknown kind, or a location that cannot be, or that nobody knows; with the field named.
+        errors.InvalidError: the kind is unknown, or a location is malformed or unknown; names the field.
         errors.UnsupportedError: the kind has no such verb.
         errors.ForbiddenError: the caller's policy does not allow it.
     """

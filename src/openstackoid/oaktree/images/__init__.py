@@ -1,1 +1,1 @@
-"""Images on their way into clouds."""
+"""Uploads of images to clouds."""

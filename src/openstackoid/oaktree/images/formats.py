@@ -1,7 +1,7 @@
-"""Formats of disk images: found out, checked, and converted with qemu-img.
+"""Formats of disk images: detection, checks, and conversion with qemu-img.
 
-What callers send is not trusted. oslo.utils reads the formats' headers as Glance does, and refuses what refers to other files (backing files,
-data files, VMDK extents); qemu-img is told the format and never guesses, and runs with bounds for memory, time, and what it writes.
+Uploaded images are not trusted. oslo.utils reads the formats' headers as Glance does, and refuses images that refer to other files (backing files,
+data files, VMDK extents). qemu-img gets the format as an argument and never guesses it, and runs with limits for memory, time, and output size.
 """
 
 import asyncio
@@ -20,15 +20,15 @@ from openstackoid.oaktree.masking import clean
 
 # Glance's names -> qemu's.
 _QEMU: Final = {"raw": "raw", "qcow2": "qcow2", "vmdk": "vmdk", "vhd": "vpc", "vhdx": "vhdx", "vdi": "vdi"}
-# What clouds import: a VMDK that is one file, and a VHD that grows.
+# The variants that clouds import: a single-file VMDK, and a dynamic VHD.
 _OPTIONS: Final = {"vmdk": ["-o", "subformat=streamOptimized"], "vhd": ["-o", "subformat=dynamic,force_size=on"]}
-# Partition tables are what a raw disk has; a rescue disk may have both.
+# Formats that a raw disk may be detected as: it may have a partition table, and a rescue disk may have several.
 _RAW: Final = frozenset({"raw", "gpt"})
-# Formats that have no look of their own.
+# Formats without a recognisable header.
 _PLAIN: Final = frozenset({"raw", "ami", "ari", "aki", "ploop"})
 _MEMORY: Final = 2 * 1024**3  # bytes
-_SECONDS: Final = 3600  # of computing
-# Sets bounds, then becomes qemu-img.
+_SECONDS: Final = 3600  # of CPU time
+# Sets the limits, then executes qemu-img.
 _LAUNCHER: Final = (
     "import os, resource, sys\n"
     "for name, value in ((resource.RLIMIT_AS, 2), (resource.RLIMIT_CPU, 3), (resource.RLIMIT_FSIZE, 4)):\n"
@@ -39,14 +39,14 @@ FORMATS: Final = frozenset({*_QEMU, "iso", *_PLAIN})
 
 
 class ContentError(errors.OaktreeError):
-    """An image that is not what it is said to be, or that refers to other files."""
+    """An image is not of its declared format, or refers to other files."""
 
     code = StatusCode.INVALID_ARGUMENT
     reason = "IMAGE_CONTENT_INVALID"
 
 
 class ConverterMissingError(errors.OaktreeError):
-    """A cloud wants another format, and there is no qemu-img."""
+    """A cloud needs another format, and qemu-img is not installed."""
 
     code = StatusCode.FAILED_PRECONDITION
     reason = "CONVERTER_MISSING"
@@ -61,12 +61,12 @@ class ConversionError(errors.OaktreeError):
 
 @dataclass(frozen=True)
 class Image:
-    """A file that was looked at.
+    """An inspected image file.
 
     Attributes:
-        path: where it is.
-        format: Glance's name.
-        virtual_size: bytes of the disk in it.
+        path: the path of the file.
+        format: Glance's name of the format.
+        virtual_size: size of the virtual disk, in bytes.
     """
 
     path: Path
@@ -75,10 +75,10 @@ class Image:
 
 
 def inspect(path: Path, declared: str) -> Image:
-    """Look at a file. Blocks: it is read up to its end, if its format needs that.
+    """Inspect a file. Blocks: the file is read to its end, if its format needs that.
 
     Raises:
-        ContentError: it is something else than was declared, or refers to other files.
+        ContentError: the file is not of the declared format, or refers to other files.
     """
     try:
         found = format_inspector.detect_file_format(str(path))
@@ -99,7 +99,7 @@ def inspect(path: Path, declared: str) -> Image:
 
 
 def is_convertible(have: str, want: str) -> bool:
-    """Whether qemu-img makes one of the other."""
+    """Whether qemu-img can convert one format to the other."""
     return have in _QEMU and want in _QEMU
 
 
@@ -107,14 +107,14 @@ async def convert(image: Image, want: str, to: Path, most: int) -> None:
     """Write an image in another format.
 
     Args:
-        image: what `inspect` found.
-        want: the format, by Glance's name.
-        to: the new file.
-        most: bytes that it, and the disk in it, may have.
+        image: the result of `inspect`.
+        want: the new format, by Glance's name.
+        to: the path of the new file.
+        most: maximum size of the file and of its virtual disk, in bytes.
 
     Raises:
         ConverterMissingError: qemu-img is not installed.
-        ConversionError: it is too large, or qemu-img failed.
+        ConversionError: the image is too large, or qemu-img failed.
     """
     program = shutil.which("qemu-img")
     if program is None:

@@ -1,4 +1,4 @@
-"""Images on their way: in a folder of their own each, bounded, and gone with whatever happens to their server."""
+"""Temporary storage of uploads: a folder for each image, with a size limit, deleted even after a crash of the server."""
 
 import asyncio
 import errno
@@ -18,32 +18,32 @@ from openstackoid.oaktree import errors
 
 _PREFIX: Final = "oaktree-upload-"
 _BUFFER: Final = 4 * 1024 * 1024
-_YOUNG: Final = 60.0  # seconds within which a folder may not have been locked yet
+_YOUNG: Final = 60.0  # age in seconds up to which a folder may not be locked yet
 
 
 class TooLargeError(errors.OaktreeError):
-    """More bytes than the server takes."""
+    """The image is larger than the server's limit."""
 
     code = StatusCode.RESOURCE_EXHAUSTED
     reason = "UPLOAD_TOO_LARGE"
 
 
 class DiskFullError(errors.OaktreeError):
-    """The server's disk cannot hold it."""
+    """The server's disk has no room for the image."""
 
     code = StatusCode.RESOURCE_EXHAUSTED
     reason = "UPLOAD_DISK_FULL"
 
 
 class Spool:
-    """A folder for one image, in all formats that clouds want. Deleted at the end of the `with`."""
+    """A folder for one image, in all formats that clouds need. Deleted at the end of the `with` block."""
 
     def __init__(self, folder: Path, largest: int) -> None:
         """Prepare.
 
         Args:
-            folder: where spools are; made if missing, readable for its owner alone.
-            largest: bytes of an image.
+            folder: the parent folder; created if missing, readable only for its owner.
+            largest: maximum size of an image, in bytes.
         """
         self.largest: Final = largest
         self._folder: Final = folder
@@ -54,7 +54,7 @@ class Spool:
             self.path: Path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._folder))
         except OSError as error:
             raise _disk_error(error) from error
-        # The lock ends with the process, however that ends: what is not locked belongs to nobody.
+        # The lock ends with the process, even after a crash: a folder without a lock is unused.
         self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return self
@@ -64,14 +64,14 @@ class Spool:
         os.close(self._lock)
 
     async def fill(self, pieces: AsyncIterator[bytes]) -> tuple[Path, str]:
-        """Keep what comes.
+        """Write the received data to a file.
 
         Returns:
-            The file, and the SHA-256 of what is in it.
+            The file, and the SHA-256 of its content.
 
         Raises:
-            TooLargeError: there is more than is taken; nobody reads on.
-            DiskFullError: there is no room for it.
+            TooLargeError: the data exceeds the limit; the rest is not read.
+            DiskFullError: the disk has no room for the data.
         """
         path, digest, size, waiting = self.path / "image", hashlib.sha256(), 0, bytearray()
         with path.open("xb", buffering=0) as file:
@@ -98,7 +98,7 @@ class Spool:
 
 
 def sweep(folder: Path) -> int:
-    """Delete what servers left that were killed; returns how many."""
+    """Delete the folders of killed servers. Returns their number."""
     count = 0
     for path in folder.glob(f"{_PREFIX}*") if folder.is_dir() else ():
         try:
@@ -110,7 +110,7 @@ def sweep(folder: Path) -> int:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            continue  # somebody's
+            continue  # in use
         else:
             shutil.rmtree(path, ignore_errors=True)
             count += 1

@@ -1,4 +1,4 @@
-"""Images into many clouds at once: received once, checked, converted for the clouds that want another format, sent to all in parallel."""
+"""Uploads of an image to many clouds: received once, checked, converted for clouds that need another format, and sent to all in parallel."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ _ALL: Final = 100  # percent
 
 
 class ChecksumError(errors.OaktreeError):
-    """A cloud has other bytes than were sent."""
+    """The hash of a cloud's image differs from that of the data sent."""
 
     code = StatusCode.INTERNAL
     reason = "IMAGE_CHECKSUM_MISMATCH"
@@ -34,12 +34,12 @@ class ChecksumError(errors.OaktreeError):
 
 @dataclass(frozen=True)
 class Limits:
-    """How much is received.
+    """Limits of uploads.
 
     Attributes:
-        folder: where images are kept on their way.
-        largest: bytes of an image, and of what is converted from it.
-        at_once: images on their way; more wait before they are read.
+        folder: the folder for images during the upload.
+        largest: maximum size of an image, and of a converted image, in bytes.
+        at_once: maximum number of concurrent uploads; further ones wait before their data is read.
     """
 
     folder: Path
@@ -51,7 +51,7 @@ class Uploads:
     """All uploads of a worker."""
 
     def __init__(self, creates: Creates, limits: Limits) -> None:
-        """Begin with none; deletes what a killed server left."""
+        """Create it without uploads; deletes the folders of killed servers."""
         self._creates: Final = creates
         self._limits: Final = limits
         self._turn: Final = asyncio.Semaphore(limits.at_once)
@@ -64,13 +64,13 @@ class Uploads:
 
         Args:
             request: the CreateImageRequest.
-            pieces: the data; nothing is asked of any cloud before its end.
+            pieces: the data; no request is sent to a cloud before its end.
             plan: makes the plan of the create.
 
         Raises:
-            errors.InvalidError: no format, or one that is unknown.
+            errors.InvalidError: the format is missing or unknown.
             formats.ContentError: the data is not of that format.
-            spooling.TooLargeError: see there.
+            spooling.TooLargeError: the data exceeds the limit.
         """
         declared = request.image.disk_format.lower()
         if declared not in formats.FORMATS:
@@ -91,10 +91,10 @@ class Uploads:
 
 
 class Content:
-    """An image's data, in each format that a cloud wants."""
+    """An image's data, in each format that a cloud needs."""
 
     def __init__(self, image: formats.Image, digest: str, largest: int, threads: ThreadPoolExecutor) -> None:
-        """Keep where it is; conversions are made when they are first wanted, once each."""
+        """Keep the file; each conversion is made once, on first use."""
         self.digest: Final = digest
         self._image: Final = image
         self._largest: Final = largest
@@ -103,17 +103,17 @@ class Content:
         self._sending: Final[set[asyncio.Task[None]]] = set()
 
     def attributes(self, region: Region) -> Mapping[str, Any]:
-        """The format that the cloud wants."""
+        """The attributes with the format that the cloud needs."""
         return {"disk_format": self._format(region)}
 
     async def send(
         self, region: Region, resource_id: str, call: Call, report: Callable[[int], Awaitable[None]]
     ) -> None:
-        """See `plans.Content`; the cloud's hash of it is compared with ours.
+        """See `plans.Content`; compares the cloud's hash of the data with ours.
 
         Raises:
-            ChecksumError: they differ.
-            Exception: what formats.convert or openstacksdk raise.
+            ChecksumError: the hashes differ.
+            Exception: the error of formats.convert or openstacksdk.
         """
         task = asyncio.ensure_future(self._send(region, resource_id, call, report))
         self._sending.add(task)
@@ -123,7 +123,7 @@ class Content:
             self._sending.discard(task)
 
     async def close(self) -> None:
-        """Wait for what is being sent, since its file goes afterwards, and give up what is being converted for nobody."""
+        """Wait for uploads in progress, since the file is deleted afterwards, and cancel conversions that no cloud waits for."""
         if self._sending:
             await asyncio.wait(self._sending)
         for task in self._conversions.values():
@@ -150,7 +150,7 @@ class Content:
             return self._image.path
         if wanted not in self._conversions:
             self._conversions[wanted] = asyncio.create_task(self._converted(wanted))
-        # One cloud that gives up must not take it from the others.
+        # Shielded: a cancelled upload must not cancel the conversion for other clouds.
         return await asyncio.shield(self._conversions[wanted])
 
     async def _converted(self, wanted: str) -> Path:
@@ -160,7 +160,7 @@ class Content:
 
 
 class _Reader:
-    """A file for requests to send: counts percents, and hashes what was sent."""
+    """A file for requests to send: reports the percentage, and hashes the data sent."""
 
     def __init__(self, path: Path, report: Callable[[int], None]) -> None:
         self.size: Final = path.stat().st_size
@@ -193,7 +193,7 @@ def _put(region: Region, image_id: str, path: Path, report: Callable[[int], None
     image = sdk_image.Image.existing(id=image_id, connection=region.connect())
     reader = _Reader(path, report)
     try:
-        # As Image.upload does, but never sent again: openstacksdk would repeat it after a 503, when the file is at its end.
+        # As Image.upload, but without retries: openstacksdk would repeat the request after a 503, when the file is at its end.
         headers = {"Content-Type": "application/octet-stream", "Accept": "", "X-OpenStack-Image-Size": str(reader.size)}
         sdk.raise_from_response(
             proxy.put(
@@ -211,5 +211,5 @@ def _put(region: Region, image_id: str, path: Path, report: Callable[[int], None
 
 
 def wanted_format(region: Region) -> str | None:
-    """The format that a cloud wants its images in, as clouds.yaml or a vendor's profile says (`image_format`); None for any."""
+    """The image format that a cloud needs, from `image_format` in clouds.yaml or a vendor profile; None for any."""
     return cast("str | None", region.connect().config.config[IMAGE_FORMAT])

@@ -1,1 +1,1 @@
-"""The services that callers see."""
+"""The gRPC services."""

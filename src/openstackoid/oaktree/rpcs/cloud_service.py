@@ -1,4 +1,4 @@
-"""The clouds themselves: what state they are in, and the way past this API to their own."""
+"""`CloudService`: the health of the clouds, and access to a cloud's own API."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -24,7 +24,7 @@ from openstackoid.oaktree.upstream.regions import Region
 from openstackoid.oaktree.verbs import REST
 
 Authenticate = Callable[[grpc.aio.ServicerContext[Any, Any]], Awaitable[Caller]]
-# What is known of a cloud-region's health: cloud, region.
+# Gives the health of a cloud-region, by cloud and region.
 States = Callable[[str, str], State]
 
 
@@ -38,7 +38,7 @@ class RestInfo:
 
 
 class CloudService(cloud_pb2_grpc.CloudServiceServicer):
-    """Its rpcs."""
+    """The RPC handlers."""
 
     def __init__(
         self,
@@ -49,14 +49,14 @@ class CloudService(cloud_pb2_grpc.CloudServiceServicer):
         *,
         timeout: float,
     ) -> None:
-        """Keep what it asks.
+        """Keep the dependencies.
 
         Args:
-            authenticate: who calls.
-            states: of the clouds.
-            threads: for what blocks.
+            authenticate: authenticates the caller of a call's context.
+            states: gives the health of a cloud-region.
+            threads: the threads for blocking requests.
             oaktrees: other oaktrees.
-            timeout: seconds for a cloud.
+            timeout: timeout for a cloud, in seconds.
         """
         self._authenticate: Final = authenticate
         self._states: Final = states
@@ -65,7 +65,7 @@ class CloudService(cloud_pb2_grpc.CloudServiceServicer):
         self._timeout: Final = timeout
 
     async def ListClouds(self, request: cloud_pb2.ListCloudsRequest, context: Any) -> cloud_pb2.ListCloudsResponse:  # noqa: N802 - the rpc's name
-        """Every cloud-region that the caller may use, with those of other oaktrees that answer; asks no cloud."""
+        """List the cloud-regions that the caller may use, here and at other oaktrees that answer; sends no request to clouds."""
         async with RpcContext(context) as call:
             caller = await self._authenticate(context)
             _check(request.locations, "locations")
@@ -87,7 +87,7 @@ class CloudService(cloud_pb2_grpc.CloudServiceServicer):
             return cloud_pb2.ListCloudsResponse(clouds=found)
 
     async def GetRestInfo(self, request: cloud_pb2.GetRestInfoRequest, context: Any) -> cloud_pb2.GetRestInfoResponse:  # noqa: N802 - the rpc's name
-        """Where one cloud's own API is, with a token for it."""
+        """Get the endpoint of one cloud's own API, with a token for it."""
         async with RpcContext(context) as call:
             caller = await self._authenticate(context)
             official = ServiceTypes().get_service_type(request.service) or request.service
@@ -99,7 +99,7 @@ class CloudService(cloud_pb2_grpc.CloudServiceServicer):
             regions, remote_parts = caller.regions(wanted), caller.remote_parts(wanted)
             named = [each for each in remote_parts if each.named]
             if regions and not named:
-                remote_parts = []  # a region's name, for example, that is here: not asked elsewhere
+                remote_parts = []  # the location, for example a region's name, is known here: other oaktrees are not queried
             if len(regions) + len(remote_parts) != 1:
                 places = ", ".join(
                     [*("/".join(filter(None, each.key)) for each in regions), *(each.site for each in remote_parts)]
@@ -135,18 +135,18 @@ class CloudService(cloud_pb2_grpc.CloudServiceServicer):
 
 
 def rest_info(region: Region, service: str) -> RestInfo:
-    """How to call a service of a cloud-region. Blocks.
+    """Get the endpoint and headers for a service of a cloud-region. Blocks.
 
     Args:
-        region: where.
+        region: the cloud-region.
         service: the official service type, as "block-storage".
 
     Raises:
         errors.UnsupportedError: the cloud has no such service.
-        Exception: of keystoneauth or openstacksdk, if it did not answer.
+        Exception: the error of keystoneauth or openstacksdk, if the cloud did not answer.
     """
     made = region.connect()
-    # openstacksdk's proxies know which version to look for.
+    # openstacksdk's proxies know the API version to look for.
     with offered(made), usable(made):
         proxy: Any = getattr(made, service.replace("-", "_"), None)
     try:
@@ -163,7 +163,7 @@ def rest_info(region: Region, service: str) -> RestInfo:
     if not url:
         raise errors.UnsupportedError(f"{'/'.join(filter(None, region.key))} has no service {service} in its catalog")
     auth: Any = made.session.auth
-    # The scope, where a gateway leads to a peer: without it, the request would be for another cloud.
+    # The scope, for a peer behind a gateway: without it, the request would go to another cloud.
     headers = {**made.session.additional_headers, **(made.session.get_auth_headers() or {})}
     access = auth.get_access(made.session) if hasattr(auth, "get_access") else None
     return RestInfo(url, headers, access.expires.timestamp() if access is not None and access.expires else None)

@@ -18,7 +18,7 @@ class RpcContext:
     """
 
     def __init__(self, context: Any) -> None:
-        """Begin.
+        """Prepare.
 
         Args:
             context: a `grpc.aio.ServicerContext`.

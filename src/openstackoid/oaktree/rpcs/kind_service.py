@@ -1,4 +1,4 @@
-"""`ResourceService.ListKinds`: what there is, what can be done with it, and what it says of itself. Asks no cloud."""
+"""`ResourceService.ListKinds`: the kinds with their verbs and attributes. Sends no request to clouds."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
@@ -15,12 +15,12 @@ _SERVICE: Final = resource_pb2.DESCRIPTOR.services_by_name["ResourceService"].fu
 
 
 def register(server: grpc.aio.Server, kinds: Kinds, authenticate: Callable[[Any], Awaitable[Caller]]) -> None:
-    """Add the rpc to a server; the service's others are verbs, like those of typed services.
+    """Add the RPC to a server. The service's other RPCs are verbs, like those of typed services.
 
     Args:
-        server: not started yet.
-        kinds: all of them.
-        authenticate: who calls, from a call's context.
+        server: a server that is not started yet.
+        kinds: all kinds.
+        authenticate: authenticates the caller of a call's context.
     """
 
     async def answer(request: Any, context: Any) -> resource_pb2.ListKindsResponse:
@@ -37,10 +37,10 @@ def register(server: grpc.aio.Server, kinds: Kinds, authenticate: Callable[[Any]
 
 
 def listed(kinds: Kinds, wanted: str) -> resource_pb2.ListKindsResponse:
-    """The kinds, sorted by name: all, those of a service, or the one that is wanted.
+    """The kinds, sorted by name: all kinds, those of a service, or the one with the wanted name.
 
     Raises:
-        errors.InvalidError: there is none like that.
+        errors.InvalidError: no kind matches.
     """
     found = [
         document

@@ -1,4 +1,4 @@
-"""What became of creates: `OperationService`. Callers see their own operations, and no others."""
+"""`OperationService`: the recorded operations of creates. Callers see only their own operations."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -35,10 +35,10 @@ class OperationService(operation_pb2_grpc.OperationServiceServicer):
         """Prepare.
 
         Args:
-            dependencies: what operations need.
+            dependencies: the services that operations use.
             kinds: all kinds.
-            authenticate: who calls, from a call's context.
-            oaktrees: other oaktrees, which keep their own operations.
+            authenticate: authenticates the caller of a call's context.
+            oaktrees: other oaktrees, which record their own operations.
         """
         self._remote: Final = Operations(oaktrees or RemoteOaktrees())
         self._dependencies: Final = dependencies
@@ -46,7 +46,7 @@ class OperationService(operation_pb2_grpc.OperationServiceServicer):
         self._authenticate: Final = authenticate
 
     async def GetOperation(self, request: Any, context: Any) -> Any:  # noqa: N802 - the rpc's name
-        """One operation; clouds are asked what became of what a dead worker left."""
+        """Get one operation. If its worker is dead, clouds are queried for the outcome of its parts."""
         async with RpcContext(context):
             caller = await self._authenticate(context)
             operation = await self._find(caller, request.id, context)
@@ -59,7 +59,7 @@ class OperationService(operation_pb2_grpc.OperationServiceServicer):
             return operation_pb2.GetOperationResponse(operation=_message(operation, parts))
 
     async def ListOperations(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """The caller's operations as they are on record, here and at other oaktrees."""
+        """List the caller's operations as recorded, here and at other oaktrees."""
         async with RpcContext(context):
             caller = await self._authenticate(context)
             if not 0 <= request.page_size <= _MOST:
@@ -76,7 +76,7 @@ class OperationService(operation_pb2_grpc.OperationServiceServicer):
             )
 
     async def UndoOperation(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Deletes what it created; what could not be deleted keeps its stage, and says why."""
+        """Delete the resources that an operation created; a part whose resource could not be deleted keeps its stage, with the error."""
         async with RpcContext(context):
             caller = await self._authenticate(context)
             operation = await self._find(caller, request.id, context)
@@ -88,7 +88,7 @@ class OperationService(operation_pb2_grpc.OperationServiceServicer):
             return operation_pb2.UndoOperationResponse(operation=_message(await self._own(caller, operation.id), parts))
 
     async def _find(self, caller: Caller, name: str, context: Any) -> Operation | operation_pb2.Operation:
-        """The one of this id or key: this oaktree's own, or what another one tells of it."""
+        """Find an operation by id or key: a record of this oaktree, or of another one."""
         left = context.time_remaining
         if (there := await self._remote.find(caller, name, left)) is not None:
             return there
@@ -104,7 +104,7 @@ class OperationService(operation_pb2_grpc.OperationServiceServicer):
         return found
 
     async def _take(self, caller: Caller, operation: Operation) -> LeasedOperation | None:
-        """The operation, if there is something to find out, and nobody is at it."""
+        """Take over an operation, if a part's outcome is open and no worker is running it."""
         if operation.done and not any(each.stage in OPEN for each in operation.parts):
             return None
         taken = await asyncio.to_thread(self._dependencies.records.take, operation)

@@ -1,4 +1,4 @@
-"""Requests as they are read: bytes that are no message of theirs end their own call, by one status for all rpcs of the server."""
+"""Parsing of requests: a request that cannot be parsed ends its own call, with the same status for all RPCs of the server."""
 
 import contextlib
 import inspect
@@ -15,25 +15,25 @@ from openstackoid.oaktree import errors, statuses
 
 @dataclass(frozen=True)
 class _Unreadable:
-    """Stands for bytes that are no such message: gRPC would call what its reader raises UNKNOWN, and log it."""
+    """A placeholder for a request that cannot be parsed: gRPC would map an exception of the deserializer to UNKNOWN, and log it."""
 
     error: errors.InvalidError
 
 
-class Reading(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # it is none of the types of grpc itself
-    """Tells callers INVALID_ARGUMENT of a request that cannot be read, before its handler sees it."""
+class Reading(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic only in the type stubs
+    """Answers INVALID_ARGUMENT to a request that cannot be parsed, before its handler is called."""
 
     def __init__(self) -> None:
-        """Know no rpc yet."""
+        """Create it without handlers."""
         self._known: Final[dict[str, Any]] = {}
 
     async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: Any) -> Any:
-        """The handler of an rpc; None if there is none."""
+        """The handler of an RPC; None if there is none."""
         method = handler_call_details.method
         if method not in self._known:
             handler = await continuation(handler_call_details)
             if handler is None:
-                return None  # whatever callers make up is not kept
+                return None  # do not cache method names that callers make up
             self._known[method] = _checked(method, handler)
         return self._known[method]
 
@@ -46,7 +46,7 @@ def _checked(method: str, handler: Any) -> Any:
     if handler.unary_unary:
         return grpc.unary_unary_rpc_method_handler(_answer(handler.unary_unary), **options)
     if handler.unary_stream:
-        # One that is no generator writes its answers itself.
+        # A handler that is no generator writes its responses itself.
         wrap = _stream if inspect.isasyncgenfunction(handler.unary_stream) else _answer
         return grpc.unary_stream_rpc_method_handler(wrap(handler.unary_stream), **options)
     if handler.stream_unary:

@@ -1,4 +1,4 @@
-"""The handlers of all RPCs that are verbs, for every kind alike."""
+"""The handlers of all RPCs of the verbs, common to all kinds."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ class Services:
         self._chain: Final = Chain(Verbs(engine), engine.oaktrees, engine.deadlines)
 
     def register(self, server: grpc.aio.Server) -> list[str]:
-        """Add them to a server; returns the names of the services."""
+        """Add the handlers to a server. Returns the names of the services."""
         missing = [verb for verb, part in ((CREATE, self._engine.creates), (UPLOAD, self._engine.uploads)) if not part]
         services: dict[str, dict[str, Any]] = {}
         for method in methods():
@@ -71,7 +71,7 @@ class Services:
 
 
 def _rpc(verb: Verb, exchange: Any, stream: Any, unary: Any, options: dict[str, Any]) -> Any:
-    """The handler of the verb's shape."""
+    """Make the gRPC handler, unary or streaming as the verb requires."""
     if verb.stream_in:
         return grpc.stream_stream_rpc_method_handler(exchange, **options)
     if verb.stream_out:

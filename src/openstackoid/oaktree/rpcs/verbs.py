@@ -1,4 +1,4 @@
-"""What each verb does to this oaktree's own clouds. `openstackoid.oaktree.verbs` has the table of them."""
+"""The implementation of each verb for this oaktree's own clouds. `openstackoid.oaktree.verbs` has the table of verbs."""
 
 import asyncio
 import contextlib
@@ -34,29 +34,29 @@ Authenticate = Callable[[grpc.aio.ServicerContext[Any, Any]], Awaitable[Caller]]
 
 @dataclass(frozen=True)
 class Engine:
-    """What all calls share."""
+    """The services and settings that all calls share."""
 
     kinds: Kinds
     threads: ThreadPoolExecutor
     authenticate: Authenticate
     timeout: float  # seconds, for each cloud's part of a call
     watches: Watches
-    creates: Creates | None = None  # without, creates are not served
+    creates: Creates | None = None  # without it, creates are not served
     uploads: Uploads | None = None
     oaktrees: RemoteOaktrees = field(default_factory=RemoteOaktrees)
-    cache: Cache | None = None  # without, lists are not remembered
-    repeats: Repeats | None = None  # without, openstacksdk asks for each list
+    cache: Cache | None = None  # without it, lists are not cached
+    repeats: Repeats | None = None  # without it, openstacksdk sends the request of each list
     deadlines: Deadlines = field(default_factory=Deadlines)  # of watches
 
 
 class Verbs:
-    """What each verb does. Streams are async generators of responses, the others coroutines of one."""
+    """The implementation of each verb: streams are async generators of responses, the others coroutines that return one."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine: Final = engine
 
     async def list(self, request: Request) -> AsyncIterator[Message]:
-        """Each cloud's items as they come, then the summary."""
+        """Yield each cloud's items as they arrive, then the summary."""
         locations = locations_of(request.message)
         parents = parents_of(request.kind, request.message)
         also = (
@@ -81,26 +81,26 @@ class Verbs:
                 yield request.method.response(**{request.method.field: found})
 
     async def get(self, request: Request) -> Message:
-        """One resource."""
+        """Get one resource."""
         found = await single.find(self._wanted(request), request.call, self._engine.threads)
         return request.method.response(**{request.method.field: found.message})
 
     async def create(self, request: Request) -> AsyncIterator[Message]:
-        """The steps, the resources, then the summary."""
+        """Yield the steps, the resources, then the summary."""
         assert self._engine.creates  # noqa: S101 - see Services
         async with contextlib.aclosing(self._engine.creates.create(_plan(request))) as messages:
             async for message in self._written(request, messages):
                 yield message
 
     async def undo(self, request: Request, operation_id: str) -> Sequence[Progress]:
-        """What a create made is deleted; its parts then."""
+        """Delete the resources that an operation created. Returns its parts afterwards."""
         assert self._engine.creates  # noqa: S101 - see Services
         parts = await self._engine.creates.undo(_plan(request), operation_id)
         await self._forget(request)
         return parts
 
     async def upload(self, request: Request, pieces: AsyncIterator[bytes]) -> AsyncIterator[Message]:
-        """The same for an image, with its data."""
+        """As `create`, for an image with its data."""
 
         def plan(content: Content) -> plans.Plan:
             return _plan(request, content)
@@ -111,7 +111,7 @@ class Verbs:
                 yield message
 
     async def update(self, request: Request) -> Message:
-        """One resource, changed."""
+        """Update one resource. Returns it."""
         given: Any = getattr(request.message, request.method.field)
         changes = request.codec.decode(given)
         if request.message.update_mask.paths:
@@ -125,7 +125,7 @@ class Verbs:
         return request.method.response(**{request.method.field: message})
 
     async def delete(self, request: Request) -> Message:
-        """What was deleted."""
+        """Delete one resource. Returns its location and id."""
         try:
             found = await single.delete(self._wanted(request), request.call, self._engine.threads)
         except errors.MissingError:
@@ -138,7 +138,7 @@ class Verbs:
         return answer  # type: ignore[no-any-return]
 
     async def watch(self, request: Request) -> AsyncIterator[bytes]:
-        """What is, then its changes, until the condition holds; as bytes that all watchers share."""
+        """Yield the current state, then its changes, until the condition holds; encoded as bytes that all watchers share."""
         watch = Watch(
             kind=request.kind,
             codec=request.codec,
@@ -159,14 +159,14 @@ class Verbs:
         return CachePolicy(self._engine.cache, oldest, options.refresh)
 
     async def _written(self, request: Request, messages: AsyncIterator[Any]) -> AsyncIterator[Message]:
-        """The messages of a create; lists are asked again from each step on that a cloud took."""
+        """Yield the messages of a create; each step of a cloud invalidates the cached lists."""
         async for message in messages:
             if message.HasField("progress") and message.progress.stage in _WRITTEN:
                 await self._forget(request)
             yield message
 
     async def _forget(self, request: Request) -> None:
-        """The caller sees what they did: what is remembered of this kind is asked again."""
+        """Invalidate the cached lists of the kind, so that the caller sees the change."""
         if self._engine.cache is not None:
             for region in request.regions:
                 await asyncio.to_thread(self._engine.cache.forget, region.identity, request.kind.name)
