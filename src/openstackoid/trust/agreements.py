@@ -1,6 +1,6 @@
-"""Agreements: our side of one, what a peer says of its side, and the events that change ours. Values only.
+"""Agreements: our side, the peer's statement of its side, and the events that change our side. Values only.
 
-Each side writes down what *it* allows, its grant (`grants`); together the two are the agreement. Nothing passes before both said yes.
+Each side records what *it* allows, its grant (`grants`); the two grants are the agreement. No request passes before both sides have allowed it.
 
     event     proposed    active      suspended
     allow     active      active      active
@@ -22,7 +22,7 @@ _FINGERPRINT: Final = re.compile(r"[A-Za-z0-9_-]{43}\Z")
 
 
 class State(StrEnum):
-    """Where our side of an agreement stands."""
+    """The state of our side of an agreement."""
 
     PROPOSED = "proposed"
     ACTIVE = "active"
@@ -46,13 +46,13 @@ class Agreement:
     """Our side of an agreement with a peer.
 
     Attributes:
-        id: of our grant; a new one whenever the peer is added anew, so that tokens of an old one end with it.
+        id: of our grant; new whenever the peer is added again, so that tokens of an old agreement become invalid with it.
         peer: the other cloud's name.
-        url: base URL of its gateway, where it meets peers.
+        url: base URL of its gateway's peering address.
         fingerprint: RFC 7638 thumbprint of a signing key of the peer, checked by the operator.
-        state: our yes or no.
-        grant: what we allow.
-        by_file: whether it stands in the configuration, not in the database.
+        state: whether we allow it.
+        grant: the rights that we allow.
+        by_file: whether the agreement is in the configuration, not in the database.
     """
 
     id: str
@@ -71,10 +71,10 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What a peer says of its side: at `GET /openstackoid/v1/agreement`, to the peer itself alone.
+    """A side's statement of the agreement: the answer to `GET /openstackoid/v1/agreement`, which only the other side can read.
 
     Attributes:
-        id: of the peer's grant, that our tokens must name; None before the peer added us.
+        id: of the peer's grant, which our tokens must name; None before the peer added us.
         state: `proposed`, `active`, `suspended`, or `unknown`.
         services: service types that it offers.
         roles: names of our roles that count there, in lower case.
@@ -86,7 +86,7 @@ class Statement:
     roles: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """As it stands in the answer."""
+        """The JSON of the answer."""
         return {"agreement": self.id, "state": self.state, "services": list(self.services), "roles": list(self.roles)}
 
     @classmethod

@@ -1,12 +1,12 @@
-"""What a federated token says: values, and their JSON. Pure.
+"""Claims of a federated token: values, and their JSON. Pure.
 
     {"iss": "CloudOne", "aud": "CloudTwo", "sub": USER_ID, "iat": 0, "exp": 0, "jti": ID,
      "user": {"name", "domain": {"id", "name"}}, "project": {"id", "name", "domain": {...}}, "roles": [...],
      "os_scope": {"*": "CloudOne", "image": "CloudTwo"}, "agreement": ID, "home": SEALED, "act": {"sub": "CloudThree"}}
 
-`home` is the user's own token, sealed with a key that only home has (`sealing`): to everybody else it is noise. It is there if the token may
-come home, or be shown there to get another (`gateway.federation.issuer`). `act` (RFC 8693, 4.1) is the cloud that had this token issued for a third one. There
-is no `nbf`: it would be `iat`.
+`home` is the user's own token, encrypted with a key that only the home cloud has (`sealing`). It is present if the token may be used for requests back
+to the home cloud, or for an exchange there (`gateway.federation.issuer`). `act` (RFC 8693, 4.1) is the cloud that requested this token for a third cloud.
+There is no `nbf`: it would equal `iat`.
 """
 
 import json
@@ -36,7 +36,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a federated token says. Times are Unix seconds."""
+    """The claims of a federated token. Times are Unix seconds."""
 
     issuer: str
     audience: str
@@ -71,10 +71,10 @@ class Claims:
 
     @classmethod
     def from_json(cls, payload: Mapping[str, Any]) -> "Claims":
-        """Read a payload whose signature is good.
+        """Read a payload whose signature was verified.
 
         Raises:
-            TokenError: it is not of the form above.
+            TokenError: the payload is not of the form above.
         """
         try:
             user, project = payload["user"], payload["project"]
@@ -102,7 +102,7 @@ class Claims:
         return claims
 
     def wrong_id(self) -> str | None:
-        """The first id that is of no form that Keystone gives (`core.id_forms`), in words; None if there is none.
+        """A description of the first id that has none of Keystone's forms (`core.id_forms`); None if all ids have one.
 
         A domain may also be the issuer itself: pseudonyms have no other.
         """
@@ -120,11 +120,11 @@ class Claims:
         return text == self.issuer or id_forms.is_domain(text)
 
     def expired(self, now: float, skew: float) -> bool:
-        """Whether its time is over, clocks being apart by `skew` seconds at most."""
+        """Whether the token has expired, with clocks that differ by at most `skew` seconds."""
         return now >= self.expires + skew
 
     def early(self, now: float, skew: float) -> bool:
-        """Whether its time has not come."""
+        """Whether the token is not valid yet."""
         return now < self.issued - skew
 
 
@@ -160,7 +160,7 @@ def unix_time(value: object) -> int:
     Raises:
         TokenError: it is not.
     """
-    # True is an int as well; times beyond the year 9999 are nobody's.
+    # True is an int as well; times after the year 9999 are invalid.
     if type(value) is not int or not 0 <= value < 253402300800:  # noqa: PLR2004
         raise TokenError("The token's times are no times.")
     return value

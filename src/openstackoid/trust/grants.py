@@ -1,4 +1,4 @@
-"""Grants: what this cloud allows a peer, checked as a whole. Values only.
+"""Grants: the rights that this cloud allows a peer, validated as a whole. Values only.
 
 A grant in a configuration file, and the same in JSON in the database and on the wire:
 
@@ -22,9 +22,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from openstackoid.core.services import service_type
 from openstackoid.trust.rules import LONGEST_PATTERN, METHODS, MOST_WILDCARDS, Rule, is_pattern, whole
 
-# The word that nobody writes by accident.
+# A word that an operator cannot write by accident.
 ADMIN_WORD: Final = "foreign-admins-are-admins-here"
-# Roles that OpenStack's default policies, or a service's own rules, give power over other people's things.
+# Roles that have rights over other users' resources, by OpenStack's default policies or a service's own rules.
 POWERFUL: Final = frozenset({"admin", "service", "manager", "cloud_admin", "domain_admin", "domain_manager"})
 # A role's name, and an id or a name without special characters.
 ROLE: Final = re.compile(r"[^\x00-\x1f,\x7f]{1,255}\Z")
@@ -33,7 +33,7 @@ ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 
 @dataclass(frozen=True, slots=True)
 class Projects:
-    """Which project of ours stands for theirs.
+    """The mapping of the peer's projects to projects of this cloud.
 
     Attributes:
         kind: `same` (the same id: the peer may then name any project of ours), `one` (one for all), `each` (one for each,
@@ -98,7 +98,7 @@ def _check_roles(roles: dict[str, str]) -> dict[str, str]:
 
 AccessRule = Annotated[Rule, BeforeValidator(_read_rule), PlainSerializer(_written)]
 Mapped = Annotated[Projects, BeforeValidator(_read_projects), PlainSerializer(str)]
-# What a server elsewhere needs of its user's own cloud: to read the image that it starts from.
+# The request that a server in another cloud needs from its user's own cloud: to read the image that it starts from.
 HOME: Final = tuple(
     Rule("image", method, path)
     for method in ("GET", "HEAD")
@@ -107,17 +107,17 @@ HOME: Final = tuple(
 
 
 class Grant(BaseModel):
-    """What this cloud allows a peer; the form above, checked as a whole.
+    """The rights that this cloud allows a peer; the form above, validated as a whole.
 
     Attributes:
-        services: all of these is allowed; spares writing rules.
-        rules: what is allowed, beside `services`.
-        roles: their role, in lower case -> ours. A role that is not here gives nothing.
+        services: every request to these services is allowed, without rules.
+        rules: further allowed requests.
+        roles: the peer's role, in lower case -> our role. Other roles give no rights.
         admin_roles: must hold `ADMIN_WORD` before `roles` may give a powerful role.
-        projects: which project of ours stands for theirs.
-        most_projects: how many are made on demand, at most.
+        projects: the mapping of the peer's projects to ours.
+        most_projects: maximum number of projects created on demand.
         rate: requests a second that the peer's users may send, or None.
-        home: what the peer's services may ask of ours on behalf of our own users.
+        home: requests that the peer's services may send to ours on behalf of our own users.
         pseudonyms: whether the peer gets pseudonyms instead of our users' ids and names.
     """
 
@@ -152,10 +152,10 @@ class Grant(BaseModel):
 
     @property
     def allows(self) -> tuple[Rule, ...]:
-        """Every rule, those that `services` stands for too."""
+        """Every rule, including those that `services` implies."""
         return (*whole(service_type(kind) or kind for kind in self.services), *self.rules)
 
     @property
     def offered(self) -> list[str]:
-        """The service types of which something is allowed, sorted."""
+        """The service types with an allowed request, sorted."""
         return sorted({rule.service for rule in self.allows})

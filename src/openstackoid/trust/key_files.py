@@ -1,4 +1,4 @@
-"""Where a cloud's keys are kept: one JSON file (`keys` has its form) that all its gateways read, a variable, or what a command prints."""
+"""Storage of a cloud's keys: one JSON file (`keys` has its form) that all its gateways read, an environment variable, or a command's output."""
 
 import json
 import os
@@ -38,7 +38,7 @@ def rotate(path: Path, *, compromised: bool = False) -> Keys:
     """Rotate the keys of a file; it is replaced as a whole.
 
     Raises:
-        KeysError: it cannot be read or written, or the last rotation is not over.
+        KeysError: the file cannot be read or written, or the last rotation is not over.
     """
     keys = read(path).rotated(int(time.time()), compromised=compromised)
     fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
@@ -48,7 +48,7 @@ def rotate(path: Path, *, compromised: bool = False) -> Keys:
             file.flush()
             os.fsync(file.fileno())
         owner = path.stat()
-        os.chown(fresh, owner.st_uid, owner.st_gid)  # gateways do not run as the one who rotates
+        os.chown(fresh, owner.st_uid, owner.st_gid)  # gateways run as another user than the operator who rotates
         fresh.replace(path)
     except OSError as error:
         fresh.unlink(missing_ok=True)
@@ -60,7 +60,7 @@ def read(path: Path) -> Keys:
     """Read a keys file.
 
     Raises:
-        KeysError: it is missing, damaged, or open to others than its owner.
+        KeysError: the file is missing, damaged, or accessible to others than its owner.
     """
     try:
         mode = path.stat().st_mode
@@ -73,10 +73,10 @@ def read(path: Path) -> Keys:
 
 
 def load(path: Path | None, variable: str | None = None, command: Sequence[str] | None = None) -> Keys:
-    """Read keys from where a configuration says they are: a file, an environment variable, or what a command prints.
+    """Read keys from the source in a configuration: a file, an environment variable, or a command's output.
 
     Raises:
-        KeysError: they are not there, or damaged.
+        KeysError: the keys are missing or damaged.
     """
     if path is not None:
         return read(path)
@@ -98,10 +98,10 @@ def parse(text: str | bytes, where: str) -> Keys:
 
     Args:
         text: as `Keys.dump` writes it.
-        where: it came from, for errors.
+        where: source of the text, for errors.
 
     Raises:
-        KeysError: it is damaged; the message shows nothing of it.
+        KeysError: the text is damaged; the message shows none of it.
     """
     try:
         document = json.loads(text)
@@ -114,7 +114,7 @@ def parse(text: str | bytes, where: str) -> Keys:
     except (ValueError, KeyError, TypeError, AttributeError, JoseError, RecursionError):
         keys = None
     if keys is None:
-        # Not what is wrong with it: the text is secret.
+        # The message does not quote the error: the text is secret.
         raise KeysError(f"{where}: expected keys as openstackoid key new writes them")
     return keys
 

@@ -1,4 +1,4 @@
-"""A cloud's keys, and what of them the world may see. `key_files` reads and writes them.
+"""A cloud's keys, and their public parts. `key_files` reads and writes them.
 
 Their form in a file:
 
@@ -9,9 +9,9 @@ Their form in a file:
      "endorsements": [JWS, ...]}
 
 Seconds are Unix time. A rotation publishes the new key at once and signs with it later, when every peer has seen it; the old
-one stays published until nothing that it signed can count any more. Each new key is endorsed by the one before it, so who
-trusted any key of the chain (its RFC 7638 thumbprint, the **fingerprint**) trusts those that came after it. A key that was
-stolen endorses nothing: `rotate(compromised=True)` begins a new chain, whose fingerprint the peers' operators must be told.
+one stays published until no token that it signed can be valid any more. The previous key endorses each new key, so a peer that
+trusts any key of the chain (its RFC 7638 thumbprint, the **fingerprint**) trusts the keys after it. A stolen key
+endorses no key: `rotate(compromised=True)` begins a new chain, whose fingerprint the peers' operators must receive.
 """
 
 import json
@@ -28,7 +28,7 @@ from openstackoid.core.errors import ConfigError
 from openstackoid.trust.rings import ALGORITHM, ENDORSEMENT, MOST_ENDORSEMENTS, public
 
 OVERLAP: Final = 600  # seconds between the publishing of a key and its first use: peers look every 30 by default
-KEPT: Final = 14 * 86400 + 7200  # seconds that an old key stays known: the longest window for expired tokens, and more
+KEPT: Final = 14 * 86400 + 7200  # seconds that an old key stays known: more than the longest window for expired tokens
 
 
 class KeysError(ConfigError):
@@ -37,7 +37,7 @@ class KeysError(ConfigError):
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """A key and when it is used: it begins at `since`, and nothing of it counts after `until` (Unix seconds)."""
+    """A key and its period of use: from `since`, and invalid after `until` (Unix seconds)."""
 
     key: Any
     kid: str
@@ -51,8 +51,8 @@ class Keys:
 
     Attributes:
         signing, sealing: oldest first.
-        pseudonyms: 32 bytes; who our users are to each peer.
-        inner: 32 bytes; marks what our own gateway has checked.
+        pseudonyms: 32 bytes; derives our users' pseudonyms for each peer.
+        inner: 32 bytes; marks tokens that our own gateway has checked.
         endorsements: each signing key but the first, signed by the one before it.
     """
 
@@ -80,9 +80,9 @@ class Keys:
         return _current(self.sealing, now)
 
     def published(self, now: float) -> dict[str, Any]:
-        """What stands in `/.well-known/openstackoid`: `{"keys": {JWK set}, "endorsements": [...]}`."""
+        """The part of `/.well-known/openstackoid` about keys: `{"keys": {JWK set}, "endorsements": [...]}`."""
         live = [each for each in self.signing if each.until is None or each.until > now]
-        # The one that signs stands first: its thumbprint is what an operator reads out.
+        # The signing key comes first: operators read out its thumbprint.
         live.sort(key=lambda each: each.kid != self.signer(now).kid)
         return {"keys": {"keys": [public(each.key) for each in live]}, "endorsements": list(self.endorsements)}
 
@@ -104,7 +104,7 @@ class Keys:
     def rotated(self, now: int, *, compromised: bool = False) -> "Keys":
         """The keys with new ones for signing and sealing; the old ones are left to run out, or dropped if they were stolen."""
         if compromised:
-            # Pseudonyms stay: peers know our users' things by them, and they open no door.
+            # The key for pseudonyms stays: peers have resources under these pseudonyms, which give no access.
             fresh = fresh_keys(now)
             return replace(fresh, pseudonyms=self.pseudonyms)
         if self.signing[-1].since > now:
@@ -143,7 +143,7 @@ class Keys:
 
 
 def fresh_keys(now: int) -> Keys:
-    """Keys of a cloud that had none."""
+    """The first keys of a cloud."""
     return Keys((_signing(now),), (_sealing(now),), secrets.token_bytes(32), secrets.token_bytes(32))
 
 

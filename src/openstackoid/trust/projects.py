@@ -1,4 +1,4 @@
-"""Which project of this cloud stands for a peer's, and who of several gateways makes it.
+"""The mapping of a peer's projects to projects of this cloud, and the reservation by which only one of several gateways creates a project.
 
     get      the project that stands for it, if one does
     reserve  before Keystone is asked: MINE to one process, OTHERS to all others, FULL beyond the agreed number
@@ -23,7 +23,7 @@ LEASE: Final = 10
 
 
 class Claim(Enum):
-    """What came of a reservation."""
+    """The result of a reservation."""
 
     MINE = "who asked makes the project"
     OTHERS = "another process is making it, or has made it"
@@ -31,36 +31,36 @@ class Claim(Enum):
 
 
 class ProjectMappings:
-    """The projects of one cloud that stand for its peers'. Calls block."""
+    """The projects of one cloud that stand for its peers' projects. Calls block."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def get(self, peer: str, foreign: str) -> str | None:
-        """The id of our project that stands for a peer's, if one does."""
+        """The id of our project that stands for a peer's project; None if there is none."""
         chosen = select(PROJECTS.c.local_id).where(_of(PROJECTS, peer, foreign))
         with self._database.reading() as connection:
             return connection.scalar(chosen)
 
     def all(self, peer: str) -> list[tuple[str, str]]:
-        """(the peer's project, ours) of all that are bound."""
+        """(the peer's project, our project) of all bound projects."""
         chosen = select(PROJECTS.c.foreign_id, PROJECTS.c.local_id).where(PROJECTS.c.peer == peer)
         with self._database.reading() as connection:
             return [(row[0], row[1]) for row in connection.execute(chosen.order_by(PROJECTS.c.foreign_id))]
 
     def reserve(self, peer: str, foreign: str, holder: str, most: int) -> Claim:
-        """Claim the making of the project that shall stand for a peer's.
+        """Reserve the creation of the project that will stand for a peer's project.
 
         Args:
             peer: the other cloud.
             foreign: id of its project.
             holder: 32 characters that no other reservation has.
-            most: projects of this peer, made and reserved, at most.
+            most: maximum number of this peer's projects, created and reserved.
         """
         now = int(time.time())
         mine = {"holder": holder, "expires": now + LEASE}
         with self._database.reading() as connection:
-            # Without the lock first: a peer that asks for more and more projects must not hold up other writers.
+            # Check without the lock first: a peer that requests ever more projects must not delay other writers.
             if _others(connection, peer, foreign) >= most:
                 return Claim.FULL
         with self._database.changing() as connection:
@@ -71,7 +71,7 @@ class ProjectMappings:
                 return Claim.FULL
             here = _of(RESERVATIONS, peer, foreign)
             until = connection.scalar(select(RESERVATIONS.c.expires).where(here))
-            # A time far ahead is no other process's: clocks went back.
+            # A time far in the future is not from a running process: clocks were set back.
             if until is not None and now < until <= now + 2 * LEASE:
                 return Claim.OTHERS
             connection.execute(delete(RESERVATIONS).where(here))
@@ -79,7 +79,7 @@ class ProjectMappings:
         return Claim.MINE
 
     def bind(self, peer: str, foreign: str, holder: str, local: str) -> str | None:
-        """Let a project of ours stand for a peer's, for good.
+        """Bind a project of ours to a peer's project, permanently.
 
         Returns:
             The id of the project that does; None if the reservation is not the holder's any more: another process has taken it over,
@@ -114,7 +114,7 @@ class ProjectMappings:
 
 
 def _others(connection: Connection, peer: str, foreign: str) -> int:
-    """How many other projects of a peer are made or reserved."""
+    """The number of other projects of a peer that are created or reserved."""
     return sum(
         connection.scalar(
             select(func.count()).select_from(table).where(table.c.peer == peer, table.c.foreign_id != foreign)

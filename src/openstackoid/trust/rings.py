@@ -1,4 +1,4 @@
-"""A peer's public keys: which of those that it publishes descend from the one that an operator trusted. Pure.
+"""A peer's public keys: those of its published keys that descend from the key that an operator trusted. Pure.
 
 Published at `/.well-known/openstackoid`: `{"keys": {JWK set, RFC 7517}, "endorsements": [JWS, ...]}`. An endorsement is a public key
 (JWK) signed by the key before it, which stands in its header `jwk`; `keys` tells how they come to be.
@@ -16,21 +16,21 @@ from joserfc.jwk import OKPKey
 ALGORITHM: Final = "Ed25519"
 ENDORSEMENT: Final = "openstackoid-key+jws"
 MOST_KEYS: Final = 16
-MOST_ENDORSEMENTS: Final = 128  # a rotation a month for ten years; who pinned an older key must pin again
+MOST_ENDORSEMENTS: Final = 128  # a rotation a month for ten years; an operator who pinned an older key must pin again
 
 
 class Ring:
-    """A peer's public keys, as far as a pinned fingerprint reaches.
+    """A peer's public keys that descend from the pinned fingerprint.
 
     Attributes:
         keys: kid -> public key.
     """
 
     def __init__(self, document: object, fingerprint: str) -> None:
-        """Follow the chain from the pinned key to those that are published.
+        """Follow the chain from the pinned key to the published keys.
 
         Args:
-            document: with `keys` and `endorsements`, as `Keys.published` gives it; from the wire, so nothing of it is believed.
+            document: with `keys` and `endorsements`, as `Keys.published` returns it; untrusted, since it comes from the wire.
             fingerprint: of a key that the operator trusts.
 
         Raises:
@@ -54,7 +54,7 @@ class Ring:
 
 
 def first_fingerprint(document: object) -> str:
-    """The fingerprint of the key that a peer signs with, before anybody trusts it.
+    """The fingerprint of a peer's signing key, which is not trusted yet.
 
     Raises:
         ValueError: the document shows no keys.
@@ -88,7 +88,7 @@ def _key(entry: object) -> OKPKey | None:
 
 
 def _endorsed(text: object) -> tuple[str, str] | None:
-    """(thumbprint of who endorses, of what is endorsed), or None if the signature is not good."""
+    """(thumbprint of the endorsing key, of the endorsed key), or None if the signature is invalid."""
     if not isinstance(text, str) or len(text) > 2048:  # noqa: PLR2004 - two keys and a signature have 500
         return None
     try:

@@ -18,7 +18,7 @@ NOTHING: Final = Grant(roles={}, home=())
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What a database holds, in short: another one whenever something of it changed.
+    """A fingerprint of a database's content: it differs whenever the content has changed.
 
     Attributes:
         revision: grows with every change of agreements and peer keys.
@@ -31,7 +31,7 @@ class Version:
     file: tuple[int, ...]
 
     def follows(self, before: "Version") -> bool:
-        """Whether it may have become of another one by changes, and is not of another database, or of the same one restored."""
+        """Whether the database of the other state may have become this one by changes; false for another or a restored database."""
         same = self.file[:2] == before.file[:2]
         return same and self.revision >= before.revision and self.event >= before.event
 
@@ -46,8 +46,8 @@ class Event:
         agreement: the agreement's id.
         event: `add`, `repin`, or an event of `TRANSITIONS`.
         by: the operator.
-        state: after it; None when the agreement was removed.
-        detail: what was set: `url`, `fingerprint`, `grant`.
+        state: after the event; None if the agreement was removed.
+        detail: the values set: `url`, `fingerprint`, `grant`.
     """
 
     time: str
@@ -88,7 +88,7 @@ def row_of(connection: Connection, peer: str) -> RowMapping | None:
 def add_event(
     connection: Connection, about: Agreement, event: str, by: str, state: State | None, detail: Mapping[str, Any]
 ) -> None:
-    """Add a line of history, within the transaction of what it tells."""
+    """Add a row of history, in the transaction of the change."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     values = {"time": now, "peer": about.peer, "agreement": about.id, "event": event, "detail": compact(detail)}
     values["operator"] = by[:_MAX_OPERATOR]

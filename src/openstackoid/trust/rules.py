@@ -1,4 +1,4 @@
-"""Access rules in the form of Keystone's application credentials: what somebody may ask of a service. Pure.
+"""Access rules in the form of Keystone's application credentials: the allowed requests to a service. Pure.
 
     {"service": "image", "method": "GET", "path": "/v2/images/**"}
 
@@ -32,7 +32,7 @@ LONGEST_PATH: Final = 4096  # characters: longer than swift's longest name, all 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One thing that is allowed.
+    """One allowed kind of request.
 
     Attributes:
         service: official service type.
@@ -45,7 +45,7 @@ class Rule:
     path: str
 
     def __str__(self) -> str:
-        """As operators write it and users read it."""
+        """The rule as operators write it and users read it."""
         return f"{self.method} {self.service} {self.path}"
 
 
@@ -60,7 +60,7 @@ def is_pattern(path: str) -> bool:
 
 
 def is_plain(path: str) -> bool:
-    """Whether a path means the same to everybody: no escapes that matter, no empty or dotted segments, no more than is compared."""
+    """Whether every reader reads a path in the same way: no ambiguous escapes, no empty or dotted segments, and not too long to be compared."""
     return len(path) <= LONGEST_PATH and _PLAIN.match(path) is not None and "//" not in path and not _stepping(path)
 
 
@@ -81,7 +81,7 @@ def allowed(rules: Iterable[Rule], service: str, method: str, path: str) -> bool
 
 
 def covers(rules: Iterable[Rule], service: str, method: str, before: str, after: str) -> bool:
-    """Whether one rule allows a request whatever stands in one segment of its path.
+    """Whether one rule allows a request for every value of one segment of its path.
 
     Args:
         rules: what is allowed.
@@ -90,7 +90,7 @@ def covers(rules: Iterable[Rule], service: str, method: str, before: str, after:
         before: the path before that segment, plain.
         after: the path behind it, plain.
     """
-    # No pattern can spell this character, so a wildcard meets it; and what one character meets, a whole segment does.
+    # No pattern can contain this character, so only a wildcard matches it; and a wildcard that matches it matches a whole segment.
     path = f"{before}\0{after}"
     return any(
         rule.service == service and rule.method == method and _compiled(rule.path).matches(path) for rule in rules

@@ -1,7 +1,7 @@
-"""Users' own tokens, sealed for their home alone: AES-256-GCM with a random nonce of 96 bits (NIST SP 800-38D). Pure but for the nonce.
+"""Encryption of users' own tokens for their home cloud alone: AES-256-GCM with a random nonce of 96 bits (NIST SP 800-38D). Pure but for the nonce.
 
-A sealed token is base64url of NONCE (12 bytes), ciphertext, TAG (16 bytes). Which key it is for is not said: an old one is tried like the newest,
-and the tag tells.
+A sealed token is base64url of NONCE (12 bytes), ciphertext, TAG (16 bytes). It does not name its key: every key is tried, and the tag shows which one
+is right.
 """
 
 import os
@@ -20,7 +20,7 @@ _FERNET: Final = b"\x80"
 
 
 def seal(token: str, keys: Keys, now: float) -> str:
-    """A user's own token, for ourselves alone.
+    """Encrypt a user's own token for this cloud alone.
 
     Args:
         token: of our Keystone.
@@ -28,14 +28,14 @@ def seal(token: str, keys: Keys, now: float) -> str:
         now: Unix seconds.
     """
     raw = base64url.decode(token) or b""
-    # Encoded twice it would be a third longer.
+    # Encoding it twice would make it a third longer.
     plain = raw if raw.startswith(_FERNET) and base64url.is_canonical(token) else token.encode()
     nonce = os.urandom(_NONCE)
     return base64url.encode(nonce + AESGCM(keys.sealer(now).key.raw_value).encrypt(nonce, plain, None))
 
 
 def unseal(sealed: str | None, keys: Keys) -> str:
-    """The user's own token back.
+    """Decrypt the user's own token.
 
     Raises:
         TokenError: there is none, it was not sealed by one of these keys, or was changed since.

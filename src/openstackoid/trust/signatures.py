@@ -2,8 +2,8 @@
 
     sign(document, kind, key)  ->  text  ->  verify(text, kind, keys, longest)  ->  document
 
-The header holds `typ`, `alg` and `kid` and nothing else: the algorithm is the reader's to say, never the text's, and a text of one `kind` never
-counts as another.
+The header holds `typ`, `alg` and `kid` and nothing else: the reader fixes the algorithm, never the text, and a text of one `kind` is never
+accepted as another kind.
 """
 
 import json
@@ -23,7 +23,7 @@ _PARTS: Final = 3
 
 
 class SignatureError(TrustError):
-    """A document that is not signed by whom it says, as it stands."""
+    """A document without a valid signature of its claimed sender."""
 
     status = 401
     code = "signature.invalid"
@@ -43,10 +43,10 @@ def sign(document: Mapping[str, Any], kind: str, signer: Timed) -> str:
 
 
 def unverified(text: str, kind: str, longest: int) -> dict[str, Any]:
-    """The document of a text that nobody has verified: to know whose key to try.
+    """The document of an unverified text: to choose the keys to try.
 
     Raises:
-        SignatureError: it has another form, kind or size.
+        SignatureError: the text has another form, kind or size.
     """
     parts = text.split(".", _PARTS) if len(text) <= longest else []
     if len(parts) != _PARTS or _header(text).get("typ") != kind:
@@ -58,16 +58,16 @@ def unverified(text: str, kind: str, longest: int) -> dict[str, Any]:
 
 
 def verify(text: str, kind: str, keys: Mapping[str, Any], longest: int) -> dict[str, Any]:
-    """The document of a text, after its signature.
+    """The document of a text, after verifying its signature.
 
     Args:
         text: a compact JWS.
         kind: the `typ` that it must have.
-        keys: kid -> public key of who should have signed.
+        keys: kid -> public key of the expected signer.
         longest: characters.
 
     Raises:
-        SignatureError: none of these keys signed it, as it stands.
+        SignatureError: none of these keys signed the text.
     """
     document = unverified(text, kind, longest)
     header = _header(text)

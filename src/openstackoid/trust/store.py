@@ -1,6 +1,6 @@
 """Agreements that operators make by commands, kept in a database that all gateways of a cloud share.
 
-Every change is one transaction, with its line of history and a new revision; gateways look at the revision twice a second. Calls
+Every change is one transaction, with its row of history and a new revision; gateways poll the revision twice a second. Calls
 block: in a coroutine, `asyncio.to_thread`.
 """
 
@@ -57,10 +57,10 @@ class AgreementExistsError(OpenStackoidError):
 
 
 class Store:
-    """Agreements, their history, the keys of peers and the projects that stand for theirs.
+    """Agreements, their history, the keys of peers, and the mappings of their projects.
 
     Attributes:
-        projects: which project of ours stands for one of theirs.
+        projects: the mapping of the peers' projects to ours.
     """
 
     def __init__(self, url: str) -> None:
@@ -92,12 +92,12 @@ class Store:
         MIGRATIONS.upgrade(self._database, create=create)
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close the database."""
         self._database.close()
 
     def version(self) -> Version:
-        """What the database holds now, to compare with what it held before."""
-        # Before the rest is read: what changes meanwhile is seen the next time.
+        """The fingerprint of the database's content now, to compare with an earlier one."""
+        # Read before the rest: a change in between is noticed the next time.
         stamp = self._database.stamp()
         last = select(func.coalesce(func.max(EVENTS.c.id), 0)).scalar_subquery()
         with self._database.reading() as connection:
@@ -115,7 +115,7 @@ class Store:
         return [agreement_of(row) for row in rows]
 
     def add(self, peer: str, url: str, fingerprint: str, grant: Grant, by: str) -> Agreement:
-        """Note a peer, and what it may do once we say yes.
+        """Add a peer, and the grant that counts once we allow it.
 
         Raises:
             AgreementExistsError: there is one with that name.
@@ -134,13 +134,13 @@ class Store:
         return made
 
     def change(self, peer: str, event: str, by: str, grant: Grant | None = None) -> Agreement | None:
-        """Let an event of `TRANSITIONS` happen.
+        """Apply an event of `TRANSITIONS`.
 
         Args:
             peer: the other cloud.
             event: `allow`, `suspend` or `remove`.
             by: the operator.
-            grant: what is allowed from now on; as it was if not given.
+            grant: the new grant; unchanged if not given.
 
         Returns:
             The agreement as it is now; None when it is gone, and with it the peer's keys and the projects that stood for its own: another
@@ -171,7 +171,7 @@ class Store:
         return after
 
     def repin(self, peer: str, fingerprint: str, by: str) -> Agreement:
-        """Trust another key of a peer, and nothing that the peer published before.
+        """Trust another key of a peer, and drop the keys that the peer published before.
 
         Raises:
             UnknownPeerError: there is none with that name.
@@ -201,7 +201,7 @@ class Store:
         return None if text is None else dict(json.loads(text))
 
     def remember_keys(self, peer: str, document: Mapping[str, Any]) -> None:
-        """Keep what a peer publishes, for gateways that start while it is away."""
+        """Store a peer's published keys, for gateways that start while the peer is unreachable."""
         text = compact(document)
         chosen = PEER_KEYS.c.peer == peer
         with self._database.reading() as connection:

@@ -19,7 +19,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, Connection, Integer,
 from openstackoid.storage.columns import document, exact
 from openstackoid.storage.migrations import Migrations
 
-# As core.scope allows for names of clouds, and Keystone for ids.
+# The maximum lengths: of core.scope for names of clouds, and of Keystone for ids.
 NAME: Final = 64
 
 
@@ -86,5 +86,5 @@ REVISION: Final = Table(
 
 
 def serialise(connection: Connection, by: int = 1) -> None:
-    """Lock and bump the revision row, which serialises writers; `by` 0 for what gateways need not read again."""
+    """Lock and bump the revision row, which serialises writers; `by` is 0 for changes that gateways need not read."""
     connection.execute(update(REVISION).values({"number": REVISION.c.number + by}))

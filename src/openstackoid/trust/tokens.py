@@ -1,9 +1,9 @@
-"""Federated tokens: who of which cloud may ask another one, signed by home, for a few minutes. Pure but for the random ids.
+"""Federated tokens: the identity of a user for another cloud, signed by the home cloud, valid for a few minutes. Pure but for the random ids.
 
 A JWS (RFC 7515) whose payload are claims as a JWT (RFC 7519) has them (`claims`), compressed (`packing`).
 
-Two more things are signed: an **assertion**, by which a gateway shows which cloud it is of (RFC 7523), and the **inner mark**, by
-which gateways of one cloud know tokens that they have let in: their services pass them on with it, and nobody else can write it.
+Two more objects are signed: an **assertion**, by which a gateway authenticates its cloud (RFC 7523), and the **inner mark**, by
+which gateways of one cloud recognise tokens that they have admitted: their services pass the mark on, and nobody else can make it.
 """
 
 import hashlib
@@ -28,8 +28,8 @@ TYPE: Final = "openstackoid+jws"
 ASSERTION: Final = "openstackoid-gateway+jwt"
 # uWSGI refuses heads over 4 KiB by default, and a request holds other headers and a service token.
 LONGEST: Final = 3072
-LONGEST_LIFE: Final = 3600 + 60  # seconds: what any cloud may ask others to believe
-MARK: Final = "~"  # in no base64url and no JWS
+LONGEST_LIFE: Final = 3600 + 60  # seconds: the longest lifetime that any cloud accepts
+MARK: Final = "~"  # a character of neither base64url nor JWS
 _MARK_LENGTH: Final = 22  # characters: 132 bits
 
 
@@ -59,10 +59,10 @@ def is_federated(token: str) -> bool:
 
 
 def issuer(token: str) -> tuple[str, str]:
-    """(issuer, audience) of a token that nobody has verified: to know whose key to try.
+    """(issuer, audience) of an unverified token: to choose the keys to try.
 
     Raises:
-        TokenError: no such thing can be read.
+        TokenError: the claims cannot be read.
     """
     payload = token.split(".", 2)[1] if token.count(".") == 2 and len(token) <= LONGEST else ""  # noqa: PLR2004
     try:
@@ -73,7 +73,7 @@ def issuer(token: str) -> tuple[str, str]:
 
 
 def key_id(token: str) -> str:
-    """The key that a token, which nobody has verified, names in its header; empty if it names none."""
+    """The `kid` in the header of an unverified token; empty if there is none."""
     return str(_header(token).get("kid", ""))
 
 
@@ -85,7 +85,7 @@ def verify(token: str, keys: Mapping[str, Any]) -> Claims:
         keys: kid -> public key of the cloud that it names as its issuer.
 
     Raises:
-        TokenError: it was not signed by one of these keys, as it stands.
+        TokenError: none of these keys signed the token.
     """
     claims = Claims.from_json(_verified(token, TYPE, keys))
     if not 0 < claims.expires - claims.issued <= LONGEST_LIFE:
@@ -96,13 +96,13 @@ def verify(token: str, keys: Mapping[str, Any]) -> Claims:
 
 
 def assertion(cloud: str, audience: str, keys: Keys, now: int, lifetime: int) -> str:
-    """What shows a peer's gateway that it is this cloud's that asks (RFC 7523, 3)."""
+    """The assertion that authenticates this cloud's gateway to a peer's (RFC 7523, 3)."""
     payload = {"iss": cloud, "sub": cloud, "aud": audience, "iat": now, "exp": now + lifetime, "jti": new_id()}
     return _signed(_text(payload), ASSERTION, keys.signer(now))
 
 
 def asserted(text: str, keys: Callable[[str], Mapping[str, Any]], audience: str, now: float, skew: float) -> str:
-    """The cloud whose gateway asks.
+    """Verify an assertion; returns the cloud whose gateway sent it.
 
     Args:
         text: the assertion.
@@ -112,7 +112,7 @@ def asserted(text: str, keys: Callable[[str], Mapping[str, Any]], audience: str,
         skew: seconds by which clocks may differ.
 
     Raises:
-        TokenError: it is not good here and now.
+        TokenError: the assertion is invalid, expired, or for another cloud.
     """
     cloud, meant = issuer(text)
     payload = _verified(text, ASSERTION, keys(cloud))
@@ -125,19 +125,19 @@ def asserted(text: str, keys: Callable[[str], Mapping[str, Any]], audience: str,
 
 
 def marked(token: str, keys: Keys) -> str:
-    """A token as this cloud's own services get it."""
+    """A token with the inner mark, as this cloud's own services get it."""
     return f"{token}{MARK}{_mark(token, keys)}"
 
 
 def unmarked(token: str, keys: Keys) -> tuple[str, bool]:
-    """(the token, whether a gateway of this cloud marked it). A wrong mark counts as none."""
+    """(the token, whether a gateway of this cloud marked it). A wrong mark counts as no mark."""
     plain, found, mark = token.partition(MARK)
-    # What a header held beside UTF-8 stands here as surrogates.
+    # Bytes of a header that are not UTF-8 are surrogates here.
     return plain, bool(found) and hmac.compare_digest(mark.encode("utf-8", "replace"), _mark(plain, keys).encode())
 
 
 def pseudonym(user: str, audience: str, keys: Keys) -> str:
-    """Who a user is to one peer: 32 hex digits, as Keystone's ids; the same each time, and another for each peer."""
+    """A user's pseudonym for one peer: 32 hex digits, like Keystone's ids; stable, and different for each peer."""
     return hmac.new(keys.pseudonyms, f"{audience}\0{user}".encode(), hashlib.sha256).hexdigest()[:32]
 
 
@@ -161,7 +161,7 @@ def _verified(token: str, kind: str, keys: Mapping[str, Any]) -> dict[str, Any]:
         raise TokenError(f"Expected a token of {LONGEST} characters at most.")
     header = _header(token)
     key = keys.get(str(header.get("kid")))
-    # The algorithm is ours to say, never the token's; what else a header may ask for is not understood here (RFC 7515, 4.1.11).
+    # We fix the algorithm, never the token; other header parameters are not supported (RFC 7515, 4.1.11).
     if header.keys() != {"typ", "alg", "kid"} or header["typ"] != kind or header["alg"] != ALGORITHM:
         raise TokenError("The token is not signed as federated tokens are.")
     if key is None:
