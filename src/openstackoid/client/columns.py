@@ -1,10 +1,10 @@
-"""The Cloud column of list commands, and what they say of clouds that are missed.
+"""The Cloud column of list commands, and their warnings about missing clouds.
 
 cliff, under the stock client, calls hooks of a command that stand in the entry point group `openstack.cli.COMMAND` (cliff/hooks.py,
 cliff/command.py `_load_hooks`); `after` of a command that lists gets and gives columns and rows (cliff/display.py). So `-c Cloud`,
 `--sort-column Cloud` and `-f json` work as for any other column. Under a scope without operators nothing is changed.
 
-Bodies of lists say nothing of clouds: a header tells which item is of which (`core.partial`).
+Bodies of lists do not name clouds: a header names the cloud of each item (`core.partial`).
 """
 
 from collections import defaultdict, deque
@@ -28,7 +28,7 @@ _COLUMNS: Final = ("ID", "Id", "UUID", "Name", "Key Pair Name")
 
 
 class Answers:
-    """What the answers to a command said of clouds."""
+    """The clouds named in the answers to a command."""
 
     def __init__(self) -> None:
         self._items: defaultdict[str, deque[str]] = defaultdict(deque)
@@ -36,7 +36,7 @@ class Answers:
         self.missed: dict[str, str] = {}
 
     def saw(self, response: "requests.Response", *_: Any, **__: Any) -> None:
-        """Take an answer: a hook of requests."""
+        """Read an answer: a hook of requests."""
         self.missed.update(read_missing(response.headers.get(MISSING, "")))
         self._one = response.headers.get(CLOUD, self._one)
         text = response.headers.get(ITEMS)
@@ -52,7 +52,7 @@ class Answers:
                 self._items[name].append(cloud)
 
     def clouds(self, columns: "Sequence[str]", rows: "Sequence[Sequence[Any]]") -> list[str]:
-        """The cloud of each row, by its id or name; "" where nothing tells."""
+        """The cloud of each row, by its id or name; "" if it is unknown."""
         places = [columns.index(column) for column in _COLUMNS if column in columns]
         return [self._cloud([row[place] for place in places]) for row in rows]
 
@@ -82,7 +82,7 @@ class CloudColumn(CommandHook):
         return ""
 
     def before(self, parsed_args: "argparse.Namespace") -> "argparse.Namespace":
-        """Listen to the answers, if the scope means several clouds."""
+        """Install the hook for answers, if the scope means several clouds."""
         manager = self._command.app.client_manager
         session = getattr(manager, "session", None)
         if session is not None and settings.read_configured(manager.get_configuration()).has_operators:

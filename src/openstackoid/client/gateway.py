@@ -1,4 +1,4 @@
-"""What the client asks a gateway itself; nothing of it needs a token.
+"""The client's own requests to a gateway; they need no token.
 
 The gateway stands at the origin (scheme, host, port) of auth_url, whatever path Keystone has there.
 """

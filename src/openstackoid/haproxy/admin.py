@@ -55,10 +55,10 @@ class Admin:
         return answer.decode("utf-8", "replace")
 
     async def worker(self) -> str:
-        """Which process answers: another one has forgotten what was not in its files.
+        """The process that answers: a new process has lost the entries that were not in its files.
 
         Raises:
-            AdminError: nobody answers, or without saying who.
+            AdminError: no process answers, or the answer does not name it.
         """
         answer = await self.ask("show info")
         for line in answer.splitlines():
@@ -67,7 +67,7 @@ class Admin:
         raise AdminError(f"HAProxy does not say at {self._path} which process it is.")
 
     async def put(self, *entries: tuple[Path, Entry]) -> None:
-        """Set entries of maps, whether they were there or not; one that was is never missing meanwhile."""
+        """Add or replace entries of maps; a replaced entry is never missing meanwhile."""
         replies: list[str] = []
         for piece in _batches(f"set map {name} {entry.key} {entry.value}" for name, entry in entries):
             replies += _answers(await self._ask(";".join(piece)))
@@ -89,19 +89,19 @@ class Admin:
         await self._expect_silence(f"clear map {name}")
 
     async def cleared(self, name: Path) -> bool:
-        """Delete all entries of a map if HAProxy has it; whether it has."""
+        """Delete all entries of a map if HAProxy has the map; returns whether it has."""
         answer = await self.ask(f"clear map {name}")
         if answer and "Unknown map" not in answer:
             raise AdminError(f"HAProxy refused a command at {self._path}: {answer}")
         return not answer
 
     async def replace(self, name: Path, entries: Iterable[Entry]) -> None:
-        """Put other entries in the place of all of a map's, at once: no request sees half of them."""
+        """Replace all entries of a map atomically: no request sees a mixture."""
         answer = await self.ask(f"prepare map {name}")
         version = answer.rpartition(" ")[2]
         if not version.isdigit():
             raise AdminError(f"HAProxy has no map {name}: {answer}")
-        # As payload: a command for each entry takes three times as long. Side by side: HAProxy reads one while others are written.
+        # As payload: a command for each entry takes three times as long. In parallel: HAProxy reads one payload while others are written.
         turn = asyncio.Semaphore(_PARALLEL)
 
         async def add(piece: list[str]) -> None:
@@ -113,7 +113,7 @@ class Admin:
         await self._expect_silence(f"commit map @{version} {name}")
 
     async def _expect_silence(self, command: str, *expected: str) -> None:
-        """A command that says nothing when it is well."""
+        """Send a command whose answer is empty on success."""
         answer = await self.ask(command)
         wrong = [line for line in answer.splitlines() if line.strip() and not any(text in line for text in expected)]
         if wrong:

@@ -1,14 +1,14 @@
-"""Image data, straight from the service to a user of another cloud, at the listener where other clouds call. Pure.
+"""Image downloads by users of other clouds at the peering listener, directly from the service, without the gateway. Pure.
 
-One kind of request, of users whom the gateway has let in: `GET PREFIX/v2/images/ID/file`. There nothing is mapped, the body is no JSON,
-and the agreement says the same of every id. Everything else at that listener is the gateway's.
+Only one kind of request, of users that the gateway has admitted: `GET PREFIX/v2/images/ID/file`. It has no ids to map, its body is not JSON,
+and the agreement treats every image id alike. All other requests at that listener go to the gateway.
 
     visitors.map    SHA256(TOKEN)|HOME  ->  EXPIRY:USER:PROJECT:AGREEMENT:LOCAL-USER:LOCAL-PROJECT:::::TOKEN~MARK
                         until when (Unix milliseconds) this federated token of a cloud's user opens the way, whose it is, for the
                         audit, and what the service gets in its place, at a fixed position (`PREFIX_WIDTH`)
 
-Nothing is cleaned here, as the gateway does it: a request with anything that would have to be cleaned is the gateway's. So headers are
-compared with those that are known to be harmless, not with those that are known to harm. Fail closed: every condition tests for the allowed form.
+These rules do not filter headers as the gateway does: a request with any header that would have to be filtered goes to the gateway. So headers
+are compared with a list of harmless ones, not with a list of harmful ones. Fail closed: every condition tests for the allowed form.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ PREFIX_WIDTH: Final = (
 )
 _ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 _BASE: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)*\Z")
-# What clients and gateways send with such a request, and what may reach a service from anybody; no body, and nothing that decides.
+# Headers that clients and gateways send with such a request, and that may reach a service from anybody: none for a body or for decisions.
 _HEADERS: Final = (
     "host",
     "user-agent",
@@ -80,7 +80,7 @@ def is_base(path: str) -> bool:
 
 
 def rules(plan: Plan, images: Images) -> Iterator[str]:
-    """Rules that set `txn.to` for such a request; any other goes to the gateway. `allow` ends the rules."""
+    """Rules that set `txn.to` for such a request; all other requests go to the gateway. `allow` ends the rules."""
     yield "  # Image data of users whom the gateway has let in; all else is the gateway's."
     yield f"  acl image_data url -m reg {image_data(images.prefix)}"
     yield "  # A worker that is being replaced is told no news: what it has learned counts no more."
@@ -110,7 +110,7 @@ def rules(plan: Plan, images: Images) -> Iterator[str]:
 
 
 def changes(plan: Plan, images: Images) -> Iterator[str]:
-    """What is changed on the way to the service and back, as by the gateway; in the backend."""
+    """The rules of the backend, which change request and answer as the gateway does."""
     inner = f"path,bytes({len(images.prefix)})"
     if plan.log:
         yield "  http-request set-var(txn.request) req.fhdr(x-openstack-request-id)"

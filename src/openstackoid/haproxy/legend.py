@@ -1,4 +1,4 @@
-"""What the variables of the rules mean: the table at the head of the rendered configuration, for who reads it. Pure.
+"""The meaning of the rules' variables: the table at the head of the rendered configuration. Pure.
 
 A rule sets a variable by looking it up: an ACL whose name begins with `set_` sets one as a side effect of being evaluated, and is true if it
 could. HAProxy evaluates the conditions of a rule from the left and stops at the first that is false, so the order of conditions matters.

@@ -1,4 +1,4 @@
-"""Five maps, by which HAProxy knows what the gateway taught it; the sixth is `image_downloads`'s. Pure.
+"""Five maps with the entries that the gateway teaches HAProxy; `image_downloads` has the sixth. Pure.
 
     here.map     METHOD|SERVICE|SCOPE  ->  what a scope means for requests that this cloud serves
                      L|!SCOPE!{...}   the explicit scope goes on the token
@@ -13,7 +13,7 @@
     peers.map    CLOUD|SERVICE    ->  [TP]PREFIX|IP|PORT|HOST|TLS-NAME    where a peer's service is, by TLS or plainly
     leased.map   until            ->  EXPIRY    until when the others count (Unix milliseconds), if nobody puts it off
 
-HAProxy has no scope language: a scope that it was not taught, letter by letter, goes to the gateway.
+HAProxy cannot parse scopes: a request whose scope's exact text is not in a map goes to the gateway.
 
 Lines that open less than those of an earlier version have another form, so that neither a HAProxy nor a gateway of that version makes
 anything of the other's: before, `tokens.map` had the service where `file` stands, and `ways.map` lines with `R` for other owners.
@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-# What stands in a map's line and in a command of the admin socket without being quoted.
+# The characters that need no quotes in a map's line and in a command of the admin socket.
 _WRITABLE: Final = re.compile(r"[!-:=-\[\]-~]{1,4096}\Z")
 # Fernet: version, time, vector, blocks of 16 bytes, and an HMAC of 32 (Fernet specification; keystone/token/providers/fernet).
 _FERNET: Final = re.compile(r"gAAAAA[\w-]+={0,2}\Z", re.ASCII)
@@ -69,7 +69,7 @@ def way(service: str, scope: str, *, method: str) -> str:
 def user(token: str, scope: str) -> str | None:
     """The key of a token: its end, for image data, and under which scope. None if it is not one that HAProxy may replace.
 
-    A Fernet token ends with an HMAC: 256 bits that nobody can tell who has not the whole token. Any other might end as another one does.
+    A Fernet token ends with an HMAC: 256 bits that cannot be guessed without the whole token. Two tokens of other kinds might have the same end.
     """
     length = len(token.rstrip("="))
     size = length * 3 // 4 - _FRAME
@@ -84,8 +84,8 @@ def token(until: float, ids: tuple[str, str, str], cloud: str, federated: str) -
     Args:
         until: Unix seconds.
         ids: of user, project and agreement.
-        cloud: of another owner, where it is good.
-        federated: what replaces the user's token.
+        cloud: of another owner, where the token is valid.
+        federated: the token that replaces the user's token.
     """
     parts = (*ids, f"R{cloud}|image")
     head = ":".join((f"{int(until * 1000):0{TIME}}", *parts, ""))
@@ -95,7 +95,7 @@ def token(until: float, ids: tuple[str, str, str], cloud: str, federated: str) -
 
 
 def lease(until: float) -> Entry:
-    """The line that says until when (Unix seconds) all the others count."""
+    """The entry with the time (Unix seconds) until which all other entries count."""
     return Entry(LEASE, f"{int(until * 1000):0{TIME}}")
 
 
@@ -123,7 +123,7 @@ def places(
                 continue  # HAProxy looks for names in certificates only
             letter = "T" if tls else "P"
             place = f"{letter}{parts.path}|{ip}|{port}|{parts.netloc}|{name}"
-            if is_writable(place):  # if not, it is the gateway's
+            if is_writable(place):  # others go to the gateway
                 found.append(Entry(f"{cloud}|{kind}", place))
     return found
 

@@ -1,8 +1,8 @@
-"""Image data, straight to and from the cloud of another owner. Pure.
+"""Image data, directly to and from the cloud of another owner, without the gateway. Pure.
 
 One kind of request goes there without the gateway: `GET` and `PUT PREFIX/v2/images/ID/file`. All other answers of another owner may hold
 links that clients follow, or JSON in which only a program that reads it can tell a link from a name that a user gave: they pass the gateway.
-The other side may be hostile, so nothing in an answer that goes straight can be followed or obeyed:
+The other side may be hostile, so an answer that bypasses the gateway holds nothing that a client would follow or obey:
 
     status      2xx, 304, 4xx and 5xx; no other 3xx, nothing below 200 or above 599
     interim     none (RFC 9110, 15.2): HAProxy passes 1xx on past all rules for answers, so the connection ends instead, without an answer
@@ -20,7 +20,7 @@ from openstackoid.haproxy import maps
 from openstackoid.haproxy.patterns import RAW, image_data, other_than
 from openstackoid.haproxy.plan import PEERS, TOKENS, Front, Plan
 
-# HAProxy itself keeps the last one right: it says where a body ends.
+# HAProxy itself keeps the last one correct: it determines where a body ends.
 REQUEST: Final = f"{border.REQUEST}|transfer-encoding"
 ANSWER: Final = f"(?!(?:content-)?location$)(?:{border.ANSWER}|transfer-encoding)"
 # For as long as an answer takes to begin: the time of the server ends it before. HAProxy's timers end after 24.8 days.
@@ -28,7 +28,7 @@ _FOREVER: Final = "24d"
 
 
 def rules(plan: Plan, front: Front, asking: str) -> Iterator[str]:
-    """What goes to another owner's cloud: image data of users whose token HAProxy was taught. All else is the gateway's.
+    """Rules for requests to another owner's cloud: image data of users whose token HAProxy was taught. All other requests go to the gateway.
 
     Args:
         plan: of the cloud.
@@ -69,16 +69,16 @@ def rules(plan: Plan, front: Front, asking: str) -> Iterator[str]:
 
 
 def requested() -> Iterator[str]:
-    """What is changed of a request, before HAProxy says who sends it."""
+    """Rules that change a request, before HAProxy adds the sender."""
     yield f"  http-request del-header {other_than(REQUEST)} -m reg"
     yield f"  http-request set-header X-Auth-Token %[var(txn.learned),bytes({maps.PREFIX_WIDTH})]"
 
 
 def answered(refused: str) -> Iterator[str]:
-    """What is looked at, and changed, of an answer.
+    """Rules that check and change an answer.
 
     Args:
-        refused: of a `deny` rule, what the client reads.
+        refused: arguments of a `deny` rule: the error that the client reads.
     """
     yield "  # Interim answers pass by all other rules. An unasked 101 HAProxy itself refuses."
     yield f"  tcp-response inspect-delay {_FOREVER}"

@@ -7,27 +7,27 @@ from openstackoid.core.request_ids import UUID
 
 BEFORE: Final = "/v2/images/"
 AFTER: Final = "/file"
-# Bodies that no service reads as a form, which could say that the request is another one.
+# Bodies that no service reads as a form: a form could change the request's method.
 RAW: Final = "^application/(?:octet-stream|json)$"
-# As glance makes ids of images. Another spelling of the same is the gateway's.
+# The form in which glance makes ids of images. Requests with another spelling go to the gateway.
 _IMAGE: Final = re.compile(UUID + r"\Z")
 
 
 def is_image(text: str) -> bool:
-    """Whether a text is an image's id, as it goes straight."""
+    """Whether a text is an image's id in the form that may bypass the gateway."""
     return _IMAGE.match(text) is not None
 
 
 def image_data(prefix: str) -> str:
-    """The target of an image's data, below a prefix: letter by letter, without a query."""
+    """The exact target of an image's data, below a prefix, without a query."""
     return f"^{literal(prefix)}{BEFORE}{UUID}{AFTER}$"
 
 
 def literal(text: str) -> str:
-    """A text as a regular expression that means itself."""
+    """A regular expression that matches exactly this text."""
     return "".join(each if each.isalnum() or each == "/" else f"[{each}]" for each in text)
 
 
 def other_than(names: str) -> str:
-    """All names of headers but these alternatives: what `del-header` takes out where only what is known may pass."""
+    """All names of headers except these alternatives, for `del-header` where only known headers may pass."""
     return f"^(?!(?:{names})$)"

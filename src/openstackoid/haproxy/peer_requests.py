@@ -1,4 +1,4 @@
-"""What HAProxy changes of a request on its way to another cloud, and where it sends it. Pure."""
+"""HAProxy's changes to a request to another cloud, and the request's destination. Pure."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -9,7 +9,7 @@ from openstackoid.haproxy.patterns import literal
 from openstackoid.haproxy.plan import Plan
 from openstackoid.haproxy.taught import audited
 
-# The peer that a way leads to; empty if it leads here.
+# The peer that an entry leads to; empty if it leads to this cloud.
 CLOUD: Final = "var(txn.way),bytes(1),field(1,|)"
 
 

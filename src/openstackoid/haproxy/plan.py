@@ -1,4 +1,4 @@
-"""What HAProxy has to know, as values."""
+"""HAProxy's plan: the values that its configuration is rendered from."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +33,7 @@ class Service:
         backend: HOST:PORT of the service itself.
         tls: whether the service itself speaks TLS.
         https: whether its users call it by https.
-        direct: whether HAProxy may hand requests to it without the gateway: the links in its answers are right as they are.
+        direct: whether HAProxy may send requests to it without the gateway: the links in its answers need no change.
     """
 
     kind: str
@@ -46,7 +46,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """Where other clouds' users fetch image data: `image_downloads`.
+    """The image service for other clouds' users: `image_downloads`.
 
     Attributes:
         prefix: path below which they call the image service.
@@ -67,13 +67,13 @@ class Images:
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """One address that HAProxy takes.
+    """One address where HAProxy listens.
 
     Attributes:
         address: ADDRESS:PORT.
         certificate: PEM file with certificate and key, or None for plain HTTP.
-        services: what users call there; none where peers call, which goes to the gateway.
-        images: what of that need not; None if all has to.
+        services: the services that users call there; none at the peering address, whose requests go to the gateway.
+        images: the image downloads at the peering address that bypass the gateway; None if none do.
     """
 
     address: str
@@ -91,10 +91,10 @@ class Plan:
         fronts: addresses.
         gateway: host where the gateway listens, at the fronts' ports.
         directory: where configuration, maps and errors are.
-        ca: PEM file of who signs for peers and TLS backends; None for the system's.
+        ca: PEM file of the authorities for peers and TLS backends; None for the system's.
         connect, idle: seconds, as the gateway's timeouts.
         threads: of HAProxy; None for one a core.
-        log: where the audit of what goes straight is logged, as HAProxy's `log` has it; None for nowhere.
+        log: where requests that bypass the gateway are logged, as in HAProxy's `log`; None for nowhere.
         pems: file that HAProxy reads -> certificate and key that it is made of.
     """
 

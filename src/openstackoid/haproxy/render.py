@@ -1,8 +1,8 @@
 """HAProxy's configuration as text. Pure.
 
-A request that no scope touches goes straight to the service, as in a plain HAProxy: three conditions decide it (`rules`). Of the rest, what the
-maps know goes straight as well (`taught`, `other_owners`); what they do not know goes to the gateway, which teaches it. No Lua: entering it
-costs more than all of this.
+A request without a scope goes directly to the service, as in a plain HAProxy: three conditions decide that (`rules`). Of the other requests, those
+with an entry in the maps bypass the gateway as well (`taught`, `other_owners`); the rest go to the gateway, which teaches new entries. There is
+no Lua: entering Lua costs more than all of these rules.
 
 Every name in here was checked by the gateway's configuration; nothing from a request reaches this text.
 """
@@ -20,7 +20,7 @@ from openstackoid.haproxy.plan import HERE, LEASED, PEERS, TOKENS, VISITORS, WAY
 from openstackoid.haproxy.routes import name_of, targets
 from openstackoid.haproxy.rules import front_rules
 
-# Room for a federated token and an explicit scope in the place of what came.
+# Room for a federated token and an explicit scope that replace those of the request.
 _BUFFER_SIZE: Final = 32768
 _REWRITE_ROOM: Final = 8192
 _GATEWAY_EXTRA: Final = 10.0  # seconds
@@ -87,7 +87,7 @@ def _global(plan: Plan) -> list[str]:
         *([f"  httpclient.ssl.ca-file {plan.ca}"] if plan.ca else []),
         "  ssl-default-bind-options ssl-min-ver TLSv1.2",
         "  ssl-default-server-options ssl-min-ver TLSv1.2",
-        # A reload closes no connection by itself: a request might be under way on it. The next answer says that it was the last.
+        # A reload closes no connection by itself: a request might be under way. The next answer announces the close.
         "  close-spread-time infinite",
     ]
 
@@ -141,7 +141,7 @@ def _services(plan: Plan) -> list[Service]:
 def _service(plan: Plan, service: Service, *, once: bool = False) -> Iterator[str]:
     yield f"backend {name_of(service.kind)}{'_once' if once else ''}"
     if once:
-        # After a chunked body WSGI servers lose their place in the connection: nobody else may get it.
+        # After a chunked body WSGI servers lose their place in the connection: no other request may use it.
         yield "  option http-server-close"
         yield "  http-reuse never"
     if service.https:
@@ -159,13 +159,13 @@ def _visitors(plan: Plan, images: Images) -> Iterator[str]:
 
 def _servers(plan: Plan, kind: str, backend: str, *, tls: bool, tracked: str | None) -> Iterator[str]:
     host = backend.rpartition(":")[0]
-    # HAProxy compares names alone, so an IP address is believed if its certificate is signed.
+    # HAProxy compares names only, so a host given as IP address is trusted if its certificate is signed.
     name = f" verifyhost {host} sni str({host})" if host.rpartition(".")[2].isalpha() else ""
     secure = f" ssl verify required ca-file {_ca(plan)}{name}" if tls else ""
     check = f"track {tracked}" if tracked else "check inter 2s fastinter 500ms downinter 500ms"
     # Services close idle connections after 5 s (Apache) or 10 s (cheroot): leave them first.
     yield f"  server {kind} {backend}{secure} {check} pool-purge-delay 3s"
-    # One that fails its checks may only be slow: who asks may try, and wait, as without HAProxy.
+    # A service that fails its checks may only be slow: clients may try, and wait, as without HAProxy.
     yield f"  server {kind}_anyway {backend}{secure} backup"
 
 
@@ -186,7 +186,7 @@ def _gateway(plan: Plan) -> Iterator[str]:
 def _peers(plan: Plan, *, passes: bool, tls: bool) -> Iterator[str]:
     yield f"backend {'own' if passes else 'others'}{'_tls' if tls else ''}"
     yield from rewritten(plan, passes=passes)
-    # Many users share a connection to another cloud: over a WAN it is dear.
+    # Many users share a connection to another cloud: over a WAN a new one is expensive.
     yield "  http-reuse always"
     cut = deny_text(errors.PeerUnreachableError("PEER cannot be reached.")).replace("PEER", f"%[{CLOUD}]")
     late = deny_text(errors.PeerTimeoutError("PEER did not answer in time.")).replace("PEER", f"%[{CLOUD}]")
@@ -201,7 +201,7 @@ def _peers(plan: Plan, *, passes: bool, tls: bool) -> Iterator[str]:
     yield "  http-after-response set-status 502"
     yield f"  http-after-response del-header {_MADE_HERE}"
     secure = f" ssl verify required ca-file {_ca(plan)} sni var(txn.place),field(-1,|)" if tls else ""
-    # All peers are one server to HAProxy, which would keep as many idle connections as one of them needs.
+    # All peers are one server to HAProxy, which would otherwise keep only as many idle connections as one peer needs.
     yield f"  server peer 0.0.0.0:0{secure} pool-purge-delay 60s pool-low-conn 1000"
 
 

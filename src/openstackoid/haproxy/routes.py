@@ -1,4 +1,4 @@
-"""Where a request goes, by names that stand in the configuration: nothing from a request becomes a backend's name. Pure."""
+"""The choice of the backend, by names in the configuration: no text of a request becomes a backend's name. Pure."""
 
 from collections.abc import Iterator
 
@@ -39,12 +39,12 @@ def begins_with(name: str, letter: str) -> str:
 
 
 def is_single(front: Front) -> bool:
-    """Whether all paths are of one service, whose name then need not be looked for."""
+    """Whether all paths are of one service, so that its name need not be looked up."""
     return len(front.services) == 1 and not front.services[0].prefix
 
 
 def condition(service: Service) -> str:
-    """The condition that a path is a service's; empty without a prefix."""
+    """The condition that a path belongs to a service; empty without a prefix."""
     return f" {{ path -m reg ^{literal(service.prefix)}(?:/|$) }}" if service.prefix else ""
 
 

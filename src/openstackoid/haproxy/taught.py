@@ -1,4 +1,4 @@
-"""What HAProxy does with a scope that the gateway taught it: here, or a peer of the same owner, where the token passes. Pure.
+"""Rules for scopes that the gateway has taught: to this cloud, or to a peer of the same owner, which gets the user's token. Pure.
 
 Another owner's clouds are in `other_owners`.
 """
@@ -11,7 +11,7 @@ from openstackoid.haproxy.routes import begins_with, condition, is_single, longe
 
 
 def look_up(plan: Plan, front: Front) -> Iterator[str]:
-    """Rules that look the scope up in here.map and ways.map, letter by letter."""
+    """Rules that look the exact text of the scope up in here.map and ways.map."""
     if plan.log or not is_single(front):
         for service in reversed(longest_first(front)):
             where = f" if{condition(service)}" if service.prefix else ""
@@ -39,7 +39,7 @@ def look_up(plan: Plan, front: Front) -> Iterator[str]:
 
 
 def serve_here(plan: Plan) -> Iterator[str]:
-    """Rules for what this cloud serves: the scope follows the workflow on the token, if it leads to other clouds; Keystone reads plain ones."""
+    """Rules for requests that this cloud serves: the scope is appended to the token if it leads to other clouds; Keystone gets plain tokens."""
     yield from audited(plan, " if leads_here")
     if plan.log:
         yield "  http-request set-var(txn.way) var(txn.here) if leads_here"
@@ -59,7 +59,7 @@ def serve_here(plan: Plan) -> Iterator[str]:
 
 
 def audited(plan: Plan, where: str = "") -> Iterator[str]:
-    """Rules that have HAProxy write a line of audit for what goes straight; for the rest the gateway writes one.
+    """Rules that have HAProxy write an audit line for requests that bypass the gateway; the gateway writes one for the others.
 
     Args:
         plan: of the cloud.
@@ -71,7 +71,7 @@ def audited(plan: Plan, where: str = "") -> Iterator[str]:
 
 
 def _service_and_scope(front: Front) -> str:
-    """What follows the method in a key."""
+    """The part of a key after the method."""
     if is_single(front):
         return f"concat(|{front.services[0].kind}|,txn.scope)"
     return "concat(|,txn.service,|),concat(,txn.scope)"

@@ -35,12 +35,12 @@ _DOCUMENT: Final = "/v1/openapi.json"
 
 
 class App:
-    """What answers at one address.
+    """The server at one address.
 
     Args:
-        control: what handlers work with.
+        control: the control plane that handlers use.
         routes: the paths.
-        keystone: URL that a client without a token is told of; None where peers call.
+        keystone: URL in the challenge to a client without a token; None at the peering address.
     """
 
     def __init__(self, control: Control, routes: tuple[Route, ...], keystone: str | None) -> None:
@@ -73,7 +73,7 @@ class App:
         except OpenStackoidError as error:
             return self._refused(error, headers)
         except Exception as error:  # noqa: BLE001 - whatever a handler does, the caller gets an answer
-            # Not what it says: it may quote what came.
+            # Without the error's message, which may quote the request.
             print(f"openstackoid regions: {type(error).__name__} at {request.method}", file=sys.stderr, flush=True)
             return self._refused(RegionsError("The control plane failed."), headers)
         return web.json_response(answer, status=route.status, headers=headers)
@@ -125,8 +125,8 @@ def _version(headers: Mapping[str, str]) -> tuple[int, int]:
     """The microversion that a client asks for.
 
     Raises:
-        VersionError: it is not served.
-        BadRequestError: it is no microversion.
+        VersionError: the version is not served.
+        BadRequestError: the header is not a microversion.
     """
     asked = microversion_parse.get_version(dict(headers), service_type=root.SERVICE_TYPE)
     if asked is None:
@@ -164,6 +164,6 @@ async def _body(route: Route, request: web.BaseRequest) -> dict[str, Any]:
 
 
 def _url(request: web.BaseRequest) -> str:
-    """The base URL that the client called: frontends keep the Host header, and say their scheme."""
+    """The base URL that the client called: frontends keep the Host header, and send their scheme."""
     scheme = request.headers.get("X-Forwarded-Proto", request.scheme)
     return f"{'https' if scheme == 'https' else 'http'}://{request.host}"

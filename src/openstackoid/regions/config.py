@@ -52,8 +52,8 @@ class Config(BaseModel):
 
     Attributes:
         skew: seconds by which the clocks of two clouds may differ.
-        recheck: seconds for which Keystone is believed about a token.
-        tick: seconds between two looks at what is to be sent, and at the clock.
+        recheck: seconds for which Keystone's answer about a token counts.
+        tick: seconds between two polls of the outbox and of the clock.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -87,7 +87,7 @@ class Config(BaseModel):
 
     @property
     def database_url(self) -> str:
-        """Where the tables of virtual regions are.
+        """URL of the database of virtual regions.
 
         Raises:
             ConfigError: a variable should name it, and is empty.
@@ -96,7 +96,7 @@ class Config(BaseModel):
 
     @property
     def trust_url(self) -> str:
-        """Where the agreements with peers are.
+        """URL of the database of agreements with peers.
 
         Raises:
             ConfigError: a variable should name it, and is empty.

@@ -1,4 +1,4 @@
-"""What the handlers of a control plane work with, and the two things that it does by itself: sending, and looking at the clock."""
+"""The parts that a control plane's handlers use, and its two background jobs: sending messages, and events caused by time."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ from openstackoid.regions.tables.message import Outbox, Outgoing
 from openstackoid.regions.tables.virtual_region import Regions
 
 _LIVING = tuple(state for state in ContractState if state not in OVER)
-CLOCK = "the clock"  # who caused an event that nobody caused
+CLOCK = "the clock"  # the author of events without an operator
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,9 @@ class Control:
         cloud: this cloud's name.
         regions, contracts, outbox: its tables.
         peers: other control planes.
-        keystone: who calls.
-        policies: who may do what.
-        kicked: set when there is something to send, or to decide.
+        keystone: identifies callers.
+        policies: the rights of callers.
+        kicked: set when a message is to be sent, or an event is due.
     """
 
     cloud: str
@@ -49,7 +49,7 @@ class Control:
     kicked: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def send(self) -> None:
-        """Send what is due; what is not acknowledged is due again later."""
+        """Send due messages; a message that is not acknowledged is due again later."""
         outgoing = await asyncio.to_thread(self.outbox.due, int(time.time()))
         await asyncio.gather(*(self._send(message) for message in outgoing))
 
@@ -70,7 +70,7 @@ class Control:
         await asyncio.to_thread(self.outbox.fail, message.contract, message.number, now, why)
 
     async def tick(self) -> None:
-        """Cause what time, and what is not offered, has to cause."""
+        """Cause the events that are due by time, or since a region is not offered any more."""
         for summary in await asyncio.to_thread(self.contracts.all, *_LIVING):
             await asyncio.to_thread(self._decide, summary)
 
@@ -92,10 +92,10 @@ class Control:
             self.kicked.set()
 
     async def run(self, tick: float) -> None:
-        """Go on with both until cancelled.
+        """Run both jobs until cancelled.
 
         Args:
-            tick: seconds between two looks, unless there is something to do at once.
+            tick: seconds between two turns, unless there is something to do at once.
         """
         while True:
             with contextlib.suppress(TimeoutError):
@@ -121,7 +121,7 @@ def _cause(state: ContractState, event: ContractEvent, why: str) -> Callable[[Co
 
 
 def now() -> str:
-    """The time as documents have it."""
+    """The time in the form of documents."""
     return format_time(datetime.now(UTC))
 
 

@@ -1,4 +1,4 @@
-"""Who calls: an operator of this cloud, by a token of its Keystone.
+"""Authentication: an operator of this cloud, by a token of its Keystone.
 
 A token validates itself: Keystone's default policy lets the subject of a token validate it (`identity:validate_token` ... `or rule:token_subject`,
 keystone/common/policies/token.py), so the control plane needs no account.
@@ -17,17 +17,17 @@ from openstackoid.regions.errors import KeystoneError, UnauthenticatedError
 
 _LONGEST: Final = 8192  # characters of a token
 _LARGEST: Final = 1 << 20  # bytes of an answer
-_MOST: Final = 1024  # tokens that are remembered
+_MOST: Final = 1024  # cached tokens
 _REFUSED: Final = frozenset({400, 401, 403, 404})
 
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """Who calls.
+    """The caller.
 
     Attributes:
         name: for the history: the user's id and name.
-        credentials: what policies look at.
+        credentials: the input of policies.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Keystone:
     Args:
         url: base URL with `/v3`.
         session: for requests.
-        recheck: seconds for which an answer is believed.
+        recheck: seconds for which an answer counts.
     """
 
     def __init__(self, url: str, session: aiohttp.ClientSession, recheck: float) -> None:
@@ -50,10 +50,10 @@ class Keystone:
         self._known: dict[bytes, tuple[float, Operator]] = {}
 
     async def operator(self, token: str | None) -> Operator:
-        """Who has a token.
+        """The caller with a token.
 
         Raises:
-            UnauthenticatedError: there is none, or Keystone does not know it.
+            UnauthenticatedError: there is no token, or Keystone does not accept it.
             KeystoneError: Keystone does not answer.
         """
         if not token or len(token) > _LONGEST or not token.isascii() or not token.isprintable():

@@ -1,4 +1,4 @@
-"""What a cloud's own APIs tell of it, as metadata of a virtual region."""
+"""Metadata of a virtual region from a cloud's own APIs."""
 
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +17,7 @@ _AUTHORITY: Final = ServiceTypes()
 
 
 def probe(connection: "Connection", resources: "Mapping[str, Iterable[str]]") -> dict[str, Any]:
-    """Ask a cloud what it has.
+    """Read a cloud's metadata from its APIs.
 
     Args:
         connection: openstacksdk's, as somebody who sees what users see.

@@ -20,7 +20,7 @@ class Call:
         path: variables of the path.
         query: parameters.
         body: JSON object; empty if the route takes none.
-        operator: who calls; None on paths for peers and for everybody.
+        operator: the caller; None on paths for peers and for everybody.
         assertion: of a peer's control plane, not checked.
     """
 
