@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from oaktree.rest import rest_session as rest_session
     from oaktree.watching import watch as watch
 
-# Loaded when they are asked for: programs that use the messages alone need no gRPC.
+# Imported on first use: programs that use only the messages do not need gRPC.
 _FROM: Final = {
     "ApplicationCredential": "client",
     "Certificate": "client",

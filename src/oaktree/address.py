@@ -1,4 +1,4 @@
-"""Where an oaktree listens for its user, if nothing else is configured."""
+"""The default address on which an oaktree listens for its user."""
 
 import os
 import stat
@@ -12,16 +12,16 @@ def default_address() -> str:
 
 
 def check_owner(address: str) -> None:
-    """Refuse a socket at the default address that another user has put there: it would hear what only our oaktree should.
+    """Refuse a socket of another user at the default address: that user would receive the caller's requests.
 
     Raises:
-        ValueError: it belongs to another user.
+        ValueError: the socket belongs to another user.
     """
     path = Path(address.removeprefix("unix:"))
     try:
         found = path.stat()
     except OSError:
-        return  # nobody listens: the call says so
+        return  # there is no socket: the call will fail with its own error
     if stat.S_ISSOCK(found.st_mode) and found.st_uid not in (os.getuid(), 0):
         raise ValueError(
             f"{path} belongs to another user: nothing was sent. Name it as the target if that is what you want"

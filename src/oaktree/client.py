@@ -42,7 +42,7 @@ __all__ = ["ApplicationCredential", "Certificate", "Credential", "Oaktree", "Tok
 
 
 class Credential(Protocol):
-    """Proves to one cloud who calls."""
+    """A credential of the caller for one cloud."""
 
     def metadata(self) -> tuple[str, str]:
         """The metadata of calls that holds it."""
@@ -106,19 +106,19 @@ def connect(
     plain: bool = False,
     options: Sequence[tuple[str, Any]] = (),
 ) -> "Oaktree":
-    """A connection, with TLS but for Unix sockets; it is opened by the first call.
+    """Make a client, with TLS except for Unix sockets. The first call opens the connection.
 
     Args:
         target: "host:port", or "unix:/path". If not given: $OAKTREE_TARGET, with $OAKTREE_CA, $OAKTREE_CERT and $OAKTREE_KEY for TLS, or the
             socket where `openstackoid oaktree serve` listens for its user.
-        credentials: go with every call; one for a cloud.
+        credentials: sent with every call; one per cloud.
         certificate: the caller's own, for mutual TLS.
-        authority: a file of PEM, with who may have signed the server's certificate; gRPC's own list if not given.
-        plain: no TLS. Credentials go in plain text then, so only to this machine.
-        options: of the channel, as gRPC has them.
+        authority: a PEM file with the authorities of the server's certificate; gRPC's own list by default.
+        plain: no TLS. Credentials are then sent in plain text, so it is allowed only to this machine.
+        options: gRPC channel options.
 
     Raises:
-        ValueError: credentials would go in plain text over a network, or the socket at the default address is another user's.
+        ValueError: credentials would be sent in plain text over a network, or the socket at the default address belongs to another user.
     """
     if target is None:
         target = os.environ.get("OAKTREE_TARGET") or default_address()
@@ -141,14 +141,14 @@ def connect(
 
 
 class Oaktree:
-    """All services behind one channel. Closed at the end of `with`."""
+    """The clients of all services on one channel. Closed at the end of `with`."""
 
     def __init__(self, channel: grpc.Channel, *, opened: grpc.Channel | None = None) -> None:
         """Use a channel.
 
         Args:
-            channel: where calls go.
-            opened: what `close` closes, if it is not the same.
+            channel: the channel for calls.
+            opened: the channel that `close` closes, if it is another one.
         """
         self.channel = channel
         self._opened = opened or channel
@@ -160,7 +160,7 @@ class Oaktree:
 
     @cached_property
     def compute(self) -> "compute_pb2_grpc.ComputeServiceStub":
-        """Servers and what they need."""
+        """Servers, and related resources such as flavors and key pairs."""
         return compute_pb2_grpc.ComputeServiceStub(self.channel)
 
     @cached_property
@@ -170,7 +170,7 @@ class Oaktree:
 
     @cached_property
     def network(self) -> "network_pb2_grpc.NetworkServiceStub":
-        """Networks, addresses, and what may pass."""
+        """Networks, addresses, and security groups."""
         return network_pb2_grpc.NetworkServiceStub(self.channel)
 
     @cached_property
@@ -180,7 +180,7 @@ class Oaktree:
 
     @cached_property
     def identity(self) -> "identity_pb2_grpc.IdentityServiceStub":
-        """Who may use a cloud."""
+        """Users, projects and roles."""
         return identity_pb2_grpc.IdentityServiceStub(self.channel)
 
     @cached_property
@@ -190,7 +190,7 @@ class Oaktree:
 
     @cached_property
     def dns(self) -> "dns_pb2_grpc.DnsServiceStub":
-        """Names."""
+        """DNS zones and records."""
         return dns_pb2_grpc.DnsServiceStub(self.channel)
 
     @cached_property
@@ -205,7 +205,7 @@ class Oaktree:
 
     @cached_property
     def operations(self) -> "operation_pb2_grpc.OperationServiceStub":
-        """What became of creates."""
+        """The recorded operations of creates."""
         return operation_pb2_grpc.OperationServiceStub(self.channel)
 
     @cached_property

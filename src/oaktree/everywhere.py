@@ -1,4 +1,4 @@
-"""Lists as plain iterators: items of all clouds, and no partial list that looks like a whole one."""
+"""Lists as plain iterators over the items of all clouds. A partial list always raises or warns."""
 
 import importlib
 import pkgutil
@@ -16,25 +16,25 @@ import oaktree.v1
 from oaktree.v1.common_pb2 import CloudResult, ListOptions, Summary
 from oaktree.v1.location_pb2 import Location
 
-# A cloud that has no such service has none of its resources: that is an answer.
+# A cloud without the service has no resources of it: this counts as an answer.
 _NO_SERVICE: Final = "SERVICE_MISSING"
 
 
 class CloudsFailedError(Exception):
-    """Some clouds did not answer: what was listed is not all that there is.
+    """Some clouds did not answer: the list is incomplete.
 
     Attributes:
         failures: the results of these clouds, each with its error; empty if the oaktree has no cloud for the caller.
     """
 
     def __init__(self, failures: Sequence[CloudResult]) -> None:
-        """Keep which."""
+        """Keep the results of these clouds."""
         self.failures: Final = tuple(failures)
         super().__init__(_text(failures))
 
 
 class CloudsFailedWarning(UserWarning):
-    """The same as a warning, where it was asked for."""
+    """CloudsFailedError as a warning, for `failures="warn"`."""
 
 
 class Everywhere:
@@ -48,14 +48,14 @@ class Everywhere:
         """The list of this name.
 
         Its arguments:
-            locations: where; "CLOUD", ("CLOUD", "REGION") or `Location`; everywhere if not given.
-            failures: what follows if some clouds did not answer: "raise" a CloudsFailedError after the items of the others, or "warn" of it.
+            locations: the locations, each "CLOUD", ("CLOUD", "REGION") or a `Location`; all clouds by default.
+            failures: the reaction if some clouds did not answer: "raise" a CloudsFailedError after the items of the others, or "warn".
             timeout: seconds for each request.
-            filters, query, order_by, page_size, refresh: as `ListOptions` has them; of pages, all are read.
-            others: fields of the request: parts of the path of the kind, as `zone_id` of DNS recordsets.
+            filters, query, order_by, page_size, refresh: the fields of `ListOptions`; all pages are read.
+            others: other fields of the request: parameters of the kind's path, such as `zone_id` of DNS recordsets.
 
         Raises:
-            CloudsFailedError: see there.
+            CloudsFailedError: some clouds did not answer.
             grpc.RpcError: the oaktree did not answer, or refused the request.
         """
         if name.startswith("_") or name not in _lists():
@@ -104,7 +104,7 @@ def _items(
                 field = next(each for each in answer.DESCRIPTOR.fields if each.is_repeated)
                 yield from getattr(answer, field.name)
         finally:
-            call.cancel()  # a loop that was left asks no further
+            call.cancel()  # if the caller leaves the loop early, cancel the call
         failed += _failed(summary)
         if summary is None or not summary.results or not summary.next_page_token:
             break

@@ -1,4 +1,4 @@
-"""Metadata that goes with every call of a channel."""
+"""Adds metadata to every call of a channel."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,17 +17,17 @@ class _Call(grpc.ClientCallDetails):
     compression: grpc.Compression | None
 
 
-# Generic in the types alone: at run time they take no parameters.
+# Generic only in the type stubs: at run time they take no type parameters.
 class WithMetadata(
     grpc.UnaryUnaryClientInterceptor,  # type: ignore[type-arg]
     grpc.UnaryStreamClientInterceptor,  # type: ignore[type-arg]
     grpc.StreamUnaryClientInterceptor,  # type: ignore[type-arg]
     grpc.StreamStreamClientInterceptor,  # type: ignore[type-arg]
 ):
-    """Adds it."""
+    """The interceptor that adds the metadata."""
 
     def __init__(self, metadata: Iterable[tuple[str, str]]) -> None:
-        """Keep it.
+        """Keep the metadata.
 
         Args:
             metadata: names and values; a name may have several.

@@ -1,4 +1,4 @@
-"""A cloud's own API, for what oaktree lacks: a requests.Session that knows where it is and has the token."""
+"""A cloud's own API, for features that oaktree lacks: a requests.Session with the API's URL and a token."""
 
 import threading
 from datetime import UTC, datetime, timedelta
@@ -14,33 +14,33 @@ from oaktree.v1.location_pb2 import Location
 
 
 class HasChannel(Protocol):
-    """What `oaktree.client.connect` gives."""
+    """The type of objects that `oaktree.client.connect` returns."""
 
     @property
     def channel(self) -> grpc.Channel:
-        """Where calls go."""
+        """The channel for calls."""
 
 
-# Tokens are renewed so long before they end, for clocks that differ and requests that take time.
+# Tokens are renewed this long before they expire, to allow for clock differences and slow requests.
 _MARGIN: Final = timedelta(minutes=1)
-# What a caller's own header may hold that is for one host only.
+# Headers that may contain secrets for one host only.
 _SECRET_HEADERS: Final = ("Authorization", "Cookie", "X-Auth-Token", "X-Service-Token", "X-Subject-Token")
 _PORTS: Final = {"http": 80, "https": 443}
 
 
 def rest_session(channel: HasChannel | grpc.Channel, location: Location, service: str) -> requests.Session:
-    """A session for a cloud's own API: paths are below its root, and every request has a token that has not ended.
+    """Make a session for a cloud's own API: paths are relative to its root, and every request has a valid token.
 
-    The token goes to the API's own scheme, host and port only: where a redirect leads elsewhere, it stays behind.
+    The token is sent only to the API's own scheme, host and port: a redirect to another host does not get it.
 
     Args:
-        channel: to the oaktree that knows the cloud.
+        channel: a client of the oaktree that has the cloud.
         location: one cloud-region.
         service: the service type: "compute", "image".
 
     Returns:
-        As in `session.get("servers/detail")`. Its requests raise ValueError for URLs of other hosts, and grpc.RpcError if the oaktree
-        refuses to tell.
+        A session, for example for `session.get("servers/detail")`. Its requests raise ValueError for URLs of other hosts, and grpc.RpcError
+        if the oaktree refuses to give the endpoint and token.
     """
     clouds = cloud_pb2_grpc.CloudServiceStub(channel if isinstance(channel, grpc.Channel) else channel.channel)
     return _RestSession(clouds, GetRestInfoRequest(location=location, service=service))
@@ -70,7 +70,7 @@ class _RestSession(requests.Session):
         return prepared
 
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
-        """Called for each redirect: leave secrets behind unless it stays at the same origin."""
+        """Called for each redirect: remove secrets unless it stays at the same origin."""
         if _origin(str(prepared_request.url)) != _origin(str(response.request.url)):
             secret = self._info.headers if self._info else ()
             for name in (*_SECRET_HEADERS, *secret):

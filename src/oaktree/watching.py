@@ -1,4 +1,4 @@
-"""A watch that outlives its server: asked again where one stops, and the next one, or another worker, answers."""
+"""A watch that survives a restart of its server: it is repeated until the new server, or another worker, answers."""
 
 import random
 import time
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import grpc
 
-# Seconds between two tries: the first, and the longest; less up to a half by chance, for many watch the same server.
+# Seconds between two tries: the first, and the longest; each is shortened by a random part of up to half, since many clients watch one server.
 _FIRST: Final = 1.0
 _LONGEST: Final = 8.0
 
@@ -20,22 +20,22 @@ def watch(
     patience: float = 60.0,
     lost: Callable[[grpc.RpcError], None] | None = None,
 ) -> Iterator[Any]:
-    """The answers of a watch. One that breaks off with UNAVAILABLE (its server stops, or the connection ends) is asked again.
+    """Yield the answers of a watch. A watch that breaks off with UNAVAILABLE (its server stops, or the connection ends) is repeated.
 
-    It then begins with what is, as every watch does (CHANGE_CURRENT): changes meanwhile are not told one by one.
+    The new watch begins with the current state, as every watch does (CHANGE_CURRENT): the changes in between are not reported one by one.
 
     Args:
-        rpc: of the stubs: `oaktree.compute.WatchServer`.
-        request: its request.
-        timeout: seconds for all of it; None for no end.
-        patience: seconds without an answer to asking again, after which the last error is raised; 0 to ask once.
-        lost: called each time that it breaks off, before it is asked again.
+        rpc: the stub's method, such as `oaktree.compute.WatchServer`.
+        request: the request.
+        timeout: total timeout in seconds; None for no timeout.
+        patience: seconds of retries without an answer, after which the last error is raised; 0 for no retries.
+        lost: called each time the watch breaks off, before the retry.
 
     Raises:
-        grpc.RpcError: what ended it otherwise; also UNAVAILABLE, if it was never answered.
+        grpc.RpcError: the error that ended the watch; also UNAVAILABLE, if there was never an answer.
     """
     end = None if timeout is None else time.monotonic() + timeout
-    broken: float | None = None  # since when there is no answer, as time.monotonic() has it
+    broken: float | None = None  # time.monotonic() since which there is no answer
     begun, pause = False, _FIRST
     while True:
         call = rpc(request, timeout=None if end is None else max(0.001, end - time.monotonic()))

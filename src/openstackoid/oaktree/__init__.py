@@ -1,4 +1,4 @@
 """One gRPC API for many clouds: lists everywhere, creates everywhere, waits without polling.
 
-openstacksdk talks to the clouds; the definitions in `proto/` say what callers see; this package is what lies between.
+openstacksdk sends the requests to the clouds, and the definitions in `proto/` define the API for callers; this package connects the two.
 """

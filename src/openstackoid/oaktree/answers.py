@@ -1,7 +1,7 @@
-"""What an HTTP answer of a cloud says of an error, whichever of openstacksdk and keystoneauth raised it. Pure.
+"""Reads the HTTP answer of a cloud from an exception of openstacksdk or keystoneauth. Pure.
 
-An answer 404 means that a resource is not there only where the service that owns it says so. A wrong `auth_url`, a catalog that leads elsewhere, and a
-proxy without a route answer 404 as well: whoever takes that for "gone" creates again what is there.
+HTTP 404 means that a resource does not exist only if it comes from the service that owns the resource. A wrong `auth_url`, a wrong catalog entry, and a
+proxy without a route answer 404 as well: a client that takes these for "does not exist" would create a resource a second time.
 """
 
 import time
@@ -14,18 +14,18 @@ import keystoneauth1.exceptions as keystone
 import openstack.exceptions as sdk
 
 GONE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
-# oslo.middleware's request_id.py, nova's and ironic's own, and swift's (catch_errors.py): proxies do not make them up.
+# Headers of oslo.middleware's request_id.py, of nova and ironic, and of swift (catch_errors.py): proxies do not add them.
 _REQUEST_IDS: Final = ("x-openstack-request-id", "x-compute-request-id", "openstack-request-id", "x-trans-id")
-# What services answer errors with: octavia's, mistral's and gnocchi's WSME, ironic's, heat's, designate's, barbican's; nova and others have the message in
-# an object of its own. Proxies that answer with JSON have a text in "message", "detail" or "error_msg".
+# Keys of services' error documents: octavia's, mistral's and gnocchi's WSME, ironic's, heat's, designate's, barbican's; nova and others have the message in
+# a nested object. Proxies that answer with JSON have a string in "message", "detail" or "error_msg".
 _FORMS: Final = frozenset({"faultstring", "faultcode", "error_message", "errors", "explanation", "title", "type"})
-# Seconds until the next try, where a cloud says 429 or 503 and not when; and the longest that a cloud is believed.
+# Retry delay in seconds after 429 or 503 without a Retry-After header; and the maximum delay accepted from a cloud.
 _RETRY_AFTER: Final = 1.0
 _LONGEST_RETRY: Final = 86_400.0
 
 
 def http_status(error: BaseException) -> int | None:
-    """The status that a cloud answered with; None if the error is no answer."""
+    """The HTTP status of the cloud's answer; None if the error is not an answer."""
     number = None
     if isinstance(error, keystone.HttpError):
         number = error.http_status
@@ -35,17 +35,17 @@ def http_status(error: BaseException) -> int | None:
 
 
 def absent(error: BaseException) -> bool:
-    """Whether the service that owns a resource says that it is not there.
+    """Whether the service that owns a resource answered that it does not exist.
 
-    openstacksdk raises what its requests to that service are answered with. keystoneauth raises what Keystone, or a search for versions, is answered with.
+    openstacksdk's exceptions are answers of that service; keystoneauth's exceptions are answers of Keystone, or to version discovery.
     """
     return isinstance(error, sdk.HttpException) and http_status(error) in GONE and of_a_service(error.response)
 
 
 def of_a_service(response: Any) -> bool:
-    """Whether an answer is one that services of OpenStack give, and no proxy before them."""
+    """Whether an answer comes from an OpenStack service, and not from a proxy in front of it."""
     if response is None:
-        return True  # there is nothing that says otherwise
+        return True  # there is no evidence of a proxy
     if any(name in response.headers for name in _REQUEST_IDS):
         return True
     try:
@@ -58,21 +58,21 @@ def of_a_service(response: Any) -> bool:
 
 
 def text(error: BaseException) -> str:
-    """The cloud's own words."""
-    # openstacksdk keeps the cloud's words in `details` and its own in `message`; keystoneauth has both from the cloud.
+    """The cloud's error message."""
+    # openstacksdk has the cloud's message in `details` and its own in `message`; keystoneauth has the cloud's in both.
     message, details = getattr(error, "message", None), getattr(error, "details", None)
     words = details if isinstance(error, sdk.HttpException) and details else message or details
     return str(words or type(error).__name__)
 
 
 def url(error: BaseException) -> str:
-    """What was asked; empty if that is not known."""
+    """The URL of the request; empty if it is not known."""
     found = getattr(error, "url", None) or getattr(getattr(error, "response", None), "url", None)
     return str(found or "").partition("?")[0]
 
 
 def facts(error: BaseException) -> dict[str, str]:
-    """The status, and the request's id for the cloud's logs."""
+    """The HTTP status, and the request id, with which operators find the request in the cloud's logs."""
     number = http_status(error)
     if number is None:
         return {}
@@ -81,7 +81,7 @@ def facts(error: BaseException) -> dict[str, str]:
 
 
 def retry_after(error: BaseException) -> float | None:
-    """Seconds after which it may be tried again; None where trying again helps nothing."""
+    """Seconds after which the request may be retried; None if a retry is useless."""
     number = http_status(error)
     if number not in {413, 429, 503}:
         return None
@@ -90,7 +90,7 @@ def retry_after(error: BaseException) -> float | None:
 
 
 def parse_retry_after(value: str | None) -> float | None:
-    """Seconds that a `Retry-After` header asks for (a number of them, or an HTTP date): 0 to a day. None if there is none, or it is wrong."""
+    """Parse a `Retry-After` header (seconds, or an HTTP date). Returns seconds, from 0 to a day; None if it is missing or malformed."""
     if value is None:
         return None
     try:

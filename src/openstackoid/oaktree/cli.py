@@ -1,4 +1,4 @@
-"""`openstackoid oaktree`: the words of `serve`; those of `call` are in `call/words.py`."""
+"""`openstackoid oaktree`: the command line of `serve`; that of `call` is in `call/words.py`."""
 
 import argparse
 import importlib
@@ -72,13 +72,13 @@ def _serve(actions: Any) -> None:
         help="a cloud of the clouds.yaml whose OpenStackoid gateway leads to others: serve them, too, as CLOUD:PEER; can be repeated",
     )
     parser.add_argument("--workers", type=_positive, metavar="N", help="processes, instead of the configuration's")
-    # What `server.run` starts.
+    # For the worker processes that `server.run` starts.
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     parser.set_defaults(run=_run, parser=parser)
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    # What a server needs is a second's work to load: not for the help, and not for calls.
+    # Importing the server takes a second: do not import it for the help and for calls.
     return int(importlib.import_module("openstackoid.oaktree.serving").serve(arguments))
 
 

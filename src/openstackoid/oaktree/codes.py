@@ -1,4 +1,4 @@
-"""What each failure of a cloud is among gRPC's codes, with our permanent reason: the table that errors.py goes by."""
+"""The table of failures of clouds: the gRPC code and the permanent reason of each."""
 
 import asyncio
 import json
@@ -16,13 +16,13 @@ HTTP: Final[dict[int, tuple[StatusCode, str]]] = {
     403: (StatusCode.PERMISSION_DENIED, "CLOUD_FORBIDDEN"),
     404: (StatusCode.NOT_FOUND, "NOT_FOUND"),
     405: (StatusCode.UNIMPLEMENTED, "NOT_SUPPORTED"),
-    406: (StatusCode.UNIMPLEMENTED, "NOT_SUPPORTED"),  # nova: a microversion that it does not have
+    406: (StatusCode.UNIMPLEMENTED, "NOT_SUPPORTED"),  # nova: an unsupported microversion
     408: (StatusCode.UNAVAILABLE, "CLOUD_TIMEOUT"),
-    # Neutron and nova say 409 for "in use" and "wrong state" as well: only an answer to a create means that it is there already.
+    # Neutron and nova answer 409 for "in use" and "wrong state" as well: it means "already exists" only in an answer to a create.
     409: (StatusCode.FAILED_PRECONDITION, "CONFLICT"),
     410: (StatusCode.NOT_FOUND, "NOT_FOUND"),
     411: (StatusCode.INVALID_ARGUMENT, "CLOUD_BAD_REQUEST"),
-    # A revision number or ETag that is not the newest: read again, then try again.
+    # An outdated revision number or ETag: the client should read the resource again, then retry.
     412: (StatusCode.ABORTED, "PRECONDITION_FAILED"),
     413: (StatusCode.RESOURCE_EXHAUSTED, "REQUEST_TOO_LARGE"),
     414: (StatusCode.INVALID_ARGUMENT, "CLOUD_BAD_REQUEST"),
@@ -34,11 +34,11 @@ HTTP: Final[dict[int, tuple[StatusCode, str]]] = {
     501: (StatusCode.UNIMPLEMENTED, "NOT_SUPPORTED"),
     502: (StatusCode.UNAVAILABLE, "CLOUD_UNAVAILABLE"),
     503: (StatusCode.UNAVAILABLE, "CLOUD_UNAVAILABLE"),
-    # Not DEADLINE_EXCEEDED: that one says that the caller's own deadline came, and clients stop at it.
+    # Not DEADLINE_EXCEEDED: it means that the caller's own deadline has passed, and clients do not retry after it.
     504: (StatusCode.UNAVAILABLE, "CLOUD_TIMEOUT"),
     505: (StatusCode.UNIMPLEMENTED, "NOT_SUPPORTED"),
 }
-# FAILED_PRECONDITION where the server's own user is refused: UNAUTHENTICATED is about the caller.
+# FAILED_PRECONDITION if the server's own user is refused: UNAUTHENTICATED is about the caller.
 REFUSED: Final = (StatusCode.UNAUTHENTICATED, "CLOUD_UNAUTHENTICATED")
 CREATED_TWICE: Final = (StatusCode.ALREADY_EXISTS, "ALREADY_EXISTS")
 QUOTA: Final = (StatusCode.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED")
@@ -47,7 +47,7 @@ INTERNAL: Final = (StatusCode.INTERNAL, "INTERNAL")
 NOT_SERVED: Final = (StatusCode.UNAVAILABLE, "CLOUD_DISCOVERY_FAILED")
 _RUBBISH: Final = (StatusCode.INTERNAL, "CLOUD_ANSWER_INVALID")
 
-# What openstacksdk, keystoneauth and requests raise without an answer's status, the more special first.
+# Exceptions of openstacksdk, keystoneauth and requests without an HTTP status, the more specific first.
 KINDS: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], tuple[StatusCode, str]], ...]] = (
     (requests.ConnectTimeout, UNREACHABLE),
     ((keystone.ConnectTimeout, requests.Timeout), (StatusCode.UNAVAILABLE, "CLOUD_TIMEOUT")),
@@ -81,7 +81,7 @@ KINDS: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], 
     (asyncio.CancelledError, (StatusCode.CANCELLED, "CALL_CANCELLED")),
     (TimeoutError, (StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED")),
 )
-# These say that something went wrong on the way, and hide what: the error that they came from says more.
+# Exceptions that hide the cause of a failure: the exception that they were raised from is more specific.
 VAGUE: Final = (
     keystone.DiscoveryFailure,
     keystone.UnknownConnectionError,

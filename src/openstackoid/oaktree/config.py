@@ -1,4 +1,4 @@
-"""What a server is told: a YAML file, checked; without one, sensible defaults for one user on one machine.
+"""The configuration of a server: a validated YAML file; without one, sensible defaults for one user on one machine.
 
     listen: ["unix:/run/oaktree/oaktree.sock", "0.0.0.0:50051"]     # TCP: plaintext on loopback only, if there is no `tls`
     clouds: clouds.yaml                         # where openstacksdk looks for one, if not given
@@ -44,7 +44,7 @@ from openstackoid.oaktree.access.policy import EVERYTHING, Policy
 from openstackoid.oaktree.verbs import PERMISSIONS, REST
 
 Seconds = Annotated[float, pydantic.Field(gt=0, le=86400)]
-# A name of a caller, a policy, another oaktree.
+# The name of a caller, a policy, or another oaktree.
 _NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9_.@:-]{0,63}$"
 _Name = Annotated[str, pydantic.StringConstraints(pattern=_NAME)]
 
@@ -63,13 +63,13 @@ class _Part(pydantic.BaseModel):
 class Tls(_Part):
     """Certificates of the TCP addresses, as PEM files; read again when they change."""
 
-    certificate: File  # with those between it and the authority
+    certificate: File  # with the intermediate certificates
     key: File
-    client_ca: File | None = None  # who signs callers' certificates; all TCP callers then need one
+    client_ca: File | None = None  # the authority of callers' certificates; all TCP callers then need one
 
 
 class Certificate(_Part):
-    """A caller that is known by a certificate: by a name in it, or by the subject's common name if it has no other names."""
+    """A caller with a client certificate: identified by a subject alternative name, or by the common name if there are none."""
 
     name: _Name
     policy: _Name
@@ -86,9 +86,9 @@ class Certificate(_Part):
 class Tokens(_Part):
     """Callers with Keystone's tokens or application credentials."""
 
-    policy: _Name | None = None  # without: all that their cloud allows
-    remember: Annotated[float, pydantic.Field(ge=0, le=3600)] = 60  # seconds after which a credential is checked again
-    wait: Seconds = 5  # for Keystones; a cloud that takes longer is left out of that call
+    policy: _Name | None = None  # without one, everything that their cloud allows
+    remember: Annotated[float, pydantic.Field(ge=0, le=3600)] = 60  # seconds until it is validated again
+    wait: Seconds = 5  # maximum wait for Keystones; a cloud that takes longer is left out of the call
 
 
 def _switched(value: Any) -> Any:
@@ -96,7 +96,7 @@ def _switched(value: Any) -> Any:
 
 
 class Callers(_Part):
-    """Who may call."""
+    """The callers that are accepted."""
 
     local: bool | None = None
     certificates: tuple[Certificate, ...] = ()
@@ -104,15 +104,15 @@ class Callers(_Part):
 
     @property
     def local_allowed(self) -> bool:
-        """Whether who may connect without TLS acts as the clouds.yaml's user."""
+        """Whether a caller that connects without TLS acts as the clouds.yaml's user."""
         return self.local if self.local is not None else not (self.certificates or self.tokens)
 
 
 class Peers(_Part):
-    """Clouds that gateways of OpenStackoid lead to, as users of the clouds that the gateways belong to."""
+    """Clouds behind OpenStackoid gateways, accessed as users of the gateways' own clouds."""
 
     of: tuple[Annotated[str, pydantic.StringConstraints(min_length=1, max_length=255)], ...] = ()  # of the clouds.yaml
-    refresh: Annotated[float, pydantic.Field(ge=1, le=86400)] = 60  # seconds after which a gateway is asked again
+    refresh: Annotated[float, pydantic.Field(ge=1, le=86400)] = 60  # seconds after which a gateway is queried again
 
 
 class Oaktree(_Part):
@@ -120,10 +120,10 @@ class Oaktree(_Part):
 
     name: _Name
     target: Annotated[str, pydantic.StringConstraints(min_length=1, max_length=300)]  # host:port, or unix:/path
-    ca: File | None = None  # who signs its certificate; the system's authorities if not given
-    certificate: File | None = None  # shown to it
+    ca: File | None = None  # the authority of its certificate; by default the system's authorities
+    certificate: File | None = None  # this server's client certificate
     key: File | None = None
-    server_name: str | None = None  # in its certificate, if not the target's host
+    server_name: str | None = None  # the name in its certificate, if not the target's host
     plaintext: bool = False  # without TLS; Unix sockets and loopback only
 
     @pydantic.model_validator(mode="after")
@@ -134,45 +134,45 @@ class Oaktree(_Part):
 
 
 class Watch(_Part):
-    """How clouds are asked for changes. Seconds."""
+    """Polling of clouds for changes. Seconds."""
 
-    interval: Seconds = 2  # between two polls for all who watch the same
+    interval: Seconds = 2  # between two polls of the same subject
     longest: Seconds = 30  # between two polls of a cloud that does not answer
-    patience: Seconds = 120  # after which a cloud that does not answer ends its watches
+    patience: Seconds = 120  # a cloud that has not answered for this long ends its watches
 
 
 class Uploads(_Part):
-    """Images on their way to clouds."""
+    """Uploads of images."""
 
     folder: File = pydantic.Field(
         default_factory=lambda: _state() / "uploads"
-    )  # needs room for what is on its way, in all its formats
+    )  # needs room for all concurrent uploads, in all formats
     largest: Annotated[int, pydantic.Field(ge=1)] = 64 * 1024**3  # bytes
     at_once: Annotated[int, pydantic.Field(ge=1, le=1024)] = 4
 
 
 class Operations(_Part):
-    """Creates on record. Seconds."""
+    """Recorded creates. Seconds."""
 
     database: str = pydantic.Field(default_factory=lambda: f"sqlite:///{_state() / 'operations.sqlite'}", repr=False)
     keep: Annotated[float, pydantic.Field(ge=3600, le=366 * 86400)] = (
         7 * 86400
-    )  # after which they are forgotten, with their keys
-    lease: Annotated[float, pydantic.Field(ge=1, le=3600)] = 15  # after which a worker that says nothing counts as dead
+    )  # after which they are deleted, with their keys
+    lease: Annotated[float, pydantic.Field(ge=1, le=3600)] = 15  # without a renewal, the worker counts as dead
     settle: Annotated[float, pydantic.Field(ge=0, le=3600)] = (
-        120  # for which a cloud may still be at a request that broke off
+        120  # for which a cloud may still process a request whose connection broke
     )
 
 
 class Rate(_Part):
-    """How often a cloud-region is asked."""
+    """A rate limit of requests to a cloud-region."""
 
     rate: Annotated[float, pydantic.Field(gt=0, le=100_000)]  # requests a second
-    burst: Annotated[int, pydantic.Field(ge=1, le=100_000)] = 1  # at once, after a pause
+    burst: Annotated[int, pydantic.Field(ge=1, le=100_000)] = 1  # requests at once, after a pause
 
 
 class Limits(_Part):
-    """Requests a second for each cloud-region, of all workers together; of all machines, with Redis."""
+    """Rate limits of cloud-regions, for all workers together; with Redis, for all machines."""
 
     default: Rate | None = None
     clouds: dict[str, Rate] = {}  # by the cloud's name, or "cloud/region"
@@ -183,10 +183,10 @@ class Limits(_Part):
 
 
 class Cache(_Part):
-    """How long lists are remembered. Seconds and bytes."""
+    """Lifetimes and sizes of the cache of lists. Seconds and bytes."""
 
-    fresh: Annotated[float, pydantic.Field(ge=0, le=86400)] = 10  # given as they are
-    stale: Annotated[float, pydantic.Field(ge=0, le=86400)] = 50  # then given at once, and renewed behind it
+    fresh: Annotated[float, pydantic.Field(ge=0, le=86400)] = 10  # returned as they are
+    stale: Annotated[float, pydantic.Field(ge=0, le=86400)] = 50  # after that: returned, and renewed meanwhile
     memory: Annotated[int, pydantic.Field(ge=1)] = 256 * 1024**2  # of each worker, without Redis
     largest: Annotated[int, pydantic.Field(ge=1)] = 8 * 1024**2  # of one list of one cloud-region
 
@@ -247,25 +247,25 @@ class Config(_Part):
         return self
 
     def policy(self, name: str | None) -> Policy:
-        """A policy by its name; all is allowed without one."""
+        """The policy with this name; a policy that allows everything for None."""
         return EVERYTHING if name is None else self.policies[name]
 
 
 def _state() -> Path:
-    """Where a user's programs keep what outlives them."""
+    """The user's folder for persistent state of programs."""
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "oaktree"
 
 
 def _default_id(listen: list[str]) -> str:
-    # The same for all workers of a server, and after a restart; another for each server that can be told from here.
+    # The same for all workers of a server, and after a restart; different for servers with another host, user or address.
     return hashlib.sha256("\n".join([socket.gethostname(), str(os.getuid()), *listen]).encode()).hexdigest()[:32]
 
 
 def load(path: Path | None) -> Config:
-    """The configuration of a file, or the default.
+    """Load the configuration from a file, or the default.
 
     Raises:
-        ConfigError: with the file, the place in it, and what was expected there.
+        ConfigError: the file is invalid; names the file, the option, and the expected value.
     """
     if path is None:
         return Config()

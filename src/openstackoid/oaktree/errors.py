@@ -1,4 +1,4 @@
-"""The tree of what oaktree itself refuses or cannot do.
+"""The exceptions of oaktree itself.
 
     OaktreeError
     |-- InvalidError         INVALID_ARGUMENT     INVALID_FIELD          the request is wrong; names the field
@@ -25,13 +25,13 @@ from grpc import StatusCode
 
 
 class OaktreeError(Exception):
-    """Something that oaktree refuses or cannot do; `str()` is what a caller reads.
+    """The base of oaktree's exceptions; `str()` is the message for the caller.
 
     Attributes:
         code: the gRPC code.
         reason: the permanent code, as `ErrorInfo.reason`.
-        retry_after: seconds after which it may be tried again, or None.
-        cloud: the cloud that it is about, where no one else knows; or empty.
+        retry_after: seconds after which the caller may retry, or None.
+        cloud: the cloud that the error is about, if the code that handles it does not know it; else empty.
     """
 
     code: ClassVar[StatusCode] = StatusCode.INTERNAL
@@ -39,121 +39,121 @@ class OaktreeError(Exception):
     cloud: str = ""
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
-        """Keep what is told."""
+        """Keep the message and the details."""
         self.retry_after = retry_after
         super().__init__(message)
 
 
 class InvalidError(OaktreeError):
-    """A request with something in it that cannot be meant."""
+    """A field of the request is invalid."""
 
     code = StatusCode.INVALID_ARGUMENT
     reason = "INVALID_FIELD"
 
     def __init__(self, field: str, expected: str) -> None:
-        """Keep the field's path in the request, as "options.page_size", and what was expected and came."""
+        """Keep the path of the field in the request, such as "options.page_size", and the message."""
         self.field = field
         self.expected = expected
         super().__init__(f"{field}: {expected}")
 
 
 class MissingError(OaktreeError):
-    """A resource that none of the clouds has that were asked."""
+    """None of the queried clouds has the resource."""
 
     code = StatusCode.NOT_FOUND
     reason = "NOT_FOUND"
 
 
 class AmbiguousError(OaktreeError):
-    """A name or id that more than one resource has."""
+    """More than one resource has the name or id."""
 
     code = StatusCode.FAILED_PRECONDITION
     reason = "NAME_AMBIGUOUS"
 
 
 class UnsupportedError(OaktreeError):
-    """A verb that a kind has not."""
+    """The kind does not support the verb."""
 
     code = StatusCode.UNIMPLEMENTED
     reason = "NOT_SUPPORTED"
 
 
 class ForbiddenError(OaktreeError):
-    """Something that the caller's policy does not allow."""
+    """The caller's policy does not allow the request."""
 
     code = StatusCode.PERMISSION_DENIED
     reason = "POLICY_FORBIDDEN"
 
 
 class CallCancelledError(OaktreeError):
-    """The caller gave up, and so did we."""
+    """The caller cancelled the call."""
 
     code = StatusCode.CANCELLED
     reason = "CALL_CANCELLED"
 
 
 class CallDeadlineError(OaktreeError):
-    """The caller's deadline came before the answer."""
+    """The caller's deadline passed before the answer arrived."""
 
     code = StatusCode.DEADLINE_EXCEEDED
     reason = "DEADLINE_EXCEEDED"
 
 
 class CloudTimeoutError(OaktreeError):
-    """The server's own timeout came before the cloud's answer, and before the caller's deadline."""
+    """The server's own timeout passed before the cloud answered, and before the caller's deadline."""
 
     code = StatusCode.UNAVAILABLE
     reason = "CLOUD_TIMEOUT"
 
 
 class RateError(OaktreeError):
-    """The cloud-region's requests per second are used up for longer than may be waited."""
+    """The rate limit of the cloud-region requires a longer wait than is allowed."""
 
     code = StatusCode.RESOURCE_EXHAUSTED
     reason = "RATE_LIMITED"
 
 
 class LeftAloneError(OaktreeError):
-    """A cloud that failed several times in a row is not asked for some time."""
+    """The cloud failed several times in a row, and gets no requests for some time."""
 
     code = StatusCode.UNAVAILABLE
     reason = "CLOUD_LEFT_ALONE"
 
 
 class RedirectError(OaktreeError):
-    """A cloud's answer would have sent the token to another host."""
+    """The cloud's answer redirects to another host, which would get the token."""
 
     code = StatusCode.FAILED_PRECONDITION
     reason = "CLOUD_REDIRECTED"
 
 
 class AnswerTooLargeError(OaktreeError):
-    """An answer of more bytes than the server reads."""
+    """The cloud's answer is larger than the maximum."""
 
     code = StatusCode.RESOURCE_EXHAUSTED
     reason = "CLOUD_ANSWER_TOO_LARGE"
 
 
 class AnswerError(OaktreeError):
-    """An answer that is not what the API promises."""
+    """The cloud's answer does not conform to its API."""
 
     code = StatusCode.INTERNAL
     reason = "CLOUD_ANSWER_INVALID"
 
 
 class LocatedError(Exception):
-    """What went wrong in one cloud-region, on its way to a caller: with the place, which the error itself does not know.
+    """Wraps an error with the cloud-region and service in which it occurred.
 
     Attributes:
-        error: what went wrong.
-        cloud: where.
-        region: where.
-        service: of which service, as "compute".
-        as_server: the cloud was asked as the user of the server's `clouds.yaml`, not with a credential of the caller's.
+        error: the error.
+        cloud: the name of the cloud.
+        region: the name of the region.
+        service: the service type, such as "compute".
+        as_server: whether the request used the credentials of the server's `clouds.yaml`, not the caller's.
     """
 
     def __init__(self, error: BaseException, *, cloud: str, region: str, service: str, as_server: bool) -> None:
-        """Keep both."""
+        """Keep the error and its place."""
         self.error: Final = error
         self.cloud: Final = cloud
         self.region: Final = region
@@ -163,5 +163,5 @@ class LocatedError(Exception):
 
 
 def invalid(field: str, expected: str) -> InvalidError:
-    """An error for one field of a request: its path, and what was expected and what came."""
+    """Make an error for one field of a request: its path, and a message with the expected and the actual value."""
     return InvalidError(field, expected)

@@ -1,4 +1,4 @@
-"""Faults of oaktree's own: callers learn that there was one, and the log where."""
+"""Internal errors of oaktree: the caller gets only a status, the log gets the location in the code."""
 
 import logging
 import traceback
@@ -8,11 +8,11 @@ from typing import Final
 from openstackoid.oaktree.masking import clean
 
 _LOG: Final = logging.getLogger(__name__)
-_FRAMES: Final = 8  # of a traceback, the innermost
+_FRAMES: Final = 8  # the innermost frames of a traceback
 
 
 def log(error: BaseException) -> None:
-    """Log an error that nobody expected: its type, and where it came from. What it says may hold anything, and is shown as foreign text is."""
+    """Log an unexpected error: its type, and the location in the code. Its message may contain anything, and is masked like foreign text."""
     frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
     places = " < ".join(f"{Path(each.filename).name}:{each.lineno} {each.name}" for each in reversed(frames))
     _LOG.error("oaktree failed: %s: %s; at %s", type(error).__name__, clean(error), places or "an unknown place")

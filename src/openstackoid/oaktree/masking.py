@@ -1,10 +1,10 @@
-"""Foreign text as it may be shown: what clouds and libraries say goes into statuses and logs only through `clean`."""
+"""Masking of foreign text: messages of clouds and libraries go into statuses and logs only through `clean`."""
 
 import re
 import unicodedata
 from typing import Final
 
-# Characters of a message that are passed on: a status travels in HTTP/2 headers, where gRPC allows 8 KiB for all of them.
+# Maximum length of a message: a status is sent in HTTP/2 headers, for which gRPC allows 8 KiB in total.
 LONGEST: Final = 500
 
 _ADDRESS: Final = re.compile(r"<[\w.]+ object at 0x[0-9a-fA-F]+>:? ?")
@@ -20,7 +20,7 @@ _MASK: Final = "***"
 
 
 def clean(text: object, longest: int = LONGEST) -> str:
-    """Foreign text as it may be shown: one line of bounded length, nothing invisible, nothing that looks like a secret."""
+    """Make foreign text safe to show: one line of limited length, without invisible characters and without anything that looks like a secret."""
     found = str(text)[: 20 * LONGEST]
     found = "".join(" " if each.isspace() else each for each in found if each.isspace() or _shows(each))
     found = " ".join(_ADDRESS.sub("", found).split())
@@ -31,12 +31,12 @@ def clean(text: object, longest: int = LONGEST) -> str:
 
 
 def _shows(character: str) -> bool:
-    # Controls, marks that turn the direction of writing, and halves of characters, which protobuf does not take.
+    # Controls, bidirectional marks, and surrogates, which protobuf does not accept.
     return unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Co", "Cn"}
 
 
 def _masked(match: re.Match[str]) -> str:
-    # Base64 mixes small and capital letters and digits; paths of APIs and long names do not.
+    # Base64 mixes lower case, upper case and digits; paths of APIs and long names do not.
     run = match.group()
     mixed = all(any(test(each) for each in run) for test in (str.islower, str.isupper, str.isdigit))
     return _MASK if mixed else run

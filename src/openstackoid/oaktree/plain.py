@@ -1,4 +1,4 @@
-"""Why a connection failed, in the words of the system or of TLS: urllib3 and aiohttp put their own objects around them. Pure."""
+"""Extracts the system's or TLS's message of a failed connection from the exceptions that urllib3 and aiohttp wrap around it. Pure."""
 
 import ssl
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import requests
 
 
 def behind(error: BaseException) -> Iterator[BaseException]:
-    """An error and those that it came from, also as arguments: requests keeps urllib3's there."""
+    """Yield an error and its causes, including those in its arguments, where requests keeps urllib3's errors."""
     seen: set[int] = set()
     waiting: list[Any] = [error]
     while waiting:
@@ -21,20 +21,20 @@ def behind(error: BaseException) -> Iterator[BaseException]:
 
 
 def why(error: BaseException) -> str:
-    """What the system says: "Connection refused", "Name or service not known", "certificate has expired"; empty if it says nothing."""
+    """The message of the system: "Connection refused", "Name or service not known", "certificate has expired"; empty if there is none."""
     text = ""
     for each in behind(error):
-        # aiohttp has a class of its own below it, without the message.
+        # aiohttp has a subclass without the message.
         if isinstance(each, ssl.SSLCertVerificationError) and (message := getattr(each, "verify_message", "")):
             return str(message)
-        # requests' own errors are OSErrors, which say nothing of the system.
+        # requests' own errors are OSErrors without the system's message.
         if isinstance(each, OSError) and not isinstance(each, requests.RequestException | TimeoutError):
             text = each.strerror or (str(each.args[0]) if each.args and isinstance(each.args[0], str) else "") or text
     return text
 
 
 def plain(error: requests.RequestException, address: str) -> requests.RequestException:
-    """The same error, which says what failed for people; it comes from the one that was."""
+    """Make an error of the same type with a readable message; the original error is its cause."""
     if isinstance(error, requests.exceptions.SSLError):
         text = why(error) or "TLS failed"
     elif isinstance(error, requests.ConnectTimeout):

@@ -1,4 +1,4 @@
-"""A server: its workers, and what each of them does from its start to its end."""
+"""The server: its worker processes, and the lifecycle of each."""
 
 import asyncio
 import gc
@@ -25,9 +25,9 @@ from openstackoid.oaktree.rpcs.services import Services
 from openstackoid.oaktree.rpcs.verbs import Engine
 from openstackoid.oaktree.wiring import Parts
 
-# Larger requests are refused by gRPC; images come in pieces.
+# gRPC refuses larger requests; images are sent in pieces.
 _LARGEST: Final = 4 * 1024 * 1024
-_GRACE: Final = 10.0  # seconds for calls that are under way, at the end
+_GRACE: Final = 10.0  # seconds for calls in progress at the stop
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", _LARGEST),
     ("grpc.max_metadata_size", 64 * 1024),
@@ -37,17 +37,17 @@ _OPTIONS: Final = (
 
 
 def run(config: Config, *, again: Sequence[str] = (), worker: bool = False) -> int:
-    """Serve until told to stop; returns the exit code.
+    """Serve until a stop signal. Returns the exit code.
 
     Args:
-        config: what to serve.
-        again: the program's arguments for each of several workers.
-        worker: this is one of several processes.
+        config: the configuration.
+        again: the command line of the worker processes, if there are several.
+        worker: whether this process is one of several workers.
 
     Raises:
-        ConfigError: for what cannot be served.
+        ConfigError: the configuration cannot be served.
     """
-    # Certificates are read again when they change, and all else needs a restart: a signal that means "read again" ends nothing.
+    # Certificates are reloaded when they change, and all other settings need a restart: a reload signal is ignored.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if worker:
         workers.end_with_parent()
@@ -68,11 +68,11 @@ async def serve(config: Config, tell: Callable[[str], None] = notify.tell) -> No
     """Serve until SIGTERM or SIGINT.
 
     Args:
-        config: what to serve.
-        tell: whoever wants to know when it serves (`notify`).
+        config: the configuration.
+        tell: gets the notifications of the server's state (`notify`).
 
     Raises:
-        ConfigError: for what cannot be served.
+        ConfigError: the configuration cannot be served.
     """
     listening = listeners.Listeners(config)
     parts = Parts.of(config)
@@ -87,7 +87,7 @@ async def serve(config: Config, tell: Callable[[str], None] = notify.tell) -> No
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
     await server.start()
-    # What was imported stays: looking through it again and again would stop all calls for a sixth of a second.
+    # Imported objects are permanent: garbage collections that traverse them would block all calls for a sixth of a second.
     gc.collect()
     gc.freeze()
     for name in ("", *names):
@@ -106,8 +106,8 @@ async def serve(config: Config, tell: Callable[[str], None] = notify.tell) -> No
 
 
 def made(parts: Parts, config: Config) -> tuple[grpc.aio.Server, list[str]]:
-    """A server with every service, that listens nowhere yet; and the names of the services."""
-    # Workers share a port; with one process, whoever else listens there is an error.
+    """Make a server with all services that does not listen yet. Returns it and the names of the services."""
+    # Workers share a port; with a single process, another program on the port is an error.
     sharing = ("grpc.so_reuseport", int(config.workers > 1))
     server = grpc.aio.server(options=(*_OPTIONS, sharing), interceptors=(Reading(),))
     engine = Engine(

@@ -1,4 +1,4 @@
-"""`openstackoid oaktree serve`: the configuration, with what the command line says instead."""
+"""`openstackoid oaktree serve`: the configuration, overridden by the options of the command line."""
 
 import argparse
 import re
@@ -13,7 +13,7 @@ from openstackoid.oaktree.config import Config, load
 
 
 def serve(arguments: argparse.Namespace) -> int:
-    """Serve until told to stop; returns the exit code.
+    """Serve until a stop signal. Returns the exit code.
 
     Raises:
         ConfigError: the configuration, or an option, is wrong.
@@ -22,13 +22,13 @@ def serve(arguments: argparse.Namespace) -> int:
 
 
 def _again(arguments: argparse.Namespace) -> list[str]:
-    """The same command for each of several workers."""
+    """The command line of a worker process."""
     command = ["oaktree", "serve", "--worker"]
     for each in arguments.listen or ():
         command += ["--listen", each]
     for each in arguments.peers_of or ():
         command += ["--peers-of", each]
-    # How many there are counts for each of them, too: limits are for all together.
+    # Each worker needs the number of workers: limits apply to all together.
     for name in ("config", "clouds", "workers"):
         if value := getattr(arguments, name):
             command += [f"--{name}", str(value)]
@@ -36,7 +36,7 @@ def _again(arguments: argparse.Namespace) -> list[str]:
 
 
 def configured(arguments: argparse.Namespace) -> Config:
-    """The configuration of a file, or the default, with the options over it.
+    """The configuration of a file, or the default, overridden by the options.
 
     Raises:
         ConfigError: the configuration, or an option, is wrong.
@@ -50,7 +50,7 @@ def configured(arguments: argparse.Namespace) -> Config:
     if arguments.peers_of:
         given["peers"] = {**config.peers.model_dump(exclude_unset=True), "of": arguments.peers_of}
     if arguments.clouds:
-        # Here, where the mistake was made: openstacksdk takes a file that is not there for one without clouds.
+        # Report the error here: openstacksdk treats a missing file as one without clouds.
         if not arguments.clouds.is_file():
             raise ConfigError(f"--clouds: there is no file {arguments.clouds}")
         given["clouds"] = arguments.clouds.absolute()

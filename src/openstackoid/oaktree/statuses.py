@@ -1,4 +1,4 @@
-"""What callers are told of an error: a status of gRPC, with a permanent reason, the place, and when to try again."""
+"""Converts errors to gRPC statuses, with the permanent reason, the location, and the retry delay."""
 
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -18,7 +18,7 @@ from openstackoid.oaktree import answers, codes, errors, faults
 from openstackoid.oaktree.masking import clean
 
 DOMAIN: Final = "oaktree.openstackoid"
-_CLIENT_ERRORS: Final = 4  # hundred
+_CLIENT_ERRORS: Final = 4  # the first digit of 4xx
 
 
 def status(
@@ -30,15 +30,15 @@ def status(
     creating: bool = False,
     as_server: bool = False,
 ) -> status_pb2.Status:
-    """What a caller is told of an error.
+    """Convert an error to the status for the caller.
 
     Args:
         error: any exception.
-        cloud: the cloud that was asked; with `region` and `service` in the details, if not empty.
-        region: its region.
+        cloud: the name of the cloud; it is in the details with `region` and `service`, unless they are empty.
+        region: the name of the region.
         service: the service type, as "compute".
         creating: the request was to create something: HTTP 409 then means that it exists.
-        as_server: the cloud was asked as the user of the server's `clouds.yaml`: where it refuses that, its caller need not doubt theirs.
+        as_server: the request used the credentials of the server's `clouds.yaml`: a refusal is then not about the caller's credentials.
     """
     if isinstance(error, grpc.aio.AioRpcError):
         return _relayed(error)
@@ -92,11 +92,11 @@ async def abort(context: Any, error: BaseException, *, cloud: str = "", region: 
     """
     rpc = rpc_status.to_status(status(error, cloud=cloud, region=region))
     await context.abort(rpc.code, rpc.details, rpc.trailing_metadata)
-    raise AssertionError  # abort() has raised
+    raise AssertionError  # unreachable: abort() raises
 
 
 def known(error: BaseException) -> bool:
-    """Whether the table has it; all else is a fault of oaktree's own."""
+    """Whether the table has the error; every other error is internal."""
     return (
         isinstance(error, errors.LocatedError | grpc.aio.AioRpcError)
         or _meaning(_telling(error), False)[1] != codes.INTERNAL[1]
@@ -104,7 +104,7 @@ def known(error: BaseException) -> bool:
 
 
 def reason(status: status_pb2.Status) -> str:
-    """The permanent code in a status of ours, or an empty text."""
+    """The permanent reason in a status of oaktree; empty if there is none."""
     info = error_details_pb2.ErrorInfo()
     for detail in status.details:
         if detail.Unpack(info):
@@ -119,7 +119,7 @@ def _packed(detail: Message) -> any_pb2.Any:
 
 
 def _relayed(error: grpc.aio.AioRpcError) -> status_pb2.Status:
-    # Another oaktree said it: its details name the cloud behind it.
+    # A status of another oaktree: its details name the cloud.
     metadata: Any = error.trailing_metadata() or ()
     for name, value in metadata:
         if name == "grpc-status-details-bin" and isinstance(value, bytes):
@@ -140,7 +140,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _telling(error: BaseException) -> BaseException:
-    """The error that tells most: behind one that is vague, the first that is not."""
+    """The most specific error: for a vague error, the first cause that is not vague."""
     if not (isinstance(error, codes.VAGUE) or type(error) in {sdk.SDKException, keystone.ClientException}):
         return error
     for each in _causes(error):
@@ -173,11 +173,11 @@ def _meaning(error: BaseException, creating: bool) -> tuple[StatusCode, str, str
     if isinstance(error, keystone.ConnectTimeout) and any(
         isinstance(each, requests.ConnectTimeout) for each in _causes(error)
     ):
-        return *codes.UNREACHABLE, str(error)  # keystoneauth calls all timeouts so
+        return *codes.UNREACHABLE, str(error)  # keystoneauth raises ConnectTimeout for all timeouts
     for kind, (code, why) in codes.KINDS:
         if isinstance(error, kind):
             return code, why, str(error) or type(error).__name__
-    # It may hold anything: only the kind of it is told.
+    # The message may contain anything: the caller gets only the type of the error.
     return *codes.INTERNAL, f"oaktree failed: {type(error).__name__}; its log says more"
 
 

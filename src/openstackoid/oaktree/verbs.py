@@ -1,6 +1,6 @@
-"""The verbs of the API, one row each: names and shapes of their RPCs, which kinds have them, what a policy has to allow. Pure.
+"""The table of the API's verbs: names and types of their RPCs, the kinds that support them, and the permissions. Pure.
 
-A new verb is a row here, its messages in `tools/definitions/messages.py` and what it does in `rpcs/verbs.py`. Policies, the definitions, the server's
+A new verb needs a row here, its messages in `tools/definitions/messages.py`, and its implementation in `rpcs/verbs.py`. Policies, the definitions, the server's
 handlers and the routing to other oaktrees read this table.
 """
 
@@ -14,19 +14,19 @@ class Verb:
     """One verb.
 
     Attributes:
-        name: as policies say it. The method of `rpcs.verbs.Verbs` that does it has this name; its RPCs begin with it: "GetServer".
-        past: for errors: "compute.server cannot be ...".
-        comment: what its RPCs do, with "{words}" for the kind and "{one}" for one of it.
-        needs: what openstacksdk's class must be able to do: one of these.
-        only: the kinds that have it; empty for all.
-        reads: it changes nothing: allowed where a policy names no verbs.
-        on_record: it is kept as an operation, under its caller's name.
-        about_one: requests name one resource, or its parents: they have the parts of its path as fields.
-        plural: its RPCs are named after many: "ListServers".
-        stream_in: a stream of requests.
-        stream_out: a stream of responses.
-        encoded: its method gives responses as bytes.
-        response: the verb whose response it gives; empty for its own.
+        name: the name in policies, of the method of `rpcs.verbs.Verbs`, and at the start of its RPCs: "GetServer".
+        past: the past participle, for errors: "compute.server cannot be ...".
+        comment: the documentation of its RPCs, with "{words}" for the kind and "{one}" for one resource.
+        needs: the capabilities of openstacksdk's class of which it needs one.
+        only: the kinds that support the verb; empty for all.
+        reads: the verb changes nothing: it is allowed if a policy names no verbs.
+        on_record: the verb is recorded as an operation, under the caller's name.
+        about_one: requests name one resource, or its parents: they have the parameters of its path as fields.
+        plural: its RPCs have plural names: "ListServers".
+        stream_in: its RPCs have a stream of requests.
+        stream_out: its RPCs have a stream of responses.
+        encoded: its method returns responses as bytes.
+        response: the verb whose response type it uses; empty for its own.
     """
 
     name: str
@@ -44,11 +44,11 @@ class Verb:
     response: str = ""
 
     def serves(self, kind: str, capabilities: frozenset[str]) -> bool:
-        """Whether a kind has it, by what openstacksdk's class can do: "list", "get", "create", "update", "delete"."""
+        """Whether a kind supports the verb, by the capabilities of openstacksdk's class: "list", "get", "create", "update", "delete"."""
         return bool(self.needs & capabilities) and (not self.only or kind in self.only)
 
     def rpc(self, message: str) -> str:
-        """The name of its RPC for a message: "ListServers"."""
+        """The name of the verb's RPC for a message: "ListServers"."""
         return f"{self.name.capitalize()}{message}{'s' if self.plural else ''}"
 
     def answer(self, message: str) -> str:
@@ -99,10 +99,10 @@ WATCH: Final = Verb(
     encoded=True,
 )
 
-# In the order in which the definitions have them.
+# In the order of the definitions.
 VERBS: Final = (LIST, GET, CREATE, UPLOAD, UPDATE, DELETE, WATCH)
 
-# What a policy can allow: the verbs, and `GetRestInfo`, the way past this API.
+# The permissions of policies: the verbs, and `GetRestInfo`, which gives access to a cloud's own API.
 REST: Final = "rest"
 PERMISSIONS: Final = frozenset({*(verb.name for verb in VERBS), REST})
 READING: Final = frozenset(verb.name for verb in VERBS if verb.reads)
@@ -113,6 +113,6 @@ _BY_NAME: Final = {verb.name: verb for verb in VERBS}
 
 
 def parsed(rpc: str) -> tuple[Verb, str] | None:
-    """The verb of an RPC's name, and the rest of the name; None if it begins with no verb."""
+    """Parse the name of an RPC. Returns its verb and the rest of the name; None if the name begins with no verb."""
     match = _RPC.fullmatch(rpc)
     return None if match is None else (_BY_NAME[match[1].lower()], match[2])

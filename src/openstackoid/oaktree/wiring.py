@@ -1,4 +1,4 @@
-"""From a configuration to what serves it: every part once, each with what it needs."""
+"""Makes the objects of a worker from its configuration, each with its dependencies."""
 
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
@@ -31,13 +31,13 @@ from openstackoid.oaktree.watches.deadlines import Deadlines
 from openstackoid.oaktree.watches.polls import Pace
 from openstackoid.oaktree.watches.watching import Watches
 
-# Bytes of a list that workers share; they go to Redis and back once an interval.
+# Maximum size, in bytes, of a list that workers share; it is sent to Redis and back once per interval.
 _POLLED: Final = 64 * 1024**2
 
 
 @dataclass(frozen=True)
 class Parts:
-    """All that a worker serves with."""
+    """The objects of a worker."""
 
     kinds: Kinds
     gates: Gates
@@ -56,7 +56,7 @@ class Parts:
 
     @classmethod
     def of(cls, config: Config) -> Self:
-        """Make them, in the event loop that they are for; asks no cloud, and connects to nothing.
+        """Make the objects, in the event loop that will use them; sends no requests, and opens no connections.
 
         Raises:
             ConfigError: the clouds cannot be used, or their names clash with other oaktrees'.
@@ -70,8 +70,8 @@ class Parts:
         gateways = Gateways(clouds, threads, refresh=config.peers.refresh, timeout=config.timeout)
         watch = config.watch
         pace = Pace(watch.interval, watch.longest, watch.patience, config.timeout)
-        # Workers that share nothing have nothing to share a poll by: each polls for its own watchers. What lists have for lifetimes does
-        # not count here: one that is shorter than the interval would have a poll renewed between two polls.
+        # Without a Redis, each worker polls for its own watchers. The lifetimes of cached lists do not apply to polls: one that is shorter
+        # than the interval would cause a renewal between two polls.
         polled = Cache(Lifetimes(fresh=watch.interval, stale=0.0, largest=_POLLED), shared) if shared else None
         watches = Watches(threads, pace, cache=polled)
         creates = Creates(
@@ -95,7 +95,7 @@ class Parts:
         )
 
     async def close(self, grace: float) -> None:
-        """End what goes on, within `grace` seconds."""
+        """End the work in progress, within `grace` seconds."""
         await self.creates.stop(grace)
         await self.oaktrees.close()
         await self.repeats.close()

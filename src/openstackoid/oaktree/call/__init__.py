@@ -1,1 +1,1 @@
-"""`openstackoid oaktree call`: an oaktree's client for the shell. It knows the stubs, and nothing of the server."""
+"""`openstackoid oaktree call`: an oaktree's client for the shell. It uses the stubs only, and does not depend on the server."""

@@ -1,4 +1,4 @@
-"""What is asked on the command line, as messages: kinds by the names that people use, locations, attributes."""
+"""Converts arguments of the command line to messages: kinds by their short names, locations, attributes."""
 
 import argparse
 import functools
@@ -20,7 +20,7 @@ from oaktree.v1.location_pb2 import Location
 
 _GIVEN: Final = re.compile(r"([A-Za-z_][\w.:-]*?)(:?=)(.*)", re.DOTALL)
 _FIELDS: Final = tuple(Location.DESCRIPTOR.fields_by_name)
-_SHOWN: Final = 8  # kinds in a message
+_SHOWN: Final = 8  # maximum number of kinds in a message
 # As in CSV: a quote in quotes is written twice.
 _TEXT: Final = r'"(?:[^"]|"")+"|[^,"]+'
 _QUOTED: Final = re.compile(r'"(?:[^"]|"")+"')
@@ -29,21 +29,21 @@ _PAIRS: Final = re.compile(rf"(?:\s*\w+=(?:{_TEXT})(?:,|$))+(?<!,)")
 
 
 class WrongError(Exception):
-    """Something on the command line that cannot be meant; `str()` says what was expected."""
+    """An argument of the command line is invalid; `str()` is the message with the expected form."""
 
 
 def kind(text: str) -> str:
-    """The name of a kind, from "compute.server", "server", or "servers".
+    """The full name of a kind, from "compute.server", "server", or "servers".
 
-    A short name means the kind that has a message of its own, if only one of those that are called so has.
+    If several kinds have a short name, it means the one with a message of its own, if there is only one such kind.
 
     Raises:
-        WrongError: there is none, or there are several.
+        WrongError: no kind or several kinds have the name.
     """
     name = text.replace("-", "_").lower()
     known = _kinds()
     if "." in name:
-        # Also one that a newer server knows, and we do not.
+        # Also a kind that only a newer server knows.
         found = [each for each in known if name in (each, _plural(each))]
         return found[0] if found else name
     found = [each for each in known if name in (_noun(each), _plural(_noun(each)))]
@@ -59,7 +59,7 @@ def kind(text: str) -> str:
 
 @functools.cache
 def _kinds() -> Mapping[str, bool]:
-    """Kinds, and whether each has a message of its own; those of old versions of APIs have other names for the same."""
+    """All kinds, each with whether it has a message of its own; kinds of old API versions have different names for the same resource."""
     document = json.loads(resources.files("openstackoid.oaktree").joinpath("kinds.json").read_text())
     return {each["kind"]: bool(each.get("message")) for each in document["kinds"]}
 
@@ -81,10 +81,10 @@ def _plural(name: str) -> str:
 
 
 def values(given: Iterable[str], option: str) -> dict[str, Any]:
-    """Attributes: NAME=TEXT, or NAME:=JSON.
+    """Parse attributes: NAME=TEXT, or NAME:=JSON.
 
     Raises:
-        WrongError: for another form.
+        WrongError: an attribute has another form.
     """
     found: dict[str, Any] = {}
     for each in given:
@@ -100,7 +100,7 @@ def values(given: Iterable[str], option: str) -> dict[str, Any]:
 
 
 def attributes(args: argparse.Namespace) -> Struct:
-    """The attributes of --from and --set, the later ones over the earlier.
+    """The attributes of --from and --set; later ones override earlier ones.
 
     Raises:
         WrongError: see `values`; or the file is no JSON object.
@@ -113,7 +113,7 @@ def attributes(args: argparse.Namespace) -> Struct:
 
 
 def struct(found: Mapping[str, Any], option: str) -> Struct:
-    """The same as a message; raises WrongError for what JSON allows and a message does not."""
+    """Convert attributes to a message; raises WrongError for values that JSON allows and a message does not."""
     made = Struct()
     try:
         made.update(found)
@@ -138,12 +138,12 @@ def _document(path: str) -> dict[str, Any]:
 
 
 def locations(given: Iterable[str], oaktree: Oaktree) -> list[Location]:
-    """Locations: CLOUD, CLOUD/REGION, or cloud=C,region=R,zone=Z and so on; in double quotes what holds commas or equals signs.
+    """Parse locations: CLOUD, CLOUD/REGION, or cloud=C,region=R,zone=Z and so on; values with commas or equals signs are in double quotes.
 
-    Names of clouds behind other oaktrees have slashes themselves: for these the server is asked what there is.
+    Names of clouds behind other oaktrees contain slashes: for these the server is queried for its clouds.
 
     Raises:
-        WrongError: for another form, or one that means two places.
+        WrongError: a location has another form, or is ambiguous.
         grpc.RpcError: the server did not answer.
     """
     return [_location(each, oaktree) for each in given]
@@ -176,7 +176,7 @@ def _location(text: str, oaktree: Oaktree) -> Location:
 
 
 def create_options(args: argparse.Namespace) -> CreateOptions:
-    """How to create; with a key in any case, so that it can be asked for again."""
+    """The options of a create; always with an idempotency key, so that the create can be repeated."""
     made = CreateOptions(
         idempotency_key=args.idempotency_key or str(uuid.uuid4()),
         undo_on_failure=args.undo,
@@ -188,7 +188,7 @@ def create_options(args: argparse.Namespace) -> CreateOptions:
 
 
 def condition(args: argparse.Namespace) -> Condition | None:
-    """What a watch waits for; raises WrongError for what it cannot."""
+    """Parse the condition of a watch; raises WrongError if it is invalid."""
     if args.until_query is not None:
         return Condition(query=args.until_query)
     if args.until is None:

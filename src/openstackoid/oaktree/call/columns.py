@@ -1,4 +1,4 @@
-"""Columns of tables: JMESPath over a resource as JSON, and those that read well for each kind. Pure."""
+"""Columns of tables: JMESPath expressions over a resource as JSON, and the default columns of each kind. Pure."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from jmespath import exceptions as jmespath_exceptions
 from openstackoid.oaktree.call.arguments import WrongError
 
 _NAMED: Final = re.compile(r"([\w .-]+)=(?!=)(.+)", re.DOTALL)
-_LONGEST: Final = 60  # characters of what has no form of its own
+_LONGEST: Final = 60  # maximum length of a value without a form of its own
 
 _USUAL: Final = "id", "name", "status", "state=provisioning_status"
 _OF_KINDS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -60,13 +60,13 @@ _OF_KINDS: Final[Mapping[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True)
 class Column:
-    """One of them."""
+    """One column."""
 
     name: str
     expression: Any = field(repr=False)
 
     def of(self, document: Mapping[str, Any]) -> Any:
-        """The value for a resource; None if it has none, or one of a type that the expression cannot use."""
+        """The value for a resource; None if there is none, or if its type does not fit the expression."""
         try:
             return self.expression.search(document)
         except jmespath_exceptions.JMESPathError:
@@ -74,10 +74,10 @@ class Column:
 
 
 def column(text: str) -> Column:
-    """A column from EXPRESSION, or NAME=EXPRESSION.
+    """Parse a column: EXPRESSION, or NAME=EXPRESSION.
 
     Raises:
-        WrongError: it is no JMESPath expression.
+        WrongError: the expression is not JMESPath.
     """
     match = _NAMED.fullmatch(text)
     name, expression = match.groups() if match else (text, text)
@@ -88,14 +88,14 @@ def column(text: str) -> Column:
 
 
 def usual(kind: str, documents: Sequence[Mapping[str, Any]]) -> list[Column]:
-    """Those of a kind, without those that are empty for all, and where each is."""
+    """The default columns of a kind, without those that are empty for all resources, and with the location."""
     columns = [column(each) for each in _OF_KINDS.get(kind, _USUAL)]
     kept = [each for each in columns if any(each.of(document) not in (None, "") for document in documents)]
     return [*(kept if documents else columns), column("location")]
 
 
 def cell(value: object) -> object:
-    """A value for people."""
+    """Format a value for people."""
     match value:
         case bool():
             return "yes" if value else "no"

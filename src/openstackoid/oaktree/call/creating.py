@@ -1,4 +1,4 @@
-"""`call create` and `upload`: in many clouds at once, step by step."""
+"""`call create` and `upload`: create in many clouds at once, and show the progress."""
 
 import argparse
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,7 +18,7 @@ from openstackoid.oaktree.call import arguments, errors, output
 from openstackoid.oaktree.call.progress import Progress
 from openstackoid.oaktree.call.run import conclude, note, say
 
-_GRACE: Final = 30.0  # seconds for a server to say what it has waited for in vain
+_GRACE: Final = 30.0  # seconds after the timeout for the server to send its own error
 _PIECE: Final = 1024 * 1024  # bytes
 _MADE: Final = frozenset({STAGE_CREATED, STAGE_DONE})
 _HEAD: Final = "location", "stage", "id", "name", "status"
@@ -27,17 +27,17 @@ T = TypeVar("T")
 
 
 class Parts:
-    """What is known of each cloud-region's part."""
+    """The last known state of the part of each cloud-region."""
 
     def __init__(self) -> None:
-        """Nothing yet."""
+        """Create it without parts."""
         self.operation = ""
         self.summary: Summary | None = None
         self._steps: Final[dict[bytes, Step]] = {}
         self._resources: Final[dict[tuple[str, str], dict[str, Any]]] = {}
 
     def take(self, answer: Any, resource: Mapping[str, Any] | None) -> None:
-        """One more answer, with the resource in it."""
+        """Record an answer, and the resource in it."""
         if answer.HasField("progress"):
             self.operation = answer.progress.operation_id or self.operation
             if answer.progress.HasField("location"):
@@ -48,17 +48,17 @@ class Parts:
             self.summary = answer.summary
 
     def line(self) -> str:
-        """How far all of it is."""
+        """The overall progress, on one line."""
         ended = sum(each.stage in _MADE or each.HasField("error") for each in self._steps.values())
         latest = next(reversed(self._steps.values()), None)
         return f"{ended} of {len(self._steps)}: {_said(latest)} ..." if latest else "asking ..."
 
     def documents(self) -> list[dict[str, Any]]:
-        """Each part, for programs."""
+        """The parts as JSON, for programs."""
         return [self._document(each) for each in self._steps.values()]
 
     def rows(self) -> Iterator[tuple[object, ...]]:
-        """Each part, for people."""
+        """The parts as rows of a table, for people."""
         for step in self._steps.values():
             found = self._resource(step)
             yield (
@@ -85,7 +85,7 @@ class Parts:
 
 
 def create(args: argparse.Namespace, oaktree: Oaktree) -> int:
-    """A resource in each of the locations."""
+    """Create a resource in each of the locations."""
     kind = arguments.kind(args.kind)
     options = arguments.create_options(args)
     request = resource_pb2.CreateResourceRequest(
@@ -98,7 +98,7 @@ def create(args: argparse.Namespace, oaktree: Oaktree) -> int:
 
 
 def upload(args: argparse.Namespace, oaktree: Oaktree) -> int:
-    """An image with its data into each of the locations."""
+    """Upload an image with its data to each of the locations."""
     options = arguments.create_options(args)
     given = arguments.values(args.set or (), "--set")
     given |= {"name": args.name, "disk_format": args.disk_format}
@@ -120,7 +120,7 @@ def upload(args: argparse.Namespace, oaktree: Oaktree) -> int:
 
 
 def stage(step: Step) -> str:
-    """A stage's name as people write it."""
+    """The name of a stage for people."""
     return Stage.Name(step.stage).removeprefix("STAGE_").lower()
 
 
@@ -184,7 +184,7 @@ def _typed(answer: image_pb2.CreateImageResponse) -> dict[str, Any] | None:
 
 
 def _image(given: Mapping[str, Any]) -> image_pb2.Image:
-    """Attributes that a message has fields for go there, all others beside them."""
+    """Make the image message: attributes without a field of their own go to `other`."""
     fields = image_pb2.Image.DESCRIPTOR.fields_by_name
     known: dict[str, Any] = {"other": {}}
     for name, value in given.items():
@@ -203,7 +203,7 @@ def _image(given: Mapping[str, Any]) -> image_pb2.Image:
 def _pieces(
     file: Path, size: int, request: image_pb2.CreateImageRequest, progress: Progress
 ) -> Iterator[image_pb2.UploadImageRequest]:
-    # In a thread of gRPC's.
+    # Runs in a thread of gRPC.
     yield image_pb2.UploadImageRequest(create=request)
     sent = 0
     with file.open("rb") as data:

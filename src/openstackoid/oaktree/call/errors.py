@@ -1,4 +1,4 @@
-"""What went wrong, in words: the status of a call, and what each cloud says in a summary."""
+"""Error messages: from the status of a call, and from the clouds' errors in a summary."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -19,9 +19,9 @@ WRONG: Final = 2
 PARTLY: Final = 3
 
 _QUOTES: Final = re.compile(r'[,="]')
-# A cloud that has no such service has none of its resources: that is an answer.
+# A cloud without the service has no resources of it: this counts as an answer.
 _NO_SERVICE: Final = "SERVICE_MISSING"
-# Parts of requests -> what says them on the command line.
+# Fields of requests -> the arguments of the command line.
 _OPTIONS: Final = (
     ("options.filters.", "--filter "),
     ("options.query", "--query"),
@@ -45,15 +45,15 @@ _OPTIONS: Final = (
 
 @dataclass(frozen=True)
 class Failure:
-    """Why something did not work.
+    """A readable error.
 
     Attributes:
-        code: gRPC's name of it.
-        message: what the server or the cloud says.
-        reason: the permanent code, if an oaktree said it.
+        code: the name of the gRPC code.
+        message: the message of the server or the cloud.
+        reason: the permanent reason, if the status comes from an oaktree.
         facts: cloud, region, service, request_id, http_status, as far as they are known.
-        retry: seconds after which it may be tried again.
-        fields: parts of the request that are wrong, with what was expected.
+        retry: seconds after which the call may be retried.
+        fields: invalid fields of the request, each with the expected value.
     """
 
     code: str
@@ -64,7 +64,7 @@ class Failure:
     fields: tuple[tuple[str, str], ...] = ()
 
     def document(self) -> dict[str, Any]:
-        """For JSON."""
+        """The error as JSON."""
         return {"code": self.code, "reason": self.reason, "message": self.message, **self.facts}
 
     def __str__(self) -> str:
@@ -80,7 +80,7 @@ class Failure:
 
 
 def of_status(status: status_pb2.Status) -> Failure:
-    """What a status tells."""
+    """Make a Failure from a status."""
     info, retry, request = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo(), error_details_pb2.BadRequest()
     for detail in status.details:
         for known in (info, retry, request):
@@ -97,7 +97,7 @@ def of_status(status: status_pb2.Status) -> Failure:
 
 
 def of_call(error: grpc.RpcError, target: str) -> Failure:
-    """What the end of a call tells: an oaktree's own words, or gRPC's."""
+    """Make a Failure from the error of a call: with an oaktree's own status, or with gRPC's."""
     call: Any = error
     for name, value in call.trailing_metadata() or ():
         if name == "grpc-status-details-bin":
@@ -121,7 +121,7 @@ def of_call(error: grpc.RpcError, target: str) -> Failure:
 
 
 def place(location: Location) -> str:
-    """A location as --location takes it."""
+    """A location in the form of --location."""
     if _QUOTES.search(location.cloud + location.region):
         named = (("cloud", location.cloud), ("region", location.region))
         return ",".join(f'{name}="{value.replace(chr(34), chr(34) * 2)}"' for name, value in named if value)
@@ -129,13 +129,13 @@ def place(location: Location) -> str:
 
 
 def place_of(resource: Mapping[str, Any]) -> str:
-    """The same of a resource as JSON."""
+    """The location of a resource as JSON, in the form of --location."""
     found = resource.get("location", {})
     return place(Location(cloud=found.get("cloud", ""), region=found.get("region", "")))
 
 
 def failures(summary: Summary) -> Iterator[tuple[CloudResult, Failure]]:
-    """What did not answer, and why."""
+    """The clouds that did not answer, with their errors."""
     for each in summary.results:
         if each.HasField("error"):
             yield each, of_status(each.error)

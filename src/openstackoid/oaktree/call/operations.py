@@ -1,4 +1,4 @@
-"""`call operation`: what became of creates."""
+"""`call operation`: the recorded operations of creates."""
 
 import argparse
 import sys
@@ -13,7 +13,7 @@ from openstackoid.oaktree.call.run import note, say
 
 
 def list_(args: argparse.Namespace, oaktree: Oaktree) -> int:
-    """The caller's operations, the newest first."""
+    """List the caller's operations, the newest first."""
     request = operation_pb2.ListOperationsRequest(page_size=args.page_size, page_token=args.page_token or "")
     answer = oaktree.operations.ListOperations(request, timeout=args.timeout)
     if args.format == "table":
@@ -39,14 +39,14 @@ def list_(args: argparse.Namespace, oaktree: Oaktree) -> int:
 
 
 def show(args: argparse.Namespace, oaktree: Oaktree) -> int:
-    """One operation; its clouds are asked if nobody knows what became of it."""
+    """Show one operation; the server queries its clouds if the outcome is open."""
     request = operation_pb2.GetOperationRequest(id=args.id)
     _print(oaktree.operations.GetOperation(request, timeout=args.timeout).operation, args)
     return errors.OK
 
 
 def undo(args: argparse.Namespace, oaktree: Oaktree) -> int:
-    """Delete what an operation created; 3 if some of it is still there."""
+    """Delete the resources that an operation created. Returns 3 if some of them still exist."""
     request = operation_pb2.UndoOperationRequest(id=args.id)
     operation = oaktree.operations.UndoOperation(request, timeout=args.timeout).operation
     _print(operation, args)
@@ -61,7 +61,7 @@ def undo(args: argparse.Namespace, oaktree: Oaktree) -> int:
 
 
 def _document(operation: operation_pb2.Operation) -> dict[str, Any]:
-    """With stages and errors as `create` tells them."""
+    """The operation as JSON, with stages and errors in the form of `create`."""
     found = output.document(operation)
     for part, document in zip(operation.parts, found.get("parts", ()), strict=False):
         document.pop("operation_id", None)

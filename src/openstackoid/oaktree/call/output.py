@@ -14,13 +14,13 @@ from openstackoid.output import as_json, fields, json_line, printable, table
 
 
 def document(message: Message) -> dict[str, Any]:
-    """A message as JSON, with the names of its fields. Structs know no whole numbers: those that are, become so again."""
+    """Convert a message to JSON, with the names of its fields. A Struct has only doubles: integral values become ints."""
     found: dict[str, Any] = _whole(MessageToDict(message, preserving_proto_field_name=True))
     return found
 
 
 def resource(message: Resource) -> dict[str, Any]:
-    """A resource as JSON: its attributes, with where it is."""
+    """Convert a resource to JSON: its attributes, and its location."""
     found = document(message)
     named = {name: found[name] for name in ("id", "name") if found.get(name)}
     attributes = {name: value for name, value in sorted(found.get("attributes", {}).items()) if name not in named}
@@ -39,12 +39,12 @@ def _whole(value: Any) -> Any:
 
 
 def line(found: Mapping[str, Any], chosen: Sequence[Column]) -> str:
-    """One resource as a line of JSON; what was chosen of it, or all."""
+    """One resource as a line of JSON: the chosen columns, or all attributes."""
     return json_line(chosen_of(found, chosen))
 
 
 def chosen_of(found: Mapping[str, Any], chosen: Sequence[Column]) -> Mapping[str, Any]:
-    """What was chosen of a resource; all of it if nothing was."""
+    """The chosen columns of a resource; all attributes if none were chosen."""
     return {each.name: each.of(found) for each in chosen} if chosen else found
 
 
@@ -67,12 +67,12 @@ def values(kind: str, found: Mapping[str, Any], chosen: Sequence[Column]) -> str
 
 
 def pairs(found: Mapping[str, Any]) -> None:
-    """Print what a document says, a line each; nothing of what it does not say."""
+    """Print the values of a document, one per line, without those that are missing."""
     print(fields([(name, _text(value)) for name, value in found.items() if value not in (None, "", [], {})]))
 
 
 def one(kind: str, found: Mapping[str, Any], chosen: Sequence[Column], form: str) -> None:
-    """Print one resource: as a table, a line for each attribute that it has."""
+    """Print one resource: as a table, one line per attribute that is set."""
     if form == "table" and chosen:
         print(fields([(each.name, columns.cell(each.of(found))) for each in chosen]))
     elif form == "table":
@@ -110,7 +110,7 @@ def grid(head: Iterable[str], cells: Sequence[Sequence[object]]) -> None:
 
 
 def _text(value: Any) -> object:
-    """All of a value: one resource has the room that a table's cell has not."""
+    """The full text of a value: unlike a table's cell, the output of one resource has room for it."""
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) and "cloud" not in value else _cell(value)
 
 

@@ -1,4 +1,4 @@
-"""`call clouds`, `kinds` and `rest`: what there is, and the way past this API."""
+"""`call clouds`, `kinds` and `rest`: the clouds, the kinds, and access to a cloud's own API."""
 
 import argparse
 import json
@@ -10,13 +10,13 @@ from oaktree.v1 import cloud_pb2, resource_pb2
 from openstackoid.oaktree.call import arguments, errors, output
 from openstackoid.oaktree.call.columns import cell
 
-# Headers that are no secret, as requests send them.
+# Headers of requests that are not secret.
 _OPEN: Final = frozenset({"accept", "content-type", "openstack-api-version", "user-agent"})
 _HIDDEN: Final = "(a secret; -f curl and -f json have it)"
 
 
 def clouds(args: argparse.Namespace, oaktree: Oaktree) -> int:
-    """The cloud-regions, and what is known of them; none of them is asked."""
+    """List the cloud-regions with their known health; sends no request to them."""
     request = cloud_pb2.ListCloudsRequest(locations=arguments.locations(args.location or (), oaktree))
     answer = oaktree.clouds.ListClouds(request, timeout=args.timeout)
     documents = [output.document(each) for each in answer.clouds]
@@ -39,7 +39,7 @@ def clouds(args: argparse.Namespace, oaktree: Oaktree) -> int:
 
 
 def kinds(args: argparse.Namespace, oaktree: Oaktree) -> int:
-    """The kinds of resources; of one, its attributes."""
+    """List the kinds of resources, or the attributes of one kind."""
     wanted = (args.kind or "").replace("-", "_")
     answer = oaktree.resources.ListKinds(
         resource_pb2.ListKindsRequest(kind=_kind_or_service(wanted)), timeout=args.timeout
@@ -56,7 +56,7 @@ def kinds(args: argparse.Namespace, oaktree: Oaktree) -> int:
 
 
 def _kind_or_service(wanted: str) -> str:
-    """A short name for what it stands for; a service's own name stays."""
+    """Expand a kind's short name; the name of a service stays unchanged."""
     if not wanted or wanted in arguments.services():
         return wanted
     return arguments.kind(wanted)
@@ -77,7 +77,7 @@ def _attributes(kind: resource_pb2.Kind) -> None:
 
 
 def rest(args: argparse.Namespace, oaktree: Oaktree) -> int:
-    """Where a cloud's own API is, with the headers that it needs."""
+    """Show the endpoint of a cloud's own API, with the headers that it needs."""
     [location] = arguments.locations([args.location], oaktree)
     request = cloud_pb2.GetRestInfoRequest(location=location, service=args.service)
     answer = oaktree.clouds.GetRestInfo(request, timeout=args.timeout)

@@ -1,4 +1,4 @@
-"""How far something is, on one line of the terminal that goes when it is done. Nothing where standard error is none."""
+"""A progress line on the terminal, which is removed at the end. Shows nothing if standard error is no terminal."""
 
 import shutil
 import sys
@@ -11,13 +11,13 @@ _CLEAR: Final = "\r\x1b[K"
 
 
 class Progress:
-    """The line."""
+    """The progress line."""
 
     def __init__(self, stream: TextIO | None = None, *, quiet: bool = False) -> None:
-        """Show nothing yet.
+        """Prepare; shows nothing yet.
 
         Args:
-            stream: where to; standard error if not given.
+            stream: the output stream; standard error by default.
             quiet: show nothing at all.
         """
         self._stream: Final = stream or sys.stderr
@@ -25,7 +25,7 @@ class Progress:
         self._there = False
 
     def show(self, text: str) -> None:
-        """Replace what is shown."""
+        """Replace the line."""
         if self._shows:
             width = shutil.get_terminal_size().columns
             self._stream.write(_CLEAR + printable(text)[: width - 1])
@@ -33,7 +33,7 @@ class Progress:
             self._there = True
 
     def clear(self) -> None:
-        """Before something else is written."""
+        """Remove the line, before other output."""
         if self._there:
             self._stream.write(_CLEAR)
             self._stream.flush()

@@ -14,7 +14,7 @@ from openstackoid.oaktree.call.run import conclude, note, places
 
 
 def list_(args: argparse.Namespace, oaktree: Oaktree) -> int:
-    """Resources of one kind, wherever they are."""
+    """List the resources of one kind in all clouds."""
     kind = arguments.kind(args.kind)
     chosen = [columns.column(each) for each in args.column or ()]
     request = resource_pb2.ListResourcesRequest(
@@ -52,7 +52,7 @@ def list_(args: argparse.Namespace, oaktree: Oaktree) -> int:
             progress.show(f"{len(found) or 'some'} of {kind} so far, from {places(seen)} ...")
     if not streams:
         if not args.sort:
-            # Clouds answer in any order: the same question reads the same each time.
+            # Clouds answer in any order: sort, so that equal requests give equal output.
             found.sort(key=errors.place_of)
         output.many(kind, found, chosen, args.format)
     code = conclude(summary, "no cloud was asked: the server has none for you")
@@ -63,7 +63,7 @@ def list_(args: argparse.Namespace, oaktree: Oaktree) -> int:
 
 
 def get(args: argparse.Namespace, oaktree: Oaktree) -> int:
-    """One resource, wherever it is."""
+    """Get one resource, wherever it is."""
     chosen = [columns.column(each) for each in args.column or ()]
     kind = arguments.kind(args.kind)
     request = resource_pb2.GetResourceRequest(
@@ -78,7 +78,7 @@ def get(args: argparse.Namespace, oaktree: Oaktree) -> int:
 
 
 def update(args: argparse.Namespace, oaktree: Oaktree) -> int:
-    """One resource, changed."""
+    """Update one resource."""
     chosen = [columns.column(each) for each in args.column or ()]
     kind = arguments.kind(args.kind)
     changes = arguments.attributes(args)
@@ -96,7 +96,7 @@ def update(args: argparse.Namespace, oaktree: Oaktree) -> int:
 
 
 def delete(args: argparse.Namespace, oaktree: Oaktree) -> int:
-    """One resource, deleted, or on its way."""
+    """Delete one resource; the deletion may still be in progress afterwards."""
     kind = arguments.kind(args.kind)
     request = resource_pb2.DeleteResourceRequest(
         kind=kind,

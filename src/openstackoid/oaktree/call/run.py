@@ -1,4 +1,4 @@
-"""From the words to an rpc and back: the connection, and what is said and returned when something goes wrong."""
+"""Runs a command: opens the connection, prints errors, and returns the exit code."""
 
 import argparse
 import io
@@ -21,12 +21,12 @@ _ASKED_WRONGLY: Final = frozenset({"INVALID_ARGUMENT", "OUT_OF_RANGE"})
 
 
 def run(verb: Verb, args: argparse.Namespace) -> int:
-    """Do it; returns the exit code: see `errors`."""
+    """Run a command. Returns the exit code: see `errors`."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # What the terminal has no characters for is shown in another way, rather than not at all.
+            # Escape characters that the terminal's encoding lacks, instead of failing.
             stream.reconfigure(errors="backslashreplace")
-    # gRPC's core writes about its own threads into the terminal, at an end that comes in the middle of an answer.
+    # If the program ends in the middle of an answer, gRPC's core writes messages about its threads to the terminal.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         with opened(args) as oaktree:
@@ -41,21 +41,21 @@ def run(verb: Verb, args: argparse.Namespace) -> int:
 
 
 def say(text: str) -> None:
-    """A line on standard error."""
+    """Print an error on standard error."""
     print(f"openstackoid: {printable(text)}", file=sys.stderr, flush=True)
 
 
 def note(text: str) -> None:
-    """A line on standard error that is no error."""
+    """Print a line that is no error on standard error."""
     print(printable(text), file=sys.stderr, flush=True)
 
 
 def conclude(summary: Summary | None, none: str) -> int:
-    """Say which clouds did not answer, and why; returns the exit code.
+    """Print which clouds did not answer, with their errors. Returns the exit code.
 
     Args:
-        summary: of the call; None if it never came.
-        none: what to say if no cloud was asked.
+        summary: the summary of the call; None if it did not arrive.
+        none: the message if no cloud was queried.
     """
     if summary is None:
         say("the answer ended before its summary: what is above need not be all")
@@ -68,6 +68,6 @@ def conclude(summary: Summary | None, none: str) -> int:
 
 
 def places(found: Iterable[str]) -> str:
-    """Names for one line: all of a few, the number of many."""
+    """Names for one line: a few are listed, many are counted."""
     names = sorted(set(found))
     return ", ".join(names) if len(names) <= 4 else f"{len(names)} cloud-regions"  # noqa: PLR2004 - what reads well

@@ -1,4 +1,4 @@
-"""Where the oaktree is, and with which credentials to go there."""
+"""The address of the oaktree, and the credentials for it."""
 
 import argparse
 import os
@@ -13,7 +13,7 @@ from openstackoid.oaktree.call.arguments import WrongError
 _LARGEST: Final = 64 * 1024 * 1024  # bytes of an answer
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", _LARGEST),
-    # A server whose machine has gone says nothing more: noticed within a minute, however long the call may take.
+    # Keepalive: a server whose machine has failed is detected within a minute, however long the call may take.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 20_000),
 )
@@ -25,16 +25,16 @@ def target(args: argparse.Namespace) -> str:
 
 
 def opened(args: argparse.Namespace) -> Oaktree:
-    """A connection as the command line says.
+    """Open a connection with the options of the command line.
 
     Raises:
-        WrongError: credentials that cannot be had or used, or a socket that is somebody else's.
+        WrongError: credentials cannot be obtained or used, or the socket belongs to another user.
     """
     address = target(args)
     if bool(args.cert) != bool(args.key):
         raise WrongError("expected both --cert and --key, or neither")
     certificate = Certificate(args.cert, args.key) if args.cert else None
-    # A proxy of the environment is for the web.
+    # Ignore HTTP proxies of the environment.
     options = (*_OPTIONS, ("grpc.enable_http_proxy", 0)) if args.plaintext else _OPTIONS
     try:
         if address == default_address():
@@ -54,7 +54,7 @@ def opened(args: argparse.Namespace) -> Oaktree:
 
 
 def _tokens(entries: Iterable[str]) -> list[Token]:
-    """A fresh token from each cloud's own Keystone, at the same time."""
+    """Get a new token from each cloud's own Keystone, in parallel."""
     pairs = [(cloud, entry or cloud) for cloud, _, entry in (each.partition("=") for each in entries)]
     if not pairs:
         return []
@@ -63,7 +63,7 @@ def _tokens(entries: Iterable[str]) -> list[Token]:
 
 
 def _token(entry: str) -> str:
-    # Late: most calls need none of it.
+    # Imported here, since most calls do not need it.
     import keystoneauth1.exceptions  # noqa: PLC0415
     import openstack.config  # noqa: PLC0415
     import openstack.exceptions  # noqa: PLC0415

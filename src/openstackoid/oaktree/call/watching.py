@@ -1,4 +1,4 @@
-"""`call watch`: changes as they happen, until a condition holds."""
+"""`call watch`: shows changes as they happen, until a condition holds."""
 
 import argparse
 import sys
@@ -16,13 +16,13 @@ from openstackoid.oaktree.call.columns import Column, cell
 from openstackoid.oaktree.call.run import note, say
 from openstackoid.output import json_line, printable
 
-# So wide that most of them stand below each other; nothing is known yet of what will come.
+# Fixed widths that align most values: later rows are not known yet.
 _WIDTHS: Final = (8, 8, 36, 20, 12)
 _USUAL: Final = "id", "name", "status || provisioning_status", "location"
 
 
 def watch(args: argparse.Namespace, oaktree: Oaktree) -> int:
-    """Changes of one resource, or of all of a kind."""
+    """Show the changes of one resource, or of all resources of a kind."""
     until = arguments.condition(args)
     request = resource_pb2.WatchResourceRequest(
         kind=arguments.kind(args.kind),

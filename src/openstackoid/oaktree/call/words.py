@@ -77,7 +77,7 @@ In a table the token is not shown. -f curl is what 'curl -K' reads: so the token
 
 
 _FORMATS: Final = ("table", "json", "jsonl", "yaml")
-# Of resources: what -c names, with spaces between.
+# For resources, also `value`: the columns of -c, separated by spaces.
 _VALUES: Final = (*_FORMATS, "value")
 
 
@@ -104,7 +104,7 @@ def _parser(actions: Any, name: str, text: str, about: str = "") -> argparse.Arg
 def _verb(
     actions: Any, name: str, run: str, text: str, about: str = "", formats: tuple[str, ...] = _FORMATS
 ) -> argparse.ArgumentParser:
-    """A command, done by `module:function` of this package: loaded when it is asked for, not for the help."""
+    """Add a command that calls `module:function` of this package; the module is imported only when the command runs."""
     parser = _parser(actions, name, text, about)
     parser.set_defaults(run=_later(run), parser=parser)
     if formats:
