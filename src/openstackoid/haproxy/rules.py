@@ -22,14 +22,14 @@ from openstackoid.haproxy.answers import deny_text
 from openstackoid.haproxy.patterns import literal
 from openstackoid.haproxy.plan import LEASED, Front, Plan
 
-# The first one: a request with two is the gateway's. Looking for the last one costs a third more.
+# The first header: requests with two go to the gateway. Looking for the last one costs a third more.
 _AUTH_HEADER: Final = "req.fhdr(x-auth-token,1)"
 _OWN_PATHS: Final = f"{SCOPED_PREFIX} {OWN_PREFIX} {WELL_KNOWN_PATH}"
 # The third letters of these, and of http://: rare in other paths, and looked for at a third of the cost.
 _OWN_PATH_LETTERS: Final = "cpwtT"
 # Names of headers (in lower case, as HAProxy has them) that end the first, quick look: too many, since a second look follows.
 _SPECIAL_HEADERS: Final = "_|:x-(?:openstackoid|scope)|:x-(?:auth|service|subject)-token.*-token|transfer-enc"
-# The second look: an underscore (WSGI takes it for a dash), one of ours, one of those that decide twice.
+# The second check: an underscore (WSGI takes it for a dash), one of our headers, a duplicate of a header that decides.
 _UNSAFE_HEADERS: Final = "_|x-openstackoid|" + "|".join(
     f"{each}:(?:.*:)?{each}(?::|$)"
     for each in (
@@ -49,18 +49,18 @@ _DOT_SEGMENTS: Final = r"(?:/|%2f|%5c|\\\\)(?:[.]|%2e){1,2}(?:/|%2f|%5c|\\\\|[?]
 _UNLESS_ORDINARY: Final = 'regsub("^(?!eyJ)[^!]*+$","")'
 _UNLESS_BARE: Final = 'regsub("^[^!~.|[:^graph:]]++$","")'
 _UNLESS_SCOPED: Final = 'regsub("^[^!~.|[:^graph:]]++!SCOPE![[:print:]]*+$","")'
-# The scope on a token; what stands before it would take `field` five times as long.
+# The scope on a token; `field` would take five times as long to skip the text before it.
 _CARRIED_SCOPE: Final = 'regsub("^[^!]*+(?:!SCOPE|$)",""),field(2,!,0)'
-# A map's key ends at a NUL, which HAProxy lets pass: such a scope becomes one that nothing is known of.
+# A map's key ends at a NUL, which HAProxy accepts in headers: such a scope is replaced by one that is in no map.
 _PRINTABLE: Final = 'regsub("(?s)[[:^print:]].*","?")'
 # Paths of the gateway itself, and version documents, which the entry cloud answers when the scope cannot be served.
 _GATEWAY_PATHS: Final = "^/(?:scope/|openstackoid/|[.]well-known/openstackoid|(?:v[0-9]+(?:[.][0-9]+)?/?)?(?:[?]|$))"
 
 
 def front_rules(plan: Plan, front: Front) -> Iterator[str]:
-    """The rules of a frontend for users, from the request as it came to the variables that say where it goes (`legend`).
+    """The rules of a frontend for users: they set the variables that decide where a request goes (`legend`).
 
-    `allow` ends the rules. What goes to the gateway goes as it came: the gateway cleans it and says what is wrong with it.
+    `allow` ends the rules. Requests go to the gateway unchanged: the gateway filters headers and reports errors.
     """
     yield from _quick_look(plan, front)
     yield from _second_look(plan, front)
@@ -70,7 +70,7 @@ def front_rules(plan: Plan, front: Front) -> Iterator[str]:
 
 
 def _quick_look(plan: Plan, front: Front) -> Iterator[str]:
-    """Three cheap conditions let what no scope touches go straight to the service."""
+    """Three cheap conditions let requests without a scope go directly to the service."""
     if any(service.prefix for service in front.services):
         refused = deny_text(errors.BadRequestError("Expected a path without . and .. segments."))
         yield "  # A path that steps out of its service could be read as another's."
@@ -94,7 +94,7 @@ def _quick_look(plan: Plan, front: Front) -> Iterator[str]:
 
 
 def _second_look(plan: Plan, front: Front) -> Iterator[str]:
-    """Find the scope, and send to the gateway whatever HAProxy does not understand for certain."""
+    """Find the scope, and send every request that HAProxy cannot parse with certainty to the gateway."""
     yield "  # Assignments that stand in conditions: each spares a rule. Those of `true` always succeed."
     yield "  acl set_away bool(true),set-var(txn.away) -m found"
     yield "  acl set_peer bool(true),set-var(txn.peer) -m found"

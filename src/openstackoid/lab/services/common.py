@@ -66,12 +66,12 @@ def load(modules: tuple[str, ...]) -> None:
 
 
 def url(path: Path) -> str:
-    """Give oslo.db's address of a database file; who finds it locked waits for a minute."""
+    """Give oslo.db's URL of a database file; a connection waits up to a minute for a lock."""
     return f"sqlite:///{path}?timeout=60"
 
 
 def set_folder(variable: str, folder: str) -> None:
-    """Tell a service where its configuration is, as its WSGI entry point wants to be told."""
+    """Set a service's configuration files in the form that its WSGI entry point reads."""
     os.environ[variable] = folder
 
 
@@ -98,7 +98,7 @@ def stop(server: Any) -> None:
 
 
 def wait_until_answering(address: str, seconds: float = 60) -> None:
-    """Wait until something answers there, with whatever status below 500."""
+    """Wait until a URL answers with any status below 500."""
     deadline = time.monotonic() + seconds
     while True:
         try:

@@ -33,7 +33,7 @@ def make_schema(folder: Path, urls: dict[str, str]) -> None:
 def prepare(order: dict[str, Any]) -> None:
     """Do what ``keystone-manage fernet_setup, credential_setup, bootstrap`` do, and create accounts and the catalog.
 
-    Everything here may already exist: a start that was interrupted is gone through again.
+    Everything here may already exist: an interrupted start is repeated.
     """
     content = order["content"]
     configure(order["etc"])

@@ -12,14 +12,14 @@ from neutron_lib.plugins.ml2 import api
 
 
 class BindAll(api.MechanismDriver):  # type: ignore[misc]
-    """Says that a port is bound and active, on whatever host."""
+    """Binds every port as active, on any host."""
 
     def initialize(self) -> None:
         """Have nothing to set up."""
 
     @property
     def connectivity(self) -> str:
-        """Say that what is bound is on the network of the same segment."""
+        """Report that bound ports are on the network of the same segment."""
         return str(portbindings.CONNECTIVITY_L2)
 
     def bind_port(self, context: Any) -> None:
