@@ -7,7 +7,7 @@ from pathlib import Path
 
 def default_address() -> str:
     """A Unix socket that only its user can reach."""
-    folder = os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/oaktree-{os.getuid()}"  # noqa: S108 - made with mode 700, refused if it is somebody else's
+    folder = os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/oaktree-{os.getuid()}"  # noqa: S108 - made with mode 700, refused if another user owns it
     return f"unix:{folder}/oaktree.sock"
 
 

@@ -51,7 +51,7 @@ def watch(
                 raise
             if lost is not None:
                 lost(error)
-            wait = pause * (1 - random.random() / 2)  # noqa: S311 - spreads load, guards nothing
+            wait = pause * (1 - random.random() / 2)  # noqa: S311 - spreads load, no secret
             time.sleep(wait if end is None else max(0.0, min(wait, end - now)))
             pause = min(2 * pause, _LONGEST)
         else:

@@ -195,7 +195,7 @@ class Config(_Part):
     """A server's configuration."""
 
     listen: list[str] = pydantic.Field(default_factory=lambda: [default_address()], min_length=1)
-    clouds: File | None = None  # a clouds.yaml; None: where openstacksdk looks for one
+    clouds: File | None = None  # a clouds.yaml; None: the file that openstacksdk finds
     peers: Peers = Peers()
     tls: Tls | None = None
     callers: Callers = Callers()

@@ -1,22 +1,22 @@
 """The exceptions of oaktree itself.
 
     OaktreeError
-    |-- InvalidError         INVALID_ARGUMENT     INVALID_FIELD          the request is wrong; names the field
-    |-- MissingError         NOT_FOUND            NOT_FOUND              no cloud of those asked has it
-    |-- AmbiguousError       FAILED_PRECONDITION  NAME_AMBIGUOUS         several have it: a location or an id would tell
-    |-- UnsupportedError     UNIMPLEMENTED        NOT_SUPPORTED          this kind has not this verb
+    |-- InvalidError         INVALID_ARGUMENT     INVALID_FIELD          a field of the request is invalid; names it
+    |-- MissingError         NOT_FOUND            NOT_FOUND              no queried cloud has the resource
+    |-- AmbiguousError       FAILED_PRECONDITION  NAME_AMBIGUOUS         several resources match: give a location or an id
+    |-- UnsupportedError     UNIMPLEMENTED        NOT_SUPPORTED          the kind does not support the verb
     |-- ForbiddenError       PERMISSION_DENIED    POLICY_FORBIDDEN       the caller's policy does not allow it
-    |-- CallCancelledError   CANCELLED            CALL_CANCELLED         the caller has gone
-    |-- CallDeadlineError    DEADLINE_EXCEEDED    DEADLINE_EXCEEDED      the caller's time is over
-    |-- CloudTimeoutError    UNAVAILABLE          CLOUD_TIMEOUT          the server's own time for a cloud is over
-    |-- RateError            RESOURCE_EXHAUSTED   RATE_LIMITED           our own limit of requests a second to that cloud
-    |-- LeftAloneError       UNAVAILABLE          CLOUD_LEFT_ALONE       it failed several times in a row and is not asked now
-    |-- RedirectError        FAILED_PRECONDITION  CLOUD_REDIRECTED       it sent us, and the token, to another host
-    |-- AnswerTooLargeError  RESOURCE_EXHAUSTED   CLOUD_ANSWER_TOO_LARGE more bytes than are read from one answer
-    `-- AnswerError          INTERNAL             CLOUD_ANSWER_INVALID   what came is not what the API says
+    |-- CallCancelledError   CANCELLED            CALL_CANCELLED         the caller cancelled
+    |-- CallDeadlineError    DEADLINE_EXCEEDED    DEADLINE_EXCEEDED      the caller's deadline has passed
+    |-- CloudTimeoutError    UNAVAILABLE          CLOUD_TIMEOUT          the server's timeout for a cloud has passed
+    |-- RateError            RESOURCE_EXHAUSTED   RATE_LIMITED           the server's own rate limit for the cloud
+    |-- LeftAloneError       UNAVAILABLE          CLOUD_LEFT_ALONE       the cloud failed several times in a row, and gets no requests now
+    |-- RedirectError        FAILED_PRECONDITION  CLOUD_REDIRECTED       the cloud redirects, with the token, to another host
+    |-- AnswerTooLargeError  RESOURCE_EXHAUSTED   CLOUD_ANSWER_TOO_LARGE the answer is larger than the maximum
+    `-- AnswerError          INTERNAL             CLOUD_ANSWER_INVALID   the answer does not conform to the API
 
-`statuses.py` makes gRPC statuses of these and of what clouds answer (codes.py); docs/reference/oaktree.md has the whole table.
-A reason never changes and never means something else. Nothing that looks like a token, and no query of a URL, is in a message.
+`statuses.py` converts these, and the errors of clouds (codes.py), to gRPC statuses; docs/reference/oaktree.md has the whole table.
+A reason and its meaning never change. A message never contains the query of a URL, or anything that looks like a token.
 """
 
 from typing import ClassVar, Final

@@ -78,7 +78,7 @@ async def serve(config: Config, tell: Callable[[str], None] = notify.tell) -> No
     parts = Parts.of(config)
     await parts.creates.start()
     server, names = made(parts, config)
-    healthy = health.aio.HealthServicer()  # type: ignore[attr-defined]  # it is there for every Python of ours
+    healthy = health.aio.HealthServicer()  # type: ignore[attr-defined]  # it exists in every supported Python
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
     opened = listening.open(server)

@@ -93,7 +93,7 @@ class Gateways:
             found = await in_thread(call, self._threads, ask, self._clouds, home)
         except peers.PeersError as error:
             self._lost(home, error)
-        except Exception as error:  # noqa: BLE001 - it harms its own peers only
+        except Exception as error:  # noqa: BLE001 - it affects only its own peers
             reason = statuses.status(error, cloud=home).message
             self._lost(home, peers.PeersError(f"the gateway of {home} has not told its peers: {reason}"))
         else:

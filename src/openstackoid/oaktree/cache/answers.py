@@ -199,7 +199,7 @@ class Cache:
         def renew(mutex: "Mutex") -> None:
             try:
                 run(Call(time.monotonic() + self._lifetimes.renewal), again)
-            except Exception as error:  # noqa: BLE001 - whoever asks when the answer is too old hears of it
+            except Exception as error:  # noqa: BLE001 - a later request reports the error itself
                 _LOG.info("an answer could not be renewed in the background: %s", type(error).__name__)
             finally:
                 mutex.release()

@@ -72,7 +72,7 @@ async def merged(
                     source.summary = answer.summary
                 else:
                     await queue.put(answer)
-        except Exception as error:  # noqa: BLE001 - whatever one oaktree does harms its own results only
+        except Exception as error:  # noqa: BLE001 - an error of one oaktree affects only its own results
             source.error = error
         await queue.put(source)
 

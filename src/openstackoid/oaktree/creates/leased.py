@@ -108,7 +108,7 @@ class LeasedOperation:
                     await self._step(part, stage=common_pb2.STAGE_FAILED, error=self._status(part, error))
                 else:
                     await self._unknown(part, ids, None)
-        except Exception as error:  # noqa: BLE001 - its cloud does not answer: the record stays as it is
+        except Exception as error:  # noqa: BLE001 - the cloud does not answer: the record stays unchanged
             self._lost = self._lost or isinstance(error, LostError)
             self._errors[part.number] = self._status(part, error)
 

@@ -83,7 +83,7 @@ def post(plan: Plan, region: Region, attributes: Mapping[str, Any], until: float
         once = {name: raw[name] for name in _ONCE if raw.get(name)}
         try:
             raw = as_raw(cls.existing(id=made.id, connection=region.connect(), **plan.parents).fetch(proxy)) | once
-        except Exception:  # noqa: BLE001 - it was created: what is known of it has to do
+        except Exception:  # noqa: BLE001 - it was created: use the known attributes
             _LOG.info("%s was created, and could not be read again at once", plan.kind.name)
     known = plan.kind.attributes.by_name
     for name in attributes:

@@ -2,9 +2,9 @@
 
 If the API can store a value of the client in the create request, the resource carries a mark:
 
-    server, volume, snapshot     metadata `oaktree_operation`: the operation's id, a dot, the part's number (and which try, after one that failed)
-    load balancer                the same as a tag, `oaktree_operation=...`
-    image                        its id, which its creator may choose: made from the same
+    server, volume, snapshot     metadata `oaktree_operation`: the operation's id, a dot, the part's number (and the number of the try, after a failed one)
+    load balancer                the same value in a tag, `oaktree_operation=...`
+    image                        its id, which the client may choose: derived from the same value
 
 For other kinds, resources that look like the new one are listed before the create is sent. A resource that exists afterwards, did not exist before, and was
 not created by another recorded operation, is the new one if it is the only candidate. With several candidates, the outcome is unknown: nothing is guessed.

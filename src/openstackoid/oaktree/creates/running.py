@@ -56,7 +56,7 @@ class Run(LeasedOperation):
                 await self._undo_all()
             await self._end()
             self.messages.put_nowait(self._plan.respond(summary=summary_of(self._parts, self._errors, self._elapsed)))
-        except Exception as error:  # noqa: BLE001 - the caller is told, and the record stays as it is
+        except Exception as error:  # noqa: BLE001 - the caller gets the error, and the record stays unchanged
             self.messages.put_nowait(error)
         finally:
             self.messages.put_nowait(None)
@@ -71,7 +71,7 @@ class Run(LeasedOperation):
         except LostError as error:
             self._lost = True
             self._errors[part.number] = self._status(self._parts[part.number], error)
-        except Exception as error:  # noqa: BLE001 - whatever one cloud does harms its own part only
+        except Exception as error:  # noqa: BLE001 - an error of one cloud ends only its own part
             await self._fail(self._parts[part.number], error)
         self._elapsed[part.number] = time.monotonic() - started
 
@@ -124,7 +124,7 @@ class Run(LeasedOperation):
         until = time.monotonic() + self._dependencies.records.lease
         try:
             resource_id, message = await self._ask(region, post, plan, region, attributes, until)
-        except Exception as error:  # noqa: BLE001 - all that a cloud may do
+        except Exception as error:  # noqa: BLE001 - any error of a cloud
             if self._is_certain(part, error):
                 return await self._step(sent, stage=common_pb2.STAGE_FAILED, error=self._status(sent, error)), None
             return await self._doubt(sent, region, error), None
@@ -144,7 +144,7 @@ class Run(LeasedOperation):
         """Look the resource up, since the response is missing or inconclusive."""
         try:
             ids, conclusive = await self._look_up(part, region)
-        except Exception:  # noqa: BLE001 - the first error tells more
+        except Exception:  # noqa: BLE001 - the first error is more specific
             return await self._unknown(part, (), error)
         if conclusive and ids:
             return await self._created(part, ids[0], "")

@@ -144,7 +144,7 @@ async def _ask(ask: Lists, part: _Part, call: Call, threads: ThreadPoolExecutor,
             messages = await in_thread(here, threads, _read, ask, part, give)
         for start in range(0, len(messages), _BATCH):
             await waiting.put(messages[start : start + _BATCH])
-    except Exception as error:  # noqa: BLE001 - whatever one cloud does harms its own results only
+    except Exception as error:  # noqa: BLE001 - an error of one cloud affects only its own results
         part.error = error
     await waiting.put(part)
 

@@ -189,7 +189,7 @@ class Breaker:
             wanted = self._patience
             if trial or circuit.failures >= wanted.failures or circuit.bad >= wanted.bad_answers:
                 circuit.open_for = min(circuit.open_for * 2 or wanted.first, wanted.longest)
-                jitter = 1 - wanted.jitter * random.random()  # noqa: S311 - spreads load, guards nothing
+                jitter = 1 - wanted.jitter * random.random()  # noqa: S311 - spreads load, no secret
                 circuit.until = now + circuit.open_for * jitter
                 circuit.waited = 0.0
 

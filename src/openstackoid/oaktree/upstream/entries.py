@@ -66,7 +66,7 @@ def read(config: OpenStackConfig) -> Entries:
             _check_name(name)
             with understood(entry):
                 _check(entry)
-                found = {(name, _region(each)) for each in config._get_regions(name)}  # noqa: SLF001 - what get_all goes by
+                found = {(name, _region(each)) for each in config._get_regions(name)}  # noqa: SLF001 - get_all uses it
             regions |= found
         except EntryError as error:
             flaws[_shown(name)] = error

@@ -83,7 +83,7 @@ def _usual() -> Path | None:
 def _clouds(path: Path) -> dict[Any, Any]:
     """Read the entries of a file. openstacksdk would silently skip an unreadable file, and use another file or none."""
     try:
-        document = yaml.load(path.read_text(), _LOADER)  # noqa: S506 - a safe one
+        document = yaml.load(path.read_text(), _LOADER)  # noqa: S506 - a safe loader
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -52,7 +52,7 @@ class Unlimited:
 
     blocks = False
 
-    def reserve(self, key: str, longest: float = math.inf) -> float:  # noqa: ARG002 - as the protocol has it
+    def reserve(self, key: str, longest: float = math.inf) -> float:  # noqa: ARG002 - the protocol's signature
         """Returns 0: no wait."""
         return 0.0
 

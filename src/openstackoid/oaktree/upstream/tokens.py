@@ -150,7 +150,7 @@ def _validated(credential: Credential, at: Keystone, through: session.Session) -
     )
     if response.status_code in _REFUSED and answers.of_a_service(response):
         raise _unconfirmed(credential, f"{at.cloud} does not know the token, or it has ended or was revoked")
-    if response.status_code != 200:  # noqa: PLR2004 - as HTTP has it
+    if response.status_code != 200:  # noqa: PLR2004 - an HTTP status
         raise keystone.from_response(response, "GET", at.url)
     try:
         return access.create(body=response.json(), auth_token=token)

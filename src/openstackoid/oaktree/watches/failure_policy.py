@@ -42,7 +42,7 @@ def wait(error: Exception, seconds: float) -> float:
     for detail in statuses.status(error).details:
         if detail.Unpack(retry):
             return max(seconds / 2, float(retry.retry_delay.ToTimedelta().total_seconds()))
-    return seconds * (1 - random.random() / 2)  # noqa: S311 - spreads load, guards nothing
+    return seconds * (1 - random.random() / 2)  # noqa: S311 - spreads load, no secret
 
 
 def silent_error(error: Exception, place: tuple[str, str], silent: float, again: float) -> SilentError:

@@ -94,7 +94,7 @@ class Snapshot:
             watched: ids that are watched; other resources are not kept.
         """
         before, seen = self.states, time.monotonic() - answer.age
-        # As for lists; and who came meanwhile was told of what is known.
+        # As for lists; and watchers that were added meanwhile have got the known states.
         later = {name for name in watched if name not in ids or self.seen.get(name, seen) > seen}
         found = answer.states | {name: before[name] for name in later if name in before}
         self.complete = False
