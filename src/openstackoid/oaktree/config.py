@@ -1,12 +1,12 @@
 """The configuration of a server: a validated YAML file; without one, sensible defaults for one user on one machine.
 
     listen: ["unix:/run/oaktree/oaktree.sock", "0.0.0.0:50051"]     # TCP: plaintext on loopback only, if there is no `tls`
-    clouds: clouds.yaml                         # where openstacksdk looks for one, if not given
-    peers: {of: [CloudOne], refresh: 60}        # what CloudOne's gateway leads to is served as well, as CloudOne:CloudTwo and so on
-    tls: {certificate: oaktree.crt, key: oaktree.key, client_ca: callers-ca.crt}    # client_ca: every TCP caller shows a certificate
+    clouds: clouds.yaml                         # by default the file that openstacksdk finds
+    peers: {of: [CloudOne], refresh: 60}        # the clouds behind CloudOne's gateway are served as well, as CloudOne:CloudTwo and so on
+    tls: {certificate: oaktree.crt, key: oaktree.key, client_ca: callers-ca.crt}    # client_ca: every TCP caller needs a certificate
     callers:
-      local: false                              # who may connect without TLS is the clouds.yaml's user; the default if nothing else is here
-      tokens: {policy: users}                   # Keystone's tokens and application credentials; without a policy all that their cloud allows
+      local: false                              # whether callers without TLS act as the clouds.yaml's user; by default only if there are no others
+      tokens: {policy: users}                   # Keystone's tokens and application credentials; without a policy, everything that their cloud allows
       certificates:                             # as the clouds.yaml's user, under a policy
         - {name: ops, san: ops.example, policy: readers}
     policies:
@@ -14,14 +14,14 @@
       users: {verbs: [list, get, create, update, delete, watch, upload, rest]}
     oaktrees:                                   # other oaktrees, whose clouds are named SiteB/...
       - {name: SiteB, target: "site-b.example:50051", ca: site-b-ca.crt, certificate: here.crt, key: here.key}
-    id: site-a                                  # how oaktrees that call each other tell that a call comes back
-    watch: {interval: 2}                        # seconds between polls, one for all who watch the same
+    id: site-a                                  # with it, oaktrees that call each other detect loops
+    watch: {interval: 2}                        # seconds between polls; watchers of the same subject share them
     operations: {database: "sqlite:////var/lib/oaktree/operations.sqlite", keep: 604800}   # or postgresql://..., mariadb://...: one for all workers
     uploads: {folder: /var/lib/oaktree/uploads, largest: 68719476736, at_once: 4}
-    redis: "redis://127.0.0.1:6379/0"           # shared by workers and machines: limits, and what is remembered
-    limits: {default: {rate: 50, burst: 10}, clouds: {CloudTwo: {rate: 5}}}   # requests a second for a cloud-region
-    cache: {fresh: 10, stale: 50}               # seconds; lists are not remembered without it
-    workers: 4                                  # processes; more than one need TCP addresses
+    redis: "redis://127.0.0.1:6379/0"           # shared by workers and machines: rate limits and the cache
+    limits: {default: {rate: 50, burst: 10}, clouds: {CloudTwo: {rate: 5}}}   # requests per second to a cloud-region
+    cache: {fresh: 10, stale: 50}               # seconds; without it, lists are not cached
+    workers: 4                                  # processes; several need TCP addresses
     timeout: 30                                 # seconds, for each cloud's part of a call
     threads: 256
 

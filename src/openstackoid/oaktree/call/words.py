@@ -1,4 +1,4 @@
-"""The words of `openstackoid oaktree call`. What they do is in the other modules, loaded when it is asked for."""
+"""The command line of `openstackoid oaktree call`. The commands are in the other modules, which are imported when they run."""
 
 import argparse
 import importlib

@@ -38,7 +38,7 @@ class _PeerConnection(connection.Connection):
     """A connection to a peer, without the identity service: home's identity resources must not be taken for the peer's."""
 
     @property
-    def identity(self) -> Any:  # type: ignore[override]  # of a description that is asked for a proxy
+    def identity(self) -> Any:  # type: ignore[override]  # openstacksdk defines it by a descriptor that makes a proxy
         raise exceptions.ServiceDisabledException(
             f"a peer's users and projects are those of {self.config.name}: ask there"
         )

@@ -14,7 +14,7 @@ from grpc import StatusCode
 from openstackoid.core import scope
 from openstackoid.oaktree import errors
 
-_MOST: Final = 256  # peers of one gateway: more are no collaboration that anybody agreed on
+_MOST: Final = 256  # peers of one gateway: a larger number is not plausible
 
 
 class PeersError(errors.OaktreeError):
