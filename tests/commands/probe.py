@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -22,6 +23,11 @@ def stream(opened: Any) -> list[object]:
     ]
 
 
+def variables() -> str:
+    """As another program finds them. It has ended then, and left no descriptor, which `os.popen` does not promise."""
+    return subprocess.run(["/bin/sh", "-c", "env | sort"], capture_output=True, text=True, check=True).stdout
+
+
 def found() -> dict[str, object]:
     """Everything that a command could depend on, and that is the same for each start."""
     signals = {each.name: str(signal.getsignal(each)) for each in signal.Signals}
@@ -32,7 +38,7 @@ def found() -> dict[str, object]:
         "module": __name__,
         "main": sys.modules["__main__"].__dict__["__spec__"].name,
         "environment": {name: os.environ[name] for name in sorted(os.environ)},
-        "of the system": os.popen("env | sort").read().replace(f"\n_={os.environ.get('_')}", ""),
+        "of the system": variables().replace(f"\n_={os.environ.get('_')}", ""),
         "folder": str(Path.cwd()),
         "path": sys.path,
         "streams": [os.fstat(number).st_ino for number in range(3)],
