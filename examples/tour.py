@@ -36,6 +36,11 @@ def main() -> int:
     alice.show("openstack network list")
     alice.show("openstack network list --os-scope network=CloudTwo")
 
+    say("Several clouds in one request")
+    both = alice.show("openstack image list --os-scope 'image=CloudOne & CloudTwo'")
+    if "cirros-cloudone" not in both or "cirros-cloudtwo" not in both:
+        raise SystemExit("expected the images of both clouds")
+
     say("A server in CloudOne from CloudTwo's image")
     alice.show(
         f"openstack server create tour-one --image cirros-cloudtwo --flavor m1.tiny --network private {IMAGES} --wait -c name -c status"
@@ -61,7 +66,12 @@ def main() -> int:
     create = "openstack server create tour-ill --image cirros --flavor m1.tiny --network private"
     expect(alice, f"{create} --os-scope compute=CloudTwo", "must be of one cloud")
     expect(alice, "openstack image list --os-scope image=CloudNine", "knows no cloud CloudNine")
-    expect(alice, "openstack image list --os-scope 'image=CloudOne & CloudTwo'", "not served yet")
+    expect(alice, "openstack image list --os-scope imgae=CloudTwo", "Did you mean image?")
+    expect(
+        alice,
+        "openstack network create tour-ill --os-scope 'network=CloudOne & CloudTwo'",
+        "Name one cloud for network",
+    )
     expect(alice, "openstack image list --os-scope 'image=Cloud Two'", "Malformed scope")
     expect(alice, "openstack volume list --os-scope block-storage=CloudTwo", "")
     expect(alice, "openstack server list --os-scope identity=CloudTwo", "")

@@ -191,7 +191,9 @@ def test_a_server_that_cannot_work_is_refused_before_anything_is_sent(alice: Use
     ("scope", "told"),
     [
         ("image=CloudNine", "knows no cloud CloudNine"),
-        ("'image=CloudOne & CloudTwo'", "not served yet"),
+        ("imgae=CloudTwo", "which no known cloud has. Did you mean image?"),
+        ("image=CloudTwo,glance=CloudTwo", "Did you mean image?"),
+        ("'image=(CloudOne | CloudTwo) & CloudThree'", "Write the alternatives out"),
         ("'image=Cloud Two'", "Malformed scope"),
     ],
 )

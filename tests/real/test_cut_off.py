@@ -21,7 +21,7 @@ from openstackoid.lab import Lab
 from openstackoid.lab.processes import stop
 
 from .conftest import User
-from .tools import Config, federated, part, reconfigure, until
+from .tools import Config, exchange, federated, part, reconfigure, until
 
 LIFETIME = 45
 SIZE = 64 << 20
@@ -81,7 +81,10 @@ def traveller(lab: Lab, alice: User) -> Iterator[Traveller]:
 
 
 def token_for_two(alice: User) -> str:
-    return federated(alice.frontend("identity"), alice.token(), "CloudTwo")
+    """Once both gateways, which may have just begun, know that they agree."""
+    frontend, token = alice.frontend("identity"), alice.token()
+    until(lambda: exchange(frontend, token, "CloudTwo").status_code == requests.codes.ok)
+    return federated(frontend, token, "CloudTwo")
 
 
 @contextmanager
