@@ -1,6 +1,6 @@
 """What HAProxy does with a request before it goes anywhere: the rules of a front, in order. Pure.
 
-Every expression was chosen for what it costs: see docs/performance.md.
+Every expression was chosen for what it costs: see docs/performance/haproxy.md.
 """
 
 from collections.abc import Iterator
