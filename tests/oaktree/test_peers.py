@@ -60,6 +60,8 @@ class Gateway(Cloud):
                 return self.instead()
             told = [{"name": name, "state": "up", **each} for name, each in self.peers.items()]
             return reply(200, {"cloud": "Home", "peers": told})
+        if seen.target == "/.well-known/openstackoid":
+            return reply(200, {"cloud": "Home", "services": {}})
         scope = json.loads(seen.headers.get("x-scope", "{}"))
         peer = scope.get("*")
         if peer is None or "/servers" not in seen.target:
