@@ -11,6 +11,7 @@ import math
 import os
 import platform
 import statistics
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,7 @@ def measured(stage: Stage, arguments: argparse.Namespace) -> dict[str, Any]:
 def _download(variant: Variant, size: int) -> dict[str, float]:
     # The first one fills buffers that stay; growth is counted from before it.
     watch = Watch(variant.processes)
+    variant = replace(variant, port=variant.data or variant.port)
     runs = []
     with watch.running():
         runs += [load(variant, "download", connections=1, bytes=size) for _ in range(2)]

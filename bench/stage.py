@@ -49,7 +49,11 @@ PATH: Final = "/v2.1/servers/detail?limit=5"
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to the upstream: where to ask, with which headers more, through which processes, as which users, for what."""
+    """One way to the upstream: where to ask, with which headers more, through which processes, as which users, for what.
+
+    Attributes:
+        data: port of the image service, where that is not `port`: between owners its data alone may be of any size.
+    """
 
     name: str
     port: int
@@ -57,6 +61,7 @@ class Variant:
     headers: dict[str, str] = field(default_factory=dict)
     tokens: tuple[str, ...] = TOKENS
     path: str = PATH
+    data: int | None = None
 
 
 class Process:
@@ -142,12 +147,12 @@ class Stage(Scene):
         up = self.start("upstream", upstream, "bench.upstream", str(upstream))
         forwarder = self.start("forwarder", bare, "bench.forwarder", str(bare), f"http://127.0.0.1:{upstream}")
         identity = self.start("keystone", keystone, "bench.fakes", "keystone", str(keystone))
-        backends = {"compute": upstream, "identity": keystone}
+        backends = {"compute": upstream, "identity": keystone, "image": upstream}
         pair = [
             self.gateway(clouds.shared(name, {"compute": port}, backends, {other: f"http://127.0.0.1:{there}"}))
             for name, port, other, there in (("CloudOne", one, "CloudTwo", two), ("CloudTwo", two, "CloudOne", one))
         ]
-        homes = [clouds.Ports.free(name, ("compute", "identity")) for name in ("CloudOne", "CloudTwo")]
+        homes = [clouds.Ports.free(name, ("compute", "identity", "image")) for name in ("CloudOne", "CloudTwo")]
         self.owned = [
             self.gateway(config) for config in clouds.owned(self.folder, homes, [backends, backends], [None, None])
         ]
@@ -158,14 +163,15 @@ class Stage(Scene):
         self.direct = Variant("upstream directly", upstream)
         self.baseline = Variant("bare aiohttp forwarder", bare, (forwarder,))
         there = {"X-Scope": '{"compute": "CloudTwo"}'}
-        entry = homes[0].ports["compute"]
+        entry, images = homes[0].ports["compute"], homes[0].ports["image"]
+        both = {"X-Scope": '{"compute": "CloudTwo", "image": "CloudTwo"}'}
         self.gateways = [
             Variant("gateway, no scope", one, (pair[0],)),
             Variant("gateway, X-Scope local", one, (pair[0],), {"X-Scope": '{"compute": "CloudOne"}'}),
             Variant("remote, pass-through (entry)", one, (pair[0],), there),
             Variant(PASSED, one, tuple(pair), there),
-            Variant("remote, federated (entry)", entry, (self.owned[0],), there),
-            Variant(FEDERATED, entry, tuple(self.owned), there),
+            Variant("remote, federated (entry)", entry, (self.owned[0],), both, data=images),
+            Variant(FEDERATED, entry, tuple(self.owned), both, data=images),
         ]
         return self
 
