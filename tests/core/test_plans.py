@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from openstackoid.core import scope as scopes
 from openstackoid.core.catalog import Cloud
-from openstackoid.core.plans import All, Alternatives, Known, One, Plan, Reject, has_operators, plan
+from openstackoid.core.plans import All, Alternatives, Known, One, Plan, Reject, plan
 from openstackoid.core.routing import Facts
 from openstackoid.core.scope import Name, Scope
 
@@ -206,7 +206,7 @@ def test_no_target_sees_an_operator_and_each_serves_what_is_asked(
         assert [target.cloud for target in targets] == sorted(target.cloud for target in targets)
         identities = set()
         for target in targets:
-            assert not has_operators(target.scope)
+            assert not target.scope.has_operators
             assert target.scope.get(service) == Name(target.cloud)
             assert dict(target.scope.entries).keys() >= {"*", "identity"}
             identities.add(target.scope.get("identity"))

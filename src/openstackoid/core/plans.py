@@ -110,11 +110,6 @@ class Reject:
 Plan: TypeAlias = One | All | Alternatives | Reject
 
 
-def has_operators(scope: Scope) -> bool:
-    """Whether a scope has operators: anything but one name for each service."""
-    return any(not isinstance(expression, Name) for _, expression in scope.entries)
-
-
 def plan(facts: Facts, scope: Scope, known: Known) -> Plan:
     """The plan of a request.
 
