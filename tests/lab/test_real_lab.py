@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import yaml
 from tests.lab.conftest import ADDRESS
-from tests.lab.looking import gone, images, known, login, pids, seen, worker
+from tests.lab.looking import THERE, gone, images, known, login, pids, seen, worker
 from tests.real.gateways import remove_gateways
 
 from openstackoid.lab import Lab, haproxy
@@ -251,6 +251,8 @@ def test_data_survive_a_restart(lab: Lab) -> None:
     assert gone(workers)
     assert all(stat(process.pid) is None or not process.alive for process in workers)
     assert lab.up() is True
+    # The very first request: gateways that have just started have met when the lab is up.
+    assert "cirros-beta" in images(client.cloud, client.token, THERE)
     # Its token as well: the keys are the same.
     assert client.token == token
     assert client.wait(server) == "ACTIVE"

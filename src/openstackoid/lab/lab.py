@@ -20,7 +20,7 @@ from typing import Any
 
 import yaml
 
-from . import clients, config, environment, haproxy, owners, processes, seed, starting, state
+from . import clients, config, environment, haproxy, meeting, owners, processes, seed, starting, state
 from .layout import CA, DEFAULT_ADDRESS, DEFAULT_CLOUDS, GATEWAY, HAPROXY, Cloud, plan
 from .processes import Health, Process
 from .starting import Part, Progress, Starter
@@ -29,6 +29,7 @@ DEFAULTS = state.State(DEFAULT_CLOUDS, DEFAULT_ADDRESS, with_gateway=True)
 GATEWAY_COMMAND = (sys.executable, "-m", "openstackoid", "gateway")
 START_SECONDS = 120.0
 STOP_SECONDS = 5.0
+MEETING_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,9 @@ class Lab:
                 self.starter(report).start(missing, patience)
             self.reload(changed, started=missing)
             filled = self.fill(report)
+            if any(part in {GATEWAY, HAPROXY} for _, part in missing):
+                for line in meeting.wait(self.clouds.values(), MEETING_SECONDS):
+                    report(line)
             return bool(missing or filled)
 
     def write_clients(self) -> list[str]:
