@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tools.check import ROOT, run, summary
+from tools.check import ROOT, failed_tests, run, run_again, summary
 from tools.parts import PYTEST, Part, parts
 
 # In two pieces, or this file would be one of those that have it.
@@ -61,6 +61,33 @@ def test_a_part_that_fails_is_seen_among_those_that_pass(tmp_path: Path) -> None
     assert (lines["ill"], lines["dead"]) == (["1", "2", "0"], ["0", "1", "0"])
     assert summary(results).splitlines()[-1] == "3 passed, 3 failed"
     assert all(each.cpu > 0 for each in results[:3])
+
+
+def _noting(tmp_path: Path, place: int, name: str, text: str) -> Part:
+    (tmp_path / "pytest.ini").write_text(f"[pytest]\npythonpath = {ROOT}\n")
+    (tmp_path / f"test_{name}.py").write_text(text)
+    return Part(name, "unit", (*PYTEST, f"test_{name}.py", "-p", "tools.failures", "--failures", f"{place}.failed"))
+
+
+def test_what_fails_once_by_chance_is_named_and_does_not_fail_the_whole(tmp_path: Path) -> None:
+    once = "import pathlib\nhere = pathlib.Path('been')\n"
+    once += "def test_other(): pass\ndef test_it():\n  was = here.exists()\n  here.touch()\n  assert was\n"
+    several = [_noting(tmp_path, 0, "once", once), _noting(tmp_path, 1, "ever", "def test_it(): assert False\n")]
+    first = run(several, at_once=1, root=tmp_path)
+    assert [each.failed for each in first] == [True, True]
+    tests = [failed_tests(tmp_path, place) for place in range(2)]
+    assert tests == [["test_once.py::test_it"], ["test_ever.py::test_it"]]
+    ended = run_again(first, tests, root=tmp_path)
+    assert [each.failed for each in ended] == [False, True]
+    assert [each.flaky for each in ended] == [("test_once.py::test_it",), ()]
+    assert summary(ended).splitlines()[-1] == "2 passed, 1 failed"
+
+
+def test_many_failures_are_no_chance(tmp_path: Path) -> None:
+    text = "import pathlib, pytest\n@pytest.mark.parametrize('n', range(6))\ndef test_it(n):\n"
+    text += "  here = pathlib.Path(f'been{n}')\n  was = here.exists()\n  here.touch()\n  assert was\n"
+    first = run([_noting(tmp_path, 0, "six", text)], at_once=1, root=tmp_path)
+    assert run_again(first, [failed_tests(tmp_path, 0)], root=tmp_path) == first
 
 
 def test_parts_run_side_by_side(tmp_path: Path) -> None:

@@ -5,6 +5,9 @@
 Parts (see `tools.parts`) are processes. Tests on real clouds run from the first moment to the last beside as many other parts as there
 are processors: they mostly wait. What a part writes is shown whole when it ends. The time of CPU in the summary includes what servers
 that a part has started have used: see `tools.reaper`. With `--note`, what each file of tests took is noted for the next runs: see `tools.times`.
+
+A few tests that fail run once more when all others have ended. What passes then depends on time or on its neighbours: it is named in the
+last lines as a defect to mend, and does not fail the whole.
 """
 
 import argparse
@@ -24,12 +27,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-from tools.parts import KINDS, Part, parts
+from tools.parts import KINDS, PYTEST, Part, parts
 from tools.times import MEASURED
 
 ROOT: Final = Path(__file__).parents[1]
 _REAPER: Final = (sys.executable, "-S", "-E", str(ROOT / "tools" / "reaper.py"))
 _NOTHING_FOUND: Final = 5  # pytest's exit code where marks leave nothing
+_TESTS_FAILED: Final = 1  # pytest's exit code where all ran
+_MOST_AGAIN: Final = 5  # more failures than this are no chance
 _COUNT: Final = re.compile(r"(\d+) (passed|failed|errors?|skipped|xfailed)\b")
 _LAST_LINE: Final = re.compile(
     r"^\D*\d+ (?:passed|failed|errors?|skipped|deselected|xfailed)\b.* in [\d.]+s.*$", re.MULTILINE
@@ -45,11 +50,13 @@ class Result:
     output: str
     wall: float
     cpu: float
+    flaky: tuple[str, ...] = ()
+    """The tests that failed, if all passed when they ran again."""
 
     @property
     def failed(self) -> bool:
         """Whether anything is not as it must be."""
-        return self.code not in {0, _NOTHING_FOUND}
+        return self.code not in {0, _NOTHING_FOUND} and not self.flaky
 
     @property
     def counts(self) -> dict[str, int]:
@@ -58,7 +65,9 @@ class Result:
         for line in _LAST_LINE.findall(self.output)[-1:]:
             for number, word in _COUNT.findall(line):
                 counted[{"error": "failed", "errors": "failed", "xfailed": "passed"}.get(word, word)] += int(number)
-        if self.failed and not counted["failed"]:
+        if self.flaky:
+            counted |= {"passed": counted["passed"] + len(self.flaky), "failed": 0}
+        elif self.failed and not counted["failed"]:
             counted["failed"] = 1
         return counted
 
@@ -126,20 +135,54 @@ def main(arguments: Sequence[str]) -> int:
     wanted = [part for part in parts(ROOT, processors) if part.kind in kinds]
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        times = Path(folder)
-        results = run(_timed(wanted, times), at_once=max(2, processors) + ("real" in kinds), root=ROOT)
+        notes = Path(folder)
+        results = run(_noted(wanted, notes), at_once=max(2, processors) + ("real" in kinds), root=ROOT)
         if given.note:
-            _note(times)
+            _note(notes)
+        results = run_again(results, [failed_tests(notes, place) for place in range(len(results))], root=ROOT)
+    for test in (test for each in results for test in each.flaky):
+        print(f"FLAKY, passed only when it ran again: {test}")
     print(summary(results))
     print(f"{time.monotonic() - began:.0f} seconds")
     return 1 if any(each.failed for each in results) else 0
 
 
-def _timed(several: Iterable[Part], folder: Path) -> Iterable[Part]:
-    """The same parts, told where to write what their files took."""
-    for number, part in enumerate(several):
-        more = () if part.kind == "lint" else ("-p", "tools.times", "--times", str(folder / f"{number}.json"))
-        yield dataclasses.replace(part, command=(*part.command, *more))
+def run_again(results: Sequence[Result], tests: Sequence[Sequence[str]], *, root: Path) -> list[Result]:
+    """Run the tests that failed once more, one part after the other, if they are few.
+
+    Args:
+        results: of all parts.
+        tests: of each part, the ids of its tests that failed.
+        root: the folder to run in.
+
+    Returns:
+        The results; a part whose tests passed the second time has these as `flaky`, and has not failed.
+    """
+    by_tests = {place for place, each in enumerate(results) if each.code == _TESTS_FAILED and tests[place]}
+    if not 0 < sum(len(tests[place]) for place in by_tests) <= _MOST_AGAIN:
+        return list(results)
+    ended = list(results)
+    for place in sorted(by_tests):
+        part = dataclasses.replace(results[place].part, command=(*PYTEST, *tests[place]))
+        [second] = run([part], at_once=1, root=root)
+        if not second.failed:
+            ended[place] = dataclasses.replace(results[place], flaky=tuple(tests[place]))
+    return ended
+
+
+def failed_tests(folder: Path, place: int) -> list[str]:
+    """The ids of the tests that failed in a part; none if it ended before it could write them."""
+    path = folder / f"{place}.failed"
+    found: list[str] = json.loads(path.read_text()) if path.exists() else []
+    return found
+
+
+def _noted(several: Iterable[Part], folder: Path) -> Iterable[Part]:
+    """The same parts, told where to write what their files took and what failed."""
+    for place, part in enumerate(several):
+        times, failed = str(folder / f"{place}.json"), str(folder / f"{place}.failed")
+        more = ("-p", "tools.times", "--times", times, "-p", "tools.failures", "--failures", failed)
+        yield part if part.kind == "lint" else dataclasses.replace(part, command=(*part.command, *more))
 
 
 def _note(folder: Path) -> None:

@@ -1,11 +1,12 @@
 """Watches, from gRPC streams to the wire of clouds: what is told of one resource and of all, and what cannot be watched."""
 
+import asyncio
 from typing import Any
 
 import pytest
 from grpc import StatusCode
 from tests.oaktree.failures import reason, violation
-from tests.oaktree.watched import KINDS, Reader, Stage, words
+from tests.oaktree.watched import INTERVAL, KINDS, Reader, Stage, words
 
 from oaktree.v1 import common_pb2, compute_pb2, resource_pb2
 from oaktree.v1.common_pb2 import Condition
@@ -120,6 +121,7 @@ async def test_a_name_of_several_is_ambiguous(two: Stage) -> None:
     one = two.clouds["One"].boot(name="web")
     assert (await two.watch("web").word())[1] == one
     two.clouds["Two"].boot(name="web")
+    await asyncio.sleep(2 * INTERVAL)  # for so long Two may be known not to have it
     error = await two.watch("web").end()
     assert reason(error) == "NAME_AMBIGUOUS"
     assert "One/RegionOne, Two/RegionOne" in (error.details() or "")
