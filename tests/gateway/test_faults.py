@@ -55,6 +55,18 @@ def test_what_is_refused(
     assert not world.cloud_one[service].all(path)
 
 
+@pytest.mark.parametrize("name", ["object-store", "volumev3", "Object-Store", "%6fbject-store", "cinder"])
+def test_a_service_that_is_not_served_is_refused_below_a_saved_scope(world: World, name: str) -> None:
+    """It went, with its token, to the service without a prefix."""
+    path = f"/{name}/v1/AUTH_x"
+    for service in ("identity", "image"):
+        answer = ask(world.one.url(service), f"/scope/images-elsewhere{path}?q={QUERY}", method="DELETE")
+        assert (answer.status, answer.code) == (404, "service.missing")
+        assert "/scope/NAME/" in answer.error
+        assert "compute, " in answer.error
+        assert not world.cloud_one[service].all(path)
+
+
 def test_looking_at_a_split_scope_is_free(world: World) -> None:
     assert ask(world.one.url("compute"), "/v2.1/servers", scope(network="CloudTwo")).status == 200
     answer = ask(world.one.url("network"), "/v2.0/ports", scope(network="CloudTwo"), method="POST", body=b"{}")

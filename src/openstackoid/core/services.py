@@ -45,6 +45,16 @@ def is_official(kind: str) -> bool:
     return bool(_authority.is_official(kind))
 
 
+def is_service_name(name: str) -> bool:
+    """Whether a text is a service's name to OpenStack's users: an official type, an alias of one, or its project (`nova`).
+
+    Args:
+        name: as a client wrote it.
+    """
+    kind = service_type(name)
+    return kind is not None and (is_official(kind) or bool(_authority.get_service_data_for_project(kind)))
+
+
 def suggested(kind: str, also: Collection[str] = ()) -> str | None:
     """Suggest a service type for an unknown one: the service of a project's name, or the nearest spelling.
 

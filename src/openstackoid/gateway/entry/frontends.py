@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from openstackoid.core.errors import BadRequestError, NoSuchServiceError
 from openstackoid.core.protocol import SCOPED_PREFIX
 from openstackoid.core.scope import is_name
-from openstackoid.core.services import service_type
+from openstackoid.core.services import is_service_name, service_type
 
 _VERSIONS: Final = re.compile(r"/(?:v\d{1,3}(?:\.\d{1,3})?/?)?$")
 
@@ -75,8 +75,7 @@ class Frontends:
             name, _, rest = target.removeprefix(SCOPED_PREFIX).partition("/")
             if not is_name(name.partition("?")[0]) or "?" in name:
                 raise BadRequestError("Expected /scope/NAME/... with a saved scope's name.")
-            # A saved scope's catalog may list every service below one address, by its type.
-            found = self._by_type(f"/{rest}") or self._find(address, f"/{rest}")
+            found = self._scoped_service(address, f"/{rest}")
         else:
             name, found = "", self._find(address, target)
         if found is None:
@@ -98,6 +97,24 @@ class Frontends:
             if target.startswith(prefix) and target[len(prefix) :][:1] in {"", "/", "?"}:
                 return kind, _slashed(target[len(prefix) :])
         return None
+
+    def _scoped_service(self, address: str, target: str) -> tuple[str, str] | None:
+        """The service of a target behind `/scope/NAME`: a saved scope's catalog may list every service below one address, by its type.
+
+        Raises:
+            NoSuchServiceError: the target names a service that is not served here. The service without a prefix must not get it, and its token.
+        """
+        found = self._by_type(target)
+        if found is not None:
+            return found
+        found = self._find(address, target)
+        first = unquote(target[1:].partition("?")[0].partition("/")[0])
+        if found is not None and found[1] == target and is_service_name(first):
+            served = ", ".join(sorted(self._urls))
+            raise NoSuchServiceError(
+                f"Expected a service of this gateway after /scope/NAME/, got {first}. Served are: {served}."
+            )
+        return found
 
     def _by_type(self, target: str) -> tuple[str, str] | None:
         first = target[1:].partition("?")[0].partition("/")[0]
