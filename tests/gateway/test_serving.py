@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tests.gateway.conftest import World
-from tests.gateway.wire import Answer, Cloud, Gateway, Seen, ask, reply, scope, until
+from tests.gateway.wire import TOKEN, Answer, Cloud, Gateway, Seen, ask, reply, scope, until
 
 from openstackoid.cli import main
 from openstackoid.core.errors import ConfigError
@@ -210,6 +210,8 @@ def test_health_and_metrics(world: World) -> None:
     health = ask(admin, "/healthz").json
     assert (health["status"], health["cloud"]) == ("ok", "CloudOne")
     assert {peer["name"] for peer in health["peers"]} == set(world.one.config["peers"])
+    assert health["parts"]["loops"] == {"status": "ok", "detail": None}
+    assert [ask(admin, path).status for path in ("/livez", "/readyz")] == [200, 200]
     before = counted(ask(admin, "/metrics").body.decode(), "image", "remote", "CloudTwo", "2xx")
     assert ask(world.one.url("image"), "/v2/counted", scope(image="CloudTwo")).status == 200
     ask(world.one.url("image"), "/v2/counted", {"X-Scope": "?"})
@@ -223,6 +225,42 @@ def test_health_and_metrics(world: World) -> None:
     assert 'openstackoid_errors_total{code="scope.malformed"}' in text()
     assert ask(admin, "/v2/images").status == 404
     assert ask(world.one.url("image"), "/metrics").json["service"] == "image"  # a path of the backend's, here
+
+
+def test_what_a_request_invents_is_no_label(world: World) -> None:
+    admin, image, identity = world.one.admin, world.one.url("image"), world.one.url("identity")
+
+    def series() -> set[str]:
+        text = ask(admin, "/metrics", token=None).body.decode()
+        return {line.rpartition(" ")[0] for line in text.splitlines() if "openstackoid_" in line}
+
+    def invent(number: int) -> None:
+        token = f"{TOKEN}!SCOPE!" + json.dumps({"image": f"Token{number}"})
+        for headers in (
+            scope(image=f"Invented{number}"),
+            scope(image=f"A{number} & CloudTwo"),
+            {"X-Auth-Token": token},
+        ):
+            ask(image, f"/v2/invented-{number}", headers, method="GET")
+        ask(image, f"/v2/{number}", scope(**{f"kind{number}": "CloudTwo"}))
+        ask(image, f"/scope/saved-{number}/v2/images")
+        ask(identity, f"/scope/images-elsewhere/kind-{number}/v3", method=f"M{number}")
+        ask(image, f"/openstackoid/v1/invented-{number}")
+
+    invent(0)
+    world.one.line("/openstackoid/v1/invented-0")  # all before it are counted
+    before = series()
+    for number in range(1, 30):
+        invent(number)
+    world.one.line("/openstackoid/v1/invented-29")
+    assert {name for name in series() - before if "_bucket" not in name} == set()
+
+
+def test_durations_are_finer_than_a_millisecond(world: World) -> None:
+    for number in range(8):
+        ask(world.one.url("image"), f"/v2/fine-{number}")
+    durations = [world.one.line(f"/v2/fine-{number}")["ms"] for number in range(8)]
+    assert [duration for duration in durations if duration % 1]
 
 
 def test_no_line_of_audit_is_lost_or_doubled(world: World) -> None:

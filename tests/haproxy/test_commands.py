@@ -23,7 +23,11 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fronted]:
     folder = tmp_path_factory.mktemp("commands")
     made = Fronted("CloudOne", folder / "one", signer=Authority(folder))
     there = echo("There")
-    made.start({"There": {"url": there.url, "token": "pass-through", "services": {"image": there.url}}})
+    haproxy = {"gateway": made.behind, "directory": str(made.short), "threads": 1}
+    made.start(
+        {"There": {"url": there.url, "token": "pass-through", "services": {"image": there.url}}},
+        more={"haproxy": haproxy | {"metrics": f"127.0.0.1:{free_port()}"}},
+    )
     try:
         made.ready()
         yield made
@@ -52,6 +56,21 @@ def changed(cloud: Fronted, name: str, change: dict[str, Any]) -> Path:
 def written(cloud: Fronted) -> dict[str, bytes]:
     """All that HAProxy reads; its own log is not of it."""
     return {path.name: path.read_bytes() for path in cloud.short.iterdir() if path.is_file() and path.name != "output"}
+
+
+def test_haproxy_counts_what_it_sends_straight(cloud: Fronted) -> None:
+    exporter = f"http://{cloud.gateway.config['haproxy']['metrics']}"
+    series = 'haproxy_backend_http_responses_total{proxy="service_image",code="2xx"}'
+
+    def count() -> float:
+        text = ask(exporter, "/metrics", token=None).body.decode()
+        return next(float(line.split()[-1]) for line in text.splitlines() if line.startswith(series))
+
+    before = count()
+    assert ask(cloud.url("image"), "/v2/images/straight").status == 200
+    until(lambda: count() == before + 1)
+    assert not cloud.passed("/v2/images/straight")
+    assert ask(exporter, "/", token=None).status == 404
 
 
 def test_files_are_written_once_and_are_their_owners(cloud: Fronted, capsys: pytest.CaptureFixture[str]) -> None:

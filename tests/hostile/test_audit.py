@@ -34,8 +34,8 @@ def ready(gateway: Gateway) -> None:
     gateway.ready()
 
 
-def health(gateway: Gateway) -> Answer:
-    return ask(gateway.admin, "/healthz", token=None)
+def health(gateway: Gateway, path: str = "/readyz") -> Answer:
+    return ask(gateway.admin, path, token=None)
 
 
 def lost(gateway: Gateway) -> float:
@@ -82,11 +82,15 @@ def test_a_pipe_that_nobody_reads_stops_nobody(
         asked(gateway, *paths)
         assert health(gateway).status == 200
         until(lambda: "the audit cannot be written: nobody reads it" in gateway.said)
+        ill = health(gateway, "/healthz")
+        assert (ill.status, ill.json["status"]) == (503, "degraded")
+        assert ill.json["parts"]["audit"]["detail"] == "it cannot be written: nobody reads it"
         # Somebody does after all: nothing was lost, nothing is torn.
         with os.fdopen(read(), "rb") as pipe:
             found = [json.loads(pipe.readline()) for _ in paths]
             assert [line["path"] for line in found] == paths
             until(lambda: "the audit is written again; 0 lines were lost" in gateway.said)
+            until(lambda: health(gateway, "/healthz").status == 200)
             assert lost(gateway) == 0
             gateway.end()
             assert gateway.process.wait(60) == 0

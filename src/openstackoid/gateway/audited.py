@@ -1,6 +1,7 @@
 """Every request to the gateway ends with an answer, one audit line and one count in the metrics, even if it fails."""
 
 import asyncio
+import time
 
 from aiohttp import web
 
@@ -36,8 +37,7 @@ class Audited:
 
     async def handle(self, address: str, request: web.BaseRequest) -> web.StreamResponse:
         """Serve one request that arrived at ADDRESS:PORT."""
-        loop = asyncio.get_running_loop()
-        started = loop.time()
+        started = time.perf_counter()  # the loop's clock counts whole milliseconds (uvloop)
         self._running += 1
         self.idle.clear()
         record = Record(
@@ -66,7 +66,7 @@ class Audited:
             self._running -= 1
             if not self._running:
                 self.idle.set()
-            record.ms = (loop.time() - started) * 1000
+            record.ms = (time.perf_counter() - started) * 1000
             self._audit.write(record.line())
             metrics.count(record)
         return response

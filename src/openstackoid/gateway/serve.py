@@ -18,7 +18,6 @@ from aiohttp import web
 
 from openstackoid import notify
 from openstackoid.core.errors import ConfigError, OpenStackoidError
-from openstackoid.gateway.api import operators
 from openstackoid.gateway.entry.connections import Server
 from openstackoid.gateway.settings.config import Config
 from openstackoid.gateway.settings.fields import Tls
@@ -193,7 +192,7 @@ class Worker:
         return await self._gateway.requests.handle(address, request)
 
     async def _operators(self, request: web.BaseRequest) -> web.StreamResponse:
-        return await operators.answer(self._gateway.clouds, self._gateway.peers, request)
+        return await self._gateway.operators.answer(request)
 
 
 def run(path: Path, *, shared: bool, tell: Callable[[str], None]) -> None:

@@ -10,6 +10,8 @@ from openstackoid.gateway.api.clouds import Clouds
 from openstackoid.gateway.api.control_plane import ControlPlane
 from openstackoid.gateway.api.endpoints import Endpoints
 from openstackoid.gateway.api.explaining import Explaining
+from openstackoid.gateway.api.health import Health, health
+from openstackoid.gateway.api.operators import Operators
 from openstackoid.gateway.api.token_exchange import TokenExchange
 from openstackoid.gateway.app import App, Parts
 from openstackoid.gateway.audited import Audited
@@ -19,7 +21,7 @@ from openstackoid.gateway.fanout.serving import Several
 from openstackoid.gateway.fastpath.lessons import Lessons
 from openstackoid.gateway.fastpath.present import Present
 from openstackoid.gateway.fastpath.teacher import Teacher
-from openstackoid.gateway.federation.agreements import Agreements, Target
+from openstackoid.gateway.federation.agreements import STALE_AFTER, Agreements, Target
 from openstackoid.gateway.federation.federation import Federation
 from openstackoid.gateway.federation.local_catalog import LocalCatalog
 from openstackoid.gateway.federation.peers import Peers
@@ -29,7 +31,10 @@ from openstackoid.gateway.senders.returning_user import ReturningUsers
 from openstackoid.gateway.senders.revocation import Revocation
 from openstackoid.gateway.senders.selection import of_one_owner, of_several_owners
 from openstackoid.gateway.senders.token_validation import TokenValidation
+from openstackoid.gateway.settings.certificates import certificate_ends
 from openstackoid.gateway.settings.config import Config
+from openstackoid.gateway.telemetry import loops
+from openstackoid.gateway.telemetry.gauges import State
 from openstackoid.gateway.telemetry.writer import LineWriter
 from openstackoid.gateway.upstream import backends
 from openstackoid.gateway.upstream.backends import Backends
@@ -46,10 +51,12 @@ class Gateway:
         listeners: ADDRESS:PORT -> the listener there.
         peers: the other clouds.
         clouds: answers about clouds.
+        operators: answers at the operators' address.
     """
 
     def __init__(self, config: Config, found: Backends, pool: Pool, previous: "Gateway | None") -> None:
         self.config = config
+        self._certificate_ends = certificate_ends(config)
         self._here = config.here
         self._pool = pool
         self._audit = LineWriter(config.cloud, config.audit)
@@ -68,6 +75,7 @@ class Gateway:
         known = previous.peers.clouds if previous else {}
         self.peers: Peers = Peers(config.timeouts, pool.peers, self._targets(), self._agreements, known)
         self.clouds = Clouds(self.known, self.peers, self._agreements)
+        self.operators = Operators(self.clouds, self._state, self._health)
         self._teacher: Teacher | None = None
         if config.haproxy:
             present = Present(self._names, self._generation, self._age)
@@ -188,6 +196,20 @@ class Gateway:
         agreements = self._agreements
         agreed = (agreements.generations.of(cloud), agreements.statements.get(cloud)) if agreements else None
         return agreed, self.peers.clouds.get(cloud)
+
+    def _state(self) -> State:
+        """This gateway's state, for metrics and health."""
+        agreements, peers = self._agreements, self.peers
+        return State(
+            self.config.cloud,
+            {name: name not in peers.errors for name in peers.clouds},
+            self._certificate_ends,
+            agreements.keys.listed() if agreements else (),
+            agreements.age if agreements else None,
+        )
+
+    def _health(self) -> Health:
+        return health(self._state(), stale_after=STALE_AFTER, audit=self._audit.trouble, loops=loops.ages())
 
     def _age(self) -> float:
         """Seconds since the agreements were last checked for changes."""

@@ -96,6 +96,7 @@ class Plan:
         threads: of HAProxy; None for one a core.
         log: where requests that bypass the gateway are logged, as in HAProxy's `log`; None for nowhere.
         pems: file that HAProxy reads -> certificate and key that it is made of.
+        metrics: ADDRESS:PORT of the exporter for Prometheus; None for no exporter.
     """
 
     cloud: str
@@ -108,6 +109,7 @@ class Plan:
     threads: int | None = None
     log: str | None = "stdout"
     pems: tuple[tuple[Path, Pair], ...] = ()
+    metrics: str | None = None
 
     @property
     def socket(self) -> Path:

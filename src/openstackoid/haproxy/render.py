@@ -40,6 +40,7 @@ def render(plan: Plan) -> str:
     parts = [
         _global(plan),
         _defaults(plan),
+        *([_exporter(plan.metrics)] if plan.metrics else []),
         *(_frontend(plan, number, front) for number, front in enumerate(plan.fronts)),
         *(
             _service(plan, service, once=once)
@@ -109,6 +110,16 @@ def _defaults(plan: Plan) -> list[str]:
         "  option disable-h2-upgrade",
         *(f"  errorfile {status} {plan.file('unavailable.http')}" for status in (502, 503)),
         f"  errorfile 504 {plan.file('service-timeout.http')}",
+    ]
+
+
+def _exporter(address: str) -> list[str]:
+    return [
+        "# Counts what goes straight, which the gateway never sees: rates and times of each frontend and backend below.",
+        "frontend metrics",
+        f"  bind {address}",
+        "  http-request use-service prometheus-exporter if { path /metrics }",
+        "  http-request deny deny_status 404",
     ]
 
 

@@ -213,7 +213,7 @@ class Cloud:
     def health(self, part: str) -> str:
         """URL that answers if a service or the gateway is healthy, without depending on another service; HAProxy has none."""
         if part == GATEWAY:
-            return f"{self.gateway_admin}/healthz"
+            return f"{self.gateway_admin}/readyz"
         return f"{self.backend(part)}/"
 
 

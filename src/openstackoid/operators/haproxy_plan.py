@@ -62,6 +62,7 @@ def plan_of(configuration: Config, bases: dict[str, str], directory: Path | None
         configuration.haproxy.threads,
         None if configuration.haproxy.log == "none" else configuration.haproxy.log,
         _pems(configuration, folder),
+        configuration.haproxy.metrics,
     )
 
 

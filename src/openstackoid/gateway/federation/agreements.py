@@ -27,7 +27,7 @@ from openstackoid.trust.keys import Keys
 from openstackoid.trust.store import Store
 
 POLL_INTERVAL: Final = 0.5  # seconds between two polls
-_STALE_AFTER: Final = 60.0  # seconds for which agreements count while the database cannot be read
+STALE_AFTER: Final = 60.0  # seconds for which agreements count while the database cannot be read
 
 
 class StaleError(AgreementError):
@@ -117,7 +117,7 @@ class Agreements:
         Raises:
             AgreementError: the agreement is not in force.
         """
-        if self.age > _STALE_AFTER:
+        if self.age > STALE_AFTER:
             raise StaleError(f"{self._cloud} cannot read its agreements: nobody can say whether {peer} may still pass.")
         agreement = self._all.get(peer)
         if agreement is None:
@@ -154,7 +154,7 @@ class Agreements:
     @property
     def trusted_until(self) -> float:
         """Until when `active_agreement` accepts agreements if the database cannot be read any more (Unix seconds)."""
-        return time.time() - self.age + _STALE_AFTER
+        return time.time() - self.age + STALE_AFTER
 
     async def _poll(self) -> float:
         """Poll the database once. While polls fail no agreement is known to be in force, and after a minute all are refused."""

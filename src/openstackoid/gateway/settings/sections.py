@@ -36,12 +36,14 @@ class Haproxy(Section):
         directory: where HAProxy's configuration and maps are written, and its admin socket is.
         threads: of HAProxy; one a core if not given.
         log: where HAProxy logs requests that bypass the gateway, one audit line each: stdout, /dev/log, ADDRESS:PORT, or none.
+        metrics: ADDRESS:PORT of HAProxy's own exporter for Prometheus; no exporter if not given.
     """
 
     gateway: str
     directory: RelativePath = Field(default=Path("haproxy"), validate_default=True)
     threads: Annotated[int, Field(ge=1, le=64)] | None = None
     log: Annotated[str, Field(pattern=r"^[A-Za-z0-9/.:_@-]{1,200}$")] = "stdout"
+    metrics: Listen | None = None
 
 
 class Admin(Section):

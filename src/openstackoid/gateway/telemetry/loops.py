@@ -102,6 +102,14 @@ class Loop:
             print(f"{self.name}: works again", file=sys.stderr, flush=True)
 
 
+def ages() -> dict[str, float]:
+    """Name -> seconds since a loop of this process last worked; the oldest of those with one name."""
+    now, found = time.monotonic(), dict[str, float]()
+    for loop in _running:
+        found[loop.name] = max(now - loop.worked, found.get(loop.name, 0.0))
+    return found
+
+
 def described(error: BaseException) -> str:
     """Describe an error for operators: the message of our own errors; type and source line of others, whose message may quote a token."""
     if isinstance(error, OpenStackoidError):

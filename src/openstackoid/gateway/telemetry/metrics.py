@@ -1,6 +1,6 @@
 """Prometheus metrics: requests and their duration, by service, decision, cloud and status class; the state of peers and loops.
 
-Labels are few on purpose: no path, no user, no project.
+Labels are few on purpose: no path, no user, no project, and no text of a request or of a peer: values of labels are never freed.
 """
 
 import math
@@ -23,6 +23,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from openstackoid.gateway.telemetry.audit import Record
+from openstackoid.gateway.telemetry.gauges import State, gauges
 
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _SECONDS: Final = Histogram(
@@ -32,9 +33,6 @@ _SECONDS: Final = Histogram(
     buckets=_BUCKETS,
 )
 _ERRORS: Final = Counter("openstackoid_errors", "Requests that the gateway itself answered with an error.", ("code",))
-_PEER_UP: Final = Gauge(
-    "openstackoid_peer_up", "1 if the peer answered the last time.", ("peer",), multiprocess_mode="mostrecent"
-)
 _LOOKS: Final = Counter(
     "openstackoid_peer_looks", "Looks at what a peer serves: ok, or the code of the error.", ("peer", "result")
 )
@@ -71,12 +69,6 @@ def leg(service: str, cloud: str, status: int | None, code: str | None) -> None:
     _LEGS.labels(service, cloud, f"{status // 100}xx" if status is not None else code or "").inc()
 
 
-def peers(up: dict[str, bool]) -> None:
-    """Set the state of the peers."""
-    for name, answered in up.items():
-        _PEER_UP.labels(name).set(1 if answered else 0)
-
-
 def look(peer: str, result: str) -> None:
     """Count a poll of a peer."""
     _LOOKS.labels(peer, result).inc()
@@ -87,18 +79,30 @@ def loop(name: str, worked: float) -> None:
     _WORKED.labels(name).set(worked)
 
 
-def text() -> bytes:
-    """The metrics of all workers in Prometheus' text format."""
+def text(state: State) -> bytes:
+    """The metrics of all workers in Prometheus' text format, with the state of the one that answers."""
     registry = CollectorRegistry()
     found: _Collector = REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         found = MultiProcessCollector(None)  # type: ignore[no-untyped-call]
     registry.register(_Ages(found))
+    registry.register(_Now(state))
     return generate_latest(registry)
 
 
 class _Collector(Protocol):
     def collect(self) -> Iterable[Metric]: ...
+
+
+class _Now:
+    """The metrics of a state."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def collect(self) -> Iterable[Metric]:
+        """All of them."""
+        return gauges(self._state)
 
 
 class _Ages:

@@ -67,6 +67,11 @@ class LineWriter:
         if not self._wake.is_set():
             self._wake.set()
 
+    @property
+    def trouble(self) -> str | None:
+        """Why lines have not been written for a while; None if they are."""
+        return (self._failure or "more comes than can be written") if self._reported else None
+
     def close(self) -> None:
         """Write the queued lines, as many as can be written in a few seconds, and close the file."""
         self._end = time.monotonic() + _FLUSH
