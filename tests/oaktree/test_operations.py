@@ -15,6 +15,7 @@ from openstackoid.oaktree import errors
 from openstackoid.oaktree.creates.operations import Operations
 from openstackoid.oaktree.creates.records import LostError, Operation, RecordsError
 from openstackoid.oaktree.creates.tables import METADATA, MIGRATIONS
+from openstackoid.operations.stages import Stage
 from openstackoid.storage.databases import Database
 from openstackoid.trust.store import Store
 
@@ -43,6 +44,12 @@ def records(url: str, clock: Clock) -> Iterator[Operations]:
     made.upgrade()
     yield made
     made.close()
+
+
+def test_stages_of_the_api_and_of_the_records_are_the_same() -> None:
+    assert {f"STAGE_{stage.name}": int(stage) for stage in Stage} | {"STAGE_UNSPECIFIED": 0} == dict(
+        common_pb2.Stage.items()
+    )
 
 
 def begin(records: Operations, key: str | None = None, caller: str = "alice") -> Operation:

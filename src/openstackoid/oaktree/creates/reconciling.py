@@ -15,7 +15,6 @@ the call.
 
 import json
 import re
-import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,12 +30,12 @@ from openstackoid.oaktree.plain import behind
 from openstackoid.oaktree.resources.filters import named
 from openstackoid.oaktree.resources.kinds import Kind
 from openstackoid.oaktree.upstream.regions import Region
+from openstackoid.operations import marks
 
 MARK: Final = "oaktree_operation"
 _METADATA: Final = frozenset({"compute.server", "block_storage.volume", "block_storage.snapshot"})
 _TAGS: Final = frozenset({"load_balancer.load_balancer"})
 _OWN_ID: Final = frozenset({"image.image"})
-_NAMESPACE: Final = uuid.UUID("0d2c9a4e-6a1b-5c39-9a35-2c7a6c1f6f0e")
 _SKEW: Final = 3600.0  # seconds by which a cloud's clock may differ from ours
 _LONGEST: Final = 255
 _MOST: Final = 5000  # maximum number of resources of a kind to examine
@@ -44,10 +43,6 @@ _KEPT: Final = re.compile(
     r"name|.*_id|direction|ether_?type|protocol|port_range_(min|max)|remote_ip_prefix|cidr|ip_version|type|subnet_id|mac_address"
 )
 _NEVER: Final = re.compile(r"secret|token|credential|pass", re.IGNORECASE)
-# Responses after which nothing was or will be created. With every other response, and with none, the outcome is open.
-_REFUSED: Final = frozenset({501, 503, 505})
-_CLIENT: Final = 4
-_TIMED_OUT: Final = 408
 _BEGAN: Final = (NewConnectionError, ConnectTimeoutError, NameResolutionError)
 
 
@@ -63,22 +58,6 @@ class Seen:
     surely: bool
 
 
-def mark_of(operation: str, number: int, last: str, *, anew: bool) -> str:
-    """The mark of a part.
-
-    Args:
-        operation: the id of the operation.
-        number: the number of the part.
-        last: the mark of the previous create request of the part; empty if there was none.
-        anew: make a new mark, since the previous create is over: Glance, for example, never accepts an id a second time.
-    """
-    first = f"{operation}.{number}"
-    if not last or not anew:
-        return last or first
-    tries = last.removeprefix(first).removeprefix(".")
-    return f"{first}.{int(tries or 1) + 1}"
-
-
 def marked(kind: Kind, attributes: Mapping[str, Any], mark: str) -> dict[str, Any]:
     """Add the mark to the attributes, if the kind can carry one."""
     found = dict(attributes)
@@ -88,7 +67,7 @@ def marked(kind: Kind, attributes: Mapping[str, Any], mark: str) -> dict[str, An
     elif kind.name in _TAGS:
         found["tags"] = [*found.get("tags", []), f"{MARK}={mark}"]
     elif kind.name in _OWN_ID:
-        found["id"] = str(uuid.uuid5(_NAMESPACE, mark))
+        found["id"] = marks.own_id(mark)
     return found
 
 
@@ -130,7 +109,7 @@ def look(kind: Kind, region: Region, wanted: Mapping[str, Any], sent_at: float) 
 def _look(kind: Kind, region: Region, wanted: Mapping[str, Any], sent_at: float) -> Seen:
     mark = wanted["mark"]
     if kind.name in _OWN_ID:
-        return _by_id(kind, region, str(uuid.uuid5(_NAMESPACE, mark)))
+        return _by_id(kind, region, marks.own_id(mark))
     if kind.name in _METADATA | _TAGS:
         found = [str(each.id) for each in _listed(kind, region, wanted, sent_at) if _carries(each, mark)]
         return Seen(tuple(found), surely=True)
@@ -145,7 +124,7 @@ def is_certain(error: BaseException) -> bool:
     """Whether it is certain that nothing was or will be created: the cloud refused, or was never reached."""
     number = answers.http_status(error)
     if number is not None:
-        return (number // 100 == _CLIENT and number != _TIMED_OUT) or number in _REFUSED
+        return marks.refused(number)
     if isinstance(error, errors.LeftAloneError | errors.RateError | errors.InvalidError):
         return True
     if isinstance(error, keystone.ConnectTimeout | keystone.EndpointNotFound | keystone.MissingAuthPlugin):
@@ -156,7 +135,7 @@ def is_certain(error: BaseException) -> bool:
 def has_answered(error: BaseException) -> bool:
     """Whether the service itself answered with an error, so that it no longer processes the request. A proxy's 502 or 504 does not prove that."""
     number = answers.http_status(error)
-    return number is not None and number not in {_TIMED_OUT, 502, 504}
+    return number is not None and marks.answered(number)
 
 
 def _by_id(kind: Kind, region: Region, resource_id: str) -> Seen:

@@ -32,6 +32,7 @@ from openstackoid.oaktree.creates.plans import Content, Plan
 from openstackoid.oaktree.creates.posting import AGAIN, Seek, fetch, post, prepare
 from openstackoid.oaktree.creates.records import LostError, Operation, Part
 from openstackoid.oaktree.upstream.regions import Region
+from openstackoid.operations import marks
 
 _STEP: Final = 10  # percentage points between two progress messages: callers show them to people
 _ALL: Final = 100
@@ -104,7 +105,7 @@ class Run(LeasedOperation):
         """Create the resource, unless the caller has cancelled; the create is recorded before it is sent."""
         plan = self._plan
         anew = part.stage == common_pb2.STAGE_FAILED
-        mark = reconciling.mark_of(self.operation.id, part.number, (part.sought or {}).get("mark", ""), anew=anew)
+        mark = marks.mark_of(self.operation.id, part.number, (part.sought or {}).get("mark", ""), anew=anew)
         attributes = plan.within(region, part.location.zone)
         if plan.setup is not None:
             attributes = await self._ask(region, setups.resolved, plan.setup, attributes, region)
