@@ -64,6 +64,14 @@ class Keystone:
         self.known[token] = {key: value for key, value in (body | changed).items() if value is not None}
         return token
 
+    def _has_rules(self, token: str) -> bool:
+        return "access_rules" in self.known[token].get("application_credential", {})
+
+    def revoke_account(self) -> None:
+        """Replace the token of the gateway's account, which is then not valid any more."""
+        del self.known[self._account]
+        self._account = self.issue("openstackoid", "admin")
+
     def asked(self, token: str) -> int:
         """How often it was asked what a token is."""
         seen = self.upstream.all("/v3/auth/tokens")
@@ -75,10 +83,14 @@ class Keystone:
             if user["password"] != PASSWORD:
                 return reply(401, {"error": {"code": 401}})
             return reply(201, {"token": self.known[self._account]}, {"X-Subject-Token": self._account})
-        if seen.get("X-Auth-Token") not in self.known:
+        asker, subject = seen.get("X-Auth-Token") or "", seen.get("X-Subject-Token") or ""
+        enforces = seen.get("OpenStack-Identity-Access-Rules") == "1.0"
+        if asker not in self.known or (self._has_rules(asker) and not enforces):
             return reply(401, {"error": {"code": 401}})
-        subject = seen.get("X-Subject-Token") or ""
-        if subject not in self.known:
+        # The trustor by its answer, the trustee by Keystone's policy.
+        if self.known[asker].get("OS-TRUST:trust", {}).get("impersonation"):
+            return reply(403, {"error": {"code": 403}})
+        if subject not in self.known or (self._has_rules(subject) and not enforces):
             return reply(404, {"error": {"code": 404}})
         if seen.method == "DELETE":
             del self.known[subject]
@@ -95,6 +107,8 @@ class Keystone:
         return found
 
     def _projects(self, seen: Seen, _: socket.socket) -> bytes:
+        if seen.get("X-Auth-Token") not in self.known:
+            return reply(401, {"error": {"code": 401}})
         if seen.get("X-Auth-Token") != self._account:
             return reply(403, {"error": {"code": 403}})
         if seen.method == "POST":

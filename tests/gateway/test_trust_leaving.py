@@ -165,6 +165,26 @@ def test_nobody_is_minted_a_token_for_what_is_no_token(owners: Owners) -> None:
     assert ask(owners.at_one.url("image"), "/v2/images", scope(image="CloudTwo"), token=None).status == 401
 
 
+def test_a_trusts_token_is_the_trustors_elsewhere(owners: Owners) -> None:
+    impersonated: dict[str, Any] = {"OS-TRUST:trust": {"id": "t", "impersonation": True}}
+    mine = owners.one.keystone.issue("alice", "member", **impersonated)
+    assert ask(owners.at_one.url("image"), "/v2/images/trust", BARE, token=mine).status == 200
+    assert payload(plain(owners.bare.seen("/image/v2/images/trust")))["sub"] == ALICE
+
+
+def test_a_keystone_that_is_ill_makes_no_token_invalid(owners: Owners) -> None:
+    mine, busy = owners.one.keystone.issue("alice", "member"), reply(429, {"error": {"code": 429}})
+    handlers = owners.one["identity"].handlers
+    whole = handlers["/v3/auth/tokens"]
+    handlers["/v3/auth/tokens"] = lambda seen, sock: busy if seen.get("X-Subject-Token") == mine else whole(seen, sock)
+    try:
+        answer = ask(owners.at_one.url("image"), "/v2/images/ill", BARE, token=mine)
+    finally:
+        handlers["/v3/auth/tokens"] = whole
+    assert refusal(answer) == (502, "backend.unreachable")
+    assert ask(owners.at_one.url("image"), "/v2/images/ill", BARE, token=mine).status == 200
+
+
 def test_access_rules_of_an_application_credential_hold(owners: Owners) -> None:
     rules = [{"id": "r", "service": "image", "method": "GET", "path": "/v2/images/*"}]
     limited: dict[str, Any] = {

@@ -22,6 +22,7 @@
     |-- TrustError               -   clouds of different owners
     |   |-- TokenError           401 token.invalid         forged, expired, for somebody else
     |   |-- TokenScopeError      403 token.scope           a token that cannot be used in another cloud
+    |   |-- TokenRefusedError    403 token.refused         this cloud's Keystone does not say whether a token is valid
     |   |-- TokenLongError       400 token.long            a federated token that no service would read
     |   |-- ExchangeError        403 token.exchange        home gives no token for a third cloud
     |   |-- HomeError            403 token.home            a request that only the user's own cloud serves
@@ -38,6 +39,7 @@
         |-- PeerAnswerError      502 peer.answer           the answer cannot be passed on
         |-- PeerLeadsAwayError   502 peer.leads-away       the answer would send a client to another host
         |-- BackendUnreachableError 502 backend.unreachable
+        |-- AccountError         502 backend.account       this cloud's Keystone refuses the gateway's account
         `-- BackendTimeoutError  504 backend.timeout
 
 The JSON form is Keystone's (`{"error": {"code", "title", "message"}}`, keystone/server/flask/common.py), which
@@ -227,6 +229,12 @@ class TokenScopeError(TrustError):
     code = "token.scope"
 
 
+class TokenRefusedError(TrustError):
+    """A token about which this cloud's Keystone gives no information, to the token itself or to the gateway."""
+
+    code = "token.refused"
+
+
 class TokenLongError(TrustError):
     """A federated token that would be too long for the services that must read it."""
 
@@ -328,6 +336,12 @@ class BackendUnreachableError(PeerError):
     """No connection to a service of this cloud."""
 
     code = "backend.unreachable"
+
+
+class AccountError(PeerError):
+    """This cloud's Keystone refuses the gateway's account, or the gateway has none."""
+
+    code = "backend.account"
 
 
 class BackendTimeoutError(PeerError):

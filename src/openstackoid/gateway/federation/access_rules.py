@@ -4,6 +4,7 @@ from typing import Final
 
 from openstackoid.core.catalog import Json
 from openstackoid.core.errors import TokenScopeError
+from openstackoid.core.services import service_type
 from openstackoid.trust.rules import Rule, allowed, is_pattern
 
 _MAX_RULES: Final = 64  # rules
@@ -25,7 +26,11 @@ def of(body: Json) -> tuple[Rule, ...] | None:
         raise TokenScopeError(
             f"The application credential has {len(rules)} access rules; {_MAX_RULES} are compared at most. Make one with fewer."
         )
-    return tuple(Rule(rule["service"], rule["method"], rule["path"]) for rule in rules if is_pattern(rule["path"]))
+    return tuple(
+        Rule(service_type(rule["service"]) or rule["service"], rule["method"], rule["path"])
+        for rule in rules
+        if is_pattern(rule["path"])
+    )
 
 
 def check(rules: tuple[Rule, ...] | None, asked: Rule | None) -> None:

@@ -8,6 +8,8 @@ from openstackoid.core.errors import ConfigError
 from openstackoid.gateway.federation.agreements import Agreements
 from openstackoid.gateway.federation.issuer import TokenIssuer
 from openstackoid.gateway.federation.keystone import Keystone
+from openstackoid.gateway.federation.keystone_api import KeystoneApi
+from openstackoid.gateway.federation.keystone_projects import KeystoneProjects
 from openstackoid.gateway.federation.projects import Projects
 from openstackoid.gateway.federation.token_exchange import TokenExchange
 from openstackoid.gateway.settings.config import Config
@@ -57,7 +59,8 @@ class Federation:
         """
         if config.trust is None or identity is None:
             raise ConfigError("services.identity: expected this cloud's Keystone, whom a trust section needs")
-        keystone = Keystone(identity, here, config.trust)
+        api = KeystoneApi(identity, here, config.trust.account)
+        keystone = Keystone(api, config.trust)
         issuer = TokenIssuer(config.cloud, agreements, keystone, config.trust)
-        projects = Projects(config.cloud, agreements.store.projects, keystone)
+        projects = Projects(config.cloud, agreements.store.projects, KeystoneProjects(api))
         return cls(config.trust, agreements, keystone, issuer, TokenExchange(agreements, peers), projects)

@@ -1,63 +1,51 @@
-"""The client of this cloud's own Keystone: validates tokens, and makes projects that stand for those of other clouds.
+"""Validation of this cloud's tokens by its own Keystone.
 
-A token may validate itself (see `local_catalog`), so validation needs no account. Making projects does: `trust.account`.
+A token may validate itself (see `local_catalog`), so validation needs no account, and usually uses none. Keystone lets some valid tokens do
+nothing with themselves and answers 403: a trust's with impersonation belongs to the trustor by its answer, and to the trustee by its policy; one
+from EC2 credentials may not be used with Keystone at all. The gateway's account (`trust.account`) asks about these.
+
+    200             valid
+    401, 404        invalid, if Keystone says so in its own form: a proxy in front of it may answer the same
+    403             refused: says nothing about the token
+    anything else   Keystone, or what is in front of it, does not work
+
+Only the first two are cached.
 """
 
 import asyncio
-import hashlib
 import time
-from collections.abc import Mapping
-from typing import Any, Final
-from urllib.parse import quote
+from typing import Final
 
-import aiohttp
 import orjson
 
-from openstackoid.core import limits, protocol
+from openstackoid.core import protocol
 from openstackoid.core.catalog import Json
-from openstackoid.core.errors import BackendTimeoutError, BackendUnreachableError, ProjectError
+from openstackoid.core.errors import BackendUnreachableError, TokenRefusedError
+from openstackoid.gateway.federation.keystone_api import KeystoneApi
 from openstackoid.gateway.federation.memory import MIB, Memory, digest
-from openstackoid.gateway.settings.fields import Catalog
 from openstackoid.gateway.settings.peering import Trust
-from openstackoid.gateway.upstream.documents import parsed, whole
-from openstackoid.gateway.upstream.failures import reason
-from openstackoid.trust.agreements import Agreement
 
 _MAX_BYTES: Final = 16 * MIB  # bytes of cached answers about tokens
 _PARSED: Final = 4  # Python objects of a JSON text take this many times its bytes
-_LIMIT: Final = aiohttp.ClientTimeout(total=30)
+_PATH: Final = "/v3/auth/tokens?nocatalog"
+# Keystone knows no token of an application credential with access rules if the caller does not say that it enforces them
+# (keystone/token/provider.py, `_validate_token_access_rules`); `access_rules` does.
+_ENFORCES: Final = {"OpenStack-Identity-Access-Rules": "1.0"}
 _OK: Final = 200
-_CREATED: Final = 201
-_CONFLICT: Final = 409
-_FAILED: Final = 500
-
-
-class RefusedProjectError(ProjectError):
-    """No project was made: Keystone refused, or was not asked."""
-
-
-def project_name(agreement: Agreement, foreign: str) -> str:
-    """The name of the project that stands for a peer's project: 64 characters at most, and unique over all projects of all peers.
-
-    It is a digest, since "A-b" with "c" must differ from "A" with "b-c". It includes the agreement, since another cloud may later have the name
-    of a removed one, and must not get its projects.
-    """
-    digest = hashlib.sha256(f"{agreement.id}\0{foreign}".encode()).hexdigest()
-    return f"{agreement.peer[:31]}-{digest[:32]}"
+_REFUSED: Final = 403
+_INVALID: Final = frozenset({401, 404})
 
 
 class Keystone:
-    """This cloud's Keystone.
+    """Validates tokens.
 
     Args:
-        base: base URL of its backend.
-        session: connections.
-        trust: the lifetime of an answer, and the account for projects.
+        api: requests to Keystone.
+        trust: the lifetime of an answer, and the roles of services.
     """
 
-    def __init__(self, base: str, session: aiohttp.ClientSession, trust: Trust) -> None:
-        self._base = base
-        self._session = session
+    def __init__(self, api: KeystoneApi, trust: Trust) -> None:
+        self._api = api
         self._trust = trust
         # Digest of a token -> when Keystone was asked (monotonic), its answer, and the answer's bytes.
         self._known: Memory[bytes, tuple[float, Json | None, int]] = Memory(
@@ -73,7 +61,9 @@ class Keystone:
             fresh: use no cached answer.
 
         Raises:
-            PeerError: Keystone does not answer.
+            TokenRefusedError: Keystone tells neither the token itself nor the gateway's account.
+            AccountError: Keystone refuses the gateway's account.
+            PeerError: Keystone does not work.
         """
         key = digest(token)
         known = self._known.get(key)
@@ -97,7 +87,7 @@ class Keystone:
         Raises:
             PeerError: Keystone does not answer.
         """
-        return await self._request("GET", "/v3/auth/tokens", {protocol.AUTH: token, protocol.SUBJECT: token})
+        return await self._api.request("GET", "/v3/auth/tokens", {protocol.AUTH: token, protocol.SUBJECT: token})
 
     def trusted_until(self, token: str) -> float:
         """Until when Keystone's last answer about a token counts (Unix seconds)."""
@@ -108,91 +98,24 @@ class Keystone:
         """Drop the cached answer about a revoked token."""
         self._known.pop(digest(token), None)
 
-    async def project(self, name: str, domain: str, description: str) -> str:
-        """The id of the project of this name, which is created if it does not exist.
-
-        Raises:
-            RefusedProjectError: the project was certainly not created.
-            OpenStackoidError: Keystone failed, and may have created the project.
-        """
-        if self._trust.account is None:
-            raise RefusedProjectError(
-                "A project must be made for users of another cloud, and the gateway has no account for that: trust.account."
-            )
-        token = await self._login(self._trust.account)
-        # Look first: another gateway may have created it before it was killed, and Keystone logs a conflict with a traceback.
-        found = await self._project(name, domain, token)
-        if found is not None:
-            return found
-        body = {"project": {"name": name, "domain_id": domain, "description": description, "enabled": True}}
-        status, answer = await self._call("POST", "/v3/projects", token, body)
-        if status == _CREATED:
-            return str(answer["project"]["id"])
-        found = await self._project(name, domain, token) if status == _CONFLICT else None
-        if found is not None:
-            return found
-        kind = RefusedProjectError if status < _FAILED else ProjectError
-        raise kind(f"Keystone refused to make the project {name} in the domain {domain}, with status {status}.")
-
-    async def _project(self, name: str, domain: str, token: str) -> str | None:
-        status, answer = await self._call("GET", f"/v3/projects?name={quote(name)}&domain_id={quote(domain)}", token)
-        return str(answer["projects"][0]["id"]) if status == _OK and answer.get("projects") else None
-
     async def _ask(self, token: str) -> Json | None:
-        headers = {protocol.AUTH: token, protocol.SUBJECT: token}
-        status, answer = await self._request("GET", "/v3/auth/tokens?nocatalog", headers)
-        if status >= 500:  # noqa: PLR2004
-            raise BackendUnreachableError(f"This cloud's identity service answered {status} when asked about a token.")
+        subject = {protocol.SUBJECT: token} | _ENFORCES
+        status, answer = await self._api.request("GET", _PATH, {protocol.AUTH: token} | subject)
+        if status == _REFUSED:
+            if not self._api.has_account:
+                raise TokenRefusedError(
+                    "This cloud's identity service does not tell a token of this kind about itself (a trust's with impersonation, or "
+                    "one without a scope), and the gateway has no account to ask with. Use a token of another kind; operators: set "
+                    "trust.account."
+                )
+            status, answer = await self._api.by_account("GET", _PATH, subject)
+            if status == _REFUSED:
+                raise TokenRefusedError(
+                    "This cloud's identity service tells neither this token nor the gateway's account whether the token is valid; "
+                    "operators: let trust.account validate tokens (identity:validate_token)."
+                )
         body = answer.get("token") if status == _OK else None
+        if not isinstance(body, dict) and not (status in _INVALID and isinstance(answer.get("error"), dict)):
+            raise BackendUnreachableError(f"This cloud's identity service answered {status} when asked about a token.")
         self._known.keep(digest(token), (time.monotonic(), body, len(orjson.dumps(body))))
         return body
-
-    async def _login(self, account: Catalog) -> str:
-        user = {
-            "name": account.username,
-            "domain": {"name": account.user_domain_name},
-            "password": account.password_file.read_text().strip(),
-        }
-        project = {"name": account.project_name, "domain": {"name": account.project_domain_name}}
-        identity = {"methods": ["password"], "password": {"user": user}}
-        body = {"auth": {"identity": identity, "scope": {"project": project}}}
-        url = f"{account.auth_url}/auth/tokens"
-        try:
-            async with self._session.post(
-                url,
-                data=orjson.dumps(body),
-                headers={"Content-Type": "application/json"},
-                timeout=_LIMIT,
-                allow_redirects=False,
-            ) as answer:
-                if answer.status == _CREATED:
-                    return answer.headers[protocol.SUBJECT]
-                raise RefusedProjectError(
-                    f"Keystone refused the gateway's account {account.username} with status {answer.status}."
-                )
-        except (aiohttp.ClientError, OSError, TimeoutError, KeyError) as error:
-            raise RefusedProjectError(f"Keystone cannot be asked for a project: {reason(error)}.") from None
-
-    async def _call(self, method: str, path: str, token: str, body: Json | None = None) -> tuple[int, Json]:
-        headers = {protocol.AUTH: token, "Content-Type": "application/json"}
-        return await self._request(method, path, headers, orjson.dumps(body) if body else None)
-
-    async def _request(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None
-    ) -> tuple[int, Json]:
-        try:
-            async with self._session.request(
-                method, self._base + path, headers=headers, data=body, timeout=_LIMIT, allow_redirects=False
-            ) as answer:
-                document: Any = parsed(await whole(answer.content, limits.IDENTITY) or b"{}", limits.IDENTITY)
-                return answer.status, document if isinstance(document, dict) else {}
-        except TimeoutError:
-            raise BackendTimeoutError("This cloud's identity service did not answer in time.") from None
-        except (aiohttp.ClientError, OSError) as error:
-            raise BackendUnreachableError(
-                f"This cloud's identity service cannot be reached: {reason(error)}."
-            ) from None
-        except ValueError as error:
-            raise BackendUnreachableError(
-                f"This cloud's identity service gave an answer of another form: {error}."
-            ) from None

@@ -8,7 +8,7 @@ import secrets
 from typing import Final
 
 from openstackoid.core.errors import ProjectError
-from openstackoid.gateway.federation.keystone import Keystone, RefusedProjectError, project_name
+from openstackoid.gateway.federation.keystone_projects import KeystoneProjects, RefusedProjectError, project_name
 from openstackoid.trust.agreements import Agreement
 from openstackoid.trust.projects import LEASE, Claim, ProjectMappings
 
@@ -25,7 +25,7 @@ class Projects:
         keystone: creates projects.
     """
 
-    def __init__(self, cloud: str, mappings: ProjectMappings, keystone: Keystone) -> None:
+    def __init__(self, cloud: str, mappings: ProjectMappings, keystone: KeystoneProjects) -> None:
         self._cloud = cloud
         self._mappings = mappings
         self._keystone = keystone
@@ -84,7 +84,7 @@ class Projects:
         peer, name = agreement.peer, project_name(agreement, foreign)
         made = refused = None
         try:
-            made = await self._keystone.project(name, domain, f"Stands for project {foreign} of {peer}.")
+            made = await self._keystone.make(name, domain, f"Stands for project {foreign} of {peer}.")
         except RefusedProjectError as error:
             refused = error
             raise

@@ -8,7 +8,7 @@ import orjson
 from aiohttp import web
 
 from openstackoid.core.catalog import Json
-from openstackoid.gateway.federation.keystone import project_name
+from openstackoid.gateway.federation.keystone_projects import project_name
 from openstackoid.trust.agreements import Agreement
 from openstackoid.trust.claims import Claims
 
