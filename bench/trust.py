@@ -22,6 +22,7 @@ from bench.stage import FEDERATED, PASSED, Scene
 from openstackoid.core import scope as scopes
 from openstackoid.gateway.federation.agreements import Agreements
 from openstackoid.gateway.federation.keystone import Keystone
+from openstackoid.gateway.federation.keystone_api import KeystoneApi
 from openstackoid.gateway.senders.foreign_tokens import ForeignTokens
 from openstackoid.gateway.settings.loading import load
 from openstackoid.trust import key_files, tokens
@@ -113,7 +114,7 @@ async def _pieces(folder: Path) -> dict[str, float]:
     claims = tokens.verify(token, agreements.peer_keys.ring("CloudOne"))
     marked = tokens.marked(token, ours)
     async with aiohttp.ClientSession() as session:
-        keystone = Keystone("http://127.0.0.1:1", session, config.trust)
+        keystone = Keystone(KeystoneApi("http://127.0.0.1:1", session, None), config.trust)
         known = ForeignTokens("CloudTwo", agreements, keystone, config.trust)
         found = {
             "seal the user's token and sign a federated one (mint)": _spent(mint, 500),

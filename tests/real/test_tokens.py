@@ -24,9 +24,7 @@ class Identity:
     token: str
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        answer = requests.request(
-            method, self.url + path, json=body, headers={"X-Auth-Token": self.token}, timeout=60
-        )
+        answer = requests.request(method, self.url + path, json=body, headers={"X-Auth-Token": self.token}, timeout=60)
         assert answer.status_code < 300, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
 
@@ -58,9 +56,7 @@ def trustee(lab: Lab) -> Iterator[tuple[str, str]]:
 
 
 def images(alice: User, token: str, path: str = "/v2/images", **headers: str) -> requests.Response:
-    return requests.get(
-        alice.frontend("image") + path, headers={"X-Auth-Token": token} | TWO | headers, timeout=120
-    )
+    return requests.get(alice.frontend("image") + path, headers={"X-Auth-Token": token} | TWO | headers, timeout=120)
 
 
 def names(answer: requests.Response) -> set[str]:
@@ -86,7 +82,7 @@ def test_an_application_credential_with_access_rules(mine: Identity, alice: User
 
 
 @pytest.mark.parametrize("impersonation", [True, False])
-def test_a_trusts_token(mine: Identity, alice: User, trustee: tuple[str, str], impersonation: bool) -> None:  # noqa: FBT001
+def test_a_trusts_token(mine: Identity, alice: User, trustee: tuple[str, str], impersonation: bool) -> None:
     user, project = alice.ids
     trust = {
         "trustor_user_id": user,
