@@ -11,18 +11,24 @@ from openstackoid.oaktree.upstream.shared import Shared
 from openstackoid.oaktree.upstream.transport import Gate, session
 
 
+def too_early(times: list[float], began: float, rate: float, burst: int) -> list[float]:
+    """The times of requests, the first of which was sent after `began`, that are before their slots at this rate."""
+    return [at for number, at in enumerate(sorted(times), 1) if number > rate * (at - began) + burst]
+
+
 def main() -> None:
     given = json.loads(sys.argv[1])
     limiter = RedisLimiter(Shared.at(given["redis"]), given["rate"], given["burst"], workers=given["workers"])
     through = session(Gate("one", "R", Breaker("one", "R"), limiter))
-    end = time.monotonic() + given["seconds"]
 
     def ask() -> None:
         while time.monotonic() < end:
             through.get(given["url"])
 
     threads = [threading.Thread(target=ask) for _ in range(given["threads"])]
+    print("ready", flush=True)
     sys.stdin.readline()
+    end = time.monotonic() + given["seconds"]
     for each in threads:
         each.start()
     for each in threads:

@@ -35,6 +35,7 @@ from openstackoid.oaktree.resources.kinds import Kinds
 from openstackoid.oaktree.rpcs.operation_service import OperationService
 from openstackoid.oaktree.rpcs.services import Services
 from openstackoid.oaktree.rpcs.verbs import Engine
+from openstackoid.oaktree.upstream.admission import Admission
 from openstackoid.oaktree.upstream.breaker import Breaker, Patience
 from openstackoid.oaktree.upstream.clouds import Clouds
 from openstackoid.oaktree.upstream.sessions import Gates
@@ -80,7 +81,14 @@ class _Named(Local):
 
 @contextlib.asynccontextmanager
 async def oaktree(
-    folder: Path, clouds_file: Path, *, database: str = "", settle: float = 60.0, lease: float = 5.0, **limits: Any
+    folder: Path,
+    clouds_file: Path,
+    *,
+    database: str = "",
+    settle: float = 60.0,
+    lease: float = 5.0,
+    at_once: int | None = None,
+    **limits: Any,
 ) -> AsyncIterator[Oaktree]:
     gates = Gates(lambda cloud, region: Gate(cloud, region, Breaker(cloud, region, Patience(first=0.01, longest=0.02))))
     clouds = Clouds(OpenStackConfig(config_files=[str(clouds_file)]), gates.session)
@@ -91,7 +99,7 @@ async def oaktree(
 
     threads = ThreadPoolExecutor(16, thread_name_prefix="cloud")
     records = Operations(database or f"sqlite:///{folder}/operations.sqlite", lease=lease)
-    dependencies = Dependencies(records, threads, polled(threads, 0.02), timeout=20, settle=settle)
+    dependencies = Dependencies(records, threads, polled(threads, 0.02), 20, settle, Admission(lambda *_: at_once))
     creates = Creates(dependencies, poll=0.02)
     await creates.start()
     uploads = Uploads(creates, Limits(folder / "uploads", **limits))

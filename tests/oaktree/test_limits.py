@@ -4,12 +4,14 @@ import json
 import math
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from redis import Redis
+from tests.oaktree.counting import too_early
 from tests.oaktree.upstream import RedisServer, redis_server, reply, until, upstream
 
 from openstackoid.oaktree.upstream.limits import LONGEST_WAIT, LocalLimiter, RedisLimiter, Unlimited
@@ -154,17 +156,24 @@ def test_the_rate_is_never_exceeded_over_four_workers(redis: RedisServer) -> Non
         command = [sys.executable, str(Path(__file__).with_name("counting.py"))]
         workers = [
             subprocess.Popen(
-                [*command, json.dumps(given | {"seconds": 3, "threads": 6})], stdin=subprocess.PIPE, text=True
+                [*command, json.dumps(given | {"seconds": 3, "threads": 6})],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
             )
             for _ in range(WORKERS)
         ]
+        for each in workers:
+            assert each.stdout is not None
+            assert each.stdout.readline() == "ready\n"
+        began = time.monotonic()
         for each in workers:
             assert each.stdin is not None
             each.stdin.write("\n")
             each.stdin.flush()
         assert [each.wait(60) for each in workers] == [0] * WORKERS
         times = [each.at for each in cloud.seen]
-    spans = {seconds: most_in_window(times, seconds) for seconds in (0.1, 0.25, 0.5, 1, 2)}
-    assert {seconds: most for seconds, most in spans.items() if most > rate * seconds + burst} == {}
+    # A busy machine makes requests late, each by another time, so not every window can be checked: but none comes before its slot.
+    assert too_early(times, began, rate, burst) == []
     # Without a limit 24 threads send far more; a limiter that lets nothing through would pass the line above.
     assert len(times) > 100

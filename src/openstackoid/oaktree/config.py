@@ -19,7 +19,7 @@
     operations: {database: "sqlite:////var/lib/oaktree/operations.sqlite", keep: 604800}   # or postgresql://..., mariadb://...: one for all workers
     uploads: {folder: /var/lib/oaktree/uploads, largest: 68719476736, at_once: 4}
     redis: "redis://127.0.0.1:6379/0"           # shared by workers and machines: rate limits and the cache
-    limits: {default: {rate: 50, burst: 10}, clouds: {CloudTwo: {rate: 5}}}   # requests per second to a cloud-region
+    limits: {default: {rate: 50, burst: 10, operations: 20}, clouds: {CloudTwo: {rate: 5}}}   # of a cloud-region: requests per second, creates at once
     cache: {fresh: 10, stale: 50}               # seconds; without it, lists are not cached
     workers: 4                                  # processes; several need TCP addresses
     timeout: 30                                 # seconds, for each cloud's part of a call
@@ -164,21 +164,28 @@ class Operations(_Part):
     )
 
 
-class Rate(_Part):
-    """A rate limit of requests to a cloud-region."""
+class Limit(_Part):
+    """The limits of a cloud-region."""
 
-    rate: Annotated[float, pydantic.Field(gt=0, le=100_000)]  # requests a second
+    rate: Annotated[float, pydantic.Field(gt=0, le=100_000)] | None = None  # requests a second; None for no limit
     burst: Annotated[int, pydantic.Field(ge=1, le=100_000)] = 1  # requests at once, after a pause
+    operations: Annotated[int, pydantic.Field(ge=1, le=100_000)] | None = None  # creates at once; None for no limit
+
+    @pydantic.model_validator(mode="after")
+    def _limits(self) -> Self:
+        if self.rate is None and (self.operations is None or "burst" in self.model_fields_set):
+            raise ValueError("expected rate, with or without burst, or operations")
+        return self
 
 
 class Limits(_Part):
-    """Rate limits of cloud-regions, for all workers together; with Redis, for all machines."""
+    """The limits of cloud-regions, for all workers together; with Redis, for all machines."""
 
-    default: Rate | None = None
-    clouds: dict[str, Rate] = {}  # by the cloud's name, or "cloud/region"
+    default: Limit = Limit.model_construct()
+    clouds: dict[str, Limit] = {}  # by the cloud's name, or "cloud/region"; the default does not apply to these
 
-    def of(self, cloud: str, region: str) -> Rate | None:
-        """The rate of a cloud-region; None if there is no limit."""
+    def of(self, cloud: str, region: str) -> Limit:
+        """The limits of a cloud-region."""
         return self.clouds.get(f"{cloud}/{region}") or self.clouds.get(cloud) or self.default
 
 

@@ -10,6 +10,7 @@
     |-- CallDeadlineError    DEADLINE_EXCEEDED    DEADLINE_EXCEEDED      the caller's deadline has passed
     |-- CloudTimeoutError    UNAVAILABLE          CLOUD_TIMEOUT          the server's timeout for a cloud has passed
     |-- RateError            RESOURCE_EXHAUSTED   RATE_LIMITED           the server's own rate limit for the cloud
+    |-- BusyError            RESOURCE_EXHAUSTED   OPERATIONS_LIMITED     the server's own limit of concurrent operations in the cloud
     |-- LeftAloneError       UNAVAILABLE          CLOUD_LEFT_ALONE       the cloud failed several times in a row, and gets no requests now
     |-- RedirectError        FAILED_PRECONDITION  CLOUD_REDIRECTED       the cloud redirects, with the token, to another host
     |-- AnswerTooLargeError  RESOURCE_EXHAUSTED   CLOUD_ANSWER_TOO_LARGE the answer is larger than the maximum
@@ -111,6 +112,13 @@ class RateError(OaktreeError):
 
     code = StatusCode.RESOURCE_EXHAUSTED
     reason = "RATE_LIMITED"
+
+
+class BusyError(OaktreeError):
+    """As many operations as are allowed at once were in progress in the cloud-region until the operation's timeout."""
+
+    code = StatusCode.RESOURCE_EXHAUSTED
+    reason = "OPERATIONS_LIMITED"
 
 
 class LeftAloneError(OaktreeError):

@@ -19,6 +19,7 @@ from openstackoid.oaktree.images.uploading import Limits as Uploading
 from openstackoid.oaktree.images.uploading import Uploads
 from openstackoid.oaktree.resources.kinds import Kinds
 from openstackoid.oaktree.resources.repeating import Repeats
+from openstackoid.oaktree.upstream.admission import Admission
 from openstackoid.oaktree.upstream.breaker import Breaker
 from openstackoid.oaktree.upstream.clouds import Clouds
 from openstackoid.oaktree.upstream.file import load
@@ -74,8 +75,13 @@ class Parts:
         # than the interval would cause a renewal between two polls.
         polled = Cache(Lifetimes(fresh=watch.interval, stale=0.0, largest=_POLLED), shared) if shared else None
         watches = Watches(threads, pace, cache=polled)
+        admission = Admission(
+            lambda cloud, region: config.limits.of(cloud, region).operations, shared, workers=config.workers
+        )
         creates = Creates(
-            Dependencies(_records(config), threads, watched(watches), config.timeout, config.operations.settle)
+            Dependencies(
+                _records(config), threads, watched(watches), config.timeout, config.operations.settle, admission
+            )
         )
         return cls(
             kinds=Kinds(),
@@ -114,7 +120,7 @@ def _gate(config: Config, shared: Shared | None, cloud: str, region: str) -> Gat
 
 def _limiter(config: Config, shared: Shared | None, cloud: str, region: str) -> Limiter:
     settings = config.limits.of(cloud, region)
-    if settings is None:
+    if settings.rate is None:
         return Unlimited()
     if shared is None:
         return LocalLimiter(settings.rate / config.workers, settings.burst)

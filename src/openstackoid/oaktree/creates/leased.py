@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from google.rpc import status_pb2
@@ -26,6 +26,7 @@ from openstackoid.oaktree.creates.outcomes import (
 from openstackoid.oaktree.creates.plans import Plan, region_of
 from openstackoid.oaktree.creates.posting import Watch, delete
 from openstackoid.oaktree.creates.records import LostError, Operation, Part, RecordsError
+from openstackoid.oaktree.upstream.admission import Admission
 from openstackoid.oaktree.upstream.calls import Call, in_thread
 from openstackoid.oaktree.upstream.regions import Region
 
@@ -42,6 +43,7 @@ class Dependencies:
     watch: Watch
     timeout: float = 30.0  # for each request to a cloud
     settle: float = 120.0  # after which a cloud no longer processes a request whose connection broke
+    admission: Admission = field(default_factory=Admission)  # of creates
 
 
 async def undone(dependencies: Dependencies, plan: Plan, operation: Operation) -> list[Progress]:

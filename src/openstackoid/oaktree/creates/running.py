@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import time
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import openstack.exceptions as sdk
 from google.protobuf.message import Message
@@ -31,6 +31,7 @@ from openstackoid.oaktree.creates.outcomes import (
 from openstackoid.oaktree.creates.plans import Content, Plan
 from openstackoid.oaktree.creates.posting import AGAIN, Seek, fetch, post, prepare
 from openstackoid.oaktree.creates.records import LostError, Operation, Part
+from openstackoid.oaktree.upstream.admission import Ticket
 from openstackoid.oaktree.upstream.regions import Region
 from openstackoid.operations import marks
 
@@ -79,13 +80,36 @@ class Run(LeasedOperation):
     async def _bring(self, part: Part) -> None:
         """Run one part from its current stage to its end."""
         region = await self._region(part)
-        message: Message | None = None
         if part.stage in OPEN:
             part = await self._reconcile(part, region)
         elif part.stage in MADE or not self._may_send(part):
             self._report(part)
-        if self._may_send(part):
+        if not self._may_send(part):
+            await self._complete(part, region, None)
+            return
+        async with self._dependencies.admission.ticket(*region.key, self._plan.caller.name) as ticket:
+            await self._admitted(ticket, region)
             part, message = await self._send(part, region)
+            await self._complete(part, region, message)
+
+    async def _admitted(self, ticket: Ticket, region: Region) -> None:
+        """Wait until the create may be sent beside those in progress, or the caller has cancelled."""
+        if ticket.admitted.done():
+            return
+        gone = asyncio.create_task(self._left.wait())
+        either: set[asyncio.Future[Any]] = {ticket.admitted, gone}
+        try:
+            await asyncio.wait(either, timeout=self._call.left(), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            gone.cancel()
+        if not (ticket.admitted.done() or self._left.is_set()):
+            raise errors.BusyError(
+                f"it was not sent within {self._plan.timeout:g} s: as many operations as allowed were in progress in "
+                f"{'/'.join(filter(None, region.key))}; ask again with the same key"
+            )
+
+    async def _complete(self, part: Part, region: Region, message: Message | None) -> None:
+        """Report the created resource, and complete the create."""
         if part.stage not in MADE:
             return
         if message is None and self._plan.kind.cls.allow_fetch:
@@ -104,6 +128,8 @@ class Run(LeasedOperation):
     async def _send(self, part: Part, region: Region) -> tuple[Part, Message | None]:
         """Create the resource, unless the caller has cancelled; the create is recorded before it is sent."""
         plan = self._plan
+        if self._left.is_set():
+            return await self._step(part, stage=common_pb2.STAGE_CANCELLED, error=None), None
         anew = part.stage == common_pb2.STAGE_FAILED
         mark = marks.mark_of(self.operation.id, part.number, (part.sought or {}).get("mark", ""), anew=anew)
         attributes = plan.within(region, part.location.zone)
