@@ -106,7 +106,7 @@ async def oaktree(
     server = grpc.aio.server()
     Services(Engine(KINDS, threads, authenticate, 20, Watches(threads), creates, uploads)).register(server)
     operation_pb2_grpc.add_OperationServiceServicer_to_server(
-        OperationService(dependencies, KINDS, authenticate), server
+        OperationService(dependencies, KINDS, authenticate, poll=0.02), server
     )
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

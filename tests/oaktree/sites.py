@@ -96,6 +96,11 @@ class Caller:
         asked = operation_pb2.GetOperationRequest(id=name)
         return self.stubs.operations.GetOperation(asked, timeout=LONG, metadata=self.metadata).operation
 
+    def awaited(self, name: str) -> operation_pb2.Operation:
+        """One, when it is done."""
+        asked = operation_pb2.WatchOperationRequest(id=name)
+        return list(self.stubs.operations.WatchOperation(asked, timeout=LONG, metadata=self.metadata))[-1].operation
+
     def undo(self, name: str) -> operation_pb2.Operation:
         """One, undone."""
         asked = operation_pb2.UndoOperationRequest(id=name)

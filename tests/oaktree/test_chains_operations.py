@@ -43,7 +43,7 @@ def test_a_list_has_all_of_a_callers_the_newest_first(sites: Chain) -> None:
         assert {each.id: each.idempotency_key for each in found} == {each: "key-1" if each in made[0].ids else "" for each in ids}  # fmt: skip
         for each in found:
             assert each.done
-            assert caller.operation(each.id) == each
+            assert caller.operation(each.id) == caller.awaited(each.id) == each
             assert {prefix(part.location.cloud) for part in each.parts} == {prefix(each.id)}
     with sites.of("C") as owner:  # of the last one: it sees what came from B, which is somebody else there
         assert not {each.id for each in owner.operations()} & {
@@ -82,12 +82,13 @@ def test_a_key_finds_an_operation_wherever_it_is(sites: Chain) -> None:
             key = f"key-of-{place}"
             told = caller.create("keyed", place, key=key)
             found = caller.operation(key)
-            assert {found.id} == told.ids
+            assert {found.id} == told.ids == {caller.awaited(key).id}
             assert (prefix(found.id), found.idempotency_key) == (before, key)
             assert caller.create("keyed", place, key=key).ids == told.ids
             assert [part.stage for part in caller.undo(key).parts] == [STAGE_UNDONE]
         assert refused(caller.operation, "key-of-nobody") == ("NOT_FOUND", "NOT_FOUND")
         assert refused(caller.operation, "k" * 300) == ("NOT_FOUND", "NOT_FOUND")
+        assert refused(caller.awaited, "SiteB/nothing") == ("NOT_FOUND", "NOT_FOUND")
         told = caller.create("both", "SiteB", key="both")
         assert len(told.ids) == 2
         # B has one of its own under it, which comes first.

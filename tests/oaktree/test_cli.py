@@ -101,7 +101,9 @@ def test_a_create_everywhere_has_a_result_for_each_cloud(sh: Shell, vm: str) -> 
     assert {line.split()[0] for line in table.splitlines()[2:]} == {"Alpha/RegionOne", "Beta/RegionOne"}
     assert vm in table
     [operation] = [each for each in sh.json("operation", "list") if any(part["resource_id"] in table for part in each["parts"])]  # fmt: skip
+    assert sh.json("operation", "wait", operation["id"]) == sh.json("operation", "show", operation["id"])
     assert sh.call("operation", "undo", operation["id"]).returncode == 0
+    assert sh.call("operation", "wait", operation["id"]).returncode == 3
     assert {each["stage"] for each in sh.json("operation", "show", operation["id"])["parts"]} == {"undone"}
     assert sh.json("list", "servers", "--filter", f"name={vm}") == []
 

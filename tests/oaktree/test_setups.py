@@ -193,6 +193,14 @@ def test_the_example_boots_everywhere_or_nowhere(world: World) -> None:
     assert {"one STAGE_DONE ", "two STAGE_DONE "} <= set(done.stdout.splitlines())
 
 
+def test_the_example_goes_away_and_awaits_what_became_of_it(world: World) -> None:
+    example = Path(__file__).parents[2] / "examples/oaktree/boot_and_await.py"
+    command = [sys.executable, "-W", "error", str(example), "web", "cirros", "small"]
+    environment = os.environ | {"OAKTREE_TARGET": world.address}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=300)
+    assert done.stdout.splitlines()[-1] == "True [('one', 'ACTIVE'), ('two', 'ACTIVE')]"
+
+
 @pytest.mark.parametrize(
     ("setup", "field"),
     [

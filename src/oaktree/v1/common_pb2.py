@@ -29,7 +29,7 @@ from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from oaktree.v1 import location_pb2 as oaktree_dot_v1_dot_location__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17oaktree/v1/common.proto\x12\noaktree.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x19oaktree/v1/location.proto\"\xbc\x01\n\x0bListOptions\x12(\n\x07\x66ilters\x18\x01 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\r\n\x05query\x18\x02 \x01(\t\x12\x10\n\x08order_by\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12\x0f\n\x07refresh\x18\x06 \x01(\x08\x12*\n\x07max_age\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xc6\x01\n\x0b\x43loudResult\x12&\n\x08location\x18\x01 \x01(\x0b\x32\x14.oaktree.v1.Location\x12!\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\x12\r\n\x05items\x18\x03 \x01(\x03\x12*\n\x07\x65lapsed\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\rremembered_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"L\n\x07Summary\x12(\n\x07results\x18\x01 \x03(\x0b\x32\x17.oaktree.v1.CloudResult\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"{\n\rCreateOptions\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x17\n\x0fundo_on_failure\x18\x02 \x01(\x08\x12\x0c\n\x04wait\x18\x03 \x01(\x08\x12*\n\x07timeout\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xd4\x01\n\x08Progress\x12\x14\n\x0coperation_id\x18\x01 \x01(\t\x12&\n\x08location\x18\x02 \x01(\x0b\x32\x14.oaktree.v1.Location\x12 \n\x05stage\x18\x03 \x01(\x0e\x32\x11.oaktree.v1.Stage\x12\x13\n\x0bresource_id\x18\x04 \x01(\t\x12\x0e\n\x06status\x18\x05 \x01(\t\x12\x14\n\x07percent\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12!\n\x05\x65rror\x18\x07 \x01(\x0b\x32\x12.google.rpc.StatusB\n\n\x08_percent\"G\n\tCondition\x12\x10\n\x06status\x18\x01 \x01(\tH\x00\x12\x0e\n\x04gone\x18\x02 \x01(\x08H\x00\x12\x0f\n\x05query\x18\x03 \x01(\tH\x00\x42\x07\n\x05until*\xb1\x01\n\x05Stage\x12\x15\n\x11STAGE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTAGE_ACCEPTED\x10\x01\x12\x0e\n\nSTAGE_SENT\x10\x02\x12\x11\n\rSTAGE_CREATED\x10\x03\x12\x0e\n\nSTAGE_DONE\x10\x04\x12\x10\n\x0cSTAGE_FAILED\x10\x05\x12\x10\n\x0cSTAGE_UNDONE\x10\x06\x12\x11\n\rSTAGE_UNKNOWN\x10\x07\x12\x13\n\x0fSTAGE_CANCELLED\x10\x08*\x98\x01\n\x06\x43hange\x12\x16\n\x12\x43HANGE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x43HANGE_CURRENT\x10\x01\x12\x12\n\x0e\x43HANGE_CREATED\x10\x02\x12\x12\n\x0e\x43HANGE_UPDATED\x10\x03\x12\x12\n\x0e\x43HANGE_DELETED\x10\x04\x12\x12\n\x0e\x43HANGE_REACHED\x10\x05\x12\x12\n\x0e\x43HANGE_SKIPPED\x10\x06\x42P\n\x1borg.openstackoid.oaktree.v1P\x01Z!openstackoid/oaktree/v1;oaktreev1\xea\x02\x0bOaktree::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17oaktree/v1/common.proto\x12\noaktree.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x19oaktree/v1/location.proto\"\xbc\x01\n\x0bListOptions\x12(\n\x07\x66ilters\x18\x01 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\r\n\x05query\x18\x02 \x01(\t\x12\x10\n\x08order_by\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12\x0f\n\x07refresh\x18\x06 \x01(\x08\x12*\n\x07max_age\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xc6\x01\n\x0b\x43loudResult\x12&\n\x08location\x18\x01 \x01(\x0b\x32\x14.oaktree.v1.Location\x12!\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\x12\r\n\x05items\x18\x03 \x01(\x03\x12*\n\x07\x65lapsed\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\rremembered_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"L\n\x07Summary\x12(\n\x07results\x18\x01 \x03(\x0b\x32\x17.oaktree.v1.CloudResult\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8b\x01\n\rCreateOptions\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x17\n\x0fundo_on_failure\x18\x02 \x01(\x08\x12\x0c\n\x04wait\x18\x03 \x01(\x08\x12*\n\x07timeout\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06\x64\x65tach\x18\x05 \x01(\x08\"\xd4\x01\n\x08Progress\x12\x14\n\x0coperation_id\x18\x01 \x01(\t\x12&\n\x08location\x18\x02 \x01(\x0b\x32\x14.oaktree.v1.Location\x12 \n\x05stage\x18\x03 \x01(\x0e\x32\x11.oaktree.v1.Stage\x12\x13\n\x0bresource_id\x18\x04 \x01(\t\x12\x0e\n\x06status\x18\x05 \x01(\t\x12\x14\n\x07percent\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12!\n\x05\x65rror\x18\x07 \x01(\x0b\x32\x12.google.rpc.StatusB\n\n\x08_percent\"G\n\tCondition\x12\x10\n\x06status\x18\x01 \x01(\tH\x00\x12\x0e\n\x04gone\x18\x02 \x01(\x08H\x00\x12\x0f\n\x05query\x18\x03 \x01(\tH\x00\x42\x07\n\x05until*\xb1\x01\n\x05Stage\x12\x15\n\x11STAGE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTAGE_ACCEPTED\x10\x01\x12\x0e\n\nSTAGE_SENT\x10\x02\x12\x11\n\rSTAGE_CREATED\x10\x03\x12\x0e\n\nSTAGE_DONE\x10\x04\x12\x10\n\x0cSTAGE_FAILED\x10\x05\x12\x10\n\x0cSTAGE_UNDONE\x10\x06\x12\x11\n\rSTAGE_UNKNOWN\x10\x07\x12\x13\n\x0fSTAGE_CANCELLED\x10\x08*\x98\x01\n\x06\x43hange\x12\x16\n\x12\x43HANGE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x43HANGE_CURRENT\x10\x01\x12\x12\n\x0e\x43HANGE_CREATED\x10\x02\x12\x12\n\x0e\x43HANGE_UPDATED\x10\x03\x12\x12\n\x0e\x43HANGE_DELETED\x10\x04\x12\x12\n\x0e\x43HANGE_REACHED\x10\x05\x12\x12\n\x0e\x43HANGE_SKIPPED\x10\x06\x42P\n\x1borg.openstackoid.oaktree.v1P\x01Z!openstackoid/oaktree/v1;oaktreev1\xea\x02\x0bOaktree::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,20 +37,20 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'oaktree.v1.common_pb2', _gl
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\033org.openstackoid.oaktree.v1P\001Z!openstackoid/oaktree/v1;oaktreev1\352\002\013Oaktree::V1'
-  _globals['_STAGE']._serialized_start=1070
-  _globals['_STAGE']._serialized_end=1247
-  _globals['_CHANGE']._serialized_start=1250
-  _globals['_CHANGE']._serialized_end=1402
+  _globals['_STAGE']._serialized_start=1087
+  _globals['_STAGE']._serialized_end=1264
+  _globals['_CHANGE']._serialized_start=1267
+  _globals['_CHANGE']._serialized_end=1419
   _globals['_LISTOPTIONS']._serialized_start=187
   _globals['_LISTOPTIONS']._serialized_end=375
   _globals['_CLOUDRESULT']._serialized_start=378
   _globals['_CLOUDRESULT']._serialized_end=576
   _globals['_SUMMARY']._serialized_start=578
   _globals['_SUMMARY']._serialized_end=654
-  _globals['_CREATEOPTIONS']._serialized_start=656
-  _globals['_CREATEOPTIONS']._serialized_end=779
-  _globals['_PROGRESS']._serialized_start=782
-  _globals['_PROGRESS']._serialized_end=994
-  _globals['_CONDITION']._serialized_start=996
-  _globals['_CONDITION']._serialized_end=1067
+  _globals['_CREATEOPTIONS']._serialized_start=657
+  _globals['_CREATEOPTIONS']._serialized_end=796
+  _globals['_PROGRESS']._serialized_start=799
+  _globals['_PROGRESS']._serialized_end=1011
+  _globals['_CONDITION']._serialized_start=1013
+  _globals['_CONDITION']._serialized_end=1084
 # @@protoc_insertion_point(module_scope)

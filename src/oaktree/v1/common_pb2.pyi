@@ -250,12 +250,17 @@ class CreateOptions(_message.Message):
     UNDO_ON_FAILURE_FIELD_NUMBER: _builtins.int
     WAIT_FIELD_NUMBER: _builtins.int
     TIMEOUT_FIELD_NUMBER: _builtins.int
+    DETACH_FIELD_NUMBER: _builtins.int
     idempotency_key: _builtins.str
     """A key of the caller's choice, unique among its creates, a UUID for example. The same request with the same key creates nothing twice."""
     undo_on_failure: _builtins.bool
     """Delete what was created if it failed in any cloud."""
     wait: _builtins.bool
     """Go on until each is ready for use, or has failed."""
+    detach: _builtins.bool
+    """Go on to the end when this call ends before: what was not sent yet is sent, and what was asked to be awaited is awaited. OperationService
+    says what became of it.
+    """
     @_builtins.property
     def timeout(self) -> _duration_pb2.Duration:
         """How long to wait; an hour if not given."""
@@ -267,10 +272,11 @@ class CreateOptions(_message.Message):
         undo_on_failure: _builtins.bool = ...,
         wait: _builtins.bool = ...,
         timeout: _duration_pb2.Duration | None = ...,
+        detach: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["timeout", b"timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency_key", b"idempotency_key", "timeout", b"timeout", "undo_on_failure", b"undo_on_failure", "wait", b"wait"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detach", b"detach", "idempotency_key", b"idempotency_key", "timeout", b"timeout", "undo_on_failure", b"undo_on_failure", "wait", b"wait"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from oaktree.v1 import common_pb2 as oaktree_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aoaktree/v1/operation.proto\x12\noaktree.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17oaktree/v1/common.proto\"\xa1\x01\n\tOperation\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x64one\x18\x05 \x01(\x08\x12#\n\x05parts\x18\x06 \x03(\x0b\x32\x14.oaktree.v1.Progress\"!\n\x13GetOperationRequest\x12\n\n\x02id\x18\x01 \x01(\t\"@\n\x14GetOperationResponse\x12(\n\toperation\x18\x01 \x01(\x0b\x32\x15.oaktree.v1.Operation\">\n\x15ListOperationsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"\x87\x01\n\x16ListOperationsResponse\x12)\n\noperations\x18\x01 \x03(\x0b\x32\x15.oaktree.v1.Operation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12)\n\x08\x66\x61ilures\x18\x03 \x03(\x0b\x32\x17.oaktree.v1.CloudResult\"\"\n\x14UndoOperationRequest\x12\n\n\x02id\x18\x01 \x01(\t\"A\n\x15UndoOperationResponse\x12(\n\toperation\x18\x01 \x01(\x0b\x32\x15.oaktree.v1.Operation2\x94\x02\n\x10OperationService\x12Q\n\x0cGetOperation\x12\x1f.oaktree.v1.GetOperationRequest\x1a .oaktree.v1.GetOperationResponse\x12W\n\x0eListOperations\x12!.oaktree.v1.ListOperationsRequest\x1a\".oaktree.v1.ListOperationsResponse\x12T\n\rUndoOperation\x12 .oaktree.v1.UndoOperationRequest\x1a!.oaktree.v1.UndoOperationResponseBP\n\x1borg.openstackoid.oaktree.v1P\x01Z!openstackoid/oaktree/v1;oaktreev1\xea\x02\x0bOaktree::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aoaktree/v1/operation.proto\x12\noaktree.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17oaktree/v1/common.proto\"\xa1\x01\n\tOperation\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x64one\x18\x05 \x01(\x08\x12#\n\x05parts\x18\x06 \x03(\x0b\x32\x14.oaktree.v1.Progress\"!\n\x13GetOperationRequest\x12\n\n\x02id\x18\x01 \x01(\t\"@\n\x14GetOperationResponse\x12(\n\toperation\x18\x01 \x01(\x0b\x32\x15.oaktree.v1.Operation\"#\n\x15WatchOperationRequest\x12\n\n\x02id\x18\x01 \x01(\t\"B\n\x16WatchOperationResponse\x12(\n\toperation\x18\x01 \x01(\x0b\x32\x15.oaktree.v1.Operation\">\n\x15ListOperationsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"\x87\x01\n\x16ListOperationsResponse\x12)\n\noperations\x18\x01 \x03(\x0b\x32\x15.oaktree.v1.Operation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12)\n\x08\x66\x61ilures\x18\x03 \x03(\x0b\x32\x17.oaktree.v1.CloudResult\"\"\n\x14UndoOperationRequest\x12\n\n\x02id\x18\x01 \x01(\t\"A\n\x15UndoOperationResponse\x12(\n\toperation\x18\x01 \x01(\x0b\x32\x15.oaktree.v1.Operation2\xef\x02\n\x10OperationService\x12Q\n\x0cGetOperation\x12\x1f.oaktree.v1.GetOperationRequest\x1a .oaktree.v1.GetOperationResponse\x12Y\n\x0eWatchOperation\x12!.oaktree.v1.WatchOperationRequest\x1a\".oaktree.v1.WatchOperationResponse0\x01\x12W\n\x0eListOperations\x12!.oaktree.v1.ListOperationsRequest\x1a\".oaktree.v1.ListOperationsResponse\x12T\n\rUndoOperation\x12 .oaktree.v1.UndoOperationRequest\x1a!.oaktree.v1.UndoOperationResponseBP\n\x1borg.openstackoid.oaktree.v1P\x01Z!openstackoid/oaktree/v1;oaktreev1\xea\x02\x0bOaktree::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,14 +40,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETOPERATIONREQUEST']._serialized_end=297
   _globals['_GETOPERATIONRESPONSE']._serialized_start=299
   _globals['_GETOPERATIONRESPONSE']._serialized_end=363
-  _globals['_LISTOPERATIONSREQUEST']._serialized_start=365
-  _globals['_LISTOPERATIONSREQUEST']._serialized_end=427
-  _globals['_LISTOPERATIONSRESPONSE']._serialized_start=430
-  _globals['_LISTOPERATIONSRESPONSE']._serialized_end=565
-  _globals['_UNDOOPERATIONREQUEST']._serialized_start=567
-  _globals['_UNDOOPERATIONREQUEST']._serialized_end=601
-  _globals['_UNDOOPERATIONRESPONSE']._serialized_start=603
-  _globals['_UNDOOPERATIONRESPONSE']._serialized_end=668
-  _globals['_OPERATIONSERVICE']._serialized_start=671
-  _globals['_OPERATIONSERVICE']._serialized_end=947
+  _globals['_WATCHOPERATIONREQUEST']._serialized_start=365
+  _globals['_WATCHOPERATIONREQUEST']._serialized_end=400
+  _globals['_WATCHOPERATIONRESPONSE']._serialized_start=402
+  _globals['_WATCHOPERATIONRESPONSE']._serialized_end=468
+  _globals['_LISTOPERATIONSREQUEST']._serialized_start=470
+  _globals['_LISTOPERATIONSREQUEST']._serialized_end=532
+  _globals['_LISTOPERATIONSRESPONSE']._serialized_start=535
+  _globals['_LISTOPERATIONSRESPONSE']._serialized_end=670
+  _globals['_UNDOOPERATIONREQUEST']._serialized_start=672
+  _globals['_UNDOOPERATIONREQUEST']._serialized_end=706
+  _globals['_UNDOOPERATIONRESPONSE']._serialized_start=708
+  _globals['_UNDOOPERATIONRESPONSE']._serialized_end=773
+  _globals['_OPERATIONSERVICE']._serialized_start=776
+  _globals['_OPERATIONSERVICE']._serialized_end=1143
 # @@protoc_insertion_point(module_scope)

@@ -40,6 +40,11 @@ class OperationServiceStub:
                 request_serializer=oaktree_dot_v1_dot_operation__pb2.GetOperationRequest.SerializeToString,
                 response_deserializer=oaktree_dot_v1_dot_operation__pb2.GetOperationResponse.FromString,
                 _registered_method=True)
+        self.WatchOperation = channel.unary_stream(
+                '/oaktree.v1.OperationService/WatchOperation',
+                request_serializer=oaktree_dot_v1_dot_operation__pb2.WatchOperationRequest.SerializeToString,
+                response_deserializer=oaktree_dot_v1_dot_operation__pb2.WatchOperationResponse.FromString,
+                _registered_method=True)
         self.ListOperations = channel.unary_unary(
                 '/oaktree.v1.OperationService/ListOperations',
                 request_serializer=oaktree_dot_v1_dot_operation__pb2.ListOperationsRequest.SerializeToString,
@@ -58,6 +63,13 @@ class OperationServiceServicer:
 
     def GetOperation(self, request, context):
         """One operation. If its server died while a cloud had not answered, that cloud is asked what became of it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchOperation(self, request, context):
+        """The operation now, and whenever a step of it is recorded, until nothing goes on any more.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -84,6 +96,11 @@ def add_OperationServiceServicer_to_server(servicer, server):
                     servicer.GetOperation,
                     request_deserializer=oaktree_dot_v1_dot_operation__pb2.GetOperationRequest.FromString,
                     response_serializer=oaktree_dot_v1_dot_operation__pb2.GetOperationResponse.SerializeToString,
+            ),
+            'WatchOperation': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchOperation,
+                    request_deserializer=oaktree_dot_v1_dot_operation__pb2.WatchOperationRequest.FromString,
+                    response_serializer=oaktree_dot_v1_dot_operation__pb2.WatchOperationResponse.SerializeToString,
             ),
             'ListOperations': grpc.unary_unary_rpc_method_handler(
                     servicer.ListOperations,
@@ -124,6 +141,33 @@ class OperationService:
             '/oaktree.v1.OperationService/GetOperation',
             oaktree_dot_v1_dot_operation__pb2.GetOperationRequest.SerializeToString,
             oaktree_dot_v1_dot_operation__pb2.GetOperationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchOperation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/oaktree.v1.OperationService/WatchOperation',
+            oaktree_dot_v1_dot_operation__pb2.WatchOperationRequest.SerializeToString,
+            oaktree_dot_v1_dot_operation__pb2.WatchOperationResponse.FromString,
             options,
             channel_credentials,
             insecure,

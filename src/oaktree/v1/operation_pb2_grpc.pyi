@@ -35,6 +35,8 @@ class OperationServiceStub:
     def __new__(cls, channel: _aio.Channel) -> OperationServiceAsyncStub: ...
     GetOperation: _grpc.UnaryUnaryMultiCallable[_operation_pb2.GetOperationRequest, _operation_pb2.GetOperationResponse]
     """One operation. If its server died while a cloud had not answered, that cloud is asked what became of it."""
+    WatchOperation: _grpc.UnaryStreamMultiCallable[_operation_pb2.WatchOperationRequest, _operation_pb2.WatchOperationResponse]
+    """The operation now, and whenever a step of it is recorded, until nothing goes on any more."""
     ListOperations: _grpc.UnaryUnaryMultiCallable[_operation_pb2.ListOperationsRequest, _operation_pb2.ListOperationsResponse]
     """The caller's operations, the newest first, with those at other oaktrees."""
     UndoOperation: _grpc.UnaryUnaryMultiCallable[_operation_pb2.UndoOperationRequest, _operation_pb2.UndoOperationResponse]
@@ -47,6 +49,8 @@ class OperationServiceAsyncStub(OperationServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetOperation: _aio.UnaryUnaryMultiCallable[_operation_pb2.GetOperationRequest, _operation_pb2.GetOperationResponse]  # type: ignore[assignment]
     """One operation. If its server died while a cloud had not answered, that cloud is asked what became of it."""
+    WatchOperation: _aio.UnaryStreamMultiCallable[_operation_pb2.WatchOperationRequest, _operation_pb2.WatchOperationResponse]  # type: ignore[assignment]
+    """The operation now, and whenever a step of it is recorded, until nothing goes on any more."""
     ListOperations: _aio.UnaryUnaryMultiCallable[_operation_pb2.ListOperationsRequest, _operation_pb2.ListOperationsResponse]  # type: ignore[assignment]
     """The caller's operations, the newest first, with those at other oaktrees."""
     UndoOperation: _aio.UnaryUnaryMultiCallable[_operation_pb2.UndoOperationRequest, _operation_pb2.UndoOperationResponse]  # type: ignore[assignment]
@@ -62,6 +66,14 @@ class OperationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operation_pb2.GetOperationResponse, _abc.Awaitable[_operation_pb2.GetOperationResponse]]:
         """One operation. If its server died while a cloud had not answered, that cloud is asked what became of it."""
+
+    @_abc_1.abstractmethod
+    def WatchOperation(
+        self,
+        request: _operation_pb2.WatchOperationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_operation_pb2.WatchOperationResponse], _abc.AsyncIterator[_operation_pb2.WatchOperationResponse]]:
+        """The operation now, and whenever a step of it is recorded, until nothing goes on any more."""
 
     @_abc_1.abstractmethod
     def ListOperations(

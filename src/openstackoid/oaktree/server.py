@@ -128,7 +128,8 @@ def made(parts: Parts, config: Config) -> tuple[grpc.aio.Server, list[str]]:
         return parts.gates.gate(cloud, region).breaker.state()
 
     operation_pb2_grpc.add_OperationServiceServicer_to_server(
-        OperationService(parts.creates.dependencies, parts.kinds, parts.authenticate, parts.oaktrees), server
+        OperationService(parts.creates.dependencies, parts.kinds, parts.authenticate, parts.oaktrees, parts.deadlines),
+        server,
     )
     cloud_pb2_grpc.add_CloudServiceServicer_to_server(
         CloudService(parts.authenticate, state, parts.threads, parts.oaktrees, timeout=config.timeout), server

@@ -181,6 +181,7 @@ def create_options(args: argparse.Namespace) -> CreateOptions:
         idempotency_key=args.idempotency_key or str(uuid.uuid4()),
         undo_on_failure=args.undo,
         wait=args.wait,
+        detach=args.detach,
     )
     if args.timeout:
         made.timeout.FromMilliseconds(int(args.timeout * 1000))

@@ -5,8 +5,9 @@ import sys
 from typing import Any
 
 from oaktree.client import Oaktree
+from oaktree.client import watch as again
 from oaktree.v1 import operation_pb2
-from oaktree.v1.common_pb2 import STAGE_FAILED, STAGE_UNDONE, STAGE_UNKNOWN
+from oaktree.v1.common_pb2 import STAGE_CREATED, STAGE_DONE, STAGE_FAILED, STAGE_UNDONE, STAGE_UNKNOWN
 from openstackoid.oaktree.call import errors, output
 from openstackoid.oaktree.call.creating import stage
 from openstackoid.oaktree.call.run import note, say
@@ -43,6 +44,17 @@ def show(args: argparse.Namespace, oaktree: Oaktree) -> int:
     request = operation_pb2.GetOperationRequest(id=args.id)
     _print(oaktree.operations.GetOperation(request, timeout=args.timeout).operation, args)
     return errors.OK
+
+
+def wait(args: argparse.Namespace, oaktree: Oaktree) -> int:
+    """Wait until an operation is done, then show it. Returns 3 if a part of it failed."""
+    request = operation_pb2.WatchOperationRequest(id=args.id)
+    operation = operation_pb2.Operation()
+    for answer in again(oaktree.operations.WatchOperation, request, timeout=args.timeout):
+        operation = answer.operation
+    _print(operation, args)
+    made = all(each.stage in (STAGE_CREATED, STAGE_DONE) and not each.HasField("error") for each in operation.parts)
+    return errors.OK if made else errors.PARTLY
 
 
 def undo(args: argparse.Namespace, oaktree: Oaktree) -> int:

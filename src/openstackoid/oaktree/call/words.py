@@ -234,9 +234,13 @@ def _beside(verbs: Any) -> None:
     parser = _verb(actions, "list", "operations:list_", "list your operations, the newest first")
     parser.add_argument("--page-size", type=_count, default=0, metavar="N", help="(default: 100)")
     parser.add_argument("--page-token", metavar="TOKEN", help="go on where the page before ended")
-    for name, text in (("show", "show one"), ("undo", "delete what it created")):
+    for name, text in (
+        ("show", "show one"),
+        ("wait", "show one when it is done"),
+        ("undo", "delete what it created"),
+    ):
         parser = _verb(actions, name, f"operations:{name}", text)
-        parser.add_argument("id", metavar="ID", help="its id" + (", or the idempotency key" if name == "show" else ""))
+        parser.add_argument("id", metavar="ID", help="its id" + ("" if name == "undo" else ", or the idempotency key"))
 
 
 def _kind(parser: argparse.ArgumentParser) -> None:
@@ -287,6 +291,7 @@ def _attributes(parser: argparse.ArgumentParser) -> None:
 def _creating(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--wait", action="store_true", help="go on until each is ready, or has failed")
     parser.add_argument("--undo", action="store_true", help="delete all of it again if any cloud fails")
+    parser.add_argument("--detach", action="store_true", help="go on when this command is stopped: see operation wait")
     parser.add_argument(
         "--idempotency-key",
         metavar="KEY",

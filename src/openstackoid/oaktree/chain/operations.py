@@ -3,8 +3,9 @@
 import asyncio
 import base64
 import binascii
+import contextlib
 import functools
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,6 +21,8 @@ from oaktree.v1.operation_pb2 import (
     Operation,
     UndoOperationRequest,
     UndoOperationResponse,
+    WatchOperationRequest,
+    WatchOperationResponse,
 )
 from openstackoid.oaktree import errors, statuses
 from openstackoid.oaktree.access.callers import Caller, RemotePart
@@ -112,6 +115,24 @@ class Operations:
         path = f"{_SERVICE}/UndoOperation"
         answer = await self._oaktrees.one(path, request, UndoOperationResponse, to, left(), patience=_UNDOING)
         return _as_callers_own(caller, to, answer.operation)
+
+    async def watch(self, caller: Caller, name: str, left: Left) -> AsyncGenerator[Operation, None]:
+        """Yield an operation after each of its steps, until it is done.
+
+        Args:
+            caller: see `find`.
+            name: the id of an operation that `find` or `keyed` returned.
+            left: see `find`.
+        """
+        to = self._to(caller, name)
+        if to is None:
+            raise errors.MissingError(f"no operation {name!r} of yours")
+        request = WatchOperationRequest(id=name.partition("/")[2])
+        path = f"{_SERVICE}/WatchOperation"
+        stream = self._oaktrees.stream(path, request, WatchOperationResponse, to, left(), endless=True)
+        async with contextlib.aclosing(stream) as answers:
+            async for answer in answers:
+                yield _as_callers_own(caller, to, answer.operation)
 
     async def list(self, caller: Caller, size: int, token: str, here: Ask, left: Left) -> ListOperationsResponse:
         """A page of operations of this oaktree and all others, the newest first. An oaktree that does not answer is listed as a failure, and left out of later pages.

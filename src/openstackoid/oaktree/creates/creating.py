@@ -97,7 +97,7 @@ class Creates:
                     raise step
                 yield step
         finally:
-            run.leave()
+            run.hang_up()
 
     async def undo(self, plan: Plan, operation_id: str) -> list[Progress]:
         """Delete the resources that an operation of the caller created. Returns its parts afterwards.

@@ -54,7 +54,7 @@ async def undone(dependencies: Dependencies, plan: Plan, operation: Operation) -
     """
     taken = await asyncio.to_thread(dependencies.records.take, operation)
     if taken is None:
-        raise OperationRunningError(f"operation {operation.id} is under way: end that call, or wait for it")
+        raise OperationRunningError(f"operation {operation.id} is under way: end that call, or wait until it is done")
     leased = LeasedOperation(dependencies, plan, taken)
     await leased.undo()
     return leased.parts

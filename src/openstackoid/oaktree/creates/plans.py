@@ -62,6 +62,7 @@ class Plan:
     key: str | None = None
     undo: bool = False
     wait: bool = False
+    detach: bool = False  # go on when the caller has gone
     timeout: float = _USUAL  # seconds, for the whole create
     content: Content | None = None
     setup: Setup | None = None
@@ -142,6 +143,7 @@ def planned(
         key=checked_key(options.idempotency_key) or None,
         undo=options.undo_on_failure,
         wait=options.wait,
+        detach=options.detach,
         timeout=timeout,
         content=content,
         setup=setup,

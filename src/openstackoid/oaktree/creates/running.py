@@ -1,6 +1,7 @@
 """Runs one operation: the parts of all cloud-regions in parallel, each step recorded before the next.
 
-It continues after the caller has cancelled: creates that were not sent by then are no longer sent, and those that were sent are completed.
+It continues after the caller has cancelled: creates that were not sent by then are no longer sent, and those that were sent are completed. A detached
+operation does not end with its caller.
 """
 
 import asyncio
@@ -47,7 +48,15 @@ class Run(LeasedOperation):
         super().__init__(dependencies, plan, operation)
         self.messages: Final[asyncio.Queue[Message | Exception | None]] = asyncio.Queue()
         self._elapsed: Final[dict[int, float]] = {}
+        self._unread = False  # nobody reads the messages any more
         self._undone: Final = any(each.stage == common_pb2.STAGE_UNDONE for each in operation.parts)
+
+    def hang_up(self) -> None:
+        """Note that the caller has gone: end the operation as `leave` does, unless it is detached."""
+        if self._plan.detach:
+            self._unread = True
+        else:
+            self.leave()
 
     async def go(self) -> None:
         """Run to the end. The last message is None, after the error that aborted the operation, if there was one."""
@@ -299,9 +308,9 @@ class Run(LeasedOperation):
         self._publish(self._progress(part, error=status))
 
     def _tell_resource(self, message: Message) -> None:
-        if not self._left.is_set():
+        if not (self._left.is_set() or self._unread):
             self.messages.put_nowait(self._plan.respond(resource=message))
 
     def _publish(self, progress: Progress) -> None:
-        if not self._left.is_set():
+        if not (self._left.is_set() or self._unread):
             self.messages.put_nowait(self._plan.respond(progress=progress))

@@ -1,7 +1,8 @@
 """`OperationService`: the recorded operations of creates. Callers see only their own operations."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any, Final
 
 from oaktree.v1 import operation_pb2, operation_pb2_grpc
@@ -17,6 +18,7 @@ from openstackoid.oaktree.creates.records import Operation
 from openstackoid.oaktree.resources.kinds import Kinds
 from openstackoid.oaktree.rpcs.context import RpcContext
 from openstackoid.oaktree.verbs import DELETE
+from openstackoid.oaktree.watches.deadlines import Deadlines
 
 _USUAL: Final = 100
 _MOST: Final = 1000
@@ -31,6 +33,9 @@ class OperationService(operation_pb2_grpc.OperationServiceServicer):
         kinds: Kinds,
         authenticate: Callable[[Any], Awaitable[Caller]],
         oaktrees: RemoteOaktrees | None = None,
+        deadlines: Deadlines | None = None,
+        *,
+        poll: float = 0.5,
     ) -> None:
         """Prepare.
 
@@ -39,11 +44,15 @@ class OperationService(operation_pb2_grpc.OperationServiceServicer):
             kinds: all kinds.
             authenticate: authenticates the caller of a call's context.
             oaktrees: other oaktrees, which record their own operations.
+            deadlines: those of streams without a deadline of their own.
+            poll: seconds between two reads of a watched operation.
         """
         self._remote: Final = Operations(oaktrees or RemoteOaktrees())
         self._dependencies: Final = dependencies
         self._kinds: Final = kinds
         self._authenticate: Final = authenticate
+        self._deadlines: Final = deadlines or Deadlines()
+        self._poll: Final = poll
 
     async def GetOperation(self, request: Any, context: Any) -> Any:  # noqa: N802 - the rpc's name
         """Get one operation. If its worker is dead, clouds are queried for the outcome of its parts."""
@@ -52,11 +61,31 @@ class OperationService(operation_pb2_grpc.OperationServiceServicer):
             operation = await self._find(caller, request.id, context)
             if isinstance(operation, operation_pb2.Operation):
                 return operation_pb2.GetOperationResponse(operation=operation)
-            parts = None
-            if (run := await self._take(caller, operation)) is not None:
-                await run.settle()
-                parts, operation = run.parts, await self._own(caller, operation.id)
-            return operation_pb2.GetOperationResponse(operation=_message(operation, parts))
+            return operation_pb2.GetOperationResponse(operation=await self._settled(caller, operation))
+
+    async def WatchOperation(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+        """Yield one operation now, and after each recorded step, until it is done; until the caller's token expires or the server stops."""
+        async with RpcContext(context):
+            caller = await self._authenticate(context)
+            operation = await self._find(caller, request.id, context)
+            if isinstance(operation, operation_pb2.Operation):
+                found = self._remote.watch(caller, operation.id, context.time_remaining)
+            else:
+                found = self._watched(caller, operation)
+            async with contextlib.aclosing(self._deadlines.until(found, caller.expires)) as operations:
+                async for each in operations:
+                    yield operation_pb2.WatchOperationResponse(operation=each)
+
+    async def _watched(self, caller: Caller, operation: Operation) -> AsyncGenerator[operation_pb2.Operation, None]:
+        last = None
+        while last is None or not last.done:
+            if last is not None:
+                await asyncio.sleep(self._poll)
+                operation = await self._own(caller, operation.id)
+            found = await self._settled(caller, operation)
+            if found != last:
+                yield found
+            last = found
 
     async def ListOperations(self, request: Any, context: Any) -> Any:  # noqa: N802
         """List the caller's operations as recorded, here and at other oaktrees."""
@@ -102,6 +131,13 @@ class OperationService(operation_pb2_grpc.OperationServiceServicer):
         if found is None:
             raise errors.MissingError("no operation of yours has this id or key; they are forgotten after some days")
         return found
+
+    async def _settled(self, caller: Caller, operation: Operation) -> operation_pb2.Operation:
+        """An operation as it is now. If its worker is dead, clouds are queried for the outcome of its parts."""
+        if (run := await self._take(caller, operation)) is None:
+            return _message(operation)
+        await run.settle()
+        return _message(await self._own(caller, operation.id), run.parts)
 
     async def _take(self, caller: Caller, operation: Operation) -> LeasedOperation | None:
         """Take over an operation, if a part's outcome is open and no worker is running it."""
