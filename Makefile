@@ -14,9 +14,9 @@ AS_ROOT = as_root=$$([ "$$(id -u)" = 0 ] || echo sudo -n)
 APT = { $$as_root apt-get -qq update && $$as_root env DEBIAN_FRONTEND=noninteractive \
   apt-get -qq install -y --no-install-recommends $(1); } > /dev/null
 
-.PHONY: install haproxy services-for-tests node definitions definitions-check clients demo demo-oaktree test test-full unit integration real lint docs bench clean
+.PHONY: install haproxy services-for-tests browser node definitions definitions-check clients demo demo-oaktree test test-full unit integration real lint docs bench clean
 
-install: $(VENV)/.installed haproxy services-for-tests node
+install: $(VENV)/.installed haproxy services-for-tests browser node
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt uv
@@ -44,6 +44,13 @@ services-for-tests:
 	  $(AS_ROOT); if command -v apt-get > /dev/null && $$as_root true 2> /dev/null; then \
 	    $(call APT,$(SERVICES)) || echo "Cannot install $(SERVICES): the tests that need them will fail." >&2; \
 	  else echo "Install $(SERVICES): the tests that need them will fail without." >&2; fi; fi
+
+# For tests of Horizon's pages.
+browser:
+	@if ! ls /usr/bin/chromium > /dev/null 2>&1; then \
+	  $(AS_ROOT); if command -v apt-get > /dev/null && $$as_root true 2> /dev/null; then \
+	    $(call APT,chromium) || echo "Cannot install chromium: the tests of Horizon's pages will fail." >&2; \
+	  else echo "Install chromium: the tests of Horizon's pages will fail without." >&2; fi; fi
 
 # For the JavaScript client, and buf: Node.js from 20 on, and packages of npm.
 PACKAGE := clients/javascript
@@ -79,7 +86,7 @@ unit: $(VENV)/.installed
 	@$(CHECK) unit
 integration: install
 	@$(CHECK) integration
-real: $(VENV)/.installed haproxy
+real: $(VENV)/.installed haproxy browser node
 	@$(CHECK) real
 test: install
 	@$(CHECK)

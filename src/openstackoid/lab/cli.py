@@ -76,6 +76,9 @@ class StartLab(_WithDirectory, Command):
             "--pseudonyms", action="store_true", help="the clouds do not learn who the others' users are"
         )
         parser.add_argument(
+            "--dashboard", action="store_true", help="a Horizon for each cloud; an existing lab gets it, too"
+        )
+        parser.add_argument(
             "--cache",
             type=Path,
             default=default_cache(),
@@ -98,6 +101,7 @@ class StartLab(_WithDirectory, Command):
             trust="pass-through" if parsed_args.pass_through else None,
             projects=parsed_args.projects,
             pseudonyms=parsed_args.pseudonyms or None,
+            with_dashboard=parsed_args.dashboard or None,
             cache=parsed_args.cache,
         )
         if not lab.up(lambda line: print(line, flush=True)):
@@ -106,6 +110,10 @@ class StartLab(_WithDirectory, Command):
         print(f"{', '.join(lab.clouds)} ready in {time.monotonic() - began:.1f} s. To use one:")
         where = "" if lab.directory == default_directory() else f" --dir {shlex.quote(str(lab.directory))}"
         print(f'  eval "$(openstackoid lab env {next(iter(lab.clouds))}{where})"')
+        if lab.state.with_dashboard:
+            print("In a browser, as alice or admin with the password in clouds.yaml:")
+            for name, cloud in lab.clouds.items():
+                print(f"  {name}: {cloud.dashboard}")
         return 0
 
 

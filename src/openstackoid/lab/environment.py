@@ -10,7 +10,7 @@ import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
@@ -50,6 +50,11 @@ class Environment:
         return self.path / "bin" / "python"
 
     @property
+    def site(self) -> Path:
+        """Folder of its installed packages."""
+        return next((self.path / "lib").glob("python*/site-packages"))
+
+    @property
     def templates(self) -> Path:
         """Folder of the services' empty databases, which depend only on the installed packages."""
         return self.path / "templates"
@@ -65,9 +70,9 @@ def default_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "openstackoid"
 
 
-def constraints() -> str:
+def constraints(file: str = "constraints.txt") -> str:
     """Give the versions that the lab was tested with."""
-    return resources.files(__package__).joinpath("constraints.txt").read_text(encoding="utf-8")
+    return resources.files(__package__).joinpath(file).read_text(encoding="utf-8")
 
 
 def key(versions: str) -> str:
@@ -83,35 +88,57 @@ def ensure(cache: Path, progress: Callable[[str], None]) -> Environment:
         LabError: the environment cannot be made; the message has uv's output.
     """
     versions = constraints()
-    environment = Environment(cache / f"services-{key(versions)}")
+
+    def make(environment: Environment) -> None:
+        progress("installing OpenStack's services into an environment of their own")
+        install(environment, versions, PACKAGES)
+        add_lab_package(environment)
+        environment.templates.mkdir()
+
+    return made_once(cache / f"services-{key(versions)}", make)
+
+
+def made_once(path: Path, make: Callable[[Environment], None]) -> Environment:
+    """Find the environment in a folder, or make it, after deleting the remains of an interrupted attempt."""
+    environment = Environment(path)
     if environment.complete.exists():
         return environment
-    cache.mkdir(parents=True, exist_ok=True)
-    with locked(environment.path.with_suffix(".lock")):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with locked(path.with_suffix(".lock")):
         if not environment.complete.exists():
-            make(environment, versions, progress)
+            shutil.rmtree(path, ignore_errors=True)
+            make(environment)
+            environment.complete.touch()
     return environment
 
 
-def make(environment: Environment, versions: str, progress: Callable[[str], None]) -> None:
-    """Make the environment anew, after deleting the remains of an interrupted attempt."""
-    shutil.rmtree(environment.path, ignore_errors=True)
-    progress("installing OpenStack's services into an environment of their own")
+def install(environment: Environment, versions: str, packages: Sequence[str]) -> None:
+    """Make a virtual environment with these packages.
+
+    Args:
+        environment: where.
+        versions: the text of pip's constraints.
+        packages: requirements, or folders of packages.
+
+    Raises:
+        LabError: uv fails; the message has its output.
+    """
     uv("venv", "--quiet", "--python", sys.executable, str(environment.path))
     wanted = environment.path / "constraints.txt"
     wanted.write_text(versions, encoding="utf-8")
     # Compiled now, once: uncompiled, every start and every command of the client would take twice as long.
     uv(
         "pip", "install", "--quiet", "--compile-bytecode", "--python", str(environment.python),
-        "--constraint", str(wanted), *PACKAGES,
+        "--constraint", str(wanted), *packages,
     )  # fmt: skip
-    site = next((environment.path / "lib").glob("python*/site-packages"))
-    about = site / "openstackoid_lab-1.dist-info"
+
+
+def add_lab_package(environment: Environment) -> None:
+    """Add the metadata by which neutron finds the lab's mechanism driver."""
+    about = environment.site / "openstackoid_lab-1.dist-info"
     about.mkdir()
     (about / "METADATA").write_text(METADATA, encoding="utf-8")
     (about / "entry_points.txt").write_text(ENTRY_POINTS, encoding="utf-8")
-    environment.templates.mkdir()
-    environment.complete.touch()
 
 
 def uv(*arguments: str) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 import yaml
 
 from . import clients, config, environment, haproxy, meeting, owners, processes, seed, starting, state
-from .layout import CA, DEFAULT_ADDRESS, DEFAULT_CLOUDS, GATEWAY, HAPROXY, Cloud, plan
+from .layout import CA, DASHBOARD, DEFAULT_ADDRESS, DEFAULT_CLOUDS, GATEWAY, HAPROXY, Cloud, plan
 from .processes import Health, Process
 from .starting import Part, Progress, Starter
 
@@ -58,6 +58,7 @@ class Lab:
             ``pass-through``: they have one owner, and tokens go along.
         projects: ``each`` (the default): a project of another cloud gets one of its own; ``same``: its id stands for it.
         pseudonyms: whether the clouds hide their users' identities from each other; they do not by default.
+        with_dashboard: whether each cloud has a Horizon; an existing lab keeps those that it has.
         gateway_command: the command of a gateway; ``--config FILE`` is added.
         cache: where the services' environment is kept; the user's cache folder when not given.
 
@@ -76,6 +77,7 @@ class Lab:
         trust: state.Trust | None = None,
         projects: state.Projects | None = None,
         pseudonyms: bool | None = None,
+        with_dashboard: bool | None = None,
         gateway_command: Sequence[str] = GATEWAY_COMMAND,
         cache: Path | None = None,
     ) -> None:
@@ -84,7 +86,7 @@ class Lab:
         self.cache = cache or environment.default_cache()
         found = state.load(self.directory)
         wanted: dict[str, Any] = {"with_gateway": with_gateway, "with_haproxy": with_haproxy}
-        wanted |= {"trust": trust, "projects": projects, "pseudonyms": pseudonyms}
+        wanted |= {"trust": trust, "projects": projects, "pseudonyms": pseudonyms, "with_dashboard": with_dashboard}
         self.state = state.merge(found, clouds, address, defaults=DEFAULTS, **wanted)
         self.exists = found is not None
         self.clouds: Mapping[str, Cloud] = plan(
@@ -94,6 +96,7 @@ class Lab:
             with_gateway=self.state.with_gateway,
             with_haproxy=self.state.with_haproxy,
             federated=self.state.federated,
+            with_dashboard=self.state.with_dashboard,
         )
 
     @property
@@ -131,7 +134,9 @@ class Lab:
         if process is None:
             return Status(name, part, where, None, Health.DOWN, 0)
         well = starting.answers(cloud, part, patience)
-        memory = sum(each.memory for each in (haproxy.family(cloud) if part == HAPROXY else [process]))
+        # HAProxy and gunicorn each have a master process and workers, in one group.
+        members = process.group() if part in {HAPROXY, DASHBOARD} else [process]
+        memory = sum(member.memory for member in members)
         return Status(name, part, where, process.pid, Health.RUNNING if well else Health.STUCK, memory)
 
     def answers(self, cloud: Cloud, part: str, patience: float) -> bool:
@@ -194,7 +199,7 @@ class Lab:
             if row.service == HAPROXY:
                 processes.stop(haproxy.family(self.clouds[row.cloud]), STOP_SECONDS)
             elif row.state is Health.STUCK and (process := self.process(row.cloud, row.service)):
-                processes.stop([process], STOP_SECONDS)
+                processes.stop(process.group(), STOP_SECONDS)
             if row.state is Health.STUCK:
                 report(f"{row.cloud} {row.service} did not answer: ended")
         return [(row.cloud, row.service) for row in rows]

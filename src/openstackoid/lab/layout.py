@@ -21,8 +21,10 @@ DEFAULT_CLOUDS = ("CloudOne", "CloudTwo")
 DEFAULT_ADDRESS = "127.0.1.0"
 GATEWAY = "gateway"
 HAPROXY = "haproxy"
+DASHBOARD = "dashboard"
 ADMIN_PORT = 8700
 PEERING_PORT = 8443
+DASHBOARD_PORT = 8080
 CA = "ca.crt"
 
 # A cloud's name goes into scopes (core.scope), folder names and entries of clouds.yaml.
@@ -74,12 +76,13 @@ class Cloud:
     with_gateway: bool = True
     with_haproxy: bool = True
     federated: bool = True
+    with_dashboard: bool = False
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """What runs for this cloud: the service types, ``gateway`` and ``haproxy``."""
+        """What runs for this cloud: the service types, ``gateway``, ``haproxy`` and ``dashboard``."""
         front = ((HAPROXY,) if self.with_haproxy else ()) + ((GATEWAY,) if self.with_gateway else ())
-        return (*front, *SERVICES)
+        return (*front, *SERVICES, *((DASHBOARD,) if self.with_dashboard else ()))
 
     def backend(self, kind: str) -> str:
         """URL where a service really listens."""
@@ -102,6 +105,16 @@ class Cloud:
     def gateway_admin(self) -> str:
         """URL of the gateway's health and metrics."""
         return f"http://{self.frontend_host}:{ADMIN_PORT}"
+
+    @property
+    def dashboard(self) -> str:
+        """URL of the cloud's Horizon."""
+        return f"http://{self.frontend_host}:{DASHBOARD_PORT}/"
+
+    @property
+    def dashboard_folder(self) -> Path:
+        """Folder of Horizon's settings, its key and its users' sessions."""
+        return self.directory / "dashboard"
 
     @property
     def gateway_config(self) -> Path:
@@ -203,6 +216,8 @@ class Cloud:
 
     def listens(self, part: str) -> tuple[tuple[str, int], ...]:
         """Give addresses and ports that a part takes, the most significant one first."""
+        if part == DASHBOARD:
+            return ((self.frontend_host, DASHBOARD_PORT),)
         if part not in {GATEWAY, HAPROXY}:
             return ((self.backend_host, SERVICES[part].port),)
         ports = [*(service.port for service in SERVICES.values()), *([PEERING_PORT] if self.federated else [])]
@@ -211,9 +226,11 @@ class Cloud:
         return (*((self.gateway_host, port) for port in ports), (self.frontend_host, ADMIN_PORT))
 
     def health(self, part: str) -> str:
-        """URL that answers if a service or the gateway is healthy, without depending on another service; HAProxy has none."""
+        """URL that answers if a service, the gateway or Horizon is healthy, without depending on another service; HAProxy has none."""
         if part == GATEWAY:
             return f"{self.gateway_admin}/readyz"
+        if part == DASHBOARD:
+            return f"{self.dashboard}auth/login/"
         return f"{self.backend(part)}/"
 
 
@@ -225,6 +242,7 @@ def plan(
     with_gateway: bool = True,
     with_haproxy: bool = True,
     federated: bool = True,
+    with_dashboard: bool = False,
 ) -> dict[str, Cloud]:
     """Place the clouds; the order of the names determines their addresses.
 
@@ -243,6 +261,7 @@ def plan(
             with_gateway,
             fast,
             with_gateway and federated,
+            with_dashboard,
         )
         for name, (backend, frontend, behind) in zip(names, hosts(address, len(names)), strict=True)
     }

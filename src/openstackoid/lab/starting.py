@@ -15,26 +15,26 @@ from typing import Any
 
 from openstackoid.core.protocol import WELL_KNOWN_PATH
 
-from . import clients, config, environment, haproxy, processes, state
+from . import clients, config, dashboard, environment, haproxy, processes, state
 from .errors import LabError
-from .layout import GATEWAY, HAPROXY, REGION, SERVICES, Cloud
+from .layout import DASHBOARD, GATEWAY, HAPROXY, REGION, SERVICES, Cloud
 from .processes import Process
 
 Progress = Callable[[str], None]
 Part = tuple[str, str]
-"""A cloud's name, and a service type, ``gateway`` or ``haproxy``."""
+"""A cloud's name, and a service type, ``gateway``, ``haproxy`` or ``dashboard``."""
 
 
 def answers(cloud: Cloud, part: str, patience: float) -> bool:
     """Whether a part of a cloud answers."""
     if part == HAPROXY:
         return haproxy.answers(cloud, patience)
-    return processes.answers(cloud.health(part), patience, exactly=200 if part == GATEWAY else None)
+    return processes.answers(cloud.health(part), patience, exactly=200 if part in {GATEWAY, DASHBOARD} else None)
 
 
 def is_reached(cloud: Cloud, part: str, patience: float) -> bool:
     """Whether users reach the part, too: HAProxy checks only periodically whether a service is back."""
-    if not cloud.with_haproxy:
+    if not cloud.with_haproxy or part == DASHBOARD:
         return True
     if part in {GATEWAY, HAPROXY}:
         return processes.answers(f"{cloud.frontend('identity')}{WELL_KNOWN_PATH}", patience, exactly=200)
@@ -71,6 +71,7 @@ class Starter:
             if part == GATEWAY:
                 self.start_gateway(self.clouds[name])
         launcher = self.launch(services, home) if home else None
+        self.start_dashboards([self.clouds[name] for name, part in missing if part == DASHBOARD])
         try:
             self.start_haproxy([self.clouds[name] for name, part in missing if part == HAPROXY])
             self.wait(missing, launcher, patience)
@@ -82,6 +83,13 @@ class Starter:
         variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         command = [*self.gateway_command, "--config", str(cloud.gateway_config)]
         processes.spawn(command, cloud.log(GATEWAY), variables, cloud.pid_file(GATEWAY))
+
+    def start_dashboards(self, clouds: Sequence[Cloud]) -> None:
+        """Start the Horizons of these clouds, without waiting for them."""
+        if clouds:
+            home = dashboard.ensure(self.cache, self.report)
+            for cloud in clouds:
+                dashboard.start(cloud, home)
 
     def start_haproxy(self, clouds: Sequence[Cloud]) -> None:
         """Write HAProxy's configuration for these clouds, and start it."""

@@ -49,6 +49,7 @@ class State:
         trust: `federated`, for clouds of different owners, or `pass-through`, for clouds of one owner.
         projects: `each` project of another cloud has one of its own here, or the `same` id stands for both.
         pseudonyms: whether the clouds hide their users' identities from each other.
+        with_dashboard: whether each cloud has a Horizon; the only setting that can be added to an existing lab.
     """
 
     clouds: tuple[str, ...]
@@ -58,6 +59,7 @@ class State:
     trust: Trust = "federated"
     projects: Projects = "each"
     pseudonyms: bool = False
+    with_dashboard: bool = False
 
     @property
     def federated(self) -> bool:
@@ -108,9 +110,11 @@ def parse(document: Mapping[str, Any]) -> State:
     Raises:
         KeyError, TypeError, ValueError: the text is not of this form.
     """
-    modes = {name: document[name] for name in SAID if name in document}
+    modes = {name: document[name] for name in (*SAID, "with_dashboard") if name in document}
     old: dict[str, Any] = {"trust": "pass-through", "with_haproxy": False}
     found = State(tuple(document["clouds"]), document["address"], **(old | modes))
+    if not isinstance(found.with_dashboard, bool):
+        raise TypeError(f"with_dashboard: {found.with_dashboard!r}")
     for name, values in SAID.items():
         if getattr(found, name) not in values:
             raise ValueError(f"{name}: {getattr(found, name)!r}")
@@ -149,11 +153,14 @@ def merge(found: State | None, clouds: Sequence[str], address: str | None, *, de
         raise LabError(
             f"this lab is at {found.address}, not at {address}: 'openstackoid lab reset' first, or take another --dir"
         )
+    dashboard = wanted.pop("with_dashboard", False) or found.with_dashboard
     for name, value in wanted.items():
         has = getattr(found, name)
         if value != has:
             raise LabError(f"this lab {SAID[name][has]}: 'openstackoid lab reset' first, or take another --dir")
-    return replace(found, clouds=(*found.clouds, *(name for name in clouds if name not in found.clouds)))
+    return replace(
+        found, with_dashboard=dashboard, clouds=(*found.clouds, *(name for name in clouds if name not in found.clouds))
+    )
 
 
 def secrets_of(directory: Path, random: Callable[[], str] = lambda: secrets.token_urlsafe(18)) -> Secrets:
