@@ -16,7 +16,7 @@ from openstackoid.core.errors import MarkerError
 from openstackoid.core.lists import Listing, listing
 from openstackoid.core.plans import Target
 from openstackoid.core.scope import Scope
-from openstackoid.gateway.fanout.asking import Reply
+from openstackoid.gateway.fanout.asking import Reply, Turns
 from openstackoid.gateway.fanout.listing import Listed, Lister, Question
 from openstackoid.gateway.fanout.memory import FanOutMemory
 
@@ -37,7 +37,9 @@ class Clouds:
         path = ROWS["servers"][1]
         question = Question(self.of, path, query, "http://one", "key", annotate)
         deadline = asyncio.get_running_loop().time() + 60
-        return await Lister(question, self.targets, self.ask, deadline, asyncio.Semaphore(9), self.memory).answer()
+        return await Lister(
+            question, self.targets, self.ask, deadline, Turns(asyncio.Semaphore(9), asyncio.Lock()), self.memory
+        ).answer()
 
     async def walk(
         self, query: str, *, by_id: bool = False, forgets: bool = False, most: int = 400

@@ -223,7 +223,7 @@ def _check_names(scope: Scope, clouds: CloudMap, only: str | None) -> None:
             raise errors.NotBuiltError(
                 f'Several clouds in one request are not served yet: "{kind}": "{expression}". Name one cloud for each service.'
             )
-        if cloud not in clouds.known:
+        if cloud != clouds.here.name and cloud not in clouds.peers:
             raise errors.UnknownCloudError(
                 f"{clouds.here.name} knows no cloud {cloud} (asked for {kind}). It knows: {', '.join(clouds.known)}."
             )

@@ -18,6 +18,7 @@ _LONGEST: Final = 64  # characters of a code, as a peer wrote it
 _ERROR_BODY: Final = 1 << 16  # bytes of an error body that are parsed
 _FAILED: Final = 400
 _FEW: Final = 5  # reasons in a message
+_BEGIN: Final = 4  # questions that are begun in one turn of the event loop
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,19 @@ class Reply:
     def good(self) -> bool:
         """Whether the answer is a success."""
         return self.status < _FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """How one request leaves room for others.
+
+    Attributes:
+        asking: bounds how many clouds it asks at a time.
+        parsing: held while a page is parsed, so that the event loop serves other requests between two pages; one for all fan-outs.
+    """
+
+    asking: asyncio.Semaphore
+    parsing: asyncio.Lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,33 +89,35 @@ def reasons(legs: Sequence[Leg]) -> str:
 Ask: TypeAlias = Callable[[Target, str], Awaitable[Reply]]
 
 
-async def ask_all(
-    ask: Ask, questions: Sequence[tuple[Target, str]], deadline: float, turns: asyncio.Semaphore
-) -> list[Leg]:
+async def ask_all(ask: Ask, questions: Sequence[tuple[Target, str]], deadline: float, turns: Turns) -> list[Leg]:
     """Send each target its question.
 
     Args:
         ask: sends one question.
         questions: targets, and path and query for each.
         deadline: when all must have answered, in the event loop's time; a cloud that has not is missing.
-        turns: bounds how many questions are under way at a time.
+        turns: bound how many questions are under way at a time.
 
     Returns:
         The results, in the order of the questions.
     """
+    tasks = []
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_one(ask, target, path, deadline, turns)) for target, path in questions]
+        for number, (target, path) in enumerate(questions, 1):
+            tasks.append(group.create_task(_one(ask, target, path, deadline, turns)))
+            if number % _BEGIN == 0:
+                await asyncio.sleep(0)  # other requests' turn
     return [task.result() for task in tasks]
 
 
-async def _one(ask: Ask, target: Target, path: str, deadline: float, turns: asyncio.Semaphore) -> Leg:
+async def _one(ask: Ask, target: Target, path: str, deadline: float, turns: Turns) -> Leg:
     started = time.perf_counter()  # the loop's clock counts whole milliseconds (uvloop)
 
     def took() -> float:
         return (time.perf_counter() - started) * 1000
 
     try:
-        async with asyncio.timeout_at(deadline), turns:
+        async with asyncio.timeout_at(deadline), turns.asking:
             reply = await ask(target, path)
     except TimeoutError:
         # A leg's own timeouts are of another type: this one is the deadline of the whole request.

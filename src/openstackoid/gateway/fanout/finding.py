@@ -1,6 +1,5 @@
 """Find one resource by its id or name among several clouds."""
 
-import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from typing import Final
 
 from openstackoid.core.errors import AmbiguousError
 from openstackoid.core.plans import Target
-from openstackoid.gateway.fanout.asking import Ask, Leg, MissedError, ask_all, reasons
+from openstackoid.gateway.fanout.asking import Ask, Leg, MissedError, Turns, ask_all, reasons
 
 NOT_FOUND: Final = 404
 _ID: Final = re.compile(r"/(?:[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})(?:/|\Z)")
@@ -28,7 +27,7 @@ class Found:
     leg: Leg
 
 
-async def find(targets: Sequence[Target], path: str, ask: Ask, deadline: float, turns: asyncio.Semaphore) -> Found:
+async def find(targets: Sequence[Target], path: str, ask: Ask, deadline: float, turns: Turns) -> Found:
     """Ask all clouds for a resource.
 
     Args:

@@ -15,7 +15,7 @@ from openstackoid.core.lists import Listing, Order, Paging
 from openstackoid.core.merging import Merged, merge
 from openstackoid.core.paging import Positions, Window, has_next, is_positions, linked
 from openstackoid.core.plans import Target
-from openstackoid.gateway.fanout.asking import Ask, Leg, Reply, ask_all
+from openstackoid.gateway.fanout.asking import Ask, Leg, Reply, Turns, ask_all
 from openstackoid.gateway.fanout.memory import FanOutMemory
 from openstackoid.gateway.fanout.pages import LARGE, Page, PageError, put_together, read, without
 
@@ -71,7 +71,7 @@ class Lister:
         targets: the clouds, in the order that decides between equal items.
         ask: sends one question.
         deadline: in the event loop's time.
-        turns: bounds how many clouds are asked at a time.
+        turns: leave room for other requests.
         memory: remembers where pages ended.
     """
 
@@ -81,7 +81,7 @@ class Lister:
         targets: Sequence[Target],
         ask: Ask,
         deadline: float,
-        turns: asyncio.Semaphore,
+        turns: Turns,
         memory: FanOutMemory,
     ) -> None:
         window = Window.of(question.listing, question.query)
@@ -216,7 +216,7 @@ class Lister:
         limit: int | None,
         pages: dict[str, Page],
     ) -> Reply:
-        """Ask one cloud, and parse its page when it arrives: the event loop runs between two pages.
+        """Ask one cloud, and parse its page when it arrives.
 
         Raises:
             OpenStackoidError: the cloud does not answer, or its answer is not a page.
@@ -224,19 +224,28 @@ class Lister:
         reply = await self._ask(target, path)
         if not reply.good:
             return reply
+        async with self._turns.parsing:
+            pages[target.cloud] = self._page(target, reply.body, places[target], limit)
+            await asyncio.sleep(0)
+        return replace(reply, body=b"")  # the page holds it
+
+    def _page(self, target: Target, body: bytes, place: str | None, limit: int | None) -> Page:
+        """Parse the page of a cloud that was asked for what comes after `place`.
+
+        Raises:
+            PeerAnswerError: it is no such page.
+        """
         try:
-            if reply.body.count(b",") > limits.ANSWER.values:  # else the full check costs more than the page
-                limits.check(reply.body, limits.ANSWER)
-            page = read(self._question.listing, self._order, reply.body, limit)
+            if body.count(b",") > limits.ANSWER.values:  # else the full check costs more than the page
+                limits.check(body, limits.ANSWER)
+            page = read(self._question.listing, self._order, body, limit)
         except (PageError, LimitError) as error:
             raise PeerAnswerError(f"{target.cloud} answered what is no page: {error}.") from None
-        place = places[target]
         if place is not None and place in page.ids:
             if has_next(self._question.listing, page.rest):
                 raise PeerAnswerError(f"{target.cloud} answers the same page again, whatever the marker is.")
             page = page.behind(place)  # as nova's key pairs before 2.35: the whole list, whatever limit and marker are
-        pages[target.cloud] = replace(page, items=without(page.items, self._hidden)) if self._hidden else page
-        return replace(reply, body=b"")  # the page holds it
+        return replace(page, items=without(page.items, self._hidden)) if self._hidden else page
 
     def _path(self, query: str) -> str:
         return f"{self._question.path}?{query}" if query else self._question.path

@@ -20,7 +20,7 @@ from openstackoid.core.protocol import REQUEST_ID
 from openstackoid.core.scope import Scope
 from openstackoid.core.scope import format as write_scope
 from openstackoid.gateway.entry.refusals import new_id
-from openstackoid.gateway.fanout.asking import Ask, Leg, MissedError, Reply, reasons
+from openstackoid.gateway.fanout.asking import Ask, Leg, MissedError, Reply, Turns, reasons
 from openstackoid.gateway.fanout.finding import NOT_FOUND, find, names_an_id
 from openstackoid.gateway.fanout.listing import Listed, Lister, Question
 from openstackoid.gateway.fanout.memory import FanOutMemory
@@ -93,6 +93,7 @@ class FanOut:
     def __init__(self, at_once: int) -> None:
         self._at_once = at_once
         self._memory = FanOutMemory()
+        self._parsing = asyncio.Lock()
 
     async def read(self, read: Read, plan: All | Alternatives, ask: Ask, pass_on: PassOn) -> Served:
         """Serve a read.
@@ -117,14 +118,14 @@ class FanOut:
                 f"{read.path} is not served of several clouds: what it answers is neither a list nor one thing. "
                 f'Name one cloud for {read.service}; the scope says "{read.scope.get(read.service)}".'
             )
-        one = _Reading(read, ask, pass_on, self._memory, asyncio.Semaphore(self._at_once))
+        one = _Reading(read, ask, pass_on, self._memory, Turns(asyncio.Semaphore(self._at_once), self._parsing))
         return await one.first(choices, row)
 
 
 class _Reading:
     """One read."""
 
-    def __init__(self, read: Read, ask: Ask, pass_on: PassOn, memory: FanOutMemory, turns: asyncio.Semaphore) -> None:
+    def __init__(self, read: Read, ask: Ask, pass_on: PassOn, memory: FanOutMemory, turns: Turns) -> None:
         self._read = read
         self._ask = ask
         self._pass_on = pass_on
