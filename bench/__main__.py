@@ -2,7 +2,8 @@
 
 Everything runs on the loopback address: one upstream, a bare aiohttp forwarder as the baseline, two pairs of gateways, and a load
 generator, each in a process of its own. Variants are measured in turns, so that other work on the machine meets all of them.
-What trust between owners costs beside that is in `bench.trust`, HAProxy in front in `bench.fast`, and lists over many clouds in `bench.oaktree`.
+What trust between owners costs beside that is in `bench.trust`, HAProxy in front in `bench.fast`, lists over many clouds by oaktree
+in `bench.oaktree`, and by scopes with operators in `bench.several`.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench import clouds, fast, oaktree, real, trust
+from bench import clouds, fast, oaktree, real, several, trust
 from bench.stage import Stage, Variant, Watch, load
 
 
@@ -31,10 +32,10 @@ def main() -> None:
         "--real", action="store_true", help="also the stock client on a running lab, which is restarted"
     )
     parser.add_argument("--lab", type=Path, metavar="DIR", help="the lab's folder, for --real")
-    parser.add_argument("--only", choices=("fast", "oaktree"), help="this section alone")
+    parser.add_argument("--only", choices=("fast", "oaktree", "several"), help="this section alone")
     arguments = parser.parse_args()
     if arguments.only:
-        section: Any = {"fast": fast, "oaktree": oaktree}[arguments.only]
+        section: Any = {"fast": fast, "oaktree": oaktree, "several": several}[arguments.only]
         found = section.measured(arguments.rounds)
         print(json.dumps(found, indent=2) if arguments.output == "json" else "\n".join(section.lines(found)))
         return
@@ -45,6 +46,7 @@ def main() -> None:
     result["trust"] = trust.measured(result["variants"], result.pop("tokens"))
     result["fast"] = fast.measured(arguments.rounds)
     result["oaktree"] = oaktree.measured(arguments.rounds)
+    result["several"] = several.measured(arguments.rounds)
     if arguments.real:
         result["lab"] = real.measured(arguments.lab)
     if arguments.output == "json":
@@ -179,6 +181,7 @@ def table(result: dict[str, Any]) -> str:
     lines += ["", *trust.lines(result["trust"])]
     lines += ["", *fast.lines(result["fast"])]
     lines += ["", *oaktree.lines(result["oaktree"])]
+    lines += ["", *several.lines(result["several"])]
     if "lab" in result:
         lines += ["", "On the lab, seconds:", *(f"{name:60} {value:8.2f}" for name, value in result["lab"].items())]
     return "\n".join(lines)
