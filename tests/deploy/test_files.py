@@ -124,6 +124,7 @@ def test_gateways_are_taken_by_the_gateway_and_by_haproxy(
     # The only differences: where files are, and names that no server here knows.
     text = path.read_text().replace("/etc/openstackoid/", "").replace("https://cloud.example", "https://localhost")
     text = text.replace("/var/lib/openstackoid/haproxy", str(tmp_path / "haproxy"))
+    text = text.replace("/var/log/openstackoid", str(tmp_path))
     (tmp_path / "gateway.yaml").write_text(text)
     loaded = load(tmp_path / "gateway.yaml")
     assert list(loaded.services) == list(document["services"])

@@ -167,13 +167,18 @@ def test_a_changed_variable_changes_its_file_alone_and_is_in_force(deployed: Dep
     ("wrong", "told"),
     [
         ({"openstackoid_settings": {"peers": {"CloudThree": {"url": "ftp://there"}}}}, "peers.CloudThree"),
-        ({"openstackoid_haproxy_gateway": "no such host"}, "HAProxy refuses"),
+        ({"openstackoid_haproxy_gateway": "192.0.2.1"}, "cannot listen at 192.0.2.1"),
+        # Nobody but HAProxy looks a backend up when it reads its configuration.
+        ({"backend": "http://no-such-host.invalid:9292"}, "HAProxy refuses"),
     ],
 )
 def test_what_the_gateway_or_haproxy_would_refuse_is_not_put_in_force(
     deployed: Deployed, wrong: dict[str, Any], told: str
 ) -> None:
     before = deployed.etc().read_text()
+    if "backend" in wrong:
+        services = deployed.machine.variables["openstackoid_services"]
+        wrong = {"openstackoid_services": {kind: service | wrong for kind, service in services.items()}}
     run = deployed.machine.play("--tags", "configure", **wrong)
     assert run.code != 0
     assert told in run.text

@@ -82,7 +82,8 @@ class Keystone:
             user = json.loads(seen.raw)["auth"]["identity"]["password"]["user"]
             if user["password"] != PASSWORD:
                 return reply(401, {"error": {"code": 401}})
-            return reply(201, {"token": self.known[self._account]}, {"X-Subject-Token": self._account})
+            body = self.known[self._account] | {"catalog": self._catalog()}
+            return reply(201, {"token": body}, {"X-Subject-Token": self._account})
         asker, subject = seen.get("X-Auth-Token") or "", seen.get("X-Subject-Token") or ""
         enforces = seen.get("OpenStack-Identity-Access-Rules") == "1.0"
         if asker not in self.known or (self._has_rules(asker) and not enforces):

@@ -56,6 +56,7 @@ COMMANDS: Final = (
     LazyCommand("key new", "operators.cli.key:NewKeys"),
     LazyCommand("key show", "operators.cli.key:ShowKeys"),
     LazyCommand("key rotate", "operators.cli.key:RotateKeys"),
+    LazyCommand("doctor", "operators.cli.doctor:Diagnose"),
     LazyCommand("audit", "operators.cli.audit:ListAudit"),
     LazyCommand("database backup", "operators.cli.database:BackUpDatabase"),
     LazyCommand("database restore", "operators.cli.database:RestoreDatabase"),

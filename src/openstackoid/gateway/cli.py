@@ -41,19 +41,19 @@ class ServeGateway(Command):
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
         from openstackoid import notify, workers  # noqa: PLC0415 - as the next line
         from openstackoid.gateway import serve  # noqa: PLC0415 - the other commands need no aiohttp
+        from openstackoid.gateway.checking import checked  # noqa: PLC0415 - as above
         from openstackoid.gateway.senders.rates import WORKERS  # noqa: PLC0415 - as above
         from openstackoid.gateway.settings import report  # noqa: PLC0415 - as above
-        from openstackoid.gateway.settings.loading import load  # noqa: PLC0415 - as above
 
         if parsed_args.action == "check":
-            print(report.report(load(parsed_args.config)))
+            print(report.report(checked(parsed_args.config)))
             return 0
         tell = notify.tell
         if parsed_args.worker:
             workers.end_with_parent()
             tell = workers.tell
         elif parsed_args.workers > 1:
-            load(parsed_args.config)
+            checked(parsed_args.config)
             with tempfile.TemporaryDirectory(prefix="openstackoid-metrics-") as folder:
                 environment = {"PROMETHEUS_MULTIPROC_DIR": folder, WORKERS: str(parsed_args.workers)}
                 command = ("gateway", "--config", str(parsed_args.config), "--worker")

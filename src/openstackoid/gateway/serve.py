@@ -13,16 +13,19 @@ import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from openstackoid import notify
 from openstackoid.core.errors import ConfigError, OpenStackoidError
+from openstackoid.gateway.checking import checked, tls_context
 from openstackoid.gateway.entry.connections import Server
 from openstackoid.gateway.settings.config import Config
-from openstackoid.gateway.settings.fields import Tls
-from openstackoid.gateway.settings.loading import load
 from openstackoid.gateway.wiring import Gateway
+
+if TYPE_CHECKING:
+    from openstackoid.gateway.settings.fields import Tls
 
 
 class Worker:
@@ -69,7 +72,7 @@ class Worker:
     async def _begin(self) -> None:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, self._ask)
-        config = load(self._path)
+        config = checked(self._path)
         self._gateway = await Gateway.make(config)
         try:
             await self._listen(config)
@@ -102,7 +105,7 @@ class Worker:
         """Read the configuration again; a wrong one changes nothing."""
         old = self._gateway
         try:
-            config = load(self._path)
+            config = checked(self._path)
             new = await Gateway.make(config, old)
             try:
                 await self._listen(config)
@@ -142,7 +145,7 @@ class Worker:
         }
         if config.peering:
             wanted[config.inner(config.peering.address)] = config.peering.tls if secure else None
-        contexts = {address: _tls(tls) for address, tls in wanted.items()}
+        contexts = {address: tls_context("tls", tls) for address, tls in wanted.items()}
         begun: list[str] = []
         try:
             for address, fresh in sorted(contexts.items()):
@@ -224,17 +227,6 @@ def _bound(host: str, port: int, *, shared: bool) -> socket.socket:
         raise
     bound.setblocking(False)
     return bound
-
-
-def _tls(tls: Tls | None) -> ssl.SSLContext | None:
-    if tls is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(tls.certificate, tls.key)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"tls.certificate: {tls.certificate} and its key do not fit: {error}") from None
-    return context
 
 
 def _say(text: str) -> None:

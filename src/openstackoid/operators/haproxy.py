@@ -16,7 +16,7 @@ from openstackoid.haproxy.routes import name_of
 from openstackoid.operators.haproxy_files import checked, digest, write
 from openstackoid.operators.haproxy_plan import plan_for
 
-_DIGEST: Final = ".in-force"  # file: digest of the files that HAProxy read last
+DIGEST: Final = ".in-force"  # file: digest of the files that HAProxy read last
 _RELOAD_TIMEOUT: Final = 20.0  # seconds
 
 
@@ -25,9 +25,9 @@ def render(arguments: argparse.Namespace) -> int:
     plan = plan_for(arguments)
     changed = write(plan)
     if not asyncio.run(_runs(plan)):
-        plan.file(_DIGEST).write_text(digest(plan))  # the files that HAProxy is about to start with
+        plan.file(DIGEST).write_text(digest(plan))  # the files that HAProxy is about to start with
     elif changed:
-        plan.file(_DIGEST).unlink(missing_ok=True)  # a restart before `apply` may have read old or new files
+        plan.file(DIGEST).unlink(missing_ok=True)  # a restart before `apply` may have read old or new files
     for name in changed:
         print(f"{plan.file(name)}: written")
     if not changed:
@@ -58,7 +58,7 @@ def apply(arguments: argparse.Namespace) -> int:
         write(trial)
         checked(trial)
     write(plan)
-    in_force, wanted = plan.file(_DIGEST), digest(plan)
+    in_force, wanted = plan.file(DIGEST), digest(plan)
     if in_force.exists() and in_force.read_text() == wanted:
         print("nothing has changed; peers and what is learned follow by themselves")
         return 0

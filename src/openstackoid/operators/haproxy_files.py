@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+from pathlib import Path
 from typing import Final
 
 from openstackoid.core.errors import ConfigError
@@ -16,21 +17,33 @@ _LEARNED: Final = frozenset({HERE, WAYS, TOKENS, PEERS, VISITORS, LEASED})
 def write(plan: Plan) -> list[str]:
     """Write the files that differ, each atomically; a map that HAProxy learns is created, never emptied. Returns their names."""
     plan.directory.mkdir(parents=True, exist_ok=True, mode=0o750)
-    wanted = rendering.files(plan)
-    for path, tls in plan.pems:
-        wanted[path.name] = f"{tls.certificate.read_text().rstrip()}\n{tls.key.read_text()}"
-    changed = []
-    for name, text in wanted.items():
-        path = plan.file(name)
-        if path.exists() and (name in _LEARNED or path.read_bytes() == text.encode()):
-            continue
+    wanted = _wanted(plan)
+    changed = outdated(plan)
+    for name in changed:
+        path, text = plan.file(name), wanted[name]
         fresh = path.with_name(f".{name}.new")
         fresh.unlink(missing_ok=True)
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(text)
         fresh.replace(path)
-        changed.append(name)
     return changed
+
+
+def outdated(plan: Plan) -> list[str]:
+    """Names of the files that are missing, or not as they would be written now."""
+    return [name for name, text in _wanted(plan).items() if not _is_current(plan.file(name), text)]
+
+
+def _wanted(plan: Plan) -> dict[str, str]:
+    """Name -> text of every file."""
+    wanted = rendering.files(plan)
+    for path, tls in plan.pems:
+        wanted[path.name] = f"{tls.certificate.read_text().rstrip()}\n{tls.key.read_text()}"
+    return wanted
+
+
+def _is_current(path: Path, text: str) -> bool:
+    return path.exists() and (path.name in _LEARNED or path.read_bytes() == text.encode())
 
 
 def digest(plan: Plan) -> str:

@@ -72,7 +72,7 @@ class Agreements:
         self.statements: dict[str, Statement] = dict(previous.statements) if previous else {}
         self.generations = Generations()
         self.own_keys = OwnKeys(trust)
-        self.store = Store(_database(trust))
+        self.store = Store(database_url(trust))
         self.peer_keys = PeerKeys(config.cloud, self.own_keys, self.all, self.generations, self.store)
         self.assertions = Assertions(config.cloud, self.own_keys, self.peer_keys, trust.skew)
         self._changed = changed
@@ -190,7 +190,12 @@ def _report(cloud: str, database: str, found: Mapping[str, Agreement]) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _database(trust: Trust) -> str:
+def database_url(trust: Trust) -> str:
+    """The URL of the database of agreements.
+
+    Raises:
+        ConfigError: a variable should hold it, and is empty.
+    """
     url = trust.database or os.environ.get(trust.database_env or "", "")
     if not url:
         raise ConfigError(f"trust.database_env: the variable {trust.database_env} is empty")
