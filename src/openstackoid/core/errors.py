@@ -260,6 +260,12 @@ class AgreementError(TrustError):
     code = "agreement.missing"
 
 
+class ContractSuspendedError(AgreementError):
+    """The contract of a virtual region is suspended by its provider."""
+
+    code = "contract.suspended"
+
+
 class RuleError(TrustError):
     """A request that the agreement does not allow."""
 

@@ -139,8 +139,11 @@ class App:
         """A version document of another cloud, or our own service's if the other cloud gives none.
 
         keystoneauth1 hides an error that it got for a version document (discover.py, `get_version_data`) and reports missing versions to its
-        user instead. So our own service answers the version request, and the request after it gets the error.
+        user instead. So our own service answers the version request, and the request after it gets the error. Without such a service here,
+        the error is the answer.
         """
+        if call.route.service not in self._parts.here.services:
+            return await self._pass_on(call, who, record)
         try:
             response = await self._pass_on(call, who, record)
         except (errors.RoutingError, errors.PeerError, errors.TrustError):

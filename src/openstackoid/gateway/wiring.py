@@ -1,6 +1,7 @@
 """Assembles all parts of a gateway from one configuration; a reload keeps the known catalogs and agreements."""
 
 import asyncio
+from collections.abc import Mapping
 
 from openstackoid.core import errors
 from openstackoid.core.catalog import Cloud
@@ -40,6 +41,7 @@ from openstackoid.gateway.upstream import backends
 from openstackoid.gateway.upstream.backends import Backends
 from openstackoid.gateway.upstream.linking import Linking
 from openstackoid.gateway.upstream.pool import Pool, Upstream
+from openstackoid.trust.contracts import ContractGrant
 
 
 class Gateway:
@@ -141,7 +143,8 @@ class Gateway:
     def _parts(self, found: Backends) -> Parts:
         config, federation, catalog = self.config, self._federation, self._catalog
         legs = Legs(config.cloud, _upstreams(config.cloud, found), self.peers, Linking(self._here), self._agreements)
-        table = [*self.clouds.endpoints(), *Explaining(self.cloud_map, self.known, config.scopes).endpoints()]
+        scoping = Scoping(config.cloud, config.scopes, self._regions)
+        table = [*self.clouds.endpoints(), *Explaining(self.cloud_map, self.known, scoping.saved).endpoints()]
         if config.peering and config.peering.regions:
             table += ControlPlane(self._pool.shared, config.peering.regions).endpoints()
         validation, kinds = None, of_one_owner(catalog, legs)
@@ -156,7 +159,7 @@ class Gateway:
             here=self._here,
             listeners=self.listeners,
             endpoints=Endpoints(table),
-            scoping=Scoping(config.cloud, config.scopes),
+            scoping=scoping,
             kinds=kinds,
             validation=validation,
             revocation=Revocation(federation.issuer if federation else None, teacher),
@@ -165,6 +168,10 @@ class Gateway:
             peers=self.peers,
             pool=self._pool,
         )
+
+    def _regions(self) -> Mapping[str, ContractGrant]:
+        """The contracts of this cloud's regions that are parts of other clouds."""
+        return self._agreements.regions if self._agreements else {}
 
     def _targets(self) -> dict[str, Target]:
         """URL and kind of token of every peer, from the configuration and the database."""

@@ -53,6 +53,7 @@ class Agreement:
         state: whether we allow it.
         grant: the rights that we allow.
         by_file: whether the agreement is in the configuration, not in the database.
+        by_contract: whether it is a contract about a virtual region (`contracts`), of which there may be several with one peer.
     """
 
     id: str
@@ -62,6 +63,12 @@ class Agreement:
     state: State
     grant: Grant
     by_file: bool = False
+    by_contract: bool = False
+
+    @property
+    def party(self) -> str:
+        """The owner of projects and users that come under the agreement: the peer, or one contract with it (no peer's name has a colon)."""
+        return f"contract:{self.id}" if self.by_contract else self.peer
 
     @property
     def active(self) -> bool:

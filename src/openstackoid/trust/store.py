@@ -15,6 +15,7 @@ from openstackoid.core.errors import OpenStackoidError
 from openstackoid.storage.databases import Database
 from openstackoid.storage.urls import StoreError
 from openstackoid.trust.agreements import TRANSITIONS, Agreement, State
+from openstackoid.trust.contract_grants import ContractGrants
 from openstackoid.trust.grants import Grant
 from openstackoid.trust.projects import ProjectMappings
 from openstackoid.trust.rows import (
@@ -61,6 +62,7 @@ class Store:
 
     Attributes:
         projects: the mapping of the peers' projects to ours.
+        contracts: those about virtual regions that are in use.
     """
 
     def __init__(self, url: str) -> None:
@@ -74,6 +76,7 @@ class Store:
         """
         self._database = Database(url, option="trust.database")
         self.projects: ProjectMappings = ProjectMappings(self._database)
+        self.contracts: ContractGrants = ContractGrants(self._database)
 
     @property
     def name(self) -> str:

@@ -5,6 +5,7 @@
     peer_keys     what a peer last published, for gateways that start while it is away
     projects      which project of ours stands for one of theirs
     reservations  projects of theirs for which one of ours is being made, and who makes it: a process that was killed leaves its row
+    contract_grants  one row a contract about a virtual region that is in use, of either side: see `trust.contracts`
     revision      one row, whose number grows with every change of agreements and peer keys. Every change takes this row first, so
                   changes happen one after the other on every database
 
@@ -74,6 +75,17 @@ RESERVATIONS: Final = Table(
     Column("foreign_id", exact(NAME), primary_key=True),
     Column("holder", exact(32), nullable=False),
     Column("expires", BigInteger, nullable=False),
+)
+
+CONTRACTS: Final = Table(
+    "contract_grants",
+    METADATA,
+    Column("contract", exact(32), primary_key=True),
+    Column("peer", exact(NAME), nullable=False),
+    Column("side", exact(16), nullable=False),
+    Column("state", exact(16), nullable=False),
+    Column("region", exact(NAME), nullable=False),
+    Column("allowed", document(), nullable=False),
 )
 
 REVISION: Final = Table(

@@ -1,6 +1,6 @@
 """Why a request would go where it goes, without sending it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from openstackoid.core import errors, plans
@@ -20,11 +20,11 @@ class Explaining:
     Args:
         cloud_map: the clouds that are known now.
         known: the same clouds, with the facts that a scope's operators depend on.
-        saved: the saved scopes by name.
+        saved: gives the saved scope of a name.
     """
 
     def __init__(
-        self, cloud_map: Callable[[], CloudMap], known: Callable[[], Known], saved: Mapping[str, Scope]
+        self, cloud_map: Callable[[], CloudMap], known: Callable[[], Known], saved: Callable[[str], Scope]
     ) -> None:
         self._cloud_map = cloud_map
         self._known = known
@@ -40,9 +40,7 @@ class Explaining:
         kind = service_type(query.get("service", ""))
         if kind is None:
             raise errors.BadRequestError("Expected ?service= with a service type such as image.")
-        if saved and saved not in self._saved:
-            raise errors.UnknownScopeError(f"{cloud_map.here.name} has no such saved scope.")
-        scope = self._saved[saved] if saved else Scope()
+        scope = self._saved(saved) if saved else Scope()
         header = request.headers.get(SCOPE)
         _, on_token = split_token(request.headers.get(AUTH))
         if header is not None:

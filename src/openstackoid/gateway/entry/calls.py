@@ -14,6 +14,7 @@ from openstackoid.gateway.entry import headers as hdrs
 from openstackoid.gateway.entry.frontends import Route
 from openstackoid.gateway.entry.listeners import Listener
 from openstackoid.trust import tokens
+from openstackoid.trust.contracts import ContractGrant
 
 _FORMS: Final = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 _OVERRIDE: Final = re.compile(r"x[-_](?:http[-_])?method(?:[-_]override)?\Z", re.IGNORECASE)
@@ -67,6 +68,7 @@ class Call:
         caller_scope: the scope of the caller's own token; differs from `scope` when a service validates another user's token.
         scope_text: the text of `scope` as it came in a header or on a token; None if it came otherwise.
         teaches: whether the decision may hold for later requests with the same scope.
+        contract: of the region that the path names, if the scope is that of a region; None for any other scope.
     """
 
     request: web.BaseRequest
@@ -80,6 +82,7 @@ class Call:
     caller_scope: Scope
     scope_text: str | None
     teaches: bool = True
+    contract: ContractGrant | None = None
 
     @property
     def service(self) -> str:

@@ -3,7 +3,7 @@
 http://10.0.0.2:9292/v2/images                    a port a service   -> image, /v2/images
 https://cloud.example/image/v2/images             a path a service   -> image, /v2/images
 http://10.0.0.2:9292/scope/NAME/v2/images         a saved scope      -> image, /v2/images, NAME
-http://10.0.0.2:5000/scope/NAME/image/v2/images   the same, and all services at one address, by their types
+http://10.0.0.2:5000/scope/NAME/image/v2/images   the same, and all services at one address, by their types: also those that only the scope's clouds have
 """
 
 import re
@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from openstackoid.core.errors import BadRequestError, NoSuchServiceError
 from openstackoid.core.protocol import SCOPED_PREFIX
 from openstackoid.core.scope import is_name
-from openstackoid.core.services import is_service_name, service_type
+from openstackoid.core.services import is_official, is_service_name, service_type
 
 _VERSIONS: Final = re.compile(r"/(?:v\d{1,3}(?:\.\d{1,3})?/?)?$")
 
@@ -92,6 +92,11 @@ class Frontends:
             for parts in (urlsplit(url),)
         }
 
+    def by_type(self, saved: str, kind: str) -> str:
+        """The base URL, under a saved scope, of a service that this cloud may not have: at the address of its identity service."""
+        parts = urlsplit(self._urls.get("identity") or next(iter(self._urls.values())))
+        return f"{parts.scheme}://{parts.netloc}{SCOPED_PREFIX}{saved}/{kind}"
+
     def _find(self, address: str, target: str) -> tuple[str, str] | None:
         for prefix, kind in self._paths.get(address, []):
             if target.startswith(prefix) and target[len(prefix) :][:1] in {"", "/", "?"}:
@@ -119,7 +124,7 @@ class Frontends:
     def _by_type(self, target: str) -> tuple[str, str] | None:
         first = target[1:].partition("?")[0].partition("/")[0]
         kind = service_type(first)
-        if kind is None or kind not in self._urls or first != kind:
+        if kind is None or first != kind or not (kind in self._urls or is_official(kind)):
             return None
         return kind, _slashed(target[1 + len(first) :])
 

@@ -1,4 +1,4 @@
-"""Reads the agreements from the database, again when its revision has changed."""
+"""Reads the agreements, and the contracts about virtual regions, from the database; again when its revision has changed."""
 
 import asyncio
 from collections.abc import Collection, Mapping
@@ -8,6 +8,7 @@ from typing import Any
 from openstackoid.core.id_forms import like_domain
 from openstackoid.gateway.settings.peering import is_safe
 from openstackoid.trust.agreements import Agreement
+from openstackoid.trust.contracts import ContractGrant
 from openstackoid.trust.store import Store, StoreError, Version
 
 
@@ -17,14 +18,16 @@ class Change:
 
     Attributes:
         agreements: peer -> our side of the agreement; all agreements as they are now.
+        contracts: id -> contract about a virtual region; all that are in use now.
         documents: peer -> the stored document with the keys that it published.
-        changed: peers whose agreement is new, replaced or removed.
-        removed: those of `changed` whose agreement is removed.
+        changed: peers whose agreement, or a contract with whom, is new, replaced or removed.
+        removed: those whose agreement is removed.
         first: whether this is the first read.
         replaced: whether another database has taken the place of the one that was read before.
     """
 
     agreements: Mapping[str, Agreement]
+    contracts: Mapping[str, ContractGrant]
     documents: Mapping[str, Any]
     changed: Collection[str]
     removed: Collection[str]
@@ -47,6 +50,7 @@ class AgreementDatabase:
         self._others = frozenset(others)
         self._version: Version | None = None
         self._agreements: Mapping[str, Agreement] = {}
+        self._contracts: Mapping[str, ContractGrant] = {}
 
     async def look(self) -> Change | None:
         """The changes since the last read; None if nothing has changed.
@@ -60,13 +64,17 @@ class AgreementDatabase:
         replaced = last is not None and not version.follows(last)
         if replaced:  # the new database may be one that an older version made
             await asyncio.to_thread(self._store.upgrade, create=False)
-        found, documents = await asyncio.to_thread(self._read)
-        before = self._agreements
+        found, contracts, documents = await asyncio.to_thread(self._read)
+        before, old = self._agreements, self._contracts
         changed = {name for name in found.keys() | before.keys() if found.get(name) != before.get(name)}
-        self._agreements, self._version = found, version
-        return Change(found, documents, changed, before.keys() - found.keys(), last is None, replaced)
+        for identity in contracts.keys() | old.keys():
+            after = contracts.get(identity)
+            if after != old.get(identity):
+                changed |= {contract.peer for contract in (after, old.get(identity)) if contract is not None}
+        self._agreements, self._contracts, self._version = found, contracts, version
+        return Change(found, contracts, documents, changed, before.keys() - found.keys(), last is None, replaced)
 
-    def _read(self) -> tuple[dict[str, Agreement], dict[str, Any]]:
+    def _read(self) -> tuple[dict[str, Agreement], dict[str, ContractGrant], dict[str, Any]]:
         found = {
             agreement.peer: agreement
             for agreement in self._store.agreements()
@@ -77,4 +85,5 @@ class AgreementDatabase:
                 f"{self._store.name}: it is another cloud's: it has an agreement with {self._cloud} itself."
             )
         documents = {name: self._store.known_keys(name) for name in found.keys() | self._others}
-        return found, {name: document for name, document in documents.items() if document}
+        contracts = {contract.id: contract for contract in self._store.contracts.all()}
+        return found, contracts, {name: document for name, document in documents.items() if document}

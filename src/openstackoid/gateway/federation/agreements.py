@@ -23,6 +23,7 @@ from openstackoid.gateway.settings.config import Config
 from openstackoid.gateway.settings.peering import Peer, Trust
 from openstackoid.gateway.telemetry.loops import Loop
 from openstackoid.trust.agreements import Agreement, State, Statement
+from openstackoid.trust.contracts import ContractGrant, ContractSide
 from openstackoid.trust.keys import Keys
 from openstackoid.trust.store import Store
 
@@ -68,6 +69,8 @@ class Agreements:
         self._cloud = config.cloud
         self._by_file = {name: _of_file(config.cloud, name, peer) for name, peer in config.peers.items() if peer.allow}
         self._all = dict(self._by_file)
+        self._contracts: Mapping[str, ContractGrant] = {}
+        self._regions: Mapping[str, ContractGrant] = {}
         self._seen = time.monotonic()
         self.statements: dict[str, Statement] = dict(previous.statements) if previous else {}
         self.generations = Generations()
@@ -129,6 +132,31 @@ class Agreements:
             )
         return agreement
 
+    def named(self, peer: str, identity: str) -> Agreement:
+        """The agreement under which a peer issued a token: the one with the peer, or a contract about a virtual region of ours.
+
+        Args:
+            peer: the token's issuer.
+            identity: as in the token's claims.
+
+        Raises:
+            AgreementError: it is not in force.
+        """
+        agreement, contract = self.active_agreement(peer), self._contracts.get(identity)
+        if contract is not None and contract.peer == peer and contract.side is ContractSide.PROVIDER:
+            return contract.agreement(agreement)
+        if identity != agreement.id:
+            raise AgreementError(
+                f"The token was made under another agreement than the one between {self._cloud} and {peer} now, "
+                f"or under a contract that is not in force."
+            )
+        return agreement
+
+    @property
+    def regions(self) -> Mapping[str, ContractGrant]:
+        """Name of a region of this cloud that is part of another one -> its contract."""
+        return self._regions
+
     def peer_statement(self, peer: str) -> Statement:
         """The peer's statement that the agreement is active on its side.
 
@@ -172,6 +200,8 @@ class Agreements:
 
     def _apply(self, change: Change) -> None:
         self._all = dict(change.agreements) | self._by_file
+        self._contracts = change.contracts
+        self._regions = {contract.region: contract for contract in change.contracts.values() if contract.region}
         # A peer's remembered keys are read with the agreements, but mostly are known here already.
         changed = set(change.changed) | self.peer_keys.restore(self._all, change.documents)
         for name in change.removed:

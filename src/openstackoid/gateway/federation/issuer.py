@@ -26,6 +26,7 @@ from openstackoid.gateway.settings.peering import Trust
 from openstackoid.gateway.telemetry import metrics
 from openstackoid.trust import tokens
 from openstackoid.trust.claims import Claims, Named
+from openstackoid.trust.contracts import ContractGrant
 from openstackoid.trust.rules import Rule
 from openstackoid.trust.sealing import seal, unseal
 
@@ -40,8 +41,8 @@ class IssuedToken:
     Attributes:
         token: for one peer.
         user, project: ids in this cloud.
-        pseudonym: the user's name towards the peer.
-        agreement: id of the peer's grant.
+        pseudonym, project_pseudonym: ids of both towards the peer.
+        agreement: id of the peer's grant, or of a contract about a virtual region.
         renew: when to issue the next token, expires: when this token expires (Unix seconds).
         limits: the access rules of an application credential, which bound the requests that the token may be used for; None without.
     """
@@ -50,6 +51,7 @@ class IssuedToken:
     user: str
     project: str
     pseudonym: str
+    project_pseudonym: str
     agreement: str
     renew: float
     expires: float
@@ -76,7 +78,9 @@ class TokenIssuer:
             _MAX_BYTES, lambda kept: 2 * len(kept[1].token)
         )
 
-    async def for_peer(self, token: str, peer: str, scope: Scope, asked: Rule | None = None) -> IssuedToken:
+    async def for_peer(
+        self, token: str, peer: str, scope: Scope, asked: Rule | None = None, contract: ContractGrant | None = None
+    ) -> IssuedToken:
         """A federated token for a peer, which replaces one of our users' tokens.
 
         Args:
@@ -84,18 +88,19 @@ class TokenIssuer:
             peer: the cloud that the token is for.
             scope: explicit; it is signed.
             asked: the request that the token is for; None when the caller gets the token itself, for any request.
+            contract: of the region that the request is for; None for a request under the agreement with the peer.
 
         Raises:
             TokenError: our Keystone does not accept the token.
             TokenScopeError: the token has no project, or its application credential does not allow the request.
             AgreementError, RoleError: the agreement does not allow it.
         """
-        grant = self._agreements.peer_statement(peer).id or ""
+        terms = self._terms(peer, contract)
         generation = self._agreements.generations.of(peer)  # another agreement: other keys, or other terms
-        key = (digest(token), digest(scopes.format(scope)), peer)
+        key = (digest(token), digest(scopes.format(scope)), terms.party)
         known, now = self._kept.get(key), time.time()
         kept = known[1] if known and known[0] == generation else None
-        young = kept is not None and kept.agreement == grant and now < kept.renew
+        young = kept is not None and kept.agreement == terms.id and now < kept.renew
         body = await self._keystone.token(token, fresh=not young)
         if body is None:
             raise TokenError(f"The token is not valid in {self._cloud}, its own cloud.")
@@ -104,7 +109,7 @@ class TokenIssuer:
             metrics.MINTED.labels("kept").inc()
             return kept
         metrics.MINTED.labels("signed").inc()
-        issued = self._issue(token, body, peer, scope)
+        issued = self._issue(token, body, terms, scope)
         self._kept.keep(key, (generation, issued))
         return issued
 
@@ -140,31 +145,44 @@ class TokenIssuer:
         if body is None:
             raise TokenError(f"The user's token is not valid any more in {self._cloud}, its own cloud.")
         access_rules.check(access_rules.of(body), None)
-        return self._issue(own, body, third, claims.scope, actor)
+        return self._issue(own, body, self._terms(third, None), claims.scope, actor)
 
-    def _issue(self, token: str, body: Json, peer: str, scope: Scope, actor: str | None = None) -> IssuedToken:
-        statement, keys, now = self._agreements.peer_statement(peer), self._agreements.keys, int(time.time())
+    def _terms(self, peer: str, contract: ContractGrant | None) -> "_Terms":
+        """What a token for a peer is made under.
+
+        Raises:
+            AgreementError: the agreement, or the contract, is not in force.
+        """
+        statement, agreement = self._agreements.peer_statement(peer), self._agreements.active_agreement(peer)
+        if contract is None:
+            return _Terms(peer, statement.id or "", peer, statement.roles, agreement.grant.pseudonyms)
+        agreed = contract.agreement(agreement)
+        return _Terms(peer, agreed.id, agreed.party, tuple(agreed.grant.roles), agreed.grant.pseudonyms, whole=True)
+
+    def _issue(self, token: str, body: Json, terms: "_Terms", scope: Scope, actor: str | None = None) -> IssuedToken:
+        peer, keys, now = terms.peer, self._agreements.keys, int(time.time())
         user, project = _of(body["user"]), body.get("project")
         if not project:
             raise TokenScopeError(
                 f"The token is for no project of {self._cloud}; in {peer} it needs one. Log in with a project."
             )
         roles = tuple(role["name"] for role in body.get("roles", []))
-        if not {role.lower() for role in roles} & set(statement.roles):
-            counting = ", ".join(statement.roles[:_NAMED]) or "none"
+        if not {role.lower() for role in roles} & set(terms.roles):
+            counting = ", ".join(terms.roles[:_NAMED]) or "none"
             raise RoleError(f"None of the user's roles ({', '.join(roles)}) counts in {peer}; these do: {counting}.")
         expires = min(now + self._trust.lifetime, int(datetime.fromisoformat(body["expires_at"]).timestamp()))
         if expires <= now:
             raise TokenError("The token has expired.")
         shown, seen = user, _of(project)
-        if self._agreements.active_agreement(peer).grant.pseudonyms:
-            other = tokens.pseudonym(user.id, peer, keys)
+        if terms.pseudonyms:
+            other = tokens.pseudonym(user.id, terms.party, keys)
             shown = Named(other, other, self._cloud, self._cloud)
-            seen = Named(seen.id, seen.id, self._cloud, self._cloud)
+            # Agreements between peers map users' ids alone; operators compare projects by their ids.
+            stands_for = tokens.pseudonym(f"project {seen.id}", terms.party, keys) if terms.whole else seen.id
+            seen = Named(stands_for, stands_for, self._cloud, self._cloud)
         sealed = seal(token, keys, now) if self._leads_on(peer, scope) else None
-        grant = statement.id or ""
         claims = Claims(
-            self._cloud, peer, tokens.new_id(), now, expires, grant, shown, seen, roles, scope, sealed, actor
+            self._cloud, peer, tokens.new_id(), now, expires, terms.id, shown, seen, roles, scope, sealed, actor
         )
         renew = now + (expires - now) / 2
         if wrong := claims.wrong_id():
@@ -174,7 +192,15 @@ class TokenIssuer:
                 "([identity_mapping] backward_compatible_ids)."
             )
         return IssuedToken(
-            tokens.sign(claims, keys), user.id, seen.id, shown.id, grant, renew, expires, access_rules.of(body)
+            tokens.sign(claims, keys),
+            user.id,
+            str(project["id"]),
+            shown.id,
+            seen.id,
+            terms.id,
+            renew,
+            expires,
+            access_rules.of(body),
         )
 
     def _leads_on(self, peer: str, scope: Scope) -> bool:
@@ -184,6 +210,26 @@ class TokenIssuer:
         return any(
             scope.leads_to(self._cloud, rule.service) for rule in self._agreements.active_agreement(peer).grant.home
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What a token is made under.
+
+    Attributes:
+        peer: the cloud that it is for.
+        id: of the peer's grant, or of a contract.
+        party: as in `Agreement.party`; pseudonyms differ by it.
+        roles: names of our roles that count there, in lower case.
+        pseudonyms: whether the peer gets pseudonyms of users; with `whole`, of projects as well.
+    """
+
+    peer: str
+    id: str
+    party: str
+    roles: tuple[str, ...]
+    pseudonyms: bool
+    whole: bool = False
 
 
 def _of(entity: Json) -> Named:

@@ -58,40 +58,42 @@ class Projects:
         if projects.kind == "one":
             return projects.where or foreign
         if key not in self._known:
-            found = await asyncio.to_thread(self._mappings.get, agreement.peer, foreign)
+            found = await asyncio.to_thread(self._mappings.get, agreement.party, foreign)
             if found is None:
                 return None
             self._known[key] = found
         return self._known[key]
 
     async def _find(self, agreement: Agreement, foreign: str, domain: str) -> str:
-        peer, most, holder = agreement.peer, agreement.grant.most_projects, secrets.token_hex(16)
+        party, most, holder = agreement.party, agreement.grant.most_projects, secrets.token_hex(16)
         loop = asyncio.get_running_loop()
         end = loop.time() + _TIMEOUT
         while loop.time() < end:
-            known = await asyncio.to_thread(self._mappings.get, peer, foreign)
+            known = await asyncio.to_thread(self._mappings.get, party, foreign)
             if known is not None:
                 return known
-            claim = await asyncio.to_thread(self._mappings.reserve, peer, foreign, holder, most)
+            claim = await asyncio.to_thread(self._mappings.reserve, party, foreign, holder, most)
             if claim is Claim.FULL:
-                raise ProjectError(f"{self._cloud} makes {most} projects at most for {peer}, and has made them.")
+                raise ProjectError(
+                    f"{self._cloud} makes {most} projects at most for {agreement.peer}, and has made them."
+                )
             if claim is Claim.MINE:
                 return await self._make(agreement, foreign, domain, holder)
             await asyncio.sleep(_POLL)
         raise ProjectError(f"Another gateway of {self._cloud} has been making the project for {_TIMEOUT} s. Try again.")
 
     async def _make(self, agreement: Agreement, foreign: str, domain: str, holder: str) -> str:
-        peer, name = agreement.peer, project_name(agreement, foreign)
+        party, name = agreement.party, project_name(agreement, foreign)
         made = refused = None
         try:
-            made = await self._keystone.make(name, domain, f"Stands for project {foreign} of {peer}.")
+            made = await self._keystone.make(name, domain, f"Stands for project {foreign} of {agreement.peer}.")
         except RefusedProjectError as error:
             refused = error
             raise
         finally:
             if made is None:
-                await asyncio.to_thread(self._mappings.release, peer, foreign, holder, keep=refused is None)
-        bound = await asyncio.to_thread(self._mappings.bind, peer, foreign, holder, made)
+                await asyncio.to_thread(self._mappings.release, party, foreign, holder, keep=refused is None)
+        bound = await asyncio.to_thread(self._mappings.bind, party, foreign, holder, made)
         if bound is None:
-            raise ProjectError(f"The agreement with {peer} changed while its project was made. Try again.")
+            raise ProjectError(f"The agreement with {agreement.peer} changed while its project was made. Try again.")
         return bound

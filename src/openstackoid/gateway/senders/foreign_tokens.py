@@ -7,7 +7,7 @@ from typing import Final
 
 import orjson
 
-from openstackoid.core.errors import AgreementError, TokenError
+from openstackoid.core.errors import TokenError
 from openstackoid.gateway.federation.agreements import Agreements
 from openstackoid.gateway.federation.keystone import Keystone
 from openstackoid.gateway.federation.memory import MIB, Memory, digest
@@ -28,7 +28,7 @@ class ForeignToken:
     Attributes:
         token: without the inner mark.
         claims: verified.
-        agreement: with the user's home, in force.
+        agreement: with the user's home, in force; perhaps a contract about a virtual region.
         inner: whether the token has this cloud's inner mark: a service of this cloud passes it on.
     """
 
@@ -39,8 +39,8 @@ class ForeignToken:
 
     @property
     def user(self) -> str:
-        """The user's id here: derived from the home cloud's name and the id there, so no cloud can forge an id of our users or of another cloud's."""
-        return local_user(self.claims.issuer, self.claims.user.id)
+        """The user's id here: derived from the home cloud's name or the contract, and the id there, so no cloud can forge an id of our users or of another cloud's."""
+        return local_user(self.agreement.party, self.claims.user.id)
 
     def roles(self) -> list[str]:
         """The roles of this cloud that the user has here."""
@@ -80,12 +80,7 @@ class ForeignTokens:
         """
         token, inner = tokens.unmarked(text, self._agreements.keys)
         claims = self._claims(token)
-        agreement = self._agreements.active_agreement(claims.issuer)
-        if claims.agreement != agreement.id:
-            raise AgreementError(
-                f"The token was made under another agreement than the one between {self._cloud} and {claims.issuer} now."
-            )
-        return ForeignToken(token, claims, agreement, inner)
+        return ForeignToken(token, claims, self._agreements.named(claims.issuer, claims.agreement), inner)
 
     async def check_time(self, token: ForeignToken, service_token: str | None) -> None:
         """Check that a token is valid now.
@@ -142,6 +137,11 @@ class ForeignTokens:
         return claims
 
 
-def local_user(home: str, user: str) -> str:
-    """The id here of another cloud's user: 32 hex digits, like Keystone's ids."""
-    return hashlib.sha256(f"{home}\0{user}".encode()).hexdigest()[:32]
+def local_user(party: str, user: str) -> str:
+    """The id here of another cloud's user: 32 hex digits, like Keystone's ids.
+
+    Args:
+        party: as in `Agreement.party`.
+        user: the id there.
+    """
+    return hashlib.sha256(f"{party}\0{user}".encode()).hexdigest()[:32]

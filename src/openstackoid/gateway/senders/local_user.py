@@ -116,18 +116,18 @@ class LocalUser:
                 "A request that changes its method on the way (_method) goes to no other owner's cloud."
             )
         asked = Rule(service, call.method, call.path)
-        issued = await self._issuer.for_peer(call.auth, decision.cloud, whole, asked)
+        issued = await self._issuer.for_peer(call.auth, decision.cloud, whole, asked, call.contract)
         headers[protocol.AUTH] = issued.token
         initiator = Initiator(self._legs.cloud, issued.user, issued.project, agreement=issued.agreement)
-        if issued.pseudonym == issued.user:
+        if (issued.pseudonym, issued.project_pseudonym) == (issued.user, issued.project):
             # Keystone validates the user's token every `recheck` seconds: the federated token may replace it for no longer than that.
             until = min(issued.renew, self._issuer.trusted_until(call.auth))
             cacheable = CacheableToken(issued.token, until, issued.user, issued.project, issued.agreement)
             rewrite = Rewrite(cacheable=cacheable) if issued.limits is None else UNCHANGED
         else:
             rewrite = Rewrite(
-                request_ids=Ids({}, {issued.user: issued.pseudonym}),
-                response_ids=Ids({}, {issued.pseudonym: issued.user}),
+                request_ids=Ids({issued.project: issued.project_pseudonym}, {issued.user: issued.pseudonym}),
+                response_ids=Ids({issued.project_pseudonym: issued.project}, {issued.pseudonym: issued.user}),
             )
             access_rules.check(issued.limits, Rule(service, call.method, rewrite.path(service, call.route.path)))
         return self._legs.remote(call, decision, headers, rewrite, Border.IN, initiator)

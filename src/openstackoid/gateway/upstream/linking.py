@@ -56,6 +56,8 @@ class Linking:
         if known is None or known[0] is not peer:
             scoped = listener.frontends.scoped(route.saved_scope) if route.saved_scope else {}
             ours = {kind: scoped.get(url, url) for kind, url in listener.cloud.services.items()}
+            if route.saved_scope:  # services that only the peer has
+                ours = {kind: listener.frontends.by_type(route.saved_scope, kind) for kind in peer.services} | ours
             table = {url: ours[kind] for kind, url in peer.services.items() if kind in ours}
             table |= {url: scoped.get(url, url) for url in listener.cloud.services.values()}
             links = IncomingLinks(table, route.service, peer.name, ours) if foreign else Links(table, route.service)

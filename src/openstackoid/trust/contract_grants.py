@@ -1,0 +1,67 @@
+"""The contracts that are in use, in the database that a control plane and the gateways share. Calls block: in a coroutine, `asyncio.to_thread`."""
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, delete, insert, select
+
+from openstackoid.storage.databases import Database
+from openstackoid.trust.contracts import ContractGrant, ContractSide, GrantState
+from openstackoid.trust.grants import Grant
+from openstackoid.trust.tables import CONTRACTS, serialise
+
+
+class ContractGrants:
+    """The contracts in use. Calls block."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def all(self) -> list[ContractGrant]:
+        """All of them, by id. One that a newer version wrote counts as none, if this one cannot read it."""
+        with self._database.reading() as connection:
+            return _all(connection)
+
+    def replace(self, wanted: Callable[[], Iterable[ContractGrant]]) -> bool:
+        """Write the contracts in use; returns whether anything changed. Several processes may do so at once.
+
+        Args:
+            wanted: gives all of them as they are now. It is called again under the lock, so that no process writes what another one knows to be old.
+        """
+        if self.all() == _sorted(wanted()):
+            return False
+        with self._database.changing() as connection:
+            serialise(connection)
+            before, after = {grant.id: grant for grant in _all(connection)}, {grant.id: grant for grant in wanted()}
+            for identity in before.keys() - after.keys():
+                connection.execute(delete(CONTRACTS).where(CONTRACTS.c.contract == identity))
+            for identity, grant in after.items():
+                if before.get(identity) != grant:
+                    connection.execute(delete(CONTRACTS).where(CONTRACTS.c.contract == identity))
+                    connection.execute(insert(CONTRACTS).values(_values(grant)))
+        return True
+
+
+def _sorted(grants: Iterable[ContractGrant]) -> list[ContractGrant]:
+    return sorted(grants, key=lambda grant: grant.id)
+
+
+def _all(connection: Connection) -> list[ContractGrant]:
+    rows = connection.execute(select(CONTRACTS).order_by(CONTRACTS.c.contract)).mappings().all()
+    return [grant for row in rows if (grant := _grant(row)) is not None]
+
+
+def _grant(row: RowMapping) -> ContractGrant | None:
+    try:
+        side, state = ContractSide(row["side"]), GrantState(row["state"])
+        grant = Grant.model_validate_json(row["allowed"])
+    except ValueError:  # pydantic's errors are ValueErrors
+        return None
+    return ContractGrant(row["contract"], row["peer"], side, state, grant, row["region"])
+
+
+def _values(grant: ContractGrant) -> dict[str, Any]:
+    allowed = json.dumps(grant.grant.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    values = {"contract": grant.id, "peer": grant.peer, "side": grant.side.value, "state": grant.state.value}
+    return values | {"region": grant.region, "allowed": allowed}
