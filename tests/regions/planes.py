@@ -18,8 +18,10 @@ import yaml
 from aiohttp import web
 from tests import commands
 from tests.ports import free_ports
+from tests.regions.catalog import PASSWORD, Catalog
 
 from openstackoid.trust import key_files
+from openstackoid.trust.contracts import ContractGrant
 from openstackoid.trust.grants import Grant
 from openstackoid.trust.keys import Keys
 from openstackoid.trust.store import Store
@@ -46,6 +48,7 @@ class Door:
         forget: how many of the next answers are lost on their way back.
         twice: whether each request arrives twice.
         seen: bodies of the messages that came.
+        catalog: of its Keystone.
     """
 
     def __init__(self, keys: Keys, port: int, inner: int) -> None:
@@ -55,6 +58,7 @@ class Door:
         self.lose = self.forget = 0
         self.twice = False
         self.seen: list[bytes] = []
+        self.catalog = Catalog()
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -71,8 +75,10 @@ class Door:
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path == "/.well-known/openstackoid":
             return web.json_response(self._keys.published(time.time()))
-        if request.path == "/v3/auth/tokens":
+        if request.path == "/v3/auth/tokens" and request.method == "GET":
             return self._token(request)
+        if request.path.startswith("/v3/"):
+            return await self.catalog.answer(request)
         body = await request.read()
         if self.lose:
             self.lose -= 1
@@ -129,7 +135,14 @@ class Plane:
             "database": database,
             "keys": str(directory / "keys.json"),
             "tick": 0.2,
+            "aggregator": {
+                "gateway": "https://a.example:5000",
+                "username": "regions",
+                "password_file": str(directory / "password"),
+                "project_name": "admin",
+            },
         }
+        (directory / "password").write_text(PASSWORD)
         self._file.write_text(yaml.safe_dump(config))
         self._store = Store(database)
         self._store.upgrade()
@@ -143,6 +156,10 @@ class Plane:
     def forget(self, other: "Plane") -> None:
         """Take it back."""
         self._store.change(other.cloud, "suspend", "tests")
+
+    def in_use(self) -> list[ContractGrant]:
+        """The contracts that gateways find in the database."""
+        return self._store.contracts.all()
 
     def start(self) -> None:
         """Start the process; `ready` waits for it."""
@@ -248,6 +265,22 @@ async def offered(provider: Plane) -> str:
     assert status == 201, made
     status, made = await provider.call("POST", f"/v1/virtual-regions/{made['id']}/offer", {})
     assert (status, made["state"]) == (200, "offered")
+    return str(made["id"])
+
+
+async def active(provider: Plane, consumer: Plane, **changed: Any) -> str:
+    """The id of a contract that both sides have agreed on and that is active on both."""
+    asked = {
+        "provider": "CloudP",
+        "terms": terms(await offered(provider), **{"from": "2020-01-01T00:00:00Z"} | changed),
+    }
+    status, made = await consumer.call("POST", "/v1/contracts", asked)
+    assert status == 201, made
+    await in_state(provider, made["id"], "requested")
+    for event in ("accept", "provision", "activate"):
+        status, after = await provider.call("POST", f"/v1/contracts/{made['id']}/events", {"event": event})
+        assert status == 200, after
+    await in_state(consumer, made["id"], "active")
     return str(made["id"])
 
 

@@ -8,6 +8,11 @@ database: postgresql://...                        # or database_env
 trust_database: sqlite:////var/lib/...            # agreements with peers; the same database if not given; or trust_database_env
 keys: /etc/openstackoid/keys.json                 # or keys_env, keys_command: as in the gateway's file
 policy_file: /etc/openstackoid/policy.yaml
+aggregator:                                       # binds regions of its own catalog to contracts
+  gateway: https://cloudp.example:5000            # where users call this cloud's identity service, at its gateway
+  username: regions                               # may change the catalog
+  password_file: /etc/openstackoid/regions-password
+  project_name: admin
 ca: /etc/ssl/ca.pem                               # who may sign for Keystone and for peers; the system's if not given
 """
 
@@ -15,6 +20,7 @@ import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -47,6 +53,32 @@ def _address(text: str) -> str:
 _Address = Annotated[str, AfterValidator(_address)]
 
 
+class Aggregator(BaseModel):
+    """What an aggregator has beside a provider: a catalog that it writes.
+
+    Attributes:
+        gateway: base URL where users call this cloud's identity service; regions are served below the same host and port.
+        identity: URL of the identity service in the regions' catalog; the gateway's with `/v3` if not given.
+        username, password_file, user_domain_name, project_name, project_domain_name: account that may change the catalog.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    gateway: Annotated[str, AfterValidator(_url)]
+    identity: Annotated[str, AfterValidator(_url)] | None = None
+    username: str
+    password_file: Path
+    user_domain_name: str = "Default"
+    project_name: str
+    project_domain_name: str = "Default"
+
+    @property
+    def base(self) -> str:
+        """Scheme, host and port of the gateway."""
+        parts = urlsplit(self.gateway)
+        return f"{parts.scheme}://{parts.netloc}"
+
+
 class Config(BaseModel):
     """The form above.
 
@@ -70,6 +102,7 @@ class Config(BaseModel):
     keys_env: str | None = None
     keys_command: list[str] | None = None
     policy_file: Path | None = None
+    aggregator: Aggregator | None = None
     ca: Path | None = None
     skew: Annotated[int, Field(ge=0, le=120)] = 30
     recheck: Annotated[float, Field(ge=0, le=300)] = 10

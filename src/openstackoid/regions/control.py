@@ -1,29 +1,51 @@
-"""The parts that a control plane's handlers use, and its two background jobs: sending messages, and events caused by time."""
+"""The parts that a control plane's handlers use, and its background jobs.
+
+    tick      events caused by time
+    publish   which contracts are in use, for gateways
+    settle    regions of the catalog that are bound, or unbound
+    send      messages to other control planes
+
+Sending may wait for a peer that is away, so it has a loop of its own: what a contract's end or suspension means here never waits for anybody.
+"""
 
 import asyncio
 import contextlib
 import secrets
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from openstackoid.core.errors import OpenStackoidError
-from openstackoid.regions.errors import PartyError, StaleTermsError, TransitionError, UnknownRegionError
+from openstackoid.regions.catalog import Catalog
+from openstackoid.regions.config import Aggregator
+from openstackoid.regions.errors import (
+    CatalogError,
+    NoAggregatorError,
+    PartyError,
+    StaleTermsError,
+    TransitionError,
+    UnknownRegionError,
+)
 from openstackoid.regions.identity import Keystone
-from openstackoid.regions.objects import clock
+from openstackoid.regions.objects import clock, grant
+from openstackoid.regions.objects.binding import Binding, BindingState, endpoints
 from openstackoid.regions.objects.contract import Contract
 from openstackoid.regions.objects.states import OVER, ContractEvent, ContractState, Side
 from openstackoid.regions.objects.terms import format_time
 from openstackoid.regions.peers import Peers
 from openstackoid.regions.policies import Policies
+from openstackoid.regions.tables.binding import LEASE, Bindings
 from openstackoid.regions.tables.contract import Contracts, Summary
 from openstackoid.regions.tables.message import Outbox, Outgoing
 from openstackoid.regions.tables.virtual_region import Regions
+from openstackoid.trust.contract_grants import ContractGrants
+from openstackoid.trust.contracts import ContractGrant
 
 _LIVING = tuple(state for state in ContractState if state not in OVER)
 CLOCK = "the clock"  # the author of events without an operator
+_PAUSE = 5  # seconds after a failure of Keystone
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +58,10 @@ class Control:
         peers: other control planes.
         keystone: identifies callers.
         policies: the rights of callers.
-        kicked: set when a message is to be sent, or an event is due.
+        bindings: regions of the catalog that are bound to contracts.
+        grants: which contracts are in use, for gateways.
+        catalog, about: of an aggregator: its catalog, and where its gateway is; None for a provider.
+        kicked: set when a message is to be sent.
     """
 
     cloud: str
@@ -46,7 +71,90 @@ class Control:
     peers: Peers
     keystone: Keystone
     policies: Policies
+    bindings: Bindings
+    grants: ContractGrants
+    catalog: Catalog | None = None
+    about: Aggregator | None = None
     kicked: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def aggregator(self) -> tuple[Catalog, Aggregator]:
+        """What writes this cloud's catalog.
+
+        Raises:
+            NoAggregatorError: the configuration has none.
+        """
+        if self.catalog is None or self.about is None:
+            raise NoAggregatorError(
+                "This control plane writes no catalog: its configuration lacks the section aggregator."
+            )
+        return self.catalog, self.about
+
+    async def changed(self) -> None:
+        """A contract has changed: let gateways know before the caller does, then the other side."""
+        await self.publish()
+        self.kicked.set()
+
+    async def publish(self) -> None:
+        """Write for gateways which contracts are in use now."""
+        await asyncio.to_thread(self.grants.replace, self._in_use)
+
+    def _in_use(self) -> list[ContractGrant]:
+        bound, moment, found = {}, grant.utc(int(time.time())), []
+        for binding in self.bindings.all():
+            bound[binding.contract] = binding.region
+        for summary in self.contracts.all(*grant.IN_USE):
+            made = None
+            if summary.side is Side.PROVIDER:
+                with contextlib.suppress(UnknownRegionError):
+                    domain = self.regions.get(summary.terms.virtual_region).domain_id
+                    made = grant.provider(summary.id, summary.peer, summary.state, summary.terms, domain, moment)
+            elif summary.id in bound:
+                made = grant.consumer(summary.id, summary.peer, summary.state, summary.terms, bound[summary.id])
+            if made is not None:
+                found.append(made)
+        return found
+
+    async def settle(self, *regions: str) -> None:
+        """Have the catalog hold what bindings say, as far as Keystone lets us now; the rest is tried again later.
+
+        Args:
+            *regions: those to look at; all if none is given.
+        """
+        if self.catalog is None or self.about is None:
+            return
+        for binding in await asyncio.to_thread(self.bindings.all):
+            if regions and binding.region not in regions:
+                continue
+            if binding.state is BindingState.BOUND and await self._is_over(binding):
+                await asyncio.to_thread(self.bindings.unbind, binding.region)
+            holder = secrets.token_hex(16)
+            taken = await asyncio.to_thread(self.bindings.take, binding.region, holder, int(time.time()))
+            if taken is not None:
+                await self._settle(taken, holder)
+
+    async def _settle(self, binding: Binding, holder: str) -> None:
+        catalog, about = self.aggregator()
+        try:
+            async with asyncio.timeout(LEASE / 2):
+                if binding.state is BindingState.UNBINDING:
+                    await catalog.clean(binding)
+                else:
+                    # Requests can be served before clients find the region.
+                    await self.publish()
+                    terms = (await asyncio.to_thread(self.contracts.get, binding.contract)).outcome.terms
+                    services = grant.served(terms) if terms else ()
+                    identity = about.identity or f"{about.gateway}/v3"
+                    await catalog.write(binding, endpoints(binding.region, about.base, identity, services))
+        except (OpenStackoidError, TimeoutError) as error:
+            why = f"{error.code}: {error}" if isinstance(error, OpenStackoidError) else f"{CatalogError.code}: timeout"
+            await asyncio.to_thread(self.bindings.failed, binding, holder, why, int(time.time()) + _PAUSE)
+            return
+        await asyncio.to_thread(self.bindings.done, binding, holder)
+        await self.publish()
+
+    async def _is_over(self, binding: Binding) -> bool:
+        contract = await asyncio.to_thread(self.contracts.get, binding.contract)
+        return contract.outcome.state in OVER
 
     async def send(self) -> None:
         """Send due messages; a message that is not acknowledged is due again later."""
@@ -92,18 +200,30 @@ class Control:
             self.kicked.set()
 
     async def run(self, tick: float) -> None:
-        """Run both jobs until cancelled.
+        """Run all jobs until cancelled.
 
         Args:
-            tick: seconds between two turns, unless there is something to do at once.
+            tick: seconds between two turns, unless there is something to send at once.
         """
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._repeat(tick, self._look))
+            group.create_task(self._repeat(tick, self.send, self.kicked))
+
+    async def _look(self) -> None:
+        await self.tick()
+        await self.publish()
+        await self.settle()
+
+    async def _repeat(
+        self, tick: float, job: Callable[[], Awaitable[None]], kicked: asyncio.Event | None = None
+    ) -> None:
+        kicked = kicked or asyncio.Event()
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.kicked.wait(), tick)
-            self.kicked.clear()
+                await asyncio.wait_for(kicked.wait(), tick)
+            kicked.clear()
             try:
-                await self.tick()
-                await self.send()
+                await job()
             except OpenStackoidError as error:
                 print(f"openstackoid regions: {error.code}: {error}", file=sys.stderr, flush=True)
                 await asyncio.sleep(tick)

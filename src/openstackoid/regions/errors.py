@@ -125,6 +125,41 @@ class StaleTermsError(RegionsError):
     code = "contract.stale"
 
 
+class UnknownBindingError(RegionsError):
+    """No such region is bound to a contract."""
+
+    status = 404
+    code = "binding.unknown"
+
+
+class BoundError(RegionsError):
+    """A region or a contract that is bound already."""
+
+    status = 409
+    code = "binding.exists"
+
+
+class RegionTakenError(RegionsError):
+    """A region of the catalog that no contract made."""
+
+    status = 409
+    code = "binding.taken"
+
+
+class NoAggregatorError(RegionsError):
+    """This control plane has no account that writes the catalog."""
+
+    status = 409
+    code = "binding.no-catalog"
+
+
+class CatalogError(RegionsError):
+    """This cloud's Keystone does not let its catalog be changed."""
+
+    status = 503
+    code = "catalog.refused"
+
+
 class UnauthenticatedError(RegionsError):
     """No token, or one that this cloud's Keystone does not know."""
 

@@ -17,7 +17,8 @@ from aiohttp import web
 from openstackoid import notify
 from openstackoid.core.errors import ConfigError
 from openstackoid.regions.app import App
-from openstackoid.regions.config import Config
+from openstackoid.regions.catalog import Account, Catalog
+from openstackoid.regions.config import Aggregator, Config
 from openstackoid.regions.control import Control
 from openstackoid.regions.handlers import routes
 from openstackoid.regions.identity import Keystone
@@ -25,6 +26,7 @@ from openstackoid.regions.objects import message as messages
 from openstackoid.regions.peers import Peers
 from openstackoid.regions.policies import Policies
 from openstackoid.regions.tables import MIGRATIONS
+from openstackoid.regions.tables.binding import Bindings
 from openstackoid.regions.tables.contract import Contracts
 from openstackoid.regions.tables.message import Outbox
 from openstackoid.regions.tables.virtual_region import Regions
@@ -74,9 +76,24 @@ async def control_of(config: Config) -> AsyncIterator[Control]:
             Peers(config.cloud, store, keys, session, config.skew),
             Keystone(config.keystone, session, config.recheck),
             Policies(config.policy_file),
+            Bindings(database),
+            store.contracts,
+            Catalog(_account(config, config.aggregator), session) if config.aggregator else None,
+            config.aggregator,
         )
     store.close()
     database.close()
+
+
+def _account(config: Config, about: Aggregator) -> Account:
+    return Account(
+        config.keystone,
+        about.username,
+        about.password_file,
+        about.user_domain_name,
+        about.project_name,
+        about.project_domain_name,
+    )
 
 
 async def _serve(config: Config) -> None:

@@ -51,7 +51,7 @@ async def event(call: Call) -> dict[str, Any]:
         call.operator.name,
         int(time.time()),
     )
-    call.control.kicked.set()
+    await call.control.changed()
     return await _shown(call, contract)
 
 

@@ -24,5 +24,5 @@ async def receive(call: Call) -> dict[str, Any]:
     # Who asks for a contract is its consumer, so of one that is not here yet we are the provider.
     contracts, now = call.control.contracts, int(time.time())
     contract = await asyncio.to_thread(contracts.receive, message, text, Side.PROVIDER, now)
-    call.control.kicked.set()
+    await call.control.changed()
     return {"contract": contract.id, "acknowledged": len(contract.theirs)}

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from openstackoid.core.protocol import MESSAGES_PATH, OFFERS_PATH
-from openstackoid.regions.handlers import contract, message, offer, root, virtual_region
+from openstackoid.regions.handlers import binding, contract, message, offer, root, virtual_region
 from openstackoid.regions.handlers.call import Handler
+from openstackoid.regions.schemas import binding as binding_schema
 from openstackoid.regions.schemas import contract as contract_schema
 from openstackoid.regions.schemas import message as message_schema
 from openstackoid.regions.schemas import offer as offer_schema
@@ -44,6 +45,8 @@ _REGIONS: Final = "/v1/virtual-regions"
 _REGION: Final = f"{_REGIONS}/{{virtual_region}}"
 _CONTRACTS: Final = "/v1/contracts"
 _CONTRACT: Final = f"{_CONTRACTS}/{{contract}}"
+_BINDINGS: Final = "/v1/bindings"
+_BINDING: Final = f"{_BINDINGS}/{{region}}"
 _SHOWN, _AGREED = region_schema.SHOWN, contract_schema.SHOWN
 _STATE: Final = (("state", "a contract's state"),)
 _OFFERS: Final = (
@@ -166,6 +169,19 @@ OPERATORS: Final = (
         contract_schema.ACTION,
         _AGREED,
     ),
+    Route("GET", _BINDINGS, binding.list_all, "List bound regions", "binding:list", answer=binding_schema.LIST),
+    Route(
+        "POST",
+        _BINDINGS,
+        binding.bind,
+        "Bind a region of the catalog to a contract",
+        "binding:create",
+        binding_schema.BIND,
+        binding_schema.SHOWN,
+        status=201,
+    ),
+    Route("GET", _BINDING, binding.show, "Show a bound region", "binding:show", answer=binding_schema.SHOWN),
+    Route("DELETE", _BINDING, binding.unbind, "Unbind a region", "binding:delete", answer=binding_schema.SHOWN),
 )
 PEERS: Final = (
     Route("GET", OFFERS_PATH, offer.to_peer, "What is offered to the peer that asks", answer=offer_schema.OFFERS),

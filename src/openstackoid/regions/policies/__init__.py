@@ -14,9 +14,9 @@ from typing import Any, Final
 from oslo_config import cfg
 from oslo_policy import policy
 
-from openstackoid.regions.policies import base, contract, offer, virtual_region
+from openstackoid.regions.policies import base, binding, contract, offer, virtual_region
 
-DOCUMENTED: Final = (*virtual_region.RULES, *offer.RULES, *contract.RULES)
+DOCUMENTED: Final = (*virtual_region.RULES, *offer.RULES, *contract.RULES, *binding.RULES)
 
 
 class Policies:

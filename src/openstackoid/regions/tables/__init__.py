@@ -5,6 +5,7 @@ virtual_region_versions  one row a change of a region: who did what when; never 
 contracts                one row a contract, of either side: what its messages come to
 contract_messages        both sides' messages, as they were signed; never rewritten
 contract_outbox          messages of ours that the other side has not acknowledged
+region_bindings          one row a region of this cloud's catalog that is bound to a contract
 regions_revision         one row, which every change takes first: changes happen one after the other on every database
 """
 
@@ -76,6 +77,19 @@ OUTBOX: Final = Table(
     Column("due", BigInteger, nullable=False, index=True),
     Column("attempts", Integer, nullable=False),
     Column("error", exact(255), nullable=False),
+)
+
+BINDINGS: Final = Table(
+    "region_bindings",
+    METADATA,
+    Column("region", exact(_NAME), primary_key=True),
+    Column("contract", exact(_ID), nullable=False),
+    Column("state", exact(16), nullable=False),
+    Column("error", exact(255), nullable=False),
+    Column("operator", exact(255), nullable=False),
+    Column("holder", exact(_ID), nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Index("ix_region_bindings_contract", "contract", unique=True),
 )
 
 REVISION: Final = Table(

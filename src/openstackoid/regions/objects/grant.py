@@ -1,0 +1,74 @@
+"""What a contract lets gateways do: the row that both sides' gateways read (`trust.contracts`). Pure."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+from openstackoid.regions.objects.states import ContractState
+from openstackoid.regions.objects.terms import Terms
+from openstackoid.trust.contracts import ContractGrant, ContractSide, GrantState
+from openstackoid.trust.grants import Grant, Projects
+from openstackoid.trust.rules import Rule
+
+# A contract in one of these states is in use.
+IN_USE: Final = {
+    ContractState.ACTIVE: GrantState.ACTIVE,
+    ContractState.SUSPENDED: GrantState.SUSPENDED,
+    ContractState.ENDING: GrantState.ENDING,
+}
+# In the grace time what is there can be read, exported and deleted.
+_ENDING_METHODS: Final = ("GET", "HEAD", "DELETE")
+
+
+def provider(
+    identity: str, peer: str, state: ContractState, terms: Terms, domain: str, now: datetime
+) -> ContractGrant | None:
+    """What the provider's gateways admit.
+
+    Args:
+        identity: the contract's id.
+        peer: the consumer.
+        state: of the contract.
+        terms: agreed.
+        domain: id of the domain that holds the region's projects.
+        now: UTC.
+
+    Returns:
+        None if nothing is admitted: the contract is not in use, or its time has not come.
+    """
+    if state not in IN_USE or now < terms.begins:
+        return None
+    services, rules = terms.services, terms.rules
+    if state is ContractState.ENDING:
+        rules = (
+            *(Rule(service, method, "/**") for service in services for method in _ENDING_METHODS),
+            *(rule for rule in rules if rule.method in _ENDING_METHODS),
+        )
+        services = ()
+    grant = Grant(services=services, rules=rules, projects=Projects("each", domain), pseudonyms=terms.anonymous)
+    return ContractGrant(identity, peer, ContractSide.PROVIDER, IN_USE[state], grant)
+
+
+def consumer(identity: str, peer: str, state: ContractState, terms: Terms, region: str) -> ContractGrant | None:
+    """What the consumer's gateways send to the provider; None if the contract is not in use.
+
+    Args:
+        identity: the contract's id.
+        peer: the provider.
+        state: of the contract.
+        terms: agreed.
+        region: the region's name in the consumer's catalog.
+    """
+    if state not in IN_USE:
+        return None
+    grant = Grant(services=terms.services, rules=terms.rules, pseudonyms=terms.anonymous)
+    return ContractGrant(identity, peer, ContractSide.CONSUMER, IN_USE[state], grant, region)
+
+
+def served(terms: Terms) -> tuple[str, ...]:
+    """The service types that terms give anything of, sorted."""
+    return tuple(sorted({*terms.services, *(rule.service for rule in terms.rules)}))
+
+
+def utc(seconds: int) -> datetime:
+    """Unix seconds as a time."""
+    return datetime.fromtimestamp(seconds, UTC)
