@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from openstackoid.lab import LabError
-from openstackoid.lab.layout import GATEWAY, HAPROXY, SERVICES, Cloud, plan
+from openstackoid.lab.layout import GATEWAY, HAPROXY, REGIONS, SERVICES, Cloud, plan
 
 HERE = Path("/lab")
 
@@ -52,6 +52,15 @@ def test_haproxy_takes_what_the_gateway_takes_without_it() -> None:
     assert {*fast.listens(GATEWAY)} == {*(("127.0.1.3", port) for _, port in fast.listens(HAPROXY)), health}
     assert [fast.endpoint(kind) for kind in SERVICES] == [slow.endpoint(kind) for kind in SERVICES]
     assert (fast.parts, slow.parts) == ((HAPROXY, GATEWAY, *SERVICES), (GATEWAY, *SERVICES))
+
+
+def test_an_aggregator_has_identity_alone_and_all_have_control_planes() -> None:
+    clouds = plan(HERE, ["A", "P"], "127.0.1.0", aggregator=True)
+    assert clouds["A"].parts == (HAPROXY, GATEWAY, REGIONS, "identity")
+    assert clouds["P"].parts == (HAPROXY, GATEWAY, REGIONS, *SERVICES)
+    every = [address for cloud in clouds.values() for address in taken(cloud)]
+    assert len(every) == len(set(every))
+    assert {port for _, port in clouds["A"].listens(HAPROXY)} == {5000, 8443}
 
 
 def test_only_a_cloud_of_another_owner_has_a_door() -> None:

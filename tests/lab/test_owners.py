@@ -5,11 +5,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import yaml
 
 from openstackoid.gateway.settings.config import Config
 from openstackoid.gateway.settings.loading import load
 from openstackoid.lab import Lab, certificates
+from openstackoid.regions.config import Config as RegionsConfig
 from openstackoid.trust.grants import HOME
+from openstackoid.trust.store import Store
 
 NAMES = ("CloudOne", "CloudTwo", "CloudThree")
 
@@ -115,3 +118,29 @@ def test_one_cloud_alone_is_ready_for_peers(tmp_path: Path) -> None:
 def test_a_reset_leaves_nothing(lab: Lab) -> None:
     lab.reset()
     assert not lab.directory.exists()
+
+
+def test_an_aggregator_and_its_providers_have_met_and_allow_nothing_by_that(tmp_path: Path) -> None:
+    lab = Lab(tmp_path / "lab", ["A", "P", "Q"], aggregator=True)
+    lab.directory.mkdir()
+    lab.write_clients()
+    lab.write_clients()  # again: nothing is met twice
+    configs = written(lab)
+    assert set(configs["A"].services) == {"identity"}
+    known = {}
+    for name, cloud in lab.clouds.items():
+        assert not configs[name].peers
+        peering = configs[name].peering
+        assert peering is not None
+        assert peering.regions == cloud.regions_peers
+        store = Store(f"sqlite:///{cloud.database('trust')}")
+        agreements = store.agreements()
+        store.close()
+        assert all(agreement.active and not agreement.grant.offered for agreement in agreements)
+        known[name] = [agreement.peer for agreement in agreements]
+        plane = yaml.safe_load(cloud.regions_config.read_text())
+        assert ("aggregator" in plane) is (name == "A")
+        assert RegionsConfig.model_validate(plane).cloud == name
+    assert known == {"A": ["P", "Q"], "P": ["A"], "Q": ["A"]}
+    entries = yaml.safe_load(lab.clouds_yaml.read_text())["clouds"]
+    assert ("region_name" in entries["A"], "region_name" in entries["P"]) == (False, True)

@@ -41,6 +41,7 @@ def test_a_lab_does_not_move() -> None:
         ({"trust": "pass-through"}, "has clouds of different owners"),
         ({"projects": "same"}, "has a project for each project of another cloud"),
         ({"pseudonyms": True}, "gives its users no pseudonyms"),
+        ({"aggregator": True}, "has no aggregator"),
     ],
 )
 def test_the_clouds_of_a_lab_always_meet_in_the_same_way(wanted: dict[str, object], said: str) -> None:
@@ -51,6 +52,16 @@ def test_the_clouds_of_a_lab_always_meet_in_the_same_way(wanted: dict[str, objec
     assert state.merge(other, [], None, defaults=DEFAULTS) == other
     with pytest.raises(LabError, match="reset"):
         state.merge(other, [], None, defaults=DEFAULTS, **{name: getattr(DEFAULTS, name) for name in wanted})
+
+
+@pytest.mark.parametrize(
+    "wanted", [{"projects": "same"}, {"pseudonyms": True}, {"trust": "pass-through"}, {"with_gateway": False}]
+)
+def test_an_aggregator_agrees_by_contracts_alone(wanted: dict[str, object]) -> None:
+    with pytest.raises(LabError, match="contracts"):
+        state.merge(None, [], None, defaults=DEFAULTS, aggregator=True, **wanted)
+    names = state.merge(None, [], None, defaults=DEFAULTS, aggregator=True).clouds
+    assert names == ("Aggregator", "ProviderOne", "ProviderTwo")
 
 
 @pytest.mark.parametrize("alone", [{"trust": "pass-through"}, {"with_gateway": False}])

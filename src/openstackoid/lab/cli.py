@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from openstackoid.commands.base import Command, ListCommand, Words
 from openstackoid.lab.environment import default_cache
 from openstackoid.lab.errors import LabError
-from openstackoid.lab.layout import DEFAULT_ADDRESS, DEFAULT_CLOUDS
+from openstackoid.lab.layout import DEFAULT_ADDRESS, DEFAULT_AGGREGATOR, DEFAULT_CLOUDS
 from openstackoid.lab.processes import Health
 from openstackoid.lab.state import default_directory, load
 
@@ -79,6 +79,12 @@ class StartLab(_WithDirectory, Command):
             "--dashboard", action="store_true", help="a Horizon for each cloud; an existing lab gets it, too"
         )
         parser.add_argument(
+            "--aggregator",
+            action="store_true",
+            help="the first cloud is an aggregator, with identity alone, the others are providers of virtual regions "
+            f"(default: {', '.join(DEFAULT_AGGREGATOR)})",
+        )
+        parser.add_argument(
             "--cache",
             type=Path,
             default=default_cache(),
@@ -102,6 +108,7 @@ class StartLab(_WithDirectory, Command):
             projects=parsed_args.projects,
             pseudonyms=parsed_args.pseudonyms or None,
             with_dashboard=parsed_args.dashboard or None,
+            aggregator=parsed_args.aggregator or None,
             cache=parsed_args.cache,
         )
         if not lab.up(lambda line: print(line, flush=True)):

@@ -11,6 +11,7 @@ MEMBER = "alice"
 PROJECT = "demo"
 # Keystone's own first domain, where projects for other clouds' users are made too.
 DOMAIN = "default"
+REGIONS_TYPE = "virtual-region"
 # The services that the clouds of a lab allow each other: all but identity, which is never shared.
 SHARED = tuple(kind for kind in SERVICES if kind != "identity")
 
@@ -35,7 +36,8 @@ def gateway(cloud: Cloud, clouds: Mapping[str, Cloud], terms: Terms | None) -> d
 
     Without terms, all clouds have one owner, and tokens pass through.
     """
-    peers = [other for other in clouds.values() if other.name != cloud.name]
+    # With an aggregator agreements are in the database, where the control planes look for them.
+    peers = [other for other in clouds.values() if other.name != cloud.name and not cloud.with_regions]
     return {
         "cloud": cloud.name,
         "region": REGION,
@@ -53,7 +55,7 @@ def gateway(cloud: Cloud, clouds: Mapping[str, Cloud], terms: Terms | None) -> d
                 "backend": cloud.backend(kind),
                 "endpoint": cloud.endpoint(kind),
             }
-            for kind in SERVICES
+            for kind in cloud.kinds
         },
         **(door(cloud) if terms else {}),
         "peers": {
@@ -70,6 +72,7 @@ def door(cloud: Cloud) -> dict[str, Any]:
         "peering": {
             "url": cloud.peering,
             "tls": {"certificate": str(cloud.certificate), "key": str(cloud.certificate_key)},
+            **({"regions": cloud.regions_peers} if cloud.with_regions else {}),
         },
         "ca": str(cloud.ca),
         "trust": {
@@ -82,6 +85,28 @@ def door(cloud: Cloud) -> dict[str, Any]:
                 "project_name": "admin",
             },
         },
+    }
+
+
+def regions(cloud: Cloud) -> dict[str, Any]:
+    """Give the configuration of a cloud's control plane of virtual regions."""
+    about = {
+        "gateway": cloud.frontend("identity"),
+        "identity": cloud.auth_url,
+        "username": "admin",
+        "password_file": str(cloud.trust_password),
+        "project_name": "admin",
+    }
+    return {
+        "cloud": cloud.name,
+        "keystone": cloud.backend("identity") + "/v3",
+        "listen": cloud.regions.removeprefix("http://"),
+        "listen_peers": cloud.regions_peers.removeprefix("http://"),
+        "database": f"sqlite:///{cloud.database('regions')}",
+        "trust_database": f"sqlite:///{cloud.database('trust')}",
+        "keys": str(cloud.keys),
+        "ca": str(cloud.ca),
+        **({"aggregator": about} if cloud.kinds == ("identity",) else {}),
     }
 
 
@@ -110,7 +135,10 @@ def clouds_yaml(clouds: Mapping[str, Cloud], secrets: Mapping[str, Secrets]) -> 
 
 
 def entry(cloud: Cloud, user: str, password: str, project: str) -> dict[str, Any]:
-    """Give one user's entry."""
+    """Give one user's entry.
+
+    An aggregator's has no region: openstacksdk accepts no other one beside it (openstack/config/loader.py, `_get_region`).
+    """
     return {
         "auth": {
             "auth_url": cloud.auth_url,
@@ -120,6 +148,6 @@ def entry(cloud: Cloud, user: str, password: str, project: str) -> dict[str, Any
             "user_domain_name": "Default",
             "project_domain_name": "Default",
         },
-        "region_name": REGION,
+        **({"region_name": REGION} if set(SERVICES) <= set(cloud.kinds) else {}),
         "identity_api_version": 3,
     }

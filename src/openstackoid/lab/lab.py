@@ -21,7 +21,7 @@ from typing import Any
 import yaml
 
 from . import clients, config, environment, haproxy, meeting, owners, processes, seed, starting, state
-from .layout import CA, DASHBOARD, DEFAULT_ADDRESS, DEFAULT_CLOUDS, GATEWAY, HAPROXY, Cloud, plan
+from .layout import CA, DASHBOARD, DEFAULT_ADDRESS, DEFAULT_CLOUDS, GATEWAY, HAPROXY, SERVICES, Cloud, plan
 from .processes import Health, Process
 from .starting import Part, Progress, Starter
 
@@ -59,6 +59,7 @@ class Lab:
         projects: ``each`` (the default): a project of another cloud gets one of its own; ``same``: its id stands for it.
         pseudonyms: whether the clouds hide their users' identities from each other; they do not by default.
         with_dashboard: whether each cloud has a Horizon; an existing lab keeps those that it has.
+        aggregator: whether the first cloud is an aggregator of virtual regions, and the others are providers; see ``state.State``.
         gateway_command: the command of a gateway; ``--config FILE`` is added.
         cache: where the services' environment is kept; the user's cache folder when not given.
 
@@ -78,6 +79,7 @@ class Lab:
         projects: state.Projects | None = None,
         pseudonyms: bool | None = None,
         with_dashboard: bool | None = None,
+        aggregator: bool | None = None,
         gateway_command: Sequence[str] = GATEWAY_COMMAND,
         cache: Path | None = None,
     ) -> None:
@@ -86,7 +88,8 @@ class Lab:
         self.cache = cache or environment.default_cache()
         found = state.load(self.directory)
         wanted: dict[str, Any] = {"with_gateway": with_gateway, "with_haproxy": with_haproxy}
-        wanted |= {"trust": trust, "projects": projects, "pseudonyms": pseudonyms, "with_dashboard": with_dashboard}
+        wanted |= {"trust": trust, "projects": projects, "pseudonyms": pseudonyms}
+        wanted |= {"with_dashboard": with_dashboard, "aggregator": aggregator}
         self.state = state.merge(found, clouds, address, defaults=DEFAULTS, **wanted)
         self.exists = found is not None
         self.clouds: Mapping[str, Cloud] = plan(
@@ -97,6 +100,7 @@ class Lab:
             with_haproxy=self.state.with_haproxy,
             federated=self.state.federated,
             with_dashboard=self.state.with_dashboard,
+            aggregator=self.state.aggregator,
         )
 
     @property
@@ -185,11 +189,15 @@ class Lab:
         federated = {name: cloud for name, cloud in self.clouds.items() if cloud.federated}
         if federated:
             fingerprints, changed = owners.equip(self.directory, federated, known)
+            if self.state.aggregator:
+                owners.introduce(list(federated.values()), fingerprints)
             terms = clients.Terms(fingerprints, self.state.projects, self.state.pseudonyms)
         for cloud in self.clouds.values():
             text = dump(clients.gateway(cloud, self.clouds, terms))
             if cloud.with_gateway and state.write_private(cloud.gateway_config, text):
                 changed.append(cloud.name)
+            if cloud.with_regions:
+                state.write_private(cloud.regions_config, dump(clients.regions(cloud)))
         return list(dict.fromkeys(changed))
 
     def clear(self, report: "Reporter") -> list[Part]:
@@ -223,7 +231,11 @@ class Lab:
 
     def fill(self, report: "Reporter") -> bool:
         """Give new clouds their first content; returns whether there were any."""
-        empty = [cloud for cloud in self.clouds.values() if not (cloud.directory / "run" / "filled").exists()]
+        empty = [
+            cloud
+            for cloud in self.clouds.values()
+            if not (cloud.directory / "run" / "filled").exists() and set(SERVICES) <= set(cloud.kinds)
+        ]
         if not empty:
             return False
         with ThreadPoolExecutor(len(empty)) as pool:

@@ -22,9 +22,13 @@ DEFAULT_ADDRESS = "127.0.1.0"
 GATEWAY = "gateway"
 HAPROXY = "haproxy"
 DASHBOARD = "dashboard"
+REGIONS = "regions"
+DEFAULT_AGGREGATOR = ("Aggregator", "ProviderOne", "ProviderTwo")
 ADMIN_PORT = 8700
 PEERING_PORT = 8443
 DASHBOARD_PORT = 8080
+REGIONS_PORT = 9700
+REGIONS_PEERS_PORT = 9701
 CA = "ca.crt"
 
 # A cloud's name goes into scopes (core.scope), folder names and entries of clouds.yaml.
@@ -65,7 +69,8 @@ class Cloud:
     """Where one cloud of a lab is.
 
     ``directory`` holds all of it: ``etc/``, ``db/``, ``logs/``, ``run/``, ``images/``, ``haproxy/``. A ``federated`` cloud
-    has an owner of its own: keys, a certificate, and a peering address.
+    has an owner of its own: keys, a certificate, and a peering address. ``kinds`` are its services: an aggregator has
+    identity alone. With ``with_regions`` it has a control plane of virtual regions.
     """
 
     name: str
@@ -77,12 +82,15 @@ class Cloud:
     with_haproxy: bool = True
     federated: bool = True
     with_dashboard: bool = False
+    kinds: tuple[str, ...] = tuple(SERVICES)
+    with_regions: bool = False
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """What runs for this cloud: the service types, ``gateway``, ``haproxy`` and ``dashboard``."""
+        """What runs for this cloud: the service types, ``gateway``, ``haproxy``, ``regions`` and ``dashboard``."""
         front = ((HAPROXY,) if self.with_haproxy else ()) + ((GATEWAY,) if self.with_gateway else ())
-        return (*front, *SERVICES, *((DASHBOARD,) if self.with_dashboard else ()))
+        regions = (REGIONS,) if self.with_regions else ()
+        return (*front, *regions, *self.kinds, *((DASHBOARD,) if self.with_dashboard else ()))
 
     def backend(self, kind: str) -> str:
         """URL where a service really listens."""
@@ -115,6 +123,21 @@ class Cloud:
     def dashboard_folder(self) -> Path:
         """Folder of Horizon's settings, its key and its users' sessions."""
         return self.directory / "dashboard"
+
+    @property
+    def regions(self) -> str:
+        """URL where operators call the control plane of virtual regions."""
+        return f"http://{self.frontend_host}:{REGIONS_PORT}"
+
+    @property
+    def regions_peers(self) -> str:
+        """URL where the gateway passes on what other clouds' control planes send."""
+        return f"http://{self.gateway_host}:{REGIONS_PEERS_PORT}"
+
+    @property
+    def regions_config(self) -> Path:
+        """The control plane's configuration file."""
+        return self.directory / "regions.yaml"
 
     @property
     def gateway_config(self) -> Path:
@@ -218,9 +241,11 @@ class Cloud:
         """Give addresses and ports that a part takes, the most significant one first."""
         if part == DASHBOARD:
             return ((self.frontend_host, DASHBOARD_PORT),)
+        if part == REGIONS:
+            return ((self.frontend_host, REGIONS_PORT), (self.gateway_host, REGIONS_PEERS_PORT))
         if part not in {GATEWAY, HAPROXY}:
             return ((self.backend_host, SERVICES[part].port),)
-        ports = [*(service.port for service in SERVICES.values()), *([PEERING_PORT] if self.federated else [])]
+        ports = [*(SERVICES[kind].port for kind in self.kinds), *([PEERING_PORT] if self.federated else [])]
         if part == HAPROXY:
             return tuple((self.frontend_host, port) for port in ports)
         return (*((self.gateway_host, port) for port in ports), (self.frontend_host, ADMIN_PORT))
@@ -231,6 +256,8 @@ class Cloud:
             return f"{self.gateway_admin}/readyz"
         if part == DASHBOARD:
             return f"{self.dashboard}auth/login/"
+        if part == REGIONS:
+            return f"{self.regions}/"
         return f"{self.backend(part)}/"
 
 
@@ -243,8 +270,9 @@ def plan(
     with_haproxy: bool = True,
     federated: bool = True,
     with_dashboard: bool = False,
+    aggregator: bool = False,
 ) -> dict[str, Cloud]:
-    """Place the clouds; the order of the names determines their addresses.
+    """Place the clouds; the order of the names determines their addresses. With ``aggregator`` the first one has identity alone.
 
     Raises:
         LabError: a name, the address or, with HAProxy, the folder cannot be used.
@@ -262,6 +290,8 @@ def plan(
             fast,
             with_gateway and federated,
             with_dashboard,
+            ("identity",) if aggregator and name == names[0] else tuple(SERVICES),
+            aggregator,
         )
         for name, (backend, frontend, behind) in zip(names, hosts(address, len(names)), strict=True)
     }

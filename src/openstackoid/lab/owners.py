@@ -4,11 +4,13 @@ Each owner knows the others by the fingerprints of their keys, as operators who 
 authority for TLS, as owners share those of the public Web.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from openstackoid.trust import key_files
+from openstackoid.trust.grants import Grant
+from openstackoid.trust.store import Store
 
 from . import certificates, state
 from .config import Secrets
@@ -50,6 +52,28 @@ def equip(
         if any(fresh):
             changed.append(name)
     return fingerprints, changed
+
+
+def introduce(clouds: Sequence[Cloud], fingerprints: Mapping[str, str]) -> None:
+    """Let the first cloud and each other one have met: their agreements name keys and allow nothing, since contracts do.
+
+    Args:
+        clouds: the aggregator, then its providers; their ``db`` folders exist.
+        fingerprints: of each cloud's key.
+    """
+    aggregator, *providers = clouds
+    known = {aggregator.name: providers, **{provider.name: [aggregator] for provider in providers}}
+    for cloud in clouds:
+        store = Store(f"sqlite:///{cloud.database('trust')}")
+        try:
+            store.upgrade()
+            met = {agreement.peer for agreement in store.agreements()}
+            for other in known[cloud.name]:
+                if other.name not in met:
+                    store.add(other.name, other.peering, fingerprints[other.name], Grant(home=()), "lab")
+                    store.change(other.name, "allow", "lab")
+        finally:
+            store.close()
 
 
 def authority_of(directory: Path) -> bytes | None:

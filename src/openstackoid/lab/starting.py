@@ -7,6 +7,7 @@ them), and are forked by one process that has imported what they share.
 import json
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,9 +18,10 @@ from openstackoid.core.protocol import WELL_KNOWN_PATH
 
 from . import clients, config, dashboard, environment, haproxy, processes, state
 from .errors import LabError
-from .layout import DASHBOARD, GATEWAY, HAPROXY, REGION, SERVICES, Cloud
+from .layout import DASHBOARD, GATEWAY, HAPROXY, REGION, REGIONS, SERVICES, Cloud
 from .processes import Process
 
+REGIONS_COMMAND = (sys.executable, "-m", "openstackoid", "regions", "serve")
 Progress = Callable[[str], None]
 Part = tuple[str, str]
 """A cloud's name, and a service type, ``gateway``, ``haproxy`` or ``dashboard``."""
@@ -34,7 +36,7 @@ def answers(cloud: Cloud, part: str, patience: float) -> bool:
 
 def is_reached(cloud: Cloud, part: str, patience: float) -> bool:
     """Whether users reach the part, too: HAProxy checks only periodically whether a service is back."""
-    if not cloud.with_haproxy or part == DASHBOARD:
+    if not cloud.with_haproxy or part in {DASHBOARD, REGIONS}:
         return True
     if part in {GATEWAY, HAPROXY}:
         return processes.answers(f"{cloud.frontend('identity')}{WELL_KNOWN_PATH}", patience, exactly=200)
@@ -70,6 +72,8 @@ class Starter:
             self.clouds[name].pid_file(part).unlink(missing_ok=True)
             if part == GATEWAY:
                 self.start_gateway(self.clouds[name])
+            if part == REGIONS:
+                self.start_regions(self.clouds[name])
         launcher = self.launch(services, home) if home else None
         self.start_dashboards([self.clouds[name] for name, part in missing if part == DASHBOARD])
         try:
@@ -90,6 +94,12 @@ class Starter:
             home = dashboard.ensure(self.cache, self.report)
             for cloud in clouds:
                 dashboard.start(cloud, home)
+
+    def start_regions(self, cloud: Cloud) -> None:
+        """Start a cloud's control plane of virtual regions."""
+        variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        command = [*REGIONS_COMMAND, "--config", str(cloud.regions_config)]
+        processes.spawn(command, cloud.log(REGIONS), variables, cloud.pid_file(REGIONS))
 
     def start_haproxy(self, clouds: Sequence[Cloud]) -> None:
         """Write HAProxy's configuration for these clouds, and start it."""
@@ -146,8 +156,14 @@ class Starter:
                     "admin_password": known.admin,
                     "service_passwords": dict(known.services),
                     "member": {"name": clients.MEMBER, "password": known.member, "project": clients.PROJECT},
-                    "catalog": {each: cloud.endpoint(each) for each in SERVICES},
-                    "names": {each: service.name for each, service in SERVICES.items()},
+                    "catalog": {
+                        **{kind: cloud.endpoint(kind) for kind in cloud.kinds},
+                        **({clients.REGIONS_TYPE: cloud.regions} if cloud.with_regions else {}),
+                    },
+                    "names": {
+                        **{kind: service.name for kind, service in SERVICES.items()},
+                        clients.REGIONS_TYPE: "openstackoid",
+                    },
                 }
             case "image":
                 order["store"] = str(cloud.images)

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from .config import Secrets
 from .errors import LabError
+from .layout import DEFAULT_AGGREGATOR
 
 FILE = "lab.json"
 ACCOUNTS = ("nova", "glance", "neutron", "placement")
@@ -33,6 +34,7 @@ SAID: Mapping[str, Mapping[object, str]] = MappingProxyType(
             "same": "has the same projects everywhere",
         },
         "pseudonyms": {True: "gives its users pseudonyms", False: "gives its users no pseudonyms"},
+        "aggregator": {True: "has an aggregator of virtual regions", False: "has no aggregator"},
     }
 )
 
@@ -50,6 +52,8 @@ class State:
         projects: `each` project of another cloud has one of its own here, or the `same` id stands for both.
         pseudonyms: whether the clouds hide their users' identities from each other.
         with_dashboard: whether each cloud has a Horizon; the only setting that can be added to an existing lab.
+        aggregator: whether the first cloud has no service but identity, and all have control planes of virtual regions: contracts say what
+            the clouds allow each other.
     """
 
     clouds: tuple[str, ...]
@@ -60,6 +64,7 @@ class State:
     projects: Projects = "each"
     pseudonyms: bool = False
     with_dashboard: bool = False
+    aggregator: bool = False
 
     @property
     def federated(self) -> bool:
@@ -71,6 +76,8 @@ class State:
         """Say how the clouds meet."""
         if not self.federated:
             return SAID["trust"]["pass-through"] if self.with_gateway else SAID["with_gateway"][False]
+        if self.aggregator:
+            return f"{SAID['trust']['federated']}, {SAID['aggregator'][True]}: {self.clouds[0]}"
         told = (SAID["trust"]["federated"], SAID["projects"][self.projects], SAID["pseudonyms"][self.pseudonyms])
         return ", ".join(told)
 
@@ -146,6 +153,12 @@ def merge(found: State | None, clouds: Sequence[str], address: str | None, *, de
         made = replace(defaults, clouds=tuple(clouds) or defaults.clouds, address=address or defaults.address, **wanted)
         if not made.federated and wanted.keys() & {"projects", "pseudonyms"}:
             raise LabError(f"projects and pseudonyms are of clouds of different owners; this lab {made.meeting}")
+        if made.aggregator and (not made.federated or wanted.keys() & {"projects", "pseudonyms"}):
+            raise LabError(
+                "an aggregator has contracts with clouds of other owners, which say all of that; leave the other options out"
+            )
+        if made.aggregator and not clouds:
+            made = replace(made, clouds=DEFAULT_AGGREGATOR)
         if not made.with_gateway and wanted.get("with_haproxy"):
             raise LabError("HAProxy stands before gateways, and this lab is to have none")
         return replace(made, with_haproxy=made.with_gateway and made.with_haproxy)
