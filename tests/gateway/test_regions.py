@@ -25,9 +25,8 @@ PROVIDER, CONSUMER = ContractSide.PROVIDER, ContractSide.CONSUMER
 
 
 def contract(peer: str, side: ContractSide, region: str = "", **more: Any) -> ContractGrant:
-    state = more.pop("state", GrantState.ACTIVE)
-    grant = Grant(**({"services": ("compute", "image"), "projects": Projects("each", DOMAIN)} | more))
-    return ContractGrant(more.pop("id", secrets.token_hex(16)), peer, side, state, grant, region)
+    given: dict[str, Any] = {"services": ("compute", "image"), "projects": Projects("each", DOMAIN)} | more
+    return ContractGrant(secrets.token_hex(16), peer, side, GrantState.ACTIVE, Grant(**given), region)
 
 
 @contextlib.contextmanager
