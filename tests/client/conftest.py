@@ -125,6 +125,9 @@ class FakeCloud:
             case "/.well-known/openstackoid":
                 services = {name: {"url": f"{self.url}/{name}"} for name in SERVICES}
                 return 200, {"cloud": "CloudOne", "version": 1, "labels": [], "services": services}, {}
+            case "/openstackoid/v1/scopes":
+                auth_url = f"{self.url}/scope/everywhere/v3"
+                return 200, {"scopes": [{"name": "everywhere", "scope": {"image": "*"}, "auth_url": auth_url}]}, {}
             case "/openstackoid/v1/explain" if _where(scope, query["service"]) == "Nowhere":
                 message = "Unknown cloud Nowhere: known are CloudOne, CloudTwo"
                 error = {"code": 400, "title": "Bad Request", "message": message, "openstackoid_code": "cloud.unknown"}

@@ -57,6 +57,13 @@ def test_what_cannot_be_asked_is_not_asked(
     assert cloud.asked == []
 
 
+def test_saved_scopes(run: "Callable[..., int]", cloud: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("scope", "list", "-f", "json") == 0
+    [row] = json.loads(capsys.readouterr().out)
+    assert row == {"Name": "everywhere", "Scope": {"image": "*"}, "Auth URL": f"{cloud.url}/scope/everywhere/v3"}
+    assert {asked.token for asked in cloud.asked} == {None}
+
+
 def test_peers(run: "Callable[..., int]", capsys: pytest.CaptureFixture[str]) -> None:
     assert run("cloud", "peer", "list", "-f", "json", "--long") == 0
     assert json.loads(capsys.readouterr().out) == [

@@ -133,6 +133,16 @@ def test_a_cloud_says_what_it_serves(world: World) -> None:
         }
 
 
+def test_saved_scopes_are_listed_with_their_auth_url(world: World) -> None:
+    identity = world.one.url("identity")
+    assert ask(world.one.url("image"), "/openstackoid/v1/scopes", token=None).json == {
+        "scopes": [
+            {"name": name, "scope": {"image": cloud}, "auth_url": f"{identity}/scope/{name}/v3"}
+            for name, cloud in (("dead", "Dead"), ("images-elsewhere", "CloudTwo"))
+        ]
+    }
+
+
 def test_explain_says_what_would_happen_and_does_nothing(world: World) -> None:
     path = "/openstackoid/v1/explain?service=Image&method=get&path=/v2/explained"
     for prefix, headers in (("", scope(image="CloudTwo")), ("/scope/images-elsewhere", {})):

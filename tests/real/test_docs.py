@@ -32,7 +32,9 @@ def tidy(alice: User) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("tidy")
-@pytest.mark.parametrize("page", ["README.md", "docs/tutorials/scopes.md", "docs/how-to/several-clouds.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/tutorials/scopes.md", "docs/how-to/several-clouds.md", "docs/how-to/saved-scopes.md"]
+)
 def test_the_commands_of_a_page_work(page: str, alice: User) -> None:
     listed = commands(page)
     assert listed

@@ -1,13 +1,13 @@
-"""`openstack scope explain` and `openstack cloud peer list`.
+"""`openstack scope explain`, `openstack scope list` and `openstack cloud peer list`.
 
-Both ask the gateway and need no login (`auth_required`, read by osc_lib's OpenStackShell.prepare_to_run_command), so they
+They ask the gateway and need no login (`auth_required`, read by osc_lib's OpenStackShell.prepare_to_run_command), so they
 answer even when a scope is what keeps a user from logging in.
 """
 
 from typing import TYPE_CHECKING, Any
 
 from cliff.columns import FormattableColumn
-from osc_lib.cli.format_columns import ListColumn
+from osc_lib.cli.format_columns import DictColumn, ListColumn
 from osc_lib.command import command
 from osc_lib.exceptions import CommandError
 
@@ -56,6 +56,19 @@ class ExplainScope(command.Lister):
         answers = [(name, gateway.explain(name, method=parsed_args.method, path=parsed_args.path)) for name in services]
         return ("Service", "Cloud", "Decision", "Why"), [
             (name, answer.get("cloud") or "", answer["decision"], LinesColumn(_why(answer))) for name, answer in answers
+        ]
+
+
+class ListScope(command.Lister):
+    """List the saved scopes of this cloud, for clients that cannot send a scope: each has an auth URL of its own."""
+
+    auth_required = False
+
+    def take_action(self, parsed_args: "argparse.Namespace") -> tuple[tuple[str, ...], "Iterable[tuple[Any, ...]]"]:  # noqa: ARG002 - cliff gives it
+        """One row a scope."""
+        scopes = _gateway(self).scopes()
+        return ("Name", "Scope", "Auth URL"), [
+            (saved.get("name"), DictColumn(dict(saved.get("scope") or {})), saved.get("auth_url")) for saved in scopes
         ]
 
 

@@ -11,7 +11,7 @@ from keystoneauth1.session import Session
 from osc_lib.exceptions import CommandError
 
 from openstackoid.client import settings
-from openstackoid.core.protocol import EXPLAIN_PATH, PEERS_PATH, SCOPE, WELL_KNOWN_PATH
+from openstackoid.core.protocol import EXPLAIN_PATH, PEERS_PATH, SCOPE, SCOPES_PATH, WELL_KNOWN_PATH
 from openstackoid.core.scope import Scope
 from openstackoid.core.scope import format as write
 
@@ -71,6 +71,10 @@ class Gateway:
     def peers(self) -> list[dict[str, Any]]:
         """The clouds that this one collaborates with."""
         return list(self._get(PEERS_PATH, "peers")["peers"])
+
+    def scopes(self) -> list[dict[str, Any]]:
+        """The saved scopes of this cloud."""
+        return list(self._get(SCOPES_PATH, "scopes")["scopes"])
 
     def services(self) -> list[str]:
         """The service types of the entry cloud."""

@@ -29,6 +29,7 @@ AGREEMENT_PATH: Final = f"{OWN_PREFIX}v1/agreement"
 EXCHANGE_PATH: Final = f"{OWN_PREFIX}v1/token"
 PEERS_PATH: Final = f"{OWN_PREFIX}v1/peers"
 EXPLAIN_PATH: Final = f"{OWN_PREFIX}v1/explain"
+SCOPES_PATH: Final = f"{OWN_PREFIX}v1/scopes"
 OFFERS_PATH: Final = f"{OWN_PREFIX}v1/regions/offers"
 MESSAGES_PATH: Final = f"{OWN_PREFIX}v1/regions/messages"
 

@@ -13,6 +13,7 @@ from openstackoid.gateway.api.endpoints import Endpoints
 from openstackoid.gateway.api.explaining import Explaining
 from openstackoid.gateway.api.health import Health, health
 from openstackoid.gateway.api.operators import Operators
+from openstackoid.gateway.api.saved_scopes import SavedScopes
 from openstackoid.gateway.api.token_exchange import TokenExchange
 from openstackoid.gateway.app import App, Parts
 from openstackoid.gateway.audited import Audited
@@ -145,6 +146,7 @@ class Gateway:
         legs = Legs(config.cloud, _upstreams(config.cloud, found), self.peers, Linking(self._here), self._agreements)
         scoping = Scoping(config.cloud, config.scopes, self._regions)
         table = [*self.clouds.endpoints(), *Explaining(self.cloud_map, self.known, scoping.saved).endpoints()]
+        table += SavedScopes(config.scopes).endpoints()
         if config.peering and config.peering.regions:
             table += ControlPlane(self._pool.shared, config.peering.regions).endpoints()
         validation, kinds = None, of_one_owner(catalog, legs)

@@ -6,6 +6,7 @@ GET /openstackoid/v1/regions/offers               for a peer's control plane of 
 POST /openstackoid/v1/regions/messages            the same
 POST /openstackoid/v1/token                       token exchange (RFC 8693): see `token_exchange`
 GET /openstackoid/v1/peers                        the peers and their state
+GET /openstackoid/v1/scopes                       the saved scopes
 GET /openstackoid/v1/explain?service=image        with a scope in any of its forms; method= and path= as wanted
 GET /healthz, /livez, /readyz, /metrics           at the operators' address alone: see `operators`
 """
