@@ -48,6 +48,12 @@ def test_the_wheel_alone_lists_everywhere(oaktree: Oaktree, tmp_path: Path) -> N
     assert (done.stdout, done.returncode) == (LISTED, 1)
     assert FAILED in done.stderr
     there = run(uv, "pip", "list", "--python", python, cwd=tmp_path).stdout.split()
+    # What openstacksdk finds by itself, where it is installed.
+    done = run(
+        python, "-c", "from importlib.metadata import entry_points; print(entry_points(group='keystoneauth1.plugin'))"
+    )
+    assert "oaktree.openstacksdk.plugin:Loader" in done.stdout
+    assert (next((tmp_path / "venv").glob("lib/*/site-packages/oaktree")) / "openstacksdk/transport.py").exists()
     assert not {"openstacksdk", "keystoneauth1", "openstackoid", "aiohttp", "sqlalchemy"} & set(there)
     done = run(python, "-c", "import oaktree.client, oaktree.v1.network_pb2; import openstackoid", cwd=tmp_path)
     assert "No module named 'openstackoid'" in done.stderr

@@ -1,22 +1,17 @@
 """One request for a server in all clouds, by names that each of them looks up: typed, generic, with floating IPs and from volumes."""
 
-import contextlib
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 from google.protobuf import struct_pb2
-from tests.oaktree.keystone import clouds_yaml
-from tests.oaktree.whole_cloud import WholeCloud
-from tests.oaktree.world import Oaktree
+from tests.oaktree.whole_cloud import WholeCloud, World, two_clouds
 
-from oaktree.client import Oaktree as Client
 from oaktree.v1 import compute_pb2, operation_pb2, resource_pb2
 from oaktree.v1.common_pb2 import CreateOptions
 from oaktree.v1.compute_pb2 import ServerSetup
@@ -25,24 +20,10 @@ from oaktree.v1.location_pb2 import Location
 LONG = 60.0
 
 
-@dataclass
-class World:
-    """An oaktree before two clouds."""
-
-    client: Client
-    clouds: dict[str, WholeCloud]
-    address: str
-
-
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with contextlib.ExitStack() as stack:
-        clouds = {name: stack.enter_context(contextlib.closing(WholeCloud(name))) for name in ("one", "two")}
-        folder = tmp_path_factory.mktemp("setups")
-        unix = folder / "oaktree.sock"
-        server = Oaktree(folder, clouds_yaml(folder, clouds), unix=unix)
-        stack.callback(server.stop)
-        yield World(Client(stack.enter_context(server.channel())), clouds, f"unix:{unix}")
+    with two_clouds(tmp_path_factory.mktemp("setups")) as made:
+        yield made
 
 
 @pytest.fixture

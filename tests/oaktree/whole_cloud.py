@@ -1,13 +1,20 @@
 """A cloud at the wire with what a server needs: Nova, Glance, Neutron and Cinder; ids of its own for the names that all clouds share."""
 
+import contextlib
 import json
 import re
 import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.oaktree.keystone import PROJECT, Keystone
+from tests.oaktree.keystone import PROJECT, Keystone, clouds_yaml
 from tests.oaktree.upstream import Seen, reply
+from tests.oaktree.world import Oaktree
+
+from oaktree.client import Oaktree as Client
 
 
 class WholeCloud(Keystone):
@@ -87,3 +94,22 @@ class WholeCloud(Keystone):
 
 def _same(found: Any, wanted: str) -> bool:
     return str(found).lower() == wanted.lower()
+
+
+@dataclass
+class World:
+    """An oaktree before two clouds, each with the same names."""
+
+    client: Client
+    clouds: dict[str, WholeCloud]
+    address: str
+
+
+@contextlib.contextmanager
+def two_clouds(folder: Path) -> Iterator[World]:
+    with contextlib.ExitStack() as stack:
+        clouds = {name: stack.enter_context(contextlib.closing(WholeCloud(name))) for name in ("one", "two")}
+        unix = folder / "oaktree.sock"
+        server = Oaktree(folder, clouds_yaml(folder, clouds), unix=unix)
+        stack.callback(server.stop)
+        yield World(Client(stack.enter_context(server.channel())), clouds, f"unix:{unix}")
