@@ -286,24 +286,26 @@ def test_the_first_that_has_it(three: Three) -> None:
     assert (answer.status, answer.json["images"]) == (200, [])
 
 
-@pytest.mark.parametrize(
-    ("method", "path"), [("POST", "/v2/images"), ("DELETE", f"/v2/images/{COPY}"), ("HEAD", "/v2/images")]
-)
-@pytest.mark.parametrize("expression", [ALL, "CloudOne | CloudTwo", "*"])
-def test_what_changes_something_is_refused_and_sent_to_nobody(
+@pytest.mark.parametrize(("method", "path"), [("POST", "/v2/images"), ("POST", "/v2/tasks"), ("HEAD", "/v2/images")])
+@pytest.mark.parametrize("expression", [ALL, "*"])
+def test_a_create_without_a_database_for_operations_is_refused_and_sent_to_nobody(
     three: Three, method: str, path: str, expression: str
 ) -> None:
     before = {name: len(cloud["image"].requests) for name, cloud in three.clouds.items()}
-    answer = ask(
-        three.gateway.url("image"),
-        path,
-        scope(image=expression),
-        method=method,
-        body=b"{}" if method == "POST" else None,
-    )
+    body = b"{}" if method == "POST" else None
+    answer = ask(three.gateway.url("image"), path, scope(image=expression), method=method, body=body)
     assert answer.status == 501
     assert method == "HEAD" or answer.code == "scope.operators"
+    assert path != "/v2/images" or method == "HEAD" or "operations.database" in answer.error
     assert {name: len(cloud["image"].requests) for name, cloud in three.clouds.items()} == before
+
+
+@pytest.mark.parametrize("expression", [ALL, "*"])
+def test_a_change_of_what_several_clouds_have_is_refused(three: Three, expression: str) -> None:
+    answer = ask(three.gateway.url("image"), f"/v2/images/{COPY}", scope(image=expression), method="DELETE")
+    assert (answer.status, answer.code) == (409, "scope.ambiguous")
+    methods = {seen.method for cloud in three.clouds.values() for seen in cloud["image"].requests}
+    assert "DELETE" not in methods
 
 
 def test_what_is_neither_a_list_nor_one_thing_is_refused(three: Three) -> None:

@@ -18,6 +18,12 @@
     |   |-- MarkerError          400 marker.invalid        an unknown marker of several clouds' list
     |   |-- AmbiguousError       409 scope.ambiguous       an id or a name that exists in several clouds
     |   |-- IncompleteError      502 scope.incomplete      fewer clouds answered than the request needs
+    |   |-- NotReplicableError   400 replica.request       a document that cannot be created in several clouds
+    |   |-- UnknownReferenceError 409 replica.reference     it names something that is not in each cloud
+    |   |-- KeyReusedError       422 replica.key           an idempotency key of another request
+    |   |-- ReplicaBusyError     409 replica.busy          the same request is under way
+    |   |-- ReplicaRefusedError  409 replica.refused       a cloud refused: it is in none
+    |   |-- ReplicaFailedError   502 replica.failed        a cloud failed: it is in none, or will be
     |   `-- LoopError            508 request.loop
     |-- TrustError               -   clouds of different owners
     |   |-- TokenError           401 token.invalid         forged, expired, for somebody else
@@ -56,6 +62,7 @@ class OpenStackoidError(Exception):
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal"
+    received: bool = True  # whether the other side may have got the request: false only if that is certain
 
     def body(self) -> dict[str, Any]:
         """The error as OpenStack's clients read it: `{"error": {code, title, message, openstackoid_code}}`."""
@@ -200,6 +207,48 @@ class IncompleteError(RoutingError):
 
     status = 502
     code = "scope.incomplete"
+
+
+class NotReplicableError(RoutingError):
+    """A request for several clouds whose document is not of one resource that each of them can have."""
+
+    status = 400
+    code = "replica.request"
+
+
+class UnknownReferenceError(RoutingError):
+    """A request for several clouds names a resource that is not in each of them."""
+
+    status = 409
+    code = "replica.reference"
+
+
+class KeyReusedError(RoutingError):
+    """An idempotency key was used for a different request before."""
+
+    status = 422
+    code = "replica.key"
+
+
+class ReplicaBusyError(RoutingError):
+    """An operation on the same resources, or with the same idempotency key, is under way."""
+
+    status = 409
+    code = "replica.busy"
+
+
+class ReplicaRefusedError(RoutingError):
+    """A cloud refused its part of a change in several clouds, so that none keeps it."""
+
+    status = 409
+    code = "replica.refused"
+
+
+class ReplicaFailedError(RoutingError):
+    """A cloud failed in a change in several clouds; the message says where the change is, and what happens next."""
+
+    status = 502
+    code = "replica.failed"
 
 
 class LoopError(RoutingError):

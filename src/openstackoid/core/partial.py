@@ -5,18 +5,23 @@
                                                                                      behind the semicolon the index of one and how many
                                                                                      items of it follow each other
     X-Scope-Cloud: CloudTwo                                                          the cloud of a single resource
+    X-Scope-Replica: 3f2a...                                                         id of the replica that a resource is a member of
+    X-Scope-Replicas: CloudOne;id=5e1..., CloudTwo;id=77c...                         its members: clouds, and ids there, percent-encoded
 
 A header has 8 KiB at most: missing clouds that have no room in it are counted (`...;more=812`); the header of the items is left out if it is too long.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
+from urllib.parse import quote, unquote
 
 from openstackoid.core.protocol import OF_SEVERAL
 
 MISSING: Final = f"{OF_SEVERAL}Missing"
 ITEMS: Final = f"{OF_SEVERAL}Items"
 CLOUD: Final = f"{OF_SEVERAL}Cloud"
+REPLICA: Final = f"{OF_SEVERAL}Replica"
+REPLICAS: Final = f"{OF_SEVERAL}Replicas"
 LONGEST: Final = 8 << 10  # characters
 _COUNTED: Final = len(", ...;more=100000")
 _MOST: Final = 1 << 20  # items: no page has more
@@ -78,3 +83,20 @@ def read_items(text: str) -> list[str]:
             raise ValueError(f"expected {_MOST} items at most at {ITEMS}")
         found += [clouds[int(index)]] * int(count or 1)
     return found
+
+
+def write_members(replica: str, members: Mapping[str, str]) -> dict[str, str]:
+    """The headers that name a replica and its members; without the members if they would be too long.
+
+    Args:
+        replica: its id.
+        members: cloud -> id of the resource there.
+    """
+    text = ", ".join(f"{cloud};id={quote(resource_id, safe='')}" for cloud, resource_id in members.items())
+    return {REPLICA: replica} | ({REPLICAS: text} if len(text) <= LONGEST else {})
+
+
+def read_members(text: str) -> dict[str, str]:
+    """The members that a header names: cloud -> id of the resource there."""
+    pairs = [part.strip().partition(";id=") for part in text.split(",") if part.strip()]
+    return {cloud: unquote(resource_id) for cloud, _, resource_id in pairs}

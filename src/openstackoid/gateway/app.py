@@ -12,20 +12,26 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from aiohttp import web
+from multidict import CIMultiDict
 
 from openstackoid.core import errors
 from openstackoid.core.catalog import Cloud
 from openstackoid.core.plans import One
+from openstackoid.core.protocol import REQUEST_ID
 from openstackoid.core.routing import CloudMap, Facts, Local, Reject, Remote, decide
 from openstackoid.core.scope import Scope
 from openstackoid.gateway.api.endpoints import Endpoints, is_own
+from openstackoid.gateway.entry.bodies import made
 from openstackoid.gateway.entry.calls import Arrival, Call, read
-from openstackoid.gateway.entry.frontends import is_version_document
+from openstackoid.gateway.entry.frontends import Route, is_version_document
 from openstackoid.gateway.entry.listeners import Listener
 from openstackoid.gateway.entry.scoping import NO_SCOPE, Scoping
 from openstackoid.gateway.fanout.serving import Several, to_target
 from openstackoid.gateway.fastpath.lessons import Lessons
 from openstackoid.gateway.federation.peers import Peers
+from openstackoid.gateway.replicas.asking import Asker
+from openstackoid.gateway.replicas.sealed import Request
+from openstackoid.gateway.replicas.writes import Writes
 from openstackoid.gateway.senders.revocation import Revocation
 from openstackoid.gateway.senders.selection import sender
 from openstackoid.gateway.senders.sender import Sender, SenderKind
@@ -51,7 +57,8 @@ class Parts:
         kinds: of senders, as `senders.selection` has them.
         validation: validates federated tokens; None in a cloud without federated peers.
         lessons: teaches decisions to HAProxy; None without HAProxy.
-        several: serves requests whose scope means several clouds.
+        several: serves reads whose scope means several clouds.
+        writes: serves changes whose scope means several clouds.
     """
 
     here: Cloud
@@ -63,6 +70,7 @@ class Parts:
     revocation: Revocation
     lessons: Lessons | None
     several: Several
+    writes: Writes
     peers: Peers
     pool: Pool
 
@@ -123,11 +131,37 @@ class App:
         async def ask(leg: Call) -> web.Response:
             return await hold(leg, await self._answer(leg, who, record), self._parts.pool.rewriting)
 
+        async def pass_on(one: Call) -> web.StreamResponse:
+            return await self._pass_on(one, who, record)
+
+        writes = self._parts.writes
         try:
-            served = await several.read(call, plan, ask, lambda one: self._pass_on(one, who, record))
+            if call.method == "GET":
+                served = await writes.read(call, plan, pass_on) or await several.read(call, plan, ask, pass_on)
+            else:
+                served = await writes.write(call, plan, ask, pass_on)
         finally:
             record.decision, record.peer = "several", None
         return served
+
+    def restore(self, request: Request) -> Asker:
+        """What asks clouds on behalf of the user of an operation that another gateway began."""
+        listener = next(one for one in self._parts.listeners.values() if not one.peers)
+        headers = CIMultiDict(request.headers)
+        route = Route(request.service, request.collection)
+        came = made(request.method, headers, None)
+        arrival = Arrival(
+            came, listener, route, (), headers, request.token, None, None, None, None, None, federated=False
+        )
+        who = sender(self._parts.kinds, arrival)
+        call = Call(came, listener, route, (), headers, request.token, None, NO_SCOPE, NO_SCOPE, None, teaches=False)
+        request_id = headers.get(REQUEST_ID, "")
+
+        async def ask(leg: Call) -> web.Response:
+            record = Record(self._parts.here.name, None, request.method, request.collection, request_id)
+            return await hold(leg, await self._answer(leg, who, record), self._parts.pool.rewriting)
+
+        return Asker(call, ask)
 
     async def _validate(self, arrival: Arrival, record: Record) -> web.StreamResponse:
         record.decision, record.peer = "local", self._parts.here.name

@@ -27,6 +27,10 @@ from openstackoid.gateway.federation.agreements import STALE_AFTER, Agreements, 
 from openstackoid.gateway.federation.federation import Federation
 from openstackoid.gateway.federation.local_catalog import LocalCatalog
 from openstackoid.gateway.federation.peers import Peers
+from openstackoid.gateway.replicas.asking import Asker
+from openstackoid.gateway.replicas.sealed import Request
+from openstackoid.gateway.replicas.starting import runner
+from openstackoid.gateway.replicas.writes import Writes
 from openstackoid.gateway.senders.foreign_tokens import ForeignTokens
 from openstackoid.gateway.senders.legs import Legs
 from openstackoid.gateway.senders.returning_user import ReturningUsers
@@ -84,7 +88,10 @@ class Gateway:
             present = Present(self._names, self._generation, self._age)
             self._teacher = Teacher(config.haproxy.directory, self._reachable, present)
         behind_haproxy = config.haproxy is not None
-        self.requests = Audited(App(self._parts(found)), config.cloud, self._audit, behind_haproxy=behind_haproxy)
+        own_keys = self._agreements.own_keys if self._agreements else None
+        self._runner = runner(config, own_keys, self._restore) if config.operations else None
+        self._app = app = App(self._parts(found))
+        self.requests = Audited(app, config.cloud, self._audit, behind_haproxy=behind_haproxy)
 
     @classmethod
     async def make(cls, config: Config, previous: "Gateway | None" = None) -> "Gateway":
@@ -100,6 +107,9 @@ class Gateway:
             gateway = cls(config, found, pool, previous)
             if gateway._agreements:
                 await gateway._agreements.start()
+            if gateway._runner:
+                await asyncio.to_thread(gateway._runner.store.upgrade)
+                gateway._runner.start()
         except BaseException:
             await pool.close()
             raise
@@ -124,6 +134,8 @@ class Gateway:
         await self.stop_teaching()
         if self._agreements:
             await self._agreements.stop()
+        if self._runner:
+            await self._runner.stop()
         await self._pool.close()
         await asyncio.to_thread(self._audit.close)
 
@@ -166,6 +178,7 @@ class Gateway:
             validation=validation,
             revocation=Revocation(federation.issuer if federation else None, teacher),
             several=Several(config.fanout, self.known),
+            writes=Writes(self._runner, config.fanout, config.cloud),
             lessons=Lessons(teacher, self.cloud_map, self.peers, self._agreements) if teacher else None,
             peers=self.peers,
             pool=self._pool,
@@ -174,6 +187,10 @@ class Gateway:
     def _regions(self) -> Mapping[str, ContractGrant]:
         """The contracts of this cloud's regions that are parts of other clouds."""
         return self._agreements.regions if self._agreements else {}
+
+    def _restore(self, request: Request) -> Asker:
+        """What asks clouds for an operation that another gateway began."""
+        return self._app.restore(request)
 
     def _targets(self) -> dict[str, Target]:
         """URL and kind of token of every peer, from the configuration and the database."""

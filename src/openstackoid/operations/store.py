@@ -244,24 +244,17 @@ class Store(Generic[OperationT, PartT]):
         Raises:
             LostError: the operation has another owner now; the caller must not take the next step.
         """
-        now, table = self._now(), self._parts
         with self.database.changing() as connection:
             self._hold(connection, operation)
-            for part in parts:
-                connection.execute(
-                    update(table)
-                    .where(table.c.operation == operation.id, table.c.number == part.number)
-                    .values(self._form.columns(part) | {"changed_at": now})
-                )
-            if also is not None:
-                also(connection)
+            self._write(connection, operation, parts, also)
 
-    def end(self, operation: OperationT, *, also: Also | None = None, forget_key: bool = False) -> None:
-        """End the lease of an operation.
+    def end(self, operation: OperationT, *parts: PartT, also: Also | None = None, forget_key: bool = False) -> None:
+        """End the lease of an operation, as the last step.
 
         Args:
             operation: which.
-            also: writes more in the same transaction.
+            parts: whose progress is recorded in the same transaction.
+            also: writes more in it.
             forget_key: whether its idempotency key is free again, since nothing came of it.
 
         Raises:
@@ -271,8 +264,17 @@ class Store(Generic[OperationT, PartT]):
         with self.database.changing() as connection:
             self._hold(connection, operation)
             connection.execute(update(self._operations).where(self._operations.c.id == operation.id).values(values))
-            if also is not None:
-                also(connection)
+            self._write(connection, operation, parts, also)
+
+    def leave(self, operation: OperationT, pause: float) -> None:
+        """Leave an operation that is not done to any worker, after a pause in seconds; does nothing if it has another owner."""
+        table = self._operations
+        with self.database.changing() as connection:
+            connection.execute(
+                update(table)
+                .where(table.c.id == operation.id, table.c.owner == operation.owner, table.c.done == 0)
+                .values(lease_until=self._now() + int(pause * 1000))
+            )
 
     def get(self, caller: str, name: str) -> OperationT | None:
         """Get an operation of a caller, by its id or by the caller's key."""
@@ -340,6 +342,17 @@ class Store(Generic[OperationT, PartT]):
         chosen = select(table.c.owner).where(table.c.id == operation.id).with_for_update()
         if connection.scalar(chosen) != operation.owner:
             raise LostError(f"operation {operation.id} was taken over by another worker: ask for it there")
+
+    def _write(self, connection: Connection, operation: OperationT, parts: Iterable[PartT], also: Also | None) -> None:
+        now, table = self._now(), self._parts
+        for part in parts:
+            connection.execute(
+                update(table)
+                .where(table.c.operation == operation.id, table.c.number == part.number)
+                .values(self._form.columns(part) | {"changed_at": now})
+            )
+        if also is not None:
+            also(connection)
 
     def _whole(self, connection: Connection, rows: Sequence[RowMapping]) -> list[OperationT]:
         table = self._parts

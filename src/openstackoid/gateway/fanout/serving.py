@@ -6,7 +6,6 @@ from typing import Final, TypeAlias
 
 from aiohttp import web
 
-from openstackoid.core.errors import NotBuiltError
 from openstackoid.core.plans import All, Alternatives, Known, One, Reject, Target, plan
 from openstackoid.core.routing import Facts
 from openstackoid.gateway.entry.calls import Call
@@ -42,16 +41,11 @@ class Several:
         """The plan of a call: the clouds to ask, and how.
 
         Raises:
-            RoutingError: the scope means no cloud, or clouds that it may not mean; or the request changes something in several clouds.
+            RoutingError: the scope means no cloud, or clouds that it may not mean.
         """
         found = plan(Facts(call.service, call.method, call.path, call.hops), call.scope, self._known())
         if isinstance(found, Reject):
             raise found.error
-        if not isinstance(found, One) and call.method != "GET":
-            raise NotBuiltError(
-                f"{call.method} is not served of several clouds yet, only GET is. "
-                f'Name one cloud for {call.service}; the scope says "{call.scope.get(call.service)}".'
-            )
         return found
 
     async def read(

@@ -119,7 +119,9 @@ class Peers:
                 task.add_done_callback(lambda _: self._asking.pop(name, None))
             await asyncio.shield(self._asking[name])
         if self.clouds.get(name) is None:
-            raise self.errors[name]
+            error = self.errors[name]
+            error.received = False  # the request itself was not sent
+            raise error
 
     def refresh_soon(self, name: str) -> None:
         """Poll a peer again, at most once a second: it refused a request that its agreement seemed to allow."""

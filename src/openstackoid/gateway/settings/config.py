@@ -41,6 +41,7 @@
     audit: /var/log/openstackoid/audit.jsonl      # standard output if not given
     timeouts: {connect: 5, idle: 60, refresh: 30, grace: 30}    # seconds
     fanout: {timeout: 10, clouds: 1024, at_once: 128}           # requests to several clouds
+    operations: {database: sqlite:///operations.sqlite, keys: keys.json}    # changes in several clouds, on record
 
 Relative paths are relative to the file.
 """
@@ -57,7 +58,7 @@ from openstackoid.core.scope import Scope
 from openstackoid.core.services import service_type
 from openstackoid.gateway.settings.fields import Catalog, ExistingFile, Named, RelativePath, Section, Tls
 from openstackoid.gateway.settings.peering import Peer, Peering, Trust, fits
-from openstackoid.gateway.settings.sections import Admin, Fanout, Haproxy, Service, Timeouts
+from openstackoid.gateway.settings.sections import Admin, Fanout, Haproxy, Operations, Service, Timeouts
 
 
 def _scope(value: Any) -> Scope:
@@ -93,6 +94,7 @@ class Config(Section):
     audit: RelativePath | None = None
     timeouts: Timeouts = Timeouts()
     fanout: Fanout = Fanout()
+    operations: Operations | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Config":
@@ -125,6 +127,10 @@ class Config(Section):
             if not all(service_type(kind) for kind in peer.services or {}):
                 raise ValueError(f"peers.{name}.services: expected service types such as image")
             fits(name, peer, self.trust)
+        if self.operations and self.operations.keys is None and self.trust is None:
+            raise ValueError(
+                "operations.keys: expected a file of this cloud's keys (openstackoid key create), or a trust section"
+            )
         if self.haproxy:
             outer = {address for address, _ in taken} | ({self.peering.address} if self.peering else set())
             inner = {self.inner(address) for address in outer}

@@ -3,10 +3,19 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from openstackoid.core.catalog import PROJECT, base_url
-from openstackoid.gateway.settings.fields import Base, Listen, RelativePath, Seconds, Section, address_of
+from openstackoid.gateway.settings.fields import (
+    Base,
+    DatabaseUrl,
+    ExistingFile,
+    Listen,
+    RelativePath,
+    Seconds,
+    Section,
+    address_of,
+)
 
 
 def _endpoint(text: str) -> str:
@@ -73,3 +82,32 @@ class Fanout(Section):
     timeout: Seconds = 10
     clouds: Annotated[int, Field(ge=1, le=10_000)] = 1024
     at_once: Annotated[int, Field(ge=1, le=10_000)] = 128
+
+
+class Operations(Section):
+    """Changes in several clouds, on record.
+
+    Attributes:
+        database, database_env: where they are on record; all gateways of this cloud share it.
+        keys: file of this cloud's keys (`openstackoid key create`), which encrypt the requests on record; those of `trust` if not given.
+        timeout: seconds for a request to one cloud.
+        lease: seconds after which another gateway takes an operation over.
+        settle: seconds after which a cloud no longer processes a request whose answer never came.
+        scan: seconds between two looks for operations that nobody runs.
+        keep: seconds after which an operation is deleted, with its idempotency key.
+    """
+
+    database: DatabaseUrl | None = None
+    database_env: str | None = None
+    keys: ExistingFile | None = None
+    timeout: Seconds = 60
+    lease: Seconds = 15
+    settle: Seconds = 120
+    scan: Seconds = 5
+    keep: Annotated[float, Field(gt=0, le=365 * 86400)] = 7 * 86400
+
+    @model_validator(mode="after")
+    def _one_database(self) -> "Operations":
+        if (self.database is None) is (self.database_env is None):
+            raise ValueError("expected one of database and database_env")
+        return self

@@ -22,6 +22,7 @@ from yarl import URL
 from openstackoid.core import limits
 from openstackoid.core.errors import BodyError, OpenStackoidError
 from openstackoid.gateway.entry import headers as hdrs
+from openstackoid.gateway.entry.bodies import send_continue
 from openstackoid.gateway.entry.calls import Call
 from openstackoid.gateway.telemetry.audit import LegRecord, Record
 from openstackoid.gateway.upstream.answers import WHOLE, Answer
@@ -75,7 +76,7 @@ async def _send(call: Call, leg: Leg, pool: Pool) -> Answer:
             body = await _mapped(call, leg, pool.rewriting)
             headers = _without_length(headers)
         elif length is not None and length <= WHOLE:
-            await _continue(request)
+            await send_continue(request)
             body = await request.read()
         else:
             body, session = _stream(request), pool.single
@@ -84,6 +85,12 @@ async def _send(call: Call, leg: Leg, pool: Pool) -> Answer:
     url = URL(upstream.base + leg.target, encoded=True)
     try:
         response = await session.request(request.method, url, headers=headers, data=body, allow_redirects=False)
+    except aiohttp.ConnectionTimeoutError:
+        raise _unreceived(upstream.timeout(f"{upstream.name} did not answer in time at {upstream.base}.")) from None
+    except aiohttp.ClientConnectorError as error:
+        raise _unreceived(
+            upstream.unreachable(f"{upstream.name} cannot be reached at {upstream.base}: {reason(error)}.")
+        ) from None
     except TimeoutError:
         raise upstream.timeout(f"{upstream.name} did not answer in time at {upstream.base}.") from None
     except (aiohttp.ClientError, OSError) as error:
@@ -94,6 +101,12 @@ async def _send(call: Call, leg: Leg, pool: Pool) -> Answer:
     except BaseException:
         response.close()
         raise
+
+
+def _unreceived(error: OpenStackoidError) -> OpenStackoidError:
+    """The error of a connection that was never made."""
+    error.received = False
+    return error
 
 
 def _has_ids(leg: Leg) -> bool:
@@ -116,7 +129,7 @@ async def _mapped(call: Call, leg: Leg, rewriting: Rewriting) -> bytes:
         BusyError: too many such documents are under way.
     """
     request = call.request
-    await _continue(request)
+    await send_continue(request)
     home = leg.initiator.home if leg.initiator else call.listener.cloud.name
     sender, read = f"{home}'s users", bytearray()
     with rewriting.holding(sender) as held:
@@ -136,13 +149,6 @@ async def _mapped(call: Call, leg: Leg, rewriting: Rewriting) -> bytes:
 
 
 async def _stream(request: web.BaseRequest) -> AsyncIterator[bytes]:
-    await _continue(request)
+    await send_continue(request)
     async for piece in request.content.iter_any():
         yield piece
-
-
-async def _continue(request: web.BaseRequest) -> None:
-    """Tell a client that waits (RFC 9110, 10.1.1) to send its body: the upstream is reached, or the body is small."""
-    if request.headers.get("Expect", "").lower() == "100-continue":
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0

@@ -1,0 +1,80 @@
+"""An update or a delete of all members of a replica. Live, and taken over from a gateway that has died.
+
+Both go forward: they can be sent again without harm, and what a cloud has changed cannot be brought back. So one cloud is asked first, and if it
+refuses, nothing has changed anywhere. Then the others are asked at once. A cloud that is away gets the request when it is back.
+"""
+
+import asyncio
+import functools
+import time
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Final
+
+from openstackoid.core.errors import OpenStackoidError
+from openstackoid.gateway.replicas import registry
+from openstackoid.gateway.replicas.records import Part, Work
+from openstackoid.gateway.replicas.steps import NOT_FOUND, Steps, failed, missed
+from openstackoid.operations import marks
+from openstackoid.operations.stages import Stage
+
+_GONE: Final = frozenset({NOT_FOUND, 410})
+
+
+class Change:
+    """One update or delete.
+
+    Args:
+        steps: the operation.
+        first: number of the part whose cloud is asked first.
+        waiting: clouds whose members wait for an older change: they are not asked now.
+    """
+
+    def __init__(self, steps: Steps, first: int = 0, waiting: Collection[str] = ()) -> None:
+        self._steps = steps
+        self._first = first
+        self._waiting = waiting
+
+    async def run(self) -> bool:
+        """Change all members.
+
+        Returns:
+            Whether the operation is at its end; false if it stays open, and a gateway takes it up again.
+
+        Raises:
+            LostError, StoreError: as `Steps.record`.
+        """
+        steps = self._steps
+        left = [part for part in steps.of(Stage.ACCEPTED) if part.cloud not in self._waiting]
+        left.sort(key=lambda part: part.number != self._first)
+        while left and not steps.of(Stage.DONE):
+            await self._apply(left.pop(0))
+            if steps.of(Stage.FAILED) and not steps.of(Stage.DONE):
+                await steps.end(forget_key=True)
+                return True
+        await asyncio.gather(*(self._apply(part) for part in left))
+        if steps.of(Stage.ACCEPTED):
+            return False
+        await steps.end()
+        return True
+
+    async def _apply(self, part: Part) -> None:
+        steps, number = self._steps, part.number
+        deletes = steps.operation.work is Work.DELETE
+        path = f"{steps.member_path(part)}{steps.request.rest}"
+        document = steps.request.documents[number] if steps.request.documents else None
+        try:
+            reply = await steps.ask(part, steps.request.method, path, document)
+        except (OpenStackoidError, TimeoutError) as error:
+            await steps.record(replace(missed(part, error, part.stage), sent_at=time.time()))
+            return
+        if reply.good or (deletes and reply.status in _GONE):
+            steps.replies[number] = reply
+            done = replace(part, stage=Stage.DONE, status=reply.status, code=None, error="", sent_at=time.time())
+            whole = deletes and not steps.request.rest
+            dropped = functools.partial(registry.drop, replica=steps.operation.replica, clouds=[part.cloud])
+            await steps.record(done, also=dropped if whole else None)
+        else:
+            steps.replies[number] = reply
+            stage = Stage.FAILED if marks.refused(reply.status) and reply.status not in {401, 429, 503} else part.stage
+            await steps.record(failed(part, reply, stage))

@@ -1,0 +1,126 @@
+"""Replicas and their members in SQL. Methods block: in a coroutine, use `asyncio.to_thread`."""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, and_, delete, insert, or_, select
+
+from openstackoid.gateway.replicas.records import Operation
+from openstackoid.gateway.replicas.tables import MEMBERS, REPLICAS, TABLES
+from openstackoid.storage.databases import Database
+
+
+@dataclass(frozen=True)
+class Replica:
+    """Resources in several clouds that are one for their users.
+
+    Attributes:
+        kind: name of a row of `core.replication`.
+        owner: id of the project, in the cloud that issues its users' tokens.
+        created_at: seconds since 1970.
+        members: cloud -> id of the resource there, the clouds sorted by name.
+    """
+
+    id: str
+    kind: str
+    owner: str
+    created_at: float
+    members: Mapping[str, str]
+
+
+class Registry:
+    """All replicas.
+
+    Args:
+        database: with the tables.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def having(self, kind: str, resource_ids: Iterable[str]) -> list[Replica]:
+        """The replicas with a member that has one of these ids, the oldest first.
+
+        Args:
+            kind: of the resources.
+            resource_ids: ids in any cloud.
+        """
+        ids = list(resource_ids)
+        if not ids:
+            return []
+        chosen = (
+            select(REPLICAS.c.id)
+            .join(MEMBERS, MEMBERS.c.replica == REPLICAS.c.id)
+            .where(REPLICAS.c.kind == kind, MEMBERS.c.resource_id.in_(ids))
+        )
+        with self._database.reading() as connection:
+            return self._read(connection, set(connection.scalars(chosen)))
+
+    def of(self, owner: str, most: int = 1000) -> list[Replica]:
+        """The replicas of a project, the newest first."""
+        chosen = (
+            select(REPLICAS.c.id).where(REPLICAS.c.owner == owner).order_by(REPLICAS.c.created_at.desc()).limit(most)
+        )
+        with self._database.reading() as connection:
+            return self._read(connection, set(connection.scalars(chosen)))[::-1]
+
+    def get(self, owner: str, replica: str) -> Replica | None:
+        """A replica of a project, by its id."""
+        with self._database.reading() as connection:
+            found = self._read(connection, {replica})
+        return next((one for one in found if one.owner == owner), None)
+
+    def forget(self, owner: str, replica: str) -> bool:
+        """Forget a replica; its members stay in their clouds. Returns whether there was one."""
+        if self.get(owner, replica) is None:
+            return False
+        with self._database.changing() as connection:
+            connection.execute(delete(MEMBERS).where(MEMBERS.c.replica == replica))
+            connection.execute(delete(REPLICAS).where(REPLICAS.c.id == replica))
+        return True
+
+    def older(self, operation: Operation) -> list[tuple[str, str]]:
+        """Caller and id of the operations on the same replica that began before this one and are not done, the oldest first."""
+        table, began = TABLES.operations, round(operation.created_at * 1000)
+        before = or_(table.c.created_at < began, and_(table.c.created_at == began, table.c.id < operation.id))
+        chosen = (
+            select(table.c.caller, table.c.id)
+            .where(table.c.replica == operation.replica, table.c.done == 0, before)
+            .order_by(table.c.created_at, table.c.id)
+        )
+        with self._database.reading() as connection:
+            return [(row[0], row[1]) for row in connection.execute(chosen)]
+
+    @staticmethod
+    def _read(connection: Connection, ids: set[str]) -> list[Replica]:
+        if not ids:
+            return []
+        members: dict[str, dict[str, str]] = {}
+        rows = connection.execute(select(MEMBERS).where(MEMBERS.c.replica.in_(ids)).order_by(MEMBERS.c.cloud))
+        for row in rows.mappings():
+            members.setdefault(row["replica"], {})[row["cloud"]] = row["resource_id"]
+        chosen = select(REPLICAS).where(REPLICAS.c.id.in_(ids)).order_by(REPLICAS.c.created_at, REPLICAS.c.id)
+        return [
+            Replica(row["id"], row["kind"], row["owner"], row["created_at"] / 1000, members.get(row["id"], {}))
+            for row in connection.execute(chosen).mappings()
+        ]
+
+
+def put(connection: Connection, replica: str, kind: str, owner: str, members: Mapping[str, str]) -> None:
+    """Record a replica and its members, in the transaction of a step; members that are on record stay."""
+    if connection.scalar(select(REPLICAS.c.id).where(REPLICAS.c.id == replica)) is None:
+        connection.execute(
+            insert(REPLICAS).values(id=replica, kind=kind, owner=owner, created_at=int(time.time() * 1000))
+        )
+    there = set(connection.scalars(select(MEMBERS.c.cloud).where(MEMBERS.c.replica == replica)))
+    for cloud, resource_id in members.items():
+        if cloud not in there:
+            connection.execute(insert(MEMBERS).values(replica=replica, cloud=cloud, resource_id=resource_id))
+
+
+def drop(connection: Connection, replica: str, clouds: Iterable[str]) -> None:
+    """Forget members that were deleted, and the replica with its last member."""
+    connection.execute(delete(MEMBERS).where(MEMBERS.c.replica == replica, MEMBERS.c.cloud.in_(list(clouds))))
+    if connection.scalar(select(MEMBERS.c.cloud).where(MEMBERS.c.replica == replica).limit(1)) is None:
+        connection.execute(delete(REPLICAS).where(REPLICAS.c.id == replica))

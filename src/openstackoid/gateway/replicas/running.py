@@ -1,0 +1,188 @@
+"""Runs operations: renews their leases while they run, and takes over those that other gateways left."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from openstackoid.core.errors import OpenStackoidError
+from openstackoid.gateway.replicas.asking import Asker
+from openstackoid.gateway.replicas.change import Change
+from openstackoid.gateway.replicas.creation import Creation
+from openstackoid.gateway.replicas.records import Operation, Part, Work
+from openstackoid.gateway.replicas.registry import Registry
+from openstackoid.gateway.replicas.sealed import Request, Seals
+from openstackoid.gateway.replicas.steps import Means, Steps
+from openstackoid.operations.stages import OPEN
+from openstackoid.operations.store import LostError, Store
+
+_LOG: Final = logging.getLogger(__name__)
+_CLEANING: Final = 3600.0  # seconds between two deletions of expired operations
+_LONGEST_PAUSE: Final = 300.0  # seconds between two tries to bring an operation to its end
+_MOST: Final = 1000  # operations of one look
+_AT_ONCE: Final = 16  # of them are continued at a time
+
+# Makes what asks clouds, for a request that another gateway began.
+Restore: TypeAlias = Callable[[Request], Asker]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Times in seconds: `scan`, between two looks for operations that nobody runs; the others as in `Means`."""
+
+    timeout: float
+    settle: float
+    scan: float
+
+
+class Runner:
+    """The operations of one worker.
+
+    Args:
+        store: of operations; its tables are there.
+        seals: opens their requests.
+        settings: times.
+        restore: makes what asks clouds, for an operation that is taken over.
+    """
+
+    def __init__(self, store: Store[Operation, Part], seals: Seals, settings: Settings, restore: Restore) -> None:
+        self.store: Final = store
+        self.registry: Final = Registry(store.database)
+        self.seals: Final = seals
+        self.means: Final = Means(store, settings.timeout, settings.settle)
+        self._settings: Final = settings
+        self._restore: Final = restore
+        self._owners: Final[set[str]] = set()
+        self._running: Final[set[asyncio.Task[bool]]] = set()
+        self._loops: Final[list[asyncio.Task[None]]] = []
+
+    def start(self) -> None:
+        """Begin to renew leases, and to look for operations that nobody runs."""
+        for loop in (self._beat(), self._scan(), self._clean()):
+            self._loops.append(asyncio.create_task(loop))
+
+    async def stop(self) -> None:
+        """Stop; operations that still run are taken over by another gateway."""
+        tasks = [*self._loops, *self._running]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._loops.clear()
+
+    async def run(self, operation: Operation, work: Callable[[], Awaitable[bool]]) -> bool:
+        """Run an operation to its end, or as far as it comes now; it goes on if the caller is cancelled.
+
+        Args:
+            operation: as this worker owns it.
+            work: runs it.
+
+        Returns:
+            Whether it is at its end.
+
+        Raises:
+            LostError, StoreError: as `work` does.
+        """
+
+        async def leased() -> bool:
+            self._owners.add(operation.owner)
+            try:
+                ended = await work()
+            finally:
+                self._owners.discard(operation.owner)
+            if not ended:
+                # Soon at first, then ever more rarely: the cloud may be away for long.
+                pause = min(_LONGEST_PAUSE, max(0.0, time.time() - operation.created_at) / 4)
+                await asyncio.to_thread(self.store.leave, operation, pause)
+            return ended
+
+        task = asyncio.create_task(leased())
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    async def resume(self, operation: Operation, asker: Asker | None = None) -> Operation | None:
+        """Take an operation over and continue it, unless its request cannot be read, or an older one on the same replica is open.
+
+        Args:
+            operation: as it was read.
+            asker: asks clouds on behalf of the user, if they have sent the same request again: their token may be a newer one.
+
+        Returns:
+            The operation as this worker took it; None if it was not taken.
+        """
+        request = self.seals.open(operation.sealed)
+        if request is None or (operation.work is not Work.CREATE and await self.older(operation)):
+            return None
+        taken = await asyncio.to_thread(self.store.take, operation)
+        if taken is None:
+            return None
+        steps = Steps(taken, request, asker or self._restore(request), self.means)
+        work = Creation(steps).resume if taken.work is Work.CREATE else Change(steps).run
+        await self.run(taken, work)
+        return taken
+
+    async def supersede(self, operation: Operation) -> list[Operation]:
+        """Make room for a delete of a replica: end the older changes that only wait for a cloud.
+
+        Returns:
+            The older operations that cannot be ended now: another worker runs them, or it is not certain what they did.
+        """
+        left = []
+        for older in await self.older(operation):
+            is_open = older.work is Work.CREATE and any(part.stage in OPEN for part in older.parts)
+            taken = None if is_open else await asyncio.to_thread(self.store.take, older)
+            if taken is None:
+                left.append(older)
+            else:
+                await asyncio.to_thread(self.store.end, taken)
+        return left
+
+    async def older(self, operation: Operation) -> list[Operation]:
+        """The operations on the same replica that began before this one and are not done, the oldest first."""
+        names = await asyncio.to_thread(self.registry.older, operation)
+        found = [await asyncio.to_thread(self.store.get, caller, name) for caller, name in names]
+        return [one for one in found if one is not None and not one.done]
+
+    def _ended(self, task: "asyncio.Task[bool]") -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # The one who waits for it may be gone.
+            _LOG.warning("an operation in several clouds stays open: %s", error)
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self.store.lease / 3)
+            with contextlib.suppress(OpenStackoidError):
+                await asyncio.to_thread(self.store.beat, list(self._owners))
+
+    async def _scan(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.scan)
+            try:
+                found = await asyncio.to_thread(self.store.abandoned, _MOST)
+            except OpenStackoidError as error:
+                _LOG.warning("operations that nobody runs cannot be looked for: %s", error)
+                continue
+            turns = asyncio.Semaphore(_AT_ONCE)
+            await asyncio.gather(*(self._take_over(operation, turns) for operation in found))
+
+    async def _take_over(self, operation: Operation, turns: asyncio.Semaphore) -> None:
+        async with turns:
+            try:
+                await self.resume(operation)
+            except LostError:
+                pass  # another gateway was faster
+            except Exception as error:  # noqa: BLE001 - an operation that cannot be continued must not end the loop for the others
+                _LOG.warning("operation %s cannot be continued: %s", operation.id, error)
+
+    async def _clean(self) -> None:
+        while True:
+            try:
+                while await asyncio.to_thread(self.store.clean):
+                    pass
+            except OpenStackoidError as error:
+                _LOG.warning("old operations stay: %s", error)
+            await asyncio.sleep(_CLEANING)

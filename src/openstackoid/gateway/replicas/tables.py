@@ -1,0 +1,47 @@
+"""The tables of replicas and of the operations on them; the migrations in `versions` create them.
+
+replicas_operations   one row per create, update or delete, with `operations.tables`' columns and:
+                      replica   the replica that it is about; its own id for a create
+                      intent    what it does, and what happens if a cloud fails
+                      sealed    the request and the user's token, encrypted with this cloud's keys, for the gateway that takes over
+replicas_parts        one row per cloud
+replicas              one row per replica: its kind, and the project that owns it
+replicas_members      one row per member: its cloud and its id there
+"""
+
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import BigInteger, Column, Index, MetaData, Table
+
+from openstackoid.operations import tables
+from openstackoid.storage.columns import document, exact
+from openstackoid.storage.migrations import Migrations
+
+MIGRATIONS: Final = Migrations(Path(__file__).parent / "versions", version_table="replicas_alembic_version")
+METADATA: Final = MetaData()
+TABLES: Final = tables.make(
+    "replicas",
+    METADATA,
+    Column("replica", exact(32), nullable=True, index=True),
+    Column("intent", exact(64), nullable=False),
+    Column("sealed", document(), nullable=True),
+)
+
+REPLICAS: Final = Table(
+    "replicas",
+    METADATA,
+    Column("id", exact(32), primary_key=True),
+    Column("kind", exact(64), nullable=False),
+    Column("owner", exact(255), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index("ix_replicas_owner", "owner", "created_at"),
+)
+MEMBERS: Final = Table(
+    "replicas_members",
+    METADATA,
+    Column("replica", exact(32), primary_key=True),
+    Column("cloud", exact(64), primary_key=True),
+    Column("resource_id", exact(255), nullable=False),
+    Index("ix_replicas_members_resource_id", "resource_id"),
+)

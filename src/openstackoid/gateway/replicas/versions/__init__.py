@@ -1,0 +1,1 @@
+"""The Alembic migrations: one file each, in the order of their `down_revision`."""

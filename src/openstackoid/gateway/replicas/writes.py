@@ -1,0 +1,205 @@
+"""Requests that change something under a scope with operators: which cloud or clouds they go to.
+
+    A & B, a create                     one in every cloud: a replica
+    A & B, a member of a replica        all its members in these clouds
+    A & B, anything else with an id     the one cloud that has it
+    A | B, a create                     the first cloud that gets it
+    A | B, anything with an id          the first cloud that has it
+
+A change is never sent to a second cloud unless the first surely has not received it.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Final, TypeAlias
+
+from aiohttp import web
+
+from openstackoid.core.errors import NotBuiltError, OpenStackoidError, PeerError
+from openstackoid.core.lists import listing
+from openstackoid.core.partial import CLOUD, write_members
+from openstackoid.core.plans import All, Alternatives, Target
+from openstackoid.core.replication import Thing, refusal, thing_at
+from openstackoid.gateway.entry.bodies import document, made
+from openstackoid.gateway.entry.calls import Call
+from openstackoid.gateway.fanout.asking import Leg, MissedError, Reply, Turns
+from openstackoid.gateway.fanout.finding import NOT_FOUND, find
+from openstackoid.gateway.fanout.serving import to_target
+from openstackoid.gateway.replicas.asking import AskCall, Asker
+from openstackoid.gateway.replicas.callers import Callers
+from openstackoid.gateway.replicas.changing import Changing
+from openstackoid.gateway.replicas.creating import Creating
+from openstackoid.gateway.replicas.registry import Replica
+from openstackoid.gateway.replicas.running import Runner
+from openstackoid.gateway.replicas.translating import path_of
+from openstackoid.gateway.replicas.wishes import WriteWishes
+from openstackoid.gateway.settings.sections import Fanout
+
+_THING: Final = re.compile(r"(/v\d{1,3}(?:\.\d{1,3})?(?:/[0-9a-f]{32})?/[A-Za-z_-]+)/[^/?]+")
+_FAILED: Final = 400
+_GO_ON_STATUS: Final = frozenset({502, 503, 504})  # no service answered, at most a proxy in front of it
+PassOnCall: TypeAlias = Callable[[Call], Awaitable[web.StreamResponse]]
+
+
+class Writes:
+    """Serves changes, and reads of replicas.
+
+    Args:
+        runner: of operations; None if the configuration has no place for them.
+        settings: bounds of requests to several clouds.
+        entry: name of this cloud.
+    """
+
+    def __init__(self, runner: Runner | None, settings: Fanout, entry: str) -> None:
+        self._settings = settings
+        self._entry = entry
+        callers = Callers()
+        self._creating = Creating(runner, callers, entry) if runner else None
+        self._changing = Changing(runner, callers, entry) if runner else None
+
+    async def write(
+        self, call: Call, plan: All | Alternatives, ask: AskCall, pass_on: PassOnCall
+    ) -> web.StreamResponse:
+        """Serve a change.
+
+        Args:
+            call: the request.
+            plan: the clouds that its scope means.
+            ask: sends a call to one cloud, and reads the whole answer.
+            pass_on: sends a call to one cloud, and relays the answer to the client.
+
+        Raises:
+            OpenStackoidError: it was refused, or failed.
+        """
+        found = _thing_path(call)
+        if isinstance(plan, Alternatives):
+            targets = [_only(choice, call) for choice in plan.choices]
+            if found is None:
+                return await self._first(call, targets, ask)
+            return await pass_on(to_target(call, await self._having(call, found, targets, ask)))
+        thing, asker = thing_at(call.service, call.path), Asker(call, ask)
+        if thing is not None and thing.id is None and call.method == "POST":
+            if self._creating is None:
+                raise NotBuiltError(
+                    "Creates in several clouds need operations.database in the configuration of this gateway. "
+                    f"Name one cloud for {call.service}."
+                )
+            wishes = WriteWishes.of(call.request.headers)
+            return await self._creating.create(thing, await document(call.request), plan.targets, asker, wishes)
+        if found is None:
+            raise NotBuiltError(
+                f"{call.method} {call.path} is not served of several clouds: {refusal(call.service, call.method, call.path)}. "
+                f"Name one cloud for {call.service}."
+            )
+        replica = await self._replica(thing, plan.targets, asker)
+        if replica is not None and thing is not None and self._changing is not None:
+            wishes, query = WriteWishes.of(call.request.headers), call.route.path.partition("?")[2]
+            body = await document(call.request)
+            return await self._changing.change(thing, replica, query, body, plan.targets, asker, wishes)
+        return await pass_on(to_target(call, await self._owner(found, plan.targets, asker)))
+
+    async def read(self, call: Call, plan: All | Alternatives, pass_on: PassOnCall) -> web.StreamResponse | None:
+        """Serve a read of a replica's member: of the cloud that has this id, or of another member's, if that cloud fails.
+
+        Returns:
+            The answer; None if it is no member of a replica.
+        """
+        thing = thing_at(call.service, call.path)
+        if not isinstance(plan, All):
+            return None
+        replica = await self._replica(thing, plan.targets, None)
+        if replica is None or thing is None or thing.id is None:
+            return None
+        query = call.route.path[len(call.path) :]
+        members = [target for target in plan.targets if target.cloud in replica.members]
+        members.sort(key=lambda one: (replica.members[one.cloud] != thing.id, one.cloud != self._entry))
+        response: web.StreamResponse | None = None
+        failure: OpenStackoidError | None = None
+        for target in members:
+            path = f"{path_of(thing.collection, replica.members[target.cloud])}{thing.rest}{query}"
+            one = to_target(call, target)
+            try:
+                response = await pass_on(replace(one, route=replace(one.route, path=path)))
+            except PeerError as error:
+                failure = error
+                continue
+            if response.prepared:
+                return response
+            if response.status in _GO_ON_STATUS or response.status == NOT_FOUND:
+                continue
+            if response.status < _FAILED:
+                response.headers[CLOUD] = target.cloud
+                response.headers.update(write_members(replica.id, replica.members))
+            return response
+        if response is None and failure is not None:
+            raise failure
+        return response
+
+    async def _replica(self, thing: Thing | None, targets: Sequence[Target], asker: Asker | None) -> Replica | None:
+        if self._changing is None or thing is None or thing.id is None:
+            return None
+        return await self._changing.replica(thing, targets, asker)
+
+    async def _first(self, call: Call, targets: Sequence[Target], ask: AskCall) -> web.StreamResponse:
+        """Send a request to the first cloud that gets it."""
+        body = await document(call.request)
+        headers = call.headers.copy()
+        request = made(call.method, headers, body if call.request.body_exists else None)
+        for target in targets[:-1]:
+            try:
+                return await ask(replace(to_target(call, target), request=request))
+            except OpenStackoidError as error:
+                if error.received:
+                    raise
+        return await ask(replace(to_target(call, targets[-1]), request=request))
+
+    async def _having(self, call: Call, path: str, targets: Sequence[Target], ask: AskCall) -> Target:
+        """The first cloud that has a resource.
+
+        Raises:
+            MissedError: none has it, and not all answered.
+        """
+        asker, missed = Asker(call, ask), []
+        for target in targets:
+            try:
+                reply = await asker.send(target, "GET", path)
+            except PeerError as error:
+                missed.append(Leg(target.cloud, None, error.code, str(error), 0.0))
+                continue
+            if reply.status not in _GO_ON_STATUS | {NOT_FOUND}:
+                return target
+        if missed:
+            raise MissedError(f"Nobody who answered has it; but not all did. {missed[0].message}", missed)
+        return targets[-1]
+
+    async def _owner(self, path: str, targets: Sequence[Target], asker: Asker) -> Target:
+        """The one cloud that has a resource.
+
+        Raises:
+            AmbiguousError: several have it.
+            MissedError: not all clouds answered, and those that did have not.
+        """
+
+        async def question(target: Target, inner: str) -> Reply:
+            return await asker.send(target, "GET", inner)
+
+        deadline = asyncio.get_running_loop().time() + self._settings.timeout
+        turns = Turns(asyncio.Semaphore(self._settings.at_once), asyncio.Lock())
+        found = await find(targets, path, question, deadline, turns)
+        return next(target for target in targets if target.cloud == found.leg.cloud)
+
+
+def _thing_path(call: Call) -> str | None:
+    """The path of the resource that a request is about; None if it is about no resource with an id."""
+    thing = _THING.match(call.path)
+    return thing[0] if thing and listing(call.service, thing[1]) is not None else None
+
+
+def _only(choice: object, call: Call) -> Target:
+    if isinstance(choice, All):
+        raise NotBuiltError(
+            f"A change is not served under & inside of |. Name the clouds of {call.service} with & alone, or with | alone."
+        )
+    return choice.target  # type: ignore[attr-defined,no-any-return]
