@@ -3,12 +3,13 @@
 Where nobody asks for it, `NOTIFY_SOCKET` is not set, and nothing is said.
 """
 
+import logging
 import os
 import socket
-import sys
 import time
 from typing import Final
 
+_LOG: Final = logging.getLogger(__name__)
 VARIABLE: Final = "NOTIFY_SOCKET"
 READY: Final = "READY=1"
 STOPPING: Final = "STOPPING=1"
@@ -33,4 +34,4 @@ def tell(state: str) -> None:
             sender.settimeout(_TIMEOUT)
             sender.sendto(state.encode(), address)
     except OSError as error:
-        print(f"systemd cannot be told {state.splitlines()[0]} at {name}: {error}", file=sys.stderr, flush=True)
+        _LOG.warning("systemd cannot be told %s at %s: %s", state.splitlines()[0], name, error)

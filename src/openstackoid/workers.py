@@ -6,6 +6,7 @@ they say that they serve; when all have, the parent tells systemd.
 """
 
 import contextlib
+import logging
 import os
 import select
 import signal
@@ -19,6 +20,7 @@ from typing import Final
 
 from openstackoid import notify
 
+_LOG: Final = logging.getLogger(__name__)
 _PAUSE: Final = 1.0  # seconds before a worker that died is started again
 _LONGEST: Final = 1024  # bytes of what a worker says
 _HELD: Final = frozenset({signal.SIGHUP})
@@ -140,10 +142,7 @@ class _Parent:
 
     def _replace(self, index: int) -> None:
         gone = self._workers[index]
-        print(
-            f"worker {gone.process.pid} ended with {gone.process.returncode}: starting another",
-            file=sys.stderr,
-        )
+        _LOG.error("worker %s ended with %s: starting another", gone.process.pid, gone.process.returncode)
         gone.channel.close()
         time.sleep(_PAUSE)
         if not self._stopping:

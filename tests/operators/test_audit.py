@@ -33,6 +33,10 @@ LINES: Final = [
     line(1, path="/v2/alice-far", service="compute", decision="remote", peer="CloudThree", status=502, error="peer.unreachable", **ALICE),
     line(0.5, path="/v2/nobody-knows", decision="reject", status=401, error="token.invalid"),
     line(0.1, path="/v2/somebody"),
+    line(0.05, path="/v2/passed-on", scope={"image": "CloudFour"}, decision="remote", peer="CloudFour"),
+    line(0.04, path="/v2/passed-in", scope={"image": "CloudOne", "identity": "CloudFour"}),
+    line(0.03, path="/v2/stayed", scope={"compute": "CloudFour"}),
+    line(0.02, path="/v2/all", scope={"image": "*"}, decision="several", peer=None),
     line(0, path="/v2/eve\x1b[2J", **(BOB | {"home": "CloudThree", "user": "eve"})),
 ]  # fmt: skip
 
@@ -49,9 +53,12 @@ def paths(desk: Desk, *words: str, answer: str = "") -> list[str]:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("", "old bob bob-refused alice alice-far eve\x1b[2J"),
-        ("--direction in", "old bob bob-refused eve\x1b[2J"),
-        ("--direction out", "alice alice-far"),
+        ("", "old bob bob-refused alice alice-far passed-on passed-in stayed all eve\x1b[2J"),
+        ("--direction in", "old bob bob-refused passed-in eve\x1b[2J"),
+        ("--direction out", "alice alice-far passed-on all"),
+        ("--direction local", "stayed"),
+        ("--peer CloudFour", "passed-on passed-in"),
+        ("--all --since 7m", "somebody passed-on passed-in stayed all eve\x1b[2J"),
         ("--peer CloudTwo", "old bob bob-refused alice"),
         ("--peer CloudThree --direction in", "eve\x1b[2J"),
         ("--peer CloudOne", ""),
@@ -65,8 +72,8 @@ def paths(desk: Desk, *words: str, answer: str = "") -> list[str]:
         ("--service compute", "alice-far"),
         ("--errors", "bob-refused alice-far nobody-knows"),
         ("--errors --direction in", "bob-refused"),
-        ("--since 100m", "alice-far eve\x1b[2J"),
-        ("--since 2020-01-01 -n 2", "alice-far eve\x1b[2J"),
+        ("--since 100m", "alice-far passed-on passed-in stayed all eve\x1b[2J"),
+        ("--since 2020-01-01 -n 2", "all eve\x1b[2J"),
         ("--since 2999-01-01T00:00:00+02:00", ""),
     ],
 )
@@ -110,7 +117,7 @@ def test_lines_that_are_none_of_an_audit_are_counted(desk: Desk) -> None:
     file.write_bytes(b"\n".join([*damage, file.read_bytes()]))
     done = desk.run("audit")
     assert done.code == 0
-    assert len(done.out.splitlines()) == 3 + 6 + 1  # the table's head, requests, its end
+    assert len(done.out.splitlines()) == 3 + 10 + 1  # the table's head, requests, its end
     assert "6 lines that are none of an audit were left out" in done.err
 
 
@@ -166,7 +173,7 @@ def test_a_line_that_was_written_again_stands_there_once(desk: Desk) -> None:
     assert "damaged" not in done.err
 
 
-def test_lines_of_an_older_version_hold_no_home(desk: Desk) -> None:
+def test_lines_without_a_home_went_out_all_the_same(desk: Desk) -> None:
     old = {
         key: value for key, value in line(0, decision="remote", peer="CloudTwo").items() if key in BASE or key == "time"
     }
@@ -175,7 +182,8 @@ def test_lines_of_an_older_version_hold_no_home(desk: Desk) -> None:
     (desk.folder / "audit.jsonl").write_text(
         json.dumps(old) + "\n" + json.dumps({"time": "when?", "cloud": "CloudOne", "home": 5})
     )
-    assert desk.run("audit").out == "nothing found\n"
+    (shown,) = desk.run("audit", "-f", "json").json
+    assert (shown["direction"], shown["peer"]) == ("out", "CloudTwo")
 
 
 def test_other_files_than_the_configured_one(desk: Desk) -> None:
@@ -224,6 +232,7 @@ def test_lines_of_the_fast_path_are_read_as_the_gateways(desk: Desk) -> None:
     here = told | {"way": "L", "peer": "-", "user": "-", "project": "-", "agreement": "-"}
     file = desk.folder / "haproxy.log"
     file.write_text("".join(f"{json.dumps(each)}\n" for each in (ours, here)))
-    (shown,) = desk.run("audit", "-f", "json", str(file)).json
+    shown, stayed = desk.run("audit", "-f", "json", str(file)).json
+    assert (stayed["direction"], stayed["decision"], stayed["user"]) == ("local", "local", None)
     assert (shown["direction"], shown["user"], shown["peer"], shown["decision"]) == ("out", "u1", "CloudTwo", "remote")
     assert shown["global_request_id"] is None

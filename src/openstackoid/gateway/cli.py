@@ -39,7 +39,7 @@ class ServeGateway(Command):
         if parsed_args.action == "serve":
             # Until its handler is installed the signal would end the program; the configuration has not been read yet.
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        from openstackoid import notify, workers  # noqa: PLC0415 - as the next line
+        from openstackoid import logs, notify, workers  # noqa: PLC0415 - as the next line
         from openstackoid.gateway import serve  # noqa: PLC0415 - the other commands need no aiohttp
         from openstackoid.gateway.checking import checked  # noqa: PLC0415 - as above
         from openstackoid.gateway.senders.rates import WORKERS  # noqa: PLC0415 - as above
@@ -48,6 +48,7 @@ class ServeGateway(Command):
         if parsed_args.action == "check":
             print(report.report(checked(parsed_args.config)))
             return 0
+        logs.configure()
         tell = notify.tell
         if parsed_args.worker:
             workers.end_with_parent()

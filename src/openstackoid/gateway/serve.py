@@ -6,14 +6,14 @@ are open is handled after that.
 """
 
 import asyncio
+import logging
 import signal
 import socket
 import ssl
-import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
@@ -26,6 +26,9 @@ from openstackoid.gateway.wiring import Gateway
 
 if TYPE_CHECKING:
     from openstackoid.gateway.settings.fields import Tls
+
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 class Worker:
@@ -64,7 +67,7 @@ class Worker:
         try:
             await self._stopping.wait()
             self._tell(notify.STOPPING)
-            _say(f"{self._gateway.config.cloud}: stopping")
+            _LOG.info("%s: stopping", self._gateway.config.cloud)
             await asyncio.gather(*(self._unlisten(address) for address in list(self._sites)))
         finally:
             await self._gateway.close()
@@ -81,7 +84,7 @@ class Worker:
             raise
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
-        _say(f"{config.cloud}: serving at {', '.join(sorted(self._sites))}")
+        _LOG.info("%s: serving at %s", config.cloud, ", ".join(sorted(self._sites)))
         self._tell(notify.READY)
 
     def _ask(self) -> None:
@@ -113,14 +116,15 @@ class Worker:
                 await new.close()
                 raise
         except (OpenStackoidError, OSError, ssl.SSLError) as error:
-            _say(f"{old.config.cloud}: kept the old configuration: {error}")
+            _LOG.error("%s: kept the old configuration: %s", old.config.cloud, error)
             return
         self._gateway = new
         wanted = {*new.listeners, *([config.admin.listen] if config.admin else [])}
         for address in [address for address in self._sites if address not in wanted]:
             await self._unlisten(address)
         self._keep(self._retire(old, new))
-        _say(f"{config.cloud}: read the configuration again; serving at {', '.join(sorted(self._sites))}")
+        served = ", ".join(sorted(self._sites))
+        _LOG.info("%s: read the configuration again; serving at %s", config.cloud, served)
 
     async def _retire(self, gateway: Gateway, successor: Gateway) -> None:
         # Stop the old teacher first: an entry that it taught after the new one cleared HAProxy would stay.
@@ -227,7 +231,3 @@ def _bound(host: str, port: int, *, shared: bool) -> socket.socket:
         raise
     bound.setblocking(False)
     return bound
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

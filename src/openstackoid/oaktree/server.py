@@ -2,8 +2,8 @@
 
 import asyncio
 import gc
+import logging
 import signal
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -26,6 +26,7 @@ from openstackoid.oaktree.rpcs.verbs import Engine
 from openstackoid.oaktree.wiring import Parts
 
 # gRPC refuses larger requests; images are sent in pieces.
+_LOG: Final = logging.getLogger(__name__)
 _LARGEST: Final = 4 * 1024 * 1024
 _GRACE: Final = 10.0  # seconds for calls in progress at the stop
 _OPTIONS: Final = (
@@ -94,7 +95,7 @@ async def serve(config: Config, tell: Callable[[str], None] = notify.tell) -> No
         await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
     wrong = (f"clouds.yaml: {name}: {flaw}" for name, flaw in sorted(parts.clouds.flaws.items()))
     for line in (f"oaktree listens at {' '.join(opened)}", *listening.notes(), *wrong):
-        print(line, file=sys.stderr, flush=True)
+        _LOG.info(line)
     tell(notify.READY)
     await stop.wait()
     tell(notify.STOPPING)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pydantic
 
+from openstackoid import logs
 from openstackoid.core.errors import ConfigError
 from openstackoid.oaktree import server
 from openstackoid.oaktree.config import Config, load
@@ -18,6 +19,7 @@ def serve(arguments: argparse.Namespace) -> int:
     Raises:
         ConfigError: the configuration, or an option, is wrong.
     """
+    logs.configure()
     return server.run(configured(arguments), again=_again(arguments), worker=arguments.worker)
 
 

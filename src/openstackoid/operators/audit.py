@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from openstackoid.core.errors import ConfigError
+from openstackoid.core.scope import is_name
 from openstackoid.core.services import service_type
 from openstackoid.gateway.settings.loading import load
 from openstackoid.operators.audit_lines import DAMAGED, Line, Reader
@@ -22,13 +23,27 @@ _BAD: Final = 400
 
 
 def direction(line: Line) -> str | None:
-    """`in`: a user of another cloud, here. `out`: a user of this cloud, elsewhere. None: it crossed nothing, or nobody knows."""
-    home, here = line.get("home"), line.get("cloud")
+    """Where a request came from, and where it went.
+
+    Returns:
+        `in`: from a user of another cloud, here. `out`: from a user of this cloud, elsewhere. `local`: a scope let it stay here. None: it had
+        no scope, or the line does not say.
+    """
+    here = line.get("cloud")
+    home = line.get("home") or _home_of_scope(line)
     if isinstance(home, str) and home != here:
         return "in"
-    if line.get("decision") == "remote" and home == here:
+    if line.get("decision") in {"remote", "several"}:
         return "out"
-    return None
+    scoped = line.get("scope") or line.get("saved_scope") or line.get("by") == "haproxy"
+    return "local" if scoped else None
+
+
+def _home_of_scope(line: Line) -> str | None:
+    """The cloud of the user, by the scope: where tokens pass through, the entry cloud names it in every request to another cloud."""
+    scope = line.get("scope")
+    identity = scope.get("identity") if isinstance(scope, dict) else None
+    return identity if isinstance(identity, str) and is_name(identity) else None
 
 
 def search(arguments: argparse.Namespace) -> list[Line]:
@@ -73,6 +88,7 @@ def _wanted(arguments: argparse.Namespace) -> Callable[[Line], bool]:
         if (
             way is None
             and not torn
+            and not arguments.all
             and not (arguments.errors and line.get("home") is None and line.get("decision") != "local")
         ):
             return False  # a forged token has no known home cloud: such an error is of interest
@@ -104,7 +120,7 @@ def _wanted(arguments: argparse.Namespace) -> Callable[[Line], bool]:
 
 def _others(line: Line) -> set[object]:
     """The other clouds of a request: the user's home cloud, and the cloud that served it."""
-    found = {line.get("home"), None if line.get("decision") == "local" else line.get("peer")}
+    found = {line.get("home") or _home_of_scope(line), None if line.get("decision") == "local" else line.get("peer")}
     return found - {line.get("cloud"), None}
 
 

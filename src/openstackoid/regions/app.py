@@ -1,7 +1,7 @@
 """One request in, one answer out: version, caller, policy, body, handler; every refusal in OpenStack's JSON form."""
 
+import logging
 import secrets
-import sys
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import unquote
@@ -29,6 +29,7 @@ from openstackoid.regions.identity import Operator
 from openstackoid.regions.schemas.common import check
 from openstackoid.trust.signatures import read_object
 
+_LOG: Final = logging.getLogger(__name__)
 LARGEST: Final = 1 << 20  # bytes of a request's body
 _VERSION: Final = "OpenStack-API-Version"
 _DOCUMENT: Final = "/v1/openapi.json"
@@ -74,7 +75,7 @@ class App:
             return self._refused(error, headers)
         except Exception as error:  # noqa: BLE001 - whatever a handler does, the caller gets an answer
             # Without the error's message, which may quote the request.
-            print(f"openstackoid regions: {type(error).__name__} at {request.method}", file=sys.stderr, flush=True)
+            _LOG.error("openstackoid regions: %s at %s", type(error).__name__, request.method)
             return self._refused(RegionsError("The control plane failed."), headers)
         return web.json_response(answer, status=route.status, headers=headers)
 

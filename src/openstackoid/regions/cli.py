@@ -29,6 +29,8 @@ class ServeRegions(Command):
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         """Serve."""
+        from openstackoid import logs  # noqa: PLC0415 - as the next line
         from openstackoid.regions import config, serve  # noqa: PLC0415 - help needs none of it
 
+        logs.configure()
         return serve.run(config.load(parsed_args.config))

@@ -10,12 +10,13 @@ Sending may wait for a peer that is away, so it has a loop of its own: what a co
 
 import asyncio
 import contextlib
+import logging
 import secrets
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Final
 
 from openstackoid.core.errors import OpenStackoidError
 from openstackoid.regions.catalog import Catalog
@@ -46,6 +47,9 @@ from openstackoid.trust.contracts import ContractGrant
 _LIVING = tuple(state for state in ContractState if state not in OVER)
 CLOCK = "the clock"  # the author of events without an operator
 _PAUSE = 5  # seconds after a failure of Keystone
+
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +229,7 @@ class Control:
             try:
                 await job()
             except OpenStackoidError as error:
-                print(f"openstackoid regions: {error.code}: {error}", file=sys.stderr, flush=True)
+                _LOG.error("openstackoid regions: %s: %s", error.code, error)
                 await asyncio.sleep(tick)
 
 

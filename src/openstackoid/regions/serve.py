@@ -5,11 +5,12 @@ Any number of processes serve one database: the kernel spreads connections over 
 
 import asyncio
 import contextlib
+import logging
 import signal
 import ssl
-import sys
 import time
 from collections.abc import AsyncIterator
+from typing import Final
 
 import aiohttp
 from aiohttp import web
@@ -35,6 +36,9 @@ from openstackoid.trust import key_files
 from openstackoid.trust.store import Store
 
 _TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5)
+
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 def run(config: Config) -> int:
@@ -112,11 +116,8 @@ async def _serve(config: Config) -> None:
             except OSError as error:
                 raise ConfigError(f"cannot listen at {address}: {error.strerror}") from None
         loop = asyncio.create_task(control.run(config.tick))
-        print(
-            f"{config.cloud}'s control plane serves at {config.listen}, peers at {config.listen_peers}",
-            file=sys.stderr,
-            flush=True,
-        )
+        text = "%s's control plane serves at %s, peers at %s"
+        _LOG.info(text, config.cloud, config.listen, config.listen_peers)
         notify.tell(notify.READY)
         waiting = asyncio.create_task(stopped.wait())
         await asyncio.wait({loop, waiting}, return_when=asyncio.FIRST_COMPLETED)

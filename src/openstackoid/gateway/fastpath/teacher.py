@@ -12,8 +12,8 @@ the gateway asks Keystone again; a token whose revocation passes through the gat
 """
 
 import asyncio
+import logging
 import os
-import sys
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -39,6 +39,7 @@ from openstackoid.haproxy.admin import Admin, AdminError
 from openstackoid.haproxy.maps import Entry
 from openstackoid.haproxy.plan import ADMIN, HERE, LEASED, TOKENS, WAYS
 
+_LOG: Final = logging.getLogger(__name__)
 _SEVERAL: Final = int(os.environ.get(WORKERS, "1")) > 1
 _POLL_INTERVAL: Final = 0.2  # seconds between two checks for changes
 LEASE: Final = 10.0  # seconds for which HAProxy uses its entries without a renewal
@@ -300,4 +301,4 @@ class Teacher:
             now = time.monotonic()
             if now - self._spoke > _QUIET_INTERVAL:
                 self._spoke = now
-                print(f"fast path: {described(error)}", file=sys.stderr, flush=True)
+                _LOG.error("fast path: %s", described(error))

@@ -6,8 +6,8 @@ every worker of every gateway, without a restart.
 
 import asyncio
 import hashlib
+import logging
 import os
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -27,6 +27,7 @@ from openstackoid.trust.contracts import ContractGrant, ContractSide
 from openstackoid.trust.keys import Keys
 from openstackoid.trust.store import Store
 
+_LOG: Final = logging.getLogger(__name__)
 POLL_INTERVAL: Final = 0.5  # seconds between two polls
 STALE_AFTER: Final = 60.0  # seconds for which agreements count while the database cannot be read
 
@@ -216,8 +217,8 @@ class Agreements:
 
 def _report(cloud: str, database: str, found: Mapping[str, Agreement]) -> None:
     states = ", ".join(f"{name} {agreement.state}" for name, agreement in sorted(found.items())) or "none"
-    text = f"{cloud}: {database} was replaced, or restored. Agreements are as they stand there: {states}."
-    print(text, file=sys.stderr, flush=True)
+    text = "%s: %s was replaced, or restored. Agreements are as they stand there: %s."
+    _LOG.warning(text, cloud, database, states)
 
 
 def database_url(trust: Trust) -> str:

@@ -3,9 +3,9 @@
 import asyncio
 import hashlib
 import json
-import sys
+import logging
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from openstackoid.core.errors import OpenStackoidError, PeerAnswerError, TokenError
 from openstackoid.gateway.federation.generations import Generations
@@ -13,6 +13,8 @@ from openstackoid.gateway.federation.own_keys import OwnKeys
 from openstackoid.trust.agreements import Agreement
 from openstackoid.trust.rings import Ring
 from openstackoid.trust.store import Store
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 class PeerKeys:
@@ -127,7 +129,7 @@ class PeerKeys:
             try:
                 await asyncio.to_thread(self._store.remember_keys, peer, published)
             except OpenStackoidError as error:
-                print(f"{self._cloud}: {error}", file=sys.stderr, flush=True)
+                _LOG.error("%s: %s", self._cloud, error)
 
         task = asyncio.ensure_future(work())
         self._pending.add(task)

@@ -5,8 +5,8 @@ is reported on standard error, in `/openstackoid/v1/peers` and in the metrics.
 """
 
 import asyncio
+import logging
 import math
-import sys
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
@@ -23,6 +23,7 @@ from openstackoid.gateway.telemetry import metrics
 from openstackoid.gateway.telemetry.loops import Loop, described
 from openstackoid.trust.keys import OVERLAP
 
+_LOG: Final = logging.getLogger(__name__)
 _QUIET_INTERVAL: Final = 10.0  # seconds between two log lines about one peer
 _KEY_INTERVAL: Final = OVERLAP / 2  # seconds
 # Seconds for which a failure is cached, so that a dead peer costs one timeout a second.
@@ -164,7 +165,7 @@ class Peers:
             metrics.look(name, "ok")
             self.errors.pop(name, None)
             if self._spoke.pop(name, None):
-                print(f"peer {name}: answers as it should again", file=sys.stderr, flush=True)
+                _LOG.info("peer %s: answers as it should again", name)
 
     def _serves(self, name: str, cloud: Cloud | None) -> None:
         """Store a peer's catalog. An equal catalog keeps the old object, since other modules compare by identity."""
@@ -183,7 +184,7 @@ class Peers:
         line, spoke = self._spoke.get(name, ("", -math.inf))
         if str(error) != line and now - spoke >= _QUIET_INTERVAL:
             self._spoke[name] = (str(error), now)
-            print(f"peer {name}: {error}", file=sys.stderr, flush=True)
+            _LOG.error("peer %s: %s", name, error)
 
     async def _listen(self, name: str, target: Target) -> None:
         """Read a federated peer's documents: its catalog, its signing keys, and its statement of the agreement."""

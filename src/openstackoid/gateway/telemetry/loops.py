@@ -7,8 +7,8 @@ hangs shows as well.
 
 import asyncio
 import contextlib
+import logging
 import math
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Final
 from openstackoid.core.errors import OpenStackoidError
 from openstackoid.gateway.telemetry import metrics
 
+_LOG: Final = logging.getLogger(__name__)
 _LONGEST: Final = 2.0  # seconds between two turns that fail
 _QUIET_INTERVAL: Final = (
     10.0  # seconds between two log lines of one loop, also if its failures differ: a peer may choose them
@@ -94,12 +95,12 @@ class Loop:
         failure, now = described(error), time.monotonic()
         if failure != self._failure and now - self._spoke >= _QUIET_INTERVAL:
             self._failure, self._spoke = failure, now
-            print(f"{self.name}: {failure}", file=sys.stderr, flush=True)
+            _LOG.error("%s: %s", self.name, failure)
 
     def _works(self) -> None:
         if self._failure:
             self._failure, self._spoke = "", -math.inf
-            print(f"{self.name}: works again", file=sys.stderr, flush=True)
+            _LOG.info("%s: works again", self.name)
 
 
 def ages() -> dict[str, float]:

@@ -8,6 +8,7 @@ several processes can write to one place. A full disk may still take a part of a
 again, whole, when there is room. A part that a killed process left is ended likewise.
 """
 
+import logging
 import os
 import select
 import stat
@@ -20,6 +21,7 @@ from typing import Final
 
 from openstackoid.gateway.telemetry import metrics
 
+_LOG: Final = logging.getLogger(__name__)
 _ROOM: Final = 4 << 20  # bytes that may wait
 _AGAIN: Final = 0.25  # seconds until a failed write is tried again
 _GRACE: Final = 1.0  # seconds of failure before it is reported
@@ -93,7 +95,8 @@ class LineWriter:
                 time.sleep(_PAUSE)
         if self._lines or self._lost:
             lost = self._lost + len(self._lines)
-            _say(f"{self._name}: {lost} lines of audit were lost: {self._failure or 'there was no time for them'}")
+            why = self._failure or "there was no time for them"
+            _LOG.error("%s: %s lines of audit were lost: %s", self._name, lost, why)
         if self._owned:
             os.close(self._file)
 
@@ -144,18 +147,13 @@ class LineWriter:
         if not self._reported and (self._lost or (self._failure and time.monotonic() - self._failed_at > _GRACE)):
             self._reported = True
             why = self._failure or "more comes than can be written"
-            _say(
-                f"{self._name}: the audit cannot be written: {why}; {_ROOM >> 20} MiB of it wait, what is more is lost"
-            )
+            text = "%s: the audit cannot be written: %s; %s MiB of it wait, what is more is lost"
+            _LOG.error(text, self._name, why, _ROOM >> 20)
         elif self._reported and self._failure is None and not self._lines:
             with self._lock:
                 lost, self._lost = self._lost, 0
             self._reported = False
-            _say(f"{self._name}: the audit is written again; {lost} lines were lost")
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+            _LOG.info("%s: the audit is written again; %s lines were lost", self._name, lost)
 
 
 def _opened(path: Path) -> tuple[int, bool]:

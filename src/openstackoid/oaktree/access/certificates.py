@@ -1,7 +1,7 @@
 """Certificates of a server's TCP addresses: read again at the first handshake after their files have changed."""
 
+import logging
 import ssl
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -10,6 +10,8 @@ import grpc
 
 from openstackoid.core.errors import ConfigError
 from openstackoid.oaktree.config import Tls
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 def server_credentials(tls: Tls) -> grpc.ServerCredentials:
@@ -32,8 +34,7 @@ def server_credentials(tls: Tls) -> grpc.ServerCredentials:
                 return None
             _usable(tls)
         except (OSError, ConfigError) as error:
-            line = f"tls: {error}; the certificate of before stays in use"
-            print(line, file=sys.stderr, flush=True)  # noqa: T201 - what operators read
+            _LOG.error("tls: %s; the certificate of before stays in use", error)
             return None
         return made(read)
 

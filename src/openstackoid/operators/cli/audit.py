@@ -9,15 +9,17 @@ from openstackoid.commands.base import ListCommand, WithConfig
 
 
 class ListAudit(WithConfig, ListCommand):
-    """List requests of the audit that crossed between clouds."""
+    """List requests of the audit that had a scope, or crossed between clouds."""
 
     summary = "who of which cloud did what, under which agreement"
     examples = """\
-Who of which cloud did what here, under which agreement; and what our users did elsewhere.
+Who of which cloud did what here, under which agreement; and what our users did elsewhere. Between clouds of one owner tokens pass through:
+the gateway does not know the user then, and the home cloud only from the scope.
 
   openstackoid audit --direction in --since 2h            what others did here in the last two hours
   openstackoid audit --peer CloudTwo --errors             what went wrong with CloudTwo
   openstackoid audit --user 0b1c... --direction out       what one of our users did in other clouds
+  openstackoid audit --all --since 15m                    requests without a scope as well, as far as they met the gateway
   openstackoid audit -f json audit.jsonl.1 audit.jsonl    files that were rotated, too
 
 A request stands once in the audit of each cloud that it met; --format json has the global_request_id that joins them.
@@ -41,9 +43,10 @@ A request stands once in the audit of each cloud that it met; --format json has 
         parser.add_argument("--service", metavar="TYPE")
         parser.add_argument(
             "--direction",
-            choices=("in", "out"),
-            help="in: by others, here; out: by our users, elsewhere (default: both)",
+            choices=("in", "out", "local"),
+            help="in: by others, here; out: by our users, elsewhere; local: a scope let it stay here (default: all three)",
         )
+        parser.add_argument("--all", action="store_true", help="requests without a scope as well")
         parser.add_argument(
             "--since",
             metavar="WHEN",
