@@ -58,7 +58,10 @@ def paths(desk: Desk, *words: str, answer: str = "") -> list[str]:
         ("--direction out", "alice alice-far passed-on all"),
         ("--direction local", "stayed"),
         ("--peer CloudFour", "passed-on passed-in"),
-        ("--all --since 7m", "somebody passed-on passed-in stayed all eve\x1b[2J"),
+        (
+            "--all --since 100m",
+            "alice-at-home alice-far nobody-knows somebody passed-on passed-in stayed all eve\x1b[2J",
+        ),
         ("--peer CloudTwo", "old bob bob-refused alice"),
         ("--peer CloudThree --direction in", "eve\x1b[2J"),
         ("--peer CloudOne", ""),

@@ -71,6 +71,7 @@ COMMANDS: Final = (
     LazyCommand("lab down", "lab.cli:StopLab", "lab"),
     LazyCommand("lab reset", "lab.cli:ResetLab", "lab"),
     LazyCommand("oaktree", "commands.oaktree:Oaktree", "oaktree"),
+    LazyCommand("manual", "commands.manual:PrintManual"),
     LazyCommand("regions serve", "regions.cli:ServeRegions", "regions"),
 )
 
