@@ -114,7 +114,7 @@ async def _pieces(folder: Path) -> dict[str, float]:
     claims = tokens.verify(token, agreements.peer_keys.ring("CloudOne"))
     marked = tokens.marked(token, ours)
     async with aiohttp.ClientSession() as session:
-        keystone = Keystone(KeystoneApi("http://127.0.0.1:1", session, None), config.trust)
+        keystone = Keystone(KeystoneApi("http://127.0.0.1:1", session, None))
         known = ForeignTokens("CloudTwo", agreements, keystone, config.trust)
         found = {
             "seal the user's token and sign a federated one (mint)": _spent(mint, 500),

@@ -44,7 +44,9 @@ class Keystone:
         self.upstream = cloud["identity"]
         self.upstream.on("/v3/auth/tokens", self._tokens)
         self.upstream.on("/v3/projects", self._projects)
-        self._catalog = cloud.catalog
+        self.upstream.on("/v3/services", self._services)
+        self.upstream.on("/v3/endpoints", self._endpoints)
+        self.catalog = cloud.catalog
         self._account = self.issue("openstackoid", "admin")
 
     def issue(self, name: str, *roles: str, seconds: int = 3600, **changed: Any) -> str:
@@ -99,8 +101,25 @@ class Keystone:
         body = self.known[subject]
         if "nocatalog" not in seen.target:
             project = (body.get("project") or {"id": "none"})["id"]
-            body = body | {"catalog": json.loads(json.dumps(self._catalog()).replace(PROJECT, project))}
+            body = body | {"catalog": json.loads(json.dumps(self.catalog()).replace(PROJECT, project))}
         return reply(200, {"token": body}, {"X-Subject-Token": subject})
+
+    def _services(self, seen: Seen, _: socket.socket) -> bytes:
+        entries = [{name: entry[name] for name in ("id", "type", "name")} for entry in self.catalog()]
+        return self._to_account(seen, {"services": entries})
+
+    def _endpoints(self, seen: Seen, _: socket.socket) -> bytes:
+        points = [
+            {key: point[key] for key in ("id", "interface", "region_id")}
+            | {"service_id": entry["id"], "url": point["url"].replace(PROJECT, "$(tenant_id)s")}
+            for entry in self.catalog()
+            for point in entry["endpoints"]
+        ]
+        return self._to_account(seen, {"endpoints": points})
+
+    def _to_account(self, seen: Seen, document: Any) -> bytes:
+        asker = seen.get("X-Auth-Token")
+        return reply(200, document) if asker == self._account else reply(403, {"error": {"code": 403}})
 
     def stands_for(self, home: str) -> str:
         """The one project here that stands for one of another cloud."""

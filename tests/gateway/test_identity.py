@@ -15,8 +15,8 @@ SUBJECT = {
 LOGIN = b'{"auth": {"identity": {"methods": ["password"], "password": {"user": {"password": "gAAAAAmarker-pw"}}}}}'
 
 
-def validate(gateway: Gateway, query: str, *, method: str = "GET") -> Any:
-    return ask(gateway.url("identity"), f"/v3/auth/tokens?{query}", SUBJECT, method=method)
+def validate(gateway: Gateway, query: str, *, method: str = "GET", token: str = TOKEN) -> Any:
+    return ask(gateway.url("identity"), f"/v3/auth/tokens?{query}", SUBJECT, method=method, token=token)
 
 
 def urls(catalog: list[dict[str, Any]]) -> dict[str, str]:
@@ -30,15 +30,17 @@ def test_a_foreign_token_validates_itself(world: World) -> None:
     assert seen.get("X-Service-Token") is None
 
 
-def test_the_catalog_is_that_of_the_configuration_until_one_is_learned(world: World) -> None:
+def test_the_catalog_is_that_of_the_configuration_until_a_service_needs_one(world: World) -> None:
     token = validate(world.three, "configured").json["token"]
     here = world.cloud_three.frontends
     assert urls(token["catalog"]) == here | {"compute": f"{here['compute']}/v2.1/{PROJECT}"}
     assert {point["interface"] for entry in token["catalog"] for point in entry["endpoints"]} == {
         *("public", "internal", "admin")
     }
-    assert ask(world.one.url("identity"), "/v3/auth/tokens", method="POST", body=LOGIN, token=None).status == 201
-    token = validate(world.one, "learned").json["token"]
+    # What anybody else logs in with is not learned.
+    assert ask(world.three.url("identity"), "/v3/auth/tokens", method="POST", body=LOGIN, token=None).status == 201
+    assert validate(world.three, "still-configured").json["token"]["catalog"] == token["catalog"]
+    token = validate(world.one, "learned", token=SERVICE_TOKEN).json["token"]
     assert token["catalog"] == world.cloud_one.catalog()
 
 
@@ -63,7 +65,7 @@ def test_a_local_token_never_goes_abroad_to_revoke(world: World) -> None:
 
 
 def test_a_login_in_another_cloud_gets_the_entrys_catalog(world: World) -> None:
-    ask(world.one.url("identity"), "/v3/auth/tokens", method="POST", body=LOGIN, token=None)
+    validate(world.one, "learned", token=SERVICE_TOKEN)
     answer = ask(
         world.one.url("identity"), "/v3/auth/tokens", scope(identity="CloudTwo"), method="POST", body=LOGIN, token=None
     )

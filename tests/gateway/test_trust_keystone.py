@@ -1,6 +1,7 @@
 """What a gateway asks its own Keystone, and what it makes of each answer: valid, invalid, refused, or ill."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -8,12 +9,13 @@ from typing import Any, TypeVar
 import aiohttp
 import pytest
 from tests.gateway.owners import Owner
-from tests.gateway.wire import reply
+from tests.gateway.wire import PROJECT, reply
 
 from openstackoid.core.errors import AccountError, BackendUnreachableError, TokenRefusedError
 from openstackoid.gateway.federation import access_rules
 from openstackoid.gateway.federation.keystone import Keystone
 from openstackoid.gateway.federation.keystone_api import KeystoneApi
+from openstackoid.gateway.federation.keystone_catalog import KeystoneCatalog
 from openstackoid.gateway.settings.fields import Catalog
 from openstackoid.gateway.settings.peering import Trust
 from openstackoid.trust.rules import Rule
@@ -47,7 +49,7 @@ def using(cloud: Owner, work: Callable[[Keystone, KeystoneApi], Awaitable[T]], *
         trust = settings(cloud, **changed)
         async with aiohttp.ClientSession() as session:
             api = KeystoneApi(cloud["identity"].url, session, trust.account)
-            return await work(Keystone(api, trust), api)
+            return await work(Keystone(api, trust.recheck), api)
 
     return asyncio.run(run())
 
@@ -143,6 +145,43 @@ def test_a_wrong_password_of_the_account_is_named(cloud: Owner) -> None:
     (cloud.folder / "password").write_text("wrong")
     with pytest.raises(AccountError, match="status 401"):
         using(cloud, lambda _, api: api.by_account("GET", "/v3/projects"))
+
+
+def test_the_account_reads_the_whole_catalog(cloud: Owner) -> None:
+    off = [{"id": "off", "type": "dns", "name": "off", "enabled": False}]
+    points = [
+        {"id": "1", "service_id": "image", "interface": "public", "region_id": "R", "url": "http://x/v2"},
+        {"id": "2", "service_id": "image", "interface": "admin", "region_id": "R", "url": "http://x", "enabled": False},
+        {"id": "3", "service_id": "volumes", "interface": "public", "region_id": None, "url": "http://y/$(tenant_id)s"},
+        {"id": "4", "service_id": "volumes", "interface": "public", "region_id": "R", "url": "http://y/%(user_id)s"},
+        {"id": "5", "service_id": "off", "interface": "public", "region_id": "R", "url": "http://z"},
+    ]
+    services = [{"id": kind, "type": kind, "name": f"the {kind}"} for kind in ("image", "volumes")]
+    cloud["identity"].on("/v3/services", reply(200, {"services": services + off}))
+    cloud["identity"].on("/v3/endpoints", reply(200, {"endpoints": points}))
+    image, volumes = using(cloud, lambda keystone, api: KeystoneCatalog(api, keystone).read(None)) or []
+    seen = {"id": "1", "interface": "public", "region": "R", "region_id": "R", "url": "http://x/v2"}
+    assert image == {"id": "image", "type": "image", "name": "the image", "endpoints": [seen]}
+    assert [point["url"] for point in volumes["endpoints"]] == ["http://y/%(project_id)s"]
+
+
+@pytest.mark.parametrize("account", ["none", "without the right"])
+def test_without_an_account_the_catalog_is_a_services(cloud: Owner, account: str) -> None:
+    changed = {"account": None} if account == "none" else {}
+    cloud["identity"].on("/v3/services", reply(403, {"error": {"code": 403}}))
+    askers = [
+        cloud.keystone.issue("bob", "member"),
+        cloud.keystone.issue("nova", "service", project=None, system={"all": True}),
+        cloud.keystone.issue("nova", "service"),
+    ]
+
+    async def read(keystone: Keystone, api: KeystoneApi) -> list[Any]:
+        catalog = KeystoneCatalog(api, keystone)
+        return [await catalog.read(asker) for asker in (None, *askers)]
+
+    nobody, member, system, service = using(cloud, read, **changed)
+    assert nobody is member is system is None
+    assert service == json.loads(json.dumps(cloud.catalog()).replace(PROJECT, "%(project_id)s"))
 
 
 def test_access_rules_name_services_by_any_of_their_names() -> None:

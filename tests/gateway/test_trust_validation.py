@@ -9,7 +9,7 @@ import pytest
 from keystoneauth1 import access
 from tests.gateway.conftest import PROJECT_IN_THREE, Owners
 from tests.gateway.owners import ALICE, refusal
-from tests.gateway.wire import PROJECT, Answer, Gateway, ask
+from tests.gateway.wire import PROJECT, Answer, Gateway, ask, reply, until
 
 from openstackoid.trust import tokens
 
@@ -68,6 +68,40 @@ def test_the_answer_is_read_as_keystones(owners: Owners) -> None:
     assert "catalog" not in validate(owners.at_two, marked, service, "?nocatalog").json["token"]
     # Nobody asked home.
     assert len(owners.one["identity"].requests) == before
+
+
+def test_the_catalog_is_keystones_whoever_logged_in_last(owners: Owners) -> None:
+    service, member = owners.two.keystone.issue("nova", "service"), owners.two.keystone.issue("bob", "member")
+    marked = tokens.marked(owners.one.token(owners.two), owners.two.keys)
+
+    def types() -> set[str]:
+        return {entry["type"] for entry in validate(owners.at_two, marked, service).json["token"]["catalog"]}
+
+    whole = {entry["type"] for entry in owners.two.catalog()}
+    assert types() == whole
+    # An endpoint filter shows this user a part, and a token without a project another one.
+    body = owners.two.keystone.known[member] | {"project": None, "catalog": owners.two.catalog()[:1]}
+    owners.two["identity"].on(f"{TOKENS}?filtered", reply(200, {"token": body}))
+    assert validate(owners.at_two, member, member, "?filtered").status == 200
+    assert types() == whole
+
+
+def test_an_endpoint_that_was_made_since_is_in_the_catalog(owners: Owners) -> None:
+    service = owners.two.keystone.issue("nova", "service")
+    marked = tokens.marked(owners.one.token(owners.two), owners.two.keys)
+    made = owners.two.catalog()[0] | {"type": "dns", "id": "dns"}
+
+    def has_dns() -> bool:
+        entries = validate(owners.at_two, marked, service).json["token"]["catalog"]
+        return "dns" in {entry["type"] for entry in entries}
+
+    assert not has_dns()
+    owners.two.keystone.catalog = lambda: [*owners.two.catalog(), made]
+    try:
+        until(has_dns)
+    finally:
+        owners.two.keystone.catalog = owners.two.catalog
+    until(lambda: not has_dns())
 
 
 def test_one_project_may_stand_for_all(owners: Owners) -> None:

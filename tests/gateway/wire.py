@@ -409,5 +409,6 @@ class Cloud:
         return answer
 
     def _token(self, seen: Seen, _: socket.socket) -> bytes:
-        token = {"user": {"id": "u"}, "project": {"id": PROJECT}, "catalog": self.catalog()}
+        roles = [{"name": "service" if seen.get("X-Subject-Token") == SERVICE_TOKEN else "member"}]
+        token = {"user": {"id": "u"}, "project": {"id": PROJECT}, "roles": roles, "catalog": self.catalog()}
         return reply(201 if seen.method == "POST" else 200, {"token": token}, {"X-Subject-Token": "gAAAAAmarker-new"})

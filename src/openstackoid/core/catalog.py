@@ -161,6 +161,25 @@ def catalog(endpoints: Mapping[str, str], region: str) -> list[Json]:
     ]
 
 
+def of_endpoints(services: list[Json], endpoints: list[Json]) -> list[Json]:
+    """The whole catalog, templated, from Keystone's `GET /v3/services` and `GET /v3/endpoints` (keystone/catalog/backends/sql.py, `get_v3_catalog`).
+
+    An endpoint whose URL needs more than the project's id is left out: of its other templates, only a user's id differs by token.
+    """
+    entries: dict[str, Json] = {
+        service["id"]: {"type": service["type"], "name": service.get("name", ""), "id": service["id"], "endpoints": []}
+        for service in services
+        if service.get("enabled", True)
+    }
+    for endpoint in endpoints:
+        url = endpoint["url"].replace("$(", "%(").replace("%(tenant_id)s", PROJECT)
+        entry = entries.get(endpoint["service_id"])
+        if entry is not None and endpoint.get("enabled", True) and "%" not in url.replace(PROJECT, ""):
+            kept = {name: endpoint.get(name) for name in ("id", "interface", "region_id")}
+            entry["endpoints"].append(kept | {"region": endpoint.get("region_id"), "url": url})
+    return list(entries.values())
+
+
 def _id(*names: str) -> str:
     return hashlib.sha256("/".join(names).encode()).hexdigest()[:32]
 

@@ -25,6 +25,9 @@ from openstackoid.gateway.fastpath.present import Present
 from openstackoid.gateway.fastpath.teacher import Teacher
 from openstackoid.gateway.federation.agreements import STALE_AFTER, Agreements, Target
 from openstackoid.gateway.federation.federation import Federation
+from openstackoid.gateway.federation.keystone import Keystone
+from openstackoid.gateway.federation.keystone_api import KeystoneApi
+from openstackoid.gateway.federation.keystone_catalog import KeystoneCatalog
 from openstackoid.gateway.federation.local_catalog import LocalCatalog
 from openstackoid.gateway.federation.peers import Peers
 from openstackoid.gateway.replicas.asking import Asker
@@ -67,17 +70,24 @@ class Gateway:
         self._here = config.here
         self._pool = pool
         self._audit = LineWriter(config.cloud, config.audit)
+        trust, api = config.trust, _keystone_api(config, found, pool)
+        keystone = Keystone(api, trust.recheck, trust.service_roles) if trust else Keystone(api)
         self._catalog: LocalCatalog = LocalCatalog(
             config,
             dict(found.endpoints),
-            previous._catalog.learned if previous else None,  # noqa: SLF001 - the same class
+            KeystoneCatalog(api, keystone) if "identity" in found.bases else None,
+            previous._catalog if previous else None,  # noqa: SLF001 - the same class
         )
         self.listeners = listeners(config)
         self._federation: Federation | None = None
-        if config.trust:
+        if trust:
+            if "identity" not in found.bases:
+                raise errors.ConfigError(
+                    "services.identity: expected this cloud's Keystone, whom a trust section needs"
+                )
             before = previous._federation.agreements if previous and previous._federation else None  # noqa: SLF001
             agreements = Agreements(config, self._set_targets, before)
-            self._federation = Federation.of(config, agreements, found.bases.get("identity"), pool.shared, pool.peers)
+            self._federation = Federation.of(config, agreements, api, keystone, pool.peers)
         self._agreements = self._federation.agreements if self._federation else None
         known = previous.peers.clouds if previous else {}
         self.peers: Peers = Peers(config.timeouts, pool.peers, self._targets(), self._agreements, known)
@@ -240,6 +250,10 @@ class Gateway:
     def _age(self) -> float:
         """Seconds since the agreements were last checked for changes."""
         return self._agreements.age if self._agreements else 0.0
+
+
+def _keystone_api(config: Config, found: Backends, pool: Pool) -> KeystoneApi:
+    return KeystoneApi(found.bases.get("identity", ""), pool.shared, config.trust.account if config.trust else None)
 
 
 def _upstreams(cloud: str, found: Backends) -> dict[str, Upstream]:

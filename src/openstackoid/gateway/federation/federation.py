@@ -41,8 +41,8 @@ class Federation:
         cls,
         config: Config,
         agreements: Agreements,
-        identity: str | None,
-        here: aiohttp.ClientSession,
+        api: KeystoneApi,
+        keystone: Keystone,
         peers: aiohttp.ClientSession,
     ) -> "Federation":
         """Make the parts.
@@ -50,17 +50,15 @@ class Federation:
         Args:
             config: with a `trust` section.
             agreements: with the peers.
-            identity: base URL of this cloud's Keystone.
-            here: connections to this cloud's services.
+            api: requests to this cloud's Keystone.
+            keystone: validates tokens there.
             peers: connections to other clouds.
 
         Raises:
-            ConfigError: the configuration lacks the section, or the cloud has no Keystone.
+            ConfigError: the configuration lacks the section.
         """
-        if config.trust is None or identity is None:
-            raise ConfigError("services.identity: expected this cloud's Keystone, whom a trust section needs")
-        api = KeystoneApi(identity, here, config.trust.account)
-        keystone = Keystone(api, config.trust)
+        if config.trust is None:
+            raise ConfigError("expected a trust section")
         issuer = TokenIssuer(config.cloud, agreements, keystone, config.trust)
         projects = Projects(config.cloud, agreements.store.projects, KeystoneProjects(api))
         return cls(config.trust, agreements, keystone, issuer, TokenExchange(agreements, peers), projects)

@@ -14,6 +14,7 @@ Only the first two are cached.
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Final
 
 import orjson
@@ -23,7 +24,7 @@ from openstackoid.core.catalog import Json
 from openstackoid.core.errors import BackendUnreachableError, TokenRefusedError
 from openstackoid.gateway.federation.keystone_api import KeystoneApi
 from openstackoid.gateway.federation.memory import MIB, Memory, digest
-from openstackoid.gateway.settings.peering import Trust
+from openstackoid.gateway.settings.peering import RECHECK, SERVICE_ROLES
 
 _MAX_BYTES: Final = 16 * MIB  # bytes of cached answers about tokens
 _PARSED: Final = 4  # Python objects of a JSON text take this many times its bytes
@@ -41,12 +42,16 @@ class Keystone:
 
     Args:
         api: requests to Keystone.
-        trust: the lifetime of an answer, and the roles of services.
+        recheck: seconds for which an answer counts.
+        service_roles: roles of this cloud's services.
     """
 
-    def __init__(self, api: KeystoneApi, trust: Trust) -> None:
+    def __init__(
+        self, api: KeystoneApi, recheck: float = RECHECK, service_roles: Sequence[str] = SERVICE_ROLES
+    ) -> None:
         self._api = api
-        self._trust = trust
+        self._recheck = recheck
+        self._service_roles = {role.lower() for role in service_roles}
         # Digest of a token -> when Keystone was asked (monotonic), its answer, and the answer's bytes.
         self._known: Memory[bytes, tuple[float, Json | None, int]] = Memory(
             _MAX_BYTES, lambda known: known[2] * _PARSED
@@ -67,7 +72,7 @@ class Keystone:
         """
         key = digest(token)
         known = self._known.get(key)
-        if known and not fresh and time.monotonic() - known[0] < self._trust.recheck:
+        if known and not fresh and time.monotonic() - known[0] < self._recheck:
             return known[1]
         # All waiters share one request to Keystone; a request that is under way counts as fresh.
         if key not in self._asking:
@@ -79,7 +84,7 @@ class Keystone:
         """Whether a token is valid here and belongs to a service of this cloud, by its roles (`service_token_roles`)."""
         body = await self.token(token) if token else None
         names = {role["name"].lower() for role in body.get("roles", [])} if body else set()
-        return bool(names & {role.lower() for role in self._trust.service_roles})
+        return bool(names & self._service_roles)
 
     async def described(self, token: str) -> tuple[int, Json]:
         """Keystone's status and answer, with the catalog, to the validation of a token of this cloud.
@@ -92,7 +97,7 @@ class Keystone:
     def trusted_until(self, token: str) -> float:
         """Until when Keystone's last answer about a token counts (Unix seconds)."""
         known = self._known.get(digest(token))
-        return time.time() - time.monotonic() + (known[0] + self._trust.recheck if known else 0.0)
+        return time.time() - time.monotonic() + (known[0] + self._recheck if known else 0.0)
 
     def forget(self, token: str) -> None:
         """Drop the cached answer about a revoked token."""

@@ -6,16 +6,21 @@ keystone/common/policies/token.py): so the token goes there as both. The catalog
 cloud's, so that the service keeps finding its neighbours.
 """
 
+import asyncio
 import re
+import time
 from typing import Any, Final
 
 from openstackoid.core import catalog as catalogs
 from openstackoid.core.catalog import Json
+from openstackoid.core.errors import OpenStackoidError
+from openstackoid.gateway.federation.keystone_catalog import KeystoneCatalog
 from openstackoid.gateway.settings.config import Config
 
 # Where Keystone's answers hold a catalog: keystone/api/auth.py.
 _TOKENS: Final = re.compile(r"/v3/auth/(?:tokens|catalog)/?(?:\?.*)?$")
 _TOKEN: Final = re.compile(r"/v3/auth/tokens/?\Z")
+_PAUSE: Final = 1.0  # seconds until Keystone is asked again after it failed
 _UNAUTHORIZED: Final = 401
 _NOT_FOUND: Final = 404
 
@@ -31,25 +36,50 @@ def is_token(path: str) -> bool:
 
 
 class LocalCatalog:
-    """This cloud's catalog: from an answer of its Keystone, or from the configuration.
+    """This cloud's catalog: from its Keystone, or from the configuration until Keystone has answered.
 
-    No account is needed: every service logs in through the gateway, and Keystone's answer holds the catalog.
+    Args:
+        config: `region`, and how often Keystone is asked (`timeouts.refresh`).
+        endpoints: official service type -> URL, from the configuration.
+        source: reads the catalog; None in a cloud without Keystone.
+        previous: the catalog before a reload.
     """
 
-    def __init__(self, config: Config, endpoints: dict[str, str], learned: list[Json] | None = None) -> None:
-        self.learned = learned
+    def __init__(
+        self,
+        config: Config,
+        endpoints: dict[str, str],
+        source: KeystoneCatalog | None,
+        previous: "LocalCatalog | None" = None,
+    ) -> None:
         self._configured = catalogs.catalog(endpoints, config.region)
+        self._interval = config.timeouts.refresh
+        self._source = source
+        self._read: list[Json] | None = previous._read if previous else None  # noqa: SLF001 - the same class
+        self._next = 0.0  # when Keystone is asked again (monotonic)
+        self._lock = asyncio.Lock()
 
     def entries(self, project: str | None) -> list[Json]:
-        """The catalog for a project."""
-        return catalogs.filled(self.learned or self._configured, project)
+        """The catalog for a project, as it was read last."""
+        return catalogs.filled(self._read or self._configured, project)
 
-    def learn(self, _status: int, document: Any) -> None:
-        """Remember the catalog of an answer of the local Keystone; the answer is not changed."""
-        token = document.get("token") if isinstance(document, dict) else None
-        if isinstance(token, dict) and token.get("catalog"):
-            project = token.get("project") or {}
-            self.learned = catalogs.templated(token["catalog"], project.get("id"))
+    async def refresh(self, asker: str | None) -> None:
+        """Ask Keystone again, if it is time. While it does not work, or tells nothing, the catalog stays as it is.
+
+        Args:
+            asker: the token of who needs the catalog.
+        """
+        async with self._lock:
+            if self._source is None or time.monotonic() < self._next:
+                return
+            try:
+                read = await self._source.read(asker)
+            except OpenStackoidError:
+                self._next = time.monotonic() + min(_PAUSE, self._interval)
+                return
+            if read:
+                self._read = read
+                self._next = time.monotonic() + self._interval
 
     def replace(self, status: int, document: Any) -> tuple[int, Any]:
         """Put this cloud's catalog into an answer of another cloud's Keystone."""

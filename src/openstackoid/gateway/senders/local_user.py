@@ -64,8 +64,6 @@ class LocalUser:
                 whole = explicit(call.scope, self._legs.cloud)
                 if not whole.only_names(self._legs.cloud):
                     headers[protocol.AUTH] = hdrs.with_scope(call.auth, whole)
-        if identity and call.method in {"GET", "POST"} and holds_catalog(call.route.path):
-            return self._legs.local(call, headers, Rewrite(self._catalog.learn))
         return self._legs.local(call, headers)
 
     async def remote(self, call: Call, decision: Remote) -> Leg:
@@ -78,6 +76,8 @@ class LocalUser:
         whole = explicit(call.scope, self._legs.cloud)
         if self._legs.peers.federated(decision.cloud):
             return await self._federated(call, decision, whole)
+        if call.route.service == _IDENTITY and holds_catalog(call.route.path):
+            await self._catalog.refresh(call.auth)
         return self._passed(call, decision, whole)
 
     def _passed(self, call: Call, decision: Remote, whole: Scope) -> Leg:

@@ -64,9 +64,6 @@ class TokenValidation:
         itself = asker is not None and tokens.unmarked(asker, self._agreements.keys)[0] == subject.token
         if not itself and (asker is None or await self._keystone.token(asker) is None):
             raise TokenError("The request you have made requires authentication.")
-        if self._catalog.learned is None and asker is not None and not itself:
-            # Behind HAProxy the logins of services do not pass through the gateway, so Keystone is asked for the catalog.
-            self._catalog.learn(*await self._keystone.described(asker))
         if not subject.inner and not itself:
             return token_not_found(f"it did not come to this service through a gateway of {self._cloud}")
         allow_expired = request.query.get("allow_expired") in {"1", "true", "True"}
@@ -77,7 +74,10 @@ class TokenValidation:
             return token_not_found("no role of its user counts here")
         project = await self._projects.local(subject.agreement, subject.claims.project.id)
         record.local_project = project
-        entries = [] if "nocatalog" in request.query else self._catalog.entries(project)
+        entries = []
+        if "nocatalog" not in request.query:
+            await self._catalog.refresh(None if itself else asker)
+            entries = self._catalog.entries(project)
         token = token_body(subject.claims, subject.user, subject.agreement, roles, project, entries)
         headers = {protocol.SUBJECT: arrival.subject or "", "Vary": protocol.AUTH}
         return web.Response(body=orjson.dumps({"token": token}), content_type="application/json", headers=headers)

@@ -2,7 +2,7 @@
 
 import contextlib
 import ipaddress
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
@@ -20,6 +20,10 @@ from openstackoid.gateway.settings.fields import (
 )
 from openstackoid.trust.agreements import is_fingerprint
 from openstackoid.trust.grants import Grant
+
+
+RECHECK: Final = 10.0  # seconds
+SERVICE_ROLES: Final = ("service", "admin")  # keystonemiddleware's default, and what older deployments give services
 
 
 def _fingerprint(text: str) -> str:
@@ -84,10 +88,10 @@ class Trust(Section):
     database_env: str | None = None
     account: Catalog | None = None
     lifetime: Annotated[int, Field(ge=30, le=3600)] = 300
-    recheck: Annotated[float, Field(ge=0, le=300)] = 10
+    recheck: Annotated[float, Field(ge=0, le=300)] = RECHECK
     skew: Annotated[int, Field(ge=0, le=120)] = 30
     allow_expired_window: Annotated[int, Field(ge=0, le=14 * 86400)] = 172800
-    service_roles: list[str] = Field(default_factory=lambda: ["service", "admin"])
+    service_roles: list[str] = Field(default_factory=lambda: list(SERVICE_ROLES))
 
     @model_validator(mode="after")
     def _one_of_each(self) -> "Trust":
