@@ -21,7 +21,6 @@ from openstackoid.gateway.settings.fields import (
 from openstackoid.trust.agreements import is_fingerprint
 from openstackoid.trust.grants import Grant
 
-
 RECHECK: Final = 10.0  # seconds
 SERVICE_ROLES: Final = ("service", "admin")  # keystonemiddleware's default, and what older deployments give services
 
