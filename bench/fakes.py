@@ -37,11 +37,27 @@ def keystone() -> web.Application:
     async def projects(_: web.Request) -> web.Response:
         return web.json_response({"projects": []})
 
+    async def one_project(_: web.Request) -> web.Response:
+        return web.json_response({"project": {"id": PROJECT, "enabled": True, "domain_id": "default"}})
+
+    async def one_domain(_: web.Request) -> web.Response:
+        return web.json_response({"domain": {"id": "default", "enabled": True}})
+
+    async def services(_: web.Request) -> web.Response:
+        return web.json_response({"services": []})
+
+    async def endpoints(_: web.Request) -> web.Response:
+        return web.json_response({"endpoints": []})
+
     application = web.Application()
     application.router.add_get("/v3/auth/tokens", validate)
     application.router.add_post("/v3/auth/tokens", login)
     application.router.add_get("/v3/projects", projects)
     application.router.add_post("/v3/projects", project)
+    application.router.add_get("/v3/projects/{id}", one_project)
+    application.router.add_get("/v3/domains/{id}", one_domain)
+    application.router.add_get("/v3/services", services)
+    application.router.add_get("/v3/endpoints", endpoints)
     return application
 
 

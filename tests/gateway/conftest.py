@@ -117,6 +117,7 @@ def owners(tmp_path_factory: pytest.TempPathFactory, away: int) -> Iterator[Owne
     bare, dead = Bare("CloudBare"), Owner("CloudDead", folder / "CloudDead")
     dead.peering = f"http://127.0.0.1:{away}"
     dead.seen_by(two)
+    three.keystone.projects["default", "everybody"] = PROJECT_IN_THREE
     images = {"services": ["image"]}
     in_three: dict[str, Any] = {"services": ["image", "compute"], "projects": f"one:{PROJECT_IN_THREE}"}
     peers = {

@@ -41,9 +41,12 @@ class Keystone:
     def __init__(self, cloud: Cloud) -> None:
         self.known: dict[str, dict[str, Any]] = {}
         self.projects: dict[tuple[str, str], str] = {}
+        self.disabled: set[str] = set()  # ids of projects and domains
         self.upstream = cloud["identity"]
         self.upstream.on("/v3/auth/tokens", self._tokens)
         self.upstream.on("/v3/projects", self._projects)
+        self.upstream.on("/v3/projects/", lambda seen, _: self._one(seen, "project"))
+        self.upstream.on("/v3/domains/", lambda seen, _: self._one(seen, "domain"))
         self.upstream.on("/v3/services", self._services)
         self.upstream.on("/v3/endpoints", self._endpoints)
         self.catalog = cloud.catalog
@@ -103,6 +106,15 @@ class Keystone:
             project = (body.get("project") or {"id": "none"})["id"]
             body = body | {"catalog": json.loads(json.dumps(self.catalog()).replace(PROJECT, project))}
         return reply(200, {"token": body}, {"X-Subject-Token": subject})
+
+    def _one(self, seen: Seen, kind: str) -> bytes:
+        """A project or a domain by its id."""
+        wanted = seen.target.rpartition("/")[2]
+        domains = {project: domain for (domain, _), project in self.projects.items()}
+        if kind == "project" and wanted not in domains:
+            return reply(404, {"error": {"code": 404}})
+        described = {"id": wanted, "enabled": wanted not in self.disabled, "domain_id": domains.get(wanted)}
+        return self._to_account(seen, {kind: described})
 
     def _services(self, seen: Seen, _: socket.socket) -> bytes:
         entries = [{name: entry[name] for name in ("id", "type", "name")} for entry in self.catalog()]

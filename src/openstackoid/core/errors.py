@@ -37,6 +37,7 @@
     |   |-- RoleError            403 agreement.role        no role of the user counts there
     |   |-- RateError            429 agreement.rate        more requests than agreed
     |   |-- BodyError            413 request.large         a document too large to map its ids
+    |   |-- FrozenProjectError   403 agreement.frozen      the user's project here is disabled, or deleted
     |   `-- ProjectError         503 agreement.project     no project could be had for the user
     |-- BusyError                503 document.busy         too many large documents are being rewritten
     `-- PeerError                -   the other side failed
@@ -346,6 +347,12 @@ class ProjectError(TrustError):
 
     status = 503
     code = "agreement.project"
+
+
+class FrozenProjectError(TrustError):
+    """This cloud's Keystone has disabled or deleted the project that stands for a foreign user's, or disabled its domain."""
+
+    code = "agreement.frozen"
 
 
 class BusyError(OpenStackoidError):

@@ -189,7 +189,7 @@ class Gateway:
             revocation=Revocation(federation.issuer if federation else None, teacher),
             several=Several(config.fanout, self.known),
             writes=Writes(self._runner, config.fanout, config.cloud),
-            lessons=Lessons(teacher, self.cloud_map, self.peers, self._agreements) if teacher else None,
+            lessons=Lessons(teacher, self.cloud_map, self.peers, federation) if teacher else None,
             peers=self.peers,
             pool=self._pool,
         )

@@ -66,12 +66,18 @@ class ImageTokens:
             del self._known[key]
 
     def lesson(
-        self, token: ForeignToken, project: str, hops: tuple[str, ...], agreements: Agreements, cloud_map: CloudMap
+        self,
+        token: ForeignToken,
+        project: str,
+        project_until: float,
+        hops: tuple[str, ...],
+        agreements: Agreements,
+        cloud_map: CloudMap,
     ) -> tuple[Entry, float] | None:
         """The entry for a user who was admitted, and until when it holds (Unix seconds); None if none is allowed, or HAProxy already has it."""
-        until = min(float(token.claims.expires), agreements.trusted_until)
+        until = min(float(token.claims.expires), agreements.trusted_until, project_until)
         key = image_downloads.key(token.token, token.claims.issuer)
-        if not self._there or until <= time.time() or until < self._until(key) + _LATER:
+        if not self._there or until <= time.time() or not self._is_later(key, until):
             return None
         if not may(token, hops, cloud_map):
             return None
@@ -80,8 +86,10 @@ class ImageTokens:
         value = image_downloads.value(until, ids, tokens.marked(token.token, agreements.keys))
         return None if value is None else (Entry(key, value), until)
 
-    def _until(self, key: str) -> float:
-        return self._known[key][0] if key in self._known else 0.0
+    def _is_later(self, key: str, until: float) -> bool:
+        """Whether the entry that HAProxy has, if any, is over, or ends so much earlier that a new one is worth a command."""
+        known = self._known[key][0] if key in self._known else 0.0
+        return known <= time.time() or until >= known + _LATER
 
     async def teach(self, entry: Entry, until: float, clouds: frozenset[str]) -> None:
         """Add an entry to HAProxy; changes of these clouds delete it.
@@ -89,7 +97,7 @@ class ImageTokens:
         Raises:
             AdminError: it does not answer, or refuses.
         """
-        if until < self._until(entry.key) + _LATER:
+        if not self._is_later(entry.key, until):
             return  # many requests may bring the same lesson
         # Recorded before it is sent: every entry that HAProxy may have received can be deleted later.
         self._known[entry.key] = (until, clouds)

@@ -6,7 +6,7 @@ from openstackoid.core.routing import CloudMap, Local, Remote
 from openstackoid.gateway.entry.calls import Call
 from openstackoid.gateway.entry.scoping import explicit
 from openstackoid.gateway.fastpath.teacher import Teacher
-from openstackoid.gateway.federation.agreements import Agreements
+from openstackoid.gateway.federation.federation import Federation
 from openstackoid.gateway.federation.peers import Peers
 from openstackoid.gateway.senders.foreign_tokens import ForeignToken
 from openstackoid.gateway.senders.sender import Sender
@@ -22,16 +22,16 @@ class Lessons:
         teacher: of HAProxy.
         cloud_map: the clouds that are known now.
         peers: the same clouds, with their owners.
-        agreements: in force; None in a cloud without federated peers.
+        federation: agreements and projects; None in a cloud without federated peers.
     """
 
     def __init__(
-        self, teacher: Teacher, cloud_map: Callable[[], CloudMap], peers: Peers, agreements: Agreements | None
+        self, teacher: Teacher, cloud_map: Callable[[], CloudMap], peers: Peers, federation: Federation | None
     ) -> None:
         self._teacher = teacher
         self._cloud_map = cloud_map
         self._peers = peers
-        self._agreements = agreements
+        self._federation = federation
 
     def begin(self, call: Call, who: Sender) -> Mapping[str, object]:
         """The generations that admitting a sender depends on, taken before it is admitted: an argument of `learn`."""
@@ -54,9 +54,11 @@ class Lessons:
             self._teacher.learned(call, decision, leg.rewrite.cacheable, whole, cloud_map, federated=federated)
             return
         token = _image_token(call, who)
-        if token and self._agreements and leg.initiator and isinstance(decision, Local):
+        federation = self._federation
+        if token and federation and leg.initiator and isinstance(decision, Local):
             project = leg.initiator.local_project or ""
-            self._teacher.visited(token, project, call.hops, self._agreements, self._cloud_map(), begun)
+            until = federation.project_states.trusted_until(project)
+            self._teacher.visited(token, project, until, call.hops, federation.agreements, self._cloud_map(), begun)
 
 
 def _image_token(call: Call, who: Sender) -> ForeignToken | None:

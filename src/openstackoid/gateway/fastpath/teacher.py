@@ -140,6 +140,7 @@ class Teacher:
         self,
         token: ForeignToken,
         project: str,
+        project_until: float,
         hops: tuple[str, ...],
         agreements: Agreements,
         cloud_map: CloudMap,
@@ -150,6 +151,7 @@ class Teacher:
         Args:
             token: of a user who was admitted with a request to the image service at the peering address.
             project: the local project that stands for the user's project.
+            project_until: until when this cloud's Keystone is known to let it be used (Unix seconds).
             hops: the clouds that the request passed through before.
             agreements: in force.
             cloud_map: the clouds that are known.
@@ -157,7 +159,7 @@ class Teacher:
         """
         if not self._is_current(begun) or begun != self._present.of(begun):
             return  # it is about to be forgotten
-        lesson = self._image_tokens.lesson(token, project, hops, agreements, cloud_map)
+        lesson = self._image_tokens.lesson(token, project, project_until, hops, agreements, cloud_map)
         if lesson:
             self._spawn(self._let_in(*lesson, begun))
 

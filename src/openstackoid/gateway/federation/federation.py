@@ -10,6 +10,7 @@ from openstackoid.gateway.federation.issuer import TokenIssuer
 from openstackoid.gateway.federation.keystone import Keystone
 from openstackoid.gateway.federation.keystone_api import KeystoneApi
 from openstackoid.gateway.federation.keystone_projects import KeystoneProjects
+from openstackoid.gateway.federation.project_states import ProjectStates
 from openstackoid.gateway.federation.projects import Projects
 from openstackoid.gateway.federation.token_exchange import TokenExchange
 from openstackoid.gateway.settings.config import Config
@@ -27,6 +28,7 @@ class Federation:
         issuer: of tokens for other clouds.
         exchange: requests tokens for third clouds from foreign users' home clouds.
         projects: maps foreign projects to projects of this cloud.
+        project_states: whether those may be used.
     """
 
     trust: Trust
@@ -35,6 +37,7 @@ class Federation:
     issuer: TokenIssuer
     exchange: TokenExchange
     projects: Projects
+    project_states: ProjectStates
 
     @classmethod
     def of(
@@ -61,4 +64,5 @@ class Federation:
             raise ConfigError("expected a trust section")
         issuer = TokenIssuer(config.cloud, agreements, keystone, config.trust)
         projects = Projects(config.cloud, agreements.store.projects, KeystoneProjects(api))
-        return cls(config.trust, agreements, keystone, issuer, TokenExchange(agreements, peers), projects)
+        states = ProjectStates(api, config.trust.recheck)
+        return cls(config.trust, agreements, keystone, issuer, TokenExchange(agreements, peers), projects, states)

@@ -12,7 +12,6 @@ from EC2 credentials may not be used with Keystone at all. The gateway's account
 Only the first two are cached.
 """
 
-import asyncio
 import time
 from collections.abc import Sequence
 from typing import Final
@@ -24,6 +23,7 @@ from openstackoid.core.catalog import Json
 from openstackoid.core.errors import BackendUnreachableError, TokenRefusedError
 from openstackoid.gateway.federation.keystone_api import KeystoneApi
 from openstackoid.gateway.federation.memory import MIB, Memory, digest
+from openstackoid.gateway.federation.shared_tasks import SharedTasks
 from openstackoid.gateway.settings.peering import RECHECK, SERVICE_ROLES
 
 _MAX_BYTES: Final = 16 * MIB  # bytes of cached answers about tokens
@@ -56,7 +56,7 @@ class Keystone:
         self._known: Memory[bytes, tuple[float, Json | None, int]] = Memory(
             _MAX_BYTES, lambda known: known[2] * _PARSED
         )
-        self._asking: dict[bytes, asyncio.Task[Json | None]] = {}
+        self._asking: SharedTasks[bytes, Json | None] = SharedTasks()
 
     async def token(self, token: str, *, fresh: bool = False) -> Json | None:
         """Validate a token of this cloud. Returns Keystone's `token` object without its catalog; None if the token is not valid.
@@ -75,10 +75,7 @@ class Keystone:
         if known and not fresh and time.monotonic() - known[0] < self._recheck:
             return known[1]
         # All waiters share one request to Keystone; a request that is under way counts as fresh.
-        if key not in self._asking:
-            task = self._asking[key] = asyncio.create_task(self._ask(token))
-            task.add_done_callback(lambda _: self._asking.pop(key, None))
-        return await asyncio.shield(self._asking[key])
+        return await self._asking.run(key, lambda: self._ask(token))
 
     async def is_service(self, token: str | None) -> bool:
         """Whether a token is valid here and belongs to a service of this cloud, by its roles (`service_token_roles`)."""

@@ -9,6 +9,7 @@ from typing import Final
 
 from openstackoid.core.errors import ProjectError
 from openstackoid.gateway.federation.keystone_projects import KeystoneProjects, RefusedProjectError, project_name
+from openstackoid.gateway.federation.shared_tasks import SharedTasks
 from openstackoid.trust.agreements import Agreement
 from openstackoid.trust.projects import LEASE, Claim, ProjectMappings
 
@@ -31,7 +32,7 @@ class Projects:
         self._keystone = keystone
         # (agreement's id, home's project) -> our project; mappings never change, and are at most as many as agreed.
         self._known: dict[tuple[str, str], str] = {}
-        self._making: dict[tuple[str, str], asyncio.Task[str]] = {}
+        self._making: SharedTasks[tuple[str, str], str] = SharedTasks()
 
     async def local(self, agreement: Agreement, foreign: str) -> str:
         """The id of this cloud's project that stands for one of the peer's projects.
@@ -44,10 +45,7 @@ class Projects:
             return known
         # All waiters share one task, which goes on when they are gone: a project that Keystone created must be recorded.
         key, domain = (agreement.id, foreign), agreement.grant.projects.where or "default"
-        if key not in self._making:
-            task = self._making[key] = asyncio.create_task(self._find(agreement, foreign, domain))
-            task.add_done_callback(lambda _: self._making.pop(key, None))
-        self._known[key] = await asyncio.shield(self._making[key])
+        self._known[key] = await self._making.run(key, lambda: self._find(agreement, foreign, domain))
         return self._known[key]
 
     async def known(self, agreement: Agreement, foreign: str) -> str | None:

@@ -93,19 +93,22 @@ class ForeignUser:
         Raises:
             TokenError: the token is not valid now.
             RuleError, RoleError, RateError: the agreement does not allow the request.
+            FrozenProjectError: the project that stands for the user's is disabled or deleted.
         """
         token, cloud = self._token, self._shared.legs.cloud
         await self._shared.tokens.check_time(token, call.headers.get(protocol.SERVICE))
         grant, claims = token.agreement.grant, token.claims
+        federation = self._shared.federation
+        # No project is created for a refused request: while there is none, `_NO_PROJECT` stands for it in the check.
+        project = await federation.projects.known(token.agreement, claims.project.id)
         if token.inner:
+            await self._check_state(project)
             return
         if overrides_method(call):
             raise RuleError(
                 f"{cloud} takes no requests that change their method on the way (_method) from other clouds."
             )
-        # No project is created for a refused request: while there is none, `_NO_PROJECT` stands for it in the check.
-        project = await self._shared.federation.projects.known(token.agreement, claims.project.id) or _NO_PROJECT
-        self._check_rules(call, self._mapping(project).path(call.route.service, call.route.path))
+        self._check_rules(call, self._mapping(project or _NO_PROJECT).path(call.route.service, call.route.path))
         if not token.roles():
             raise RoleError(
                 f"None of the user's roles ({', '.join(claims.roles)}) counts in {cloud}; these do: "
@@ -115,6 +118,7 @@ class ForeignUser:
             raise RateError(
                 f"{cloud} takes {grant.rate:g} requests a second from users of {claims.issuer}. Try again in a second."
             )
+        await self._check_state(project)
 
     async def local(self, call: Call) -> Leg:
         """A leg to our own backend.
@@ -122,6 +126,7 @@ class ForeignUser:
         Raises:
             HomeError: the request is for Keystone.
             ProjectError: no project could be had.
+            FrozenProjectError: the project is disabled or deleted.
             RuleError: no rule allows the path with the ids of this cloud.
         """
         token, legs, federation = self._token, self._shared.legs, self._shared.federation
@@ -134,6 +139,7 @@ class ForeignUser:
             keep_crossing(headers)
         headers[protocol.AUTH] = tokens.marked(token.token, federation.agreements.keys)
         project = await federation.projects.local(token.agreement, token.claims.project.id)
+        await self._check_state(project)
         initiator = token.initiator(project)
         if token.inner:
             return legs.local(call, headers, initiator=initiator)
@@ -176,6 +182,11 @@ class ForeignUser:
             mapping = self._mapping(await federation.projects.local(token.agreement, claims.project.id))
             rewrite = Rewrite(request_ids=mapping.response_ids, response_ids=mapping.request_ids)
         return legs.remote(call, decision, headers, rewrite, Border.IN, token.initiator(), by_service=token.inner)
+
+    async def _check_state(self, project: str | None) -> None:
+        """Check that this cloud's Keystone still lets the project be used; the project is made for the first request only."""
+        if project is not None:
+            await self._shared.federation.project_states.check(self._token.agreement, project)
 
     def _check_rules(self, call: Call, path: str) -> None:
         """Check a path as it is sent, with replaced ids, against the agreement's rules: the home cloud chooses its users' ids.

@@ -4,7 +4,7 @@ import orjson
 from aiohttp import web
 
 from openstackoid.core import protocol
-from openstackoid.core.errors import AgreementError, HomeError, TokenError
+from openstackoid.core.errors import AgreementError, FrozenProjectError, HomeError, TokenError
 from openstackoid.gateway.entry.calls import Arrival
 from openstackoid.gateway.federation.federation import Federation
 from openstackoid.gateway.federation.local_catalog import LocalCatalog, is_token
@@ -30,6 +30,7 @@ class TokenValidation:
         self._agreements = federation.agreements
         self._keystone = federation.keystone
         self._projects = federation.projects
+        self._states = federation.project_states
         self._catalog = catalog
 
     async def answer(self, arrival: Arrival, record: Record) -> web.Response:
@@ -74,6 +75,11 @@ class TokenValidation:
             return token_not_found("no role of its user counts here")
         project = await self._projects.local(subject.agreement, subject.claims.project.id)
         record.local_project = project
+        try:
+            await self._states.check(subject.agreement, project)
+        except FrozenProjectError as error:
+            record.error = error.code
+            return token_not_found(str(error))
         entries = []
         if "nocatalog" not in request.query:
             await self._catalog.refresh(None if itself else asker)
