@@ -35,6 +35,7 @@
     |   |-- AgreementError       403 agreement.missing     no agreement, or one side has not allowed it
     |   |-- RuleError            403 agreement.rule        the agreement allows something else
     |   |-- RoleError            403 agreement.role        no role of the user counts there
+    |   |-- ShareError           403 agreement.share       sharing with what is no project of the user's cloud
     |   |-- RateError            429 agreement.rate        more requests than agreed
     |   |-- BodyError            413 request.large         a document too large to map its ids
     |   |-- FrozenProjectError   403 agreement.frozen      the user's project here is disabled, or deleted
@@ -326,6 +327,12 @@ class RoleError(TrustError):
     """A user without any role that counts under the agreement."""
 
     code = "agreement.role"
+
+
+class ShareError(TrustError):
+    """A foreign user shares with what is no project of the user's own cloud."""
+
+    code = "agreement.share"
 
 
 class RateError(TrustError):

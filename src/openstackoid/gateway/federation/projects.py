@@ -62,6 +62,12 @@ class Projects:
             self._known[key] = found
         return self._known[key]
 
+    async def all(self, agreement: Agreement) -> dict[str, str]:
+        """The peer's projects that have one here by now: id there -> id here. Empty if the agreement has no such mapping."""
+        if agreement.grant.projects.kind != "each":
+            return {}
+        return dict(await asyncio.to_thread(self._mappings.all, agreement.peer))
+
     async def _find(self, agreement: Agreement, foreign: str, domain: str) -> str:
         party, most, holder = agreement.party, agreement.grant.most_projects, secrets.token_hex(16)
         loop = asyncio.get_running_loop()

@@ -5,6 +5,8 @@ services the token gets the inner mark; requests that they send to each other wi
 as with service tokens in keystonemiddleware (auth_token/__init__.py, `validate_allowed_request`).
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from openstackoid.core import protocol
@@ -12,12 +14,14 @@ from openstackoid.core.errors import HomeError, RateError, RoleError, RuleError,
 from openstackoid.core.ids import Ids
 from openstackoid.core.routing import Remote
 from openstackoid.core.scope import Scope
+from openstackoid.core.shares import share
 from openstackoid.gateway.entry.calls import Arrival, Call, overrides_method
 from openstackoid.gateway.entry.frontends import is_version_document
 from openstackoid.gateway.federation.federation import Federation
 from openstackoid.gateway.senders.foreign_tokens import ForeignToken, ForeignTokens
 from openstackoid.gateway.senders.legs import UNCHANGED, Legs, keep_crossing
 from openstackoid.gateway.senders.rates import Rates
+from openstackoid.gateway.senders.sharing import Sharing
 from openstackoid.gateway.telemetry.audit import Initiator
 from openstackoid.gateway.upstream.legs import Border, Leg, Rewrite
 from openstackoid.trust import tokens
@@ -40,6 +44,7 @@ class ForeignUsers:
         self.federation = federation
         self.legs = legs
         self.rates = Rates()
+        self.sharing = Sharing(legs.cloud, federation.projects)
 
     def accept(self, arrival: Arrival) -> "ForeignUser | None":
         """A request with a federated token.
@@ -127,6 +132,7 @@ class ForeignUser:
             HomeError: the request is for Keystone.
             ProjectError: no project could be had.
             FrozenProjectError: the project is disabled or deleted.
+            ShareError: the request shares with what is no project.
             RuleError: no rule allows the path with the ids of this cloud.
         """
         token, legs, federation = self._token, self._shared.legs, self._shared.federation
@@ -143,10 +149,14 @@ class ForeignUser:
         initiator = token.initiator(project)
         if token.inner:
             return legs.local(call, headers, initiator=initiator)
-        rewrite = self._mapping(project)
+        others: Mapping[str, str] = {}
+        body, shared = None, share(call.route.service, call.route.path)
+        if shared is not None:
+            others, body = await self._shared.sharing.others(call, shared, token.agreement)
+        rewrite = self._mapping(project, others)
         self._check_rules(call, rewrite.path(call.route.service, call.route.path))
         # Only this answer goes to another owner's cloud: answers to our own services' requests stay here.
-        return legs.local(call, headers, rewrite, Border.OUT, initiator)
+        return legs.local(call, headers, rewrite, Border.OUT, initiator, body)
 
     async def remote(self, call: Call, decision: Remote) -> Leg:
         """A leg to another cloud that the signed scope names: to the home cloud with the token that it issued, to a third cloud with a token for that cloud.
@@ -202,10 +212,16 @@ class ForeignUser:
                 f"{call.path}. It allows something of: {', '.join(grant.offered) or 'nothing'}."
             )
 
-    def _mapping(self, project: str) -> Rewrite:
-        """The mapping of ids at the border: home's ids in requests become ours, and ours in answers become home's."""
+    def _mapping(self, project: str, others: Mapping[str, str] = MappingProxyType({})) -> Rewrite:
+        """The mapping of ids at the border: home's ids in requests become ours, and ours in answers become home's.
+
+        Args:
+            project: stands here for the user's own project.
+            others: other projects of the user's home -> those that stand for them here.
+        """
         claims, user = self._token.claims, self._token.user
+        own = claims.project.id
         return Rewrite(
-            request_ids=Ids({claims.project.id: project}, {claims.user.id: user}),
-            response_ids=Ids({project: claims.project.id}, {user: claims.user.id}),
+            request_ids=Ids({**others, own: project}, {claims.user.id: user}),
+            response_ids=Ids({**{here: home for home, here in others.items()}, project: own}, {user: claims.user.id}),
         )

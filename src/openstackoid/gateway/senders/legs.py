@@ -56,8 +56,9 @@ class Legs:
         rewrite: Rewrite = UNCHANGED,
         border: Border = Border.NONE,
         initiator: Initiator | None = None,
+        body: bytes | None = None,
     ) -> Leg:
-        """A leg to this cloud's own backend."""
+        """A leg to this cloud's own backend, with the request's body if it was read."""
         service = call.route.service
         frontend = call.listener.cloud.services[service]
         if call.listener.https or frontend.startswith("https://"):
@@ -65,7 +66,8 @@ class Legs:
         links = self.linking.here(call.listener, call.route, self._via(call), foreign=border is Border.OUT)
         _ask_unpacked(headers, service, rewrite, border)
         target = rewrite.target(service, call.route.path)
-        return Leg(self.cloud, self.backends[service], service, target, headers, rewrite, border, links, initiator)
+        upstream = self.backends[service]
+        return Leg(self.cloud, upstream, service, target, headers, rewrite, border, links, initiator, body=body)
 
     def remote_headers(self, call: Call, decision: Remote) -> CIMultiDict[str]:
         """Headers for a peer, without the service token, which belongs to the cloud that issued it; the sender changes them further."""

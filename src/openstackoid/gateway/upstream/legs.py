@@ -80,6 +80,7 @@ class Leg:
         links: the replacement of URLs in the answer.
         initiator: the user behind the request, for the audit; None if this cloud's services identify the user by the token.
         by_service: whether a service may have sent the request, perhaps with more than a user's token.
+        body: the request's body, if its sender has read it.
     """
 
     cloud: str
@@ -92,3 +93,4 @@ class Leg:
     links: Links
     initiator: Initiator | None = None
     by_service: bool = False
+    body: bytes | None = None

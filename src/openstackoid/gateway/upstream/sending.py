@@ -75,6 +75,8 @@ async def _send(call: Call, leg: Leg, pool: Pool) -> Answer:
         if _has_ids(leg) and request.content_type in _JSON:
             body = await _mapped(call, leg, pool.rewriting)
             headers = _without_length(headers)
+        elif leg.body is not None:
+            body = leg.body
         elif length is not None and length <= WHOLE:
             await send_continue(request)
             body = await request.read()
@@ -129,11 +131,10 @@ async def _mapped(call: Call, leg: Leg, rewriting: Rewriting) -> bytes:
         BusyError: too many such documents are under way.
     """
     request = call.request
-    await send_continue(request)
     home = leg.initiator.home if leg.initiator else call.listener.cloud.name
     sender, read = f"{home}'s users", bytearray()
     with rewriting.holding(sender) as held:
-        async for piece in request.content.iter_any():
+        async for piece in _pieces(request, leg.body):
             read += piece
             if len(read) > limits.REQUEST.size:
                 raise BodyError(f"Expected a JSON document of {limits.size(limits.REQUEST.size)} at most.")
@@ -146,6 +147,24 @@ async def _mapped(call: Call, leg: Leg, rewriting: Rewriting) -> bytes:
             raise BodyError(f"The JSON of the request is too large: {error}.") from None
         except ValueError:
             return body  # the service reports the error
+
+
+async def _pieces(request: web.BaseRequest, body: bytes | None) -> AsyncIterator[bytes]:
+    if body is not None:
+        yield body
+        return
+    async for piece in _stream(request):
+        yield piece
+
+
+async def read_body(request: web.BaseRequest, most: int) -> bytes | None:
+    """The whole body of a request, which must then be given to its leg; None if it is longer than `most` bytes."""
+    body = bytearray()
+    async for piece in _stream(request):
+        body += piece
+        if len(body) > most:
+            return None
+    return bytes(body)
 
 
 async def _stream(request: web.BaseRequest) -> AsyncIterator[bytes]:
