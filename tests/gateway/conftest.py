@@ -97,6 +97,7 @@ class Owners:
     two: Owner
     three: Owner
     bare: Bare  # a cloud without a gateway, known to CloudOne
+    hidden: Bare  # another one, which gets pseudonyms of users and projects
     dead: Owner  # one that has gone away; CloudTwo saw it when it was there
     at_one: Gateway
     at_two: Gateway
@@ -114,7 +115,7 @@ PROJECT_IN_THREE = "3" * 32
 def owners(tmp_path_factory: pytest.TempPathFactory, away: int) -> Iterator[Owners]:
     folder = tmp_path_factory.mktemp("owners")
     one, two, three = (Owner(name, folder / name) for name in ("CloudOne", "CloudTwo", "CloudThree"))
-    bare, dead = Bare("CloudBare"), Owner("CloudDead", folder / "CloudDead")
+    bare, hidden, dead = Bare("CloudBare"), Bare("CloudHidden"), Owner("CloudDead", folder / "CloudDead")
     dead.peering = f"http://127.0.0.1:{away}"
     dead.seen_by(two)
     three.keystone.projects["default", "everybody"] = PROJECT_IN_THREE
@@ -125,6 +126,7 @@ def owners(tmp_path_factory: pytest.TempPathFactory, away: int) -> Iterator[Owne
             "CloudTwo": two.entry({"services": ["image", "network"]}),
             "CloudThree": three.entry(images | {"pseudonyms": True}),
             "CloudBare": bare.entry(images),
+            "CloudHidden": hidden.entry(images | {"pseudonyms": True, "project_pseudonyms": True}),
         },
         "CloudTwo": {
             "CloudOne": one.entry(OF_ONE_IN_TWO),
@@ -135,8 +137,9 @@ def owners(tmp_path_factory: pytest.TempPathFactory, away: int) -> Iterator[Owne
     }
     with federated({each: {"peers": peers[each.name], "recheck": 300} for each in (one, two, three)}) as started:
         until(lambda: all(_agreed(each, gateway) for each, gateway in started.items()))
-        yield Owners(one, two, three, bare, dead, *started.values())
+        yield Owners(one, two, three, bare, hidden, dead, *started.values())
     bare.close()
+    hidden.close()
     dead.close()
 
 

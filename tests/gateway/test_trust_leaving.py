@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import pytest
 from tests.gateway.conftest import Owners
-from tests.gateway.owners import ALICE, DEMO, payload, plain, refusal
+from tests.gateway.owners import ALICE, DEMO, DOMAIN, payload, plain, refusal
 from tests.gateway.wire import Answer, ask, raw, reply, scope, until
 
 from openstackoid.core.errors import TokenError
@@ -262,3 +262,32 @@ def test_a_peer_that_is_to_see_pseudonyms_sees_nothing_else(owners: Owners) -> N
     assert "alice" not in json.dumps(said)
     # In the answer she finds herself.
     assert answer.json["server"]["user_id"] == ALICE
+
+
+def test_projects_have_pseudonyms_too_where_agreed(owners: Owners) -> None:
+    there = scope(image="CloudHidden")
+    user = tokens.pseudonym(ALICE, "CloudHidden", owners.one.keys)
+    project, other = "9" * 32, "0" * 31 + "7"
+    shown = tokens.project_pseudonym(project, "CloudHidden", owners.one.keys)
+    named = tokens.project_pseudonym(other, "CloudHidden", owners.one.keys)
+    mine = owners.one.keystone.issue("alice", "member", project={"id": project, "name": "demo", "domain": DOMAIN})
+    url, hidden = owners.at_one.url("image"), owners.hidden
+    hidden.on("/image/v2/images", reply(200, {"images": [{"owner": shown}, {"owner": "e" * 32}]}))
+    answer = ask(url, f"/v2/images?owner={project}", there, token=mine)
+    assert [image["owner"] for image in answer.json["images"]] == [project, "e" * 32]
+    seen = hidden.seen("/image/v2/images")
+    assert seen.target == f"/image/v2/images?owner={shown}"
+    said = payload(plain(seen))
+    assert (said["sub"], said["project"]["id"], said["project"]["name"]) == (user, shown, shown)
+    assert said["project"]["domain"]["id"] == "CloudOne"
+    # Another project of ours is named by its pseudonym as well.
+    hidden.on("/image/v2/images/i/members", reply(200, {"schema": "/v2/schemas/member", "member_id": named}))
+    body, kind = json.dumps({"member": other}).encode(), {"Content-Type": "application/json"}
+    answer = ask(url, "/v2/images/i/members", there | kind, method="POST", body=body, token=mine)
+    assert json.loads(hidden.seen("/image/v2/images/i/members").raw) == {"member": named}
+    assert answer.json["member_id"] == other
+    for request in hidden.requests:
+        text = repr(request) + repr(payload(plain(request)) if plain(request) else "")
+        assert not [secret for secret in (ALICE, "alice", project, other) if secret in text]
+    line = owners.at_one.line("/v2/images/i/members")
+    assert (line["user"], line["project"]) == (ALICE, project)

@@ -46,7 +46,7 @@ def test_without_a_yes_nothing_is_added(desk: Desk, peer: Peer, answer: str) -> 
 def test_all_options_of_a_grant(desk: Desk, peer: Peer) -> None:
     options = (
         '--service image --rule "GET compute /v2.1/servers/**" --rule "POST compute /v2.1/servers" --role Member=member '
-        '--role auditor=reader --projects each:default --most-projects 7 --rate 2.5 --home "GET image /v2/images/{id}" --pseudonyms --allow'
+        '--role auditor=reader --projects each:default --most-projects 7 --rate 2.5 --home "GET image /v2/images/{id}" --pseudonyms --project-pseudonyms --allow'
     )
     done = desk.add(peer, *shlex.split(options))
     assert "Gateways take it within a second." in done.out
@@ -57,7 +57,7 @@ def test_all_options_of_a_grant(desk: Desk, peer: Peer) -> None:
     assert grant.rules == (Rule("compute", "GET", "/v2.1/servers/**"), Rule("compute", "POST", "/v2.1/servers"))
     assert grant.roles == {"member": "member", "auditor": "reader"}
     assert (grant.projects, grant.most_projects) == (Projects("each", "default"), 7)
-    assert (grant.rate, grant.pseudonyms) == (2.5, True)
+    assert (grant.rate, grant.pseudonyms, grant.project_pseudonyms) == (2.5, True, True)
     assert grant.home == (Rule("image", "GET", "/v2/images/{id}"),)
     assert [event.event for event in desk.store.history()] == ["add", "allow"]
 

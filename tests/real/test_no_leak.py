@@ -56,7 +56,7 @@ def change(cloud: Cloud, config: Config) -> None:
     config["trust"]["account"]["auth_url"] = recorded(cloud)["identity"] + "/v3"
     config["peering"]["listen"] = f"{beside(cloud.backend_host, 6)}:{PEERING_PORT}"
     for peer in config["peers"].values():
-        peer["allow"]["pseudonyms"] = True
+        peer["allow"] |= {"pseudonyms": True, "project_pseudonyms": True}
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def test_no_service_token_crosses(seen: Seen) -> None:
 
 
 def test_nothing_tells_who_the_user_is(seen: Seen) -> None:
-    words = [NAME, PROJECT, PASSWORD, seen.user.user, *CLIENT_ADDRESSES]
+    words = [NAME, PROJECT, PASSWORD, seen.user.user, seen.user.project, *CLIENT_ADDRESSES]
     kept_from = {word: b"\n".join(unwrapped(seen.doors + seen.two)).count(word.encode()) for word in words}
     assert kept_from == dict.fromkeys(words, 0)
     assert all(word.encode() in seen.one for word in words if word != PASSWORD)

@@ -10,7 +10,7 @@ from openstackoid.output import fields, refuse
 from openstackoid.trust.grants import Grant
 
 _LISTS: Final = ("service", "rule", "role", "home")
-_SINGLE: Final = ("admin_roles", "projects", "most_projects", "rate", "pseudonyms")
+_SINGLE: Final = ("admin_roles", "projects", "most_projects", "rate", "pseudonyms", "project_pseudonyms")
 
 
 class GrantError(ValueError):
@@ -84,6 +84,7 @@ def words(grant: Grant) -> list[tuple[str, object]]:
     lines.append(("rate", "no limit" if grant.rate is None else f"{grant.rate:g} requests a second"))
     lines += [("for our own users", rule) for rule in grant.home] or [("for our own users", "nothing")]
     lines.append(("pseudonyms", "yes" if grant.pseudonyms else "no"))
+    lines.append(("project pseudonyms", "yes" if grant.project_pseudonyms else "no"))
     return lines
 
 

@@ -11,6 +11,7 @@ A grant in a configuration file, and the same in JSON in the database and on the
     rate: 100                                               # requests a second
     home: [...]                                             # what their services may ask of ours for our own users
     pseudonyms: true                                        # they do not learn who our users are
+    project_pseudonyms: true                                # nor which projects our users work in
 """
 
 import re
@@ -119,6 +120,7 @@ class Grant(BaseModel):
         rate: requests a second that the peer's users may send, or None.
         home: requests that the peer's services may send to ours on behalf of our own users.
         pseudonyms: whether the peer gets pseudonyms instead of our users' ids and names.
+        project_pseudonyms: the same for our projects.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
@@ -132,6 +134,7 @@ class Grant(BaseModel):
     rate: Annotated[float, Field(gt=0, le=1e6)] | None = None
     home: tuple[AccessRule, ...] = HOME
     pseudonyms: bool = False
+    project_pseudonyms: bool = False
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Grant":

@@ -141,6 +141,11 @@ def pseudonym(user: str, audience: str, keys: Keys) -> str:
     return hmac.new(keys.pseudonyms, f"{audience}\0{user}".encode(), hashlib.sha256).hexdigest()[:32]
 
 
+def project_pseudonym(project: str, audience: str, keys: Keys) -> str:
+    """The same for a project; never a user's pseudonym, also if the two have one id."""
+    return pseudonym(f"project {project}", audience, keys)
+
+
 def new_id() -> str:
     """An id for a token: 96 random bits."""
     return secrets.token_urlsafe(12)

@@ -41,7 +41,8 @@ class IssuedToken:
     Attributes:
         token: for one peer.
         user, project: ids in this cloud.
-        pseudonym, project_pseudonym: ids of both towards the peer.
+        pseudonym, project_pseudonym: the ids by which the peer knows the user and the project; the same ids without pseudonyms.
+        party: as in `Agreement.party`; pseudonyms differ by it.
         agreement: id of the peer's grant, or of a contract about a virtual region.
         renew: when to issue the next token, expires: when this token expires (Unix seconds).
         limits: the access rules of an application credential, which bound the requests that the token may be used for; None without.
@@ -52,6 +53,7 @@ class IssuedToken:
     project: str
     pseudonym: str
     project_pseudonym: str
+    party: str
     agreement: str
     renew: float
     expires: float
@@ -155,9 +157,13 @@ class TokenIssuer:
         """
         statement, agreement = self._agreements.peer_statement(peer), self._agreements.active_agreement(peer)
         if contract is None:
-            return _Terms(peer, statement.id or "", peer, statement.roles, agreement.grant.pseudonyms)
+            grant = agreement.grant
+            return _Terms(
+                peer, statement.id or "", peer, statement.roles, grant.pseudonyms, grant.project_pseudonyms
+            )
         agreed = contract.agreement(agreement)
-        return _Terms(peer, agreed.id, agreed.party, tuple(agreed.grant.roles), agreed.grant.pseudonyms, whole=True)
+        hidden = agreed.grant.pseudonyms  # operators compare no ids under a contract
+        return _Terms(peer, agreed.id, agreed.party, tuple(agreed.grant.roles), hidden, hidden)
 
     def _issue(self, token: str, body: Json, terms: "_Terms", scope: Scope, actor: str | None = None) -> IssuedToken:
         peer, keys, now = terms.peer, self._agreements.keys, int(time.time())
@@ -173,13 +179,14 @@ class TokenIssuer:
         expires = min(now + self._trust.lifetime, int(datetime.fromisoformat(body["expires_at"]).timestamp()))
         if expires <= now:
             raise TokenError("The token has expired.")
-        shown, seen = user, _of(project)
+        shown, seen, ours = user, _of(project), str(project["id"])
         if terms.pseudonyms:
             other = tokens.pseudonym(user.id, terms.party, keys)
             shown = Named(other, other, self._cloud, self._cloud)
-            # Agreements between peers map users' ids alone; operators compare projects by their ids.
-            stands_for = tokens.pseudonym(f"project {seen.id}", terms.party, keys) if terms.whole else seen.id
-            seen = Named(stands_for, stands_for, self._cloud, self._cloud)
+            seen = Named(ours, ours, self._cloud, self._cloud)
+        if terms.project_pseudonyms:
+            other = tokens.project_pseudonym(ours, terms.party, keys)
+            seen = Named(other, other, self._cloud, self._cloud)
         sealed = seal(token, keys, now) if self._leads_on(peer, scope) else None
         claims = Claims(
             self._cloud, peer, tokens.new_id(), now, expires, terms.id, shown, seen, roles, scope, sealed, actor
@@ -194,14 +201,19 @@ class TokenIssuer:
         return IssuedToken(
             tokens.sign(claims, keys),
             user.id,
-            str(project["id"]),
+            ours,
             shown.id,
             seen.id,
+            terms.party,
             terms.id,
             renew,
             expires,
             access_rules.of(body),
         )
+
+    def project_pseudonym(self, project: str, party: str) -> str:
+        """The id by which a peer that gets pseudonyms of projects knows another project of this cloud."""
+        return tokens.project_pseudonym(project, party, self._agreements.keys)
 
     def _leads_on(self, peer: str, scope: Scope) -> bool:
         """Whether a peer may need the user's own token here: for requests back to this cloud, or to exchange it for a third cloud's token."""
@@ -221,7 +233,7 @@ class _Terms:
         id: of the peer's grant, or of a contract.
         party: as in `Agreement.party`; pseudonyms differ by it.
         roles: names of our roles that count there, in lower case.
-        pseudonyms: whether the peer gets pseudonyms of users; with `whole`, of projects as well.
+        pseudonyms, project_pseudonyms: whether the peer gets pseudonyms of users, and of projects.
     """
 
     peer: str
@@ -229,7 +241,7 @@ class _Terms:
     party: str
     roles: tuple[str, ...]
     pseudonyms: bool
-    whole: bool = False
+    project_pseudonyms: bool
 
 
 def _of(entity: Json) -> Named:

@@ -66,7 +66,7 @@ class Projects:
         """The peer's projects that have one here by now: id there -> id here. Empty if the agreement has no such mapping."""
         if agreement.grant.projects.kind != "each":
             return {}
-        return dict(await asyncio.to_thread(self._mappings.all, agreement.peer))
+        return dict(await asyncio.to_thread(self._mappings.all, agreement.party))
 
     async def _find(self, agreement: Agreement, foreign: str, domain: str) -> str:
         party, most, holder = agreement.party, agreement.grant.most_projects, secrets.token_hex(16)

@@ -86,6 +86,7 @@ class Legs:
         initiator: Initiator | None = None,
         *,
         by_service: bool = False,
+        body: bytes | None = None,
     ) -> Leg:
         """A leg to a peer.
 
@@ -97,6 +98,7 @@ class Legs:
             border: the border that the answer crosses.
             initiator: the user behind the request.
             by_service: whether the sender knows that a service sent the request.
+            body: the request's body, if the sender has read it.
 
         Raises:
             PeerUnreachableError: the peer was removed meanwhile.
@@ -113,7 +115,7 @@ class Legs:
         upstream = Upstream(name, decision.url, PeerUnreachableError, PeerTimeoutError, far=True)
         target = rewrite.target(service, call.route.path)
         by_service = by_service or _may_be_by_service(call)
-        return Leg(name, upstream, service, target, headers, rewrite, border, links, initiator, by_service)
+        return Leg(name, upstream, service, target, headers, rewrite, border, links, initiator, by_service, body)
 
     def _via(self, call: Call) -> Cloud | None:
         """The cloud that forwarded the request, if it is a peer."""

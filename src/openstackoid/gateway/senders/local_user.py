@@ -2,21 +2,23 @@
 
 from typing import Final
 
-from openstackoid.core import protocol
+from openstackoid.core import id_forms, protocol
 from openstackoid.core import scope as scopes
 from openstackoid.core.errors import HomeError, TokenScopeError
 from openstackoid.core.ids import Ids
 from openstackoid.core.routing import Remote
 from openstackoid.core.scope import Scope
+from openstackoid.core.shares import share
 from openstackoid.gateway.entry import headers as hdrs
 from openstackoid.gateway.entry.calls import Arrival, Call, overrides_method
 from openstackoid.gateway.entry.frontends import is_version_document
 from openstackoid.gateway.entry.scoping import explicit
 from openstackoid.gateway.federation import access_rules
-from openstackoid.gateway.federation.issuer import TokenIssuer
+from openstackoid.gateway.federation.issuer import IssuedToken, TokenIssuer
 from openstackoid.gateway.federation.local_catalog import LocalCatalog, holds_catalog
 from openstackoid.gateway.senders.foreign_tokens import ForeignToken
 from openstackoid.gateway.senders.legs import UNCHANGED, Legs, keep_crossing
+from openstackoid.gateway.senders.sharing import named_in_body
 from openstackoid.gateway.telemetry.audit import Initiator
 from openstackoid.gateway.upstream.legs import Border, CacheableToken, Leg, Rewrite
 from openstackoid.trust.rules import Rule
@@ -119,18 +121,30 @@ class LocalUser:
         issued = await self._issuer.for_peer(call.auth, decision.cloud, whole, asked, call.contract)
         headers[protocol.AUTH] = issued.token
         initiator = Initiator(self._legs.cloud, issued.user, issued.project, agreement=issued.agreement)
+        body = None
         if (issued.pseudonym, issued.project_pseudonym) == (issued.user, issued.project):
             # Keystone validates the user's token every `recheck` seconds: the federated token may replace it for no longer than that.
             until = min(issued.renew, self._issuer.trusted_until(call.auth))
             cacheable = CacheableToken(issued.token, until, issued.user, issued.project, issued.agreement)
             rewrite = Rewrite(cacheable=cacheable) if issued.limits is None else UNCHANGED
         else:
+            projects, body = await self._pseudonyms(call, issued)
             rewrite = Rewrite(
-                request_ids=Ids({issued.project: issued.project_pseudonym}, {issued.user: issued.pseudonym}),
-                response_ids=Ids({issued.project_pseudonym: issued.project}, {issued.pseudonym: issued.user}),
+                request_ids=Ids(projects, {issued.user: issued.pseudonym}),
+                response_ids=Ids({other: own for own, other in projects.items()}, {issued.pseudonym: issued.user}),
             )
             access_rules.check(issued.limits, Rule(service, call.method, rewrite.path(service, call.route.path)))
-        return self._legs.remote(call, decision, headers, rewrite, Border.IN, initiator)
+        return self._legs.remote(call, decision, headers, rewrite, Border.IN, initiator, body=body)
+
+    async def _pseudonyms(self, call: Call, issued: IssuedToken) -> tuple[dict[str, str], bytes | None]:
+        """Our projects in a request -> their pseudonyms at a peer, and the request's body if it had to be read: it may name another project."""
+        shared = share(call.route.service, call.route.path)
+        if self._issuer is None or shared is None or issued.project_pseudonym == issued.project:
+            return {issued.project: issued.project_pseudonym}, None
+        body, named = await named_in_body(call, shared)
+        others = {other for other in named | shared.named if id_forms.is_project(other)}
+        known = {other: self._issuer.project_pseudonym(other, issued.party) for other in others}
+        return known | {issued.project: issued.project_pseudonym}, body
 
 
 class PassThroughUser(LocalUser):

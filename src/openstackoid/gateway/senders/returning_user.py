@@ -102,7 +102,7 @@ class ReturningUser:
     @property
     def initiator(self) -> Initiator:
         """The user, as the token names it, perhaps by a pseudonym."""
-        return self._initiator(None)
+        return self._initiator(None, self._claims.project.id)
 
     async def admit(self, call: Call) -> None:
         """Admit the request: `local` and `remote` check its rights."""
@@ -127,15 +127,18 @@ class ReturningUser:
         body = await federation.keystone.token(own)
         if body is None:
             raise TokenError(f"The user's token is not valid any more in {legs.cloud}, its own cloud.")
-        user = str(body["user"]["id"])
+        user, project = str(body["user"]["id"]), str((body.get("project") or {}).get("id"))
         headers = legs.local_headers(call)
         keep_crossing(headers)
         headers[protocol.AUTH] = hdrs.with_scope(own, claims.scope)
         rewrite = UNCHANGED
-        if claims.user.id != user:
-            rewrite = Rewrite(request_ids=Ids({}, {claims.user.id: user}), response_ids=Ids({}, {user: claims.user.id}))
+        if (claims.user.id, claims.project.id) != (user, project):
+            rewrite = Rewrite(
+                request_ids=Ids({claims.project.id: project}, {claims.user.id: user}),
+                response_ids=Ids({project: claims.project.id}, {user: claims.user.id}),
+            )
             self._check_rules(call, rewrite.path(service, call.route.path))
-        return legs.local(call, headers, rewrite, Border.OUT, self._initiator(user))
+        return legs.local(call, headers, rewrite, Border.OUT, self._initiator(user, project))
 
     async def remote(self, call: Call, decision: Remote) -> Leg:  # noqa: ARG002 - the Protocol's
         """Refuse: such a request goes to no other cloud.
@@ -145,8 +148,8 @@ class ReturningUser:
         """
         raise RuleError(f"The token came home to {self._shared.legs.cloud}, and goes nowhere else.")
 
-    def _initiator(self, user: str | None) -> Initiator:
-        return Initiator(self._shared.legs.cloud, user, self._claims.project.id, agreement=self._agreement.id)
+    def _initiator(self, user: str | None, project: str) -> Initiator:
+        return Initiator(self._shared.legs.cloud, user, project, agreement=self._agreement.id)
 
     def _check_rules(self, call: Call, path: str) -> None:
         """Check a path against the `home` rules: as it arrived, before Keystone is asked, and again as it is sent.

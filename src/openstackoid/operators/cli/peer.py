@@ -224,3 +224,8 @@ def _add_grant(parser: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         help="they get pseudonyms instead of our users' ids and names",
     )
+    group.add_argument(
+        "--project-pseudonyms",
+        action=argparse.BooleanOptionalAction,
+        help="they get pseudonyms instead of our projects' ids and names",
+    )
