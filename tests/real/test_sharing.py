@@ -24,7 +24,7 @@ class Member:
         url = self.user.frontend(kind) + path
         answer = requests.request(method, url, json=body, headers=headers, timeout=120)
         assert answer.status_code == status, f"{method} {path}: {answer.status_code} {answer.text}"
-        return answer.json() if answer.content else None
+        return answer.json() if answer.ok and answer.content else None
 
 
 @pytest.fixture
