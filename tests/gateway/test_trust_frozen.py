@@ -1,6 +1,8 @@
 """A provider freezes what stands for a foreign project: its own Keystone says so, and its gateway holds to it."""
 
 import asyncio
+import socket
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,13 +10,15 @@ from pathlib import Path
 import aiohttp
 import pytest
 from tests.gateway.conftest import federated
-from tests.gateway.owners import Owner, refusal
+from tests.gateway.owners import DEMO, Owner, refusal
 from tests.gateway.test_trust_keystone import settings
-from tests.gateway.wire import Answer, Gateway, ask, reply
+from tests.gateway.wire import Answer, Gateway, Seen, ask, reply
 
 from openstackoid.core import scope as scopes
 from openstackoid.core.errors import BackendUnreachableError, FrozenProjectError
+from openstackoid.gateway.federation import projects
 from openstackoid.gateway.federation.keystone_api import KeystoneApi
+from openstackoid.gateway.federation.keystone_projects import KeystoneProjects
 from openstackoid.gateway.federation.project_states import ProjectStates
 from openstackoid.trust import tokens
 from openstackoid.trust.agreements import Agreement, State
@@ -78,6 +82,53 @@ def test_a_freeze_stops_new_requests_and_running_work(provider: Provider, what: 
     assert provider.enter(token).status == 200
     assert provider.validate(token).status == 200
     assert len(provider.seven["identity"].requests) == home
+
+
+def test_a_deleted_project_is_made_again_once_operators_forget_it(provider: Provider) -> None:
+    there = scopes.parse('{"*": "CloudSeven", "identity": "CloudSeven", "network": "CloudEight"}')
+    token, keystone = provider.seven.token(provider.eight, scope=there), provider.eight.keystone
+    assert provider.enter(token).status == 200
+    before = keystone.stands_for("CloudSeven")
+    keystone.projects.clear()
+    assert refusal(provider.enter(token)) == (403, "agreement.frozen")
+    store = provider.eight.store
+    assert store.forget_project("CloudSeven", DEMO, "olga") == before
+    store.close()
+    assert provider.enter(token).status == 200
+    assert keystone.stands_for("CloudSeven") != before
+
+
+def test_the_reservation_is_renewed_while_keystone_makes_a_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud = Owner("CloudOne", tmp_path / "CloudOne")
+    monkeypatch.setattr(projects, "_RENEW", 0.01)
+    store = cloud.store
+    renewed = threading.Event()
+    renew, create = store.projects.renew, cloud.keystone._projects
+
+    def noted(*what: str) -> None:
+        renew(*what)
+        renewed.set()
+
+    def slow(seen: Seen, connection: socket.socket) -> bytes:
+        if seen.method == "POST":
+            assert renewed.wait(60)
+        return create(seen, connection)
+
+    monkeypatch.setattr(store.projects, "renew", noted)
+    cloud["identity"].on("/v3/projects", slow)
+
+    async def work() -> str:
+        async with aiohttp.ClientSession() as session:
+            api = KeystoneApi(cloud["identity"].url, session, settings(cloud).account)
+            made = projects.Projects("CloudOne", store.projects, KeystoneProjects(api))
+            return await made.local(agreement("each:default"), DEMO)
+
+    assert asyncio.run(work()) == cloud.keystone.stands_for("CloudSeven")
+    assert renewed.is_set()
+    store.close()
+    cloud.close()
 
 
 @pytest.fixture

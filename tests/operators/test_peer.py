@@ -92,12 +92,20 @@ def test_suspended_allowed_removed(desk: Desk, peer: Peer) -> None:
     assert desk.run("peer", "allow", "CloudTwo").code == 0
     assert desk.store.agreements()[0].active
     desk.bind_project("theirs", "0123-ours")
+    desk.bind_project("gone", "4567-ours")
+    done = desk.run("peer", "forget", "CloudTwo", "gone", "never-there")
+    assert done.code == 0
+    assert "4567-ours" in done.out
+    assert "never-there" in done.out
+    assert desk.store.projects.all("CloudTwo") == [("theirs", "0123-ours")]
+    assert desk.run("peer", "forget", "CloudTwo", "gone").code == 1
+    assert desk.run("peer", "forget", "CloudNine", "gone").code == 1
     done = desk.run("peer", "remove", "CloudTwo", env={"SUDO_USER": "olga"})
     assert "CloudTwo is removed. Gateways take it within a second." in done.out
     assert "0123-ours" in done.out
     assert desk.store.agreements() == []
     told = desk.run("peer", "history", "-f", "value", "-c", "Event")
-    assert told.out.split() == ["add", "allow", "suspend", "allow", "remove"]
+    assert told.out.split() == ["add", "allow", "suspend", "allow", "forget", "remove"]
     last = desk.run("peer", "history", "CloudTwo", "-f", "json").json[-1]
     assert (last["event"], last["by"], last["state"]) == ("remove", "olga", None)
     assert desk.run("peer", "history", "CloudNine").out == "no changes yet\n"

@@ -249,6 +249,31 @@ def test_one_of_many_makes_a_project(store: Store) -> None:
     assert reserve(99) is Claim.OTHERS
 
 
+def test_a_reservation_that_is_renewed_is_not_taken_over(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert store.projects.reserve(PEER, "theirs", "1" * 32, 9) is Claim.MINE
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + LEASE - 1)
+    store.projects.renew(PEER, "theirs", "1" * 32)
+    store.projects.renew(PEER, "theirs", "2" * 32)  # another's counts nothing
+    monkeypatch.setattr(time, "time", lambda: now + 2 * LEASE - 3)
+    assert store.projects.reserve(PEER, "theirs", "2" * 32, 9) is Claim.OTHERS
+    monkeypatch.setattr(time, "time", lambda: now + 2 * LEASE + 1)
+    assert store.projects.reserve(PEER, "theirs", "2" * 32, 9) is Claim.MINE
+
+
+def test_a_forgotten_project_gives_its_place_back(store: Store) -> None:
+    store.add(PEER, URL, FINGERPRINT, IMAGES, "olga")
+    bind(store, PEER, "gone", "ours")
+    bind(store, "CloudThree", "gone", "others")
+    assert store.projects.reserve(PEER, "next", "1" * 32, 1) is Claim.FULL
+    assert store.forget_project(PEER, "gone", "olga") == "ours"
+    assert store.forget_project(PEER, "gone", "olga") is None
+    assert store.projects.reserve(PEER, "next", "1" * 32, 1) is Claim.MINE
+    assert store.projects.get("CloudThree", "gone") == "others"
+    last = store.history(PEER)[-1]
+    assert (last.event, last.by, last.detail) == ("forget", "olga", {"project": "gone", "local": "ours"})
+
+
 def test_no_more_projects_are_reserved_than_agreed(store: Store) -> None:
     bind(store, "CloudThree", "others", "x")
     bind(store, PEER, "made", "ours")

@@ -51,6 +51,7 @@ COMMANDS: Final = (
     LazyCommand("peer allow", "operators.cli.peer:AllowPeer"),
     LazyCommand("peer suspend", "operators.cli.peer:SuspendPeer"),
     LazyCommand("peer remove", "operators.cli.peer:RemovePeer"),
+    LazyCommand("peer forget", "operators.cli.peer:ForgetProject"),
     LazyCommand("peer trust", "operators.cli.peer:TrustPeer"),
     LazyCommand("peer history", "operators.cli.peer:ShowHistory"),
     LazyCommand("key new", "operators.cli.key:NewKeys"),

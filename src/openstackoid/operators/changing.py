@@ -31,6 +31,25 @@ def suspend(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def forget(arguments: argparse.Namespace) -> int:
+    """Forget which projects of ours stand for projects of theirs that are gone."""
+    with registry.trusting(arguments.config) as (config, store):
+        if arguments.name not in {entry["name"] for entry in registry.entries(config, store)}:
+            raise UnknownPeerError(f"No agreement with {arguments.name}.")
+        forgotten = [
+            (project, store.forget_project(arguments.name, project, registry.operator()))
+            for project in arguments.project
+        ]
+    bound = [(project, local) for project, local in forgotten if local is not None]
+    if bound:
+        print("These projects of ours stand for nothing any more. They are still there, and so is what is in them:")
+        print(table(("Project of theirs", "Ours"), bound))
+    for project, local in forgotten:
+        if local is None:
+            print(f"No project stands for {project}; see: openstackoid peer show {arguments.name}")
+    return 0 if bound else 1
+
+
 def remove(arguments: argparse.Namespace) -> int:
     """End it."""
     with registry.trusting(arguments.config) as (config, store):

@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, s
 from openstackoid.storage.databases import Database
 from openstackoid.trust.tables import PROJECTS, RESERVATIONS, serialise
 
-# Seconds: Keystone makes a project in a fraction of one. Gateways' clocks may differ: who comes too early asks Keystone by name first.
+# Seconds: who makes a project renews its reservation in time. Gateways' clocks may differ: who comes too early asks Keystone by name first.
 LEASE: Final = 10
 
 
@@ -77,6 +77,13 @@ class ProjectMappings:
             connection.execute(delete(RESERVATIONS).where(here))
             connection.execute(insert(RESERVATIONS).values({"peer": peer, "foreign_id": foreign} | mine))
         return Claim.MINE
+
+    def renew(self, peer: str, foreign: str, holder: str) -> None:
+        """Extend the holder's reservation while Keystone works."""
+        held = _of(RESERVATIONS, peer, foreign) & (RESERVATIONS.c.holder == holder)
+        with self._database.changing() as connection:
+            serialise(connection, 0)
+            connection.execute(update(RESERVATIONS).where(held).values(expires=int(time.time()) + LEASE))
 
     def bind(self, peer: str, foreign: str, holder: str, local: str) -> str | None:
         """Bind a project of ours to a peer's project, permanently.

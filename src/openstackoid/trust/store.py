@@ -188,6 +188,25 @@ class Store:
             add_event(connection, after, "repin", by, after.state, {"fingerprint": fingerprint})
         return after
 
+    def forget_project(self, peer: str, foreign: str, by: str) -> str | None:
+        """Forget which project of ours stands for one of a peer's. The project stays; it is found again by its name if that peer's project returns.
+
+        Returns:
+            The id of the project; None if none stood for it.
+        """
+        chosen = (PROJECTS.c.peer == peer) & (PROJECTS.c.foreign_id == foreign)
+        with self._database.changing() as connection:
+            serialise(connection)
+            local: str | None = connection.scalar(select(PROJECTS.c.local_id).where(chosen))
+            connection.execute(delete(PROJECTS).where(chosen))
+            row = row_of(connection, peer)
+            # The file's agreements have no history here.
+            if local is not None and row is not None:
+                agreement = agreement_of(row)
+                detail = {"project": foreign, "local": local}
+                add_event(connection, agreement, "forget", by, agreement.state, detail)
+        return local
+
     def history(self, peer: str | None = None) -> list[Event]:
         """Every change, oldest first; of one peer or of all, of agreements that are gone too."""
         chosen = select(EVENTS).order_by(EVENTS.c.id)

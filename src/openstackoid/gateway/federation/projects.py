@@ -4,16 +4,18 @@ Before Keystone is asked, a row is reserved in the database that all gateways sh
 """
 
 import asyncio
+import contextlib
 import secrets
 from typing import Final
 
-from openstackoid.core.errors import ProjectError
+from openstackoid.core.errors import OpenStackoidError, ProjectError
 from openstackoid.gateway.federation.keystone_projects import KeystoneProjects, RefusedProjectError, project_name
 from openstackoid.gateway.federation.shared_tasks import SharedTasks
 from openstackoid.trust.agreements import Agreement
 from openstackoid.trust.projects import LEASE, Claim, ProjectMappings
 
 _POLL: Final = 0.1  # seconds between two polls for the result of another process
+_RENEW: Final = LEASE / 4  # seconds between two renewals of a reservation
 _TIMEOUT: Final = 2 * LEASE  # seconds for the whole wait, which also covers a process that was killed
 
 
@@ -30,7 +32,7 @@ class Projects:
         self._cloud = cloud
         self._mappings = mappings
         self._keystone = keystone
-        # (agreement's id, home's project) -> our project; mappings never change, and are at most as many as agreed.
+        # (agreement's id, home's project) -> our project; mappings change by `forget` alone, and are at most as many as agreed.
         self._known: dict[tuple[str, str], str] = {}
         self._making: SharedTasks[tuple[str, str], str] = SharedTasks()
 
@@ -62,6 +64,10 @@ class Projects:
             self._known[key] = found
         return self._known[key]
 
+    def forget(self, agreement: Agreement, foreign: str) -> None:
+        """Read from the database again which project stands for one of the peer's: operators may have had it forgotten."""
+        self._known.pop((agreement.id, foreign), None)
+
     async def all(self, agreement: Agreement) -> dict[str, str]:
         """The peer's projects that have one here by now: id there -> id here. Empty if the agreement has no such mapping."""
         if agreement.grant.projects.kind != "each":
@@ -89,15 +95,24 @@ class Projects:
     async def _make(self, agreement: Agreement, foreign: str, domain: str, holder: str) -> str:
         party, name = agreement.party, project_name(agreement, foreign)
         made = refused = None
+        renewing = asyncio.create_task(self._renew(peer, foreign, holder))
         try:
             made = await self._keystone.make(name, domain, f"Stands for project {foreign} of {agreement.peer}.")
         except RefusedProjectError as error:
             refused = error
             raise
         finally:
+            renewing.cancel()
             if made is None:
                 await asyncio.to_thread(self._mappings.release, party, foreign, holder, keep=refused is None)
         bound = await asyncio.to_thread(self._mappings.bind, party, foreign, holder, made)
         if bound is None:
             raise ProjectError(f"The agreement with {agreement.peer} changed while its project was made. Try again.")
         return bound
+
+    async def _renew(self, peer: str, foreign: str, holder: str) -> None:
+        """Keep the reservation while Keystone works: another gateway would make the same project, and Keystone logs the conflict with a traceback."""
+        while True:
+            await asyncio.sleep(_RENEW)
+            with contextlib.suppress(OpenStackoidError):
+                await asyncio.to_thread(self._mappings.renew, peer, foreign, holder)

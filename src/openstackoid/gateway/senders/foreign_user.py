@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from openstackoid.core import protocol
-from openstackoid.core.errors import HomeError, RateError, RoleError, RuleError, TokenScopeError
+from openstackoid.core.errors import FrozenProjectError, HomeError, RateError, RoleError, RuleError, TokenScopeError
 from openstackoid.core.ids import Ids
 from openstackoid.core.routing import Remote
 from openstackoid.core.scope import Scope
@@ -195,8 +195,14 @@ class ForeignUser:
 
     async def _check_state(self, project: str | None) -> None:
         """Check that this cloud's Keystone still lets the project be used; the project is made for the first request only."""
-        if project is not None:
-            await self._shared.federation.project_states.check(self._token.agreement, project)
+        token, federation = self._token, self._shared.federation
+        if project is None:
+            return
+        try:
+            await federation.project_states.check(token.agreement, project)
+        except FrozenProjectError:
+            federation.projects.forget(token.agreement, token.claims.project.id)
+            raise
 
     def _check_rules(self, call: Call, path: str) -> None:
         """Check a path as it is sent, with replaced ids, against the agreement's rules: the home cloud chooses its users' ids.

@@ -142,6 +142,22 @@ class RemovePeer(WithConfig, Command):
         return int(_module("changing").remove(parsed_args))
 
 
+class ForgetProject(WithConfig, Command):
+    """Forget which projects stand for a peer's."""
+
+    summary = "forget which projects of ours stand for projects that the peer has deleted"
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Which peer, and which projects."""
+        parser = _add_name(super().get_parser(prog_name))
+        parser.add_argument("project", nargs="+", metavar="PROJECT", help="id in the peer's cloud, as peer show has it")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        """Forget them."""
+        return int(_module("changing").forget(parsed_args))
+
+
 class TrustPeer(_WithFingerprint, Command):
     """Pin another key of a peer."""
 
