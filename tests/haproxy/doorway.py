@@ -107,13 +107,13 @@ def never(at: Door, token: str, statuses: set[int], headers: dict[str, str | Non
         assert not at.known(token)
 
 
-def opened(folder: Path, workers: int = 1) -> Door:
+def opened(folder: Path, workers: int = 1, recheck: int = 300) -> Door:
     two, one = Fronted("CloudTwo", folder / "two"), Owner("CloudOne", folder / "one")
     store = two.store
     store.add("CloudOne", one.peering, one.keys.fingerprint, IMAGES, "operator")
     store.change("CloudOne", "allow", "operator", IMAGES)
     one.seen_by(two)
-    two.start({}, workers=workers)
+    two.start({}, workers=workers, recheck=recheck)
     two.ready()
     return Door(two, one, store)
 

@@ -148,6 +148,15 @@ def test_several_workers_forget_alike(tmp_path: Path) -> None:
         closed(made)
 
 
+def test_it_ends_where_the_gateway_would_ask_whether_the_project_is_frozen(tmp_path: Path) -> None:
+    made = opened(tmp_path, recheck=30)
+    try:
+        key = image_downloads.key(made.learn(), "CloudOne")
+        assert int(made.map[key].partition(":")[0]) <= (time.time() + 30) * 1000
+    finally:
+        closed(made)
+
+
 class Told:
     """In the place of HAProxy's admin socket."""
 
