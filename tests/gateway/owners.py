@@ -87,7 +87,7 @@ class Keystone:
             user = json.loads(seen.raw)["auth"]["identity"]["password"]["user"]
             if user["password"] != PASSWORD:
                 return reply(401, {"error": {"code": 401}})
-            body = self.known[self._account] | {"catalog": self._catalog()}
+            body = self.known[self._account] | {"catalog": self.catalog()}
             return reply(201, {"token": body}, {"X-Subject-Token": self._account})
         asker, subject = seen.get("X-Auth-Token") or "", seen.get("X-Subject-Token") or ""
         enforces = seen.get("OpenStack-Identity-Access-Rules") == "1.0"

@@ -1,5 +1,6 @@
 """Bodies of requests that the gateway itself reads, or makes."""
 
+from collections.abc import AsyncIterator
 from typing import Final, cast
 
 from aiohttp import web
@@ -27,6 +28,15 @@ class MadeRequest:
         self.content_length = None if body is None else len(body)
         self.content_type = headers.get("Content-Type", "application/octet-stream").partition(";")[0]
         self._body = body or b""
+
+    @property
+    def content(self) -> "MadeRequest":
+        """What the body is read from in pieces."""
+        return self
+
+    async def iter_any(self) -> AsyncIterator[bytes]:
+        """The body, in one piece."""
+        yield self._body
 
     async def read(self) -> bytes:
         """The body."""

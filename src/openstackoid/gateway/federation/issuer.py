@@ -158,9 +158,7 @@ class TokenIssuer:
         statement, agreement = self._agreements.peer_statement(peer), self._agreements.active_agreement(peer)
         if contract is None:
             grant = agreement.grant
-            return _Terms(
-                peer, statement.id or "", peer, statement.roles, grant.pseudonyms, grant.project_pseudonyms
-            )
+            return _Terms(peer, statement.id or "", peer, statement.roles, grant.pseudonyms, grant.project_pseudonyms)
         agreed = contract.agreement(agreement)
         hidden = agreed.grant.pseudonyms  # operators compare no ids under a contract
         return _Terms(peer, agreed.id, agreed.party, tuple(agreed.grant.roles), hidden, hidden)

@@ -95,7 +95,7 @@ class Projects:
     async def _make(self, agreement: Agreement, foreign: str, domain: str, holder: str) -> str:
         party, name = agreement.party, project_name(agreement, foreign)
         made = refused = None
-        renewing = asyncio.create_task(self._renew(peer, foreign, holder))
+        renewing = asyncio.create_task(self._renew(party, foreign, holder))
         try:
             made = await self._keystone.make(name, domain, f"Stands for project {foreign} of {agreement.peer}.")
         except RefusedProjectError as error:
@@ -110,9 +110,9 @@ class Projects:
             raise ProjectError(f"The agreement with {agreement.peer} changed while its project was made. Try again.")
         return bound
 
-    async def _renew(self, peer: str, foreign: str, holder: str) -> None:
+    async def _renew(self, party: str, foreign: str, holder: str) -> None:
         """Keep the reservation while Keystone works: another gateway would make the same project, and Keystone logs the conflict with a traceback."""
         while True:
             await asyncio.sleep(_RENEW)
             with contextlib.suppress(OpenStackoidError):
-                await asyncio.to_thread(self._mappings.renew, peer, foreign, holder)
+                await asyncio.to_thread(self._mappings.renew, party, foreign, holder)
