@@ -118,7 +118,6 @@ def owners(tmp_path_factory: pytest.TempPathFactory, away: int) -> Iterator[Owne
     bare, hidden, dead = Bare("CloudBare"), Bare("CloudHidden"), Owner("CloudDead", folder / "CloudDead")
     dead.peering = f"http://127.0.0.1:{away}"
     dead.seen_by(two)
-    three.keystone.projects["default", "everybody"] = PROJECT_IN_THREE
     images = {"services": ["image"]}
     in_three: dict[str, Any] = {"services": ["image", "compute"], "projects": f"one:{PROJECT_IN_THREE}"}
     peers = {

@@ -235,6 +235,10 @@ class Owner(Signer, Cloud):
             "password_file": "password",
             "project_name": "service",
         }
+        for peer in peers.values():
+            kind, _, shared = str(peer.get("allow", {}).get("projects", "")).partition(":")
+            if kind == "one":
+                self.keystone.projects["default", f"for all of them {shared}"] = shared
         given = {"keys": "keys.json", "database": "sqlite:///trust.sqlite", "account": account} | trust
         return self.config(peers=peers, peering={"url": self.peering}, trust=given)
 
