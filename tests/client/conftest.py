@@ -125,6 +125,23 @@ class FakeCloud:
             case "/.well-known/openstackoid":
                 services = {name: {"url": f"{self.url}/{name}"} for name in SERVICES}
                 return 200, {"cloud": "CloudOne", "version": 1, "labels": [], "services": services}, {}
+            case "/openstackoid/v1/replicas" if query.get("id") == "unknown":
+                message = "Your project has no such replica."
+                error = {"code": 404, "title": "Not Found", "message": message, "openstackoid_code": "replica.missing"}
+                return 404, {"error": error}, {}
+            case "/openstackoid/v1/replicas":
+                members = [
+                    {"cloud": "CloudOne", "id": "a", "state": "there"},
+                    {"cloud": "CloudTwo", "id": "b", "state": "missing"},
+                ]
+                replica = {"id": "r", "kind": "network.network", "created_at": 1893456000.5, "members": members}
+                part = {"cloud": "CloudTwo", "stage": "accepted", "error": "peer.timeout", "message": "late"}
+                operation = {"id": "o", "replica": "r", "kind": "network.network", "does": "update", "clouds": [part]}
+                return (
+                    200,
+                    {"replica": replica} if "id" in query else {"replicas": [replica], "operations": [operation]},
+                    {},
+                )
             case "/openstackoid/v1/scopes":
                 auth_url = f"{self.url}/scope/everywhere/v3"
                 return 200, {"scopes": [{"name": "everywhere", "scope": {"image": "*"}, "auth_url": auth_url}]}, {}

@@ -117,3 +117,19 @@ def test_no_auth_url(
     monkeypatch.delenv("OS_AUTH_URL")
     assert run("cloud", "peer", "list") == 1
     assert "set OS_CLOUD, OS_AUTH_URL or --os-auth-url" in capsys.readouterr().err
+
+
+def test_replicas(run: "Callable[..., int]", cloud: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    def rows(*words: str) -> Any:
+        assert run("replica", *words, "-f", "json") == 0
+        return json.loads(capsys.readouterr().out)
+
+    members = ["CloudOne: a", "CloudTwo: b"]
+    replica = {"ID": "r", "Kind": "network.network", "Members": members, "Created At": "2030-01-01T00:00:00Z"}
+    assert rows("list") == [replica]
+    assert rows("list", "--operations")[0]["Clouds"] == ["CloudTwo: accepted (peer.timeout)"]
+    assert rows("show", "r")["members"] == members
+    assert [row["State"] for row in rows("check", "r")] == ["there", "missing"]
+    assert {asked.token is None for asked in cloud.asked if asked.path == "/openstackoid/v1/replicas"} == {False}
+    assert run("replica", "show", "unknown") == 1
+    assert "Your project has no such replica. (HTTP 404)" in capsys.readouterr().err

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 from tests.gateway.stateful import LOST, Stateful
-from tests.gateway.wire import PROJECT, Answer, Cloud, Gateway, Seen, ask, nobody, reply, scope, until
+from tests.gateway.wire import PROJECT, TOKEN, Answer, Cloud, Gateway, Seen, ask, nobody, reply, scope, until
 
 from openstackoid.core.partial import read_members
 from openstackoid.gateway.replicas.records import FORM, Operation, Part
@@ -430,3 +430,44 @@ def test_stages_on_record_say_what_is_where(world: World) -> None:
     assert {part.cloud: part.stage for part in operation.parts} == dict.fromkeys(NAMES, Stage.DONE)
     assert operation.sealed is None
     assert Path(world.store.database.file or "").stat().st_mode & 0o077 == 0
+
+
+def test_a_project_sees_checks_and_forgets_its_replicas(world: World) -> None:
+    answer = network(world, "listed")
+    members, name = read_members(str(answer.get("X-Scope-Replicas"))), str(answer.get("X-Scope-Replica"))
+    shown = [{"cloud": cloud, "id": member} for cloud, member in sorted(members.items())]
+
+    def asked(method: str, query: str = "", token: str = TOKEN) -> Answer:
+        return ask(world.gateway.url("image"), f"/openstackoid/v1/replicas{query}", method=method, token=token)
+
+    newest = asked("GET").json["replicas"][0]
+    assert (newest["id"], newest["kind"], newest["members"]) == (name, "network.network", shown)
+    with world.states["CloudTwo"].lock:
+        del world.states["CloudTwo"].things[NETWORKS][members["CloudTwo"]]
+    world.fail("CloudThree", "GET", reply(403, {}))
+    checked = asked("GET", f"?id={name}&check=1").json["replica"]["members"]
+    states = {member["cloud"]: member["state"] for member in checked}
+    assert states == {"CloudOne": "there", "CloudTwo": "missing", "CloudThree": "status.403"}
+    assert asked("GET", token=STRANGER).json["replicas"] == []
+    for method in ("GET", "DELETE"):
+        refused = asked(method, f"?id={name}", STRANGER)
+        assert (refused.status, refused.code) == (404, "replica.missing")
+    assert asked("DELETE", f"?id={name}").status == 204
+    assert asked("GET", f"?id={name}").code == "replica.missing"
+    assert world.where(NETWORKS, "listed") == ["CloudOne", "CloudThree"]
+
+
+def test_changes_that_wait_are_listed(world: World) -> None:
+    members = read_members(str(network(world, "waits").get("X-Scope-Replicas")))
+    world.fail("CloudThree", "PUT", reply(503, {}), times=10**6)
+    assert send(world, "PUT", f"{NETWORKS}/{members['CloudOne']}", {"network": {"name": "waited"}}).status == 200
+    (waiting,) = ask(world.gateway.url("image"), "/openstackoid/v1/replicas").json["operations"]
+    assert (waiting["does"], waiting["kind"]) == ("update", "network.network")
+    assert {cloud["cloud"]: cloud["stage"] for cloud in waiting["clouds"]} == {
+        "CloudOne": "done",
+        "CloudTwo": "done",
+        "CloudThree": "accepted",
+    }
+    world.states["CloudThree"].before = lambda _seen, _name: None
+    until(lambda: not ask(world.gateway.url("image"), "/openstackoid/v1/replicas").json["operations"])
+    assert world.where(NETWORKS, "waited") == list(NAMES)

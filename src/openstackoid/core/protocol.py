@@ -30,6 +30,7 @@ EXCHANGE_PATH: Final = f"{OWN_PREFIX}v1/token"
 PEERS_PATH: Final = f"{OWN_PREFIX}v1/peers"
 EXPLAIN_PATH: Final = f"{OWN_PREFIX}v1/explain"
 SCOPES_PATH: Final = f"{OWN_PREFIX}v1/scopes"
+REPLICAS_PATH: Final = f"{OWN_PREFIX}v1/replicas"
 OFFERS_PATH: Final = f"{OWN_PREFIX}v1/regions/offers"
 MESSAGES_PATH: Final = f"{OWN_PREFIX}v1/regions/messages"
 

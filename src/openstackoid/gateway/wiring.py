@@ -31,6 +31,7 @@ from openstackoid.gateway.federation.keystone_catalog import KeystoneCatalog
 from openstackoid.gateway.federation.local_catalog import LocalCatalog
 from openstackoid.gateway.federation.peers import Peers
 from openstackoid.gateway.replicas.asking import Asker
+from openstackoid.gateway.replicas.listing import Listing
 from openstackoid.gateway.replicas.sealed import Request
 from openstackoid.gateway.replicas.starting import runner
 from openstackoid.gateway.replicas.writes import Writes
@@ -169,6 +170,8 @@ class Gateway:
         scoping = Scoping(config.cloud, config.scopes, self._regions)
         table = [*self.clouds.endpoints(), *Explaining(self.cloud_map, self.known, scoping.saved).endpoints()]
         table += SavedScopes(config.scopes).endpoints()
+        if self._runner:
+            table += Listing(self._runner, self._restore, config.cloud).endpoints()
         if config.peering and config.peering.regions:
             table += ControlPlane(self._pool.shared, config.peering.regions).endpoints()
         validation, kinds = None, of_one_owner(catalog, legs)

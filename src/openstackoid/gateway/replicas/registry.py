@@ -80,6 +80,15 @@ class Registry:
             connection.execute(delete(REPLICAS).where(REPLICAS.c.id == replica))
         return True
 
+    def open(self, owner: str) -> list[tuple[str, str]]:
+        """Caller and id of a project's operations that are not done, the oldest first."""
+        table = TABLES.operations
+        chosen = select(table.c.caller, table.c.id).where(
+            table.c.done == 0, table.c.caller.startswith(f"{owner}/", autoescape=True)
+        )
+        with self._database.reading() as connection:
+            return [(row[0], row[1]) for row in connection.execute(chosen.order_by(table.c.created_at, table.c.id))]
+
     def older(self, operation: Operation) -> list[tuple[str, str]]:
         """Caller and id of the operations on the same replica that began before this one and are not done, the oldest first."""
         table, began = TABLES.operations, round(operation.created_at * 1000)

@@ -15,7 +15,7 @@ from openstackoid.gateway.replicas.registry import Registry, Replica
 from openstackoid.gateway.replicas.wishes import MATCH
 
 # Where the list of a kind is, for a request to another service than the call's own.
-_LISTS: Final[Mapping[str, str]] = {
+LISTS: Final[Mapping[str, str]] = {
     "image.image": "/v2/images",
     "compute.flavor": "/v2.1/flavors",
     "compute.keypair": "/v2.1/os-keypairs",
@@ -104,7 +104,7 @@ class Translator:
         return found
 
     async def _list(self, kind: Kind, target: Target) -> list[dict[str, Any]]:
-        path = _LISTS[kind.name]
+        path = LISTS[kind.name]
         reply = await self._asker.send(target, "GET", f"{path}?limit=1000", service=kind.service)
         document = parsed(reply)
         items = (

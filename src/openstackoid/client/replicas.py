@@ -1,0 +1,121 @@
+"""`openstack replica list`, `show`, `check` and `forget`: resources that were created in several clouds at once.
+
+The gateway keeps replicas by project, so these commands log in.
+"""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from osc_lib.cli.format_columns import ListColumn
+from osc_lib.command import command
+from osc_lib.exceptions import CommandError
+
+from openstackoid.core.protocol import REPLICAS_PATH
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable
+
+_SHOWN = 120  # characters of an answer that is not what was asked for
+
+
+class ListReplica(command.Lister):
+    """List the project's replicas: resources that were created in several clouds at once."""
+
+    def get_parser(self, prog_name: str) -> "argparse.ArgumentParser":
+        """What to list."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument(
+            "--operations", action="store_true", help="List the changes that have not reached every cloud yet instead"
+        )
+        return parser
+
+    def take_action(self, parsed_args: "argparse.Namespace") -> tuple[tuple[str, ...], "Iterable[tuple[Any, ...]]"]:
+        """One row a replica, or an operation."""
+        body = _ask(self, "GET", "")
+        if parsed_args.operations:
+            return ("ID", "Replica", "Kind", "Does", "Clouds"), [
+                (one["id"], one["replica"], one["kind"], one["does"], ListColumn(list(map(_part, one["clouds"]))))
+                for one in body["operations"]
+            ]
+        return ("ID", "Kind", "Members", "Created At"), [
+            (one["id"], one["kind"], ListColumn(list(map(_member, one["members"]))), _time(one["created_at"]))
+            for one in body["replicas"]
+        ]
+
+
+class ShowReplica(command.ShowOne):
+    """Show a replica and its members."""
+
+    def get_parser(self, prog_name: str) -> "argparse.ArgumentParser":
+        """Which one."""
+        return _with_id(super().get_parser(prog_name))
+
+    def take_action(self, parsed_args: "argparse.Namespace") -> tuple[tuple[str, ...], tuple[Any, ...]]:
+        """The replica."""
+        one = _ask(self, "GET", f"?id={quote(parsed_args.replica)}")["replica"]
+        members = ListColumn(list(map(_member, one["members"])))
+        return ("id", "kind", "members", "created_at"), (one["id"], one["kind"], members, _time(one["created_at"]))
+
+
+class CheckReplica(command.Lister):
+    """Ask each cloud whether it has its member of a replica."""
+
+    def get_parser(self, prog_name: str) -> "argparse.ArgumentParser":
+        """Which one."""
+        return _with_id(super().get_parser(prog_name))
+
+    def take_action(self, parsed_args: "argparse.Namespace") -> tuple[tuple[str, ...], "Iterable[tuple[Any, ...]]"]:
+        """One row a member."""
+        one = _ask(self, "GET", f"?id={quote(parsed_args.replica)}&check=1")["replica"]
+        return ("Cloud", "ID", "State"), [(member["cloud"], member["id"], member["state"]) for member in one["members"]]
+
+
+class ForgetReplica(command.Command):
+    """Forget a replica: its members stay in their clouds, and are changed one by one from now on."""
+
+    def get_parser(self, prog_name: str) -> "argparse.ArgumentParser":
+        """Which one."""
+        return _with_id(super().get_parser(prog_name))
+
+    def take_action(self, parsed_args: "argparse.Namespace") -> None:
+        """Forget it."""
+        _ask(self, "DELETE", f"?id={quote(parsed_args.replica)}")
+
+
+def _with_id(parser: Any) -> "argparse.ArgumentParser":
+    parser.add_argument("replica", metavar="<replica>", help="ID of the replica (X-Scope-Replica, or `replica list`)")
+    found: argparse.ArgumentParser = parser
+    return found
+
+
+def _ask(ours: command.Command, method: str, query: str) -> dict[str, Any]:
+    manager: Any = ours.app.client_manager
+    url = f"{manager.scope.origin}{REPLICAS_PATH}{query}"
+    answer = manager.session.request(url, method, raise_exc=False)
+    try:
+        body = answer.json() if answer.text else {}
+    except ValueError:
+        body = None
+    if isinstance(body, dict):
+        refusal = body.get("error")
+        if isinstance(refusal, dict):
+            raise CommandError(f"{refusal.get('message')} (HTTP {answer.status_code})")
+        if answer.ok and (method != "GET" or "replica" in body or "replicas" in body):
+            return body
+    came = " ".join(answer.text[:_SHOWN].split())
+    raise CommandError(f"Expected a gateway's JSON answer to {method} {url}, got HTTP {answer.status_code}: {came}")
+
+
+def _member(member: dict[str, Any]) -> str:
+    return f"{member['cloud']}: {member['id']}"
+
+
+def _part(part: dict[str, Any]) -> str:
+    why = f" ({part['error']})" if part.get("error") else ""
+    return f"{part['cloud']}: {part['stage']}{why}"
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
