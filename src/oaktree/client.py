@@ -28,6 +28,7 @@ from oaktree.v1 import (
     cloud_pb2_grpc,
     compute_pb2_grpc,
     dns_pb2_grpc,
+    group_pb2_grpc,
     identity_pb2_grpc,
     image_pb2_grpc,
     load_balancer_pb2_grpc,
@@ -207,6 +208,11 @@ class Oaktree:
     def operations(self) -> "operation_pb2_grpc.OperationServiceStub":
         """The recorded operations of creates."""
         return operation_pb2_grpc.OperationServiceStub(self.channel)
+
+    @cached_property
+    def groups(self) -> "group_pb2_grpc.GroupServiceStub":
+        """Resources of several kinds that refer to each other."""
+        return group_pb2_grpc.GroupServiceStub(self.channel)
 
     @cached_property
     def clouds(self) -> "cloud_pb2_grpc.CloudServiceStub":

@@ -19,6 +19,7 @@ from oaktree.v1 import (
     common_pb2,
     compute_pb2,
     compute_pb2_grpc,
+    group_pb2_grpc,
     image_pb2_grpc,
     network_pb2_grpc,
     operation_pb2_grpc,
@@ -32,6 +33,7 @@ from openstackoid.oaktree.creates.operations import Operations
 from openstackoid.oaktree.creates.posting import Seek, Watch, fetch
 from openstackoid.oaktree.images.uploading import Limits, Uploads
 from openstackoid.oaktree.resources.kinds import Kinds
+from openstackoid.oaktree.rpcs.group_service import GroupService
 from openstackoid.oaktree.rpcs.operation_service import OperationService
 from openstackoid.oaktree.rpcs.services import Services
 from openstackoid.oaktree.rpcs.verbs import Engine
@@ -69,6 +71,7 @@ class Oaktree:
     generic: Any
     operations: Any
     folder: Path
+    groups: Any
 
 
 class _Named(Local):
@@ -104,7 +107,9 @@ async def oaktree(
     await creates.start()
     uploads = Uploads(creates, Limits(folder / "uploads", **limits))
     server = grpc.aio.server()
-    Services(Engine(KINDS, threads, authenticate, 20, Watches(threads), creates, uploads)).register(server)
+    engine = Engine(KINDS, threads, authenticate, 20, Watches(threads), creates, uploads)
+    Services(engine).register(server)
+    group_pb2_grpc.add_GroupServiceServicer_to_server(GroupService(engine), server)
     operation_pb2_grpc.add_OperationServiceServicer_to_server(
         OperationService(dependencies, KINDS, authenticate, poll=0.02), server
     )
@@ -121,6 +126,7 @@ async def oaktree(
                 resource_pb2_grpc.ResourceServiceStub(channel),
                 operation_pb2_grpc.OperationServiceStub(channel),
                 folder,
+                group_pb2_grpc.GroupServiceStub(channel),
             )
     finally:
         await server.stop(0)

@@ -15,6 +15,7 @@ from tests.oaktree.sites import Caller, Chain, chain, refused
 from tests.oaktree.world import Simulated
 
 from oaktree.client import Oaktree as Client
+from oaktree.v1 import group_pb2
 from oaktree.v1.common_pb2 import STAGE_CREATED, STAGE_UNDONE
 
 PLACES = {"cloud-a": "", "SiteB/cloud-b": "SiteB/", "SiteB/SiteC/cloud-c": "SiteB/SiteC/"}
@@ -93,6 +94,24 @@ def test_a_key_finds_an_operation_wherever_it_is(sites: Chain) -> None:
         assert len(told.ids) == 2
         # B has one of its own under it, which comes first.
         assert prefix(caller.operation("both").id) == "SiteB/"
+
+
+def test_a_group_is_built_in_the_clouds_of_all(sites: Chain) -> None:
+    request = group_pb2.BuildGroupRequest()
+    for name, attributes in {"a": {"name": "group-a"}, "b": {"name": "group-of-${a.id}"}}.items():
+        member = request.members.add(name=name)
+        member.resource.kind = "compute.server"
+        member.resource.attributes.update({**attributes, "flavor_id": "1", "image_id": "2"})
+    with sites.of("A") as caller:
+        answers = list(caller.stubs.groups.BuildGroup(request, timeout=120, metadata=caller.metadata))
+        assert not any(each.HasField("error") for each in answers[-1].summary.results)
+        assert {each.location.cloud: each.items for each in answers[-1].summary.results} == dict.fromkeys(PLACES, 2)
+        first = {
+            each.resource.location.cloud: each.resource.id
+            for each in answers
+            if each.member == "a" and each.resource.id
+        }
+        assert {(cloud, f"group-of-{name}") for cloud, name in first.items()} <= caller.servers()
 
 
 def test_a_key_that_is_too_long_to_be_passed_on_is_refused(sites: Chain) -> None:

@@ -163,7 +163,7 @@ def test_numbers_are_the_registrys(messages: dict[str, descriptor_pb2.Descriptor
 
 
 def test_options_of_languages_are_set_in_every_file(files: dict[str, descriptor_pb2.FileDescriptorProto]) -> None:
-    assert len(files) == 14
+    assert len(files) == 15
     for file in files.values():
         assert file.options.go_package == "openstackoid/oaktree/v1;oaktreev1"
         assert file.options.java_package == "org.openstackoid.oaktree.v1"

@@ -12,13 +12,14 @@ import uvloop
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from oaktree.v1 import cloud_pb2, cloud_pb2_grpc, operation_pb2, operation_pb2_grpc
+from oaktree.v1 import cloud_pb2, cloud_pb2_grpc, group_pb2, group_pb2_grpc, operation_pb2, operation_pb2_grpc
 from openstackoid import notify, workers
 from openstackoid.core.errors import ConfigError
 from openstackoid.oaktree.access import addresses, listeners
 from openstackoid.oaktree.config import Config
 from openstackoid.oaktree.rpcs import kind_service
 from openstackoid.oaktree.rpcs.cloud_service import CloudService
+from openstackoid.oaktree.rpcs.group_service import GroupService
 from openstackoid.oaktree.rpcs.operation_service import OperationService
 from openstackoid.oaktree.rpcs.reading import Reading
 from openstackoid.oaktree.rpcs.services import Services
@@ -135,12 +136,13 @@ def made(parts: Parts, config: Config) -> tuple[grpc.aio.Server, list[str]]:
     cloud_pb2_grpc.add_CloudServiceServicer_to_server(
         CloudService(parts.authenticate, state, parts.threads, parts.oaktrees, timeout=config.timeout), server
     )
+    group_pb2_grpc.add_GroupServiceServicer_to_server(GroupService(engine), server)
     kind_service.register(server, parts.kinds, parts.authenticate)
     names = [
         *Services(engine).register(server),
         *(
             service.full_name
-            for file in (operation_pb2, cloud_pb2)
+            for file in (operation_pb2, cloud_pb2, group_pb2)
             for service in file.DESCRIPTOR.services_by_name.values()
         ),
     ]

@@ -97,7 +97,7 @@ class Chain:
                 async for response in responses:
                     yield response
             return
-        undoing = Undoing(functools.partial(self._undo, request))
+        undoing = Undoing(functools.partial(self.undo, request))
         messages = {Source(part): _to_create(request, part) for part in request.remote_parts}
         local = self._verbs.create(here(request)) if request.regions else None
         ends: list[Source] = []
@@ -114,7 +114,8 @@ class Chain:
                 yield request.method.response(progress=step)
         yield request.method.response(summary=summary)
 
-    async def _undo(self, request: Request, operation_id: str) -> Sequence[Progress]:
+    async def undo(self, request: Request, operation_id: str) -> Sequence[Progress]:
+        """Delete the resources that an operation of the caller created, here or at another oaktree. Returns its parts afterwards."""
         if "/" not in operation_id:
             return await self._verbs.undo(here(request), operation_id)  # type: ignore[no-any-return]
         return (await self._operations.undo(request.caller, operation_id, lambda: None)).parts
