@@ -15,7 +15,7 @@ from openstackoid.operators.doctor.finding import Finding, failed, ok, skipped, 
 from openstackoid.operators.doctor.web import clock, fetch
 from openstackoid.trust.grants import Grant
 
-_TIMEOUT: Final = 10.0  # seconds
+_TIMEOUT: Final = 30.0  # seconds
 _ANSWERS: Final = frozenset({200, 300})
 _OK: Final = 200
 # Keystone's create_project needs the first, or the second in that domain (since 2024.1).

@@ -11,7 +11,7 @@ import requests
 
 from openstackoid.operators.doctor.finding import Finding, failed, ok, warning
 
-_TIMEOUT: Final = 5.0  # seconds to connect, and between two pieces of an answer
+_TIMEOUT: Final = 10.0  # seconds to connect, and between two pieces of an answer
 _LARGEST: Final = 1 << 20  # bytes
 _NOTED: Final = 5.0  # seconds that clocks may differ before it is worth a warning: a Date counts whole seconds
 CLOCK_REMEDY: Final = "Have both machines take their time from NTP: chronyc tracking"
