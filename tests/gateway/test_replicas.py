@@ -458,16 +458,38 @@ def test_a_project_sees_checks_and_forgets_its_replicas(world: World) -> None:
 
 
 def test_changes_that_wait_are_listed(world: World) -> None:
-    members = read_members(str(network(world, "waits").get("X-Scope-Replicas")))
+    answer = network(world, "waits")
+    members, name = read_members(str(answer.get("X-Scope-Replicas"))), answer.get("X-Scope-Replica")
+
+    def waiting() -> list[dict[str, Any]]:
+        body = ask(world.gateway.url("image"), "/openstackoid/v1/replicas").json
+        return [one for one in body["operations"] if one["replica"] == name]
+
     world.fail("CloudThree", "PUT", reply(503, {}), times=10**6)
     assert send(world, "PUT", f"{NETWORKS}/{members['CloudOne']}", {"network": {"name": "waited"}}).status == 200
-    (waiting,) = ask(world.gateway.url("image"), "/openstackoid/v1/replicas").json["operations"]
-    assert (waiting["does"], waiting["kind"]) == ("update", "network.network")
-    assert {cloud["cloud"]: cloud["stage"] for cloud in waiting["clouds"]} == {
+    (operation,) = waiting()
+    assert (operation["does"], operation["kind"]) == ("update", "network.network")
+    assert {cloud["cloud"]: cloud["stage"] for cloud in operation["clouds"]} == {
         "CloudOne": "done",
         "CloudTwo": "done",
         "CloudThree": "accepted",
     }
     world.states["CloudThree"].before = lambda _seen, _name: None
-    until(lambda: not ask(world.gateway.url("image"), "/openstackoid/v1/replicas").json["operations"])
+    until(lambda: not waiting())
     assert world.where(NETWORKS, "waited") == list(NAMES)
+
+
+def test_a_read_needs_no_database(world: World) -> None:
+    """Members are then found as any other thing is."""
+    members = read_members(str(network(world, "read").get("X-Scope-Replicas")))
+    file = Path(world.store.database.file or "")
+    aside = file.with_name("aside")
+    file.rename(aside)
+    try:
+        shown = send(world, "GET", f"{NETWORKS}/{members['CloudTwo']}")
+        assert (shown.status, shown.get("X-Scope-Cloud"), shown.get("X-Scope-Replica")) == (200, "CloudTwo", None)
+        refused = network(world, "unrecorded")
+        assert (refused.status, refused.code) == (503, "store.failed")
+        assert world.where(NETWORKS, "unrecorded") == []
+    finally:
+        aside.rename(file)

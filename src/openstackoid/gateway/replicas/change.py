@@ -14,8 +14,7 @@ from typing import Final
 from openstackoid.core.errors import OpenStackoidError
 from openstackoid.gateway.replicas import registry
 from openstackoid.gateway.replicas.records import Part, Work
-from openstackoid.gateway.replicas.steps import NOT_FOUND, Steps, failed, missed
-from openstackoid.operations import marks
+from openstackoid.gateway.replicas.steps import NOT_FOUND, Steps, failed, is_passing, missed
 from openstackoid.operations.stages import Stage
 
 _GONE: Final = frozenset({NOT_FOUND, 410})
@@ -76,5 +75,5 @@ class Change:
             await steps.record(done, also=dropped if whole else None)
         else:
             steps.replies[number] = reply
-            stage = Stage.FAILED if marks.refused(reply.status) and reply.status not in {401, 429, 503} else part.stage
-            await steps.record(failed(part, reply, stage))
+            wrong = failed(part, reply, part.stage)
+            await steps.record(wrong if is_passing(wrong) else replace(wrong, stage=Stage.FAILED))

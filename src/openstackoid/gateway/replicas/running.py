@@ -71,6 +71,7 @@ class Runner:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._loops.clear()
+        await asyncio.to_thread(self.store.close)
 
     async def run(self, operation: Operation, work: Callable[[], Awaitable[bool]]) -> bool:
         """Run an operation to its end, or as far as it comes now; it goes on if the caller is cancelled.

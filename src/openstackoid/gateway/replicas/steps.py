@@ -21,6 +21,7 @@ from openstackoid.operations.stages import Stage
 from openstackoid.operations.store import Store
 
 NOT_FOUND: Final = 404
+_PASSING: Final = frozenset({401, 429, 503})  # the token has expired, too many requests, the service is away
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,7 @@ def surely_not_received(error: BaseException) -> bool:
 
 def is_passing(part: Part) -> bool:
     """Whether a part that failed may succeed later: its cloud was away, or failed."""
-    return part.status is None or not marks.refused(part.status) or part.status in {429, 503}
+    return part.status is None or not marks.refused(part.status) or part.status in _PASSING
 
 
 def summary(parts: Sequence[Part]) -> str:

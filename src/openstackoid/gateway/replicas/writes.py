@@ -36,6 +36,7 @@ from openstackoid.gateway.replicas.running import Runner
 from openstackoid.gateway.replicas.translating import path_of
 from openstackoid.gateway.replicas.wishes import WriteWishes
 from openstackoid.gateway.settings.sections import Fanout
+from openstackoid.storage.urls import StoreError
 
 _THING: Final = re.compile(r"(/v\d{1,3}(?:\.\d{1,3})?(?:/[0-9a-f]{32})?/[A-Za-z_-]+)/[^/?]+")
 _FAILED: Final = 400
@@ -109,7 +110,10 @@ class Writes:
         thing = thing_at(call.service, call.path)
         if not isinstance(plan, All):
             return None
-        replica = await self._replica(thing, plan.targets, None)
+        try:
+            replica = await self._replica(thing, plan.targets, None)
+        except StoreError:
+            return None  # a read needs no record: the member is found as any other resource is
         if replica is None or thing is None or thing.id is None:
             return None
         query = call.route.path[len(call.path) :]
