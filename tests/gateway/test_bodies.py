@@ -5,6 +5,7 @@ import http.client
 import re
 import socket
 import struct
+import zlib
 from collections.abc import Callable
 from typing import Final
 
@@ -152,6 +153,51 @@ def test_compressed_bodies_are_left_alone(world: World, headers: dict[str, str])
     assert (answer.body, answer.get("Content-Encoding")) == (packed, "gzip")
     seen = upstream.seen("/v2/gzip")
     assert (seen.raw, seen.get("Content-Encoding"), seen.get("Accept-Encoding")) == (packed, "gzip", "gzip;q=0.7")
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "deflate"])
+def test_links_in_a_packed_document_lead_to_the_entry(world: World, encoding: str) -> None:
+    theirs, ours = world.two.url("image"), world.one.url("image")
+    plain = f'{{ "next": "{theirs}/v2/images?marker=1" }}'.encode()
+    packed = zlib.compress(plain) if encoding == "deflate" else gzip.compress(plain)
+    told = {"Content-Encoding": encoding, "Content-Type": "application/json", "ETag": '"packed"'}
+    world.cloud_two["image"].on("/v2/packed", reply(200, packed, told))
+    answer = ask(ours, "/v2/packed", TWO | {"Accept-Encoding": f"br, {encoding}, zstd;q=0.5"})
+    assert answer.body == plain.replace(theirs.encode(), ours.encode())
+    assert answer.get("Content-Encoding") is answer.get("ETag") is None
+    assert world.cloud_two["image"].seen("/v2/packed").get("Accept-Encoding") == encoding
+
+
+@pytest.mark.parametrize("broken", [b"x", gzip.compress(b"{}")[:-1], gzip.compress(b'{"next": ""}') + b"x"])
+def test_what_is_not_packed_as_it_says_is_refused(world: World, broken: bytes) -> None:
+    told = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+    world.cloud_two["image"].on("/v2/broken", reply(200, broken, told))
+    answer = ask(world.one.url("image"), "/v2/broken", TWO)
+    assert (answer.status, answer.code) == (502, "peer.answer")
+
+
+def test_a_packed_document_has_a_limit(world: World) -> None:
+    told = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+    world.cloud_two["image"].on("/v2/bomb", reply(200, gzip.compress(b" " * (17 << 20) + b"{}"), told))
+    answer = ask(world.one.url("image"), "/v2/bomb", TWO)
+    assert (answer.status, answer.code) == (502, "peer.answer")
+
+
+def test_urls_in_other_headers_lead_to_the_entry(world: World) -> None:
+    keystone, theirs = world.two.url("identity"), world.two.url("image")
+    told = {
+        "WWW-Authenticate": f'Keystone uri="{keystone}", Bearer realm="{keystone}/v3"',
+        "Link": f'<{theirs}/v2/images?marker=1>; rel="next", <https://docs.example/>; rel=help',
+        "Content-Location": f"{theirs}/v2/images",
+    }
+    world.cloud_two["image"].on("/v2/told", reply(401, {}, told))
+    answer = ask(world.one.url("image"), "/v2/told", TWO)
+    ours, own = world.one.url("image"), world.one.url("identity")
+    assert {name: answer.get(name) for name in told} == {
+        "WWW-Authenticate": f'Keystone uri="{own}", Bearer realm="{own}/v3"',
+        "Link": f'<{ours}/v2/images?marker=1>; rel="next", <https://docs.example/>; rel=help',
+        "Content-Location": f"{ours}/v2/images",
+    }
 
 
 @pytest.mark.parametrize("headers", [{}, TWO], ids=["local", "remote"])

@@ -201,6 +201,35 @@ async def test_rubbish_is_missed_and_harms_nothing(body: bytes) -> None:
     assert [(leg.cloud, leg.code) for leg in page.legs] == [("Cloud0", None), ("Cloud1", "peer.answer")]
 
 
+@pytest.mark.parametrize("query", ["", "offset=1", "fields=name"])
+@pytest.mark.parametrize("before", ["", "\ufeff"])
+async def test_items_pass_to_the_byte(query: str, before: str) -> None:
+    """Also those that JSON libraries spoil or do not read."""
+    of = listing("network", "/v2.0/networks") if "fields" in query else listing("compute", "/v2.1/os-server-groups")
+    assert of is not None
+    odd = [
+        '"big": [18446744073709551616, -9223372036854775809]',
+        '"n": [1.0, 1E400, 0.10000000000000000555, NaN, -Infinity], "s": "\\ud800 \\/", "twice": 1,  "twice": 2',
+    ]
+    clouds = made(row("servers"), [[("a", "1")], [("b", "2")]])
+    clouds.of = of
+    hidden = ', "id": "%s"' if "fields" in query else ""
+    texts = {f"Cloud{number}": f'{{"name": "{number}", {text}{hidden}}}' for number, text in enumerate(odd)}
+
+    async def ask(target: Target, path: str) -> Reply:
+        assert path.startswith("/v2")
+        item = texts[target.cloud]
+        item = item % target.cloud if hidden else item
+        return Reply(200, CIMultiDict(), f'{before}{{"x": 18446744073709551616, "{of.items}" : [ {item} ]}}'.encode())
+
+    clouds.ask = ask  # type: ignore[method-assign]
+    page = await clouds.page(query)
+    assert [leg.code for leg in page.legs] == [None, None]
+    shown = [text.removesuffix("}").removesuffix(hidden) + "}" for text in texts.values()]
+    expected = ",".join(shown[1:] if "offset" in query else shown)
+    assert page.body == f'{{"{of.items}":[{expected}],"x":18446744073709551616}}'.encode()
+
+
 async def test_keys_of_any_kind_are_merged() -> None:
     clouds = made(row("servers"), [[("a", "1")], [("b", "2")], [("c", "3")]])
     for number, odd in enumerate(({"x": 1}, [None], 1.5)):

@@ -3,6 +3,7 @@
 import hashlib
 import json
 
+import pytest
 from tests.gateway.conftest import Owners
 from tests.gateway.owners import ALICE, DEMO, refusal
 from tests.gateway.wire import ask, reply, scope
@@ -33,6 +34,78 @@ def test_ids_are_mapped_on_both_ways(owners: Owners) -> None:
     assert answer.status == 201
     assert answer.json == {"server_group": group | {"project_id": DEMO, "user_id": ALICE}}
     assert answer.get("Location") == f"{owners.at_one.url('compute')}/v2.1/{DEMO}/os-groups/1"
+
+
+# What JSON libraries spoil: a byte order mark, integers beyond 64 bits, numbers that are none or infinite, lone surrogates, escapes, repeated keys, depth.
+ODD = (
+    '\ufeff{ "server_group":{"project_id" : "%s",\r\n\t"user_id":"%s", "big": [18446744073709551616, -9223372036854775809, 1.0, 1E400, '
+    '0.1000000000000000055511151231257827, NaN, -Infinity], "s": "\\ud800 \\u00e9 é \\/", "twice": 1, "twice": 2,\n'
+    ' "project_id": "%s", "metadata": {"of": "%s"}, "deep": ' + "[" * 900 + "]" * 900 + "} }\n"
+)
+
+
+def test_no_byte_changes_beside_the_ids(owners: Owners) -> None:
+    own = owners.one.keystone.issue("alice", "member")
+    url, there = owners.at_one.url("compute"), scope(compute="CloudTwo") | KIND
+    assert ask(url, "/v2.1/bytes", there, token=own).status == 200
+    project = owners.two.keystone.stands_for("CloudOne")
+    at_home, in_two = ((ODD % (one, user, one, DEMO)).encode() for one, user in ((DEMO, ALICE), (project, HERE)))
+    owners.two["compute"].on("/v2.1/bytes-odd", reply(200, in_two, KIND))
+    answer = ask(url, "/v2.1/bytes-odd", there, method="POST", body=at_home, token=own)
+    assert owners.two["compute"].seen("/v2.1/bytes-odd").raw == in_two
+    assert (answer.status, answer.body) == (200, at_home)
+
+
+@pytest.mark.parametrize(
+    ("kind", "service", "path"),
+    [
+        *(
+            (kind, "compute", "/v2.1/kinds")
+            for kind in (None, "text/plain", "application/octet-stream", "text/json", "x")
+        ),
+        ("application/json; charset=utf-8", "compute", "/v2.1/kinds"),
+        ("application/x-www-form-urlencoded", "compute", "/v2.1/kinds"),
+        ("application/openstack-images-v2.0-json-patch", "image", "/v2/images/kinds"),
+        ("application/openstack-images-v2.1-json-patch", "image", "/v2/images/kinds"),
+    ],
+)
+def test_ids_are_mapped_whatever_the_body_is_called(owners: Owners, kind: str | None, service: str, path: str) -> None:
+    """Neutron, glance and keystone read JSON under any type, or none; `curl -d` calls it a form."""
+    own = owners.one.keystone.issue("alice", "member")
+    url, there = owners.at_one.url(service), scope(**{service: "CloudTwo"}) | ({"Content-Type": kind} if kind else {})
+    sent = (
+        f' [{{"op": "replace", "path": "/owner", "value": "{DEMO}"}}]'
+        if service == "image"
+        else f'{{"x": {{"project_id": "{DEMO}"}}}}'
+    )
+    method = "PATCH" if service == "image" else "POST"
+    answer = ask(url, path, there, method=method, body=sent.encode(), token=own)
+    assert answer.status == 200
+    project = owners.two.keystone.stands_for("CloudOne")
+    seen = owners.two[service].seen(path)
+    assert seen.raw == sent.replace(DEMO, project).encode()
+    assert seen.get("Content-Type") == ("application/json" if kind and "form" in kind else kind)
+
+
+@pytest.mark.parametrize("body", [b"_method=DELETE", b"a=b", b'a={"_method": 1}'])
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
+def test_a_form_crosses_no_border(owners: Owners, kind: str, body: bytes) -> None:
+    own = owners.one.keystone.issue("alice", "member")
+    given = scope(compute="CloudTwo") | {"Content-Type": kind}
+    answer = ask(owners.at_one.url("compute"), "/v2.1/form", given, method="POST", body=body, token=own)
+    assert refusal(answer) == (403, "token.scope")
+    assert "application/json" in answer.error
+    assert not owners.two["compute"].all("/v2.1/form")
+
+
+def test_what_is_not_json_passes_in_pieces_and_as_a_whole(owners: Owners) -> None:
+    token, url = owners.one.token(owners.two), owners.two.peering
+    for number, body in enumerate((b"", b"x", b"  x " * 50_000, b" " * 100_000, b"\0{}", b"\xff" * 3_000_000)):
+        for kind in ("text/plain", "application/octet-stream"):
+            path = f"/v2/images/plain-{number}"
+            answer = ask(url, f"/image{path}", {"Content-Type": kind}, method="POST", body=body, token=token)
+            assert answer.status == 200
+            assert owners.two["image"].seen(path).raw == body
 
 
 def test_ids_stay_between_services_of_one_cloud(owners: Owners) -> None:

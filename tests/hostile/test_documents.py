@@ -144,7 +144,7 @@ async def test_a_process_that_dies_costs_nobody_a_document() -> None:
     rewriting = Rewriting()
     try:
         rewrite = Job("image", WIDE, links=SAME)
-        wanted = document(5000).replace(b"two", b"one").replace(b": ", b":").replace(b", ", b",")
+        wanted = document(5000).replace(b"two", b"one")
         assert await rewriting.apply(rewrite, document(5000), "peer") == wanted
         (idle,) = rewriting._idle
         idle.kill()
@@ -161,7 +161,7 @@ async def test_a_process_that_dies_costs_nobody_a_document() -> None:
         told = await rewriting.apply(
             Job("network", WIDE, ids), b'{"network": {"tenant_id": "' + b"a" * 32 + b'"}}' + b" " * 99_999, "peer"
         )
-        assert told == b'{"network":{"tenant_id":"' + b"b" * 32 + b'"}}'
+        assert told == b'{"network": {"tenant_id": "' + b"b" * 32 + b'"}}' + b" " * 99_999
     finally:
         await rewriting.close()
 

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urljoin
 
-import orjson
 from hypothesis import strategies as st
 from tests.hostile.fuzzing import anything, changed, fuzz, plain, urls, words
 from tests.hostile.thieves import THIEVES
@@ -21,6 +20,7 @@ from urllib3.util import parse_url
 from openstackoid.core.errors import OpenStackoidError
 from openstackoid.core.foreign_links import IncomingLinks
 from openstackoid.core.ids import Ids
+from openstackoid.core.json_text import JsonText
 
 HERE = {
     "image": "http://one.example:9292",
@@ -183,10 +183,12 @@ def ours(error: OpenStackoidError) -> None:
 def check(service: str, path: str, document: Any) -> None:
     one = service == "image" and path == "/v2/images/1"
     try:
-        made = looks(service).document(orjson.loads(json.dumps(document).encode()), one_image=one)
+        text = JsonText(json.dumps(document).encode())
+        looks(service).document(text, one_image=one)
     except OpenStackoidError as error:
         ours(error)
         return
+    made = json.loads(text.result())
     if one and isinstance(made, dict):
         made = {key: value for key, value in made.items() if key not in FOLLOWED - {"self"} and "links" not in key}
     away = [link for link in followed(made) if leads_away(service, link)]
@@ -207,12 +209,7 @@ def test_no_link_leads_away_wherever_it_stands(link: str) -> None:
 
 @fuzz(given=hostile())
 def test_no_odd_document_leads_away(given: tuple[str, str, Any]) -> None:
-    service, path, document = given
-    try:
-        orjson.loads(json.dumps(document).encode())
-    except (ValueError, RecursionError):  # nobody reads it: surrogates, numbers that JSON has not
-        return
-    check(service, path, document)
+    check(*given)
 
 
 @fuzz({"link": "http://one.example:9292@thief.example/"}, {"link": "/\\thief.example"}, link=links)
@@ -252,12 +249,9 @@ def with_ids(draw: Any) -> tuple[str, Any]:
 @fuzz(given=with_ids())
 def test_ids_are_mapped_in_any_document_and_nothing_else_is_changed(given: tuple[str, Any]) -> None:
     service, document = given
-    try:
-        text = orjson.dumps(document)
-        document = orjson.loads(text)
-    except (TypeError, ValueError, RecursionError):  # surrogates, and numbers that JSON has not
-        return
-    mapped = Ids({OLD[0]: NEW[0]}, {OLD[1]: NEW[1]}).answer(service, document)
+    text = json.dumps(document).encode()
+    mapped = JsonText(text)
+    Ids({OLD[0]: NEW[0]}, {OLD[1]: NEW[1]}).answer(service, mapped)
     # Whatever was changed became what stands for it.
-    back = orjson.dumps(mapped).replace(NEW[0].encode(), OLD[0].encode()).replace(NEW[1].encode(), OLD[1].encode())
-    assert back == orjson.dumps(orjson.loads(text))
+    back = mapped.result().replace(NEW[0].encode(), OLD[0].encode()).replace(NEW[1].encode(), OLD[1].encode())
+    assert json.dumps(json.loads(back)) == json.dumps(document)

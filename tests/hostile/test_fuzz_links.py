@@ -13,6 +13,7 @@ from tests.hostile.fuzzing import SHARP, fuzz, hosts, plain, schemes, words
 
 from openstackoid.core.errors import PeerLeadsAwayError
 from openstackoid.core.foreign_links import IncomingLinks
+from openstackoid.core.json_text import JsonText
 
 HOME = {
     "image": "http://home.example:9292",
@@ -76,11 +77,12 @@ def incoming(service: str) -> IncomingLinks:
 def test_a_link_that_passes_leads_home(link: str) -> None:
     for document in ({"next": link}, {"links": [{"rel": "next", "href": link}]}):
         try:
-            came = incoming("compute").document(json.loads(json.dumps(document)))
+            came = JsonText(json.dumps(document).encode())
+            incoming("compute").document(came)
         except PeerLeadsAwayError as error:
             plain(error)
         else:
-            for passed in found(came):
+            for passed in found(json.loads(came.result())):
                 leads_home(passed)
 
 

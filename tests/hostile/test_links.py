@@ -118,13 +118,19 @@ def test_no_way_to_write_it_in_json_passes(gateway_alone: Honest, body: bytes) -
     assert refusal(gateway_alone.ask("/v2/images")) == AWAY
 
 
-def test_a_key_that_stands_twice_reaches_nobody(gateway_alone: Honest) -> None:
+def test_a_key_that_stands_twice_is_checked_twice(gateway_alone: Honest) -> None:
     """Readers take the first, the last, or both: Go's merges objects."""
-    body = b'{"links": {"next": "http://thief.example/"}, "links": {"self": "/v2"}, "next": "//thief.example/", "next": "/v2/images"}'
+    for body in (
+        b'{"links": {"next": "http://thief.example/"}, "links": {"self": "/v2"}}',
+        b'{"next": "//thief.example/", "next": "/v2/images"}',
+        b'{"next": "/v2/images", "NEXT": "//thief.example/"}',
+        b'{"images": [{"id": "1", "self": "//thief.example"}], "images": []}',
+    ):
+        gateway_alone.mallory.answers("/image/v2/images", reply(200, body, {"Content-Type": "application/json"}))
+        assert refusal(gateway_alone.ask("/v2/images")) == AWAY
+    body = b'{"next": "/v2/images?marker=1", "next" : "/v2/images"}'
     gateway_alone.mallory.answers("/image/v2/images", reply(200, body, {"Content-Type": "application/json"}))
-    answer = gateway_alone.ask("/v2/images")
-    assert answer.status == 200
-    assert b"thief" not in answer.body
+    assert gateway_alone.ask("/v2/images").body == body
 
 
 @pytest.mark.parametrize(
@@ -142,8 +148,6 @@ def test_a_key_that_stands_twice_reaches_nobody(gateway_alone: Honest) -> None:
         ),
         *(
             ("text/plain; charset=cp037", "cp037"),
-            ("application/json", "utf-8-sig"),
-            ("x", "utf-8-sig"),
             ('x; charset*="utf-7"', "utf-7"),
         ),
     ],
@@ -152,6 +156,13 @@ def test_no_other_encoding_hides_a_link(gateway_alone: Honest, kind: str, encodi
     body = json.dumps({"next": f"{THIEF}/"}).encode(encoding)
     gateway_alone.mallory.answers("/image/v2/images", reply(200, body, {"Content-Type": kind}))
     assert refusal(gateway_alone.ask("/v2/images")) == NO_ANSWER
+
+
+@pytest.mark.parametrize("kind", ["application/json", "x"])
+def test_a_byte_order_mark_hides_no_link(gateway_alone: Honest, kind: str) -> None:
+    body = json.dumps({"next": f"{THIEF}/"}).encode("utf-8-sig")
+    gateway_alone.mallory.answers("/image/v2/images", reply(200, body, {"Content-Type": kind}))
+    assert refusal(gateway_alone.ask("/v2/images")) == AWAY
 
 
 def test_a_text_without_an_encoding_gets_the_one_in_which_it_was_read(gateway_alone: Honest) -> None:
@@ -172,9 +183,7 @@ def test_nothing_packed_passes_and_none_is_asked_for(gateway_alone: Honest, enco
     assert gateway_alone.mallory.seen(f"/image{path}").get("Accept-Encoding") == "identity"
 
 
-@pytest.mark.parametrize(
-    "body", [b'{"next": ', b"{'next': 'http://thief.example/'}", b'{"a": NaN}', b"[" * 5000, b"{}{}", b'"\xff"']
-)
+@pytest.mark.parametrize("body", [b'{"next": ', b"{'next': 'http://thief.example/'}", b"[" * 5000, b"{}{}", b'"\xff"'])
 def test_what_is_no_json_though_it_says_so_is_refused(gateway_alone: Honest, body: bytes) -> None:
     for kind in ("application/json", "text/plain"):
         gateway_alone.mallory.answers("/image/v2/images", reply(200, body, {"Content-Type": kind}))

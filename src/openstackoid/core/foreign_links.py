@@ -10,16 +10,18 @@ absolute URLs, `//host`, and relative ones that would name another host when the
 """
 
 import re
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from openstackoid.core import link_places as places
 from openstackoid.core.errors import PeerLeadsAwayError
+from openstackoid.core.json_text import JsonText, Node, Value
 from openstackoid.core.link_places import Kind
 from openstackoid.core.links import Links
 
-_ODD: Final = re.compile(r"[\x00-\x1f\x7f\\]")
+# Lone surrogates: some readers drop them, others put another character in their place.
+_ODD: Final = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 # Relative links that stay on the host of any base; and the templates of glance's schemas, which cannot become a host's name.
 _RELATIVE: Final = re.compile(r"[/?#]|\{(?:self|file|schema)\}\Z")
@@ -39,12 +41,11 @@ class OutgoingLinks(Links):
             self._service == "image" and (b'"direct_url"' in body or b'"locations"' in body or body[:1] == b"[")
         )
 
-    def _stored(self, image: dict[str, Any], keys: list[str]) -> None:
-        for key in keys:
-            del image[key]
+    def _stored(self, document: JsonText, image: Node, indexes: Sequence[int]) -> None:
+        document.remove(image, indexes)
 
-    def _stored_list(self, places: list[Any]) -> None:
-        places.clear()
+    def _stored_list(self, document: JsonText, places: Node) -> None:
+        document.remove(places, range(len(places.values)))
 
 
 class IncomingLinks(Links):
@@ -112,29 +113,34 @@ class IncomingLinks(Links):
             raise self._leads_away("links", value)
         return changed
 
-    def _entries(self, entries: list[Any]) -> None:
-        entries[:] = [entry for entry in entries if not (isinstance(entry, dict) and self._is_in_passing(entry))]
-        super()._entries(entries)
+    def _entries(self, document: JsonText, entries: Node) -> None:
+        passing = [index for index, entry in enumerate(entries.values) if self._is_in_passing(document, entry)]
+        if passing:
+            document.remove(entries, passing)
+        super()._entries(document, entries)
 
-    def _is_in_passing(self, entry: dict[str, Any]) -> bool:
+    def _is_in_passing(self, document: JsonText, entry: Value) -> bool:
         """Whether a link leads elsewhere and clients do not follow it: to documentation, or another service's copy."""
-        relations = [value for key, value in entry.items() if key.casefold() == "rel"]
+        if not isinstance(entry, Node):
+            return False
+        texts = [(key, document.string(value)) for key, value in entry.members()]
+        relations = [text for key, text in texts if key.casefold() == "rel"]
         if not relations or not all(
-            isinstance(each, str) and each.casefold() not in places.FOLLOWED for each in relations
+            relation is not None and relation.casefold() not in places.FOLLOWED for relation in relations
         ):
             return False
         return any(
-            isinstance(value, str) and places.kind(self._service, key) is Kind.LINK and not self._stays(self.url(value))
-            for key, value in entry.items()
+            text is not None and places.kind(self._service, key) is Kind.LINK and not self._stays(self.url(text))
+            for key, text in texts
         )
 
-    def _stored(self, image: dict[str, Any], keys: list[str]) -> None:
-        for key in keys:
-            if image[key]:
+    def _stored(self, document: JsonText, image: Node, indexes: Sequence[int]) -> None:
+        for index, (key, value) in enumerate(image.members()):
+            if index in indexes and not document.is_empty(value):
                 raise self.refusal(f"place where an image is stored ({key.casefold()})")
 
-    def _stored_list(self, places: list[Any]) -> None:
-        if places:
+    def _stored_list(self, document: JsonText, places: Node) -> None:  # noqa: ARG002 - the base class's
+        if places.values:
             raise self.refusal("list of places where an image is stored")
 
     def _checked(self, name: str, url: str) -> str:

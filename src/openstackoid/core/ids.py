@@ -9,12 +9,13 @@ properties of images, templates, objects. Ids of other projects and users stay a
 
 import json
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 from urllib.parse import quote, unquote, unquote_plus
 
 from openstackoid.core import id_places as places
 from openstackoid.core.id_places import Kind, Level
+from openstackoid.core.json_text import JsonText, Node, Value
 
 _AUTHORITY: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
 _ACCOUNT: Final = "AUTH_"  # swift's and radosgw's default prefix of a project's account
@@ -68,38 +69,37 @@ class Ids:
             return self._account(target)[0]
         return self._target(target, _query_of(service))
 
-    def request(self, service: str, document: Any) -> Any:
-        """The JSON body of a request, changed in place and returned; a document of any shape is taken.
+    def request(self, service: str, document: JsonText) -> None:
+        """Change the JSON body of a request; a document of any shape is taken.
 
         Args:
             service: official service type.
-            document: as a JSON decoder gives it.
+            document: changed in place.
         """
         if not self._old:
-            return document
-        if service in places.PATCHED and isinstance(document, list):
-            self._patch(document, places.PATCHED[service])
+            return
+        root = document.root
+        if service in places.PATCHED and isinstance(root, Node) and root.keys is None:
+            self._patch(document, root, places.PATCHED[service])
         elif service == "image":
             self._image(document)
         else:
             self._walk(document, places.SERVICES.get(service, places.GENERIC).request, {})
-        return document
 
-    def answer(self, service: str, document: Any) -> Any:
-        """The JSON body of an answer, changed in place and returned, with the links in it; any shape is taken.
+    def answer(self, service: str, document: JsonText) -> None:
+        """Change the JSON body of an answer, with the links in it; any shape is taken.
 
         Args:
             service: official service type.
-            document: as a JSON decoder gives it.
+            document: changed in place.
         """
         if not self._old:
-            return document
+            return
         if service == "image":
             self._image(document, links=True)
         else:
             known = places.SERVICES.get(service, places.GENERIC)
             self._walk(document, known.answer, known.query)
-        return document
 
     def url(self, url: str) -> str:
         """A URL, absolute or not, with ids in its path and in known query parameters changed: `Location`, or a link."""
@@ -169,76 +169,90 @@ class Ids:
                     pairs[index] = name + mark + quote(new, safe="")
         return "&".join(pairs)
 
-    def _change(self, node: dict[str, Any], fields: Mapping[str, Kind]) -> None:
+    def _change(self, document: JsonText, node: Node, fields: Mapping[str, Kind]) -> None:
         """Change the known fields of one flat object."""
-        for key, kind in fields.items():
-            value = node.get(key)
-            if isinstance(value, str):
-                node[key] = self._tables[kind].get(value, value)
+        for key, value in node.members():
+            kind = fields.get(key)
+            if kind is not None:
+                self._map(document, value, kind)
 
-    def _walk(self, document: Any, root: Level, query: Mapping[str, Kind]) -> None:
+    def _map(self, document: JsonText, value: Value, kind: Kind) -> None:
+        table = self._tables[kind]
+        document.replace(value, lambda old: table.get(old, old))
+
+    def _walk(self, document: JsonText, root: Level, query: Mapping[str, Kind]) -> None:
         # No recursion: an untrusted author chooses the depth of a document.
-        stack: list[tuple[Any, Level]] = [(document, root)]
-        tables = self._tables
+        stack: list[tuple[Value, Level]] = [(document.root, root)]
         while stack:
             node, level = stack.pop()
-            if isinstance(node, list):
-                stack.extend((item, level) for item in node if isinstance(item, (dict, list)))
-            elif isinstance(node, dict):
-                fields, below, other = level.fields, level.below, level.other
-                for key, value in node.items():
-                    if isinstance(value, str):
-                        kind = fields.get(key)
-                        if kind is Kind.LINK:
-                            node[key] = self._url(value, query)
-                        elif kind is not None and value in tables[kind]:
-                            node[key] = tables[kind][value]
-                    elif isinstance(value, (dict, list)):
-                        if isinstance(value, list) and fields.get(key, Kind.LINK) is not Kind.LINK:
-                            table = tables[fields[key]]
-                            value[:] = [table.get(item, item) if isinstance(item, str) else item for item in value]
-                        inner = below.get(key, other)
-                        if inner is not None:
-                            stack.append((value, inner))
+            if not isinstance(node, Node):
+                continue
+            if node.keys is None:
+                stack.extend((item, level) for item in node.values if isinstance(item, Node))
+                continue
+            fields, below, other = level.fields, level.below, level.other
+            for key, value in node.members():
+                if isinstance(value, Node):
+                    kind = fields.get(key, Kind.LINK)
+                    if value.keys is None and kind is not Kind.LINK:
+                        for item in value.values:
+                            self._map(document, item, kind)
+                    inner = below.get(key, other)
+                    if inner is not None:
+                        stack.append((value, inner))
+                elif key in fields:
+                    kind = fields[key]
+                    if kind is Kind.LINK:
+                        document.replace(value, lambda url: self._url(url, query))
+                    else:
+                        self._map(document, value, kind)
 
-    def _image(self, document: Any, *, links: bool = False) -> None:
-        if not isinstance(document, dict):
+    def _image(self, document: JsonText, *, links: bool = False) -> None:
+        root = document.root
+        if not isinstance(root, Node) or root.keys is None:
             return
-        if len(document) == 1 and isinstance(document.get("member"), str):
+        if set(root.keys) == {"member"}:
             # The whole body of `POST /v2/images/ID/members`.
-            self._change(document, {"member": Kind.PROJECT})
+            self._change(document, root, {"member": Kind.PROJECT})
             return
-        lists: Iterable[Any] = [value for key in places.IMAGE_LISTS if isinstance(value := document.get(key), list)]
+        lists = [
+            value
+            for key, value in root.members()
+            if key in places.IMAGE_LISTS and isinstance(value, Node) and value.keys is None
+        ]
         if not lists:
-            self._image_object(document)
+            self._image_object(document, root)
             return
         for items in lists:
-            for item in items:
-                if isinstance(item, dict):
-                    self._image_object(item)
-        for key in places.IMAGE_LINKS if links else ():
-            if isinstance(value := document.get(key), str):
-                document[key] = self._url(value, places.IMAGE_QUERY)
+            for item in items.values:
+                if isinstance(item, Node):
+                    self._image_object(document, item)
+        for key, value in root.members():
+            if links and key in places.IMAGE_LINKS:
+                document.replace(value, lambda url: self._url(url, places.IMAGE_QUERY))
 
-    def _image_object(self, node: dict[str, Any]) -> None:
-        schema = node.get("schema")
-        if isinstance(schema, str) and schema in places.IMAGE_SCHEMA_FIELDS:
-            self._change(node, places.IMAGE_SCHEMA_FIELDS[schema])
-        elif node.get("image_type") in places.SNAPSHOTS:
-            self._change(node, places.SNAPSHOT_FIELDS)
+    def _image_object(self, document: JsonText, node: Node) -> None:
+        schema, image_type = (
+            (document.string(value) if (value := node.get(key)) else None) or "" for key in ("schema", "image_type")
+        )
+        if schema in places.IMAGE_SCHEMA_FIELDS:
+            self._change(document, node, places.IMAGE_SCHEMA_FIELDS[schema])
+        elif image_type in places.SNAPSHOTS:
+            self._change(document, node, places.SNAPSHOT_FIELDS)
         else:
-            self._change(node, places.IMAGE_FIELDS)
+            self._change(document, node, places.IMAGE_FIELDS)
 
-    def _patch(self, operations: list[Any], fields: Mapping[str, Kind]) -> None:
-        for operation in operations:
-            if isinstance(operation, dict) and isinstance(operation.get("value"), str):
-                # In glance's older form the operation is the key of the path: {"replace": "/owner", "value": ...}.
-                for key in ("path", "replace", "add"):
-                    place = operation.get(key)
-                    kind = fields.get(place) if isinstance(place, str) else None
-                    if kind is not None:
-                        self._change(operation, {"value": kind})
-                        break
+    def _patch(self, document: JsonText, operations: Node, fields: Mapping[str, Kind]) -> None:
+        for operation in operations.values:
+            if not isinstance(operation, Node):
+                continue
+            # In glance's older form the operation is the key of the path: {"replace": "/owner", "value": ...}.
+            paths = [
+                document.string(value) or "" for key, value in operation.members() if key in {"path", "replace", "add"}
+            ]
+            kind = next((fields[path] for path in paths if path in fields), None)
+            if kind is not None:
+                self._change(document, operation, {"value": kind})
 
 
 def _query_of(service: str) -> Mapping[str, Kind]:

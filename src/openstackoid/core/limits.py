@@ -37,10 +37,12 @@ STATEMENT: Final = Limit(64 * KIB, depth=4, values=1024)
 EXCHANGE: Final = Limit(16 * KIB, depth=8, values=256)
 # A Keystone's answer to the validation of a token, with a catalog of some regions.
 IDENTITY: Final = Limit(1 * MIB, depth=16, values=50_000)
+# OpenStack's services and most of its clients read JSON with Python's `json`, which takes no more.
+READABLE_DEPTH: Final = 1000
 # A JSON request in which ids are mapped.
-REQUEST: Final = Limit(4 * MIB, depth=64, values=100_000)
+REQUEST: Final = Limit(4 * MIB, READABLE_DEPTH, values=100_000)
 # A JSON answer whose links or ids are changed: the longest lists of OpenStack's services are those without pages, as neutron's.
-ANSWER: Final = Limit(16 * MIB, depth=64, values=1_000_000)
+ANSWER: Final = Limit(16 * MIB, READABLE_DEPTH, values=1_000_000)
 FORM: Final = 32 * KIB  # bytes: two tokens and a scope
 FORM_FIELDS: Final = 16
 

@@ -35,6 +35,7 @@ _LONGEST: Final = 64
 FOLLOWED: Final = frozenset({"self", "next", "previous", "prev", "first", "last"})
 # Relations and media types are among the texts of links, and are not links.
 NAMES: Final = frozenset({"rel", "type"})
+_SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _ONE_IMAGE: Final = re.compile(r"/v2/images/[^/?]+/?(?:\?|\Z)")
 
 
@@ -46,13 +47,18 @@ def kind(service: str, key: str) -> Kind | None:
         key: as it arrived.
     """
     if len(key) > _LONGEST:
-        return Kind.LINKS if key.casefold().endswith("_links") else None
+        return Kind.LINKS if _folded(key).endswith("_links") else None
     return _kind(service, key)
+
+
+def _folded(key: str) -> str:
+    """A key as the most tolerant client compares it; some drop lone surrogates."""
+    return (key if key.isascii() else _SURROGATES.sub("", key)).casefold()
 
 
 @lru_cache(maxsize=4096)
 def _kind(service: str, key: str) -> Kind | None:
-    name = key.casefold()
+    name = _folded(key)
     if name in _LINKS:
         return Kind.LINK
     if name == "links" or name.endswith("_links"):
@@ -68,7 +74,7 @@ def _kind(service: str, key: str) -> Kind | None:
 
 @lru_cache(maxsize=4096)
 def _kind_in_image(key: str) -> Kind | None:
-    name = key.casefold()
+    name = _folded(key)
     if name in _STORED:
         return Kind.STORED
     return Kind.LINK if name in _OF_IMAGES else None

@@ -5,11 +5,11 @@ entry's frontend of the same service. `core.link_places` lists the fields with l
 has the additional checks for answers that cross the border between two owners.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from openstackoid.core import link_places as places
 from openstackoid.core.bases import Bases
+from openstackoid.core.json_text import JsonText, Node, Value
 from openstackoid.core.link_places import Kind
 
 
@@ -40,72 +40,83 @@ class Links:
         """The URL with its base replaced; the same text if no base matches."""
         return self._bases.url(url)
 
-    def document(self, document: Any, *, one_image: bool = False) -> Any:
-        """A JSON document with its links changed in place, and returned; found by their fields, never by text.
+    def document(self, document: JsonText, *, one_image: bool = False) -> None:
+        """Change the links of a JSON document; found by their fields, never by text.
 
         Args:
-            document: as a JSON decoder gives it, of any shape.
+            document: of any shape, changed in place.
             one_image: whether it is a single image (`link_places.is_one_image`).
         """
-        if one_image and isinstance(document, dict):
-            self._image(document)
-            return document
-        self._walk(document)
-        if self._service == "image":
-            images = document.get("images") if isinstance(document, dict) else None
-            for image in images if isinstance(images, list) else [images]:
-                if isinstance(image, dict):
-                    self._image(image)
-            if isinstance(document, list):
-                self._stored_list(document)
-        return document
+        root = document.root
+        if not isinstance(root, Node):
+            return
+        if one_image and root.keys is not None:
+            self._image(document, root)
+            return
+        self._walk(document, root)
+        if self._service != "image":
+            return
+        if root.keys is None:
+            self._stored_list(document, root)
+        for key, value in root.members():
+            if key == "images" and isinstance(value, Node):
+                for image in value.values if value.keys is None else (value,):
+                    if isinstance(image, Node) and image.keys is not None:
+                        self._image(document, image)
 
-    def _walk(self, document: Any) -> None:
+    def _walk(self, document: JsonText, root: Node) -> None:
         # No recursion: an untrusted author chooses the depth of a document.
-        stack = [(document, places.level(self._service), False)]
+        stack = [(root, places.level(self._service), False)]
+        kinds: dict[str, Kind | None] = {}  # the keys of a list's items are the same
         while stack:
             node, level, among = stack.pop()
-            if isinstance(node, list):
+            if node.keys is None:
                 if among:
-                    self._entries(node)
-                stack.extend((item, level, among) for item in node if isinstance(item, (dict, list)))
-            elif isinstance(node, dict):
-                for key, value in node.items():
-                    if isinstance(value, str):
-                        kind = places.kind(self._service, key)
-                        if kind is not None or among:
-                            node[key] = self._value(key, value, None if among and kind is Kind.URL else kind)
-                    elif isinstance(value, (dict, list)):
-                        inner = level.below.get(key, level.other)
-                        if inner is not None and inner.other is not None:
-                            leads = places.kind(self._service, key) in {Kind.LINK, Kind.LINKS}
-                            stack.append((value, inner, among or leads))
+                    self._entries(document, node)
+                stack.extend((item, level, among) for item in node.values if isinstance(item, Node))
+                continue
+            for key, value in node.members():
+                if key in kinds:
+                    kind = kinds[key]
+                else:
+                    kind = kinds[key] = places.kind(self._service, key)
+                if isinstance(value, Node):
+                    inner = level.below.get(key, level.other)
+                    if inner is not None and inner.other is not None:
+                        stack.append((value, inner, among or kind is Kind.LINK or kind is Kind.LINKS))
+                elif kind is not None or among:
+                    self._link(document, key, value, None if among and kind is Kind.URL else kind)
 
-    def _image(self, image: dict[str, Any]) -> None:
-        stored, nested = [], {}
-        for key, value in image.items():
+    def _image(self, document: JsonText, image: Node) -> None:
+        """Change the links of an image: of the fields that glance reserves, and below properties that are no texts."""
+        stored, nested = [], Node(image.start, [])
+        for index, (key, value) in enumerate(image.members()):
             kind = places.kind_in_image(key)
             if kind is Kind.STORED:
-                stored.append(key)
-            elif isinstance(value, (dict, list)):
-                nested[key] = value  # properties are texts
-            elif kind is not None and isinstance(value, str):
-                image[key] = self._value(key, value, kind)
+                stored.append(index)
+            elif isinstance(value, Node):
+                nested.add(key, value)
+            elif kind is not None:
+                self._link(document, key, value, kind)
         if stored:
-            self._stored(image, stored)
-        if nested:
-            self._walk(nested)
+            self._stored(document, image, stored)
+        if nested.values:
+            self._walk(document, nested)
+
+    def _link(self, document: JsonText, key: str, value: Value, kind: Kind | None) -> None:
+        document.replace(value, lambda url: self._value(key, url, kind))
 
     def _value(self, _key: str, value: str, _kind: Kind | None) -> str:
         """Replace a text that may be a link; without a kind, the text is in a list of links."""
         return self.url(value)
 
-    def _entries(self, entries: list[Any]) -> None:
+    def _entries(self, document: JsonText, entries: Node) -> None:
         """Change the texts of a list of links."""
-        entries[:] = [self._value("", entry, None) if isinstance(entry, str) else entry for entry in entries]
+        for entry in entries.values:
+            self._link(document, "", entry, None)
 
-    def _stored(self, image: dict[str, Any], keys: list[str]) -> None:
+    def _stored(self, document: JsonText, image: Node, indexes: Sequence[int]) -> None:
         """Handle the storage locations of an image; users of this cloud see them as glance returns them."""
 
-    def _stored_list(self, places: list[Any]) -> None:
+    def _stored_list(self, document: JsonText, places: Node) -> None:
         """Handle the answer to `GET /v2/images/ID/locations`, glance's only document whose root is a list."""

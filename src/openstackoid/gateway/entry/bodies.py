@@ -12,6 +12,23 @@ from openstackoid.core.limits import size
 _DOCUMENT: Final = 256 << 10  # bytes: the largest is a server's user data, 64 KiB
 
 
+class MadeContent:
+    """A body that is in memory, read as aiohttp's stream."""
+
+    def __init__(self, body: bytes) -> None:
+        self._left = body
+
+    async def readany(self) -> bytes:
+        """All that is left; empty at the end."""
+        left, self._left = self._left, b""
+        return left
+
+    async def iter_any(self) -> AsyncIterator[bytes]:
+        """The pieces that are left."""
+        while piece := await self.readany():
+            yield piece
+
+
 class MadeRequest:
     """A request that the gateway makes itself, with what the senders and `upstream` read of one that came from a client.
 
@@ -30,13 +47,9 @@ class MadeRequest:
         self._body = body or b""
 
     @property
-    def content(self) -> "MadeRequest":
-        """What the body is read from in pieces."""
-        return self
-
-    async def iter_any(self) -> AsyncIterator[bytes]:
-        """The body, in one piece."""
-        yield self._body
+    def content(self) -> MadeContent:
+        """The body from its beginning, as often as it is asked for."""
+        return MadeContent(self._body)
 
     async def read(self) -> bytes:
         """The body."""

@@ -16,7 +16,6 @@ from openstackoid.gateway.entry.listeners import Listener
 from openstackoid.trust import tokens
 from openstackoid.trust.contracts import ContractGrant
 
-_FORMS: Final = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 _OVERRIDE: Final = re.compile(r"x[-_](?:http[-_])?method(?:[-_]override)?\Z", re.IGNORECASE)
 
 
@@ -141,12 +140,8 @@ def read(request: web.BaseRequest, listener: Listener, route: Route, request_id:
 def overrides_method(call: Call) -> bool:
     """Whether a backend might read the request as another one than the rules were compared with.
 
-    The Routes library, in front of glance and nova, takes the method from a query or a form: `GET /v2/images/ID?_method=DELETE` deletes
-    (routes/middleware.py, `use_method_override`). Other libraries take it from a header.
+    The Routes library, in front of glance and nova, takes the method from a query: `GET /v2/images/ID?_method=DELETE` deletes
+    (routes/middleware.py, `use_method_override`); and from a form, which `upstream.bodies` refuses. Other libraries take it from a header.
     """
     query = call.route.path.partition("?")[2]
-    return (
-        "_method" in unquote_plus(query)
-        or call.request.content_type in _FORMS
-        or any(_OVERRIDE.match(name) for name in call.request.headers)
-    )
+    return "_method" in unquote_plus(query) or any(_OVERRIDE.match(name) for name in call.request.headers)

@@ -1,12 +1,11 @@
 """Merge the lists of several clouds, queried in parallel, into pages without lost or duplicate items (`core.merging`, `core.paging`)."""
 
 import asyncio
+import json
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
-
-import orjson
 
 from openstackoid.core import limits
 from openstackoid.core.errors import MarkerError, PeerAnswerError
@@ -17,7 +16,7 @@ from openstackoid.core.paging import Positions, Window, has_next, is_positions, 
 from openstackoid.core.plans import Target
 from openstackoid.gateway.fanout.asking import Ask, Leg, Reply, Turns, ask_all
 from openstackoid.gateway.fanout.memory import FanOutMemory
-from openstackoid.gateway.fanout.pages import LARGE, Page, PageError, put_together, read, without
+from openstackoid.gateway.fanout.pages import LARGE, Page, PageError, cut, put_together, read, without
 
 _ROUNDS: Final = 8  # questions to clouds that answer empty pages with a link to a next page
 _WALK: Final = 200  # pages that are read to find the item of a marker that is only an id
@@ -114,7 +113,7 @@ class Lister:
         merged, items = await _merged(list(pages.values()), self._order, wanted, names if question.annotate else None)
         runs = _cut(merged.runs, window.offset) if window.offset else merged.runs
         if window.offset:
-            items = orjson.dumps(orjson.loads(items)[window.offset :])
+            items = cut(items, window.offset)
         now = _moved(after, pages, merged.taken)
         marker = self._marker(now, names, pages, merged) if any(merged.taken) else None
         shown = replace(window, rest=tuple(pair for pair in window.rest if pair not in self._added))
@@ -292,5 +291,5 @@ def _cut(runs: Sequence[tuple[int, int]], offset: int) -> list[tuple[int, int]]:
 
 
 def _document(name: str, items: bytes, rest: Mapping[str, Any]) -> bytes:
-    more = orjson.dumps(rest)[1:]
+    more = json.dumps(rest, separators=(",", ":"))[1:].encode()  # orjson refuses integers beyond 64 bits
     return b"".join((b'{"', name.encode(), b'":', items, b"," if rest else b"", more))

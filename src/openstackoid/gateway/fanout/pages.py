@@ -4,15 +4,17 @@ For items of 870 bytes this costs 2 microseconds an item; parsing them to object
 msgspec 0.23, orjson 3.11).
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, get_args
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
+from openstackoid.core.json_text import JsonText, Node
 from openstackoid.core.lists import Listing, NextLink, Order, Paging
 from openstackoid.core.merging import Merged, Part, merge
 from openstackoid.core.paging import has_next
@@ -67,14 +69,14 @@ def read(listing: Listing, order: Order, body: bytes, limit: int | None) -> Page
         fields.insert(0, listing.marker)
     try:
         body.decode()  # what is not read is passed on: it must be text as well, or no client could read the whole
-        whole = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-        found = whole.pop(listing.items)
-        rest = {name: msgspec.json.decode(value) for name, value in whole.items()}
-        items = msgspec.json.decode(found, type=list[msgspec.Raw])
-        values = _values(msgspec.json.decode(found, type=_rows(tuple(fields))), fields)
+        try:
+            items, rows, rest = _decoded(listing.items, fields, body)
+        except (msgspec.DecodeError, RecursionError):
+            items, rows, rest = _decoded_by_places(listing.items, fields, body)
+        values = _values(rows, fields)
     except KeyError:
         raise PageError(f"expected a list at {listing.items}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise PageError(f"expected a list of {listing.items}: {error}") from None
     ids: list[str] = []
     if paged:
@@ -124,11 +126,61 @@ def without(items: Sequence[msgspec.Raw], fields: Sequence[str]) -> list[msgspec
     """Remove the fields that were requested for sorting, and not by the client."""
     found = []
     for item in items:
-        kept = msgspec.json.decode(item, type=dict[str, msgspec.Raw])
-        found.append(
-            msgspec.Raw(msgspec.json.encode({name: value for name, value in kept.items() if name not in fields}))
-        )
+        text = JsonText(bytes(item))
+        if isinstance(text.root, Node):
+            text.remove(text.root, [index for index, (name, _) in enumerate(text.root.members()) if name in fields])
+        found.append(msgspec.Raw(text.result()))
     return found
+
+
+def cut(items: bytes, offset: int) -> bytes:
+    """A JSON list without its first items."""
+    text = JsonText(items)
+    if isinstance(text.root, Node):
+        text.remove(text.root, range(min(offset, len(text.root.values))))
+    return text.result()
+
+
+def _decoded(name: str, fields: Sequence[str], body: bytes) -> tuple[list[msgspec.Raw], list[Any], dict[str, Any]]:
+    """The items at a name, their fields as rows, and the rest of the document.
+
+    Raises:
+        KeyError: nothing has this name.
+        msgspec.DecodeError, RecursionError: the document is not a list with this name, or has what msgspec does not read.
+    """
+    whole = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    found = whole.pop(name)
+    rest = {name: msgspec.json.decode(value) for name, value in whole.items()}
+    items = msgspec.json.decode(found, type=list[msgspec.Raw])
+    return items, msgspec.json.decode(found, type=_rows(tuple(fields))), rest
+
+
+def _decoded_by_places(
+    name: str, fields: Sequence[str], body: bytes
+) -> tuple[list[msgspec.Raw], list[Any], dict[str, Any]]:
+    """The same, of a document that Python's `json` reads and msgspec does not: with `NaN`, lone surrogates, a byte order mark, numbers out of range.
+
+    Raises:
+        KeyError: nothing has this name.
+        ValueError, PageError, RecursionError: the document is not a list of objects with this name.
+    """
+    text = JsonText(body)
+    if not isinstance(text.root, Node):
+        raise PageError("expected an object")
+    whole = dict(text.root.members())
+    found = whole.pop(name)
+    if not isinstance(found, Node) or found.keys is not None:
+        raise PageError("expected a list")
+    (row,) = get_args(_rows(tuple(fields)))
+    names = dict(zip(row.__struct_encode_fields__, row.__struct_fields__, strict=True))
+    rows = []
+    for item in found.values:
+        if not isinstance(item, Node) or item.keys is None:
+            raise PageError("expected objects")
+        chosen = {names[key]: json.loads(text.raw(value)) for key, value in item.members() if key in names}
+        rows.append(row(**chosen))
+    rest = {name: json.loads(text.raw(value)) for name, value in whole.items()}
+    return [msgspec.Raw(text.raw(item)) for item in found.values], rows, rest
 
 
 @lru_cache(maxsize=256)

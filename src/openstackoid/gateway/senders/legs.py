@@ -12,14 +12,15 @@ from openstackoid.core.border import request_passes
 from openstackoid.core.catalog import Cloud
 from openstackoid.core.errors import PeerTimeoutError, PeerUnreachableError
 from openstackoid.core.routing import Remote
+from openstackoid.core.user_data import OBJECTS
 from openstackoid.gateway.entry.calls import Call
 from openstackoid.gateway.federation.agreements import Agreements
 from openstackoid.gateway.federation.peers import Peers
 from openstackoid.gateway.telemetry.audit import Initiator
 from openstackoid.gateway.upstream.legs import Border, Leg, Rewrite
 from openstackoid.gateway.upstream.linking import Linking
+from openstackoid.gateway.upstream.packing import acceptable
 from openstackoid.gateway.upstream.pool import Upstream
-from openstackoid.gateway.upstream.relaying import OBJECTS
 
 UNCHANGED: Final = Rewrite()
 
@@ -64,7 +65,7 @@ class Legs:
         if call.listener.https or frontend.startswith("https://"):
             headers["X-Forwarded-Proto"] = urlsplit(frontend).scheme
         links = self.linking.here(call.listener, call.route, self._via(call), foreign=border is Border.OUT)
-        _ask_unpacked(headers, service, rewrite, border)
+        _ask_readable(headers, service, rewrite, border)
         target = rewrite.target(service, call.route.path)
         upstream = self.backends[service]
         return Leg(self.cloud, upstream, service, target, headers, rewrite, border, links, initiator, body=body)
@@ -110,7 +111,7 @@ class Legs:
         if self.agreements is not None and self.peers.federated(name):
             headers[protocol.ASSERTION] = self.agreements.assertions.assertion_for(name)
         headers[protocol.HOPS] = ",".join((*call.hops, self.cloud))
-        _ask_unpacked(headers, service, rewrite, border)
+        _ask_readable(headers, service, rewrite, border)
         links = self.linking.there(peer, call.listener, call.route, foreign=border is Border.IN)
         upstream = Upstream(name, decision.url, PeerUnreachableError, PeerTimeoutError, far=True)
         target = rewrite.target(service, call.route.path)
@@ -128,11 +129,13 @@ def keep_crossing(headers: CIMultiDict[str]) -> None:
         headers.popall(name, None)
 
 
-def _ask_unpacked(headers: CIMultiDict[str], service: str, rewrite: Rewrite, border: Border) -> None:
-    """Ask for an uncompressed answer, if the answer is changed or inspected."""
+def _ask_readable(headers: CIMultiDict[str], service: str, rewrite: Rewrite, border: Border) -> None:
+    """Ask for an uncompressed answer, if the answer is certainly read; else for one that can be unpacked, if there is something to change in it."""
     ids = rewrite.response_ids
     if (ids is not None and ids.changes) or (border is not Border.NONE and service != OBJECTS):
         headers["Accept-Encoding"] = "identity"
+    elif service != OBJECTS and "Accept-Encoding" in headers:
+        headers["Accept-Encoding"] = acceptable(headers["Accept-Encoding"])
 
 
 def _may_be_by_service(call: Call) -> bool:

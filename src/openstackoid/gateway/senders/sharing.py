@@ -1,8 +1,7 @@
 """Foreign users share with other projects of their own cloud: those get projects of this cloud too, as the users' own does."""
 
+import json
 from typing import Final
-
-import orjson
 
 from openstackoid.core import id_forms
 from openstackoid.core.errors import BodyError, ShareError
@@ -10,7 +9,7 @@ from openstackoid.core.limits import shown
 from openstackoid.core.shares import Share
 from openstackoid.gateway.entry.calls import Call
 from openstackoid.gateway.federation.projects import Projects
-from openstackoid.gateway.upstream.sending import read_body
+from openstackoid.gateway.upstream.bodies import read_body
 from openstackoid.trust.agreements import Agreement
 
 _LONGEST: Final = 1 << 16  # bytes of a request's body that shares: it names one project
@@ -28,8 +27,8 @@ async def named_in_body(call: Call, share: Share) -> tuple[bytes | None, frozens
     if body is None:
         raise BodyError(f"Expected a body of {_LONGEST} bytes at most, to share with another project.")
     try:
-        return body, share.in_body(orjson.loads(body))
-    except ValueError:
+        return body, share.in_body(json.loads(body))
+    except (ValueError, RecursionError):
         return body, frozenset()  # the service reports the error
 
 

@@ -1,5 +1,6 @@
 """An upstream's answer: its head, checked and filtered, and its body, not read yet."""
 
+import re
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -17,6 +18,9 @@ from openstackoid.gateway.upstream.rewriting import SMALL, Held
 
 WHOLE: Final = 1 << 16  # bytes: bodies up to this are passed on in one piece
 _LOCATIONS: Final = ("Location", "Content-Location")
+# Headers with URLs among other text: of Keystone, of the next page.
+_WITH_URLS: Final = ("WWW-Authenticate", "Link")
+_URL: Final = re.compile(r"https?://[^\s\"'<>,;]+")
 
 
 class Answer:
@@ -133,4 +137,8 @@ def _headers(leg: Leg, response: aiohttp.ClientResponse) -> CIMultiDict[str]:
     for name in _LOCATIONS:
         if name in kept:
             kept[name] = links.url(kept[name])
+    for name in _WITH_URLS:
+        if name in kept:
+            values = kept.popall(name)
+            kept.extend((name, _URL.sub(lambda url: links.url(url[0]), value)) for value in values)
     return kept

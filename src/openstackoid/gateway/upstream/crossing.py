@@ -17,8 +17,6 @@ from openstackoid.core.foreign_links import IncomingLinks
 _STATUSES: Final = range(200, 600)
 _REDIRECTS: Final = range(300, 400)
 _ONCE: Final = ("Content-Type", "Content-Encoding", "Content-Length", "Location", "Content-Location")
-# Bodies that are users' own data, whatever they look like. Clients may parse any other body as JSON, whatever its Content-Type.
-_DATA: Final = re.compile(r"image /v[12]/images/[^/]+/file\Z|key-manager /v1/secrets/[^/]+/payload\Z")
 _WITH_DATA: Final = frozenset({HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT})
 # Encodings that are supersets of ASCII: in others a link could be written so that the checks here miss it.
 _CHARSET: Final = re.compile(r'[^;]*;\s*charset="?(?:utf-?8|us-ascii|iso-8859-1)"?;?\s*\Z', re.IGNORECASE)
@@ -77,21 +75,21 @@ def check_head(status: int, headers: CIMultiDict[str], links: IncomingLinks, *, 
     headers["Location"] = links.redirect(location)
 
 
-def content(status: int, headers: CIMultiDict[str], what: str, links: IncomingLinks) -> Content:
+def content(status: int, headers: CIMultiDict[str], links: IncomingLinks, *, is_data: bool) -> Content:
     """The treatment of the body of another owner's answer; sets the charset of a text to the one that the checks assumed.
 
     Args:
         status: of the answer.
         headers: of the answer, changed in place.
-        what: the request: service type, a space, and the path.
         links: for messages.
+        is_data: whether the request is for a user's own data (`core.user_data`). Clients may parse any other body as JSON, whatever its type.
 
     Raises:
         PeerAnswerError: the body is in a form that cannot be checked.
     """
     kind = headers.get("Content-Type", "")
     is_json = "json" in kind.partition(";")[0].lower()
-    if status in _WITH_DATA and not is_json and _DATA.match(what):
+    if status in _WITH_DATA and not is_json and is_data:
         return Content.DATA
     if headers.get("Content-Encoding", "").strip().lower() not in {"", "identity"}:
         raise PeerAnswerError(f"Expected a document as it is from {links.cloud}, got a packed one (Content-Encoding).")
@@ -105,6 +103,11 @@ def content(status: int, headers: CIMultiDict[str], what: str, links: IncomingLi
 def begins(body: bytes) -> bool:
     """Whether the first bytes are enough for `is_like_json`."""
     return len(body.lstrip(_BLANK)) >= 4  # noqa: PLR2004 - the widest character that JSON was ever written in
+
+
+def opens_json(begun: bytes) -> bool:
+    """Whether a body with this beginning may be a JSON list or object in UTF-8."""
+    return begun.removeprefix(b"\xef\xbb\xbf").lstrip(_BLANK)[:1] in {b"{", b"["}
 
 
 def is_like_json(begun: bytes) -> bool:

@@ -10,6 +10,7 @@ from openstackoid.core import limits
 from openstackoid.core.errors import PeerAnswerError
 from openstackoid.core.foreign_links import IncomingLinks
 from openstackoid.core.link_places import is_one_image
+from openstackoid.core.user_data import OBJECTS, is_download
 from openstackoid.gateway.entry.calls import Call
 from openstackoid.gateway.entry.refusals import CutError
 from openstackoid.gateway.upstream import crossing
@@ -18,13 +19,13 @@ from openstackoid.gateway.upstream.crossing import Content
 from openstackoid.gateway.upstream.documents import parsed
 from openstackoid.gateway.upstream.failures import reason
 from openstackoid.gateway.upstream.legs import RewriteBody
+from openstackoid.gateway.upstream.packing import can_unpack, unpacked
 from openstackoid.gateway.upstream.rewriter import Job
-from openstackoid.gateway.upstream.rewriting import Rewriting
+from openstackoid.gateway.upstream.rewriting import SMALL, Rewriting
 
-OBJECTS: Final = "object-store"
 _BODILESS: Final = frozenset({204, 304})
 # Headers that are wrong for a changed document.
-_OF_LENGTH: Final = ("Content-Length", "ETag", "Content-MD5")
+_OF_BYTES: Final = ("Content-Length", "Content-Encoding", "ETag", "Content-MD5")
 
 
 async def relay(call: Call, answer: Answer, rewriting: Rewriting) -> web.StreamResponse:
@@ -106,8 +107,8 @@ async def is_document(call: Call, answer: Answer) -> bool:
     if not isinstance(leg.links, IncomingLinks):
         ids = leg.rewrite.response_ids
         changes = leg.links.changes or leg.rewrite.rewrite_body is not None or (ids is not None and ids.changes)
-        return changes and _is_json(answer.response)
-    content = crossing.content(answer.status, answer.headers, f"{leg.service} {call.path}", leg.links)
+        return changes and not is_download(leg.service, call.path) and _is_json(answer.response)
+    content = crossing.content(answer.status, answer.headers, leg.links, is_data=is_download(leg.service, call.path))
     if content is not Content.UNKNOWN:
         return content is Content.JSON
     begun = await answer.begin(WHOLE)
@@ -120,8 +121,11 @@ async def _document(call: Call, answer: Answer, rewriting: Rewriting) -> web.Res
     name, one_image = leg.upstream.name, is_one_image(leg.service, call.method, call.route.path)
     with rewriting.holding(name) as held:
         status, body = answer.status, await answer.read(held)
-        before = body
+        packed = body
         try:
+            body = before = unpacked(body, headers.get("Content-Encoding", ""), limits.ANSWER.size)
+            if len(body) > SMALL > len(packed):
+                held.grow(len(body))
             if body and leg.rewrite.rewrite_body is not None:
                 status, body = _rewritten(leg.rewrite.rewrite_body, status, body)
             if body:
@@ -131,8 +135,10 @@ async def _document(call: Call, answer: Answer, rewriting: Rewriting) -> web.Res
             raise PeerAnswerError(
                 f"{name} answered {answer.status} with what is not JSON as it should be: {error}."
             ) from None
-    # The original bytes if nothing changed: nova labels an empty body as JSON, and JSON numbers may have any length.
-    for header in _OF_LENGTH if body is not before else ("Content-Length",):
+    # The original bytes if nothing changed: nova labels an empty body as JSON.
+    if body is before:
+        body = packed
+    for header in _OF_BYTES if body is not packed else ("Content-Length",):
         headers.popall(header, None)
     phrase = answer.phrase if status == answer.status else None
     return web.Response(status=status, reason=phrase, headers=headers, body=body)
@@ -159,5 +165,5 @@ async def _stream(request: web.BaseRequest, answer: Answer, response: web.Stream
 
 
 def _is_json(response: aiohttp.ClientResponse) -> bool:
-    kind = response.headers.get("Content-Type", "")
-    return kind.startswith("application/json") and "Content-Encoding" not in response.headers
+    kind = response.headers.get("Content-Type", "").partition(";")[0].lower()
+    return "json" in kind and can_unpack(response.headers.get("Content-Encoding", ""))
