@@ -121,7 +121,7 @@ class FakeCloud:
         return 404, {"error": {"code": 404, "title": "Not Found", "message": f"Could not find {path}"}}, {}
 
     def _gateway(self, path: str, query: dict[str, str], scope: str | None) -> tuple[int, Any, dict[str, str]]:
-        match path:
+        match path.removeprefix("/scope/saved"):
             case "/.well-known/openstackoid":
                 services = {name: {"url": f"{self.url}/{name}"} for name in SERVICES}
                 return 200, {"cloud": "CloudOne", "version": 1, "labels": [], "services": services}, {}

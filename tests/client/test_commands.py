@@ -36,6 +36,15 @@ def test_explain_one_request(run: "Callable[..., int]", cloud: Any, capsys: pyte
     assert cloud.queries == [{"service": "block-storage", "method": "POST", "path": "/v3/volumes?a=b&c"}]
 
 
+def test_explain_with_a_saved_scope(run: "Callable[..., int]", cloud: Any) -> None:
+    """The scope that auth_url names; it was forgotten, and everything explained as local."""
+    saved = ("--os-auth-url", f"{cloud.url}/scope/saved/identity/v3")
+    assert run("scope", "explain", "image", *saved) == 0
+    assert cloud.paths() == {"/scope/saved/openstackoid/v1/explain"}
+    assert run("cloud", "peer", "list", *saved) == 0
+    assert cloud.paths() == {"/scope/saved/openstackoid/v1/explain", "/openstackoid/v1/peers"}
+
+
 def test_explain_tells_reasons_line_by_line(run: "Callable[..., int]", capsys: pytest.CaptureFixture[str]) -> None:
     assert run("scope", "explain", "image") == 0
     lines = capsys.readouterr().out.splitlines()

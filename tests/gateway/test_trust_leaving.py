@@ -291,3 +291,26 @@ def test_projects_have_pseudonyms_too_where_agreed(owners: Owners) -> None:
         assert not [secret for secret in (ALICE, "alice", project, other) if secret in text]
     line = owners.at_one.line("/v2/images/i/members")
     assert (line["user"], line["project"]) == (ALICE, project)
+
+
+@pytest.mark.parametrize(
+    ("service", "decision", "code", "words"),
+    [
+        ("image", "remote", None, "CloudTwo offers image by agreement, to users with one of the roles member, reader"),
+        (
+            "network",
+            "reject",
+            "agreement.rule",
+            "CloudTwo offers network to nobody of this cloud. It offers: compute, ",
+        ),
+        ("identity", "reject", "token.home", "CloudTwo's identity service is asked in CloudTwo itself"),
+    ],
+)
+def test_explain_knows_the_agreement(owners: Owners, service: str, decision: str, code: str | None, words: str) -> None:
+    """It said that the request would go, where it is refused."""
+    path = f"/openstackoid/v1/explain?service={service}&path=/v2/x"
+    explained = ask(owners.at_one.url("image"), path, scope(**{service: "CloudTwo"})).json
+    assert (explained["decision"], explained["cloud"]) == (decision, "CloudTwo")
+    assert (explained["error"] or {}).get("openstackoid_code") == code
+    assert (explained["url"] is None) == (decision == "reject")
+    assert words in explained["why"][-1]

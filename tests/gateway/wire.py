@@ -234,13 +234,14 @@ def ask(
     body: bytes | None = None,
     token: str | None = TOKEN,
 ) -> Answer:
-    """One request on a connection of its own, with exactly these headers (and Host, and a length)."""
+    """One request on a connection of its own, with exactly these headers (and Host if none is given, and a length)."""
     _, _, rest = url.partition("://")
     netloc, slash, prefix = rest.partition("/")
     given = list(headers.items()) if isinstance(headers, dict) else list(headers or [])
     connection = http.client.HTTPConnection(netloc, timeout=60)
     try:
-        connection.putrequest(method, f"{slash}{prefix}{path}", skip_accept_encoding=True)
+        named = any(name.lower() == "host" for name, _ in given)
+        connection.putrequest(method, f"{slash}{prefix}{path}", skip_accept_encoding=True, skip_host=named)
         if token is not None and not any(name.lower() == "x-auth-token" for name, _ in given):
             given.append(("X-Auth-Token", token))
         if body is not None:

@@ -31,7 +31,9 @@ def plan(directory: Path = DIRECTORY) -> Plan:
         directory / "front.pem",
         (service("image", "/image", 9292), service("compute", "/compute", 8774)),
     )
-    identity = Front("192.0.2.1:5000", None, (service("identity", "", 5000),))
+    # Behind a proxy that ends TLS for users; services call it by the address.
+    by_proxy = replace(service("identity", "", 5000), https=True, inside=("192.0.2.1:5000", "inside.example:5000"))
+    identity = Front("192.0.2.1:5000", None, (by_proxy,))
     images = Images("/image", "", "10.0.0.1:9292", tls=False, https=True, checked=True)
     peers = Front("192.0.2.1:8443", directory / "peering.pem", (), images)
     return Plan(

@@ -11,7 +11,7 @@ from keystoneauth1.session import Session
 from osc_lib.exceptions import CommandError
 
 from openstackoid.client import settings
-from openstackoid.core.protocol import EXPLAIN_PATH, PEERS_PATH, SCOPE, SCOPES_PATH, WELL_KNOWN_PATH
+from openstackoid.core.protocol import EXPLAIN_PATH, PEERS_PATH, SCOPE, SCOPED_PREFIX, SCOPES_PATH, WELL_KNOWN_PATH
 from openstackoid.core.scope import Scope
 from openstackoid.core.scope import format as write
 
@@ -28,12 +28,14 @@ class Gateway:
     Attributes:
         origin: its address, without a path.
         scope: the scope of the command.
+        saved: `/scope/NAME` if auth_url names a saved scope, else empty.
     """
 
-    def __init__(self, origin: str, session: Session, scope: Scope) -> None:
+    def __init__(self, origin: str, session: Session, scope: Scope, saved: str = "") -> None:
         """Send nothing yet."""
         self.origin = origin
         self.scope = scope
+        self.saved = saved
         self._session = session
 
     @classmethod
@@ -59,13 +61,15 @@ class Gateway:
         session = Session(verify=manager.verify, cert=manager.cert, timeout=_SECONDS, user_agent="openstackoid")
         if scope:
             session.additional_headers[SCOPE] = write(scope)
-        return cls(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", session, scope)
+        name = parts.path.removeprefix(SCOPED_PREFIX).partition("/")[0] if parts.path.startswith(SCOPED_PREFIX) else ""
+        saved = f"{SCOPED_PREFIX}{name}" if name else ""
+        return cls(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", session, scope, saved)
 
     def explain(self, service: str, *, method: str = "GET", path: str = "/") -> dict[str, Any]:
         """Where a request would go under the scope, and why."""
         query = {"service": service, "method": method.upper(), "path": path}
         return self._get(
-            f"{EXPLAIN_PATH}?" + "&".join(f"{key}={quote(value, safe='/')}" for key, value in query.items())
+            f"{self.saved}{EXPLAIN_PATH}?" + "&".join(f"{key}={quote(value, safe='/')}" for key, value in query.items())
         )
 
     def peers(self) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ A URL of a catalog may hold the project's id, where the template had `%(project_
 import hashlib
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -200,6 +200,37 @@ def filled(entries: list[Json], project_id: str | None) -> list[Json]:
         }
         for service in entries
     ]
+
+
+def through(entries: list[Json], bases: Collection[str]) -> list[Json]:
+    """A catalog without endpoints that lead around the gateway, as far as another endpoint of the same service and region leads through it.
+
+    Args:
+        entries: of a catalog.
+        bases: base URLs of the gateway's frontends.
+    """
+
+    def leads(url: str) -> bool:
+        return any(url == base or (url.startswith(base) and url[len(base)] in "/?") for base in bases)
+
+    changed = []
+    for service in entries:
+        points = service.get("endpoints", [])
+        # The public one last, so that it is the one that is kept of several.
+        ordered = sorted(points, key=lambda point: bool(point.get("interface") == "public"))
+        by_region = {point.get("region"): point["url"] for point in ordered if leads(point.get("url", ""))}
+        changed.append(
+            {
+                **service,
+                "endpoints": [
+                    point
+                    if leads(point.get("url", ""))
+                    else {**point, "url": by_region.get(point.get("region"), point.get("url"))}
+                    for point in points
+                ],
+            }
+        )
+    return changed
 
 
 def _with_urls(entries: list[Json], change: Any) -> list[Json]:

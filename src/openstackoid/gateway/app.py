@@ -100,6 +100,7 @@ class App:
         listener = self._parts.listeners[address]
         if is_own(request.raw_path):
             return await self._parts.endpoints.answer(listener, request)
+        listener = listener.called(request.headers.get("Host"))
         route = listener.frontends.route(address, request.raw_path)
         record.service, record.saved_scope = route.service, route.saved_scope
         arrival = read(request, listener, route, record.global_request_id)

@@ -168,7 +168,8 @@ class Gateway:
         config, federation, catalog = self.config, self._federation, self._catalog
         legs = Legs(config.cloud, _upstreams(config.cloud, found), self.peers, Linking(self._here), self._agreements)
         scoping = Scoping(config.cloud, config.scopes, self._regions)
-        table = [*self.clouds.endpoints(), *Explaining(self.cloud_map, self.known, scoping.saved).endpoints()]
+        explaining = Explaining(self.cloud_map, self.known, scoping, self.peers, self._agreements)
+        table = [*self.clouds.endpoints(), *explaining.endpoints()]
         table += SavedScopes(config.scopes).endpoints()
         if self._runner:
             table += Listing(self._runner, self._restore, config.cloud).endpoints()

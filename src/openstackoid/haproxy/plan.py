@@ -34,6 +34,7 @@ class Service:
         tls: whether the service itself speaks TLS.
         https: whether its users call it by https.
         direct: whether HAProxy may send requests to it without the gateway: the links in its answers need no change.
+        inside: the Host headers of those that call it by http all the same, behind the proxy that ends TLS for users.
     """
 
     kind: str
@@ -42,6 +43,7 @@ class Service:
     tls: bool
     https: bool
     direct: bool
+    inside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,7 +156,8 @@ def _service(plan: Plan, service: Service, *, once: bool = False) -> Iterator[st
         yield "  option http-server-close"
         yield "  http-reuse never"
     if service.https:
-        yield "  http-request set-header X-Forwarded-Proto https"
+        plain = f" if !{{ req.hdr(host) -i {' '.join(service.inside)} }}" if service.inside else ""
+        yield f"  http-request set-header X-Forwarded-Proto https{plain}"
     tracked = f"{name_of(service.kind)}/{service.kind}" if once else None
     yield from _servers(plan, service.kind, service.backend, tls=service.tls, tracked=tracked)
 

@@ -42,6 +42,7 @@ def plan_of(configuration: Config, bases: dict[str, str], directory: Path | None
             tls=parts.scheme == "https",
             https=service.frontend.startswith("https://"),
             direct=parts.path == prefix,
+            inside=tuple(sorted(configuration.inside_hosts(service))),
         )
         fronts.setdefault(service.address, []).append(place)
     certificate = folder / "front.pem" if configuration.tls else None

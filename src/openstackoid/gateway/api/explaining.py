@@ -11,7 +11,11 @@ from openstackoid.core.routing import CloudMap, Facts, explain
 from openstackoid.core.scope import Scope
 from openstackoid.core.services import service_type
 from openstackoid.gateway.api.endpoints import READS, Audience, Endpoint, Question
+from openstackoid.gateway.entry.frontends import is_version_document
 from openstackoid.gateway.entry.headers import split_token
+from openstackoid.gateway.entry.scoping import Scoping
+from openstackoid.gateway.federation.agreements import Agreements
+from openstackoid.gateway.federation.peers import Peers
 
 
 class Explaining:
@@ -20,15 +24,24 @@ class Explaining:
     Args:
         cloud_map: the clouds that are known now.
         known: the same clouds, with the facts that a scope's operators depend on.
-        saved: gives the saved scope of a name.
+        scoping: the saved scopes, and the regions, by name.
+        peers: which of them have another owner.
+        agreements: with those; None if there are none.
     """
 
     def __init__(
-        self, cloud_map: Callable[[], CloudMap], known: Callable[[], Known], saved: Callable[[str], Scope]
+        self,
+        cloud_map: Callable[[], CloudMap],
+        known: Callable[[], Known],
+        scoping: Scoping,
+        peers: Peers,
+        agreements: Agreements | None,
     ) -> None:
         self._cloud_map = cloud_map
         self._known = known
-        self._saved = saved
+        self._scoping = scoping
+        self._peers = peers
+        self._agreements = agreements
 
     def endpoints(self) -> list[Endpoint]:
         """The path of these answers."""
@@ -40,7 +53,7 @@ class Explaining:
         kind = service_type(query.get("service", ""))
         if kind is None:
             raise errors.BadRequestError("Expected ?service= with a service type such as image.")
-        scope = self._saved(saved) if saved else Scope()
+        scope = in_path = self._scoping.saved(saved) if saved else Scope()
         header = request.headers.get(SCOPE)
         _, on_token = split_token(request.headers.get(AUTH))
         if header is not None:
@@ -50,4 +63,29 @@ class Explaining:
         facts = Facts(kind, query.get("method", "GET").upper(), query.get("path", "/"))
         if scope.has_operators:
             return plans.explain(facts, scope, self._known())
-        return explain(facts, scope, cloud_map)
+        explained = explain(facts, scope, cloud_map)
+        in_region = bool(saved) and scope is in_path and self._scoping.is_region(saved or "")  # its contract counts
+        if explained["decision"] == "remote" and self._peers.federated(explained["cloud"]) and not in_region:
+            try:
+                explained["why"].append(self._agreed(facts, explained["cloud"]))
+            except errors.TrustError as error:
+                explained |= {"decision": "reject", "url": None, "error": error.body()["error"]}
+                explained["why"].append(str(error))
+        return explained
+
+    def _agreed(self, facts: Facts, cloud: str) -> str:
+        """What the agreement with another owner's cloud says of a request.
+
+        Raises:
+            TrustError: it does not allow the request, whoever sends it.
+        """
+        if self._agreements is None:
+            raise errors.AgreementError(f"There is no agreement with {cloud}.")
+        statement = self._agreements.peer_statement(cloud)
+        if facts.service == "identity" and not is_version_document(facts.path):
+            raise errors.HomeError(f"{cloud}'s identity service is asked in {cloud} itself: no token crosses to it.")
+        if facts.service not in statement.services:
+            offered = ", ".join(statement.services) or "nothing"
+            raise errors.RuleError(f"{cloud} offers {facts.service} to nobody of this cloud. It offers: {offered}.")
+        roles = ", ".join(statement.roles) or "none"
+        return f"{cloud} offers {facts.service} by agreement, to users with one of the roles {roles}; its rules may allow less"

@@ -1,7 +1,7 @@
 """Listeners: the frontends that users and services call, and the peering address that other clouds' gateways call."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from openstackoid.core.catalog import Cloud
 from openstackoid.gateway.entry.frontends import Frontends
@@ -17,12 +17,24 @@ class Listener:
         frontends: the services at each address.
         peers: whether only other clouds' gateways call here.
         https: whether the gateway itself terminates TLS here.
+        kind: a name for caches: listeners of one kind have the same URLs.
+        inside: Host -> the listener whose URLs such callers use: services behind the proxy that ends TLS for users.
     """
 
     cloud: Cloud
     frontends: Frontends
     peers: bool
     https: bool
+    kind: str
+    inside: Mapping[str, "Listener"] = field(default_factory=dict)
+
+    def called(self, host: str | None) -> "Listener":
+        """The listener as the caller knows it.
+
+        Args:
+            host: the Host header.
+        """
+        return self.inside.get(host.lower().removesuffix(":80"), self) if self.inside and host else self
 
 
 def listeners(config: Config) -> dict[str, Listener]:
@@ -32,15 +44,26 @@ def listeners(config: Config) -> dict[str, Listener]:
         kind: (config.inner(address), config.here.services[kind]) for kind, address in _addresses(config).items()
     }
     front = Frontends(services)
-    users = Listener(config.here, front, peers=False, https=config.tls is not None and not behind)
+    https = config.tls is not None and not behind
+    users = Listener(config.here, front, peers=False, https=https, kind="frontends", inside=_inside(config, services))
     found = dict.fromkeys(front.addresses, users)
     if config.peering:
         below = {kind: f"{config.peering.url}/{kind}" for kind in services}
         cloud = Cloud(config.cloud, below, config.here.labels, config.here.services)
         inner, secure = config.inner(config.peering.address), config.peering.tls is not None and not behind
         frontends = Frontends({kind: (inner, url) for kind, url in below.items()})
-        found[inner] = Listener(cloud, frontends, peers=True, https=secure)
+        found[inner] = Listener(cloud, frontends, peers=True, https=secure, kind="peering")
     return found
+
+
+def _inside(config: Config, services: Mapping[str, tuple[str, str]]) -> dict[str, Listener]:
+    """Host -> the listener of services that call the gateway without TLS, where users call it through a proxy that ends TLS."""
+    known = zip(config.endpoints, config.services.values(), strict=True)  # official type, and section
+    urls = {kind: config.inside(service) or service.frontend for kind, service in known}
+    hosts = {host for service in config.services.values() for host in config.inside_hosts(service)}
+    cloud = Cloud(config.cloud, urls, config.here.labels)
+    frontends = Frontends({kind: (address, urls[kind]) for kind, (address, _) in services.items()})
+    return dict.fromkeys(hosts, Listener(cloud, frontends, peers=False, https=False, kind="inside"))
 
 
 def _addresses(config: Config) -> Mapping[str, str]:

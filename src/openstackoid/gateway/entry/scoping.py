@@ -82,6 +82,10 @@ class Scoping:
             raise UnknownScopeError(f"{self._cloud} has no saved scope and no region {name}. Saved are: {known}.")
         return _of_region(contract.peer, self._cloud)
 
+    def is_region(self, name: str) -> bool:
+        """Whether a name in a path is a region's, and not a saved scope's."""
+        return self._contract(name) is not None
+
     def _contract(self, name: str) -> ContractGrant | None:
         return None if name in self._saved else self._regions().get(name)
 

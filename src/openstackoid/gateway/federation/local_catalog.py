@@ -9,6 +9,7 @@ cloud's, so that the service keeps finding its neighbours.
 import asyncio
 import re
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 from openstackoid.core import catalog as catalogs
@@ -58,6 +59,8 @@ class LocalCatalog:
         self._read: list[Json] | None = previous._read if previous else None  # noqa: SLF001 - the same class
         self._next = 0.0  # when Keystone is asked again (monotonic)
         self._lock = asyncio.Lock()
+        inside = [url for service in config.services.values() if (url := config.inside(service))]
+        self._frontends = [*config.here.services.values(), *inside]
 
     def entries(self, project: str | None) -> list[Json]:
         """The catalog for a project, as it was read last."""
@@ -91,6 +94,22 @@ class LocalCatalog:
             token["catalog"] = self.entries(project.get("id"))
         elif "catalog" in document:
             document["catalog"] = self.entries(None)
+        return status, document
+
+    def scoped(
+        self, edit: Callable[[int, Any], tuple[int, Any] | None] | None, status: int, document: Any
+    ) -> tuple[int, Any]:
+        """An answer with a catalog under a saved scope: after another change, every endpoint leads through the gateway, or the scope would be lost there.
+
+        Args:
+            edit: the other change; None if there is none.
+            status: of the answer.
+            document: its JSON.
+        """
+        status, document = (edit(status, document) if edit else None) or (status, document)
+        place = document.get("token", document) if isinstance(document, dict) else None
+        if isinstance(place, dict) and isinstance(place.get("catalog"), list):
+            place["catalog"] = catalogs.through(place["catalog"], self._frontends)
         return status, document
 
     def validated(self, status: int, document: Any) -> tuple[int, Any]:

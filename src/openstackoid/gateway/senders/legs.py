@@ -64,7 +64,13 @@ class Legs:
         frontend = call.listener.cloud.services[service]
         if call.listener.https or frontend.startswith("https://"):
             headers["X-Forwarded-Proto"] = urlsplit(frontend).scheme
-        links = self.linking.here(call.listener, call.route, self._via(call), foreign=border is Border.OUT)
+        links = self.linking.here(
+            call.listener,
+            call.route,
+            self._via(call),
+            host=call.request.headers.get("Host"),
+            foreign=border is Border.OUT,
+        )
         _ask_readable(headers, service, rewrite, border)
         target = rewrite.target(service, call.route.path)
         upstream = self.backends[service]

@@ -1,5 +1,6 @@
 """Users with plain tokens, or without one, and with a scope that they chose: of this cloud, or of one that passes tokens through."""
 
+from functools import partial
 from typing import Final
 
 from openstackoid.core import id_forms, protocol
@@ -20,7 +21,7 @@ from openstackoid.gateway.senders.foreign_tokens import ForeignToken
 from openstackoid.gateway.senders.legs import UNCHANGED, Legs, keep_crossing
 from openstackoid.gateway.senders.sharing import named_in_body
 from openstackoid.gateway.telemetry.audit import Initiator
-from openstackoid.gateway.upstream.legs import Border, CacheableToken, Leg, Rewrite
+from openstackoid.gateway.upstream.legs import Border, CacheableToken, Leg, Rewrite, RewriteBody
 from openstackoid.trust.rules import Rule
 
 _IDENTITY: Final = "identity"
@@ -66,6 +67,8 @@ class LocalUser:
                 whole = explicit(call.scope, self._legs.cloud)
                 if not whole.only_names(self._legs.cloud):
                     headers[protocol.AUTH] = hdrs.with_scope(call.auth, whole)
+        if identity and call.route.saved_scope and holds_catalog(call.route.path):
+            return self._legs.local(call, headers, Rewrite(self._in_scope(call, None)))
         return self._legs.local(call, headers)
 
     async def remote(self, call: Call, decision: Remote) -> Leg:
@@ -86,20 +89,26 @@ class LocalUser:
         """A leg to a peer of the same owner."""
         headers, identity = self._legs.remote_headers(call, decision), call.route.service == _IDENTITY
         headers[protocol.SCOPE] = scopes.format(whole)
-        edit = self._catalog.replace if identity and holds_catalog(call.route.path) else None
+        edit = None
+        if identity and holds_catalog(call.route.path):
+            validates = call.subject is not None and call.method in {"GET", "HEAD"}
+            edit = self._in_scope(call, self._catalog.validated if validates else self._catalog.replace)
         if identity and call.subject is not None:
             headers[protocol.SUBJECT] = call.subject
             if call.method in {"GET", "HEAD"}:
                 # The token validates itself: the caller's own token means nothing in the other cloud.
                 headers[protocol.AUTH] = call.subject
-                rewrite = Rewrite(self._catalog.validated if edit else None)
-                return self._legs.remote(call, decision, headers, rewrite)
+                return self._legs.remote(call, decision, headers, Rewrite(edit))
             if not call.caller_scope.leads_to(decision.cloud, _IDENTITY):
                 # The revoking token must be of that cloud as well: a token of another cloud is not sent there.
                 return self._legs.remote(call, decision, headers, Rewrite(edit))
         if call.auth is not None:
             headers[protocol.AUTH] = call.auth
         return self._legs.remote(call, decision, headers, Rewrite(edit) if edit else UNCHANGED)
+
+    def _in_scope(self, call: Call, edit: RewriteBody | None) -> RewriteBody | None:
+        """A change to an answer with a catalog, and what a saved scope adds to it."""
+        return edit if call.route.saved_scope is None else partial(self._catalog.scoped, edit)
 
     async def _federated(self, call: Call, decision: Remote, whole: Scope) -> Leg:
         """A leg to a peer of another owner: only the federated token identifies the user."""

@@ -52,7 +52,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, model_validator
 
 from openstackoid.core import scope as scopes
-from openstackoid.core.catalog import Cloud, cloud_name
+from openstackoid.core.catalog import Cloud, base_url, cloud_name
 from openstackoid.core.errors import ScopeError
 from openstackoid.core.scope import Scope
 from openstackoid.core.services import service_type
@@ -149,6 +149,22 @@ class Config(Section):
     def inner(self, address: str) -> str:
         """Where the gateway itself listens for what arrives at ADDRESS:PORT."""
         return f"{self.haproxy.gateway}:{address.rpartition(':')[2]}" if self.haproxy else address
+
+    def inside(self, service: Service) -> str | None:
+        """Base URL by which this cloud's services call a service, without TLS, if a proxy in front ends TLS for users; None if all call the frontend."""
+        if self.tls or service.listen is None or not service.frontend.startswith("https://"):
+            return None
+        endpoint = urlsplit(service.endpoint or "")
+        place = endpoint.netloc if endpoint.scheme == "http" else service.listen
+        return base_url(f"http://{place}{urlsplit(service.frontend).path}")
+
+    def inside_hosts(self, service: Service) -> frozenset[str]:
+        """HOST:PORT, or HOST for port 80, of the requests to `inside`."""
+        url = self.inside(service)
+        if url is None or service.listen is None:
+            return frozenset()
+        hosts = {urlsplit(url).netloc, service.listen.lower().removesuffix(":80")}
+        return frozenset(hosts - {urlsplit(service.frontend).netloc})
 
     @property
     def here(self) -> Cloud:

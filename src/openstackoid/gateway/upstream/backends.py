@@ -42,12 +42,12 @@ async def find(config: Config, session: aiohttp.ClientSession) -> Backends:
         else:
             bases[official] = service.backend
     if missing and config.catalog:
-        found = await _catalog(config.catalog, session)
+        found = await _catalog(config.catalog, _region(config), session)
         for kind, service in missing.items():
             if kind not in found:
                 raise ConfigError(
                     f"services.{kind}.backend: the catalog at {config.catalog.auth_url} has no {kind} endpoint at "
-                    f"interface {config.catalog.interface}. It has: {', '.join(sorted(found))}."
+                    f"interface {config.catalog.interface}{_in(_region(config))}. It has: {', '.join(sorted(found)) or 'none'}."
                 )
             root = base_url(_VERSION.sub("", found[kind]))
             if root == service.frontend:
@@ -58,7 +58,17 @@ async def find(config: Config, session: aiohttp.ClientSession) -> Backends:
     return Backends(bases, endpoints)
 
 
-async def _catalog(section: Catalog, session: aiohttp.ClientSession) -> dict[str, str]:
+def _region(config: Config) -> str | None:
+    """The region that the file names; None if it names none."""
+    named = config.region if "region" in config.model_fields_set else None
+    return (config.catalog.region if config.catalog else None) or named
+
+
+def _in(region: str | None) -> str:
+    return f" in region {region}" if region else ""
+
+
+async def _catalog(section: Catalog, region: str | None, session: aiohttp.ClientSession) -> dict[str, str]:
     user = {
         "name": section.username,
         "domain": {"name": section.user_domain_name},
@@ -78,13 +88,28 @@ async def _catalog(section: Catalog, session: aiohttp.ClientSession) -> dict[str
     if answer.status != _CREATED:
         raise ConfigError(f"catalog: Keystone refused {section.username} with status {answer.status}")
     token = document["token"]
-    return _urls(token["catalog"], token["project"]["id"], section)
+    return _urls(token["catalog"], token["project"]["id"], section.interface, region)
 
 
-def _urls(catalog: list[dict[str, Any]], project: str, section: Catalog) -> dict[str, str]:
-    return {
-        service_type(service["type"]) or service["type"]: point["url"].rstrip("/").replace(project, PROJECT)
+def _urls(catalog: list[dict[str, Any]], project: str, interface: str, region: str | None) -> dict[str, str]:
+    """Official service type -> URL, of one region.
+
+    Raises:
+        ConfigError: no region is named, and the services have several.
+    """
+    points = [
+        (service_type(service["type"]) or service["type"], point["region_id"], point["url"])
         for service in catalog
         for point in service["endpoints"]
-        if point["interface"] == section.interface and section.region in {None, point["region_id"]}
-    }
+        if point["interface"] == interface and region in {None, point["region_id"]}
+    ]
+    if region is None:
+        regions: dict[str, set[str]] = {}
+        for kind, name, _ in points:
+            regions.setdefault(kind, set()).add(name)
+        several = sorted({name for names in regions.values() if len(names) > 1 for name in names})
+        if several:
+            raise ConfigError(
+                f"region: the catalog has the regions {', '.join(several)}. Name the one of this gateway."
+            )
+    return {kind: url.rstrip("/").replace(project, PROJECT) for kind, _, url in points}

@@ -97,7 +97,8 @@ def _refused_form(leg: Leg) -> RuleError | TokenScopeError:
 
 async def _begin(request: web.BaseRequest, content: Content) -> bytes:
     """The first bytes of a body: enough to see what it is."""
-    await send_continue(request)
+    if isinstance(content, aiohttp.StreamReader):
+        await send_continue(request)
     begun = b""
     while len(begun) < WHOLE and not crossing.begins(begun) and (piece := await content.readany()):
         begun += piece
