@@ -62,7 +62,6 @@ def test_a_service_that_is_not_served_is_refused_below_a_saved_scope(world: Worl
     for service in ("identity", "image"):
         answer = ask(world.one.url(service), f"/scope/images-elsewhere{path}?q={QUERY}", method="DELETE")
         assert (answer.status, answer.code) == (404, "service.missing")
-        assert "/scope/NAME/" in answer.error
         assert "compute, " in answer.error
         assert not world.cloud_one[service].all(path)
 
