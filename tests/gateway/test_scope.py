@@ -46,6 +46,38 @@ def test_the_scope_is_found_in_its_three_forms(world: World, prefix: str, header
     assert answer.json == {"cloud": cloud, "service": "image", "target": "/v2/forms"}
 
 
+@pytest.mark.parametrize("url", ["http://127.0.0.1", "HTTPS://cloud.example:8443", "http://[::1]:9292"])
+def test_a_target_may_be_a_whole_url(world: World, url: str) -> None:
+    """As for a proxy (RFC 9112, 3.2.2): its host counts, not the header's."""
+    for scope_line, clouds in (
+        ("", world.cloud_one),
+        (f"X-Scope: {json.dumps({'image': 'CloudTwo'})}\r\n", world.cloud_two),
+    ):
+        head = f"GET {url}/v2/whole?a=b HTTP/1.1\r\nHost: other\r\nX-Auth-Token: {TOKEN}\r\n{scope_line}Connection: close\r\n\r\n"
+        assert raw(world.one.url("image"), head.encode()).startswith(b"HTTP/1.1 200 ")
+        seen = clouds["image"].seen("/v2/whole")
+        assert seen.target == "/v2/whole?a=b"
+        if clouds is world.cloud_one:
+            assert seen.get("Host") == url.partition("://")[2]
+    for number, wrong in enumerate(("http://user@x", "ftp://x", "http://", "http:/x", "x")):
+        head = (
+            f"GET {wrong}/v2/wrong-{number} HTTP/1.1\r\nHost: x\r\nX-Auth-Token: {TOKEN}\r\nConnection: close\r\n\r\n"
+        )
+        assert raw(world.one.url("image"), head.encode()).split(b" ")[1] == b"400"
+        assert not world.cloud_one["image"].all(f"/v2/wrong-{number}")
+
+
+@pytest.mark.parametrize("given", [{}, scope(image="CloudTwo")])
+def test_a_websocket_is_refused_by_name(world: World, given: dict[str, str]) -> None:
+    """It was passed on as a plain request; other upgrades may be ignored (RFC 9110, 7.8)."""
+    upgrade = {"Connection": "Upgrade", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "x" * 22 + "=="}
+    answer = ask(world.one.url("image"), "/v2/socket", given | upgrade | {"Upgrade": "WebSocket"})
+    assert (answer.status, answer.code) == (501, "request.upgrade")
+    assert not world.cloud_one["image"].all("/v2/socket")
+    plain = given | {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "x"}
+    assert ask(world.one.url("image"), "/v2/h2c", plain).status == 200
+
+
 def test_the_scope_is_made_explicit_at_the_entry_and_put_on_the_token(world: World) -> None:
     headers = scope(image="CloudTwo") | {"X-Service-Token": SERVICE_TOKEN}
     ask(world.one.url("image"), "/v2/explicit-remote", headers)

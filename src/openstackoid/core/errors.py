@@ -11,6 +11,7 @@
     |   |-- UnknownScopeError    404 scope.unknown
     |   |-- SplitServerError     400 scope.split
     |   |-- NoSuchServiceError   404 service.missing
+    |   |-- UpgradeError         501 request.upgrade       a WebSocket
     |   |-- NotBuiltError        501 scope.operators
     |   |-- EmptyScopeError      400 scope.empty           an expression that means no cloud
     |   |-- WideScopeError       400 scope.wide            more clouds than one request may ask
@@ -153,6 +154,13 @@ class SplitServerError(RoutingError):
 
     status = 400
     code = "scope.split"
+
+
+class UpgradeError(RoutingError):
+    """A request for another protocol than HTTP."""
+
+    status = 501
+    code = "request.upgrade"
 
 
 class NoSuchServiceError(RoutingError):

@@ -26,6 +26,7 @@ from openstackoid.gateway.entry.calls import Arrival, Call, read
 from openstackoid.gateway.entry.frontends import Route, is_version_document
 from openstackoid.gateway.entry.listeners import Listener
 from openstackoid.gateway.entry.scoping import NO_SCOPE, Scoping
+from openstackoid.gateway.entry.targets import split_target
 from openstackoid.gateway.fanout.serving import Several, to_target
 from openstackoid.gateway.fastpath.lessons import Lessons
 from openstackoid.gateway.federation.peers import Peers
@@ -98,12 +99,18 @@ class App:
             CutError: an upstream broke off in the middle of its answer.
         """
         listener = self._parts.listeners[address]
-        if is_own(request.raw_path):
+        target, host = split_target(request.raw_path)
+        if is_own(target):
             return await self._parts.endpoints.answer(listener, request)
-        listener = listener.called(request.headers.get("Host"))
-        route = listener.frontends.route(address, request.raw_path)
+        if _is_websocket(request):
+            raise errors.UpgradeError(
+                "Expected a request of HTTP, got one for a WebSocket, which no gateway passes on. Ask the service itself."
+            )
+        host = host or request.headers.get("Host")
+        listener = listener.called(host)
+        route = listener.frontends.route(address, target)
         record.service, record.saved_scope = route.service, route.saved_scope
-        arrival = read(request, listener, route, record.global_request_id)
+        arrival = read(request, listener, route, record.global_request_id, host)
         if listener.peers:
             record.path = arrival.path  # as in the line of the cloud that it came from
         if arrival.validates_federated:
@@ -226,3 +233,8 @@ class App:
         if cloud is not None and cloud in self._parts.peers.clouds:
             record.decision, record.peer = "reject", cloud  # until it answers
             await self._parts.peers.ensure(cloud)
+
+
+def _is_websocket(request: web.BaseRequest) -> bool:
+    """Whether a request asks for a WebSocket (RFC 6455, 4.1); other upgrades, as `h2c`, may be ignored."""
+    return "Upgrade" in request.headers and "websocket" in request.headers["Upgrade"].lower()

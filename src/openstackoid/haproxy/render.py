@@ -24,6 +24,7 @@ from openstackoid.haproxy.rules import front_rules
 _BUFFER_SIZE: Final = 32768
 _REWRITE_ROOM: Final = 8192
 _GATEWAY_EXTRA: Final = 10.0  # seconds
+_MAX_HEADERS: Final = 1000
 # One line of audit for what goes straight, as the gateway writes it for the rest; `way` is the map's letter. The longest field, which a
 # client writes, stands last: a line that is cut on its way (by a syslog server) has lost nothing else.
 _AUDIT: Final = (
@@ -84,6 +85,8 @@ def _global(plan: Plan) -> list[str]:
         *([f"  nbthread {plan.threads}"] if plan.threads else []),
         f"  tune.bufsize {_BUFFER_SIZE}",
         f"  tune.maxrewrite {_REWRITE_ROOM}",
+        # What is over it HAProxy answers with a page of its own, so the size of the head is the limit.
+        f"  tune.http.maxhdr {_MAX_HEADERS}",
         # HAProxy's own HTTP client, which nothing here uses, reads the system's authorities at each start: more work than all the rest of it.
         *([f"  httpclient.ssl.ca-file {plan.ca}"] if plan.ca else []),
         "  ssl-default-bind-options ssl-min-ver TLSv1.2",

@@ -99,7 +99,9 @@ class Call:
         return self.route.path.partition("?")[0]
 
 
-def read(request: web.BaseRequest, listener: Listener, route: Route, request_id: str) -> Arrival:
+def read(
+    request: web.BaseRequest, listener: Listener, route: Route, request_id: str, host: str | None = None
+) -> Arrival:
     """Read the headers of a request.
 
     Args:
@@ -107,6 +109,7 @@ def read(request: web.BaseRequest, listener: Listener, route: Route, request_id:
         listener: where it arrived.
         route: the service that its path leads to.
         request_id: the global request id, which is passed on.
+        host: that the request is for, if its target names it: it counts instead of the Host header (RFC 9112, 3.2.2).
 
     Raises:
         BadRequestError: headers that two readers could read differently.
@@ -120,6 +123,8 @@ def read(request: web.BaseRequest, listener: Listener, route: Route, request_id:
     text = carried.partition(protocol.MARK)[2] or None if carried is not None and auth_scope is not None else None
     scope_header = headers.pop(protocol.SCOPE, None)
     headers[protocol.REQUEST_ID] = request_id
+    if host is not None and host != headers.get("Host"):
+        headers["Host"] = host
     federated = auth is not None and tokens.is_federated(auth)
     return Arrival(
         request,

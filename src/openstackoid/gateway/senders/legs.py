@@ -68,7 +68,7 @@ class Legs:
             call.listener,
             call.route,
             self._via(call),
-            host=call.request.headers.get("Host"),
+            host=call.headers.get("Host"),
             foreign=border is Border.OUT,
         )
         _ask_readable(headers, service, rewrite, border)

@@ -1,5 +1,8 @@
 """Sections of the configuration about the gateway itself: its services, HAProxy, timeouts."""
 
+import contextlib
+import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -17,9 +20,23 @@ from openstackoid.gateway.settings.fields import (
     address_of,
 )
 
+_IPV6 = 6
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?\Z")
+
 
 def _endpoint(text: str) -> str:
     base_url(text.replace(PROJECT, "0"))
+    return text
+
+
+def _host(text: str) -> str:
+    """A host as it stands before a port: an IPv6 address in brackets."""
+    bare = text.removeprefix("[").removesuffix("]")
+    with contextlib.suppress(ValueError):
+        address = ipaddress.ip_address(bare)
+        return f"[{address}]" if address.version == _IPV6 else str(address)
+    if not _NAME.match(text):
+        raise ValueError("expected a host or an address, without a port")
     return text
 
 
@@ -48,7 +65,7 @@ class Haproxy(Section):
         metrics: ADDRESS:PORT of HAProxy's own exporter for Prometheus; no exporter if not given.
     """
 
-    gateway: str
+    gateway: Annotated[str, AfterValidator(_host)]
     directory: RelativePath = Field(default=Path("haproxy"), validate_default=True)
     threads: Annotated[int, Field(ge=1, le=64)] | None = None
     log: Annotated[str, Field(pattern=r"^[A-Za-z0-9/.:_@-]{1,200}$")] = "stdout"
