@@ -11,8 +11,10 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from tests.haproxy.world import HAPROXY
 
+from openstackoid.gateway.settings.sections import Haproxy
 from openstackoid.haproxy.plan import Front, Images, Plan, Service
 from openstackoid.haproxy.render import files, render
 
@@ -67,9 +69,10 @@ def test_every_variable_is_explained_and_assignments_are_called_so() -> None:
             assert name.startswith("set_") == ("set-var(" in expression), name
 
 
-def test_haproxy_takes_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("gateway", ["127.0.0.3", "[::1]"])
+def test_haproxy_takes_it(tmp_path: Path, gateway: str) -> None:
     """But for the certificates, which are read as well."""
-    made = plan(tmp_path)
+    made = replace(plan(tmp_path), gateway=gateway)
     bare = replace(made, fronts=tuple(replace(front, certificate=None) for front in made.fronts), ca=None)
     for name, text in files(bare).items():
         (tmp_path / name).write_text(text)
@@ -78,3 +81,18 @@ def test_haproxy_takes_it(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "WARNING" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "host"),
+    [("::1", "[::1]"), ("[::1]", "[::1]"), ("127.0.0.3", "127.0.0.3"), ("inner.example", "inner.example")],
+)
+def test_the_gateways_host_may_be_an_ipv6_address(given: str, host: str) -> None:
+    """It passed the check, and the gateway could not listen there."""
+    assert Haproxy(gateway=given).gateway == host
+
+
+@pytest.mark.parametrize("given", ["", "127.0.0.3:80", "[::1]:80", "a b", "::x", "http://x"])
+def test_what_is_no_host_is_refused(given: str) -> None:
+    with pytest.raises(ValueError, match="expected a host or an address"):
+        Haproxy(gateway=given)
