@@ -143,7 +143,7 @@ def test_long_scopes_are_refused_and_cheap(world: World) -> None:
 @pytest.mark.parametrize(
     "headers",
     [
-        {f"X-Number-{number}": "1" for number in range(101)},
+        {f"X-Number-{number}": "1" for number in range(1000)},
         {"X-Auth-Token": "g" * 30000},
         {"X-Auth-Token": "g" * 15000, "X-Scope": '{"image":"CloudThree"}', "X-Own": "x" * 12000},
     ],
