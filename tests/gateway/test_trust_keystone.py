@@ -11,7 +11,7 @@ import pytest
 from tests.gateway.owners import Owner
 from tests.gateway.wire import PROJECT, reply
 
-from openstackoid.core.errors import AccountError, BackendUnreachableError, TokenRefusedError
+from openstackoid.core.errors import AccountError, BackendUnreachableError, TokenUncheckedError
 from openstackoid.gateway.federation import access_rules
 from openstackoid.gateway.federation.keystone import Keystone
 from openstackoid.gateway.federation.keystone_api import KeystoneApi
@@ -70,7 +70,7 @@ def test_nothing_is_remembered_of_a_refused_token(cloud: Owner) -> None:
     token = cloud.keystone.issue("alice", "member", **TRUST)
 
     async def later(keystone: Keystone, _: KeystoneApi) -> Any:
-        with pytest.raises(TokenRefusedError, match=r"trust\.account"):
+        with pytest.raises(TokenUncheckedError, match=r"trust\.account"):
             await keystone.token(token)
         del cloud.keystone.known[token]["OS-TRUST:trust"]
         return await keystone.token(token)
@@ -88,7 +88,7 @@ def test_an_account_without_the_right_is_named(cloud: Owner) -> None:
         return created if seen.method == "POST" else reply(403, {"error": {"code": 403}})
 
     cloud["identity"].on("/v3/auth/tokens?nocatalog", answer)
-    with pytest.raises(TokenRefusedError, match="identity:validate_token"):
+    with pytest.raises(TokenUncheckedError, match="identity:validate_token"):
         using(cloud, lambda keystone, _: keystone.token(token))
 
 

@@ -104,6 +104,8 @@ class Door:
     def _token(self, request: web.BaseRequest) -> web.Response:
         token = request.headers["X-Auth-Token"]
         assert request.headers["X-Subject-Token"] == token
+        if token == "impersonating":
+            return web.json_response({"error": {"code": 403}}, status=403)
         if token not in _TOKENS:
             return web.json_response({"error": {"code": 404}}, status=404)
         return web.json_response({"token": {"user": {"id": "u" * 32, "name": token}, **_TOKENS[token]}})

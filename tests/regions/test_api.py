@@ -80,6 +80,9 @@ async def who_may(plane: Plane) -> None:
     assert (status, code(found)) == (401, "token.refused")
     assert headers["WWW-Authenticate"].startswith("Keystone uri=")
     assert (await plane.call("GET", "/v1/contracts", token="unknown"))[0] == 401
+    status, found = await plane.call("GET", "/v1/contracts", token="impersonating")
+    assert (status, code(found)) == (401, "token.refused")
+    assert "another kind" in json.dumps(found)
     for token, reads, writes in (
         (READER, 200, 403),
         (MANAGER, 200, 400),

@@ -29,7 +29,7 @@
     |-- TrustError               -   clouds of different owners
     |   |-- TokenError           401 token.invalid         forged, expired, for somebody else
     |   |-- TokenScopeError      403 token.scope           a token that cannot be used in another cloud
-    |   |-- TokenRefusedError    403 token.refused         this cloud's Keystone does not say whether a token is valid
+    |   |-- TokenUncheckedError  403 token.unchecked       this cloud's Keystone does not say whether a token is valid
     |   |-- TokenLongError       400 token.long            a federated token that no service would read
     |   |-- ExchangeError        403 token.exchange        home gives no token for a third cloud
     |   |-- HomeError            403 token.home            a request that only the user's own cloud serves
@@ -288,10 +288,10 @@ class TokenScopeError(TrustError):
     code = "token.scope"
 
 
-class TokenRefusedError(TrustError):
+class TokenUncheckedError(TrustError):
     """A token about which this cloud's Keystone gives no information, to the token itself or to the gateway."""
 
-    code = "token.refused"
+    code = "token.unchecked"
 
 
 class TokenLongError(TrustError):

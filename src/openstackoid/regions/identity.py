@@ -18,7 +18,8 @@ from openstackoid.regions.errors import KeystoneError, UnauthenticatedError
 _LONGEST: Final = 8192  # characters of a token
 _LARGEST: Final = 1 << 20  # bytes of an answer
 _MOST: Final = 1024  # cached tokens
-_REFUSED: Final = frozenset({400, 401, 403, 404})
+_FORBIDDEN: Final = 403
+_REFUSED: Final = frozenset({400, 401, 404})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,11 @@ class Keystone:
                 status, text = response.status, await response.content.read(_LARGEST)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise KeystoneError(f"Keystone does not answer: {type(error).__name__}.") from None
+        if status == _FORBIDDEN:
+            raise UnauthenticatedError(
+                "This cloud's Keystone does not let a token of this kind validate itself (a trust's with impersonation, from EC2 "
+                "credentials, or without a scope). Use a token of another kind."
+            )
         if status in _REFUSED:
             raise UnauthenticatedError("This cloud's Keystone does not know the token.")
         try:

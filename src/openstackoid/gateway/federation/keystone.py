@@ -20,7 +20,7 @@ import orjson
 
 from openstackoid.core import protocol
 from openstackoid.core.catalog import Json
-from openstackoid.core.errors import BackendUnreachableError, TokenRefusedError
+from openstackoid.core.errors import BackendUnreachableError, TokenUncheckedError
 from openstackoid.gateway.federation.keystone_api import KeystoneApi
 from openstackoid.gateway.federation.memory import MIB, Memory, digest
 from openstackoid.gateway.federation.shared_tasks import SharedTasks
@@ -66,7 +66,7 @@ class Keystone:
             fresh: use no cached answer.
 
         Raises:
-            TokenRefusedError: Keystone tells neither the token itself nor the gateway's account.
+            TokenUncheckedError: Keystone tells neither the token itself nor the gateway's account.
             AccountError: Keystone refuses the gateway's account.
             PeerError: Keystone does not work.
         """
@@ -105,14 +105,14 @@ class Keystone:
         status, answer = await self._api.request("GET", _PATH, {protocol.AUTH: token} | subject)
         if status == _REFUSED:
             if not self._api.has_account:
-                raise TokenRefusedError(
+                raise TokenUncheckedError(
                     "This cloud's identity service does not tell a token of this kind about itself (a trust's with impersonation, or "
                     "one without a scope), and the gateway has no account to ask with. Use a token of another kind; operators: set "
                     "trust.account."
                 )
             status, answer = await self._api.by_account("GET", _PATH, subject)
             if status == _REFUSED:
-                raise TokenRefusedError(
+                raise TokenUncheckedError(
                     "This cloud's identity service tells neither this token nor the gateway's account whether the token is valid; "
                     "operators: let trust.account validate tokens (identity:validate_token)."
                 )

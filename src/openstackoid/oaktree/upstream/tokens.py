@@ -20,7 +20,8 @@ from openstackoid.oaktree.upstream.credentials import Credential, Unauthenticate
 
 # Parts of a token that do not affect the user's rights: two tokens of one user in one project differ only in these.
 _OF_THE_TOKEN: Final = frozenset({"audit_ids", "catalog", "expires_at", "issued_at", "methods"})
-_REFUSED: Final = frozenset({401, 403, 404})
+_FORBIDDEN: Final = 403
+_REFUSED: Final = frozenset({401, _FORBIDDEN, 404})
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,11 @@ def _validated(credential: Credential, at: Keystone, through: session.Session) -
         raise_exc=False,
         log=False,
     )
+    if response.status_code == _FORBIDDEN and answers.of_a_service(response):
+        # A trust's with impersonation, from EC2 credentials, or without a scope (keystone/common/policies/token.py).
+        raise _unconfirmed(
+            credential, f"{at.cloud} does not let a token of this kind validate itself: use a token of another kind"
+        )
     if response.status_code in _REFUSED and answers.of_a_service(response):
         raise _unconfirmed(credential, f"{at.cloud} does not know the token, or it has ended or was revoked")
     if response.status_code != 200:  # noqa: PLR2004 - an HTTP status
