@@ -123,6 +123,25 @@ def test_from_a_volume_that_is_there(world: World) -> None:
     assert (disk["source_type"], disk["uuid"], disk["delete_on_termination"]) == ("volume", volume, False)
 
 
+def test_in_a_group_with_volumes(world: World) -> None:
+    for cloud in world.clouds.values():
+        cloud.add("os-server-groups", "apart", policy="anti-affinity")
+        cloud.add("volumes", "data", status="available", size=1)
+    setup = ServerSetup(image="cirros", flavor="small", group="apart", volumes=["data"])
+    assert not failures(created(world, setup=setup))
+    assert not failures(created(world, setup=ServerSetup(image="cirros", boot_from_volume=True, volumes=["data"])))
+    for cloud in world.clouds.values():
+        first, second = (document for kind, document in cloud.posted if kind == "servers")
+        disks = first["block_device_mapping_v2"]
+        assert first["imageRef"] == disks[0]["uuid"] == cloud.id("images", "cirros")
+        assert [(each["boot_index"], each["destination_type"]) for each in disks] == [(0, "local"), (-1, "volume")]
+        assert disks[1]["uuid"] == cloud.id("volumes", "data")
+        assert disks[1]["delete_on_termination"] is False
+        kinds = [(each["boot_index"], each["source_type"]) for each in second["block_device_mapping_v2"]]
+        assert kinds == [(0, "image"), (-1, "volume")]
+        assert cloud.hints[0] == {"group": cloud.id("os-server-groups", "apart")}
+
+
 def test_a_floating_ip_is_made_once_and_goes_with_the_create(world: World) -> None:
     setup = ServerSetup(image="cirros", flavor="small", networks=["private"], auto_ip=True, ip_pool="public")
     options = CreateOptions(wait=True, idempotency_key="with-address")

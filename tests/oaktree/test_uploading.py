@@ -36,7 +36,12 @@ def ours() -> Iterator[dict[str, Cloud]]:
 
 @pytest.fixture
 async def tree(tmp_path: Path, ours: dict[str, Cloud]) -> AsyncIterator[Oaktree]:
-    wants = {"Raw": {"image_format": "raw"}, "Vmdk": {"image_format": "vmdk"}, "Vhd": {"image_format": "vhd"}}
+    agent = {"vm_mode": "hvm", "xenapi_use_agent": False}
+    wants: dict[str, dict[str, Any]] = {
+        "Raw": {"image_format": "raw", "disable_vendor_agent": agent},
+        "Vmdk": {"image_format": "vmdk"},
+        "Vhd": {"image_format": "vhd"},
+    }
     file = clouds_yaml(tmp_path, ours, **wants)
     async with oaktree(tmp_path, file, largest=LARGEST) as made:
         yield made
@@ -104,6 +109,8 @@ async def test_each_cloud_gets_its_format(
         cloud = ours[name]
         [image] = cloud.made["images"].values()
         assert (image["disk_format"], image["status"]) == (format_, "active")
+        agent = ("hvm", "False") if name == "Raw" else (None, None)
+        assert (image.get("vm_mode"), image.get("xenapi_use_agent")) == agent
         data = cloud.data[image["id"]]
         assert raw_of(data, qemus, tmp_path)[:MIB] == disk["raw"]
         assert told.stages(name)[-1] == DONE

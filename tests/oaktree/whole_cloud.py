@@ -23,12 +23,14 @@ class WholeCloud(Keystone):
     Attributes:
         resources: kind -> id -> JSON, as its service shows it.
         posted: (kind, JSON) of each create, in their order.
+        hints: for Nova's scheduler, of the creates that had some.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.resources: dict[str, dict[str, dict[str, Any]]] = {}
         self.posted: list[tuple[str, dict[str, Any]]] = []
+        self.hints: list[dict[str, Any]] = []
         self.reset()
         super().__init__(
             {
@@ -41,9 +43,10 @@ class WholeCloud(Keystone):
 
     def reset(self) -> None:
         """An image, a flavor, a network of the project's own and an external one; nothing else."""
-        for kind in ("servers", "flavors", "images", "networks", "ports", "floatingips", "volumes"):
+        for kind in ("servers", "flavors", "images", "networks", "ports", "floatingips", "volumes", "os-server-groups"):
             self.resources[kind] = {}
         self.posted.clear()
+        self.hints.clear()
         self.add("images", "cirros", status="active")
         self.add("flavors", "small", vcpus=1, ram=64, disk=1)
         self.add("networks", "private", **{"router:external": False})
@@ -60,7 +63,7 @@ class WholeCloud(Keystone):
         return str(next(each["id"] for each in self.resources[kind].values() if each["name"] == name))
 
     def _serve(self, seen: Seen, path: str) -> bytes | None:
-        match = re.fullmatch(r"/(compute/v2\.1|image/v2|network/v2\.0|volume/v3)/(\w+)(?:/([\w-]+))?", path)
+        match = re.fullmatch(r"/(compute/v2\.1|image/v2|network/v2\.0|volume/v3)/([\w-]+)(?:/([\w-]+))?", path)
         if match is None or match[2] not in self.resources:
             return super()._serve(seen, path)
         kind, found = match[2], self.resources[match[2]]
@@ -75,14 +78,16 @@ class WholeCloud(Keystone):
                 del found[match[3]]
                 return reply(204)
             one = found[match[3]]
-            return reply(200, one if kind == "images" else {kind.removesuffix("s"): one})
+            return reply(200, one if kind == "images" else {_key(kind).removesuffix("s"): one})
         wanted = {name: values[0] for name, values in parse_qs(urlsplit(seen.target).query).items()}
         shown = [each for each in found.values() if all(_same(each.get(n), v) for n, v in wanted.items() if n in each)]
-        return reply(200, {kind: shown})
+        return reply(200, {_key(kind): shown})
 
     def _create(self, kind: str, document: dict[str, Any]) -> bytes:
         given = document[kind.removesuffix("s")]
         self.posted.append((kind, given))
+        if "OS-SCH-HNT:scheduler_hints" in document:
+            self.hints.append(document["OS-SCH-HNT:scheduler_hints"])
         made = self.add(kind, given.get("name", ""), **{name: value for name, value in given.items() if name != "name"})
         if kind == "servers":
             self.resources[kind][made] |= {"status": "ACTIVE", "tenant_id": PROJECT, "addresses": {}}
@@ -94,6 +99,10 @@ class WholeCloud(Keystone):
 
 def _same(found: Any, wanted: str) -> bool:
     return str(found).lower() == wanted.lower()
+
+
+def _key(kind: str) -> str:
+    return kind.removeprefix("os-").replace("-", "_")
 
 
 @dataclass

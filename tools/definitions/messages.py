@@ -162,6 +162,10 @@ message ServerSetup {
   bool auto_ip = 9;
   // The external network of the floating IP; the first that the cloud has if not given.
   string ip_pool = 10;
+  // The server group that it is to be in.
+  string group = 11;
+  // Volumes to attach at the start.
+  repeated string volumes = 12;
 }
 """
 _UPLOAD: Final = """\

@@ -684,6 +684,8 @@ class ServerSetup(_message.Message):
     TERMINATE_VOLUME_FIELD_NUMBER: _builtins.int
     AUTO_IP_FIELD_NUMBER: _builtins.int
     IP_POOL_FIELD_NUMBER: _builtins.int
+    GROUP_FIELD_NUMBER: _builtins.int
+    VOLUMES_FIELD_NUMBER: _builtins.int
     image: _builtins.str
     """The image to start from; instead of the server's `image_id`."""
     flavor: _builtins.str
@@ -700,6 +702,8 @@ class ServerSetup(_message.Message):
     """Give it a floating IP, unless it has an address of an external network. Needs `options.wait`."""
     ip_pool: _builtins.str
     """The external network of the floating IP; the first that the cloud has if not given."""
+    group: _builtins.str
+    """The server group that it is to be in."""
     @_builtins.property
     def networks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The networks to attach it to; instead of the server's `networks`."""
@@ -707,6 +711,10 @@ class ServerSetup(_message.Message):
     @_builtins.property
     def security_groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The security groups of its ports."""
+
+    @_builtins.property
+    def volumes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Volumes to attach at the start."""
 
     def __init__(
         self,
@@ -721,10 +729,12 @@ class ServerSetup(_message.Message):
         terminate_volume: _builtins.bool = ...,
         auto_ip: _builtins.bool = ...,
         ip_pool: _builtins.str = ...,
+        group: _builtins.str = ...,
+        volumes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["auto_ip", b"auto_ip", "boot_from_volume", b"boot_from_volume", "boot_volume", b"boot_volume", "flavor", b"flavor", "image", b"image", "ip_pool", b"ip_pool", "networks", b"networks", "security_groups", b"security_groups", "terminate_volume", b"terminate_volume", "volume_size", b"volume_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["auto_ip", b"auto_ip", "boot_from_volume", b"boot_from_volume", "boot_volume", b"boot_volume", "flavor", b"flavor", "group", b"group", "image", b"image", "ip_pool", b"ip_pool", "networks", b"networks", "security_groups", b"security_groups", "terminate_volume", b"terminate_volume", "volume_size", b"volume_size", "volumes", b"volumes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

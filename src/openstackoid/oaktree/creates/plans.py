@@ -39,6 +39,9 @@ class Content(Protocol):
     def digest(self) -> str:
         """A digest of the data."""
 
+    def defaults(self, region: Region) -> Mapping[str, Any]:
+        """Attributes that the resource gets in this cloud-region unless the request has them."""
+
     def attributes(self, region: Region) -> Mapping[str, Any]:
         """Attributes that the resource needs in this cloud-region, in addition to the requested ones."""
 
@@ -86,7 +89,9 @@ class Plan:
 
     def within(self, region: Region, zone: str) -> dict[str, Any]:
         """The attributes of one part."""
-        found = dict(self.attributes) | (dict(self.content.attributes(region)) if self.content else {})
+        found = dict(self.attributes)
+        if self.content:
+            found = {**self.content.defaults(region), **found, **self.content.attributes(region)}
         if zone:
             name = zone_attribute(self.kind)
             found |= {name: [zone] if name == "availability_zone_hints" else zone} if name else {}

@@ -36,6 +36,8 @@ class Setup:
         terminate_volume: delete the volume with the server.
         auto_ip: give the server a floating IP if none of its addresses can be reached from outside.
         ip_pool: the external network of the floating IP; empty for the first one.
+        group: the server group.
+        volumes: existing volumes to attach at the start.
     """
 
     image: str = ""
@@ -48,6 +50,8 @@ class Setup:
     terminate_volume: bool = False
     auto_ip: bool = False
     ip_pool: str = ""
+    group: str = ""
+    volumes: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """The setup as a document, for digests."""
@@ -80,6 +84,8 @@ def parse(kind: Kind, attributes: Mapping[str, Any], typed: Any, field: str) -> 
         given["networks"] = _texts(rest.pop("networks"), f"{field}.networks")
     if _are_texts(rest.get("security_groups")):
         given["security_groups"] = _texts(rest.pop("security_groups"), f"{field}.security_groups")
+    if _are_texts(rest.get("volumes")):
+        given["volumes"] = _texts(rest.pop("volumes"), f"{field}.volumes")
     for name, wanted in _SCALARS.items():
         # An object is a cloud's own form of an image or a flavor: it is passed to Nova unchanged.
         if name in rest and not (name in ("image", "flavor") and isinstance(rest[name], Mapping)):
@@ -108,6 +114,9 @@ def resolved(setup: Setup, attributes: Mapping[str, Any], region: Region) -> dic
         found["networks"] = [{"uuid": _id(region, "network", "network", name)} for name in setup.networks]
     if setup.security_groups:
         found["security_groups"] = [{"name": name} for name in setup.security_groups]  # Nova resolves the names
+    if setup.group:
+        group = _id(region, "compute", "server_group", setup.group)
+        found["scheduler_hints"] = {**found.get("scheduler_hints", {}), "group": group}
     if setup.boot_volume or setup.boot_from_volume:
         disk: dict[str, Any] = {
             "boot_index": 0,
@@ -123,7 +132,28 @@ def resolved(setup: Setup, attributes: Mapping[str, Any], region: Region) -> dic
         found["image_id"] = ""
     elif image:
         found["image_id"] = image
+    if setup.volumes:
+        found["block_device_mapping"] = [*_disks(found), *(_attached(region, name) for name in setup.volumes)]
     return found
+
+
+def _disks(attributes: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The disks of a server to which volumes are added: Nova then needs the image's disk among them."""
+    disks = list(attributes.get("block_device_mapping", ()))
+    if image := attributes.get("image_id"):
+        local = {"source_type": "image", "destination_type": "local", "delete_on_termination": True}
+        disks.insert(0, {"boot_index": 0, "uuid": image, **local})
+    return disks
+
+
+def _attached(region: Region, volume: str) -> dict[str, Any]:
+    return {
+        "boot_index": -1,
+        "source_type": "volume",
+        "destination_type": "volume",
+        "delete_on_termination": False,
+        "uuid": _id(region, "block_storage", "volume", volume),
+    }
 
 
 def _id(region: Region, service: str, noun: str, name: str) -> str:
@@ -153,6 +183,8 @@ def _check(setup: Setup, rest: Mapping[str, Any], field: str) -> None:
         raise errors.invalid(f"{field}.volume_size", "expected a size in GiB, with boot_from_volume")
     if setup.terminate_volume and not (setup.boot_volume or setup.boot_from_volume):
         raise errors.invalid(f"{field}.terminate_volume", "expected boot_volume or boot_from_volume beside it")
+    if setup.group and "group" in rest.get("scheduler_hints", {}):
+        raise errors.invalid(f"{field}.group", "expected either group or scheduler_hints with a group")
     if setup.ip_pool and not setup.auto_ip:
         raise errors.invalid(f"{field}.ip_pool", "expected auto_ip beside it")
 

@@ -102,6 +102,11 @@ class Content:
         self._conversions: Final[dict[str, asyncio.Task[Path]]] = {}
         self._sending: Final[set[asyncio.Task[None]]] = set()
 
+    def defaults(self, region: Region) -> Mapping[str, Any]:
+        """Properties by which a cloud expects no agent of its vendor in the image: `disable_vendor_agent` of clouds.yaml or a vendor profile."""
+        properties = region.connect().config.config.get("disable_vendor_agent") or {}
+        return {name: str(value) for name, value in properties.items()}
+
     def attributes(self, region: Region) -> Mapping[str, Any]:
         """The attributes with the format that the cloud needs."""
         return {"disk_format": self._format(region)}
