@@ -134,7 +134,10 @@ def owners(tmp_path_factory: pytest.TempPathFactory, away: int) -> Iterator[Owne
         },
         "CloudThree": {"CloudOne": one.entry(in_three), "CloudTwo": two.entry(in_three | {"rate": 0.01})},
     }
-    with federated({each: {"peers": peers[each.name], "recheck": 300} for each in (one, two, three)}) as started:
+    more: dict[str, Any] = {"operations": {"database": f"sqlite:///{folder}/operations.sqlite"}}
+    settings = {each: {"peers": peers[each.name], "recheck": 300} for each in (one, two, three)}
+    settings[one]["more"] = more
+    with federated(settings) as started:
         until(lambda: all(_agreed(each, gateway) for each, gateway in started.items()))
         yield Owners(one, two, three, bare, hidden, dead, *started.values())
     bare.close()

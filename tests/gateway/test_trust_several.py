@@ -1,12 +1,13 @@
 """Several clouds of several owners in one request: each gets a token of its own, and what an agreement does not allow is missed."""
 
 import json
+import socket
 from typing import Final
 
 from tests.gateway.conftest import Owners
-from tests.gateway.wire import ask, reply, scope
+from tests.gateway.wire import Seen, ask, reply, scope
 
-from openstackoid.core.partial import read_items, read_missing
+from openstackoid.core.partial import read_items, read_members, read_missing
 
 PATH: Final = "/v2.1/servers/detail?who=several"
 
@@ -38,3 +39,25 @@ def test_a_peer_that_allows_something_else_is_missed_and_harms_nothing(owners: O
     )  # fmt: skip
     assert (refused.status, refused.code) == (502, "scope.incomplete")
     assert "CloudTwo" in json.dumps(refused.json)
+
+
+def test_a_create_is_in_clouds_of_other_owners_too(owners: Owners) -> None:
+    mine, path = owners.one.keystone.issue("alice", "member", "reader"), "/v2.1/os-keypairs"
+    clouds = (owners.one, owners.two, owners.three)
+
+    def keypairs(seen: Seen, _: socket.socket) -> bytes:
+        return reply(201, {"keypair": {"name": "ours"}}) if seen.method == "POST" else reply(404, {})
+
+    for owner in clouds:
+        owner["compute"].on(path, keypairs)
+    given = scope(compute="CloudOne & CloudTwo & CloudThree") | {"Content-Type": "application/json"}
+    body = json.dumps({"keypair": {"name": "ours", "public_key": "ssh-ed25519 AAAA"}}).encode()
+    answer = ask(owners.at_one.url("compute"), path, given, method="POST", body=body, token=mine)
+    assert answer.status == 201, answer.body
+    assert read_members(answer.get("X-Scope-Replicas") or "") == dict.fromkeys(
+        ("CloudOne", "CloudTwo", "CloudThree"), "ours"
+    )
+    sent = [[seen for seen in owner["compute"].all(path) if seen.method == "POST"] for owner in clouds]
+    assert [len(requests) for requests in sent] == [1, 1, 1]
+    assert len({requests[0].get("X-Auth-Token") for requests in sent}) == 3
+    assert {requests[0].raw for requests in sent} == {body}
