@@ -14,6 +14,7 @@ from tests.gateway.owners import ALICE, DEMO, Owner, refusal
 from tests.gateway.wire import Answer, Seen, ask, reply, until
 
 from openstackoid.core import scope as scopes
+from openstackoid.core.region_resources import Resources
 from openstackoid.trust import tokens
 from openstackoid.trust.claims import Claims
 from openstackoid.trust.contracts import ContractGrant, ContractSide, GrantState
@@ -172,6 +173,32 @@ def test_a_contract_with_another_peer_or_of_the_other_side_admits_nobody(owners:
     with in_use(owners.two, good, wrong):
         arrives(owners, good, f"/image/v2/images/{good.id}")
         assert refusal(visit(owners, visitor(owners, wrong), "/image/v2/images")) == (403, "agreement.missing")
+
+
+def test_what_is_not_in_the_region_is_neither_seen_nor_used(owners: Owners) -> None:
+    rights = contract("CloudOne", PROVIDER)
+    some = Resources.from_json({"flavors": ["1"], "images": ["i1"]})
+    under = dataclasses.replace(rights, resources=some)
+    compute, image = owners.two["compute"], owners.two["image"]
+    compute.on("/v2.1/flavors", reply(200, {"flavors": [{"id": "1"}, {"id": "2"}]}))
+    image.on("/v2/images/i2", reply(200, {"id": "i2", "owner": "b" * 32, "disk_format": "raw"}))
+
+    with in_use(owners.two, under):
+        project = arrives(owners, under, f"/image/v2/images/{under.id}")
+        image.on("/v2/images/own", reply(200, {"id": "own", "owner": project, "disk_format": "raw"}))
+        token = visitor(owners, under)
+        assert visit(owners, token, "/compute/v2.1/flavors").json == {"flavors": [{"id": "1"}]}
+        for path in ("/compute/v2.1/flavors/2", "/image/v2/images/i2", "/image/v2/images/i2/file"):
+            assert refusal(visit(owners, token, path)) == (404, "region.missing"), path
+        assert not image.all("/v2/images/i2/file")
+        for path in ("/image/v2/images/own/file", "/image/v2/images/i1/file", "/image/v2/images/own"):
+            assert visit(owners, token, path).status == 200, path
+        for flavor, status in (("1", 200), ("2", 400)):
+            body = json.dumps({"server": {"name": under.id, "flavorRef": flavor}}).encode()
+            kind = {"Content-Type": "application/json"}
+            answer = visit(owners, token, "/compute/v2.1/servers", headers=kind, method="POST", body=body)
+            assert answer.status == status
+        assert answer.code == "region.outside"
 
 
 def test_a_contract_that_is_suspended_or_over_admits_nobody(owners: Owners) -> None:

@@ -19,8 +19,10 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text, update
 from tests.trust.servers import PASSWORD, Server
 
+from openstackoid.core.region_resources import Resources
 from openstackoid.storage.databases import Database
 from openstackoid.trust.agreements import State
+from openstackoid.trust.contracts import ContractGrant, ContractSide, GrantState
 from openstackoid.trust.grants import Grant, Projects
 from openstackoid.trust.projects import LEASE, Claim
 from openstackoid.trust.rules import Rule
@@ -426,3 +428,38 @@ def test_what_is_no_database(url: str, expected: str) -> None:
     message = told(url)
     assert expected in message
     assert "secret" not in message
+
+
+# Contracts about virtual regions.
+
+
+def grant(identity: str, state: GrantState = GrantState.ACTIVE) -> ContractGrant:
+    resources = Resources.from_json({"flavors": ["1"], "zones": ["Zoë ☁"]})
+    return ContractGrant(identity * 32, PEER, ContractSide.PROVIDER, state, IMAGES, "", resources)
+
+
+def test_contracts_are_replaced_as_a_whole_and_gateways_notice(store: Store) -> None:
+    first, second = grant("a"), grant("b")
+    assert store.contracts.replace(lambda: [second, first])
+    assert store.contracts.all() == [first, second]
+    revision = store.revision()
+    assert not store.contracts.replace(lambda: [first, second])
+    assert store.revision() == revision
+    stopped = grant("b", GrantState.SUSPENDED)
+    assert store.contracts.replace(lambda: [stopped])
+    assert store.contracts.all() == [stopped]
+    assert store.revision() > revision
+
+
+def test_no_process_writes_contracts_that_another_one_knows_to_be_old(store: Store) -> None:
+    """What is read before the lock may be old by then: under the lock it is read again."""
+    told = [[grant("a")], [grant("a", GrantState.SUSPENDED)]]
+    assert store.contracts.replace(lambda: told.pop(0) if len(told) > 1 else told[0])
+    assert store.contracts.all() == [grant("a", GrantState.SUSPENDED)]
+
+
+def test_projects_of_contracts_are_no_peers(store: Store) -> None:
+    party = f"contract:{'a' * 32}"
+    assert bind(store, PEER, "theirs", "ours") == "ours"
+    assert bind(store, party, "theirs", "others") == "others"
+    assert store.projects.get(PEER, "theirs") == "ours"

@@ -325,6 +325,20 @@ class ContractSuspendedError(AgreementError):
     code = "contract.suspended"
 
 
+class NotInRegionError(TrustError):
+    """Something of a provider that is not in the virtual region: to its users it does not exist."""
+
+    status = 404
+    code = "region.missing"
+
+
+class OutsideRegionError(TrustError):
+    """A request that would use something of a provider that is not in the virtual region."""
+
+    status = 400
+    code = "region.outside"
+
+
 class RuleError(TrustError):
     """A request that the agreement does not allow."""
 

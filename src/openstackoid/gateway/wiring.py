@@ -37,6 +37,7 @@ from openstackoid.gateway.replicas.starting import runner
 from openstackoid.gateway.replicas.writes import Writes
 from openstackoid.gateway.senders.foreign_tokens import ForeignTokens
 from openstackoid.gateway.senders.legs import Legs
+from openstackoid.gateway.senders.region_images import RegionImages
 from openstackoid.gateway.senders.returning_user import ReturningUsers
 from openstackoid.gateway.senders.revocation import Revocation
 from openstackoid.gateway.senders.selection import of_one_owner, of_several_owners
@@ -179,7 +180,8 @@ class Gateway:
         if federation:
             known = ForeignTokens(config.cloud, federation.agreements, federation.keystone, federation.trust)
             returning = ReturningUsers(federation, legs, at_peers_only=config.peering is not None)
-            kinds = of_several_owners(catalog, federation, known, returning, legs)
+            images = RegionImages(found.bases.get("image"), self._pool.shared)
+            kinds = of_several_owners(catalog, federation, known, returning, legs, images)
             validation = TokenValidation(config.cloud, known, federation, catalog)
             table += TokenExchange(returning, federation.issuer).endpoints()
         teacher = self._teacher

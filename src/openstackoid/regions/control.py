@@ -110,8 +110,8 @@ class Control:
             made = None
             if summary.side is Side.PROVIDER:
                 with contextlib.suppress(UnknownRegionError):
-                    domain = self.regions.get(summary.terms.virtual_region).domain_id
-                    made = grant.provider(summary.id, summary.peer, summary.state, summary.terms, domain, moment)
+                    region = self.regions.get(summary.terms.virtual_region)
+                    made = grant.provider(summary.id, summary.peer, summary.state, summary.terms, region, moment)
             elif summary.id in bound:
                 made = grant.consumer(summary.id, summary.peer, summary.state, summary.terms, bound[summary.id])
             if made is not None:

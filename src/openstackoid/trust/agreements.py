@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from openstackoid.core import limits
+from openstackoid.core.region_resources import WHOLE, Resources
 from openstackoid.trust.grants import ID, ROLE, Grant
 
 _FINGERPRINT: Final = re.compile(r"[A-Za-z0-9_-]{43}\Z")
@@ -54,6 +55,7 @@ class Agreement:
         grant: the rights that we allow.
         by_file: whether the agreement is in the configuration, not in the database.
         by_contract: whether it is a contract about a virtual region (`contracts`), of which there may be several with one peer.
+        resources: what of this cloud is in the region of such a contract; everything under any other agreement.
     """
 
     id: str
@@ -64,6 +66,7 @@ class Agreement:
     grant: Grant
     by_file: bool = False
     by_contract: bool = False
+    resources: Resources = WHOLE
 
     @property
     def party(self) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, delete, insert, select
 
+from openstackoid.core.region_resources import Resources
 from openstackoid.storage.databases import Database
 from openstackoid.trust.contracts import ContractGrant, ContractSide, GrantState
 from openstackoid.trust.grants import Grant
@@ -58,10 +59,12 @@ def _grant(row: RowMapping) -> ContractGrant | None:
         grant = Grant.model_validate_json(row["allowed"])
     except ValueError:  # pydantic's errors are ValueErrors
         return None
-    return ContractGrant(row["contract"], row["peer"], side, state, grant, row["region"])
+    resources = Resources.from_json(json.loads(row["resources"] or "{}"))
+    return ContractGrant(row["contract"], row["peer"], side, state, grant, row["region"], resources)
 
 
 def _values(grant: ContractGrant) -> dict[str, Any]:
     allowed = json.dumps(grant.grant.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
     values = {"contract": grant.id, "peer": grant.peer, "side": grant.side.value, "state": grant.state.value}
-    return values | {"region": grant.region, "allowed": allowed}
+    resources = json.dumps(grant.resources.to_json(), separators=(",", ":"))
+    return values | {"region": grant.region, "allowed": allowed, "resources": resources}

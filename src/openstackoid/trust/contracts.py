@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from openstackoid.core.errors import ContractSuspendedError
+from openstackoid.core.region_resources import WHOLE, Resources
 from openstackoid.trust.agreements import Agreement, State
 from openstackoid.trust.grants import Grant
 
@@ -48,6 +49,7 @@ class ContractGrant:
         state: of the contract.
         grant: the rights of the consumer's users at the provider.
         region: the region's name at the consumer; empty at the provider.
+        resources: what of the provider's cloud is in the region; at the provider alone.
     """
 
     id: str
@@ -56,6 +58,7 @@ class ContractGrant:
     state: GrantState
     grant: Grant
     region: str = ""
+    resources: Resources = WHOLE
 
     def agreement(self, with_peer: Agreement) -> Agreement:
         """The contract as an agreement.
@@ -74,4 +77,6 @@ class ContractGrant:
                 f"openstack virtual region contract resume {self.id}."
             )
         url, fingerprint = with_peer.url, with_peer.fingerprint
-        return Agreement(self.id, self.peer, url, fingerprint, State.ACTIVE, self.grant, by_contract=True)
+        return Agreement(
+            self.id, self.peer, url, fingerprint, State.ACTIVE, self.grant, by_contract=True, resources=self.resources
+        )

@@ -86,6 +86,7 @@ CONTRACTS: Final = Table(
     Column("state", exact(16), nullable=False),
     Column("region", exact(NAME), nullable=False),
     Column("allowed", document(), nullable=False),
+    Column("resources", document(), nullable=True),
 )
 
 REVISION: Final = Table(

@@ -129,6 +129,8 @@ def may(token: ForeignToken, hops: tuple[str, ...], cloud_map: CloudMap) -> bool
     claims, grant = token.claims, token.agreement.grant
     if token.inner or claims.actor is not None or hops != (claims.issuer,):
         return False  # by way of a third cloud
+    if token.agreement.resources.images:
+        return False  # not every image is in the region
     if grant.rate is not None:
         return False  # the rate limit must count each request
     if patterns.is_image(claims.user.id) or patterns.is_image(claims.project.id):

@@ -6,6 +6,7 @@ as with service tokens in keystonemiddleware (auth_token/__init__.py, `validate_
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -21,6 +22,7 @@ from openstackoid.gateway.federation.federation import Federation
 from openstackoid.gateway.senders.foreign_tokens import ForeignToken, ForeignTokens
 from openstackoid.gateway.senders.legs import UNCHANGED, Legs, keep_crossing
 from openstackoid.gateway.senders.rates import Rates
+from openstackoid.gateway.senders.region_images import RegionImages
 from openstackoid.gateway.senders.sharing import Sharing
 from openstackoid.gateway.telemetry.audit import Initiator
 from openstackoid.gateway.upstream.legs import Border, Leg, Rewrite
@@ -37,9 +39,11 @@ class ForeignUsers:
         known: verifies the tokens.
         federation: agreements, projects, and tokens for third clouds.
         legs: makes legs; shared by all senders.
+        images: says which images are in a virtual region.
     """
 
-    def __init__(self, known: ForeignTokens, federation: Federation, legs: Legs) -> None:
+    def __init__(self, known: ForeignTokens, federation: Federation, legs: Legs, images: RegionImages) -> None:
+        self.images = images
         self.tokens = known
         self.federation = federation
         self.legs = legs
@@ -134,6 +138,7 @@ class ForeignUser:
             FrozenProjectError: the project is disabled or deleted.
             ShareError: the request shares with what is no project.
             RuleError: no rule allows the path with the ids of this cloud.
+            NotInRegionError: the path names what is not in the virtual region.
         """
         token, legs, federation = self._token, self._shared.legs, self._shared.federation
         if call.route.service == "identity" and not is_version_document(call.route.path):
@@ -147,14 +152,21 @@ class ForeignUser:
         project = await federation.projects.local(token.agreement, token.claims.project.id)
         await self._check_state(project)
         initiator = token.initiator(project)
+        named, service = token.agreement.resources, call.route.service
+        resources = named.of(project) if named.concerns(service) else None
         if token.inner:
-            return legs.local(call, headers, initiator=initiator)
+            # What nova asks of glance and neutron for its users is what they may use, too.
+            return legs.local(call, headers, Rewrite(resources=resources), initiator=initiator)
         others: Mapping[str, str] = {}
         body, shared = None, share(call.route.service, call.route.path)
         if shared is not None:
             others, body = await self._shared.sharing.others(call, shared, token.agreement)
-        rewrite = self._mapping(project, others)
-        self._check_rules(call, rewrite.path(call.route.service, call.route.path))
+        rewrite = replace(self._mapping(project, others), resources=resources)
+        path = rewrite.path(call.route.service, call.route.path)
+        self._check_rules(call, path)
+        if resources is not None:
+            resources.path(service, path)
+            await self._shared.images.check(resources, service, path, headers[protocol.AUTH])
         # Only this answer goes to another owner's cloud: answers to our own services' requests stay here.
         return legs.local(call, headers, rewrite, Border.OUT, initiator, body)
 

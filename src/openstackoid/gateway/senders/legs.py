@@ -138,7 +138,11 @@ def keep_crossing(headers: CIMultiDict[str]) -> None:
 def _ask_readable(headers: CIMultiDict[str], service: str, rewrite: Rewrite, border: Border) -> None:
     """Ask for an uncompressed answer, if the answer is certainly read; else for one that can be unpacked, if there is something to change in it."""
     ids = rewrite.response_ids
-    if (ids is not None and ids.changes) or (border is not Border.NONE and service != OBJECTS):
+    if (
+        rewrite.resources is not None
+        or (ids is not None and ids.changes)
+        or (border is not Border.NONE and service != OBJECTS)
+    ):
         headers["Accept-Encoding"] = "identity"
     elif service != OBJECTS and "Accept-Encoding" in headers:
         headers["Accept-Encoding"] = acceptable(headers["Accept-Encoding"])

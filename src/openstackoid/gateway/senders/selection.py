@@ -11,6 +11,7 @@ from openstackoid.gateway.senders.foreign_user import ForeignUsers
 from openstackoid.gateway.senders.legs import Legs
 from openstackoid.gateway.senders.local_user import LocalUser, PassThroughUser
 from openstackoid.gateway.senders.peer_gateway import PeerGateway
+from openstackoid.gateway.senders.region_images import RegionImages
 from openstackoid.gateway.senders.returning_user import ReturningUsers
 from openstackoid.gateway.senders.sender import Sender, SenderKind
 
@@ -21,12 +22,17 @@ def of_one_owner(catalog: LocalCatalog, legs: Legs) -> list[SenderKind]:
 
 
 def of_several_owners(
-    catalog: LocalCatalog, federation: Federation, known: ForeignTokens, returning: ReturningUsers, legs: Legs
+    catalog: LocalCatalog,
+    federation: Federation,
+    known: ForeignTokens,
+    returning: ReturningUsers,
+    legs: Legs,
+    images: RegionImages,
 ) -> list[SenderKind]:
     """The kinds in a cloud with federated peers."""
     return [
         returning,
-        ForeignUsers(known, federation, legs),
+        ForeignUsers(known, federation, legs, images),
         PeerGateway(catalog, federation, legs),
         PassThroughUser(catalog, federation.issuer, legs),
         LocalUser(catalog, federation.issuer, legs),

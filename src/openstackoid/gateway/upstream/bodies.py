@@ -52,7 +52,7 @@ async def body(
     # One body, however it is read: a sender has read it already, or the gateway itself made it, and then it begins anew each time.
     content = request.content if leg.body is None else MadeContent(leg.body)
     is_form = leg.border is not Border.NONE and leg.service != OBJECTS and request.content_type in _FORMS
-    if (_has_ids(leg) or is_form) and not is_upload(leg.service, call.method, call.path):
+    if (_is_read(leg) or is_form) and not is_upload(leg.service, call.method, call.path):
         begun = await _begin(request, content)
         if "json" in request.content_type or crossing.opens_json(begun):
             headers = headers.copy()
@@ -83,10 +83,11 @@ async def read_body(request: web.BaseRequest, most: int) -> bytes | None:
     return bytes(read)
 
 
-def _has_ids(leg: Leg) -> bool:
-    """Whether ids in the request's document are replaced; never in an object of the object store, which is user data."""
+def _is_read(leg: Leg) -> bool:
+    """Whether the request's document is checked, or ids in it are replaced; never in an object of the object store, which is user data."""
     ids = leg.rewrite.request_ids
-    return ids is not None and ids.changes and leg.service != OBJECTS
+    changes = leg.rewrite.resources is not None or (ids is not None and ids.changes)
+    return changes and leg.service != OBJECTS
 
 
 def _refused_form(leg: Leg) -> RuleError | TokenScopeError:
@@ -111,10 +112,12 @@ async def _mapped(call: Call, leg: Leg, begun: bytes, content: Content, rewritin
     sender = f"{home}'s users"
     with rewriting.holding(sender) as held:
         read = await _whole(_chained(begun, call.request, content), held)
-        if not _has_ids(leg):
+        if not _is_read(leg):
             return read
         try:
-            return await rewriting.apply(Job(leg.service, limits.REQUEST, leg.rewrite.request_ids), read, sender)
+            return await rewriting.apply(
+                Job(leg.service, limits.REQUEST, leg.rewrite.request_ids, resources=leg.rewrite.resources), read, sender
+            )
         except limits.LimitError as error:
             raise BodyError(f"The JSON of the request is too large: {error}.") from None
         except ValueError:

@@ -9,6 +9,7 @@ from multidict import CIMultiDict
 
 from openstackoid.core.ids import Ids
 from openstackoid.core.links import Links
+from openstackoid.core.region_resources import Resources
 from openstackoid.gateway.telemetry.audit import Initiator
 from openstackoid.gateway.upstream.pool import Upstream
 
@@ -48,6 +49,7 @@ class Rewrite:
     Attributes:
         rewrite_body: changes the answer's JSON.
         request_ids, response_ids: ids that are replaced in the request, and in the answer.
+        resources: what is in the virtual region that the request is for; None for any other request.
         cacheable: a token with which HAProxy may send such requests itself; None if it may not.
     """
 
@@ -55,6 +57,7 @@ class Rewrite:
     request_ids: Ids | None = None
     response_ids: Ids | None = None
     cacheable: CacheableToken | None = None
+    resources: Resources | None = None
 
     def target(self, service: str, path: str) -> str:
         """Path and query inside a service as they are sent."""

@@ -107,6 +107,7 @@ async def is_document(call: Call, answer: Answer) -> bool:
     if not isinstance(leg.links, IncomingLinks):
         ids = leg.rewrite.response_ids
         changes = leg.links.changes or leg.rewrite.rewrite_body is not None or (ids is not None and ids.changes)
+        changes = changes or leg.rewrite.resources is not None
         return changes and not is_download(leg.service, call.path) and _is_json(answer.response)
     content = crossing.content(answer.status, answer.headers, leg.links, is_data=is_download(leg.service, call.path))
     if content is not Content.UNKNOWN:
@@ -129,7 +130,9 @@ async def _document(call: Call, answer: Answer, rewriting: Rewriting) -> web.Res
             if body and leg.rewrite.rewrite_body is not None:
                 status, body = _rewritten(leg.rewrite.rewrite_body, status, body)
             if body:
-                job = Job(leg.service, limits.ANSWER, leg.rewrite.response_ids, leg.links, one_image)
+                job = Job(
+                    leg.service, limits.ANSWER, leg.rewrite.response_ids, leg.links, one_image, leg.rewrite.resources
+                )
                 body = await rewriting.apply(job, body, name)
         except ValueError as error:
             raise PeerAnswerError(

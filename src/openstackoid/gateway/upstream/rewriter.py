@@ -7,6 +7,7 @@ a process that reads hostile documents may be compromised.
 
 import contextlib
 import gc
+import json
 import pickle
 import resource
 import struct
@@ -22,6 +23,7 @@ from openstackoid.core.ids import Ids
 from openstackoid.core.json_text import JsonText
 from openstackoid.core.limits import Limit, LimitError
 from openstackoid.core.links import Links
+from openstackoid.core.region_resources import Resources
 
 HEAD: Final = struct.Struct(">II")
 ANSWER: Final = struct.Struct(">BI")
@@ -40,6 +42,7 @@ class Job:
         ids: the mapping of ids; None if no id changes.
         links: the mapping of URLs in an answer; None for a request.
         one_image: whether the document is a single image (`link_places.is_one_image`).
+        resources: what is in the virtual region; None for a document of no region. Read before ids change: answers have the local ones.
     """
 
     service: str
@@ -47,6 +50,7 @@ class Job:
     ids: Ids | None = None
     links: Links | None = None
     one_image: bool = False
+    resources: Resources | None = None
 
     def __call__(self, body: bytes) -> bytes:
         """The document with ids and links changed; the original bytes if nothing changes.
@@ -57,9 +61,13 @@ class Job:
         """
         ids = self.ids if self.ids and self.ids.concerns(body) else None
         links = self.links if self.links and self.links.concern(body) else None
-        if ids is None and links is None:
+        if ids is None and links is None and self.resources is None:
             return body
         limits.check(body, self.limit)
+        if self.resources is not None:
+            body = self._in_region(self.resources, body)
+            if ids is None and links is None:
+                return body
         document = JsonText(body)
         if ids:
             change = ids.request if self.links is None else ids.answer
@@ -67,6 +75,22 @@ class Job:
         if links:
             links.document(document, one_image=self.one_image)
         return document.result()
+
+    def _in_region(self, resources: Resources, body: bytes) -> bytes:
+        """A document without what is not in the region; the original bytes if nothing is left out.
+
+        Services read JSON as Python's `json` does, so it is read so here: what is checked is what they find.
+        """
+        document = json.loads(body)
+        if self.links is None:
+            resources.request(self.service, document)
+            return body
+        if not isinstance(document, dict):
+            return body
+        before = {key: len(value) for key, value in document.items() if isinstance(value, list)}
+        resources.answer(self.service, document)
+        same = all(len(document[key]) == size for key, size in before.items())
+        return body if same else json.dumps(document).encode()
 
 
 def main() -> None:

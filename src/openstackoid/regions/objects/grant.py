@@ -3,8 +3,10 @@
 from datetime import UTC, datetime
 from typing import Final
 
+from openstackoid.core.region_resources import Resources
 from openstackoid.regions.objects.states import ContractState
 from openstackoid.regions.objects.terms import Terms
+from openstackoid.regions.objects.virtual_region import VirtualRegion
 from openstackoid.trust.contracts import ContractGrant, ContractSide, GrantState
 from openstackoid.trust.grants import Grant, Projects
 from openstackoid.trust.rules import Rule
@@ -20,7 +22,7 @@ _ENDING_METHODS: Final = ("GET", "HEAD", "DELETE")
 
 
 def provider(
-    identity: str, peer: str, state: ContractState, terms: Terms, domain: str, now: datetime
+    identity: str, peer: str, state: ContractState, terms: Terms, region: VirtualRegion, now: datetime
 ) -> ContractGrant | None:
     """What the provider's gateways admit.
 
@@ -29,7 +31,7 @@ def provider(
         peer: the consumer.
         state: of the contract.
         terms: agreed.
-        domain: id of the domain that holds the region's projects.
+        region: whose domain holds the projects, and whose resources are seen.
         now: UTC.
 
     Returns:
@@ -44,8 +46,11 @@ def provider(
             *(rule for rule in rules if rule.method in _ENDING_METHODS),
         )
         services = ()
-    grant = Grant(services=services, rules=rules, projects=Projects("each", domain), pseudonyms=terms.anonymous)
-    return ContractGrant(identity, peer, ContractSide.PROVIDER, IN_USE[state], grant)
+    grant = Grant(
+        services=services, rules=rules, projects=Projects("each", region.domain_id), pseudonyms=terms.anonymous
+    )
+    resources = Resources.from_json(region.resources)
+    return ContractGrant(identity, peer, ContractSide.PROVIDER, IN_USE[state], grant, "", resources)
 
 
 def consumer(identity: str, peer: str, state: ContractState, terms: Terms, region: str) -> ContractGrant | None:
