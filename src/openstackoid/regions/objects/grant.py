@@ -39,7 +39,7 @@ def provider(
     """
     if state not in IN_USE or now < terms.begins:
         return None
-    services, rules = terms.services, terms.rules
+    services, rules = _offered(terms, region)
     if state is ContractState.ENDING:
         rules = (
             *(Rule(service, method, "/**") for service in services for method in _ENDING_METHODS),
@@ -51,6 +51,17 @@ def provider(
     )
     resources = Resources.from_json(region.resources)
     return ContractGrant(identity, peer, ContractSide.PROVIDER, IN_USE[state], grant, "", resources)
+
+
+def _offered(terms: Terms, region: VirtualRegion) -> tuple[tuple[str, ...], tuple[Rule, ...]]:
+    """Services and rules of the terms, as far as the region has them: terms that were accepted unread give no more than it.
+
+    Of a service that the terms name as a whole, and the region by rules, those rules count.
+    """
+    services = tuple(service for service in terms.services if service in region.services)
+    rules = [rule for rule in terms.rules if rule.service in region.services or rule in region.rules]
+    rules += [rule for rule in region.rules if rule.service in terms.services and rule.service not in services]
+    return services, tuple(dict.fromkeys(rules))
 
 
 def consumer(identity: str, peer: str, state: ContractState, terms: Terms, region: str) -> ContractGrant | None:
