@@ -14,7 +14,7 @@ class Catalog:
     """A catalog that its tests can look at.
 
     Attributes:
-        regions, services, endpoints: id -> document.
+        regions, services, endpoints, users, projects: id -> document.
         calls: method and path of each change.
     """
 
@@ -26,6 +26,9 @@ class Catalog:
         self.endpoints: dict[str, dict[str, Any]] = {
             "own": {"id": "own", "service_id": "keystone", "region_id": "RegionOne", "interface": "public", "url": "x"}
         }
+        domain = {"domain_id": "default"}
+        self.users = {"u" * 32: {"id": "u" * 32, "name": "xavier", **domain}}
+        self.projects = {"p" * 32: {"id": "p" * 32, "name": "blackboard", **domain}}
         self._left: int | None = None
         self.calls: list[str] = []
         self._token = "catalog-token"

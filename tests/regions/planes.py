@@ -117,6 +117,7 @@ class Plane:
     Attributes:
         url: where its operators call.
         door: where its peers do.
+        log: what it writes.
     """
 
     def __init__(self, cloud: str, directory: Path, database: str | None = None) -> None:
@@ -127,7 +128,7 @@ class Plane:
         self.url, self.door_url = f"http://127.0.0.1:{operators}", f"http://127.0.0.1:{door}"
         self.door = Door(self.keys, door, self.inner)
         self._file = directory / "regions.yaml"
-        self._log = directory / "log"
+        self.log = directory / "log"
         database = database or f"sqlite:///{directory / 'database.sqlite'}"
         config = {
             "cloud": cloud,
@@ -166,7 +167,7 @@ class Plane:
     def start(self) -> None:
         """Start the process; `ready` waits for it."""
         command = [str(Path(sys.executable).with_name("openstackoid")), "regions", "serve", "--config", str(self._file)]
-        with self._log.open("a") as log:
+        with self.log.open("a") as log:
             self.process = commands.popen(command, stdout=log, stderr=log, text=True)
 
     def kill(self) -> None:
@@ -181,7 +182,7 @@ class Plane:
 
         async def answers() -> bool:
             assert self.process
-            assert self.process.poll() is None, self._log.read_text()
+            assert self.process.poll() is None, self.log.read_text()
             try:
                 return (await self.call("GET", "/"))[0] == 200
             except aiohttp.ClientError:
@@ -203,7 +204,7 @@ class Plane:
         """End it as an operator does."""
         if self.process:
             self.process.terminate()
-            assert self.process.wait(WAIT) == 0, self._log.read_text()
+            assert self.process.wait(WAIT) == 0, self.log.read_text()
         self._store.close()
 
 

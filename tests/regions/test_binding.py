@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tests.regions.planes import ADMIN, READER, Plane, active, in_state, two_planes, until
 
+from openstackoid.trust import tokens
 from openstackoid.trust.contracts import ContractSide, GrantState
 
 BOUND = {
@@ -114,6 +115,28 @@ async def test_what_a_contracts_end_leaves_in_the_catalog_is_nothing(planes: tup
     await gone(consumer)
     assert "V1" not in consumer.door.catalog.regions
     assert (provider.in_use(), consumer.in_use()) == ([], [])
+
+
+async def test_a_pseudonym_is_resolved_by_the_aggregator_alone(planes: tuple[Plane, Plane]) -> None:
+    provider, consumer = planes
+    contract = await active(provider, consumer)
+    party, path = f"contract:{contract}", f"/v1/contracts/{contract}/whois"
+    user = tokens.pseudonym("u" * 32, party, consumer.keys)
+    project = tokens.project_pseudonym("p" * 32, party, consumer.keys)
+    xavier = {"kind": "user", "id": "u" * 32, "name": "xavier", "domain_id": "default"}
+    for identity in (user, tokens.local_user(party, user)):
+        assert await consumer.call("POST", path, {"id": identity}) == (200, xavier)
+    assert (await consumer.call("POST", path, {"id": project}))[1]["name"] == "blackboard"
+    assert f'"id": "{user}"' in consumer.log.read_text()
+    other = tokens.pseudonym("u" * 32, f"contract:{'0' * 32}", consumer.keys)
+    for plane, identity, token, status, code in (
+        (consumer, other, ADMIN, 404, "pseudonym.unknown"),
+        (consumer, "xavier", ADMIN, 400, "region.document"),
+        (consumer, user, READER, 403, "policy.refused"),
+        (provider, user, ADMIN, 403, "contract.party"),
+    ):
+        refused, answer = await plane.call("POST", path, {"id": identity}, token)
+        assert (refused, answer["error"]["openstackoid_code"]) == (status, code)
 
 
 async def test_what_is_refused(planes: tuple[Plane, Plane]) -> None:

@@ -106,6 +106,18 @@ class Catalog:
             if service.get("description") == _OURS and service["id"] not in used:
                 await self._call("DELETE", f"/services/{service['id']}", None, _NO_CONTENT, _NOT_FOUND)
 
+    async def entities(self, kind: str) -> list[dict[str, Any]]:
+        """This cloud's users or projects.
+
+        Args:
+            kind: `users` or `projects`.
+
+        Raises:
+            CatalogError: Keystone does not answer, or refuses.
+        """
+        found: list[dict[str, Any]] = (await self._call("GET", f"/{kind}", None, _OK))[1][kind]
+        return found
+
     async def _is_ours(self, binding: Binding) -> bool:
         status, answer = await self._call("GET", f"/regions/{quote(binding.region)}", None, _OK, _NOT_FOUND)
         return status == _OK and answer["region"].get("description") == binding.description

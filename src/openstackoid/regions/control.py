@@ -43,6 +43,7 @@ from openstackoid.regions.tables.message import Outbox, Outgoing
 from openstackoid.regions.tables.virtual_region import Regions
 from openstackoid.trust.contract_grants import ContractGrants
 from openstackoid.trust.contracts import ContractGrant
+from openstackoid.trust.keys import Keys
 
 _LIVING = tuple(state for state in ContractState if state not in OVER)
 CLOCK = "the clock"  # the author of events without an operator
@@ -64,6 +65,7 @@ class Control:
         policies: the rights of callers.
         bindings: regions of the catalog that are bound to contracts.
         grants: which contracts are in use, for gateways.
+        keys: this cloud's: pseudonyms are made with them.
         catalog, about: of an aggregator: its catalog, and where its gateway is; None for a provider.
         kicked: set when a message is to be sent.
     """
@@ -77,6 +79,7 @@ class Control:
     policies: Policies
     bindings: Bindings
     grants: ContractGrants
+    keys: Keys
     catalog: Catalog | None = None
     about: Aggregator | None = None
     kicked: asyncio.Event = field(default_factory=asyncio.Event)

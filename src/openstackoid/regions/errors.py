@@ -132,6 +132,13 @@ class UnknownBindingError(RegionsError):
     code = "binding.unknown"
 
 
+class UnknownPseudonymError(RegionsError):
+    """A pseudonym of no user and no project that this cloud has now."""
+
+    status = 404
+    code = "pseudonym.unknown"
+
+
 class BoundError(RegionsError):
     """A region or a contract that is bound already."""
 

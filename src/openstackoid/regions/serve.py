@@ -82,6 +82,7 @@ async def control_of(config: Config) -> AsyncIterator[Control]:
             Policies(config.policy_file),
             Bindings(database),
             store.contracts,
+            keys,
             Catalog(_account(config, config.aggregator), session) if config.aggregator else None,
             config.aggregator,
         )

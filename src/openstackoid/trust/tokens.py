@@ -146,6 +146,16 @@ def project_pseudonym(project: str, audience: str, keys: Keys) -> str:
     return pseudonym(f"project {project}", audience, keys)
 
 
+def local_user(party: str, user: str) -> str:
+    """The id of another cloud's user where the user's requests go: 32 hex digits, like Keystone's ids.
+
+    Args:
+        party: as in `Agreement.party`.
+        user: the id, or the pseudonym, in the user's token.
+    """
+    return hashlib.sha256(f"{party}\0{user}".encode()).hexdigest()[:32]
+
+
 def new_id() -> str:
     """An id for a token: 96 random bits."""
     return secrets.token_urlsafe(12)

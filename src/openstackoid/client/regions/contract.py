@@ -129,6 +129,21 @@ class EndContract(_Event):
     event = "end"
 
 
+class FindPseudonym(Show):
+    """Show which user or project a provider knows by a pseudonym; the control plane writes down who asked."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Which pseudonym, under which contract."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("id", metavar="<id>", help="A pseudonym, or the ID of a user at the provider")
+        parser.add_argument("--contract", metavar="<contract>", required=True, help="ID of the contract")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> _Row:
+        """Its fields."""
+        return shown(self.plane.post("contracts", parsed_args.contract, "whois", body={"id": parsed_args.id}))
+
+
 def _terms(parser: argparse.ArgumentParser, *, required: bool) -> None:
     parser.add_argument("--terms", metavar="<file>", type=Path, required=required, help="YAML or JSON file with terms")
     parser.add_argument("--reason", metavar="<text>", default="", help="For the other side's people")

@@ -1,6 +1,5 @@
 """Federated tokens of other clouds' users: verification, and validity in time."""
 
-import hashlib
 import time
 from dataclasses import dataclass
 from typing import Final
@@ -40,7 +39,7 @@ class ForeignToken:
     @property
     def user(self) -> str:
         """The user's id here: derived from the home cloud's name or the contract, and the id there, so no cloud can forge an id of our users or of another cloud's."""
-        return local_user(self.agreement.party, self.claims.user.id)
+        return tokens.local_user(self.agreement.party, self.claims.user.id)
 
     def roles(self) -> list[str]:
         """The roles of this cloud that the user has here."""
@@ -135,13 +134,3 @@ class ForeignTokens:
         claims = tokens.verify(token, self._agreements.peer_keys.ring(home))
         self._verified.keep(key, (claims, generation, len(orjson.dumps(claims.to_json()))))
         return claims
-
-
-def local_user(party: str, user: str) -> str:
-    """The id here of another cloud's user: 32 hex digits, like Keystone's ids.
-
-    Args:
-        party: as in `Agreement.party`.
-        user: the id there.
-    """
-    return hashlib.sha256(f"{party}\0{user}".encode()).hexdigest()[:32]

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from openstackoid.core.protocol import MESSAGES_PATH, OFFERS_PATH
-from openstackoid.regions.handlers import binding, contract, message, offer, root, virtual_region
+from openstackoid.regions.handlers import binding, contract, message, offer, root, virtual_region, whois
 from openstackoid.regions.handlers.call import Handler
 from openstackoid.regions.schemas import binding as binding_schema
 from openstackoid.regions.schemas import contract as contract_schema
 from openstackoid.regions.schemas import message as message_schema
 from openstackoid.regions.schemas import offer as offer_schema
 from openstackoid.regions.schemas import virtual_region as region_schema
+from openstackoid.regions.schemas import whois as whois_schema
 from openstackoid.regions.schemas.common import Schema
 
 
@@ -168,6 +169,15 @@ OPERATORS: Final = (
         "contract:event",
         contract_schema.ACTION,
         _AGREED,
+    ),
+    Route(
+        "POST",
+        f"{_CONTRACT}/whois",
+        whois.find,
+        "Who a pseudonym is",
+        "contract:whois",
+        whois_schema.ASK,
+        whois_schema.FOUND,
     ),
     Route("GET", _BINDINGS, binding.list_all, "List bound regions", "binding:list", answer=binding_schema.LIST),
     Route(

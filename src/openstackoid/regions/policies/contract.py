@@ -9,6 +9,7 @@ _ONE: Final = "/v1/contracts/{contract}"
 RULES: Final[tuple[tuple[Any, ...], ...]] = (
     ("contract:list", READER, "List contracts.", [{"method": "GET", "path": _ALL}]),
     ("contract:show", READER, "Show a contract.", [{"method": "GET", "path": _ONE}]),
+    ("contract:whois", MANAGER, "Resolve a pseudonym.", [{"method": "POST", "path": f"{_ONE}/whois"}]),
     ("contract:request", MANAGER, "Request a contract.", [{"method": "POST", "path": _ALL}]),
     ("contract:event", MANAGER, "Cause an event of a contract.", [{"method": "POST", "path": f"{_ONE}/events"}]),
 )
