@@ -8,7 +8,7 @@ from aiohttp import web
 from openstackoid.core import errors, protocol
 from openstackoid.gateway.app import App
 from openstackoid.gateway.entry.refusals import CutError, refusal, request_id
-from openstackoid.gateway.telemetry import metrics
+from openstackoid.gateway.telemetry import metrics, traces
 from openstackoid.gateway.telemetry.audit import CLIENT_GONE, Record
 from openstackoid.gateway.telemetry.writer import LineWriter
 
@@ -37,9 +37,6 @@ class Audited:
 
     async def handle(self, address: str, request: web.BaseRequest) -> web.StreamResponse:
         """Serve one request that arrived at ADDRESS:PORT."""
-        started = time.perf_counter()  # the loop's clock counts whole milliseconds (uvloop)
-        self._running += 1
-        self.idle.clear()
         record = Record(
             cloud=self._cloud,
             client=request.headers.get(protocol.CLIENT, request.remote) if self._behind_haproxy else request.remote,
@@ -47,6 +44,13 @@ class Audited:
             path=request.raw_path.partition("?")[0],
             global_request_id=request_id(request.headers.get(protocol.REQUEST_ID)),
         )
+        with traces.arrived(request, record):
+            return await self._recorded(address, request, record)
+
+    async def _recorded(self, address: str, request: web.BaseRequest, record: Record) -> web.StreamResponse:
+        started = time.perf_counter()  # the loop's clock counts whole milliseconds (uvloop)
+        self._running += 1
+        self.idle.clear()
         try:
             try:
                 response = await self._app.serve(address, request, record)

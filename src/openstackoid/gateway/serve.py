@@ -22,6 +22,7 @@ from openstackoid.core.errors import ConfigError, OpenStackoidError
 from openstackoid.gateway.checking import checked, tls_context
 from openstackoid.gateway.entry.connections import Server
 from openstackoid.gateway.settings.config import Config
+from openstackoid.gateway.telemetry import traces
 from openstackoid.gateway.wiring import Gateway
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class Worker:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, self._ask)
         config = checked(self._path)
+        traces.start(config.cloud)
         self._gateway = await Gateway.make(config)
         try:
             await self._listen(config)

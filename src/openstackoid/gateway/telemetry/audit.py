@@ -130,11 +130,16 @@ class Record:
             "saved_scope": _bounded(self.saved_scope),
             "scope": _entries(self.scope) if self.scope else None,
             "method": _bounded(self.method),
-            "path": _bounded(_SECRET.sub("***", self.path), _LONGEST),
+            "path": _bounded(without_tokens(self.path), _LONGEST),
         }
         if len(self.legs) > 1:
             fields["legs"] = [leg.to_json() for leg in self.legs[:_MAX_LEGS]]
         return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def without_tokens(path: str) -> str:
+    """A path without the token that old clients put into it."""
+    return _SECRET.sub("***", path)
 
 
 def _bounded(text: str | None, longest: int = _NAME) -> str | None:

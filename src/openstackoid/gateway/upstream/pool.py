@@ -8,6 +8,7 @@ import aiohttp
 
 from openstackoid.core.errors import OpenStackoidError
 from openstackoid.gateway.settings.config import Config
+from openstackoid.gateway.telemetry import traces
 from openstackoid.gateway.upstream.rewriting import Rewriting
 
 _NO_AUTO: Final = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
@@ -56,6 +57,7 @@ class Pool:
                 read_bufsize=1 << 18,
                 max_line_size=1 << 16,
                 max_field_size=1 << 16,
+                trace_configs=traces.sent(),
             )
             for connector in (shared, far, single)
         )
