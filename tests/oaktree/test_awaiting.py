@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from google.protobuf import duration_pb2
 from tests.oaktree.creator import (
     CANCELLED,
     CREATED,
@@ -120,14 +119,3 @@ async def test_only_its_caller_awaits_an_operation(tree: Oaktree, ours: dict[str
     asked = WatchOperationRequest(id=name or told.operation)
     code, _, info = await refused(all_of(tree.operations.WatchOperation(asked, metadata=bob)))
     assert (code.name, info.reason) == ("NOT_FOUND", "NOT_FOUND")
-
-
-async def test_a_detached_create_has_its_own_end(tree: Oaktree, ours: dict[str, Cloud]) -> None:
-    ours["One"].statuses = ["BUILD"]
-    call = tree.compute.CreateServer(
-        request("web", "One", wait=True, detach=True, timeout=duration_pb2.Duration(seconds=1))
-    )
-    operation = await begun(call)
-    call.cancel()
-    last = (await watched(tree, operation))[-1]
-    assert (last.done, last.parts[0].stage) == (True, CREATED)
