@@ -58,6 +58,7 @@ def test_a_gateway_knows_all_other_clouds() -> None:
         "CloudThree": {"url": "http://127.0.3.2:5000", "token": "pass-through"},
     }
     assert written["scopes"]["images-from-CloudTwo"] == {"image": "CloudTwo"}
+    assert written["operations"]["keys"] == str(CLOUD.operations_keys)
     assert not written.keys() & {"peering", "trust", "ca"}
 
 

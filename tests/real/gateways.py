@@ -19,6 +19,7 @@ def remove_gateways(lab: Lab) -> None:
             cloud.gateway_config,
             cloud.keys,
             *cloud.directory.glob("db/trust.sqlite*"),
+            *cloud.directory.glob("db/operations.sqlite*"),
             *cloud.etc.glob("peering.*"),
         ]
         for path in [*kept, cloud.audit, cloud.log(GATEWAY), cloud.log(HAPROXY)]:

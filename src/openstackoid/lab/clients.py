@@ -58,6 +58,11 @@ def gateway(cloud: Cloud, clouds: Mapping[str, Cloud], terms: Terms | None) -> d
             for kind in cloud.kinds
         },
         **(door(cloud) if terms else {}),
+        "operations": {
+            "database": f"sqlite:///{cloud.database('operations')}",
+            "scan": 1,
+            **({} if terms else {"keys": str(cloud.operations_keys)}),
+        },
         "peers": {
             peer.name: agreement(peer, terms) if terms else {"url": peer.frontend("identity"), "token": "pass-through"}
             for peer in peers

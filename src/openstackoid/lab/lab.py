@@ -20,6 +20,8 @@ from typing import Any
 
 import yaml
 
+from openstackoid.trust import key_files
+
 from . import clients, config, environment, haproxy, meeting, owners, processes, seed, starting, state
 from .layout import CA, DASHBOARD, DEFAULT_ADDRESS, DEFAULT_CLOUDS, GATEWAY, HAPROXY, SERVICES, Cloud, plan
 from .processes import Health, Process
@@ -193,6 +195,8 @@ class Lab:
                 owners.introduce(list(federated.values()), fingerprints)
             terms = clients.Terms(fingerprints, self.state.projects, self.state.pseudonyms)
         for cloud in self.clouds.values():
+            if not (cloud.federated or cloud.operations_keys.exists()):
+                key_files.create(cloud.operations_keys)
             text = dump(clients.gateway(cloud, self.clouds, terms))
             if cloud.with_gateway and state.write_private(cloud.gateway_config, text):
                 changed.append(cloud.name)

@@ -197,6 +197,11 @@ class Cloud:
         return self.etc / "peering.key"
 
     @property
+    def operations_keys(self) -> Path:
+        """Keys that encrypt requests on record, where the cloud has none for trust."""
+        return self.etc / "operations-keys.json"
+
+    @property
     def ca(self) -> Path:
         """Certificate of the lab's authority: a client that trusts it can call all peering addresses of the lab."""
         return self.directory.parent / CA

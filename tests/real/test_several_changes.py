@@ -1,0 +1,90 @@
+"""Changes in several clouds, with the stock client on real clouds: in every cloud or in none, and all members by the id of one."""
+
+import json
+from typing import Any, Final
+
+import pytest
+import requests
+
+from openstackoid.core.partial import read_members
+from openstackoid.lab import Lab
+
+from .conftest import CLOUDS, User
+
+pytestmark = pytest.mark.topologies("pass-through")
+
+EVERYWHERE: Final = " & ".join(CLOUDS)
+KEY: Final = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJaJrPsCVxhzDC9HXVbQTJXFDDHPxJhb2GbGkA9aPq5l alice"
+
+
+def scoped(command: str, *services: str, clouds: str = EVERYWHERE) -> str:
+    return f"openstack {command} --os-scope '{json.dumps(dict.fromkeys(services, clouds))}'"
+
+
+def names(alice: User, kind: str, service: str, column: str = "Name") -> dict[str, list[str]]:
+    """The names of things of a kind in each cloud by itself."""
+    return {
+        cloud: [row[column] for row in alice.json(f"openstack {kind} list --os-scope {service}={cloud}")]
+        for cloud in CLOUDS
+    }
+
+
+def test_a_network_and_its_subnet_in_every_cloud(lab: Lab, alice: User) -> None:
+    network = alice.json(scoped("network create all --description mine", "network"))
+    assert network["description"] == "mine"
+    subnet = alice.json(
+        scoped(f"subnet create all --network {network['id']} --subnet-range 10.77.0.0/24 --no-dhcp", "network")
+    )
+    members = _members(lab, alice, "network", f"/v2.0/networks/{network['id']}")
+    assert (sorted(members), members["CloudOne"]) == (sorted(CLOUDS), network["id"])
+    for cloud, member in members.items():
+        shown = alice.json(f"openstack network show {member} --os-scope network={cloud}")
+        assert (shown["name"], shown["description"], len(shown["subnets"])) == ("all", "mine", 1)
+    replica = next(
+        row for row in alice.json("openstack replica list") if f"CloudOne: {network['id']}" in row["Members"]
+    )
+    checked = alice.json(f"openstack replica check {replica['ID']}")
+    assert [(row["Cloud"], row["ID"], row["State"]) for row in checked] == [
+        (cloud, members[cloud], "there") for cloud in sorted(CLOUDS)
+    ]
+    alice.ok(scoped(f"network set {members['CloudThree']} --name renamed", "network"))
+    assert all("renamed" in found for found in names(alice, "network", "network").values())
+    # One cloud refuses a range that it has in this network already: what the others made is deleted again.
+    alice.ok(
+        f"openstack subnet create there --network {members['CloudTwo']} --subnet-range 10.78.0.0/24 --os-scope network=CloudTwo"
+    )
+    refused = alice.run(scoped(f"subnet create here --network {network['id']} --subnet-range 10.78.0.0/24", "network"))
+    assert refused.returncode != 0
+    assert "CloudTwo answered 400" in refused.stderr
+    assert "It is in no cloud." in refused.stderr
+    assert not any("here" in found for found in names(alice, "subnet", "network").values())
+    alice.ok("openstack subnet delete there --os-scope network=CloudTwo")
+    alice.ok(scoped(f"subnet delete {subnet['id']}", "network"))
+    alice.ok(scoped(f"network delete {members['CloudTwo']}", "network"))
+    assert not any("renamed" in found for found in names(alice, "network", "network").values())
+
+
+def _members(lab: Lab, alice: User, service: str, path: str) -> dict[str, str]:
+    answer = requests.get(
+        f"{lab.clouds['CloudOne'].frontend(service)}{path}",
+        headers={"X-Auth-Token": alice.token(), "X-Scope": json.dumps({service: EVERYWHERE})},
+        timeout=60,
+    )
+    assert answer.status_code == 200, answer.text
+    return read_members(answer.headers["X-Scope-Replicas"])
+
+
+def test_a_keypair_that_one_cloud_has_is_made_in_none(alice: User, tmp_path: Any) -> None:
+    (tmp_path / "key.pub").write_text(KEY)
+    create = f"keypair create several --public-key {tmp_path / 'key.pub'}"
+    alice.ok(f"openstack {create} --os-scope compute=CloudThree")
+    refused = alice.run(scoped(create, "compute"))
+    assert refused.returncode != 0
+    assert "CloudThree has compute.keypair several already" in refused.stderr
+    found = names(alice, "keypair", "compute")
+    assert [cloud for cloud, keys in found.items() if "several" in keys] == ["CloudThree"]
+    alice.ok("openstack keypair delete several --os-scope compute=CloudThree")
+    alice.ok(scoped(create, "compute"))
+    assert all("several" in keys for keys in names(alice, "keypair", "compute").values())
+    alice.ok(scoped("keypair delete several", "compute"))
+    assert not any("several" in keys for keys in names(alice, "keypair", "compute").values())
