@@ -54,7 +54,7 @@ def module(hostile_folder: Path, peer_program: Peer, signer: Authority) -> Itera
     store.add("CloudOne", one.peering, one.keys.fingerprint, IMAGES, "operator")
     store.change("CloudOne", "allow", "operator", IMAGES)
     one.seen_by(two)
-    two.start({"Mallory": peer_program.entry({"services": ["image"]})}, more={"ca": str(signer.file)})
+    two.start({"Mallory": peer_program.entry({"services": ["image"]})}, more={"ca": str(signer.file)}, recheck=300)
     two.ready()
     made = Watched(Door(two, one, store), peer_program)
     try:
