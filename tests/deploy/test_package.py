@@ -10,7 +10,11 @@ import pytest
 from .conftest import HERE, build
 
 # Folder of the tree -> where a wheel puts it.
-SHARED = {"docs": "share/doc/openstackoid/docs", "deploy": "share/openstackoid/deploy"}
+SHARED = {
+    "dashboard": "share/openstackoid/dashboard",
+    "deploy": "share/openstackoid/deploy",
+    "docs": "share/doc/openstackoid/docs",
+}
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +49,15 @@ def test_a_wheel_has_the_docs_the_change_log_and_what_is_deployed(installed: set
 def test_nothing_else_is_in_a_wheel(installed: set[str]) -> None:
     places = ("openstackoid/", "oaktree/", "openstackoid-", "share/doc/openstackoid/", "share/openstackoid/")
     assert [name for name in installed if not name.startswith(places)] == []
+
+
+def test_the_wheel_of_the_panels_has_their_templates_and_what_horizon_reads(tracked: set[str], tmp_path: Path) -> None:
+    files = {
+        name.removeprefix("dashboard/") for name in tracked if name.startswith("dashboard/openstackoid_dashboard/")
+    }
+    assert {".html", ".py", ".yaml"} <= {Path(name).suffix for name in files}
+    with zipfile.ZipFile(build(HERE / "dashboard", "wheel", tmp_path)) as archive:
+        assert {name for name in archive.namelist() if ".dist-info/" not in name} == files
 
 
 def test_an_sdist_is_the_tree_and_makes_the_same_wheel(installed: set[str], tracked: set[str], tmp_path: Path) -> None:

@@ -120,7 +120,8 @@ class Plane:
         log: what it writes.
     """
 
-    def __init__(self, cloud: str, directory: Path, database: str | None = None) -> None:
+    def __init__(self, cloud: str, directory: Path, database: str | None = None, keystone: str | None = None) -> None:
+        """Write its configuration; without a Keystone, the door is one."""
         self.cloud = cloud
         directory.mkdir()
         self.keys = key_files.create(directory / "keys.json")
@@ -132,7 +133,7 @@ class Plane:
         database = database or f"sqlite:///{directory / 'database.sqlite'}"
         config = {
             "cloud": cloud,
-            "keystone": f"{self.door_url}/v3",
+            "keystone": keystone or f"{self.door_url}/v3",
             "listen": f"127.0.0.1:{operators}",
             "listen_peers": f"127.0.0.1:{self.inner}",
             "database": database,

@@ -33,17 +33,43 @@ def ensure(cache: Path, progress: Callable[[str], None]) -> Environment:
     """
     versions = environment.constraints("dashboard-constraints.txt")
 
+    panels = panels_source()
+
     def make(home: Environment) -> None:
         progress("installing Horizon into an environment of its own")
-        environment.install(home, versions, PACKAGES)
+        environment.install(home, versions, (*PACKAGES, str(panels)))
+        add_panels(home)
         compress(home)
 
-    inputs = "\n".join([sys.version, *PACKAGES, versions, render(shared(Environment(Path("/"))))])
+    files = sorted(path for path in panels.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    contents = [f"{path.relative_to(panels)} {path.read_text(encoding='utf-8')}" for path in files]
+    inputs = "\n".join([sys.version, *PACKAGES, versions, render(shared(Environment(Path("/")))), *contents])
     return environment.made_once(cache / f"dashboard-{hashlib.sha256(inputs.encode()).hexdigest()[:12]}", make)
 
 
+def panels_source() -> Path:
+    """Find the package of our panels: in the checkout, or where this package installs it.
+
+    Raises:
+        LabError: it is in neither.
+    """
+    places = (Path(__file__).parents[3] / "dashboard", Path(sys.prefix) / "share" / "openstackoid" / "dashboard")
+    for place in places:
+        if (place / "openstackoid_dashboard").is_dir():
+            return place
+    raise LabError(f"no panels for Horizon: expected {' or '.join(map(str, places))}; install openstackoid anew")
+
+
+def add_panels(home: Environment) -> None:
+    """Copy what Horizon reads from its own folders, as a plugin's operators do."""
+    local = home.site / "openstack_dashboard" / "local"
+    for folder in ("enabled", "local_settings.d"):
+        for path in (home.site / "openstackoid_dashboard" / folder).glob("_*.py"):
+            shutil.copy(path, local / folder)
+
+
 def compress(home: Environment) -> None:
-    """Collect and compress the static files of all installed panels, into the environment."""
+    """Collect and compress the static files of all panels, into the environment."""
     folder = home.path / "build"
     write_settings(folder, {**shared(home), "SECRET_KEY": "builds static files"})
     for command in (("collectstatic", "--noinput", "--verbosity=0"), ("compress", "--force")):

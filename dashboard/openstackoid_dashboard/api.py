@@ -1,0 +1,113 @@
+"""Requests of the panels: to the gateway, and to the control plane of virtual regions.
+
+Both are found by the catalog of the user's token, and each checks the token itself. What they answer may be a peer's text: pages show it escaped.
+"""
+
+import json
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import requests
+from django.conf import settings
+from openstack_dashboard.api import base
+
+from openstackoid_dashboard.errors import FederationError
+
+TIMEOUT = (5, 60)  # seconds to connect, and between two pieces of an answer
+LARGEST_SHOWN = 200  # characters of an answer that is not what was asked for
+PEERS_PATH = "/openstackoid/v1/peers"
+
+
+def peers(request: Any) -> list[SimpleNamespace]:
+    """Give the clouds that this one works with, as the gateway sees them.
+
+    Raises:
+        FederationError: no gateway answers.
+    """
+    parts = urlsplit(base.url_for(request, "identity"))
+    answer = _send("GET", f"{parts.scheme}://{parts.netloc}{PEERS_PATH}", {})
+    found = _document(answer).get("peers")
+    if not answer.ok or not isinstance(found, list):
+        raise FederationError(f"No OpenStackoid gateway answers at {parts.netloc}: HTTP {answer.status_code}")
+    return [SimpleNamespace(id=peer["name"], **peer) for peer in found]
+
+
+def resources(request: Any, service: str, path: str, key: str, **query: Any) -> tuple[list[SimpleNamespace], list[str]]:
+    """List resources of all clouds.
+
+    Args:
+        request: of the user.
+        service: type in the catalog, such as `image`.
+        path: of the list, below the endpoint.
+        key: of the list in the answer.
+        query: such as `limit` and `marker`.
+
+    Returns:
+        The items, each with its `cloud`, and what is missing: names of clouds with the code of the error.
+
+    Raises:
+        FederationError: no cloud answers.
+    """
+    headers = {
+        "X-Scope": json.dumps({service: "*"}),
+        "X-Scope-Annotate": "cloud",
+        "X-Auth-Token": request.user.token.id,
+    }
+    given = {name: value for name, value in query.items() if value is not None}
+    answer = _send("GET", base.url_for(request, service).rstrip("/") + path, headers, params=given)
+    document = _checked(answer)
+    missing = [part.strip() for part in answer.headers.get("X-Scope-Missing", "").split(",") if part.strip()]
+    items = document.get(key)
+    # Items of other owners' clouds may have any form.
+    proper = [item for item in items if isinstance(item, dict) and "id" in item] if isinstance(items, list) else []
+    return [SimpleNamespace(**{"cloud": "", "name": "", **item}) for item in proper], missing
+
+
+def ask(request: Any, method: str, *path: str, query: Any = None, body: Any = None) -> dict[str, Any]:
+    """Send a request to the control plane of virtual regions.
+
+    Args:
+        request: of the user.
+        method: of HTTP.
+        path: segments below `/v1`.
+        query: parameters; those that are empty are left out.
+        body: JSON.
+
+    Raises:
+        FederationError: a refusal, with its permanent code; or no control plane answers.
+    """
+    url = base.url_for(request, "virtual-region").rstrip("/") + "/v1/" + "/".join(quote(part, safe="") for part in path)
+    headers = {"X-Auth-Token": request.user.token.id, "OpenStack-API-Version": "virtual-region 1.0"}
+    given = {name: value for name, value in (query or {}).items() if value}
+    return _checked(_send(method, url, headers, params=given, json=body))
+
+
+def _send(method: str, url: str, headers: dict[str, str], **more: Any) -> requests.Response:
+    verify = False if settings.OPENSTACK_SSL_NO_VERIFY else settings.OPENSTACK_SSL_CACERT or True
+    try:
+        # The token is for this address alone.
+        return requests.request(
+            method, url, headers=headers, timeout=TIMEOUT, allow_redirects=False, verify=verify, **more
+        )
+    except requests.RequestException as error:
+        raise FederationError(f"{urlsplit(url).netloc} does not answer: {type(error).__name__}") from None
+
+
+def _document(answer: requests.Response) -> dict[str, Any]:
+    try:
+        document = answer.json()
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _checked(answer: requests.Response) -> dict[str, Any]:
+    document = _document(answer)
+    if answer.ok and document:
+        return document
+    error = document.get("error")
+    if isinstance(error, dict):
+        code = error.get("openstackoid_code") or error.get("title")
+        raise FederationError(f"{error.get('message')} (HTTP {answer.status_code}, {code})")
+    raise FederationError(f"HTTP {answer.status_code}: {answer.text[:LARGEST_SHOWN]!r}")

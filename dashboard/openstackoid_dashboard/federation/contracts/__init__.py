@@ -1,0 +1,1 @@
+"""Contracts about virtual regions, of either side."""

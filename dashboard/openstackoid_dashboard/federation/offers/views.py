@@ -1,0 +1,104 @@
+"""The pages of offers."""
+
+from types import SimpleNamespace
+from typing import Any
+
+from django.urls import reverse, reverse_lazy
+from django.utils.translation import gettext_lazy as _
+from horizon import exceptions, tables, views
+
+from openstackoid_dashboard import api
+from openstackoid_dashboard.federation.offers.forms import FilterForm, RequestForm
+from openstackoid_dashboard.federation.offers.tables import OffersTable
+from openstackoid_dashboard.federation.operating import OperatorForm
+from openstackoid_dashboard.federation.tolerant import attempt
+
+
+def offers(request: Any, provider: str, **query: str) -> list[SimpleNamespace]:
+    """List a provider's offers.
+
+    Raises:
+        FederationError: the provider or our control plane refuses, or does not answer.
+    """
+    found = api.ask(request, "GET", "offers", query={"provider": provider, **query})["offers"]
+    return [SimpleNamespace(id=f"{provider}/{offer['name']}", provider=provider, **offer) for offer in found]
+
+
+def one(request: Any, provider: str, name: str) -> SimpleNamespace:
+    """Find an offer; without it, lead back to the list."""
+    index = reverse("horizon:federation:offers:index")
+    for offer in attempt(request, lambda: offers(request, provider), []):
+        if offer.name == name:
+            return offer
+    raise exceptions.Http302(index, _("%(provider)s offers no %(name)s.") % {"provider": provider, "name": name})
+
+
+class IndexView(tables.DataTableView):
+    """Offers of all providers, or those that the form asks for."""
+
+    table_class = OffersTable
+    template_name = "federation/offers.html"
+    page_title = _("Offers")
+
+    def get_context_data(self, **given: Any) -> dict[str, Any]:
+        """With the form."""
+        return {**super().get_context_data(**given), "form": FilterForm(self.request.GET or None)}
+
+    def get_data(self) -> list[Any]:
+        """Ask each provider through this cloud's control plane."""
+        query = self.request.GET
+        providers = [query["provider"]] if query.get("provider") else self._providers()
+        asked = {"require": query.get("require", ""), "sort": query.get("sort", "")}
+        found = (attempt(self.request, lambda name=name: offers(self.request, name, **asked), []) for name in providers)
+        return [offer for several in found for offer in several]
+
+    def _providers(self) -> list[str]:
+        peers = attempt(self.request, lambda: api.peers(self.request), [])
+        return [peer.name for peer in peers if peer.token == "federated"]
+
+
+class DetailView(views.HorizonTemplateView):
+    """One offer with its metadata."""
+
+    template_name = "federation/offer.html"
+    page_title = "{{ offer.id }}"
+
+    def get_context_data(self, **given: Any) -> dict[str, Any]:
+        """Metadata as rows."""
+        offer = one(self.request, given["provider"], given["name"])
+        rows = []
+        for group, fields in sorted(offer.metadata.items()):
+            plain = {"": fields} if "value" in fields else fields
+            rows += [(f"{group}.{field}".rstrip("."), entry) for field, entry in sorted(plain.items())]
+        return {**super().get_context_data(**given), "offer": offer, "rows": rows}
+
+
+class CompareView(views.HorizonTemplateView):
+    """Where offers differ."""
+
+    template_name = "federation/compare.html"
+    page_title = _("Compare Offers")
+
+    def get_context_data(self, **given: Any) -> dict[str, Any]:
+        """One row a difference."""
+        query = {"offers": self.request.GET.get("offers", "")}
+        answer = attempt(self.request, lambda: api.ask(self.request, "GET", "offers", "compare", query=query), {})
+        return {
+            **super().get_context_data(**given),
+            "offers": answer.get("offers", []),
+            "rows": list(answer.get("differences", {}).items()),
+        }
+
+
+class RequestView(OperatorForm):
+    """Request a contract."""
+
+    form_class = RequestForm
+    rule = "contract:request"
+    help_line = _("The provider answers by accepting, rejecting, or with other terms. Times are in UTC.")
+    modal_header = page_title = submit_label = _("Request Contract")
+    success_url = reverse_lazy("horizon:federation:contracts:index")
+
+    def get_initial(self) -> dict[str, Any]:
+        """The offer."""
+        return {"offer": one(self.request, self.kwargs["provider"], self.kwargs["name"])}

@@ -1,0 +1,1 @@
+"""Virtual regions that this cloud offers."""

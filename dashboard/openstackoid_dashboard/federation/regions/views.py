@@ -1,0 +1,56 @@
+"""The pages of virtual regions."""
+
+from types import SimpleNamespace
+from typing import Any
+
+from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
+from horizon import tables
+
+from openstackoid_dashboard import api
+from openstackoid_dashboard.federation.operating import OperatorForm
+from openstackoid_dashboard.federation.regions.forms import CreateForm, OfferForm
+from openstackoid_dashboard.federation.regions.tables import RegionsTable
+from openstackoid_dashboard.federation.tolerant import attempt
+
+INDEX = reverse_lazy("horizon:federation:regions:index")
+
+
+class IndexView(tables.DataTableView):
+    """Regions of this cloud."""
+
+    table_class = RegionsTable
+    page_title = _("Virtual Regions")
+
+    def get_data(self) -> list[Any]:
+        """Ask the control plane."""
+        answer = attempt(self.request, lambda: api.ask(self.request, "GET", "virtual-regions"), {"virtual_regions": []})
+        return [SimpleNamespace(**region) for region in answer["virtual_regions"]]
+
+
+class CreateView(OperatorForm):
+    """A new region."""
+
+    form_class = CreateForm
+    success_url = INDEX
+    rule = "virtual_region:create"
+    modal_header = page_title = submit_label = _("Create Virtual Region")
+    help_line = _("A draft: peers see it when it is offered. `openstack virtual region probe` fills its metadata.")
+
+    def get_initial(self) -> dict[str, Any]:
+        """The operator's own domain, as a proposal."""
+        return {"domain_id": self.request.user.user_domain_id}
+
+
+class OfferView(OperatorForm):
+    """Offer a region."""
+
+    form_class = OfferForm
+    success_url = INDEX
+    rule = "virtual_region:offer"
+    modal_header = page_title = submit_label = _("Offer Virtual Region")
+    help_line = _("Peers see name, description, services, rules, quota and metadata, and neither the domain nor ids.")
+
+    def get_initial(self) -> dict[str, Any]:
+        """Which region."""
+        return {"region": self.kwargs["region_id"]}
