@@ -309,9 +309,9 @@ def test_a_change_of_what_several_clouds_have_is_refused(three: Three, expressio
 
 
 def test_what_is_neither_a_list_nor_one_thing_is_refused(three: Three) -> None:
-    answer = ask(three.gateway.url("compute"), "/v2.1/limits", scope(compute=ALL))
+    answer = ask(three.gateway.url("compute"), "/v2.1/os-instance_usage_audit_log", scope(compute=ALL))
     assert (answer.status, answer.code) == (501, "scope.operators")
-    assert "/v2.1/limits" in answer.error
+    assert "/v2.1/os-instance_usage_audit_log" in answer.error
 
 
 def test_one_cloud_by_operators_is_that_cloud_to_the_byte(three: Three) -> None:
@@ -403,3 +403,22 @@ def test_clouds_are_counted(three: Three) -> None:
     text = ask(three.gateway.admin, "/metrics", token=None).body.decode()
     assert 'openstackoid_legs_total{cloud="CloudTwo",result="2xx",service="image"}' in text
     assert 'openstackoid_legs_total{cloud="Dead",result="peer.unreachable",service="image"}' in text
+
+
+def test_limits_are_added_up_and_a_cloud_without_them_is_named(three: Three) -> None:
+    for number, name in enumerate(NAMES):
+        absolute = {"maxTotalCores": 10 * (number + 1), "totalCoresUsed": number, "maxServerMeta": 128 - number}
+        three.clouds[name]["compute"].on("/v2.1/limits", always({"limits": {"rate": [], "absolute": absolute}}))
+    answer = ask(three.gateway.url("compute"), "/v2.1/limits", scope(compute=f"{ALL} & Dead"))
+    assert answer.json == {
+        "limits": {"rate": [], "absolute": {"maxTotalCores": 60, "totalCoresUsed": 3, "maxServerMeta": 126}}
+    }
+    assert answer.get("X-Scope-Missing") == "Dead;code=peer.unreachable"
+    three.clouds["CloudTwo"]["compute"].on("/v2.1/limits", always([]))
+    answer = ask(three.gateway.url("compute"), "/v2.1/limits", scope(compute=ALL))
+    assert answer.json["limits"]["absolute"]["maxTotalCores"] == 40
+    assert answer.get("X-Scope-Missing") == "CloudTwo;code=peer.answer"
+
+
+def always(document: Any) -> Any:
+    return lambda _seen, _connection: reply(200, document)

@@ -135,3 +135,18 @@ def test_one_image_is_found_by_name_and_by_id(alice: User) -> None:
     several = alice.run('openstack server group create several --os-scope \'{"compute": "*"}\'')
     assert several.returncode != 0
     assert "not served of several clouds" in several.stderr
+
+
+def test_limits_and_quotas_are_those_of_all_clouds(alice: User) -> None:
+    """By the stock client: the sum of what it shows of each cloud."""
+
+    def cores(scope: str) -> int:
+        rows = alice.json(f'openstack limits show --absolute --os-scope \'{{"compute": "{scope}"}}\'')
+        return next(int(row["Value"]) for row in rows if row["Name"] == "total_cores")
+
+    def networks(scope: str) -> int:
+        rows = alice.json(f'openstack quota show --network --os-scope \'{{"network": "{scope}"}}\'')
+        return next(int(row["Limit"]) for row in rows if row["Resource"] == "networks")
+
+    assert cores("*") == sum(map(cores, CLOUDS))
+    assert networks("*") == sum(map(networks, CLOUDS))

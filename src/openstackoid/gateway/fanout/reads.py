@@ -19,10 +19,12 @@ from openstackoid.core.plans import All, Alternatives, Target
 from openstackoid.core.protocol import REQUEST_ID
 from openstackoid.core.scope import Scope
 from openstackoid.core.scope import format as write_scope
+from openstackoid.core.totals import has_totals
 from openstackoid.gateway.entry.refusals import new_id
+from openstackoid.gateway.fanout.adding import add_up
 from openstackoid.gateway.fanout.asking import Ask, Leg, MissedError, Reply, Turns, reasons
 from openstackoid.gateway.fanout.finding import NOT_FOUND, find, names_an_id
-from openstackoid.gateway.fanout.listing import Listed, Lister, Question
+from openstackoid.gateway.fanout.listing import Lister, Question
 from openstackoid.gateway.fanout.memory import FanOutMemory
 from openstackoid.gateway.fanout.wishes import Wishes
 
@@ -113,9 +115,10 @@ class FanOut:
         ]
         row = listing(read.service, read.path)
         thing = _THING.match(read.path)
-        if row is None and (thing is None or listing(read.service, thing[1]) is None):
+        is_thing = thing is not None and listing(read.service, thing[1]) is not None
+        if row is None and not is_thing and not has_totals(read.service, read.path):
             raise NotBuiltError(
-                f"{read.path} is not served of several clouds: what it answers is neither a list nor one thing. "
+                f"{read.path} is not served of several clouds: what it answers is neither a list, nor one thing, nor a sum. "
                 f'Name one cloud for {read.service}; the scope says "{read.scope.get(read.service)}".'
             )
         one = _Reading(read, ask, pass_on, self._memory, Turns(asyncio.Semaphore(self._at_once), self._parsing))
@@ -164,7 +167,20 @@ class _Reading:
         return served.nothing and any(name in _LOOKED_FOR for name, _ in parse_qsl(self._read.query))
 
     async def _of(self, targets: Sequence[Target], row: Listing | None) -> Served:
-        return await (self._found(targets) if row is None else self._listed(targets, row))
+        if row is not None:
+            return await self._listed(targets, row)
+        if has_totals(self._read.service, self._read.path):
+            return await self._added(targets)
+        return await self._found(targets)
+
+    async def _added(self, targets: Sequence[Target]) -> Served:
+        added = await add_up(targets, self._read.target, self._ask, self._deadline, self._turns)
+        if added.body is None:
+            return self._refused(added.legs)
+        self._require(added.legs, len(targets))
+        headers = _described(added.lead)
+        headers.update(_missing(added.legs))
+        return Served(web.Response(status=_OK, headers=headers, body=added.body), added.legs)
 
     async def _listed(self, targets: Sequence[Target], row: Listing) -> Served:
         read = self._read
@@ -181,7 +197,7 @@ class _Reading:
         if listed.body is None:
             return self._refused(listed.legs)
         self._require(listed.legs, len(targets))
-        headers = _described(listed)
+        headers = _described(listed.lead)
         headers.update(write_items(listed.names, listed.runs))
         headers.update(_missing(listed.legs))
         return Served(web.Response(status=_OK, headers=headers, body=listed.body), listed.legs, nothing=not listed.runs)
@@ -244,9 +260,9 @@ def _after(missed: Sequence[Leg], served: Served) -> Served:
     return replace(served, legs=[*missed, *served.legs])
 
 
-def _described(listed: Listed) -> CIMultiDict[str]:
-    lead: CIMultiDict[str] = listed.lead.headers if listed.lead else CIMultiDict()
-    headers = CIMultiDict({name: lead[name] for name in _OF_DOCUMENT if name in lead})
+def _described(lead: Reply | None) -> CIMultiDict[str]:
+    given: CIMultiDict[str] = lead.headers if lead else CIMultiDict()
+    headers = CIMultiDict({name: given[name] for name in _OF_DOCUMENT if name in given})
     headers.setdefault("Content-Type", "application/json")
     headers[REQUEST_ID] = new_id()
     return headers
