@@ -133,9 +133,11 @@ class Keystone:
         asker = seen.get("X-Auth-Token")
         return reply(200, document) if asker == self._account else reply(403, {"error": {"code": 403}})
 
-    def stands_for(self, home: str) -> str:
-        """The one project here that stands for one of another cloud."""
-        (found,) = [key for (_, name), key in self.projects.items() if name.startswith(f"{home}-")]
+    def stands_for(self, home: str, domain: str = "default") -> str:
+        """The one project in a domain here that stands for one of another cloud."""
+        (found,) = [
+            key for (where, name), key in self.projects.items() if where == domain and name.startswith(f"{home}-")
+        ]
         return found
 
     def _projects(self, seen: Seen, _: socket.socket) -> bytes:

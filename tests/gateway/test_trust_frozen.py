@@ -61,7 +61,7 @@ def test_a_freeze_stops_new_requests_and_running_work(provider: Provider, what: 
     token, keystone = provider.seven.token(provider.eight, scope=there), provider.eight.keystone
     assert provider.enter(token).status == 200
     assert provider.validate(token).status == 200
-    project, kept = keystone.stands_for("CloudSeven"), dict(keystone.projects)
+    project, kept = keystone.stands_for("CloudSeven", "domain-of-others"), dict(keystone.projects)
     came = len(provider.eight["network"].all("/v2.0/networks"))
     home = len(provider.seven["identity"].requests)
     if what == "deleted":
@@ -88,14 +88,14 @@ def test_a_deleted_project_is_made_again_once_operators_forget_it(provider: Prov
     there = scopes.parse('{"*": "CloudSeven", "identity": "CloudSeven", "network": "CloudEight"}')
     token, keystone = provider.seven.token(provider.eight, scope=there), provider.eight.keystone
     assert provider.enter(token).status == 200
-    before = keystone.stands_for("CloudSeven")
+    before = keystone.stands_for("CloudSeven", "domain-of-others")
     keystone.projects.clear()
     assert refusal(provider.enter(token)) == (403, "agreement.frozen")
     store = provider.eight.store
     assert store.forget_project("CloudSeven", DEMO, "olga") == before
     store.close()
     assert provider.enter(token).status == 200
-    assert keystone.stands_for("CloudSeven") != before
+    assert keystone.stands_for("CloudSeven", "domain-of-others") != before
 
 
 def test_the_reservation_is_renewed_while_keystone_makes_a_project(
