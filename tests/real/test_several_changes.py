@@ -1,6 +1,9 @@
 """Changes in several clouds, with the stock client on real clouds: in every cloud or in none, and all members by the id of one."""
 
+import hashlib
 import json
+import os
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -88,3 +91,15 @@ def test_a_keypair_that_one_cloud_has_is_made_in_none(alice: User, tmp_path: Any
     assert all("several" in keys for keys in names(alice, "keypair", "compute").values())
     alice.ok(scoped("keypair delete several", "compute"))
     assert not any("several" in keys for keys in names(alice, "keypair", "compute").values())
+
+
+def test_one_upload_for_every_cloud(alice: User, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.write_bytes(os.urandom(3_000_000))
+    command = f"image create --file {data} --disk-format raw --container-format bare everywhere"
+    image = alice.json(scoped(command, "image"))["id"]
+    shown = [alice.json(f"openstack image show {image} --os-scope image={cloud}") for cloud in CLOUDS]
+    assert {one["status"] for one in shown} == {"active"}
+    assert {one["checksum"] for one in shown} == {hashlib.md5(data.read_bytes(), usedforsecurity=False).hexdigest()}
+    alice.ok(scoped(f"image delete {image}", "image"))
+    assert not any("everywhere" in found for found in names(alice, "image", "image").values())

@@ -194,7 +194,7 @@ class Gateway:
             validation=validation,
             revocation=Revocation(federation.issuer if federation else None, teacher),
             several=Several(config.fanout, self.known),
-            writes=Writes(self._runner, config.fanout, config.cloud),
+            writes=Writes(self._runner, config.fanout, config.cloud, config.timeouts.idle),
             lessons=Lessons(teacher, self.cloud_map, self.peers, federation) if teacher else None,
             peers=self.peers,
             pool=self._pool,

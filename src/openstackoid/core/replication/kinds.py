@@ -156,7 +156,7 @@ _REFUSED: Final = tuple(
         ("compute", "POST", r".*/os-server-groups\Z", "a server group has no place for a mark, so that a lost one could not be found again"),
         ("network", "PUT", r".*/routers/[^/]+/(?:add|remove)_router_interface\Z", "the interface is a port of one cloud's router"),
         ("network", "POST", r".*/floatingips\Z", "an address is of one cloud"),
-        ("image", "PUT", r".*/images/[^/]+/(?:file|stage)\Z", "image data is uploaded to one cloud at a time"),
+        ("image", "PUT", r".*/images/[^/]+/stage\Z", "image data is staged in one cloud"),
         ("image", "POST", r".*/images/[^/]+/(?:import|actions/.*|members)\Z", "the task is one cloud's"),
         ("image", "POST", r".*/(?:tasks|metadefs/.*)\Z", "it is one cloud's"),
         ("block-storage", "POST", r".*/(?:snapshots|backups|attachments)\Z", "it is of one cloud's volume"),

@@ -22,6 +22,7 @@ from openstackoid.core.lists import listing
 from openstackoid.core.partial import CLOUD, write_members
 from openstackoid.core.plans import All, Alternatives, Target
 from openstackoid.core.replication import Thing, refusal, thing_at
+from openstackoid.core.user_data import is_upload
 from openstackoid.gateway.entry.bodies import document, made
 from openstackoid.gateway.entry.calls import Call
 from openstackoid.gateway.fanout.asking import Leg, MissedError, Reply, Turns
@@ -34,6 +35,7 @@ from openstackoid.gateway.replicas.creating import Creating
 from openstackoid.gateway.replicas.registry import Replica
 from openstackoid.gateway.replicas.running import Runner
 from openstackoid.gateway.replicas.translating import path_of
+from openstackoid.gateway.replicas.uploading import upload
 from openstackoid.gateway.replicas.wishes import WriteWishes
 from openstackoid.gateway.settings.sections import Fanout
 from openstackoid.storage.urls import StoreError
@@ -51,10 +53,12 @@ class Writes:
         runner: of operations; None if the configuration has no place for them.
         settings: bounds of requests to several clouds.
         entry: name of this cloud.
+        idle: seconds without a byte in which an upload to one cloud is given up.
     """
 
-    def __init__(self, runner: Runner | None, settings: Fanout, entry: str) -> None:
+    def __init__(self, runner: Runner | None, settings: Fanout, entry: str, idle: float) -> None:
         self._settings = settings
+        self._idle = idle
         self._entry = entry
         callers = Callers()
         self._creating = Creating(runner, callers, entry) if runner else None
@@ -97,6 +101,8 @@ class Writes:
         replica = await self._replica(thing, plan.targets, asker)
         if replica is not None and thing is not None and self._changing is not None:
             wishes, query = WriteWishes.of(call.request.headers), call.route.path.partition("?")[2]
+            if is_upload(call.service, call.method, call.path) and thing.rest == "/file":
+                return await upload(thing, replica, plan.targets, asker, wishes.policy, self._idle)
             body = await document(call.request)
             return await self._changing.change(thing, replica, query, body, plan.targets, asker, wishes)
         return await pass_on(to_target(call, await self._owner(found, plan.targets, asker)))
