@@ -184,8 +184,6 @@ def test_what_is_for_one_connection_goes_no_further(world: World, name: str) -> 
         ("?_method=DELETE", {}),
         ("?a=%zz&%5Fmeth%6Fd=DELETE", {}),
         ("", {"X-HTTP-Method-Override": "DELETE"}),
-        ("", {"Content-Type": "application/x-www-form-urlencoded; a=b"}),
-        ("", {"Content-Type": "Multipart/Form-Data"}),
     ],
 )
 def test_requests_that_become_other_ones_are_refused_as_by_the_gateway(
@@ -196,5 +194,20 @@ def test_requests_that_become_other_ones_are_refused_as_by_the_gateway(
     teach(world, text, token=mine)
     path = image_data()
     answer = ask(world.one.url("image"), path + query, headers | {"X-Scope": text}, token=mine)
+    assert answer.code == "token.scope"
+    assert not world.bare.all(f"/image{path}")
+
+
+@pytest.mark.parametrize("form", ["application/x-www-form-urlencoded; a=b", "Multipart/Form-Data"])
+def test_a_form_is_refused_where_a_service_would_take_the_method_from_it(world: World, form: str) -> None:
+    """The Routes library reads the form of a POST alone (routes/middleware.py): a download that says it is one stays a download."""
+    mine = world.one.keystone.issue("alice", "member")
+    text = json.dumps({"image": "CloudBare"}, separators=(",", ":"))
+    teach(world, text, token=mine)
+    path, headers = image_data(), {"X-Scope": text, "Content-Type": form}
+    assert ask(world.one.url("image"), path, headers, token=mine).status == 200
+    assert [seen.method for seen in world.bare.all(f"/image{path}")] == ["GET"]
+    path = image_data()
+    answer = ask(world.one.url("image"), path, headers, token=mine, method="POST", body=b"_method=DELETE")
     assert answer.code == "token.scope"
     assert not world.bare.all(f"/image{path}")
