@@ -5,6 +5,9 @@ checkout. Every broken link or anchor is a warning, and `make docs` makes warnin
 neither by the build nor by a reader's browser.
 """
 
+from pygments.lexers.special import TextLexer
+from sphinx.application import Sphinx
+
 project = "OpenStackoïd"
 extensions = ["myst_parser"]
 root_doc = "docs/index"
@@ -27,3 +30,8 @@ html_title = "OpenStackoïd"
 html_copy_source = False
 html_additional_pages = {"index": "start.html"}
 templates_path = ["site"]
+
+
+def setup(app: Sphinx) -> None:
+    """Show the source of diagrams, which reads well; GitHub draws them. Drawing them here would fetch a script in readers' browsers."""
+    app.add_lexer("mermaid", TextLexer)
