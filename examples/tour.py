@@ -15,6 +15,7 @@ from openstackoid.lab import Lab
 from openstackoid.lab.state import default_directory
 
 IMAGES = "--os-scope image=CloudTwo"
+BOTH = "--os-scope 'network=CloudOne & CloudTwo'"
 ELSEWHERE = "--os-scope compute=CloudTwo,network=CloudTwo,placement=CloudTwo"
 
 
@@ -62,6 +63,8 @@ def main() -> int:
     if "tour-two" not in seen or "tour-two" in unseen:
         raise SystemExit("expected tour-two under the scope, and only there")
 
+    in_both(alice)
+
     say("Collaborations that cannot work: refused before anything is sent, with the reason")
     create = "openstack server create tour-ill --image cirros --flavor m1.tiny --network private"
     expect(alice, f"{create} --os-scope compute=CloudTwo", "must be of one cloud")
@@ -69,8 +72,8 @@ def main() -> int:
     expect(alice, "openstack image list --os-scope imgae=CloudTwo", "Did you mean image?")
     expect(
         alice,
-        "openstack network create tour-ill --os-scope 'network=CloudOne & CloudTwo'",
-        "Name one cloud for network",
+        "openstack server group create tour-ill --os-scope 'compute=CloudOne & CloudTwo'",
+        "Name one cloud for compute",
     )
     expect(alice, "openstack image list --os-scope 'image=Cloud Two'", "Malformed scope")
     expect(alice, "openstack volume list --os-scope block-storage=CloudTwo", "")
@@ -81,6 +84,21 @@ def main() -> int:
     alice.show(f"openstack server delete --wait tour-two {ELSEWHERE}")
     alice.show(f"openstack network delete tour-net {ELSEWHERE}")
     return 0
+
+
+def in_both(alice: Shell) -> None:
+    """A network of both clouds, and a subnet that one of them refuses."""
+    say("A network in both clouds, or in none")
+    made = alice.ask(f"openstack network create tour-both {BOTH}")["id"]
+    alice.show(f"openstack network show {made} {BOTH} -c id -c name -c status")
+    alice.show("openstack replica list")
+    other = next(
+        row for row in alice.ask("openstack network list --os-scope network=CloudTwo") if row["Name"] == "tour-both"
+    )
+    subnet = "openstack subnet create tour-taken --subnet-range 10.78.0.0/24 --network"
+    alice.show(f"{subnet} {other['ID']} --os-scope network=CloudTwo -c cidr")
+    expect(alice, f"{subnet} {made} {BOTH}", "It is in no cloud.")
+    alice.show(f"openstack network delete {made} {BOTH}")
 
 
 def expect(alice: Shell, command: str, reason: str) -> None:

@@ -22,6 +22,7 @@ def told(example: str, *arguments: str) -> str:
 def test_the_tour(lab: Lab) -> None:
     text = told("tour.py", str(lab.directory))
     assert "tour-two | ACTIVE" in text
+    assert "It is in no cloud." in text
     assert "knows no cloud CloudNine" in text
 
 
