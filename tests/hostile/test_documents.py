@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import uvloop
 from tests.gateway.owners import refusal
 from tests.gateway.wire import Answer, ask, reply
 from tests.hostile.honest import Honest
@@ -164,6 +165,25 @@ async def test_a_process_that_dies_costs_nobody_a_document() -> None:
         assert told == b'{"network": {"tenant_id": "' + b"b" * 32 + b'"}}' + b" " * 99_999
     finally:
         await rewriting.close()
+
+
+def test_nor_in_the_event_loop_of_a_gateway() -> None:
+    """uvloop closes the pipe of a process that has ended, and writing to it raises no ConnectionError. Processes end by themselves now and then."""
+
+    async def twice() -> None:
+        rewriting, rewrite = Rewriting(), Job("image", WIDE, links=SAME)
+        try:
+            wanted = await rewriting.apply(rewrite, document(5000), "peer")
+            (idle,) = rewriting._idle
+            idle.kill()
+            await idle.wait()
+            while idle.stdin is not None and not idle.stdin.is_closing():
+                await asyncio.sleep(0.01)
+            assert await rewriting.apply(rewrite, document(5000), "peer") == wanted
+        finally:
+            await rewriting.close()
+
+    uvloop.run(twice())
 
 
 async def test_a_process_has_no_secret_of_the_gateways_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -149,10 +149,10 @@ async def _begin() -> asyncio.subprocess.Process:
 
 
 async def _exchange(process: asyncio.subprocess.Process, head: bytes, body: bytes) -> tuple[int, bytes]:
-    if process.stdin is None or process.stdout is None:
+    # uvloop raises RuntimeError for a write to a pipe that it has closed, since the process has ended while it was idle.
+    if process.stdin is None or process.stdout is None or process.stdin.is_closing():
         raise ConnectionError
-    process.stdin.write(head)
-    process.stdin.write(body)
+    process.stdin.writelines((head, body))
     await process.stdin.drain()
     how, size = ANSWER.unpack(await process.stdout.readexactly(ANSWER.size))
     return how, await process.stdout.readexactly(size)
