@@ -414,10 +414,16 @@ def test_limits_are_added_up_and_a_cloud_without_them_is_named(three: Three) -> 
         "limits": {"rate": [], "absolute": {"maxTotalCores": 60, "totalCoresUsed": 3, "maxServerMeta": 126}}
     }
     assert answer.get("X-Scope-Missing") == "Dead;code=peer.unreachable"
-    three.clouds["CloudTwo"]["compute"].on("/v2.1/limits", always([]))
-    answer = ask(three.gateway.url("compute"), "/v2.1/limits", scope(compute=ALL))
-    assert answer.json["limits"]["absolute"]["maxTotalCores"] == 40
-    assert answer.get("X-Scope-Missing") == "CloudTwo;code=peer.answer"
+    deep: Any = 1
+    for _ in range(900):
+        deep = {"limits": deep}
+    odd_documents: list[Any] = [[], deep]
+    for odd in odd_documents:
+        for name in ("CloudThree", "CloudTwo"):
+            three.clouds[name]["compute"].on("/v2.1/limits", always(odd))
+        answer = ask(three.gateway.url("compute"), "/v2.1/limits", scope(compute=ALL))
+        assert answer.json["limits"]["absolute"]["maxTotalCores"] == 10
+        assert answer.get("X-Scope-Missing") == "CloudThree;code=peer.answer, CloudTwo;code=peer.answer"
 
 
 def always(document: Any) -> Any:

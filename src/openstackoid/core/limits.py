@@ -43,6 +43,8 @@ READABLE_DEPTH: Final = 1000
 REQUEST: Final = Limit(4 * MIB, READABLE_DEPTH, values=100_000)
 # A JSON answer whose links or ids are changed: the longest lists of OpenStack's services are those without pages, as neutron's.
 ANSWER: Final = Limit(16 * MIB, READABLE_DEPTH, values=1_000_000)
+# Limits, quotas or usage of a cloud among several. They are added up by recursion, and have five levels.
+TOTALS: Final = Limit(16 * MIB, depth=16, values=1_000_000)
 FORM: Final = 32 * KIB  # bytes: two tokens and a scope
 FORM_FIELDS: Final = 16
 

@@ -60,7 +60,7 @@ def _document(cloud: str, body: bytes) -> dict[str, Any]:
         PeerAnswerError: it is no JSON object, or over the limits of answers.
     """
     try:
-        limits.check(body, limits.ANSWER)
+        limits.check(body, limits.TOTALS)
         document = orjson.loads(body)
     except ValueError as error:
         raise PeerAnswerError(f"{cloud} answered what is not JSON as it should be: {error}.") from None

@@ -77,7 +77,7 @@ async def upload(
         patience: seconds that one cloud may take nothing; then it is left behind.
 
     Returns:
-        The answer of one cloud; clouds without the data are named beside it.
+        The answer of one cloud; members that have not got the data are named beside it.
 
     Raises:
         ReplicaRefusedError, ReplicaFailedError: a cloud has not got the data.
