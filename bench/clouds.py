@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
+from openstackoid.lab.meeting import is_met
 from openstackoid.trust import key_files
 
 _PATIENCE = 30  # seconds, for two clouds to hear each other
@@ -124,9 +125,7 @@ def wait_for_peers(frontends: Sequence[int]) -> None:
 def _settled(port: int) -> bool:
     with urllib.request.urlopen(f"{_url(port)}/openstackoid/v1/peers", timeout=5) as answer:
         peers = json.load(answer)["peers"]
-    return all(
-        peer["state"] == "up" and peer.get("agreement", {}).get("theirs", "active") == "active" for peer in peers
-    )
+    return all(map(is_met, peers))
 
 
 def counts(admin: int, metric: str) -> dict[str, float]:

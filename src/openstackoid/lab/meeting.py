@@ -29,7 +29,7 @@ def strangers(cloud: Cloud) -> list[str]:
         return []
     finally:
         connection.close()
-    return [f"{cloud.name} does not know {peer['name']} yet{_reason(peer)}" for peer in peers if not _is_met(peer)]
+    return [f"{cloud.name} does not know {peer['name']} yet{_reason(peer)}" for peer in peers if not is_met(peer)]
 
 
 def wait(clouds: Iterable[Cloud], patience: float) -> list[str]:
@@ -41,7 +41,8 @@ def wait(clouds: Iterable[Cloud], patience: float) -> list[str]:
     return left
 
 
-def _is_met(peer: dict[str, Any]) -> bool:
+def is_met(peer: dict[str, Any]) -> bool:
+    """Whether a gateway knows a peer, as its own path shows it, and the peer's side of the agreement, if they have one."""
     agreement = peer.get("agreement")
     waits = agreement is not None and agreement["ours"] == "active" and agreement["theirs"] == "unknown"
     return peer["state"] == "up" and not waits

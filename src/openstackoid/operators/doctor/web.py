@@ -66,11 +66,11 @@ def clock(check: str, ahead: float | None, allowed: float) -> Finding | None:
 
 def _ahead(date: str | None, before: float, after: float) -> float | None:
     try:
-        told = parsedate_to_datetime(date or "").timestamp()
+        theirs = parsedate_to_datetime(date or "").timestamp()
     except (ValueError, TypeError):
         return None
-    # The server's second began at `told`, and its answer was made between `before` and `after`.
-    return told - after if told > after else min(0.0, told + 1 - before)
+    # The server's second began at `theirs`, and its answer was made between `before` and `after`.
+    return theirs - after if theirs > after else min(0.0, theirs + 1 - before)
 
 
 def _parsed(text: bytes) -> Any:
