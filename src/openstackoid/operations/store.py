@@ -7,13 +7,13 @@ new owner: later writes of the old owner are refused. Times are those of the mac
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from openstackoid.core.errors import OpenStackoidError
+from openstackoid.operations.forms import Form, OperationT, PartT
 from openstackoid.operations.stages import Stage
 from openstackoid.operations.tables import Tables
 from openstackoid.storage.databases import Database
@@ -28,57 +28,8 @@ class LostError(OpenStackoidError):
     code = "operation.lost"
 
 
-class Leased(Protocol):
-    """What a store reads of an operation."""
-
-    @property
-    def id(self) -> str:
-        """Its id."""
-
-    @property
-    def caller(self) -> str:
-        """Who asked for it."""
-
-    @property
-    def owner(self) -> str:
-        """The worker's name in its lease."""
-
-    @property
-    def lease_until(self) -> int:
-        """The end of the lease, in milliseconds since 1970."""
-
-    @property
-    def done(self) -> bool:
-        """Whether it needs no worker any more."""
-
-
-class Numbered(Protocol):
-    """What a store reads of a part."""
-
-    @property
-    def number(self) -> int:
-        """Its index in the operation, from 0."""
-
-
-OperationT = TypeVar("OperationT", bound=Leased)
-PartT = TypeVar("PartT", bound=Numbered)
 # Writes more in the transaction of a step.
 Also = Callable[[Connection], None]
-
-
-@dataclass(frozen=True)
-class Form(Generic[OperationT, PartT]):
-    """How one side writes and reads rows.
-
-    Attributes:
-        columns: the columns of a part that change.
-        part: a part from its row.
-        operation: an operation from its row, and its parts.
-    """
-
-    columns: Callable[[PartT], dict[str, Any]]
-    part: Callable[[RowMapping], PartT]
-    operation: Callable[[RowMapping, list[PartT]], OperationT]
 
 
 class Store(Generic[OperationT, PartT]):

@@ -9,8 +9,8 @@ from sqlalchemy import RowMapping
 
 from openstackoid.core import scope as scopes
 from openstackoid.core.plans import Target
+from openstackoid.operations.forms import Form
 from openstackoid.operations.stages import Stage
-from openstackoid.operations.store import Form
 
 _LONGEST: Final = 2000  # characters of an error
 

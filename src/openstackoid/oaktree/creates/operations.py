@@ -25,6 +25,7 @@ from openstackoid.oaktree.creates.records import (
 )
 from openstackoid.oaktree.creates.tables import MIGRATIONS, TABLES
 from openstackoid.operations import store
+from openstackoid.operations.forms import Form
 from openstackoid.storage.urls import StoreError
 
 
@@ -46,7 +47,7 @@ class Operations:
             RecordsError: the URL is of no supported database, or its driver is not installed.
         """
         self.lease: Final = lease
-        form = store.Form(columns_of, part_of, operation_of)
+        form = Form(columns_of, part_of, operation_of)
         with _errors():
             self._store: Final = store.Store(url, TABLES, MIGRATIONS, form, lease=lease, keep=keep, clock=clock)
 

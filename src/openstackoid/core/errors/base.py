@@ -1,0 +1,41 @@
+"""The root of the tree of errors, its JSON form, and what belongs to no branch.
+
+The JSON form is Keystone's (`{"error": {"code", "title", "message"}}`, keystone/server/flask/common.py), which
+keystoneauth1 (`exceptions/http.py`, from_response) and every OpenStack client know how to show; our permanent code
+stands beside it as `openstackoid_code`.
+"""
+
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+
+class OpenStackoidError(Exception):
+    """Something that OpenStackoid refuses or cannot do; `str()` is what a user reads."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal"
+    received: bool = True  # whether the other side may have got the request: false only if that is certain
+
+    def body(self) -> dict[str, Any]:
+        """The error as OpenStack's clients read it: `{"error": {code, title, message, openstackoid_code}}`."""
+        return {
+            "error": {
+                "code": self.status,
+                "title": HTTPStatus(self.status).phrase,
+                "message": str(self),
+                "openstackoid_code": self.code,
+            }
+        }
+
+
+class ConfigError(OpenStackoidError):
+    """A configuration that cannot be served; the message names file, key and value."""
+
+    code = "config.invalid"
+
+
+class BusyError(OpenStackoidError):
+    """Too many large documents are being rewritten."""
+
+    status = 503
+    code = "document.busy"
