@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"openstackoid: {error}", file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:
-        extra = next((each.extra for each in COMMANDS if argv[0] == each.name.partition(" ")[0]), "gateway")
+        extra = next((command.extra for command in COMMANDS if argv[0] == command.name.partition(" ")[0]), "gateway")
         print(
             f"openstackoid: {error.name} is not installed: pip install 'openstackoid[{extra}]'",
             file=sys.stderr,

@@ -89,7 +89,7 @@ def token(until: float, ids: tuple[str, str, str], cloud: str, federated: str) -
     """
     parts = (*ids, f"R{cloud}|image")
     head = ":".join((f"{int(until * 1000):0{TIME}}", *parts, ""))
-    if len(head) > PREFIX_WIDTH or not all(is_writable(each) and ":" not in each for each in parts):
+    if len(head) > PREFIX_WIDTH or not all(is_writable(part) and ":" not in part for part in parts):
         return None
     return head.ljust(PREFIX_WIDTH, ":") + federated
 

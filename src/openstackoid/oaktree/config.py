@@ -226,7 +226,7 @@ class Config(_Part):
     @pydantic.model_validator(mode="after")
     def _whole(self) -> Self:
         for name in (
-            *(each.policy for each in self.callers.certificates),
+            *(certificate.policy for certificate in self.callers.certificates),
             self.callers.tokens and self.callers.tokens.policy,
         ):
             if name and name not in self.policies:
@@ -235,14 +235,14 @@ class Config(_Part):
         sites = [each.name for each in self.oaktrees]
         if len(set(sites)) != len(sites):
             raise ValueError("oaktrees: expected different names")
-        names = [each.name for each in self.callers.certificates]
+        names = [certificate.name for certificate in self.callers.certificates]
         if len(set(names)) != len(names):
             raise ValueError("callers.certificates: expected different names")
-        for each in self.callers.certificates:
-            policy = self.policies[each.policy]
+        for certificate in self.callers.certificates:
+            policy = self.policies[certificate.policy]
             if REST in policy.verbs and policy.limited:
                 raise ValueError(
-                    f"policies.{each.policy}: rest gives a token of the clouds.yaml's user, which no policy limits: "
+                    f"policies.{certificate.policy}: rest gives a token of the clouds.yaml's user, which no policy limits: "
                     f"with it, for certificates, expected all verbs ({', '.join(sorted(PERMISSIONS))}) and kinds"
                 )
         for name, policy in self.policies.items():

@@ -14,5 +14,5 @@ _FRAMES: Final = 8  # the innermost frames of a traceback
 def log(error: BaseException) -> None:
     """Log an unexpected error: its type, and the location in the code. Its message may contain anything, and is masked like foreign text."""
     frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
-    places = " < ".join(f"{Path(each.filename).name}:{each.lineno} {each.name}" for each in reversed(frames))
+    places = " < ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames))
     _LOG.error("oaktree failed: %s: %s; at %s", type(error).__name__, clean(error), places or "an unknown place")

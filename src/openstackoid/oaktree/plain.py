@@ -23,13 +23,15 @@ def behind(error: BaseException) -> Iterator[BaseException]:
 def why(error: BaseException) -> str:
     """The message of the system: "Connection refused", "Name or service not known", "certificate has expired"; empty if there is none."""
     text = ""
-    for each in behind(error):
+    for cause in behind(error):
         # aiohttp has a subclass without the message.
-        if isinstance(each, ssl.SSLCertVerificationError) and (message := getattr(each, "verify_message", "")):
+        if isinstance(cause, ssl.SSLCertVerificationError) and (message := getattr(cause, "verify_message", "")):
             return str(message)
         # requests' own errors are OSErrors without the system's message.
-        if isinstance(each, OSError) and not isinstance(each, requests.RequestException | TimeoutError):
-            text = each.strerror or (str(each.args[0]) if each.args and isinstance(each.args[0], str) else "") or text
+        if isinstance(cause, OSError) and not isinstance(cause, requests.RequestException | TimeoutError):
+            text = (
+                cause.strerror or (str(cause.args[0]) if cause.args and isinstance(cause.args[0], str) else "") or text
+            )
     return text
 
 

@@ -26,10 +26,10 @@ def serve(arguments: argparse.Namespace) -> int:
 def _again(arguments: argparse.Namespace) -> list[str]:
     """The command line of a worker process."""
     command = ["oaktree", "serve", "--worker"]
-    for each in arguments.listen or ():
-        command += ["--listen", each]
-    for each in arguments.peers_of or ():
-        command += ["--peers-of", each]
+    for address in arguments.listen or ():
+        command += ["--listen", address]
+    for peer in arguments.peers_of or ():
+        command += ["--peers-of", peer]
     # Each worker needs the number of workers: limits apply to all together.
     for name in ("config", "clouds", "workers"):
         if value := getattr(arguments, name):

@@ -143,12 +143,12 @@ def _telling(error: BaseException) -> BaseException:
     """The most specific error: for a vague error, the first cause that is not vague."""
     if not (isinstance(error, codes.VAGUE) or type(error) in {sdk.SDKException, keystone.ClientException}):
         return error
-    for each in _causes(error):
+    for cause in _causes(error):
         informative = isinstance(
-            each, errors.OaktreeError | keystone.HttpError | sdk.HttpException | keystone.ConnectionError
+            cause, errors.OaktreeError | keystone.HttpError | sdk.HttpException | keystone.ConnectionError
         )
-        if informative and not isinstance(each, codes.VAGUE):
-            return each
+        if informative and not isinstance(cause, codes.VAGUE):
+            return cause
     return error
 
 
@@ -171,7 +171,7 @@ def _meaning(error: BaseException, creating: bool) -> tuple[StatusCode, str, str
             code, why = codes.HTTP.get(number, (other, f"CLOUD_HTTP_{number // 100}XX"))
         return code, why, f"the cloud answered HTTP {number}: {text}"
     if isinstance(error, keystone.ConnectTimeout) and any(
-        isinstance(each, requests.ConnectTimeout) for each in _causes(error)
+        isinstance(cause, requests.ConnectTimeout) for cause in _causes(error)
     ):
         return *codes.UNREACHABLE, str(error)  # keystoneauth raises ConnectTimeout for all timeouts
     for kind, (code, why) in codes.KINDS:

@@ -86,7 +86,7 @@ def _check_name(arguments: argparse.Namespace, config: Config, store: Store, nam
         )
     if name in config.peers:
         raise AgreementExistsError(f"{name} stands in {arguments.config} already (peers.{name}): edit the file.")
-    if any(each.peer == name for each in store.agreements()):
+    if any(agreement.peer == name for agreement in store.agreements()):
         raise AgreementExistsError(f"There is an agreement with {name} already; see: openstackoid peer show {name}")
 
 

@@ -143,5 +143,7 @@ def _revision(file: Path) -> int:
 
 def _summary(file: Path) -> str:
     store = Store(f"sqlite:///{file}")
-    states = ", ".join(f"{each.peer} {each.state.value}" for each in store.agreements()) or "no agreements"
+    states = (
+        ", ".join(f"{agreement.peer} {agreement.state.value}" for agreement in store.agreements()) or "no agreements"
+    )
     return f"revision {store.revision()}, {states}"

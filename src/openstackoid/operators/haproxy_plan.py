@@ -48,7 +48,7 @@ def plan_of(configuration: Config, bases: dict[str, str], directory: Path | None
     certificate = folder / "front.pem" if configuration.tls else None
     listed = [Front(address, certificate, tuple(services)) for address, services in fronts.items()]
     if configuration.peering:
-        pem, services = folder / "peering.pem", [service for each in fronts.values() for service in each]
+        pem, services = folder / "peering.pem", [service for front in fronts.values() for service in front]
         images = _images(configuration.peering.url, services, bases)
         listed.append(Front(configuration.peering.address, pem if configuration.peering.tls else None, (), images))
     times = configuration.timeouts

@@ -105,11 +105,11 @@ def parse(text: str | bytes, where: str) -> Keys:
     """
     try:
         document = json.loads(text)
-        signing = tuple(_timed(OKPKey.import_key(each["key"]), each) for each in document["signing"])
-        sealing = tuple(_timed(OctKey.import_key(each["key"]), each) for each in document["sealing"])
+        signing = tuple(_timed(OKPKey.import_key(key["key"]), key) for key in document["signing"])
+        sealing = tuple(_timed(OctKey.import_key(key["key"]), key) for key in document["sealing"])
         kept = [OctKey.import_key(document[name]).raw_value for name in ("pseudonyms", "inner")]
-        whole = bool(signing and sealing) and all(each.key.is_private for each in signing)
-        whole = whole and all(len(secret) == _BYTES for secret in (*kept, *(each.key.raw_value for each in sealing)))
+        whole = bool(signing and sealing) and all(key.key.is_private for key in signing)
+        whole = whole and all(len(secret) == _BYTES for secret in (*kept, *(key.key.raw_value for key in sealing)))
         keys = Keys(signing, sealing, kept[0], kept[1], tuple(document.get("endorsements", []))) if whole else None
     except (ValueError, KeyError, TypeError, AttributeError, JoseError, RecursionError):
         keys = None

@@ -81,7 +81,7 @@ class Keys:
 
     def published(self, now: float) -> dict[str, Any]:
         """The part of `/.well-known/openstackoid` about keys: `{"keys": {JWK set}, "endorsements": [...]}`."""
-        live = [each for each in self.signing if each.until is None or each.until > now]
+        live = [key for key in self.signing if key.until is None or key.until > now]
         # The signing key comes first: operators read out its thumbprint.
         live.sort(key=lambda each: each.kid != self.signer(now).kid)
         return {"keys": {"keys": [public(each.key) for each in live]}, "endorsements": list(self.endorsements)}
@@ -91,14 +91,14 @@ class Keys:
         now = time.time()
         return [
             {
-                "kid": each.kid,
+                "kid": key.kid,
                 "use": use,
-                "state": "next" if each.since > now else "current" if each is _current(ring, now) else "old",
-                "from": each.since,
-                "until": each.until,
+                "state": "next" if key.since > now else "current" if key is _current(ring, now) else "old",
+                "from": key.since,
+                "until": key.until,
             }
             for use, ring in (("sign", self.signing), ("seal", self.sealing))
-            for each in ring
+            for key in ring
         ]
 
     def rotated(self, now: int, *, compromised: bool = False) -> "Keys":
@@ -132,8 +132,8 @@ class Keys:
         return json.dumps(
             {
                 "version": 1,
-                "signing": [_written(each) for each in self.signing],
-                "sealing": [_written(each) for each in self.sealing],
+                "signing": [_written(key) for key in self.signing],
+                "sealing": [_written(key) for key in self.sealing],
                 "pseudonyms": _oct(self.pseudonyms),
                 "inner": _oct(self.inner),
                 "endorsements": list(self.endorsements),
@@ -148,14 +148,14 @@ def fresh_keys(now: int) -> Keys:
 
 
 def _current(ring: Sequence[Timed], now: float) -> Timed:
-    begun = [each for each in ring if each.since <= now]
+    begun = [key for key in ring if key.since <= now]
     # A clock that was set back must not leave a cloud without a key.
     return begun[-1] if begun else ring[0]
 
 
 def _ended(ring: Iterable[Timed], now: int, begins: int) -> list[Timed]:
-    alive = [each for each in ring if each.until is None or each.until > now]
-    return [each if each.until is not None else replace(each, until=begins + KEPT) for each in alive]
+    alive = [key for key in ring if key.until is None or key.until > now]
+    return [worker if worker.until is not None else replace(worker, until=begins + KEPT) for worker in alive]
 
 
 def _signing(since: int) -> Timed:

@@ -44,9 +44,9 @@ def unseal(sealed: str | None, keys: Keys) -> str:
         raise TokenError("The token was made for its audience alone: its user's own is not in it.")
     data = base64url.decode(sealed) or b""
     nonce, rest = data[:_NONCE], data[_NONCE:]
-    for each in reversed(keys.sealing):
+    for key in reversed(keys.sealing):
         try:
-            plain = AESGCM(each.key.raw_value).decrypt(nonce, rest, None)
+            plain = AESGCM(key.key.raw_value).decrypt(nonce, rest, None)
         except (InvalidTag, ValueError):
             continue
         return base64url.encode(plain) if plain.startswith(_FERNET) else plain.decode()

@@ -27,7 +27,7 @@ class ListContracts(Lister):
         contracts = self.plane.get("contracts", state=parsed_args.state)["contracts"]
         names = ("id", "peer", "side", "state", "region_name")
         return ("ID", "Peer", "Side", "State", "Region Name"), [
-            tuple(each[name] for name in names) for each in contracts
+            tuple(contract[name] for name in names) for contract in contracts
         ]
 
 

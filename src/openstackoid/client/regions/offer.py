@@ -33,8 +33,14 @@ class ListOffers(Lister):
         given = parsed_args
         offers = self.plane.get("offers", provider=given.provider, require=given.require, sort=given.sort)["offers"]
         return ("Name", "Virtual Region", "Version", "Services", "Description"), [
-            (each["name"], each["virtual_region"], each["version"], ListColumn(each["services"]), each["description"])
-            for each in offers
+            (
+                offer["name"],
+                offer["virtual_region"],
+                offer["version"],
+                ListColumn(offer["services"]),
+                offer["description"],
+            )
+            for offer in offers
         ]
 
 

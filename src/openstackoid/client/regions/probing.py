@@ -38,7 +38,7 @@ def probe(connection: "Connection", resources: "Mapping[str, Iterable[str]]") ->
     if "network" in services:
         values["network"] = _network(connection, resources.get("external_networks"))
         values["network"]["load_balancers"] = "load-balancer" in services
-        services["network"]["extensions"] = sorted(each.alias for each in connection.network.extensions())
+        services["network"]["extensions"] = sorted(extension.alias for extension in connection.network.extensions())
     if "block-storage" in services:
         types = connection.block_storage.types()
         values["storage"] = {"volume_types": [{"name": found.name} for found in types]}

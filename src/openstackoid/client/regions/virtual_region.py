@@ -64,7 +64,7 @@ class ListRegions(Lister):
         regions = self.plane.get(_PATH, retired="true" if parsed_args.retired else None)["virtual_regions"]
         names = ("id", "name", "state", "version", "contracts")
         return ("ID", "Name", "State", "Version", "Contracts"), [
-            tuple(each[name] for name in names) for each in regions
+            tuple(region[name] for name in names) for region in regions
         ]
 
 

@@ -31,7 +31,7 @@ class Address:
     def private(self) -> bool:
         """Whether only this machine can reach it."""
         return self.path is not None or all(
-            ipaddress.ip_address(each.partition("%")[0]).is_loopback for each in self.hosts
+            ipaddress.ip_address(host.partition("%")[0]).is_loopback for host in self.hosts
         )
 
 
@@ -64,23 +64,23 @@ def check(config: Config) -> list[Address]:
     Raises:
         ConfigError: an address is not safe, or no caller could be authenticated there; the message gives the remedy.
     """
-    addresses = [parse(each) for each in config.listen]
+    addresses = [parse(address) for address in config.listen]
     callers = config.callers
     authority = config.tls and config.tls.client_ca
-    for each in addresses:
-        if not each.private and config.tls is None:
+    for address in addresses:
+        if not address.private and config.tls is None:
             raise ConfigError(
-                f"listen: {each.text} is public: expected tls (certificate, key) and either tls.client_ca with callers.certificates, or "
+                f"listen: {address.text} is public: expected tls (certificate, key) and either tls.client_ca with callers.certificates, or "
                 "callers.tokens. Without TLS, a Unix socket or a loopback address will do"
             )
-        if each.path is None and config.tls and not (callers.tokens or (authority and callers.certificates)):
+        if address.path is None and config.tls and not (callers.tokens or (authority and callers.certificates)):
             raise ConfigError(
-                f"listen: {each.text} has TLS, and no caller would be known there: expected callers.tokens, or tls.client_ca with "
+                f"listen: {address.text} has TLS, and no caller would be known there: expected callers.tokens, or tls.client_ca with "
                 "callers.certificates. callers.local is for addresses without TLS"
             )
-        if (each.path or not config.tls) and not (callers.local_allowed or callers.tokens):
+        if (address.path or not config.tls) and not (callers.local_allowed or callers.tokens):
             raise ConfigError(
-                f"listen: {each.text} has no TLS, and no caller would be known there: expected callers.local: true, or callers.tokens"
+                f"listen: {address.text} has no TLS, and no caller would be known there: expected callers.local: true, or callers.tokens"
             )
     if callers.certificates and not authority:
         raise ConfigError("callers.certificates: expected tls.client_ca: who signs them")
@@ -128,16 +128,16 @@ def taken(address: Address) -> ConfigError:
 
 def distinct(addresses: Sequence[Address]) -> list[Address]:
     """Remove duplicates: the same host and port, or a host together with all hosts."""
-    everywhere = {each.port: each for each in addresses if each.port and _ALL & set(each.hosts)}
+    everywhere = {address.port: address for address in addresses if address.port and _ALL & set(address.hosts)}
     seen: set[tuple[str, int]] = set()
     found = []
-    for each in addresses:
-        if each.port in everywhere:
-            if everywhere[each.port] is each:
-                found.append(replace(each, hosts=each.hosts[:1]))
+    for address in addresses:
+        if address.port in everywhere:
+            if everywhere[address.port] is address:
+                found.append(replace(address, hosts=address.hosts[:1]))
             continue
-        hosts = tuple(host for host in each.hosts if not each.port or (host, each.port) not in seen)
-        seen |= {(host, each.port) for host in hosts}
-        if hosts or each.path:
-            found.append(replace(each, hosts=hosts))
+        hosts = tuple(host for host in address.hosts if not address.port or (host, address.port) not in seen)
+        seen |= {(host, address.port) for host in hosts}
+        if hosts or address.path:
+            found.append(replace(address, hosts=hosts))
     return found

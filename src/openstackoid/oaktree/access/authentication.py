@@ -49,7 +49,7 @@ class Authentication:
         Raises:
             ConfigError: a cloud and another oaktree have the same name, which would make requests ambiguous.
         """
-        self._site_names: Final = tuple(sorted(each.name for each in settings.oaktrees))
+        self._site_names: Final = tuple(sorted(oaktree.name for oaktree in settings.oaktrees))
         for cloud in clouds.names:
             if cloud.partition("/")[0] in self._site_names:
                 raise ConfigError(
@@ -151,7 +151,7 @@ def _certificate(
 ) -> config.Certificate | None:
     """The first configured certificate that the names of the client certificate match. TLS has verified the signature."""
     names = {name: [each.decode("utf-8", "replace") for each in identities.get(name, ())] for name in _IDENTITIES}
-    hosts = {each.lower() for each in names["peer_dns"]}
+    hosts = {host.lower() for host in names["peer_dns"]}
     for each in known:
         if each.san is not None and (each.san.lower() in hosts or each.san in names["peer_uri"]):
             return each

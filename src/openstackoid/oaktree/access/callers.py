@@ -97,16 +97,20 @@ class _Known:
 
     def regions(self, locations: Iterable[Location] = ()) -> list[Region]:
         found: dict[tuple[str, str, str], Region] = {}
-        for each in list(locations) or [Location()]:
+        for location in list(locations) or [Location()]:
             refused, allowed = "", False
-            for here in self._clouds.places(each):
-                if why := self._why_not(each, here):
+            for here in self._clouds.places(location):
+                if why := self._why_not(location, here):
                     refused = refused or why
                     continue
-                region = self._region(here, scope_of(each))
+                region = self._region(here, scope_of(location))
                 found[(*region.key, region.identity)] = region
                 allowed = True
-            if refused and not allowed and any((each.cloud, each.region, each.project_id, each.project)):
+            if (
+                refused
+                and not allowed
+                and any((location.cloud, location.region, location.project_id, location.project))
+            ):
                 raise errors.ForbiddenError(refused)
         return [found[key] for key in sorted(found)]
 
@@ -188,7 +192,7 @@ class Users(_Known):
         super().__init__(_name(logins, passed), clouds, policy, way)
         self._logins: Final = logins
         self._passed: Final = passed
-        ends = (each.expires for each in logins.values() if isinstance(each, Login) and not each.renews)
+        ends = (login.expires for login in logins.values() if isinstance(login, Login) and not login.renews)
         self.expires = min(ends, default=None)
 
     def _why_not(self, wanted: Location, here: Location) -> str:
@@ -206,10 +210,10 @@ class Users(_Known):
         """See `Caller`. For recorded verbs, also raises the error of a Keystone that has not validated a credential."""
         super().check(verb, kind)
         if verb in ON_RECORD:
-            for (cloud, region), each in self._logins.items():
-                if isinstance(each, Exception):
+            for (cloud, region), login in self._logins.items():
+                if isinstance(login, Exception):
                     # The caller's name depends on all credentials: without one, a repeated create would not find its operation.
-                    lost = each.with_traceback(None)
+                    lost = login.with_traceback(None)
                     raise errors.LocatedError(lost, cloud=cloud, region=region, service="identity", as_server=False)
 
     def _region(self, here: Location, scope: Mapping[str, str]) -> Region:
@@ -255,7 +259,9 @@ def _is_in(login: Login, wanted: Location) -> bool:
 
 def _name(logins: Mapping[tuple[str, str], Login | Exception], passed: Sequence[Credential]) -> str:
     """The caller's name: the same for the same users in the same projects."""
-    parts = {f"{each.cloud}:{each.user_id}:{each.project_id}" for each in logins.values() if isinstance(each, Login)}
+    parts = {
+        f"{login.cloud}:{login.user_id}:{login.project_id}" for login in logins.values() if isinstance(login, Login)
+    }
     # This server does not validate these: only callers with an identical credential count as the same caller.
     parts |= {f"{each.cloud}:{each.digest[:32]}" for each in passed}
     name = ",".join(sorted(parts)) or "nobody"

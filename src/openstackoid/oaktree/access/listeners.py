@@ -62,9 +62,9 @@ class Listeners:
         if self._tls or not self._local:
             return []
         return [
-            f"{each.text}: every user of this machine can call here, as the clouds.yaml's user; a Unix socket is for one user only"
-            for each in self._addresses
-            if not each.path
+            f"{address.text}: every user of this machine can call here, as the clouds.yaml's user; a Unix socket is for one user only"
+            for address in self._addresses
+            if not address.path
         ]
 
     def close(self) -> None:

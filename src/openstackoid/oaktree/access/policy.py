@@ -77,7 +77,7 @@ class Policy(_Part):
 
     def allows(self, here: Location) -> bool:
         """Whether the policy allows a cloud-region."""
-        return any(each.holds(here) for each in self.locations)
+        return any(location.holds(here) for location in self.locations)
 
     def below(self, site: str) -> list[Location] | None:
         """The allowed locations at another oaktree, by its names: an empty location for all its clouds; None for none."""

@@ -167,8 +167,8 @@ def _location(text: str, oaktree: Oaktree) -> Location:
     if "/" not in text:
         return Location(cloud=text)
     places = [each.location for each in oaktree.clouds.ListClouds(ListCloudsRequest()).clouds]
-    region = any(f"{each.cloud}/{each.region}" == text for each in places)
-    cloud = any(f"{each.cloud}/".startswith(f"{text}/") for each in places)
+    region = any(f"{place.cloud}/{place.region}" == text for place in places)
+    cloud = any(f"{place.cloud}/".startswith(f"{text}/") for place in places)
     first, _, last = text.rpartition("/")
     if region and cloud:
         raise WrongError(f"--location {text} is a cloud and a region: say cloud={text}, or cloud={first},region={last}")

@@ -103,7 +103,7 @@ def cell(value: object) -> object:
             return "/".join(filter(None, (cloud, str(rest.get("region") or ""))))
         case []:
             return None
-        case list() if all(isinstance(each, str | int | float) for each in value):
+        case list() if all(isinstance(item, str | int | float) for item in value):
             return ", ".join(map(str, value))
         case list() | dict():
             text = json.dumps(value, ensure_ascii=False)

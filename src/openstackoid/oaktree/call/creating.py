@@ -49,13 +49,13 @@ class Parts:
 
     def line(self) -> str:
         """The overall progress, on one line."""
-        ended = sum(each.stage in _MADE or each.HasField("error") for each in self._steps.values())
+        ended = sum(step.stage in _MADE or step.HasField("error") for step in self._steps.values())
         latest = next(reversed(self._steps.values()), None)
         return f"{ended} of {len(self._steps)}: {_said(latest)} ..." if latest else "asking ..."
 
     def documents(self) -> list[dict[str, Any]]:
         """The parts as JSON, for programs."""
-        return [self._document(each) for each in self._steps.values()]
+        return [self._document(step) for step in self._steps.values()]
 
     def rows(self) -> Iterator[tuple[object, ...]]:
         """The parts as rows of a table, for people."""
@@ -94,7 +94,9 @@ def create(args: argparse.Namespace, oaktree: Oaktree) -> int:
         options=options,
     )
     answers = oaktree.resources.CreateResource(request, timeout=_deadline(args))
-    return _follow(args, ((each, _generic(each)) for each in answers), options.idempotency_key, Progress(), kind=kind)
+    return _follow(
+        args, ((answer, _generic(answer)) for answer in answers), options.idempotency_key, Progress(), kind=kind
+    )
 
 
 def upload(args: argparse.Namespace, oaktree: Oaktree) -> int:
@@ -115,7 +117,7 @@ def upload(args: argparse.Namespace, oaktree: Oaktree) -> int:
         raise arguments.WrongError(f"{args.file}: {error.strerror}") from error
     answers = oaktree.image.UploadImage(_pieces(args.file, size, request, progress), timeout=_deadline(args))
     return _follow(
-        args, ((each, _typed(each)) for each in answers), options.idempotency_key, progress, kind="image.image"
+        args, ((answer, _typed(answer)) for answer in answers), options.idempotency_key, progress, kind="image.image"
     )
 
 

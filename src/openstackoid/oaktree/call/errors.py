@@ -92,7 +92,9 @@ def of_status(status: status_pb2.Status) -> Failure:
         reason=info.reason,
         facts=dict(info.metadata),
         retry=retry.retry_delay.ToTimedelta().total_seconds() if retry.HasField("retry_delay") else None,
-        fields=tuple((each.field, each.description) for each in request.field_violations),
+        fields=tuple(
+            (field_violation.field, field_violation.description) for field_violation in request.field_violations
+        ),
     )
 
 
@@ -136,9 +138,9 @@ def place_of(resource: Mapping[str, Any]) -> str:
 
 def failures(summary: Summary) -> Iterator[tuple[CloudResult, Failure]]:
     """The clouds that did not answer, with their errors."""
-    for each in summary.results:
-        if each.HasField("error"):
-            yield each, of_status(each.error)
+    for result in summary.results:
+        if result.HasField("error"):
+            yield result, of_status(result.error)
 
 
 def exit_code(summary: Summary) -> int:
@@ -146,7 +148,7 @@ def exit_code(summary: Summary) -> int:
     troubles = [failure for _, failure in failures(summary)]
     if len(troubles) == len(summary.results):
         return FAILED
-    return PARTLY if any(each.reason != _NO_SERVICE for each in troubles) else OK
+    return PARTLY if any(trouble.reason != _NO_SERVICE for trouble in troubles) else OK
 
 
 def _option(name: str) -> str:

@@ -20,17 +20,17 @@ def list_(args: argparse.Namespace, oaktree: Oaktree) -> int:
     if args.format == "table":
         rows = [
             (
-                each.id,
-                each.created_at.ToJsonString(),
-                each.kind,
-                "yes" if each.done else "no",
-                ", ".join(f"{errors.place(part.location)} {stage(part)}" for part in each.parts),
+                operation.id,
+                operation.created_at.ToJsonString(),
+                operation.kind,
+                "yes" if operation.done else "no",
+                ", ".join(f"{errors.place(part.location)} {stage(part)}" for part in operation.parts),
             )
-            for each in answer.operations
+            for operation in answer.operations
         ]
         output.grid(["id", "created at", "kind", "done", "parts"], rows)
     else:
-        output.documents([_document(each) for each in answer.operations], args.format)
+        output.documents([_document(operation) for operation in answer.operations], args.format)
     sys.stdout.flush()
     for failure in answer.failures:
         say(f"{errors.place(failure.location)}: {errors.of_status(failure.error)}")
@@ -53,7 +53,7 @@ def wait(args: argparse.Namespace, oaktree: Oaktree) -> int:
     for answer in again(oaktree.operations.WatchOperation, request, timeout=args.timeout):
         operation = answer.operation
     _print(operation, args)
-    made = all(each.stage in (STAGE_CREATED, STAGE_DONE) and not each.HasField("error") for each in operation.parts)
+    made = all(part.stage in (STAGE_CREATED, STAGE_DONE) and not part.HasField("error") for part in operation.parts)
     return errors.OK if made else errors.PARTLY
 
 
@@ -63,9 +63,9 @@ def undo(args: argparse.Namespace, oaktree: Oaktree) -> int:
     operation = oaktree.operations.UndoOperation(request, timeout=args.timeout).operation
     _print(operation, args)
     left = [
-        each
-        for each in operation.parts
-        if each.stage == STAGE_UNKNOWN or (each.resource_id and each.stage not in (STAGE_UNDONE, STAGE_FAILED))
+        part
+        for part in operation.parts
+        if part.stage == STAGE_UNKNOWN or (part.resource_id and part.stage not in (STAGE_UNDONE, STAGE_FAILED))
     ]
     for each in left:
         say(f"{errors.place(each.location)}: it may still be there: {each.resource_id or 'its id is not known'}")
@@ -97,12 +97,12 @@ def _print(operation: operation_pb2.Operation, args: argparse.Namespace) -> None
     print()
     rows = [
         (
-            errors.place(each.location),
-            stage(each),
-            each.resource_id,
-            each.status,
-            errors.of_status(each.error) if each.HasField("error") else None,
+            errors.place(part.location),
+            stage(part),
+            part.resource_id,
+            part.status,
+            errors.of_status(part.error) if part.HasField("error") else None,
         )
-        for each in operation.parts
+        for part in operation.parts
     ]
     output.grid(["location", "stage", "id", "status", "went wrong"], rows)

@@ -32,9 +32,9 @@ def _whole(value: Any) -> Any:
         case float() if value.is_integer():
             return int(value)
         case dict():
-            return {name: _whole(each) for name, each in value.items()}
+            return {name: _whole(item) for name, item in value.items()}
         case list():
-            return [_whole(each) for each in value]
+            return [_whole(item) for item in value]
     return value
 
 

@@ -19,18 +19,18 @@ def clouds(args: argparse.Namespace, oaktree: Oaktree) -> int:
     """List the cloud-regions with their known health; sends no request to them."""
     request = cloud_pb2.ListCloudsRequest(locations=arguments.locations(args.location or (), oaktree))
     answer = oaktree.clouds.ListClouds(request, timeout=args.timeout)
-    documents = [output.document(each) for each in answer.clouds]
+    documents = [output.document(cloud) for cloud in answer.clouds]
     if args.format == "table":
         head = ["location", "asked", "services", "again at", "went wrong"]
         rows = [
             (
-                errors.place(each.location),
-                cell(each.available),
-                ", ".join(each.services),
-                each.retry_at.ToJsonString() if each.HasField("retry_at") else None,
-                each.last_error.message,
+                errors.place(cloud.location),
+                cell(cloud.available),
+                ", ".join(cloud.services),
+                cloud.retry_at.ToJsonString() if cloud.HasField("retry_at") else None,
+                cloud.last_error.message,
             )
-            for each in answer.clouds
+            for cloud in answer.clouds
         ]
         output.grid(head, rows)
     else:
@@ -44,14 +44,14 @@ def kinds(args: argparse.Namespace, oaktree: Oaktree) -> int:
     answer = oaktree.resources.ListKinds(
         resource_pb2.ListKindsRequest(kind=_kind_or_service(wanted)), timeout=args.timeout
     )
-    documents = [output.document(each) for each in answer.kinds]
+    documents = [output.document(kind) for kind in answer.kinds]
     if args.format != "table":
         output.documents(documents, args.format)
     elif len(answer.kinds) == 1 and wanted:
         _attributes(answer.kinds[0])
     else:
         head = ["kind", "verbs", "message"]
-        output.grid(head, [(each.kind, ", ".join(each.verbs), each.message) for each in answer.kinds])
+        output.grid(head, [(kind.kind, ", ".join(kind.verbs), kind.message) for kind in answer.kinds])
     return errors.OK
 
 
@@ -66,12 +66,12 @@ def _attributes(kind: resource_pb2.Kind) -> None:
     print(f"{kind.kind}: {', '.join(kind.verbs)}; openstacksdk's {kind.sdk_class}\n")
     rows = [
         (
-            each.name,
-            each.type,
-            " ".join(word for word, is_so in (("parent", each.parent), ("filter", each.filter)) if is_so),
-            each.description,
+            attribute.name,
+            attribute.type,
+            " ".join(word for word, is_so in (("parent", attribute.parent), ("filter", attribute.filter)) if is_so),
+            attribute.description,
         )
-        for each in kind.attributes
+        for attribute in kind.attributes
     ]
     output.grid(["attribute", "type", "use", "what it is"], rows)
 

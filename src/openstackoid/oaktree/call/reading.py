@@ -16,7 +16,7 @@ from openstackoid.oaktree.call.run import conclude, note, places
 def list_(args: argparse.Namespace, oaktree: Oaktree) -> int:
     """List the resources of one kind in all clouds."""
     kind = arguments.kind(args.kind)
-    chosen = [columns.column(each) for each in args.column or ()]
+    chosen = [columns.column(column_name) for column_name in args.column or ()]
     request = resource_pb2.ListResourcesRequest(
         kind=kind,
         locations=arguments.locations(args.location or (), oaktree),
@@ -41,12 +41,12 @@ def list_(args: argparse.Namespace, oaktree: Oaktree) -> int:
         for answer in oaktree.resources.ListResources(request, timeout=args.timeout):
             if answer.HasField("summary"):
                 summary = answer.summary
-            for each in answer.resources:
-                seen.add(errors.place(each.location))
+            for resource in answer.resources:
+                seen.add(errors.place(resource.location))
                 if streams:
-                    output.many(kind, [output.resource(each)], chosen, args.format)
+                    output.many(kind, [output.resource(resource)], chosen, args.format)
                 else:
-                    found.append(output.resource(each))
+                    found.append(output.resource(resource))
             if streams:
                 sys.stdout.flush()
             progress.show(f"{len(found) or 'some'} of {kind} so far, from {places(seen)} ...")
@@ -64,7 +64,7 @@ def list_(args: argparse.Namespace, oaktree: Oaktree) -> int:
 
 def get(args: argparse.Namespace, oaktree: Oaktree) -> int:
     """Get one resource, wherever it is."""
-    chosen = [columns.column(each) for each in args.column or ()]
+    chosen = [columns.column(column_name) for column_name in args.column or ()]
     kind = arguments.kind(args.kind)
     request = resource_pb2.GetResourceRequest(
         kind=kind,
@@ -79,7 +79,7 @@ def get(args: argparse.Namespace, oaktree: Oaktree) -> int:
 
 def update(args: argparse.Namespace, oaktree: Oaktree) -> int:
     """Update one resource."""
-    chosen = [columns.column(each) for each in args.column or ()]
+    chosen = [columns.column(column_name) for column_name in args.column or ()]
     kind = arguments.kind(args.kind)
     changes = arguments.attributes(args)
     if not changes.fields:

@@ -31,7 +31,7 @@ def watch(args: argparse.Namespace, oaktree: Oaktree) -> int:
         parents={name: str(value) for name, value in arguments.values(args.parent or (), "--parent").items()},
         until=until,
     )
-    chosen = [columns.column(each) for each in args.column or ()]
+    chosen = [columns.column(column_name) for column_name in args.column or ()]
     last = None
     for answer in again(oaktree.resources.WatchResource, request, timeout=args.timeout, lost=_lost):
         last = answer.change

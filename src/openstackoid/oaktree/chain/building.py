@@ -63,7 +63,7 @@ class Building:
             undo: undoes an operation.
         """
         self._members: Final = members
-        self._places: Final = [_Place(each) for each in places]
+        self._places: Final = [_Place(place) for place in places]
         self._create: Final = create
         self._undo: Final = undo
         self._answers: Final[asyncio.Queue[BuildGroupResponse | None]] = asyncio.Queue()
@@ -82,8 +82,8 @@ class Building:
 
     async def _run(self, undo_on_failure: bool) -> None:
         try:
-            await asyncio.gather(*(self._build(each) for each in self._places))
-            if undo_on_failure and any(each.error for each in self._places):
+            await asyncio.gather(*(self._build(place) for place in self._places))
+            if undo_on_failure and any(place.error for place in self._places):
                 undoing = asyncio.create_task(self._undo_all())
                 _UNDER_WAY.add(undoing)
                 undoing.add_done_callback(_UNDER_WAY.discard)
@@ -149,7 +149,7 @@ class Building:
         return {**(found if isinstance(found, dict) else {}), "id": resource.id, "name": resource.name}
 
     async def _undo_all(self) -> None:
-        await asyncio.gather(*(self._undo_place(each) for each in self._places))
+        await asyncio.gather(*(self._undo_place(place) for place in self._places))
 
     async def _undo_place(self, place: _Place) -> None:
         for member in reversed(self._members):

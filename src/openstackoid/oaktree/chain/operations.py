@@ -80,7 +80,7 @@ class Operations:
         if not key or not remote_parts:
             raise errors.MissingError(_NONE)
         answers = await asyncio.gather(
-            *(self._get(caller, each, there, left) for each in remote_parts), return_exceptions=True
+            *(self._get(caller, remote_part, there, left) for remote_part in remote_parts), return_exceptions=True
         )
         found = [each for each in answers if isinstance(each, Operation)]
         if len(found) > 1:
@@ -88,12 +88,12 @@ class Operations:
             raise errors.AmbiguousError(
                 f"the key stands for operations of several oaktrees: give the id of one of {ids}"
             )
-        for each, answer in zip(remote_parts, answers, strict=True):
+        for remote_part, answer in zip(remote_parts, answers, strict=True):
             if (
                 not found
                 and isinstance(answer, BaseException)
                 and not _is_missing(answer)
-                and not elsewhere(each, answer)
+                and not elsewhere(remote_part, answer)
             ):
                 raise answer
         if not found:
@@ -152,7 +152,9 @@ class Operations:
             return await here(size, token)
         page = _Page.parse(token)
         asks: dict[str, Ask] = {"": here}
-        asks |= {each.site: functools.partial(self._page, caller, each, left) for each in remote_parts}
+        asks |= {
+            remote_part.site: functools.partial(self._page, caller, remote_part, left) for remote_part in remote_parts
+        }
         asked = [site for site in asks if page.tokens is None or site in page.tokens]
         answers = await asyncio.gather(
             *(_read(asks[site], size, (page.tokens or {}).get(site, ""), page.after) for site in asked),
@@ -166,7 +168,7 @@ class Operations:
                 answer.failures.extend(found.failures.values())
             elif not site:
                 raise found
-            elif not elsewhere(next(each for each in remote_parts if each.site == site), found):
+            elif not elsewhere(next(remote_part for remote_part in remote_parts if remote_part.site == site), found):
                 failure = answer.failures.add(location=Location(cloud=site))
                 failure.error.CopyFrom(statuses.status(found, cloud=site))
         found_ = sorted((each for source in sources.values() for _, each in source.found), key=_place, reverse=True)
@@ -192,7 +194,7 @@ class Operations:
     async def _page(self, caller: Caller, to: RemotePart, left: Left, size: int, token: str) -> ListOperationsResponse:
         request = ListOperationsRequest(page_size=size if to.as_caller else _MOST, page_token=token)
         answer = await self._oaktrees.one(f"{_SERVICE}/ListOperations", request, ListOperationsResponse, to, left())
-        found = [each for each in answer.operations if _is_own(caller, to, each)]
+        found = [operation for operation in answer.operations if _is_own(caller, to, operation)]
         del answer.operations[:]
         answer.operations.extend(_as_callers_own(caller, to, each) for each in found)
         return answer
@@ -227,7 +229,7 @@ class _Page:
         try:
             document = orjson.loads(base64.urlsafe_b64decode(text.encode()))
             tokens, (at, name) = dict(document["t"]), document["a"]
-            good = all(isinstance(each, str) for each in (*tokens.values(), name)) and isinstance(at, int)
+            good = all(isinstance(token, str) for token in (*tokens.values(), name)) and isinstance(at, int)
         except (binascii.Error, ValueError, KeyError, TypeError):
             good = False
         if not good:
@@ -240,8 +242,10 @@ async def _read(ask: Ask, size: int, token: str, after: Place | None) -> _Source
     read = _Source()
     while True:
         answer = await ask(size, token)
-        read.found += [(token, each) for each in answer.operations if after is None or _place(each) < after]
-        read.failures |= {each.location.cloud: each for each in answer.failures}
+        read.found += [
+            (token, operation) for operation in answer.operations if after is None or _place(operation) < after
+        ]
+        read.failures |= {failure.location.cloud: failure for failure in answer.failures}
         read.following = answer.next_page_token
         if len(read.found) >= size or not answer.next_page_token:
             return read

@@ -45,8 +45,8 @@ def addressed(request: Any, to: RemotePart | None, options: Message | None = Non
         found.locations.extend(to.locations)
     else:
         found.ClearField("location")
-        for each in to.locations:
-            found.location.CopyFrom(each)
+        for location in to.locations:
+            found.location.CopyFrom(location)
     return found
 
 
@@ -102,7 +102,7 @@ class Page:
         try:
             document = orjson.loads(base64.urlsafe_b64decode(text.encode()))
             tokens, offset = document["s"], document["o"]
-            good = all(isinstance(each, str) for each in tokens.values()) and isinstance(offset, int) and offset >= 0
+            good = all(isinstance(token, str) for token in tokens.values()) and isinstance(offset, int) and offset >= 0
         except (binascii.Error, ValueError, KeyError, TypeError, AttributeError):
             good = False
         if not good:

@@ -143,8 +143,8 @@ class RemoteOaktrees:
 
         async def passed() -> AsyncIterator[Message]:
             try:
-                async for each in requests:
-                    yield each
+                async for request in requests:
+                    yield request
             except Exception as error:
                 # gRPC cancels the call, so that an incomplete stream is not taken for a complete one, and does not report the exception.
                 failed.append(error)
@@ -173,8 +173,8 @@ class RemoteOaktrees:
     async def rest_info(self, to: RemotePart, service: str, left: float | None) -> cloud_pb2.GetRestInfoResponse:
         """Get the endpoint and token of a cloud's own API from the other oaktree."""
         request = cloud_pb2.GetRestInfoRequest(service=service)
-        for each in to.locations:
-            request.location.CopyFrom(each)
+        for location in to.locations:
+            request.location.CopyFrom(location)
         return await self.one(f"{_SERVICE}/GetRestInfo", request, cloud_pb2.GetRestInfoResponse, to, left)
 
     def _patience(self, left: float | None) -> float:
@@ -281,7 +281,8 @@ def elsewhere(to: RemotePart, error: BaseException, *, loops: bool = True) -> bo
         return False
     wrong = error_details_pb2.BadRequest()
     return any(
-        detail.Unpack(wrong) and any(each.field.startswith("location") for each in wrong.field_violations)
+        detail.Unpack(wrong)
+        and any(field_violation.field.startswith("location") for field_violation in wrong.field_violations)
         for detail in status.details
     )
 
@@ -294,7 +295,7 @@ def timed(started: float) -> int:
 def parts(remote_parts: Sequence[RemotePart]) -> list[RemotePart]:
     """Split the parts for requests that have one location: one part for each location."""
     return [
-        replace(each, locations=(where,) if where else ())
-        for each in remote_parts
-        for where in (each.locations or (None,))
+        replace(remote_part, locations=(where,) if where else ())
+        for remote_part in remote_parts
+        for where in (remote_part.locations or (None,))
     ]

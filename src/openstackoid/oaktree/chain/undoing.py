@@ -41,7 +41,7 @@ class Undoing:
         Returns:
             The steps, to be sent to the caller.
         """
-        if not any(each.HasField("error") for each in summary.results):
+        if not any(result.HasField("error") for result in summary.results):
             return []
         task = asyncio.create_task(self._settle(summary))
         _UNDER_WAY.add(task)

@@ -36,7 +36,7 @@ def add(region: Region, server_id: str, mark: str, pool: str) -> bool:
     external = {each.id: each for each in network.networks(is_router_external=True)}
     if any(port.network_id in external for port in ports):
         return False
-    wanted = [each.id for each in external.values() if not pool or pool in (each.id, each.name)]
+    wanted = [item.id for item in external.values() if not pool or pool in (item.id, item.name)]
     if not wanted:
         raise errors.MissingError(f"{place} has no external network{f' {pool!r}' if pool else ''} for a floating IP.")
     if not ports:
@@ -72,8 +72,10 @@ def _network(region: Region) -> Any:
 
 def _marked(network: Any, mark: str) -> list[Any]:
     wanted = f"{MARK}={mark}"
-    return [each for each in network.ips(description=wanted) if each.description == wanted]
+    return [ip for ip in network.ips(description=wanted) if ip.description == wanted]
 
 
 def _ipv4(port: Any) -> str:
-    return next((str(each["ip_address"]) for each in port.fixed_ips or () if "." in str(each.get("ip_address"))), "")
+    return next(
+        (str(fixed_ip["ip_address"]) for fixed_ip in port.fixed_ips or () if "." in str(fixed_ip.get("ip_address"))), ""
+    )

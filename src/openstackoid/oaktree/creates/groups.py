@@ -120,7 +120,7 @@ def resolved(member: Member, index: int, made: Mapping[str, Sequence[Mapping[str
             return {name: replaced(each) for name, each in given.items()}
         return [replaced(each) for each in given] if isinstance(given, list) else given
 
-    return {name: replaced(each) for name, each in member.attributes.items()}
+    return {name: replaced(attribute) for name, attribute in member.attributes.items()}
 
 
 def _texts(given: Any) -> Iterator[str]:

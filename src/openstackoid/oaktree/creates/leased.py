@@ -82,18 +82,18 @@ class LeasedOperation:
     @property
     def parts(self) -> list[Progress]:
         """The current parts, with errors that are not recorded."""
-        return [self._progress(each, error=each.error or self._errors.get(each.number)) for each in self._parts]
+        return [self._progress(part, error=part.error or self._errors.get(part.number)) for part in self._parts]
 
     async def settle(self) -> None:
         """Determine the outcome of the parts that a dead worker left; creates nothing."""
         self.leave()
-        await asyncio.gather(*(self._settle(each) for each in self._parts))
+        await asyncio.gather(*(self._settle(part) for part in self._parts))
         await self._end()
 
     async def undo(self) -> None:
         """Delete the resources that were created."""
         self.leave()
-        await asyncio.gather(*(self._settle(each) for each in self._parts))
+        await asyncio.gather(*(self._settle(part) for part in self._parts))
         await self._undo_all()
         await self._end()
 
@@ -115,7 +115,7 @@ class LeasedOperation:
             self._errors[part.number] = self._status(part, error)
 
     async def _undo_all(self) -> None:
-        made = [each for each in self._parts if each.resource_id and each.stage != common_pb2.STAGE_UNDONE]
+        made = [part for part in self._parts if part.resource_id and part.stage != common_pb2.STAGE_UNDONE]
         await asyncio.gather(*(self._undo(each) for each in made))
 
     async def _undo(self, part: Part) -> None:

@@ -228,7 +228,7 @@ def _places(kind: Kind, caller: Caller, locations: Sequence[Location], zone: str
 
 def _open(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {name: _open(each) for name, each in value.items() if not SECRET.search(str(name))}
+        return {name: _open(item) for name, item in value.items() if not SECRET.search(str(name))}
     if isinstance(value, list):
-        return [_open(each) for each in value]
+        return [_open(item) for item in value]
     return value

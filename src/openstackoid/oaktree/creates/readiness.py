@@ -45,7 +45,7 @@ def is_ready(kind: str, attributes: Mapping[str, Any]) -> bool:
 
 def is_surely_ready(kind: Kind, attributes: Mapping[str, Any]) -> bool:
     """Whether the response to the create already shows a ready resource without error: by its status, or because the kind has no status."""
-    silent = not status_of(attributes) and any(each in kind.attributes.by_name for each in _ATTRIBUTES)
+    silent = not status_of(attributes) and any(attribute in kind.attributes.by_name for attribute in _ATTRIBUTES)
     return not silent and not has_failed(attributes) and is_ready(kind.name, attributes)
 
 

@@ -129,7 +129,7 @@ def is_certain(error: BaseException) -> bool:
         return True
     if isinstance(error, keystone.ConnectTimeout | keystone.EndpointNotFound | keystone.MissingAuthPlugin):
         return True
-    return any(isinstance(each, (*_BEGAN, requests.ConnectTimeout)) for each in behind(error))
+    return any(isinstance(cause, (*_BEGAN, requests.ConnectTimeout)) for cause in behind(error))
 
 
 def has_answered(error: BaseException) -> bool:

@@ -49,7 +49,7 @@ class Run(LeasedOperation):
         self.messages: Final[asyncio.Queue[Message | Exception | None]] = asyncio.Queue()
         self._elapsed: Final[dict[int, float]] = {}
         self._unread = False  # nobody reads the messages any more
-        self._undone: Final = any(each.stage == common_pb2.STAGE_UNDONE for each in operation.parts)
+        self._undone: Final = any(part.stage == common_pb2.STAGE_UNDONE for part in operation.parts)
 
     def hang_up(self) -> None:
         """Note that the caller has gone: end the operation as `leave` does, unless it is detached."""
@@ -62,7 +62,7 @@ class Run(LeasedOperation):
         """Run to the end. The last message is None, after the error that aborted the operation, if there was one."""
         try:
             self._publish(Progress(operation_id=self.operation.id, stage=common_pb2.STAGE_ACCEPTED))
-            await asyncio.gather(*(self._part(each) for each in self._parts))
+            await asyncio.gather(*(self._part(part) for part in self._parts))
             if self._plan.undo and not self._left.is_set() and self._went_wrong():
                 await self._undo_all()
             await self._end()
@@ -73,7 +73,7 @@ class Run(LeasedOperation):
             self.messages.put_nowait(None)
 
     def _went_wrong(self) -> bool:
-        return bool(self._errors) or any(each.stage in BAD for each in self._parts)
+        return bool(self._errors) or any(part.stage in BAD for part in self._parts)
 
     async def _part(self, part: Part) -> None:
         started = time.monotonic()

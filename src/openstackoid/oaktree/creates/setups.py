@@ -91,7 +91,9 @@ def parse(kind: Kind, attributes: Mapping[str, Any], typed: Any, field: str) -> 
         if name in rest and not (name in ("image", "flavor") and isinstance(rest[name], Mapping)):
             given[name] = _scalar(rest.pop(name), wanted, f"{field}.{name}")
     if typed is not None:
-        given |= {each.name: tuple(value) if each.is_repeated else value for each, value in typed.ListFields()}
+        given |= {
+            listfield.name: tuple(value) if listfield.is_repeated else value for listfield, value in typed.ListFields()
+        }
         field = "setup"
     setup = Setup(**given)
     _check(setup, rest, field)
@@ -190,7 +192,7 @@ def _check(setup: Setup, rest: Mapping[str, Any], field: str) -> None:
 
 
 _SCALARS: Final[Mapping[str, type]] = {
-    each.name: type(each.default) for each in fields(Setup) if isinstance(each.default, str | bool | int)
+    field.name: type(field.default) for field in fields(Setup) if isinstance(field.default, str | bool | int)
 }
 
 

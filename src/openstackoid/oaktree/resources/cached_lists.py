@@ -42,8 +42,8 @@ def key(identity: str, kind: str, message: type[Message], sent: Mapping[str, Any
 def pack(messages: Iterable[Message]) -> bytes:
     """Encode messages as bytes, each with its length as a prefix."""
     parts: list[bytes] = []
-    for each in messages:
-        data = each.SerializeToString()
+    for message in messages:
+        data = message.SerializeToString()
         parts += (_LENGTH.pack(len(data)), data)
     return b"".join(parts)
 

@@ -156,12 +156,12 @@ def _scalar(kind: Any, *, whole: bool) -> Callable[[Any, str, JSON], None]:
 
 def _repeated(kind: Any) -> Callable[[Any, str, JSON], None]:
     def put(message: Any, name: str, value: JSON) -> None:
-        if not isinstance(value, list) or not all(isinstance(each, kind) for each in value):
+        if not isinstance(value, list) or not all(isinstance(item, kind) for item in value):
             raise DoesNotFitError
         target = getattr(message, name)
         if kind is dict:
-            for each in value:
-                put_object(target.add(), each)
+            for item in value:
+                put_object(target.add(), item)
         else:
             target.extend(value)
 

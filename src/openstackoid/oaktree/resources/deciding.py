@@ -36,7 +36,7 @@ async def outcomes(work: Sequence[Coroutine[Any, Any, Any]], decides: Callable[[
         for each in waiting:
             each.add_done_callback(_seen)
             each.cancel()
-    return [None if each in waiting else _outcome(each) for each in tasks]
+    return [None if task in waiting else _outcome(task) for task in tasks]
 
 
 def _outcome(task: asyncio.Task[Any]) -> Any:

@@ -53,7 +53,7 @@ def shape_of(kind: Kind, message: type[Message]) -> Shape:
 
 
 def _fields(descriptor: Any) -> dict[str, Shape | None]:
-    return {each.name: _shape(each) for each in descriptor.fields}
+    return {field.name: _shape(field) for field in descriptor.fields}
 
 
 def _shape(field: FieldDescriptor) -> Shape | None:

@@ -146,7 +146,7 @@ class Kinds:
 
     def __init__(self) -> None:
         document = json.loads(resources.files("openstackoid.oaktree").joinpath("kinds.json").read_text())
-        self.documents: Final[Mapping[str, Any]] = {each["kind"]: each for each in document["kinds"]}
+        self.documents: Final[Mapping[str, Any]] = {kind["kind"]: kind for kind in document["kinds"]}
         self._kinds: Final = {
             name: Kind(name, each["sdk_class"], frozenset(each["verbs"])) for name, each in self.documents.items()
         }

@@ -63,7 +63,7 @@ def _method(service: str, method: Any) -> Method | None:
     for descriptor in (
         method.output_type,
         method.input_type,
-        *(each.output_type for each in _siblings(method, noun)),
+        *(sibling.output_type for sibling in _siblings(method, noun)),
     ):
         for field in descriptor.fields:
             resource = field.message_type

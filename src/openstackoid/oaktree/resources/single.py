@@ -56,15 +56,15 @@ async def find(want: Wanted, call: Call, threads: ThreadPoolExecutor) -> Found:
         [_look(want, region, call, threads) for region in want.regions],
         lambda found: found is not None and found.resource.id == want.id and unique(want.kind, want.id),
     )
-    found = [each for each in results if isinstance(each, Found)]
+    found = [result for result in results if isinstance(result, Found)]
     if len(found) > 1:
         places = ", ".join(sorted("/".join(filter(None, each.region.key)) for each in found))
         raise errors.AmbiguousError(f"{want.kind.name} {want.id!r} is in {places}: give a location with one of them.")
     if found:
         return found[0]
-    for region, each in zip(want.regions, results, strict=True):
-        if isinstance(each, BaseException):
-            raise region.located(each, want.kind.service)
+    for region, result in zip(want.regions, results, strict=True):
+        if isinstance(result, BaseException):
+            raise region.located(result, want.kind.service)
     places = ", ".join(sorted({region.location.cloud for region in want.regions})) or "no cloud"
     raise errors.MissingError(f"{want.kind.name} {want.id!r} is not in {places}, by id or by name.")
 

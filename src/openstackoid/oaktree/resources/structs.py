@@ -24,7 +24,7 @@ def to_python(value: Any) -> JSON:
     """Convert a field's value to JSON; integral numbers of a Struct become ints."""
     match value:
         case struct_pb2.Struct():
-            return {name: to_python(each) for name, each in value.fields.items()}
+            return {name: to_python(field) for name, field in value.fields.items()}
         case struct_pb2.ListValue():
             return [to_python(each) for each in value.values]
         case struct_pb2.Value():
@@ -34,11 +34,11 @@ def to_python(value: Any) -> JSON:
         case str() | bytes() | bool() | int() | float() | None:
             return value
         case Mapping():
-            return {name: to_python(each) for name, each in value.items()}
+            return {name: to_python(item) for name, item in value.items()}
         case Sequence() as items:
-            return [to_python(each) for each in items]
+            return [to_python(item) for item in items]
         case _:
-            return [to_python(each) for each in value]
+            return [to_python(item) for item in value]
 
 
 def _of_value(value: struct_pb2.Value) -> JSON:
@@ -81,19 +81,19 @@ def fill(struct: Any, value: Mapping[str, JSON]) -> None:
     """Put values into an empty Struct, at half the cost of `Struct.update`, whose checks our own values do not need."""
     struct.SetInParent()  # mark the field as present, even if the Struct is empty
     fields = struct.fields
-    for name, each in value.items():
-        if type(each) is str:  # the common case: saves a call
-            fields[str(name)].string_value = each
+    for name, item in value.items():
+        if type(item) is str:  # the common case: saves a call
+            fields[str(name)].string_value = item
         else:
-            put_value(fields[str(name)], each)
+            put_value(fields[str(name)], item)
 
 
 def extend(items: Any, value: Iterable[JSON]) -> None:
     """Put values into an empty ListValue."""
     items.SetInParent()
     add = items.values.add
-    for each in value:
-        put_value(add(), each)
+    for item in value:
+        put_value(add(), item)
 
 
 def put_value(target: Any, value: JSON) -> None:

@@ -72,14 +72,15 @@ class CloudService(cloud_pb2_grpc.CloudServiceServicer):
             found = [self._cloud(region) for region in caller.regions(request.locations)]
             remote_parts = caller.remote_parts(request.locations)
             answers = await asyncio.gather(
-                *(self._oaktrees.clouds(each, call.left()) for each in remote_parts), return_exceptions=True
+                *(self._oaktrees.clouds(remote_part, call.left()) for remote_part in remote_parts),
+                return_exceptions=True,
             )
-            for each, answer in zip(remote_parts, answers, strict=True):
+            for remote_part, answer in zip(remote_parts, answers, strict=True):
                 if isinstance(answer, BaseException):
-                    if elsewhere(each, answer):
+                    if elsewhere(remote_part, answer):
                         continue
-                    lost = cloud_pb2.Cloud(location=Location(cloud=each.site), available=False)
-                    lost.last_error.CopyFrom(statuses.status(answer, cloud=each.site))
+                    lost = cloud_pb2.Cloud(location=Location(cloud=remote_part.site), available=False)
+                    lost.last_error.CopyFrom(statuses.status(answer, cloud=remote_part.site))
                     found.append(lost)
                 else:
                     found += answer
@@ -97,12 +98,15 @@ class CloudService(cloud_pb2_grpc.CloudServiceServicer):
             wanted = [request.location] if request.HasField("location") else []
             _check(wanted, "location")
             regions, remote_parts = caller.regions(wanted), caller.remote_parts(wanted)
-            named = [each for each in remote_parts if each.named]
+            named = [remote_part for remote_part in remote_parts if remote_part.named]
             if regions and not named:
                 remote_parts = []  # the location, for example a region's name, is known here: other oaktrees are not queried
             if len(regions) + len(remote_parts) != 1:
                 places = ", ".join(
-                    [*("/".join(filter(None, each.key)) for each in regions), *(each.site for each in remote_parts)]
+                    [
+                        *("/".join(filter(None, each.key)) for each in regions),
+                        *(remote_part.site for remote_part in remote_parts),
+                    ]
                 )
                 raise errors.invalid("location", f"expected one cloud-region; it matches {places or 'none of yours'}")
             if remote_parts:
@@ -170,7 +174,7 @@ def rest_info(region: Region, service: str) -> RestInfo:
 
 
 def _check(locations: Sequence[Location], name: str) -> None:
-    for index, each in enumerate(locations):
-        if wrong := flaw(each):
+    for index, location in enumerate(locations):
+        if wrong := flaw(location):
             field, _, expected = wrong.partition(": ")
             raise errors.invalid(f"{name}[{index}].{field}" if name == "locations" else f"{name}.{field}", expected)

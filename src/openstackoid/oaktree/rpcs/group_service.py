@@ -35,7 +35,7 @@ class GroupService(group_pb2_grpc.GroupServiceServicer):
         """Use the services of a worker."""
         self._engine: Final = engine
         self._chain: Final = Chain(Verbs(engine), engine.oaktrees, engine.deadlines)
-        self._method: Final = next(each for each in methods() if each.request is CreateResourceRequest)
+        self._method: Final = next(method for method in methods() if method.request is CreateResourceRequest)
 
     async def BuildGroup(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802 - the rpc's name
         """Yield the steps, the resources, then the summary."""

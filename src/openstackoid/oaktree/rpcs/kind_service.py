@@ -60,12 +60,12 @@ def _kind(document: Mapping[str, Any]) -> resource_pb2.Kind:
         message=document.get("message", ""),
         attributes=[
             resource_pb2.Attribute(
-                name=each["name"],
-                type=each["type"],
-                description=each.get("description", ""),
-                parent=each.get("parent", False),
-                filter=each.get("filter", False),
+                name=attribute["name"],
+                type=attribute["type"],
+                description=attribute.get("description", ""),
+                parent=attribute.get("parent", False),
+                filter=attribute.get("filter", False),
             )
-            for each in document["attributes"]
+            for attribute in document["attributes"]
         ],
     )

@@ -141,7 +141,7 @@ class OperationService(operation_pb2_grpc.OperationServiceServicer):
 
     async def _take(self, caller: Caller, operation: Operation) -> LeasedOperation | None:
         """Take over an operation, if a part's outcome is open and no worker is running it."""
-        if operation.done and not any(each.stage in OPEN for each in operation.parts):
+        if operation.done and not any(part.stage in OPEN for part in operation.parts):
             return None
         taken = await asyncio.to_thread(self._dependencies.records.take, operation)
         return None if taken is None else LeasedOperation(self._dependencies, self._plan(caller, taken), taken)
@@ -167,7 +167,7 @@ def _message(operation: Operation, parts: Any = None) -> operation_pb2.Operation
         kind=operation.kind,
         idempotency_key=operation.key or "",
         done=operation.done,
-        parts=parts or [progress_of(operation.id, each) for each in operation.parts],
+        parts=parts or [progress_of(operation.id, part) for part in operation.parts],
     )
     made.created_at.FromMilliseconds(int(operation.created_at * 1000))
     return made

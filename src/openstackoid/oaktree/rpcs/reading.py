@@ -81,24 +81,24 @@ def _stream(handler: Callable[[Any, Any], Any]) -> Callable[[Any, Any], AsyncIte
         if isinstance(request, _Unreadable):
             await statuses.abort(context, request.error)
         async with contextlib.aclosing(handler(request, context)) as answers:
-            async for each in answers:
-                yield each
+            async for answer in answers:
+                yield answer
 
     return stream
 
 
 def _exchange(handler: Callable[[Any, Any], Any]) -> Callable[[Any, Any], AsyncIterator[Any]]:
     async def read(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
-        async for each in requests:
-            if isinstance(each, _Unreadable):
-                raise each.error
-            yield each
+        async for request in requests:
+            if isinstance(request, _Unreadable):
+                raise request.error
+            yield request
 
     async def exchange(requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
         try:
             async with contextlib.aclosing(handler(read(requests), context)) as answers:
-                async for each in answers:
-                    yield each
+                async for answer in answers:
+                    yield answer
         except errors.InvalidError as error:
             await statuses.abort(context, error)
 

@@ -60,7 +60,7 @@ class Verbs:
         locations = locations_of(request.message)
         parents = parents_of(request.kind, request.message)
         also = (
-            b"".join(each.SerializeToString(deterministic=True) for each in locations)
+            b"".join(location.SerializeToString(deterministic=True) for location in locations)
             + repr(sorted(parents.items())).encode()
         )
         lists = listing.Lists(

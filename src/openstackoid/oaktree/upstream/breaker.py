@@ -115,7 +115,7 @@ class Breaker:
         """The current state."""
         with self._lock:
             now = self._clock()
-            opened = [each for each in self._circuits.values() if each.open_for]
+            opened = [circuit for circuit in self._circuits.values() if circuit.open_for]
             if not opened:
                 return State(available=True)
             last = max(opened, key=lambda each: each.failed_at)

@@ -90,9 +90,9 @@ class Clouds:
     def regions(self, locations: Iterable[Location] = ()) -> list[Region]:
         """The cloud-regions of a request, with the file's credentials, each with the requested project; sorted."""
         found = {}
-        for each in list(locations) or [Location()]:
-            for here in self.places(each):
-                region = self.region(here, scope_of(each))
+        for location in list(locations) or [Location()]:
+            for here in self.places(location):
+                region = self.region(here, scope_of(location))
                 found[region.identity] = region
         return list(found.values())
 

@@ -67,7 +67,7 @@ class Credential:
     def header(self, cloud: str) -> tuple[str, str]:
         """The metadata that carries the credential to a server with this name for the cloud."""
         words = (cloud, self.id, self.secret) if self.id else (cloud, self.secret)
-        return APPLICATION_CREDENTIAL if self.id else TOKEN, " ".join(quote(each, safe="/=+:@") for each in words)
+        return APPLICATION_CREDENTIAL if self.id else TOKEN, " ".join(quote(word, safe="/=+:@") for word in words)
 
 
 def parse(metadata: Iterable[tuple[str, Any]]) -> list[Credential]:
@@ -115,6 +115,6 @@ def _words(name: str, value: Any, form: str) -> list[str]:
             f"metadata.{name}", f"expected {form}: words with one space between, percent-encoded where needed"
         )
     try:
-        return [unquote(each, errors="strict") for each in words]
+        return [unquote(word, errors="strict") for word in words]
     except UnicodeDecodeError:
         raise errors.invalid(f"metadata.{name}", "expected percent-encoded words in UTF-8") from None

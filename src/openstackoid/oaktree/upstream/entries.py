@@ -66,7 +66,7 @@ def read(config: OpenStackConfig) -> Entries:
             _check_name(name)
             with understood(entry):
                 _check(entry)
-                found = {(name, _region(each)) for each in config._get_regions(name)}  # noqa: SLF001 - get_all uses it
+                found = {(name, _region(region)) for region in config._get_regions(name)}  # noqa: SLF001 - get_all uses it
             regions |= found
         except EntryError as error:
             flaws[_shown(name)] = error
@@ -191,9 +191,9 @@ def _check(entry: Any) -> None:
 def _check_regions(name: str, regions: Any) -> None:
     if not isinstance(regions, list):
         raise EntryError(f"{name}: expected a list of regions, got {_kind(regions)}")
-    for each in regions:
-        values = each.get("values", {}) if isinstance(each, Mapping) else {}
-        region_name = each.get("name") if isinstance(each, Mapping) else each
+    for region in regions:
+        values = region.get("values", {}) if isinstance(region, Mapping) else {}
+        region_name = region.get("name") if isinstance(region, Mapping) else region
         if not isinstance(region_name, str) or not region_name:
             raise EntryError(f"{name}: expected a name of each region as text, got {_kind(region_name)}")
         if not isinstance(values, Mapping):

@@ -26,7 +26,7 @@ class _Config(OpenStackConfig):
         name, secrets = super()._load_secure_file()
         clouds = ((self._read or (None, None))[1] or {}).get("clouds")
         if isinstance(secrets, dict) and isinstance(secrets.get("clouds"), dict) and isinstance(clouds, dict):
-            kept = {key: each for key, each in secrets["clouds"].items() if _merges(clouds.get(key, {}), each)}
+            kept = {key: cloud for key, cloud in secrets["clouds"].items() if _merges(clouds.get(key, {}), cloud)}
             secrets = {**secrets, "clouds": kept}
         return name, secrets
 
@@ -58,10 +58,10 @@ def load(path: Path | None) -> OpenStackConfig:
             "config_files": [str(path)],
             "secure_files": [
                 *([secure] if secure else []),
-                *(str(beside / f"secure{each}") for each in _SUFFIXES),
+                *(str(beside / f"secure{suffix}") for suffix in _SUFFIXES),
                 *loader.SECURE_FILES,
             ],
-            "vendor_files": [*(str(beside / f"clouds-public{each}") for each in _SUFFIXES), *loader.VENDOR_FILES],
+            "vendor_files": [*(str(beside / f"clouds-public{suffix}") for suffix in _SUFFIXES), *loader.VENDOR_FILES],
             "load_envvars": False,
         }
     try:
@@ -77,7 +77,7 @@ def _usual() -> Path | None:
     """The file that openstacksdk would use."""
     named = os.environ.get("OS_CLIENT_CONFIG_FILE")
     files = (Path(each) for each in (*([named] if named else []), *loader.CONFIG_FILES))
-    return next((each for each in files if each.exists()), None)
+    return next((file for file in files if file.exists()), None)
 
 
 def _clouds(path: Path) -> dict[Any, Any]:

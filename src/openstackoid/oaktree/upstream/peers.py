@@ -61,7 +61,7 @@ def read(home: str, document: Any) -> tuple[Peer, ...]:
     """
     try:
         here = _name(document["cloud"])
-        offered = {_name(each["name"]): _offered(each) for each in document["peers"]}
+        offered = {_name(peer["name"]): _offered(peer) for peer in document["peers"]}
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError("expected a gateway's list of its peers") from error
     if len(offered) > _MOST:
@@ -79,7 +79,7 @@ def _offered(peer: Mapping[str, Any]) -> tuple[str, ...]:
     # The services that the agreement opens. Clouds of one owner have no agreement, and open all services but identity.
     agreement = peer.get("agreement")
     services = agreement.get("offered_there") if agreement else peer.get("services")
-    return tuple(sorted({str(each) for each in services or ()} - {"identity"}))
+    return tuple(sorted({str(service) for service in services or ()} - {"identity"}))
 
 
 def _scope(here: str, peer: str) -> str:
@@ -111,11 +111,11 @@ class Peers:
 
     def home(self, cloud: str) -> str | None:
         """The home in a name of the form of a peer's name; None for all other names."""
-        return next((each for each in self._regions if cloud.startswith(prefix(each))), None)
+        return next((region for region in self._regions if cloud.startswith(prefix(region))), None)
 
     def learn(self, home: str, peers: Iterable[Peer]) -> None:
         """Replace the known peers of a home."""
-        self._known[home] = {each.name: each for each in peers}
+        self._known[home] = {peer.name: peer for peer in peers}
         self._errors.pop(home, None)
 
     def lose(self, home: str, error: PeersError) -> bool:

@@ -56,7 +56,7 @@ class Region:
             return list(self.offered)
         made = self.made()
         access = getattr(made.session.auth, "auth_ref", None) if made is not None else None
-        return sorted({each["type"] for each in access.service_catalog.catalog}) if access is not None else []
+        return sorted({service["type"] for service in access.service_catalog.catalog}) if access is not None else []
 
 
 def unusable(here: Location, error: errors.OaktreeError) -> Region:

@@ -103,8 +103,10 @@ class Sender:
         """The TLS context that requests would use; read again when its files have changed."""
         verify, cert = question.verify, question.cert
         authorities = certifi.where() if verify is True else verify
-        files = [each for each in (authorities, *((cert,) if isinstance(cert, str) else cert or ())) if each]
-        key = (verify, *((each, Path(each).stat().st_mtime_ns) for each in files))
+        files = [
+            authority for authority in (authorities, *((cert,) if isinstance(cert, str) else cert or ())) if authority
+        ]
+        key = (verify, *((file, Path(file).stat().st_mtime_ns) for file in files))
         if (found := self._contexts.get(key)) is None:
             found = self._contexts[key] = _context(authorities, cert)
         return found

@@ -105,7 +105,7 @@ class Asker:
 
 
 def _packed(place: Location, raws: Iterable[Mapping[str, Any]]) -> bytes:
-    return orjson.dumps([{each.name: value for each, value in place.ListFields()}, list(raws)])
+    return orjson.dumps([{listfield.name: value for listfield, value in place.ListFields()}, list(raws)])
 
 
 def _unpacked(packed: bytes) -> Found:

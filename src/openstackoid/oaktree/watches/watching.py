@@ -74,7 +74,7 @@ class Watches:
     @property
     def polls(self) -> list[Poll]:
         """The active polls."""
-        return [each for each in self._polls.values() if each.needed]
+        return [poll for poll in self._polls.values() if poll.needed]
 
     async def watch(self, watch: Watch) -> AsyncGenerator[Event, None]:
         """Yield the current state, then the changes, and last that the condition holds.
@@ -143,9 +143,9 @@ class Watches:
             raise errors.AmbiguousError(
                 f"{watch.kind.name} {watch.id!r} is in {places}: give a location with one of them."
             )
-        for (_, subject), each in zip(joined, results, strict=True):
-            if not found and isinstance(each, BaseException):
-                raise subject.located(each)
+        for (_, subject), result in zip(joined, results, strict=True):
+            if not found and isinstance(result, BaseException):
+                raise subject.located(result)
         if not found:
             places = ", ".join(sorted({region.location.cloud for region in watch.regions})) or "no cloud"
             raise errors.MissingError(f"{watch.kind.name} {watch.id!r} is not in {places}, by id or by name.")
@@ -157,7 +157,7 @@ class Watches:
     async def _all(self, watch: Watch, joined: Sequence[tuple[Poll, Subject]]) -> Watcher:
         polls = [poll for poll, _ in joined]
         results = await _all_of([poll.fill(subject) for poll, subject in joined])
-        failed = [each for each in results if isinstance(each, BaseException)]
+        failed = [result for result in results if isinstance(result, BaseException)]
         if failed and len(failed) == len(polls):
             raise joined[0][1].located(failed[0])
         if watch.until.expression:

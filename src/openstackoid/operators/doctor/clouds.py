@@ -18,7 +18,9 @@ _START: Final = "systemctl start openstackoid-gateway openstackoid-haproxy; then
 def gateway(config: Config) -> Iterator[Finding]:
     """Whether the gateway answers at each of its addresses, as users and peers call them, and how its parts are."""
     urls = {
-        f"{parts.scheme}://{parts.netloc}" for each in config.services.values() for parts in [urlsplit(each.frontend)]
+        f"{parts.scheme}://{parts.netloc}"
+        for service in config.services.values()
+        for parts in [urlsplit(service.frontend)]
     }
     for url in sorted(urls):
         yield _is_ours(config, f"frontend {url}", url)
