@@ -9,9 +9,9 @@ from tests.oaktree import making, people
 from tests.oaktree.creator import Oaktree, oaktree
 from tests.oaktree.keystone import clouds_yaml
 from tests.oaktree.shell import Shell, shell
-from tests.oaktree.upstream import RedisServer, redis_server
 from tests.oaktree.watched import Stage, staged
 from tests.oaktree.world import Simulated
+from tests.redis_server import RedisServer, redis_server
 
 from openstackoid.oaktree.cache.keys import Key, identity
 

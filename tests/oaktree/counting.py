@@ -6,9 +6,9 @@ import threading
 import time
 
 from openstackoid.oaktree.upstream.breaker import Breaker
-from openstackoid.oaktree.upstream.limits import RedisLimiter
-from openstackoid.oaktree.upstream.shared import Shared
 from openstackoid.oaktree.upstream.transport import Gate, session
+from openstackoid.rates.limiters import RedisLimiter
+from openstackoid.rates.shared import Shared
 
 
 def too_early(times: list[float], began: float, rate: float, burst: int) -> list[float]:

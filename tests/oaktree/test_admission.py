@@ -18,13 +18,14 @@ from redis import Redis
 from tests.oaktree.creator import CANCELLED, CREATED, DONE, FAILED, Oaktree, all_of, held, oaktree, request
 from tests.oaktree.keystone import clouds_yaml
 from tests.oaktree.making import Cloud
-from tests.oaktree.upstream import RedisServer, eventually, redis_server
+from tests.oaktree.upstream import eventually
+from tests.redis_server import RedisServer, redis_server
 
 from oaktree.v1 import operation_pb2
 from openstackoid.oaktree import statuses
 from openstackoid.oaktree.config import Config
 from openstackoid.oaktree.upstream.admission import Admission, Entry, admissible, turn_of
-from openstackoid.oaktree.upstream.shared import Shared
+from openstackoid.rates.shared import Shared
 
 BOB = (("x-test-caller", "bob"),)
 

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from tests.oaktree.cached_lists import LONG, STALE, Cloud, together
-from tests.oaktree.upstream import RedisServer, until
+from tests.oaktree.upstream import until
+from tests.redis_server import RedisServer
 
 from openstackoid.oaktree import errors
 from openstackoid.oaktree.cache.answers import Cache, CachedAnswer, Lifetimes
 from openstackoid.oaktree.cache.keys import Key, identity
 from openstackoid.oaktree.upstream.calls import Call, run
-from openstackoid.oaktree.upstream.shared import Shared
+from openstackoid.rates.shared import Shared
 
 Make = Callable[..., Cache]
 

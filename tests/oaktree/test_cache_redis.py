@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from redis import Redis
 from tests.oaktree.cached_lists import LONG, STALE, Cloud, together
-from tests.oaktree.upstream import RedisServer, redis_server, until
+from tests.oaktree.upstream import until
+from tests.redis_server import RedisServer, redis_server
 
 from openstackoid.oaktree.cache.answers import Cache, Lifetimes
 from openstackoid.oaktree.cache.keys import Key, identity
-from openstackoid.oaktree.upstream.shared import Shared
+from openstackoid.rates.shared import Shared
 
 
 def test_workers_share_what_is_in_redis(redis: RedisServer, key: Key) -> None:

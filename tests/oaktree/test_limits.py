@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis import Redis
 from tests.oaktree.counting import too_early
-from tests.oaktree.upstream import RedisServer, redis_server, reply, until, upstream
+from tests.oaktree.upstream import reply, until, upstream
+from tests.redis_server import RedisServer, redis_server
 
-from openstackoid.oaktree.upstream.limits import LONGEST_WAIT, LocalLimiter, RedisLimiter, Unlimited
-from openstackoid.oaktree.upstream.shared import AwayError, Shared
+from openstackoid.rates.limiters import LONGEST_WAIT, LocalLimiter, RedisLimiter, Unlimited
+from openstackoid.rates.shared import AwayError, Shared
 
 WORKERS = 4
 

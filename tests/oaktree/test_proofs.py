@@ -14,8 +14,8 @@ import pytest
 from google.rpc import error_details_pb2
 from tests.oaktree.counting import too_early
 from tests.oaktree.failures import detail
-from tests.oaktree.upstream import RedisServer
 from tests.oaktree.world import Oaktree, Simulated
+from tests.redis_server import RedisServer
 from tests.volume import volume
 
 from oaktree.v1 import cloud_pb2_grpc, compute_pb2_grpc, resource_pb2_grpc

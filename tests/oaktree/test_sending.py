@@ -18,8 +18,8 @@ from openstackoid.oaktree import errors
 from openstackoid.oaktree.upstream.ahead import Question
 from openstackoid.oaktree.upstream.breaker import Patience
 from openstackoid.oaktree.upstream.calls import Call
-from openstackoid.oaktree.upstream.limits import LocalLimiter
 from openstackoid.oaktree.upstream.sending import Sender
+from openstackoid.rates.limiters import LocalLimiter
 
 
 @pytest.fixture

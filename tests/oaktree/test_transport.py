@@ -21,9 +21,9 @@ from tests.ports import free_port
 from openstackoid.oaktree import errors
 from openstackoid.oaktree.upstream.breaker import Breaker, Patience
 from openstackoid.oaktree.upstream.calls import CALL, Call, in_thread, run
-from openstackoid.oaktree.upstream.limits import LocalLimiter
 from openstackoid.oaktree.upstream.sessions import Gates, Session
 from openstackoid.oaktree.upstream.transport import Gate, session
+from openstackoid.rates.limiters import LocalLimiter
 
 
 @pytest.fixture

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 from grpc import StatusCode
 from tests.oaktree.nova import Nova
-from tests.oaktree.upstream import RedisServer, eventually
+from tests.oaktree.upstream import eventually
 from tests.oaktree.watched import INTERVAL, PACE, Reader, Stage, polling, staged, words
+from tests.redis_server import RedisServer
 
 from oaktree.v1 import compute_pb2
 from openstackoid.oaktree.cache.answers import Cache, Lifetimes
-from openstackoid.oaktree.upstream.shared import Shared
+from openstackoid.rates.shared import Shared
 
 # openstacksdk warns its own code of what it will drop.
 pytestmark = pytest.mark.filterwarnings("ignore::openstack.warnings.RemovedInSDK50Warning")

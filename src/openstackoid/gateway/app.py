@@ -41,6 +41,7 @@ from openstackoid.gateway.senders.token_validation import TokenValidation
 from openstackoid.gateway.telemetry.audit import Record
 from openstackoid.gateway.upstream.answers import Answer
 from openstackoid.gateway.upstream.pool import Pool
+from openstackoid.gateway.upstream.rates import Rates
 from openstackoid.gateway.upstream.relaying import hold, relay
 from openstackoid.gateway.upstream.sending import send
 
@@ -60,6 +61,7 @@ class Parts:
         lessons: teaches decisions to HAProxy; None without HAProxy.
         several: serves reads whose scope means several clouds.
         writes: serves changes whose scope means several clouds.
+        rates: of requests to peers.
     """
 
     here: Cloud
@@ -73,6 +75,7 @@ class Parts:
     several: Several
     writes: Writes
     peers: Peers
+    rates: Rates
     pool: Pool
 
 
@@ -220,7 +223,9 @@ class App:
             raise decision.error
         leg = await (who.local(call) if isinstance(decision, Local) else who.remote(call, decision))
         record.note(leg.initiator)
-        if lessons and begun is not None:
+        if isinstance(decision, Remote) and self._parts.rates.limits(decision.cloud):
+            await self._parts.rates.turn(decision.cloud, call.deadline)
+        elif lessons and begun is not None:
             lessons.learn(call, who, decision, leg, begun)
         answer = await send(call, leg, self._parts.pool, record)
         if isinstance(decision, Remote) and answer.status in _REFUSED and peers.federated(decision.cloud):

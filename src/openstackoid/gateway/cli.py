@@ -42,8 +42,8 @@ class ServeGateway(Command):
         from openstackoid import logs, notify, workers  # noqa: PLC0415 - as the next line
         from openstackoid.gateway import serve  # noqa: PLC0415 - the other commands need no aiohttp
         from openstackoid.gateway.checking import checked  # noqa: PLC0415 - as above
-        from openstackoid.gateway.senders.rates import WORKERS  # noqa: PLC0415 - as above
         from openstackoid.gateway.settings import report  # noqa: PLC0415 - as above
+        from openstackoid.gateway.upstream.rates import WORKERS  # noqa: PLC0415 - as above
 
         if parsed_args.action == "check":
             print(report.report(checked(parsed_args.config)))

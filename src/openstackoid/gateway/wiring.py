@@ -51,6 +51,7 @@ from openstackoid.gateway.upstream import backends
 from openstackoid.gateway.upstream.backends import Backends
 from openstackoid.gateway.upstream.linking import Linking
 from openstackoid.gateway.upstream.pool import Pool, Upstream
+from openstackoid.gateway.upstream.rates import Rates
 from openstackoid.trust.contracts import ContractGrant
 
 
@@ -102,6 +103,7 @@ class Gateway:
         behind_haproxy = config.haproxy is not None
         own_keys = self._agreements.own_keys if self._agreements else None
         self._runner = runner(config, own_keys, self._restore) if config.operations else None
+        self._rates: Rates = Rates(config.cloud, config.rates, previous._rates if previous else None)  # noqa: SLF001 - the same class
         self._app = app = App(self._parts(found))
         self.requests = Audited(app, config.cloud, self._audit, behind_haproxy=behind_haproxy)
 
@@ -181,7 +183,7 @@ class Gateway:
             known = ForeignTokens(config.cloud, federation.agreements, federation.keystone, federation.trust)
             returning = ReturningUsers(federation, legs, at_peers_only=config.peering is not None)
             images = RegionImages(found.bases.get("image"), self._pool.shared)
-            kinds = of_several_owners(catalog, federation, known, returning, legs, images)
+            kinds = of_several_owners(catalog, federation, known, returning, legs, images, self._rates)
             validation = TokenValidation(config.cloud, known, federation, catalog)
             table += TokenExchange(returning, federation.issuer).endpoints()
         teacher = self._teacher
@@ -197,6 +199,7 @@ class Gateway:
             writes=Writes(self._runner, config.fanout, config.cloud, config.timeouts.idle),
             lessons=Lessons(teacher, self.cloud_map, self.peers, federation) if teacher else None,
             peers=self.peers,
+            rates=self._rates,
             pool=self._pool,
         )
 

@@ -23,14 +23,14 @@ from openstackoid.oaktree.upstream.admission import Admission
 from openstackoid.oaktree.upstream.breaker import Breaker
 from openstackoid.oaktree.upstream.clouds import Clouds
 from openstackoid.oaktree.upstream.file import load
-from openstackoid.oaktree.upstream.limits import Limiter, LocalLimiter, RedisLimiter, Unlimited
 from openstackoid.oaktree.upstream.sending import Sender
 from openstackoid.oaktree.upstream.sessions import Gates
-from openstackoid.oaktree.upstream.shared import Shared
 from openstackoid.oaktree.upstream.transport import Gate
 from openstackoid.oaktree.watches.deadlines import Deadlines
 from openstackoid.oaktree.watches.polls import Pace
 from openstackoid.oaktree.watches.watching import Watches
+from openstackoid.rates.limiters import Limiter, LocalLimiter, RedisLimiter, Unlimited
+from openstackoid.rates.shared import Shared
 
 # Maximum size, in bytes, of a list that workers share; it is sent to Redis and back once per interval.
 _POLLED: Final = 64 * 1024**2

@@ -19,6 +19,7 @@ OpenStackoidError
 |   |-- MarkerError          400 marker.invalid        an unknown marker of several clouds' list
 |   |-- AmbiguousError       409 scope.ambiguous       an id or a name that exists in several clouds
 |   |-- IncompleteError      502 scope.incomplete      fewer clouds answered than the request needs
+|   |-- FanOutsError         429 scope.busy            too many requests to several clouds at a time
 |   |-- NotReplicableError   400 replica.request       a document that cannot be created in several clouds
 |   |-- UnknownReferenceError 409 replica.reference     it names something that is not in each cloud
 |   |-- KeyReusedError       422 replica.key           an idempotency key of another request
@@ -48,6 +49,7 @@ OpenStackoidError
 `-- PeerError                -   the other side failed
 |-- PeerUnreachableError 502 peer.unreachable
 |-- PeerTimeoutError     504 peer.timeout
+|-- PeerRateError        429 peer.rate             more requests to a peer than this cloud may send
 |-- PeerAnswerError      502 peer.answer           the answer cannot be passed on
 |-- PeerLeadsAwayError   502 peer.leads-away       the answer would send a client to another host
 |-- BackendUnreachableError 502 backend.unreachable
@@ -67,6 +69,7 @@ from openstackoid.core.errors.peers import (
     PeerAnswerError,
     PeerError,
     PeerLeadsAwayError,
+    PeerRateError,
     PeerTimeoutError,
     PeerUnreachableError,
 )
@@ -92,6 +95,7 @@ from openstackoid.core.errors.several import (
     AmbiguousError,
     AroundError,
     EmptyScopeError,
+    FanOutsError,
     IncompleteError,
     KeyReusedError,
     MarkerError,
@@ -134,6 +138,7 @@ __all__ = [
     "ContractSuspendedError",
     "EmptyScopeError",
     "ExchangeError",
+    "FanOutsError",
     "FrozenProjectError",
     "HomeError",
     "IncompleteError",
@@ -149,6 +154,7 @@ __all__ = [
     "PeerAnswerError",
     "PeerError",
     "PeerLeadsAwayError",
+    "PeerRateError",
     "PeerTimeoutError",
     "PeerUnreachableError",
     "ProjectError",

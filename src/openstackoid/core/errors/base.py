@@ -15,6 +15,7 @@ class OpenStackoidError(Exception):
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal"
     received: bool = True  # whether the other side may have got the request: false only if that is certain
+    retry_after: float | None = None  # seconds after which the same request may succeed
 
     def body(self) -> dict[str, Any]:
         """The error as OpenStack's clients read it: `{"error": {code, title, message, openstackoid_code}}`."""

@@ -35,6 +35,23 @@ class PeerLeadsAwayError(PeerError):
     code = "peer.leads-away"
 
 
+class PeerRateError(PeerError):
+    """As many requests were sent to the peer as this cloud may send it now; nothing was sent.
+
+    Args:
+        message: for people.
+        retry_after: seconds until there is room.
+    """
+
+    status = 429
+    code = "peer.rate"
+    received = False
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class BackendUnreachableError(PeerError):
     """No connection to a service of this cloud."""
 

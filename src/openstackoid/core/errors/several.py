@@ -45,6 +45,14 @@ class IncompleteError(RoutingError):
     code = "scope.incomplete"
 
 
+class FanOutsError(RoutingError):
+    """As many requests to several clouds are under way as the user, or all users together, may have here."""
+
+    status = 429
+    code = "scope.busy"
+    retry_after = 1.0
+
+
 class NotReplicableError(RoutingError):
     """A request for several clouds whose document is not of one resource that each of them can have."""
 

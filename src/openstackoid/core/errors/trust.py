@@ -77,6 +77,7 @@ class RateError(TrustError):
 
     status = 429
     code = "agreement.rate"
+    retry_after = 1.0
 
 
 class BodyError(TrustError):

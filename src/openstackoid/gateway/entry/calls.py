@@ -68,6 +68,7 @@ class Call:
         scope_text: the text of `scope` as it came in a header or on a token; None if it came otherwise.
         teaches: whether the decision may hold for later requests with the same scope.
         contract: of the region that the path names, if the scope is that of a region; None for any other scope.
+        deadline: until when the request waits for its turn at a peer with a rate, in the event loop's time; None: as configured.
     """
 
     request: web.BaseRequest
@@ -82,6 +83,7 @@ class Call:
     scope_text: str | None
     teaches: bool = True
     contract: ContractGrant | None = None
+    deadline: float | None = None
 
     @property
     def service(self) -> str:

@@ -1,5 +1,6 @@
 """Error answers and request ids that the gateway makes itself."""
 
+import math
 import os
 
 import orjson
@@ -16,8 +17,8 @@ class CutError(Exception):
 def refusal(error: errors.OpenStackoidError) -> web.Response:
     """An error as an answer in OpenStack's JSON form."""
     headers = {protocol.REQUEST_ID: new_id()}
-    if isinstance(error, errors.RateError):
-        headers["Retry-After"] = "1"
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(math.ceil(error.retry_after))
     return web.Response(
         status=error.status, body=orjson.dumps(error.body()), content_type="application/json", headers=headers
     )

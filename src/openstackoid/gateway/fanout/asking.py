@@ -57,6 +57,7 @@ class Leg:
         code: why the cloud is missing, as a permanent code or `status.NNN`; None if it is not missing.
         message: the same reason for people.
         ms: milliseconds until the result was known.
+        retry_after: seconds after which the cloud may be asked, if this gateway did not ask it.
     """
 
     cloud: str
@@ -64,6 +65,7 @@ class Leg:
     code: str | None
     message: str
     ms: float
+    retry_after: float | None = None
 
 
 class MissedError(IncompleteError):
@@ -76,6 +78,10 @@ class MissedError(IncompleteError):
     def __init__(self, message: str, legs: Sequence[Leg]) -> None:
         super().__init__(message)
         self.legs = legs
+        waits = [leg.retry_after for leg in legs if leg.code]
+        known = [seconds for seconds in waits if seconds is not None]
+        if known and len(known) == len(waits):
+            self.retry_after = max(known)
 
 
 def reasons(legs: Sequence[Leg]) -> str:
@@ -124,7 +130,7 @@ async def _one(ask: Ask, target: Target, path: str, deadline: float, turns: Turn
         late = f"{target.cloud} did not answer before the deadline of the request."
         return Leg(target.cloud, None, PeerTimeoutError.code, late, took())
     except OpenStackoidError as error:
-        return Leg(target.cloud, None, error.code, str(error), took())
+        return Leg(target.cloud, None, error.code, str(error), took(), error.retry_after)
     code = None if reply.good else _code(reply)
     message = "" if reply.good else f"{target.cloud} answered {reply.status}."
     return Leg(target.cloud, reply, code, message, took())

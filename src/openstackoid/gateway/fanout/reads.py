@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Hashable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 from urllib.parse import parse_qsl
@@ -22,6 +23,7 @@ from openstackoid.core.scope import format as write_scope
 from openstackoid.core.totals import has_totals
 from openstackoid.gateway.entry.refusals import new_id
 from openstackoid.gateway.fanout.adding import add_up
+from openstackoid.gateway.fanout.admission import Admission
 from openstackoid.gateway.fanout.asking import Ask, Leg, MissedError, Reply, Turns, reasons
 from openstackoid.gateway.fanout.finding import NOT_FOUND, find, names_an_id
 from openstackoid.gateway.fanout.listing import Lister, Question
@@ -55,6 +57,7 @@ class Read:
         who: a digest of the token.
         entry: name of this cloud.
         wishes: the options of the client's X-Scope-* headers.
+        deadline: when all clouds must have answered, in the event loop's time.
     """
 
     service: str
@@ -65,6 +68,7 @@ class Read:
     who: bytes
     entry: str
     wishes: Wishes
+    deadline: float
 
     @property
     def target(self) -> str:
@@ -90,10 +94,12 @@ class FanOut:
 
     Args:
         at_once: clouds that one request asks at a time.
+        admission: bounds how many requests ask clouds at a time.
     """
 
-    def __init__(self, at_once: int) -> None:
+    def __init__(self, at_once: int, admission: Admission) -> None:
         self._at_once = at_once
+        self._admission = admission
         self._memory = FanOutMemory()
         self._parsing = asyncio.Lock()
 
@@ -121,20 +127,24 @@ class FanOut:
                 f"{read.path} is not served of several clouds: what it answers is neither a list, nor one thing, nor a sum. "
                 f'Name one cloud for {read.service}; the scope says "{read.scope.get(read.service)}".'
             )
-        one = _Reading(read, ask, pass_on, self._memory, Turns(asyncio.Semaphore(self._at_once), self._parsing))
+        turns = Turns(asyncio.Semaphore(self._at_once), self._parsing)
+        one = _Reading(read, ask, pass_on, self._memory, turns, self._admission)
         return await one.first(choices, row)
 
 
 class _Reading:
     """One read."""
 
-    def __init__(self, read: Read, ask: Ask, pass_on: PassOn, memory: FanOutMemory, turns: Turns) -> None:
+    def __init__(
+        self, read: Read, ask: Ask, pass_on: PassOn, memory: FanOutMemory, turns: Turns, admission: Admission
+    ) -> None:
         self._read = read
         self._ask = ask
         self._pass_on = pass_on
         self._memory = memory
         self._turns = turns
-        self._deadline = asyncio.get_running_loop().time() + read.wishes.timeout
+        self._admission = admission
+        self._deadline = read.deadline
 
     async def first(self, choices: Sequence[Sequence[Target]], row: Listing | None) -> Served:
         """Ask the alternatives in order: the first that answers and has the resource."""
@@ -168,10 +178,15 @@ class _Reading:
 
     async def _of(self, targets: Sequence[Target], row: Listing | None) -> Served:
         if row is not None:
-            return await self._listed(targets, row)
+            async with self._place():
+                return await self._listed(targets, row)
         if has_totals(self._read.service, self._read.path):
-            return await self._added(targets)
+            async with self._place():
+                return await self._added(targets)
         return await self._found(targets)
+
+    def _place(self) -> AbstractAsyncContextManager[None]:
+        return self._admission.place(self._read.who, self._deadline)
 
     async def _added(self, targets: Sequence[Target]) -> Served:
         added = await add_up(targets, self._read.target, self._ask, self._deadline, self._turns)
@@ -214,7 +229,8 @@ class _Reading:
                 if response.prepared or response.status != NOT_FOUND:
                     return _of_cloud(response, target.cloud)
                 self._memory.forget(key)
-        found = await find(targets, data[1] if data else read.target, self._ask, self._deadline, self._turns)
+        async with self._place():  # not while data are passed on
+            found = await find(targets, data[1] if data else read.target, self._ask, self._deadline, self._turns)
         self._require(found.legs, len(targets))
         reply = found.leg.reply
         if reply is None:

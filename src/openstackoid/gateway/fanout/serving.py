@@ -1,5 +1,6 @@
 """Requests whose scope means several clouds: from a call to a plan, and from a plan to calls of one cloud each."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final, TypeAlias
@@ -9,6 +10,7 @@ from aiohttp import web
 from openstackoid.core.plans import All, Alternatives, Known, One, Reject, Target, plan
 from openstackoid.core.routing import Facts
 from openstackoid.gateway.entry.calls import Call
+from openstackoid.gateway.fanout.admission import Admission
 from openstackoid.gateway.fanout.asking import Reply
 from openstackoid.gateway.fanout.reads import FanOut, Read
 from openstackoid.gateway.fanout.wishes import Wishes
@@ -35,7 +37,8 @@ class Several:
     def __init__(self, settings: Fanout, known: Callable[[], Known]) -> None:
         self._settings = settings
         self._known = known
-        self._reads = FanOut(settings.at_once)
+        admission = Admission(settings.running, min(settings.running, settings.running_per_user))
+        self._reads = FanOut(settings.at_once, admission)
 
     def plan(self, call: Call) -> One | All | Alternatives:
         """The plan of a call: the clouds to ask, and how.
@@ -64,6 +67,8 @@ class Several:
         """
         known = self._known()
         path, _, query = call.route.path.partition("?")
+        wishes = Wishes.of(call.request.headers, self._settings.timeout)
+        deadline = asyncio.get_running_loop().time() + wishes.timeout
         read = Read(
             call.service,
             path,
@@ -72,7 +77,8 @@ class Several:
             call.scope,
             digest(call.auth or ""),
             known.entry,
-            Wishes.of(call.request.headers, self._settings.timeout),
+            wishes,
+            deadline,
         )
 
         async def question(target: Target, inner: str) -> Reply:
@@ -81,7 +87,8 @@ class Several:
             for name in _OF_ONE_ANSWER:
                 headers.popall(name, None)
             headers["Accept-Encoding"] = "identity"
-            response = await ask(replace(one, route=replace(one.route, path=inner), headers=headers))
+            route = replace(one.route, path=inner)
+            response = await ask(replace(one, route=route, headers=headers, deadline=deadline))
             body = response.body
             return Reply(response.status, response.headers, body if isinstance(body, bytes) else b"")
 

@@ -31,9 +31,9 @@ from openstackoid.gateway.fastpath.present import Present
 from openstackoid.gateway.federation.agreements import Agreements
 from openstackoid.gateway.federation.memory import digest
 from openstackoid.gateway.senders.foreign_tokens import ForeignToken
-from openstackoid.gateway.senders.rates import WORKERS
 from openstackoid.gateway.telemetry.loops import Loop, described
 from openstackoid.gateway.upstream.legs import CacheableToken
+from openstackoid.gateway.upstream.rates import WORKERS
 from openstackoid.haproxy import maps
 from openstackoid.haproxy.admin import Admin, AdminError
 from openstackoid.haproxy.maps import Entry

@@ -21,11 +21,11 @@ from openstackoid.gateway.entry.frontends import is_version_document
 from openstackoid.gateway.federation.federation import Federation
 from openstackoid.gateway.senders.foreign_tokens import ForeignToken, ForeignTokens
 from openstackoid.gateway.senders.legs import UNCHANGED, Legs, keep_crossing
-from openstackoid.gateway.senders.rates import Rates
 from openstackoid.gateway.senders.region_images import RegionImages
 from openstackoid.gateway.senders.sharing import Sharing
 from openstackoid.gateway.telemetry.audit import Initiator
 from openstackoid.gateway.upstream.legs import Border, Leg, Rewrite
+from openstackoid.gateway.upstream.rates import Rates
 from openstackoid.trust import tokens
 from openstackoid.trust.rules import allowed
 
@@ -40,14 +40,17 @@ class ForeignUsers:
         federation: agreements, projects, and tokens for third clouds.
         legs: makes legs; shared by all senders.
         images: says which images are in a virtual region.
+        rates: of the agreements.
     """
 
-    def __init__(self, known: ForeignTokens, federation: Federation, legs: Legs, images: RegionImages) -> None:
+    def __init__(
+        self, known: ForeignTokens, federation: Federation, legs: Legs, images: RegionImages, rates: Rates
+    ) -> None:
         self.images = images
         self.tokens = known
         self.federation = federation
         self.legs = legs
-        self.rates = Rates()
+        self.rates = rates
         self.sharing = Sharing(legs.cloud, federation.projects)
 
     def accept(self, arrival: Arrival) -> "ForeignUser | None":
@@ -123,7 +126,7 @@ class ForeignUser:
                 f"None of the user's roles ({', '.join(claims.roles)}) counts in {cloud}; these do: "
                 f"{', '.join(sorted(grant.roles))}."
             )
-        if grant.rate is not None and not self._shared.rates.take(token.agreement.id, grant.rate):
+        if grant.rate is not None and not await self._shared.rates.admits(token.agreement.id, grant.rate):
             raise RateError(
                 f"{cloud} takes {grant.rate:g} requests a second from users of {claims.issuer}. Try again in a second."
             )

@@ -14,6 +14,7 @@ from openstackoid.gateway.senders.peer_gateway import PeerGateway
 from openstackoid.gateway.senders.region_images import RegionImages
 from openstackoid.gateway.senders.returning_user import ReturningUsers
 from openstackoid.gateway.senders.sender import Sender, SenderKind
+from openstackoid.gateway.upstream.rates import Rates
 
 
 def of_one_owner(catalog: LocalCatalog, legs: Legs) -> list[SenderKind]:
@@ -28,11 +29,12 @@ def of_several_owners(
     returning: ReturningUsers,
     legs: Legs,
     images: RegionImages,
+    rates: Rates,
 ) -> list[SenderKind]:
     """The kinds in a cloud with federated peers."""
     return [
         returning,
-        ForeignUsers(known, federation, legs, images),
+        ForeignUsers(known, federation, legs, images, rates),
         PeerGateway(catalog, federation, legs),
         PassThroughUser(catalog, federation.issuer, legs),
         LocalUser(catalog, federation.issuer, legs),

@@ -41,6 +41,7 @@
     audit: /var/log/openstackoid/audit.jsonl      # standard output if not given
     timeouts: {connect: 5, idle: 60, refresh: 30, grace: 30}    # seconds
     fanout: {timeout: 10, clouds: 1024, at_once: 128}           # requests to several clouds
+    rates: {peers: {"*": 200, CloudTwo: 20}, redis: "redis://10.0.0.9"}     # requests a second to each peer, over all workers
     operations: {database: sqlite:///operations.sqlite, keys: keys.json}    # changes in several clouds, on record
 
 Relative paths are relative to the file.
@@ -58,7 +59,7 @@ from openstackoid.core.scope import Scope
 from openstackoid.core.services import service_type
 from openstackoid.gateway.settings.fields import Catalog, ExistingFile, Named, RelativePath, Section, Tls
 from openstackoid.gateway.settings.peering import Peer, Peering, Trust, fits
-from openstackoid.gateway.settings.sections import Admin, Fanout, Haproxy, Operations, Service, Timeouts
+from openstackoid.gateway.settings.sections import Admin, Fanout, Haproxy, Operations, Rates, Service, Timeouts
 
 
 def _scope(value: Any) -> Scope:
@@ -94,6 +95,7 @@ class Config(Section):
     audit: RelativePath | None = None
     timeouts: Timeouts = Timeouts()
     fanout: Fanout = Fanout()
+    rates: Rates = Rates()
     operations: Operations | None = None
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 import contextlib
 import ipaddress
+import os
 import re
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, model_validator
 
 from openstackoid.core.catalog import PROJECT, base_url
+from openstackoid.core.scope import is_name
 from openstackoid.gateway.settings.fields import (
     Base,
     DatabaseUrl,
@@ -94,11 +96,43 @@ class Fanout(Section):
         timeout: seconds after which a cloud that has not answered is missing; a client may ask for fewer.
         clouds: that one request may ask.
         at_once: clouds that one request asks at a time.
+        running: such requests that ask clouds at a time, in one worker.
+        running_per_user: of one user's token.
     """
 
     timeout: Seconds = 10
     clouds: Annotated[int, Field(ge=1, le=10_000)] = 1024
     at_once: Annotated[int, Field(ge=1, le=10_000)] = 128
+    running: Annotated[int, Field(ge=1, le=10_000)] = 32
+    running_per_user: Annotated[int, Field(ge=1, le=10_000)] = 8
+
+
+class Rates(Section):
+    """Requests a second.
+
+    Attributes:
+        peers: to a peer, by its name; `*` is for each peer without a rate of its own.
+        wait: seconds that a request waits for its turn; a read of several clouds waits until its own deadline.
+        redis, redis_env: URL of the Redis that all workers and gateways of this cloud share, or the variable that holds it.
+        gateways: machines that share it: while it is away, each worker keeps to its part.
+    """
+
+    peers: dict[str, Annotated[float, Field(gt=0, le=1_000_000)]] = Field(default_factory=dict)
+    wait: Annotated[float, Field(ge=0, le=60)] = 5
+    redis: Annotated[str, Field(pattern=r"^(?:redis|rediss|unix)://")] | None = None
+    redis_env: str | None = None
+    gateways: Annotated[int, Field(ge=1, le=1000)] = 1
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Rates":
+        if self.redis is not None and self.redis_env is not None:
+            raise ValueError("expected one of redis and redis_env")
+        if self.redis_env is not None and not os.environ.get(self.redis_env):
+            raise ValueError(f"redis_env: expected a URL in the variable {self.redis_env}")
+        for name in self.peers:
+            if name != "*" and not is_name(name):
+                raise ValueError(f'peers: expected names of peers, or "*", got {name!a}')
+        return self
 
 
 class Operations(Section):

@@ -31,7 +31,7 @@ from openstackoid.oaktree.cache.generations import Generations, LocalGenerations
 from openstackoid.oaktree.cache.keys import Key
 from openstackoid.oaktree.cache.locks import Flight, Mutex, SharedLock, StampedAnswer
 from openstackoid.oaktree.upstream.calls import Call, run
-from openstackoid.oaktree.upstream.shared import AwayError, Shared
+from openstackoid.rates.shared import AwayError, Shared
 
 _LOG: Final = logging.getLogger(__name__)
 # Header of a value: format, time of the request (seconds since the epoch), generation.

@@ -11,7 +11,7 @@ from dogpile.cache.api import NO_VALUE, BytesBackend
 from dogpile.cache.backends.redis import RedisBackend
 
 MEMORY: Final = "openstackoid.oaktree.cache"
-SHARED: Final = "openstackoid.oaktree.upstream.shared"
+SHARED: Final = "openstackoid.oaktree.shared"
 # Approximate overhead of an entry, with its key, in bytes.
 _OVERHEAD: Final = 480
 

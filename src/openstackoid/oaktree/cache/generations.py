@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 from cachetools import LRUCache
 
-from openstackoid.oaktree.upstream.shared import AwayError, Shared
+from openstackoid.rates.shared import AwayError, Shared
 
 _LENGTH: Final = 16
 _MOST: Final = 100_000

@@ -9,7 +9,7 @@ from typing import Any, Final
 from redis.exceptions import LockError
 
 from openstackoid.oaktree.upstream.calls import CALL, Call
-from openstackoid.oaktree.upstream.shared import AwayError, Shared
+from openstackoid.rates.shared import AwayError, Shared
 
 # Intervals, in seconds, at which a waiting caller checks that its call is not over, and whether Redis's lock is free.
 _LOOK: Final = 0.5

@@ -21,7 +21,7 @@ from typing import Final
 
 from redis.exceptions import WatchError
 
-from openstackoid.oaktree.upstream.shared import AwayError, Shared
+from openstackoid.rates.shared import AwayError, Shared
 
 # Seconds between two looks at the shared queue while tickets wait.
 _POLL: Final = 0.25

@@ -7,7 +7,7 @@ from urllib.parse import urljoin, urlsplit
 from openstackoid.oaktree import errors
 from openstackoid.oaktree.upstream.breaker import Breaker
 from openstackoid.oaktree.upstream.calls import Call
-from openstackoid.oaktree.upstream.limits import LONGEST_WAIT, Limiter, Unlimited
+from openstackoid.rates.limiters import LONGEST_WAIT, Limiter, Unlimited
 
 # Response headers with the cloud's request id, for its operators.
 REQUEST_IDS: Final = ("x-openstack-request-id", "x-compute-request-id")

@@ -1,4 +1,4 @@
-"""Requests per second for a cloud-region, held over all workers and machines.
+"""Limiters of requests per second, for each key: of this process, or of all workers and machines that share a Redis.
 
 Both limiters implement the generic cell rate algorithm: one number for each key, the theoretical arrival time of the next request. In no
 window of N seconds are there more than `rate * N + burst` requests. The cloud counts when they arrive, some time after their slots, and not
@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from openstackoid.oaktree.upstream.shared import AwayError, Shared
+from openstackoid.rates.shared import AwayError, Shared
 
 # Maximum wait for a slot, in seconds.
 LONGEST_WAIT: Final = 60.0
@@ -123,7 +123,16 @@ class RedisLimiter:
 
     blocks = True
 
-    def __init__(self, shared: Shared, rate: float, burst: int = 1, *, late: float = LATE, workers: int = 1) -> None:
+    def __init__(
+        self,
+        shared: Shared,
+        rate: float,
+        burst: int = 1,
+        *,
+        late: float = LATE,
+        workers: int = 1,
+        prefix: str = "oaktree:rate:",
+    ) -> None:
         """Keep the limit.
 
         Args:
@@ -132,7 +141,9 @@ class RedisLimiter:
             burst: number of requests at once after a pause, with those that are late.
             late: as for `LocalLimiter`.
             workers: number of workers that share the Redis, on all machines.
+            prefix: of the keys in Redis.
         """
+        self._prefix: Final = prefix
         self._alone: Final = LocalLimiter(rate / workers, max(1, burst // workers), late=late)
         self._shared: Final = shared
         # Rounded up, so that the rate is never exceeded.
@@ -145,7 +156,7 @@ class RedisLimiter:
         most = int(min(longest * _MICRO, _LONGEST))
         arguments = [self._interval, self._tolerance, most, _LONGEST]
         try:
-            wait = self._shared.ask(lambda: self._script(keys=[f"oaktree:rate:{key}"], args=arguments))
+            wait = self._shared.ask(lambda: self._script(keys=[f"{self._prefix}{key}"], args=arguments))
         except AwayError:
             return self._alone.reserve(key, longest)
         return int(wait) / _MICRO
