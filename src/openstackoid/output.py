@@ -11,7 +11,10 @@ def printable(value: object) -> str:
     """A value on one line, without control characters; nothing is `-`."""
     if value is None or value == "":
         return "-"
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in str(value))
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in str(value)
+    )
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -96,7 +96,7 @@ def _chosen(document: Any, parsed_args: argparse.Namespace) -> Any:
     if not parsed_args.columns:
         return document
     if isinstance(document, list):
-        return [_chosen(each, parsed_args) for each in document]
+        return [_chosen(item, parsed_args) for item in document]
     return {name: document.get(name) for name in parsed_args.columns}
 
 

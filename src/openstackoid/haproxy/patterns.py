@@ -25,7 +25,7 @@ def image_data(prefix: str) -> str:
 
 def literal(text: str) -> str:
     """A regular expression that matches exactly this text."""
-    return "".join(each if each.isalnum() or each == "/" else f"[{each}]" for each in text)
+    return "".join(character if character.isalnum() or character == "/" else f"[{character}]" for character in text)
 
 
 def other_than(names: str) -> str:

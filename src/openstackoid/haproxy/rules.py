@@ -31,8 +31,8 @@ _OWN_PATH_LETTERS: Final = "cpwtT"
 _SPECIAL_HEADERS: Final = "_|:x-(?:openstackoid|scope)|:x-(?:auth|service|subject)-token.*-token|transfer-enc"
 # The second check: an underscore (WSGI takes it for a dash), one of our headers, a duplicate of a header that decides.
 _UNSAFE_HEADERS: Final = "_|x-openstackoid|" + "|".join(
-    f"{each}:(?:.*:)?{each}(?::|$)"
-    for each in (
+    f"{rule}:(?:.*:)?{rule}(?::|$)"
+    for rule in (
         *(name.lower() for name in (AUTH, SERVICE, SUBJECT, SCOPE)),
         "content-type",
         REQUEST_ID.lower(),

@@ -54,7 +54,7 @@ def of_a_service(response: Any) -> bool:
         return False
     if not isinstance(document, Mapping):
         return False
-    return bool(_FORMS & document.keys()) or any(isinstance(each, Mapping) for each in document.values())
+    return bool(_FORMS & document.keys()) or any(isinstance(part, Mapping) for part in document.values())
 
 
 def text(error: BaseException) -> str:

@@ -232,7 +232,7 @@ class Config(_Part):
             if name and name not in self.policies:
                 known = ", ".join(sorted(self.policies)) or "none"
                 raise ValueError(f"callers: policy {name} is not among policies ({known})")
-        sites = [each.name for each in self.oaktrees]
+        sites = [remote.name for remote in self.oaktrees]
         if len(set(sites)) != len(sites):
             raise ValueError("oaktrees: expected different names")
         names = [certificate.name for certificate in self.callers.certificates]

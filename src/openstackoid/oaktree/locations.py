@@ -40,7 +40,7 @@ def selects(wanted: Location, region: Location) -> bool:
 def chosen(wanted: Iterable[Location], region: Location) -> list[Location]:
     """The wanted locations that concern the cloud-region; an empty location if none is wanted."""
     wanted = list(wanted) or [Location()]
-    return [each for each in wanted if selects(each, region)]
+    return [location for location in wanted if selects(location, region)]
 
 
 def holds(wanted: Location, resource: Location) -> bool:

@@ -22,7 +22,9 @@ _MASK: Final = "***"
 def clean(text: object, longest: int = LONGEST) -> str:
     """Make foreign text safe to show: one line of limited length, without invisible characters and without anything that looks like a secret."""
     found = str(text)[: 20 * LONGEST]
-    found = "".join(" " if each.isspace() else each for each in found if each.isspace() or _shows(each))
+    found = "".join(
+        " " if character.isspace() else character for character in found if character.isspace() or _shows(character)
+    )
     found = " ".join(_ADDRESS.sub("", found).split())
     found = _QUERY.sub(f"?{_MASK}", _LOGIN.sub(f"{_MASK}@", found))
     found = _TOKEN.sub(_MASK, _HEADER.sub(rf"\1{_MASK}", found))
@@ -38,5 +40,5 @@ def _shows(character: str) -> bool:
 def _masked(match: re.Match[str]) -> str:
     # Base64 mixes lower case, upper case and digits; paths of APIs and long names do not.
     run = match.group()
-    mixed = all(any(test(each) for each in run) for test in (str.islower, str.isupper, str.isdigit))
+    mixed = all(any(test(character) for character in run) for test in (str.islower, str.isupper, str.isdigit))
     return _MASK if mixed else run

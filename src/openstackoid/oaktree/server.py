@@ -56,7 +56,7 @@ def run(config: Config, *, again: Sequence[str] = (), worker: bool = False) -> i
         uvloop.run(serve(config, workers.tell))
         return 0
     if config.workers > 1:
-        if any(each.path or not each.port for each in addresses.check(config)):
+        if any(address.path or not address.port for address in addresses.check(config)):
             raise ConfigError(
                 "workers: several of them can share TCP addresses alone, with a port: no Unix socket, no port 0"
             )

@@ -107,7 +107,7 @@ def _root(error: BaseException) -> str:
     reason: object = error
     for _ in range(8):
         inner = getattr(reason, "reason", None) or next(
-            (each for each in getattr(reason, "args", ()) if isinstance(each, BaseException)), None
+            (cause for cause in getattr(reason, "args", ()) if isinstance(cause, BaseException)), None
         )
         if not isinstance(inner, BaseException):
             break

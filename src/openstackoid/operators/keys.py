@@ -44,9 +44,9 @@ def rotate(arguments: argparse.Namespace) -> int:
             "Each peer's operator must now: openstackoid peer trust NAME --fingerprint FP. Until then nothing passes."
         )
         return 0
-    coming = [each for each in made.listed() if each["use"] == "sign" and each["state"] == "next"]
-    for each in coming:
-        print(f"{path}: the key {each['kid']} is published now and signs from {when(each['from'])}.")
+    coming = [key for key in made.listed() if key["use"] == "sign" and key["state"] == "next"]
+    for key in coming:
+        print(f"{path}: the key {key['kid']} is published now and signs from {when(key['from'])}.")
     print("Peers follow by themselves: it is endorsed by the key before it.")
     return 0
 

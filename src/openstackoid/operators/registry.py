@@ -77,17 +77,17 @@ def entries(config: Config, store: Store | None) -> list[Entry]:
     """All peers, by name, as JSON has them."""
     found: list[Entry] = [
         {
-            "name": each.peer,
-            "state": each.state.value,
+            "name": agreement.peer,
+            "state": agreement.state.value,
             # If both name a peer, the gateway uses the file.
-            "from": "database, hidden by the file" if each.peer in config.peers else "database",
+            "from": "database, hidden by the file" if agreement.peer in config.peers else "database",
             "token": "federated",
-            "url": each.url,
-            "fingerprint": each.fingerprint,
-            "agreement": each.id,
-            "grant": each.grant.model_dump(mode="json"),
+            "url": agreement.url,
+            "fingerprint": agreement.fingerprint,
+            "agreement": agreement.id,
+            "grant": agreement.grant.model_dump(mode="json"),
         }
-        for each in (store.agreements() if store else [])
+        for agreement in (store.agreements() if store else [])
     ]
     found += [
         {
@@ -121,7 +121,9 @@ def changeable(path: Path, name: str, config: Config, store: Store) -> Agreement
     for agreement in known:
         if agreement.peer == name:
             return agreement
-    raise UnknownPeerError(f"No agreement with {name}. There are: {', '.join(each.peer for each in known) or 'none'}.")
+    raise UnknownPeerError(
+        f"No agreement with {name}. There are: {', '.join(other.peer for other in known) or 'none'}."
+    )
 
 
 def operator() -> str:

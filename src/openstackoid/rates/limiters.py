@@ -88,8 +88,8 @@ class LocalLimiter:
             if wait <= min(longest, LONGEST_WAIT):
                 self._next[key] = due + self._interval
             if len(self._next) > _MANY_KEYS:
-                for each in [each for each, at in self._next.items() if at < now]:
-                    del self._next[each]
+                for stale_key in [stale_key for stale_key, at in self._next.items() if at < now]:
+                    del self._next[stale_key]
             return wait
 
 

@@ -83,8 +83,8 @@ class Keys:
         """The part of `/.well-known/openstackoid` about keys: `{"keys": {JWK set}, "endorsements": [...]}`."""
         live = [key for key in self.signing if key.until is None or key.until > now]
         # The signing key comes first: operators read out its thumbprint.
-        live.sort(key=lambda each: each.kid != self.signer(now).kid)
-        return {"keys": {"keys": [public(each.key) for each in live]}, "endorsements": list(self.endorsements)}
+        live.sort(key=lambda key: key.kid != self.signer(now).kid)
+        return {"keys": {"keys": [public(live_key.key) for live_key in live]}, "endorsements": list(self.endorsements)}
 
     def listed(self) -> list[dict[str, Any]]:
         """For people: kid, use, state (next, current, old), from and until (Unix seconds)."""

@@ -61,7 +61,7 @@ def _services(connection: "Connection") -> dict[str, dict[str, Any]]:
 
 def _chosen(found: "Iterable[Any]", ids: "Iterable[str] | None") -> list[Any]:
     wanted = None if ids is None else set(ids)
-    return [each for each in found if wanted is None or each.id in wanted]
+    return [resource for resource in found if wanted is None or resource.id in wanted]
 
 
 def _flavor(flavor: Any) -> dict[str, Any]:

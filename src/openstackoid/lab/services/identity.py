@@ -133,11 +133,11 @@ class Content:
     def endpoints(self, kind: str, name: str, url: str) -> None:
         """Create a service of the catalog with its three endpoints."""
         api = self.providers.catalog_api
-        service = next((each for each in api.list_services() if each["type"] == kind), None)
+        service = next((existing for existing in api.list_services() if existing["type"] == kind), None)
         if service is None:
             service = {"id": uuid.uuid4().hex, "name": name, "type": kind, "enabled": True}
             api.create_service(service["id"], service)
-        there = {each["interface"] for each in api.list_endpoints() if each["service_id"] == service["id"]}
+        there = {existing["interface"] for existing in api.list_endpoints() if existing["service_id"] == service["id"]}
         for interface in sorted({"public", "internal", "admin"} - there):
             endpoint = {
                 "id": uuid.uuid4().hex,

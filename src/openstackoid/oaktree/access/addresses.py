@@ -55,7 +55,7 @@ def parse(text: str) -> Address:
         found = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
         raise ConfigError(f"listen: {text}: {host} is not an address, and no name that resolves: {error}") from error
-    return Address(text, hosts=tuple(dict.fromkeys(str(each[4][0]) for each in found)), port=int(port))
+    return Address(text, hosts=tuple(dict.fromkeys(str(info[4][0]) for info in found)), port=int(port))
 
 
 def check(config: Config) -> list[Address]:

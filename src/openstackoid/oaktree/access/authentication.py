@@ -105,7 +105,7 @@ class Authentication:
         """
         given = [value for name, value in metadata if name == PATH]
         passed = given[0].split(",") if given and isinstance(given[0], str) else []
-        if len(given) > 1 or not all(_ID.fullmatch(each) for each in passed):
+        if len(given) > 1 or not all(_ID.fullmatch(token_id) for token_id in passed):
             raise errors.invalid(f"metadata.{PATH}", "expected ids of servers with commas between them, once")
         if self._settings.id in passed:
             raise LoopError("the call has passed this oaktree before: two oaktrees have each other among their own")
@@ -114,27 +114,28 @@ class Authentication:
         return Way(self._site_names, ",".join([*passed, self._settings.id]))
 
     async def _users(self, settings: config.Tokens, given: Sequence[Credential], context: Any, way: Way) -> Users:
-        passed = [each for each in given if each.cloud.partition("/")[0] in self._site_names]
-        here = [each for each in given if each not in passed]
-        for each in here:
-            if each.cloud not in self._clouds.names:
+        passed = [credential for credential in given if credential.cloud.partition("/")[0] in self._site_names]
+        here = [credential for credential in given if credential not in passed]
+        for credential in here:
+            if credential.cloud not in self._clouds.names:
                 # Do not list the clouds to an unauthenticated caller.
                 raise errors.invalid(
-                    "metadata", f"a credential is for {each.cloud!r}, which is no cloud of this server"
+                    "metadata", f"a credential is for {credential.cloud!r}, which is no cloud of this server"
                 )
         left = context.time_remaining()
         wait = settings.wait if left is None else min(settings.wait, left / 2)
         sender = _sender(context.peer())
         asked: dict[tuple[str, Keystone], Credential] = {}
         places: dict[tuple[str, str], tuple[str, Keystone]] = {}
-        for each in here:
+        for credential in here:
             seen: dict[str, Keystone] = {}
-            for region, keystone in self._clouds.keystones(each.cloud).items():
+            for region, keystone in self._clouds.keystones(credential.cloud).items():
                 at = seen.setdefault(keystone.url, keystone)  # most clouds have one Keystone for all regions
-                asked[each.cloud, at] = each
-                places[each.cloud, region] = each.cloud, at
+                asked[credential.cloud, at] = credential
+                places[credential.cloud, region] = credential.cloud, at
         answers = await asyncio.gather(
-            *(self._logins.get(each, at, sender, wait) for (_, at), each in asked.items()), return_exceptions=True
+            *(self._logins.get(credential, at, sender, wait) for (_, at), credential in asked.items()),
+            return_exceptions=True,
         )
         found: dict[tuple[str, Keystone], Login | Exception] = {}
         for key, answer in zip(asked, answers, strict=True):
@@ -150,15 +151,17 @@ def _certificate(
     known: Iterable[config.Certificate], identities: Mapping[str, Iterable[bytes]]
 ) -> config.Certificate | None:
     """The first configured certificate that the names of the client certificate match. TLS has verified the signature."""
-    names = {name: [each.decode("utf-8", "replace") for each in identities.get(name, ())] for name in _IDENTITIES}
+    names = {
+        name: [identity.decode("utf-8", "replace") for identity in identities.get(name, ())] for name in _IDENTITIES
+    }
     hosts = {host.lower() for host in names["peer_dns"]}
-    for each in known:
-        if each.san is not None and (each.san.lower() in hosts or each.san in names["peer_uri"]):
-            return each
+    for caller in known:
+        if caller.san is not None and (caller.san.lower() in hosts or caller.san in names["peer_uri"]):
+            return caller
         # As in RFC 6125: the subject is used only if there are no subject alternative names.
         unnamed = not names["x509_subject_alternative_name"]
-        if each.common_name is not None and unnamed and [each.common_name] == names["x509_common_name"]:
-            return each
+        if caller.common_name is not None and unnamed and [caller.common_name] == names["x509_common_name"]:
+            return caller
     return None
 
 

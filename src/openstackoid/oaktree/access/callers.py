@@ -119,8 +119,8 @@ class _Known:
         found = []
         for site in self._way.site_names:
             allowed = self._policy.below(site)
-            there = [each for each in (_at(site, each) for each in wanted) if each is not None]
-            named = any(each.cloud.partition("/")[0] == site for each in wanted)
+            there = [location for location in (_at(site, location) for location in wanted) if location is not None]
+            named = any(location.cloud.partition("/")[0] == site for location in wanted)
             if allowed is None and named:
                 raise errors.ForbiddenError(f"the policy of {self.name} does not allow {site}")
             if allowed is None or (wanted and not there):
@@ -130,7 +130,7 @@ class _Known:
                 if named:
                     raise errors.ForbiddenError(f"no credential for a cloud of {site} came with the call")
                 continue
-            if not all(each == Location() for each in allowed) or there:
+            if not all(location == Location() for location in allowed) or there:
                 narrow = narrowed(there or [Location()], allowed)
                 if not narrow and not named:
                     continue
@@ -231,7 +231,9 @@ class Users(_Known):
     def _metadata(self, site: str) -> tuple[tuple[str, str], ...] | None:
         prefix = f"{site}/"
         found = tuple(
-            each.header(each.cloud.removeprefix(prefix)) for each in self._passed if each.cloud.startswith(prefix)
+            credential.header(credential.cloud.removeprefix(prefix))
+            for credential in self._passed
+            if credential.cloud.startswith(prefix)
         )
         return found or None  # without a credential, the other oaktree would take this server for the caller
 
@@ -263,6 +265,6 @@ def _name(logins: Mapping[tuple[str, str], Login | Exception], passed: Sequence[
         f"{login.cloud}:{login.user_id}:{login.project_id}" for login in logins.values() if isinstance(login, Login)
     }
     # This server does not validate these: only callers with an identical credential count as the same caller.
-    parts |= {f"{each.cloud}:{each.digest[:32]}" for each in passed}
+    parts |= {f"{credential.cloud}:{credential.digest[:32]}" for credential in passed}
     name = ",".join(sorted(parts)) or "nobody"
     return name if len(name) <= _LONGEST else f"users:{hashlib.sha256(name.encode()).hexdigest()}"

@@ -20,7 +20,7 @@ def server_credentials(tls: Tls) -> grpc.ServerCredentials:
     Raises:
         ConfigError: a file cannot be read or used.
     """
-    files = Files([each for each in (tls.certificate, tls.key, tls.client_ca) if each])
+    files = Files([file for file in (tls.certificate, tls.key, tls.client_ca) if file])
 
     def made(read: Sequence[bytes]) -> Any:
         certificate, key, *authority = read

@@ -47,7 +47,9 @@ class Listeners:
         """
         opened = []
         credentials = (
-            server_credentials(self._tls) if self._tls and any(not each.path for each in self._addresses) else None
+            server_credentials(self._tls)
+            if self._tls and any(not listener.path for listener in self._addresses)
+            else None
         )
         for address in distinct(self._addresses):
             if address.path:

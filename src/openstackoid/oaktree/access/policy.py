@@ -73,7 +73,7 @@ class Policy(_Part):
 
     def may(self, verb: str, kind: str) -> bool:
         """Whether the policy allows a verb for a kind."""
-        return verb in self.verbs and any(fnmatchcase(kind, each) for each in self.kinds)
+        return verb in self.verbs and any(fnmatchcase(kind, pattern) for pattern in self.kinds)
 
     def allows(self, here: Location) -> bool:
         """Whether the policy allows a cloud-region."""
@@ -81,7 +81,7 @@ class Policy(_Part):
 
     def below(self, site: str) -> list[Location] | None:
         """The allowed locations at another oaktree, by its names: an empty location for all its clouds; None for none."""
-        found = [each for each in (where.below(site) for where in self.locations) if each is not None]
+        found = [location for location in (where.below(site) for where in self.locations) if location is not None]
         return found or None
 
     @property
@@ -96,13 +96,13 @@ EVERYTHING: Final = Policy(verbs=PERMISSIONS, projects=True)
 def narrowed(wanted: Iterable[Location], allowed: Iterable[Location]) -> list[Location]:
     """The intersections of the wanted and the allowed locations."""
     found = []
-    for each in wanted:
+    for location in wanted:
         for most in allowed:
-            if all(not a or not b or a == b for a, b in ((each.cloud, most.cloud), (each.region, most.region))):
+            if all(not a or not b or a == b for a, b in ((location.cloud, most.cloud), (location.region, most.region))):
                 both = Location()
-                both.CopyFrom(each)
-                both.cloud = each.cloud or most.cloud
-                both.region = each.region or most.region
+                both.CopyFrom(location)
+                both.cloud = location.cloud or most.cloud
+                both.region = location.region or most.region
                 if both not in found:
                     found.append(both)
     return found

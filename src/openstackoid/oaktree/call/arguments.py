@@ -47,7 +47,7 @@ def kind(text: str) -> str:
         found = [each for each in known if name in (each, _plural(each))]
         return found[0] if found else name
     found = [each for each in known if name in (_noun(each), _plural(_noun(each)))]
-    typed = [each for each in found if known[each]]
+    typed = [candidate for candidate in found if known[candidate]]
     if len(typed) == 1 or len(found) == 1:
         return (typed if len(typed) == 1 else found)[0]
     if found:
@@ -61,12 +61,12 @@ def kind(text: str) -> str:
 def _kinds() -> Mapping[str, bool]:
     """All kinds, each with whether it has a message of its own; kinds of old API versions have different names for the same resource."""
     document = json.loads(resources.files("openstackoid.oaktree").joinpath("kinds.json").read_text())
-    return {each["kind"]: bool(each.get("message")) for each in document["kinds"]}
+    return {entry["kind"]: bool(entry.get("message")) for entry in document["kinds"]}
 
 
 def services() -> frozenset[str]:
     """The services that have kinds."""
-    return frozenset(each.partition(".")[0] for each in _kinds())
+    return frozenset(name.partition(".")[0] for name in _kinds())
 
 
 def _noun(name: str) -> str:
@@ -87,10 +87,10 @@ def values(given: Iterable[str], option: str) -> dict[str, Any]:
         WrongError: an attribute has another form.
     """
     found: dict[str, Any] = {}
-    for each in given:
-        match = _GIVEN.fullmatch(each)
+    for item in given:
+        match = _GIVEN.fullmatch(item)
         if not match:
-            raise WrongError(f"{option}: expected NAME=TEXT or NAME:=JSON, got {each!r}")
+            raise WrongError(f"{option}: expected NAME=TEXT or NAME:=JSON, got {item!r}")
         name, sign, text = match.groups()
         try:
             found[name] = json.loads(text) if sign == ":=" else text
@@ -146,7 +146,7 @@ def locations(given: Iterable[str], oaktree: Oaktree) -> list[Location]:
         WrongError: a location has another form, or is ambiguous.
         grpc.RpcError: the server did not answer.
     """
-    return [_location(each, oaktree) for each in given]
+    return [_location(item, oaktree) for item in given]
 
 
 def _unquoted(text: str) -> str:
@@ -166,7 +166,7 @@ def _location(text: str, oaktree: Oaktree) -> Location:
         return Location(**{name: _unquoted(value) for name, value in pairs})
     if "/" not in text:
         return Location(cloud=text)
-    places = [each.location for each in oaktree.clouds.ListClouds(ListCloudsRequest()).clouds]
+    places = [known_cloud.location for known_cloud in oaktree.clouds.ListClouds(ListCloudsRequest()).clouds]
     region = any(f"{place.cloud}/{place.region}" == text for place in places)
     cloud = any(f"{place.cloud}/".startswith(f"{text}/") for place in places)
     first, _, last = text.rpartition("/")

@@ -89,8 +89,8 @@ def column(text: str) -> Column:
 
 def usual(kind: str, documents: Sequence[Mapping[str, Any]]) -> list[Column]:
     """The default columns of a kind, without those that are empty for all resources, and with the location."""
-    columns = [column(each) for each in _OF_KINDS.get(kind, _USUAL)]
-    kept = [each for each in columns if any(each.of(document) not in (None, "") for document in documents)]
+    columns = [column(name) for name in _OF_KINDS.get(kind, _USUAL)]
+    kept = [shown for shown in columns if any(shown.of(document) not in (None, "") for document in documents)]
     return [*(kept if documents else columns), column("location")]
 
 
@@ -114,4 +114,4 @@ def cell(value: object) -> object:
 def rows(columns: Iterable[Column], documents: Iterable[Mapping[str, Any]]) -> list[list[object]]:
     """The cells of a table."""
     kept = list(columns)
-    return [[cell(each.of(document)) for each in kept] for document in documents]
+    return [[cell(column_.of(document)) for column_ in kept] for document in documents]

@@ -67,8 +67,8 @@ def undo(args: argparse.Namespace, oaktree: Oaktree) -> int:
         for part in operation.parts
         if part.stage == STAGE_UNKNOWN or (part.resource_id and part.stage not in (STAGE_UNDONE, STAGE_FAILED))
     ]
-    for each in left:
-        say(f"{errors.place(each.location)}: it may still be there: {each.resource_id or 'its id is not known'}")
+    for undone in left:
+        say(f"{errors.place(undone.location)}: it may still be there: {undone.resource_id or 'its id is not known'}")
     return errors.PARTLY if left else errors.OK
 
 

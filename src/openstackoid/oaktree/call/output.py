@@ -45,25 +45,25 @@ def line(found: Mapping[str, Any], chosen: Sequence[Column]) -> str:
 
 def chosen_of(found: Mapping[str, Any], chosen: Sequence[Column]) -> Mapping[str, Any]:
     """The chosen columns of a resource; all attributes if none were chosen."""
-    return {each.name: each.of(found) for each in chosen} if chosen else found
+    return {column.name: column.of(found) for column in chosen} if chosen else found
 
 
 def many(kind: str, found: Sequence[Mapping[str, Any]], chosen: Sequence[Column], form: str) -> None:
     """Print resources of one kind."""
     if form == "table":
         wanted = list(chosen) or columns.usual(kind, found)
-        grid([each.name for each in wanted], columns.rows(wanted, found))
+        grid([column.name for column in wanted], columns.rows(wanted, found))
     elif form in ("jsonl", "value"):
-        for each in found:
-            print(line(each, chosen) if form == "jsonl" else values(kind, each, chosen))
+        for row in found:
+            print(line(row, chosen) if form == "jsonl" else values(kind, row, chosen))
     else:
-        whole([chosen_of(each, chosen) for each in found], form)
+        whole([chosen_of(row, chosen) for row in found], form)
 
 
 def values(kind: str, found: Mapping[str, Any], chosen: Sequence[Column]) -> str:
     """The cells of one resource, with spaces between them."""
     wanted = list(chosen) or columns.usual(kind, [])
-    return " ".join(printable(columns.cell(each.of(found))) for each in wanted)
+    return " ".join(printable(columns.cell(column.of(found))) for column in wanted)
 
 
 def pairs(found: Mapping[str, Any]) -> None:
@@ -74,7 +74,7 @@ def pairs(found: Mapping[str, Any]) -> None:
 def one(kind: str, found: Mapping[str, Any], chosen: Sequence[Column], form: str) -> None:
     """Print one resource: as a table, one line per attribute that is set."""
     if form == "table" and chosen:
-        print(fields([(each.name, columns.cell(each.of(found))) for each in chosen]))
+        print(fields([(column.name, columns.cell(column.of(found))) for column in chosen]))
     elif form == "table":
         pairs(found)
     elif form == "jsonl":
@@ -98,8 +98,8 @@ def whole(found: Any, form: str) -> None:
 def documents(found: Any, form: str) -> None:
     """Print a document, or a list of them, as JSON, JSON lines, or YAML."""
     if form == "jsonl":
-        for each in found if isinstance(found, list) else [found]:
-            print(json_line(each))
+        for row in found if isinstance(found, list) else [found]:
+            print(json_line(row))
     else:
         whole(found, form)
 

@@ -55,7 +55,7 @@ def opened(args: argparse.Namespace) -> Oaktree:
 
 def _tokens(entries: Iterable[str]) -> list[Token]:
     """Get a new token from each cloud's own Keystone, in parallel."""
-    pairs = [(cloud, entry or cloud) for cloud, _, entry in (each.partition("=") for each in entries)]
+    pairs = [(cloud, entry or cloud) for cloud, _, entry in (mapping.partition("=") for mapping in entries)]
     if not pairs:
         return []
     with ThreadPoolExecutor(len(pairs)) as threads:

@@ -56,12 +56,12 @@ def _line(answer: resource_pb2.WatchResourceResponse, chosen: list[Column], form
     if form == "jsonl":
         seen_at = answer.seen_at.ToJsonString()
         return json_line({"change": change, "seen_at": seen_at, "resource": output.chosen_of(found, chosen) or None})
-    wanted = chosen or [columns.column(each) for each in _USUAL]
+    wanted = chosen or [columns.column(name) for name in _USUAL]
     when = datetime.fromtimestamp(answer.seen_at.seconds, UTC).astimezone().strftime("%H:%M:%S")
-    return _aligned([when, change, *(cell(each.of(found)) for each in wanted)] if found else [when, change])
+    return _aligned([when, change, *(cell(column.of(found)) for column in wanted)] if found else [when, change])
 
 
 def _aligned(cells: list[object]) -> str:
-    shown_ = [printable(each) for each in cells]
+    shown_ = [printable(part) for part in cells]
     widths = [*_WIDTHS, *(0 for _ in shown_)]
-    return "  ".join(each.ljust(width) for each, width in zip(shown_, widths, strict=False)).rstrip()
+    return "  ".join(word.ljust(width) for word, width in zip(shown_, widths, strict=False)).rstrip()

@@ -82,9 +82,9 @@ class Operations:
         answers = await asyncio.gather(
             *(self._get(caller, remote_part, there, left) for remote_part in remote_parts), return_exceptions=True
         )
-        found = [each for each in answers if isinstance(each, Operation)]
+        found = [reply for reply in answers if isinstance(reply, Operation)]
         if len(found) > 1:
-            ids = ", ".join(each.id for each in found)
+            ids = ", ".join(operation.id for operation in found)
             raise errors.AmbiguousError(
                 f"the key stands for operations of several oaktrees: give the id of one of {ids}"
             )
@@ -171,7 +171,9 @@ class Operations:
             elif not elsewhere(next(remote_part for remote_part in remote_parts if remote_part.site == site), found):
                 failure = answer.failures.add(location=Location(cloud=site))
                 failure.error.CopyFrom(statuses.status(found, cloud=site))
-        found_ = sorted((each for source in sources.values() for _, each in source.found), key=_place, reverse=True)
+        found_ = sorted(
+            (operation for source in sources.values() for _, operation in source.found), key=_place, reverse=True
+        )
         answer.operations.extend(found_[:size])
         if found_:
             answer.next_page_token = _following(sources, _place(found_[:size][-1])).text()
@@ -196,7 +198,7 @@ class Operations:
         answer = await self._oaktrees.one(f"{_SERVICE}/ListOperations", request, ListOperationsResponse, to, left())
         found = [operation for operation in answer.operations if _is_own(caller, to, operation)]
         del answer.operations[:]
-        answer.operations.extend(_as_callers_own(caller, to, each) for each in found)
+        answer.operations.extend(_as_callers_own(caller, to, item) for item in found)
         return answer
 
 
@@ -256,7 +258,7 @@ def _following(sources: Mapping[str, _Source], last: Place) -> _Page:
     """The start of the next page, after the last operation of this page."""
     tokens = {}
     for site, source in sources.items():
-        rest = [token for token, each in source.found if _place(each) < last]
+        rest = [token for token, operation in source.found if _place(operation) < last]
         if rest or source.following:
             tokens[site] = rest[0] if rest else source.following
     return _Page(tokens, last)

@@ -67,7 +67,9 @@ class RemoteOaktrees:
             ConfigError: plaintext to another machine is configured, or a file cannot be read.
         """
         self._timeout: Final = timeout
-        self._makers: Final[dict[str, Callable[[], grpc.aio.Channel]]] = {each.name: _maker(each) for each in oaktrees}
+        self._makers: Final[dict[str, Callable[[], grpc.aio.Channel]]] = {
+            other.name: _maker(other) for other in oaktrees
+        }
         self._channels: Final[dict[str, grpc.aio.Channel]] = {}
 
     @property
@@ -132,8 +134,8 @@ class RemoteOaktrees:
         own = None if endless else self._own(left)
         under_way = call(request, metadata=to.metadata, timeout=patience)
         async with contextlib.aclosing(_answers(under_way, to, own)) as answers:
-            async for each in answers:
-                yield each
+            async for message in answers:
+                yield message
 
     async def exchange(
         self, method: str, requests: AsyncIterator[Message], answer: type[M], to: RemotePart, left: float | None
@@ -151,14 +153,16 @@ class RemoteOaktrees:
                 raise
 
         call = self._channel(to.site).stream_stream(
-            method, request_serializer=lambda each: each.SerializeToString(), response_deserializer=answer.FromString
+            method,
+            request_serializer=lambda request: request.SerializeToString(),
+            response_deserializer=answer.FromString,
         )
         under_way: Any = call(passed(), metadata=to.metadata, timeout=_most(left))
         under_way._cython_call = _Patient(under_way._cython_call)  # noqa: SLF001 - see there
         try:
             async with contextlib.aclosing(_answers(under_way, to)) as answers:
-                async for each in answers:
-                    yield each
+                async for message in answers:
+                    yield message
         except (asyncio.CancelledError, OaktreeUnreachableError):
             if failed:
                 raise failed[0] from None
@@ -213,8 +217,8 @@ def _most(left: float | None) -> float | None:
 
 async def _answers(under_way: Any, to: RemotePart, patience: float | None = None) -> AsyncGenerator[Any, None]:
     try:
-        async for each in under_way:
-            yield prefixed(to.site, each)
+        async for message in under_way:
+            yield prefixed(to.site, message)
     except grpc.aio.AioRpcError as error:
         raise relayed(to.site, error, patience=patience) from None
     finally:
@@ -233,7 +237,7 @@ def _maker(oaktree: Oaktree) -> Callable[[], grpc.aio.Channel]:
         return lambda: grpc.aio.insecure_channel(target, options=_OPTIONS)
     try:
         authority, certificate, key = (
-            each.read_bytes() if each else None for each in (oaktree.ca, oaktree.certificate, oaktree.key)
+            file.read_bytes() if file else None for file in (oaktree.ca, oaktree.certificate, oaktree.key)
         )
     except OSError as error:
         raise ConfigError(f"oaktrees: {oaktree.name}: {error.filename}: {error.strerror}") from error

@@ -43,8 +43,8 @@ def _rename(site: str, message: Any) -> None:
         message.id = f"{site}/{message.id}"
     for name, repeated in _ways(message.DESCRIPTOR):
         if repeated:
-            for each in getattr(message, name):
-                _rename(site, each)
+            for value in getattr(message, name):
+                _rename(site, value)
         elif message.HasField(name):
             _rename(site, getattr(message, name))
 
@@ -84,6 +84,9 @@ def renamed_status(site: str, status: status_pb2.Status) -> status_pb2.Status:
             packed = Packed()
             packed.Pack(info)
             found.details.append(packed)
-        elif any(detail.Is(each.DESCRIPTOR) for each in (error_details_pb2.RetryInfo, error_details_pb2.BadRequest)):
+        elif any(
+            detail.Is(detail_type.DESCRIPTOR)
+            for detail_type in (error_details_pb2.RetryInfo, error_details_pb2.BadRequest)
+        ):
             found.details.append(detail)
     return found

@@ -50,8 +50,8 @@ class Undoing:
 
     async def _settle(self, summary: Summary) -> list[Progress]:
         ids = list(self._places)
-        answers = await asyncio.gather(*(self._undo(each) for each in ids), return_exceptions=True)
-        results = {_key(each.location): each for each in summary.results}
+        answers = await asyncio.gather(*(self._undo(operation_id) for operation_id in ids), return_exceptions=True)
+        results = {_key(answered.location): answered for answered in summary.results}
         steps: list[Progress] = []
         for name, answer in zip(ids, answers, strict=True):
             if isinstance(answer, BaseException):

@@ -33,7 +33,7 @@ def add(region: Region, server_id: str, mark: str, pool: str) -> bool:
     ports = [port for port in network.ports(device_id=server_id) if _ipv4(port)]
     if any(True for port in ports for _ in network.ips(port_id=port.id)) or _marked(network, mark):
         return False
-    external = {each.id: each for each in network.networks(is_router_external=True)}
+    external = {external_network.id: external_network for external_network in network.networks(is_router_external=True)}
     if any(port.network_id in external for port in ports):
         return False
     wanted = [item.id for item in external.values() if not pool or pool in (item.id, item.name)]
@@ -56,9 +56,9 @@ def remove(region: Region, sought: Mapping[str, Any]) -> None:
     if not sought.get(RECORDED):
         return
     network = _network(region)
-    for each in _marked(network, sought["mark"]):
+    for address in _marked(network, sought["mark"]):
         try:
-            network.delete_ip(each, ignore_missing=False)
+            network.delete_ip(address, ignore_missing=False)
         except sdk.HttpException as error:
             if not answers.absent(error):
                 raise

@@ -54,23 +54,23 @@ def parse(given: Sequence[group_pb2.Member]) -> list[Member]:
     if not given:
         raise errors.invalid("members", "expected at least one")
     members: dict[str, Member] = {}
-    for index, each in enumerate(given):
+    for index, entry in enumerate(given):
         field = f"members[{index}]"
-        if not _NAME.fullmatch(each.name) or each.name == _INDEX or each.name in members:
+        if not _NAME.fullmatch(entry.name) or entry.name == _INDEX or entry.name in members:
             raise errors.invalid(
                 f"{field}.name", f"expected a name of its own: a letter, then letters, digits and _; not {_INDEX!r}"
             )
-        if not 0 <= each.count <= MOST:
-            raise errors.invalid(f"{field}.count", f"expected 0 to {MOST}, got {each.count}")
-        attributes = to_python(each.resource.attributes)
+        if not 0 <= entry.count <= MOST:
+            raise errors.invalid(f"{field}.count", f"expected 0 to {MOST}, got {entry.count}")
+        attributes = to_python(entry.resource.attributes)
         assert isinstance(attributes, dict)  # noqa: S101 - a Struct
         needs = {name for text in _texts(attributes) for name, _ in _references(text, f"{field}.resource.attributes")}
-        members[each.name] = Member(each.name, each.resource.kind, attributes, each.count or 1, frozenset(needs))
-    for index, each in enumerate(given):
-        if unknown := members[each.name].needs - members.keys():
+        members[entry.name] = Member(entry.name, entry.resource.kind, attributes, entry.count or 1, frozenset(needs))
+    for index, entry in enumerate(given):
+        if unknown := members[entry.name].needs - members.keys():
             field = f"members[{index}].resource.attributes"
             raise errors.invalid(field, f"no member is named {min(unknown)!r}; members: {', '.join(sorted(members))}")
-    if sum(each.count for each in members.values()) > MOST:
+    if sum(one.count for one in members.values()) > MOST:
         raise errors.invalid("members", f"expected at most {MOST} resources in each cloud-region")
     try:
         order = list(
@@ -99,7 +99,7 @@ def resolved(member: Member, index: int, made: Mapping[str, Sequence[Mapping[str
             return index
         resources = made[name]
         same = resources[index - 1 : index] if len(resources) == member.count else resources
-        found = [jmespath.search(expression, dict(each)) for each in same]
+        found = [jmespath.search(expression, dict(copy)) for copy in same]
         if None in found:
             raise errors.invalid(f"{member.name}: ${{{reference}}}", f"{name} has no such value")
         return found[0] if len(found) == 1 else found
@@ -117,8 +117,8 @@ def resolved(member: Member, index: int, made: Mapping[str, Sequence[Mapping[str
             whole = _REFERENCE.fullmatch(given)
             return value(whole[2]) if whole and not whole[1] else _REFERENCE.sub(insert, given)
         if isinstance(given, Mapping):
-            return {name: replaced(each) for name, each in given.items()}
-        return [replaced(each) for each in given] if isinstance(given, list) else given
+            return {name: replaced(entry) for name, entry in given.items()}
+        return [replaced(entry) for entry in given] if isinstance(given, list) else given
 
     return {name: replaced(attribute) for name, attribute in member.attributes.items()}
 
@@ -127,8 +127,8 @@ def _texts(given: Any) -> Iterator[str]:
     if isinstance(given, str):
         yield given
     elif isinstance(given, Mapping | list):
-        for each in given.values() if isinstance(given, Mapping) else given:
-            yield from _texts(each)
+        for inner in given.values() if isinstance(given, Mapping) else given:
+            yield from _texts(inner)
 
 
 def _references(text: str, field: str) -> Iterator[tuple[str, str]]:

@@ -116,7 +116,7 @@ class LeasedOperation:
 
     async def _undo_all(self) -> None:
         made = [part for part in self._parts if part.resource_id and part.stage != common_pb2.STAGE_UNDONE]
-        await asyncio.gather(*(self._undo(each) for each in made))
+        await asyncio.gather(*(self._undo(created) for created in made))
 
     async def _undo(self, part: Part) -> None:
         try:
@@ -137,9 +137,9 @@ class LeasedOperation:
         """Look the resource up. Returns (candidate ids, conclusive). Conclusive with an id: this is the resource; conclusive without ids: there is none."""
         wanted = part.sought or {}
         seen = await self._ask(region, reconciling.look, self._plan.kind, region, wanted, part.sent_at or 0.0)
-        others = {each.resource_id for each in self._parts if each.number != part.number}
+        others = {other.resource_id for other in self._parts if other.number != part.number}
         others |= await asyncio.to_thread(self._dependencies.records.known, seen.ids, but=self.operation.id)
-        ids = [each for each in seen.ids if each not in others]
+        ids = [seen_id for seen_id in seen.ids if seen_id not in others]
         return ids, seen.surely or (wanted.get("before") is not None and len(ids) == 1)
 
     def _is_settled(self, part: Part) -> bool:

@@ -77,7 +77,7 @@ class Plan:
             "kind": self.kind.name,
             "attributes": _open(self.attributes),
             "parents": dict(self.parents),
-            "locations": [each.SerializeToString(deterministic=True).hex() for each in self.asked],
+            "locations": [location.SerializeToString(deterministic=True).hex() for location in self.asked],
             "undo": self.undo,
             "content": self.content.digest if self.content else None,
         }
@@ -172,14 +172,14 @@ def checked_key(key: str) -> str:
 def zone_attribute(kind: Kind) -> str | None:
     """The kind's attribute for the availability zone to create it in."""
     return next(
-        (each for each in ("availability_zone", "availability_zone_hints") if each in kind.attributes.by_name), None
+        (name for name in ("availability_zone", "availability_zone_hints") if name in kind.attributes.by_name), None
     )
 
 
 def region_of(caller: Caller, location: Location) -> Region | None:
     """The cloud-region of a part; None if the caller no longer has access to it."""
     found = caller.regions([location])
-    return next((each for each in found if each.key == (location.cloud, location.region)), None)
+    return next((region for region in found if region.key == (location.cloud, location.region)), None)
 
 
 def _attributes(
@@ -190,7 +190,7 @@ def _attributes(
     typed = request.setup if "setup" in request.DESCRIPTOR.fields_by_name and request.HasField("setup") else None
     place = f"{field_name}.attributes" if generic else field_name
     setup, given = setups.parse(kind, codec.decode(resource), typed, place)
-    wires = {each.wire for each in kind.attributes.all}
+    wires = {attribute.wire for attribute in kind.attributes.all}
     open_ended = bool(kind.cls._store_unknown_attrs_as_properties or kind.cls._allow_unknown_attrs_in_body)  # noqa: SLF001
     for name in given:
         if name not in kind.attributes.by_name and name not in wires and not open_ended:

@@ -73,7 +73,7 @@ def marked(kind: Kind, attributes: Mapping[str, Any], mark: str) -> dict[str, An
 
 def sought(kind: Kind, attributes: Mapping[str, Any], parents: Mapping[str, str], mark: str) -> dict[str, Any]:
     """The data to record for finding the resource again; contains no secret."""
-    names = {each.wire: each.name for each in kind.attributes.all}
+    names = {attribute.wire: attribute.name for attribute in kind.attributes.all}
     kept = {}
     for given, value in attributes.items():
         name = names.get(given, given)
@@ -111,12 +111,12 @@ def _look(kind: Kind, region: Region, wanted: Mapping[str, Any], sent_at: float)
     if kind.name in _OWN_ID:
         return _by_id(kind, region, marks.own_id(mark))
     if kind.name in _METADATA | _TAGS:
-        found = [str(each.id) for each in _listed(kind, region, wanted, sent_at) if _carries(each, mark)]
+        found = [str(resource.id) for resource in _listed(kind, region, wanted, sent_at) if _carries(resource, mark)]
         return Seen(tuple(found), surely=True)
     if wanted["before"] is None or not kind.cls.allow_list:
         ids = tuple(_alike(kind, region, wanted)) if kind.cls.allow_list else ()
         return Seen(ids, surely=False)
-    found = [each for each in _alike(kind, region, wanted) if each not in wanted["before"]]
+    found = [resource_id for resource_id in _alike(kind, region, wanted) if resource_id not in wanted["before"]]
     return Seen(tuple(found), surely=len(found) <= 1)
 
 
@@ -165,7 +165,7 @@ def _same(found: Any, wanted: Any) -> bool:
     if found is None:
         return True
     if isinstance(found, Mapping):
-        return str(wanted) in {str(found.get(each)) for each in ("id", "name")}
+        return str(wanted) in {str(found.get(key)) for key in ("id", "name")}
     # A DNS zone's name may be returned in lower case.
     return str(found).casefold() == str(wanted).casefold()
 

@@ -32,20 +32,22 @@ class Attributes:
 
     def __init__(self, cls: type[resource.Resource]) -> None:
         self.all: Final = tuple(_attributes(cls))
-        self.by_name: Final = {each.name: each for each in self.all}
+        self.by_name: Final = {attribute.name: attribute for attribute in self.all}
         # `id` may have another name on the wire (`Body(alternate_id=True)`): a keypair's is its name.
         self.id: Final = _alternate_id(cls) or "id"
         # In an image's JSON, custom properties are beside its attributes; openstacksdk moves them into `properties` (_pack_attrs_under_properties).
         self._packs: Final = bool(cls._store_unknown_attrs_as_properties) and "properties" in self.by_name
         # A mapping from JSON names to attributes: an answer contains only a third of the attributes of a class.
         self._of: Final[dict[str, list[tuple[str, Callable[[JSON], JSON] | None, bool]]]] = {}
-        for each in self.all:
-            convert = None if each.convert is _same else each.convert
-            self._of.setdefault(each.wire, []).append((each.name, convert, True))
-            if each.name != each.wire:
-                self._of.setdefault(each.name, []).append((each.name, convert, False))
-        self._aliases: Final = tuple((each.name, each.alias) for each in self.all if each.alias)
-        self._known: Final = {each.wire for each in self.all} | {each.name for each in self.all} | {"location"}
+        for attribute in self.all:
+            convert = None if attribute.convert is _same else attribute.convert
+            self._of.setdefault(attribute.wire, []).append((attribute.name, convert, True))
+            if attribute.name != attribute.wire:
+                self._of.setdefault(attribute.name, []).append((attribute.name, convert, False))
+        self._aliases: Final = tuple((attribute.name, attribute.alias) for attribute in self.all if attribute.alias)
+        self._known: Final = (
+            {attribute.wire for attribute in self.all} | {attribute.name for attribute in self.all} | {"location"}
+        )
 
     def read(self, raw: Mapping[str, JSON]) -> dict[str, JSON]:
         """Read a cloud's JSON of one resource, or an attribute dictionary of openstacksdk. Returns attribute -> value, without nulls."""
@@ -107,7 +109,7 @@ def _converter(kind: Any, items: Any) -> Callable[[JSON], JSON]:
         convert = _converter(items, None)
 
         def many(value: JSON) -> JSON:
-            return [convert(each) for each in (value if isinstance(value, list | set | tuple) else [value])]
+            return [convert(item) for item in (value if isinstance(value, list | set | tuple) else [value])]
 
         return many
     if issubclass(kind, resource.Resource):

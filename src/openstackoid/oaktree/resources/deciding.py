@@ -25,17 +25,17 @@ async def outcomes(work: Sequence[Coroutine[Any, Any, Any]], decides: Callable[[
         work: the coroutines; they are cancelled with the caller.
         decides: whether a result is decisive, so that the others are not needed.
     """
-    tasks = [asyncio.ensure_future(each) for each in work]
+    tasks = [asyncio.ensure_future(awaitable) for awaitable in work]
     waiting = set(tasks)
     try:
         while waiting:
             done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            if any(each.exception() is None and decides(each.result()) for each in done if not each.cancelled()):
+            if any(ended.exception() is None and decides(ended.result()) for ended in done if not ended.cancelled()):
                 break
     finally:
-        for each in waiting:
-            each.add_done_callback(_seen)
-            each.cancel()
+        for late in waiting:
+            late.add_done_callback(_seen)
+            late.cancel()
     return [None if task in waiting else _outcome(task) for task in tasks]
 
 

@@ -66,7 +66,7 @@ class Filters:
         """Sort messages by the requested fields; messages without a field come last."""
         for name, descending in reversed(self.order):
             messages.sort(key=functools.partial(_rank, name), reverse=descending)
-            messages.sort(key=lambda each, name=name: _at(each, name) is None)  # type: ignore[misc]
+            messages.sort(key=lambda message, name=name: _at(message, name) is None)  # type: ignore[misc]
         return messages
 
     def token(self, page: Mapping[str, Any]) -> str:
@@ -169,7 +169,7 @@ def _equal(found: Any, wanted: Any) -> bool:
         return found is wanted or str(found).lower() == str(wanted).lower()
     if isinstance(found, dict):
         # Nested resources are compared by id or name.
-        return str(wanted) in {str(found.get(each)) for each in ("id", "name", "original_name")}
+        return str(wanted) in {str(found.get(key)) for key in ("id", "name", "original_name")}
     if isinstance(found, list):
         return wanted in found
     return found is not None and (found == wanted or str(found).casefold() == str(wanted).casefold())

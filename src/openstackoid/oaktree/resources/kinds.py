@@ -148,7 +148,7 @@ class Kinds:
         document = json.loads(resources.files("openstackoid.oaktree").joinpath("kinds.json").read_text())
         self.documents: Final[Mapping[str, Any]] = {kind["kind"]: kind for kind in document["kinds"]}
         self._kinds: Final = {
-            name: Kind(name, each["sdk_class"], frozenset(each["verbs"])) for name, each in self.documents.items()
+            name: Kind(name, entry["sdk_class"], frozenset(entry["verbs"])) for name, entry in self.documents.items()
         }
 
     def __iter__(self) -> Iterator[Kind]:

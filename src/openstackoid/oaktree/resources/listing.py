@@ -205,7 +205,7 @@ def _packed(ask: Lists, region: Region) -> bytes:
 def _keeps(ask: Lists, message: Message) -> bool:
     location = cast("Any", message).location
     return ask.filters.keeps(message) and (
-        not ask.locations or any(holds(each, location) for each in chosen(ask.locations, location))
+        not ask.locations or any(holds(region, location) for region in chosen(ask.locations, location))
     )
 
 

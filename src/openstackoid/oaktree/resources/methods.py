@@ -82,10 +82,10 @@ def _method(service: str, method: Any) -> Method | None:
 
 
 def _siblings(method: Any, noun: str) -> Iterator[Any]:
-    for each in method.containing_service.methods:
-        named = parsed(each.name)
+    for sibling in method.containing_service.methods:
+        named = parsed(sibling.name)
         if named is not None and named[1] in (noun, f"{noun}s"):
-            yield each
+            yield sibling
 
 
 def _kind(descriptor: Descriptor) -> str | None:

@@ -58,7 +58,7 @@ async def find(want: Wanted, call: Call, threads: ThreadPoolExecutor) -> Found:
     )
     found = [result for result in results if isinstance(result, Found)]
     if len(found) > 1:
-        places = ", ".join(sorted("/".join(filter(None, each.region.key)) for each in found))
+        places = ", ".join(sorted("/".join(filter(None, match.region.key)) for match in found))
         raise errors.AmbiguousError(f"{want.kind.name} {want.id!r} is in {places}: give a location with one of them.")
     if found:
         return found[0]
@@ -163,7 +163,11 @@ def _by_name(proxy: Any, want: Wanted) -> resource.Resource | None:
     params: dict[str, Any] = {**want.parents, **named(want.kind, want.id)}
     if want.kind.list_path:
         params["base_path"] = want.kind.list_path
-    matches = [each for each in want.kind.raw.list(proxy, **params) if want.id in (each.id, each.get("name"))]
+    matches = [
+        candidate
+        for candidate in want.kind.raw.list(proxy, **params)
+        if want.id in (candidate.id, candidate.get("name"))
+    ]
     if len(matches) > 1:
         raise exceptions.DuplicateResource(want.id)
     if not matches:

@@ -26,7 +26,7 @@ def to_python(value: Any) -> JSON:
         case struct_pb2.Struct():
             return {name: to_python(field) for name, field in value.fields.items()}
         case struct_pb2.ListValue():
-            return [to_python(each) for each in value.values]
+            return [to_python(element) for element in value.values]
         case struct_pb2.Value():
             return _of_value(value)
         case Message():

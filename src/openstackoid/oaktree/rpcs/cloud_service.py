@@ -84,7 +84,7 @@ class CloudService(cloud_pb2_grpc.CloudServiceServicer):
                     found.append(lost)
                 else:
                     found += answer
-            found.sort(key=lambda each: (each.location.cloud, each.location.region))
+            found.sort(key=lambda cloud: (cloud.location.cloud, cloud.location.region))
             return cloud_pb2.ListCloudsResponse(clouds=found)
 
     async def GetRestInfo(self, request: cloud_pb2.GetRestInfoRequest, context: Any) -> cloud_pb2.GetRestInfoResponse:  # noqa: N802 - the rpc's name
@@ -104,7 +104,7 @@ class CloudService(cloud_pb2_grpc.CloudServiceServicer):
             if len(regions) + len(remote_parts) != 1:
                 places = ", ".join(
                     [
-                        *("/".join(filter(None, each.key)) for each in regions),
+                        *("/".join(filter(None, place.key)) for place in regions),
                         *(remote_part.site for remote_part in remote_parts),
                     ]
                 )

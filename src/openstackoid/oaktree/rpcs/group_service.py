@@ -55,7 +55,7 @@ class GroupService(group_pb2_grpc.GroupServiceServicer):
             key = checked_key(options.idempotency_key)
             check = functools.partial(self._checked, caller, call)
             # The kinds, the policy and the locations, before anything is created.
-            asked = [check(request.locations, Resource(kind=each.kind), CreateOptions()) for each in members]
+            asked = [check(request.locations, Resource(kind=part.kind), CreateOptions()) for part in members]
             places = await self._places(asked[0], request.locations)
             requests: dict[tuple[bytes, str, int], Request] = {}
             end = time.monotonic() + seconds

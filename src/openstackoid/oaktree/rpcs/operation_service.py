@@ -73,8 +73,8 @@ class OperationService(operation_pb2_grpc.OperationServiceServicer):
             else:
                 found = self._watched(caller, operation)
             async with contextlib.aclosing(self._deadlines.until(found, caller.expires)) as operations:
-                async for each in operations:
-                    yield operation_pb2.WatchOperationResponse(operation=each)
+                async for state in operations:
+                    yield operation_pb2.WatchOperationResponse(operation=state)
 
     async def _watched(self, caller: Caller, operation: Operation) -> AsyncGenerator[operation_pb2.Operation, None]:
         last = None
@@ -97,7 +97,7 @@ class OperationService(operation_pb2_grpc.OperationServiceServicer):
             async def here(size: int, token: str) -> operation_pb2.ListOperationsResponse:
                 found, following = await asyncio.to_thread(self._dependencies.records.page, caller.name, size, token)
                 return operation_pb2.ListOperationsResponse(
-                    operations=[_message(each) for each in found], next_page_token=following
+                    operations=[_message(operation) for operation in found], next_page_token=following
                 )
 
             return await self._remote.list(

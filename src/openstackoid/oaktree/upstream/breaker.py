@@ -118,8 +118,8 @@ class Breaker:
             opened = [circuit for circuit in self._circuits.values() if circuit.open_for]
             if not opened:
                 return State(available=True)
-            last = max(opened, key=lambda each: each.failed_at)
-            retry_at = time.time() + max(0.0, min(each.until for each in opened) - now)
+            last = max(opened, key=lambda circuit: circuit.failed_at)
+            retry_at = time.time() + max(0.0, min(broken.until for broken in opened) - now)
             return State(self._answered_at > last.failed_at, last.error, retry_at)
 
     def check(self, address: str) -> None:
@@ -201,7 +201,7 @@ class Breaker:
 
     def _make_room(self) -> None:
         if len(self._circuits) >= _MOST_CIRCUITS:
-            del self._circuits[min(self._circuits, key=lambda each: self._circuits[each].failed_at)]
+            del self._circuits[min(self._circuits, key=lambda circuit: self._circuits[circuit].failed_at)]
 
     def leave(self, permit: "Permit") -> None:
         """End the request. After a trial without a result, the next request may be the trial."""

@@ -103,7 +103,7 @@ def parse(metadata: Iterable[tuple[str, Any]]) -> list[Credential]:
 def _separated(metadata: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
     for name, value in metadata:
         if name in (TOKEN, APPLICATION_CREDENTIAL) and isinstance(value, str):
-            yield from ((name, each.strip(" ")) for each in value.split(","))
+            yield from ((name, part.strip(" ")) for part in value.split(","))
         else:
             yield name, value
 

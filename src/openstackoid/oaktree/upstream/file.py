@@ -36,7 +36,7 @@ def _merges(entry: Any, secret: Any) -> bool:
     if not isinstance(entry, dict) or not isinstance(secret, dict):
         return False
     both = entry.keys() & secret.keys()
-    return all(_merges(entry[each], secret[each]) for each in both if isinstance(secret[each], dict))
+    return all(_merges(entry[key], secret[key]) for key in both if isinstance(secret[key], dict))
 
 
 def load(path: Path | None) -> OpenStackConfig:
@@ -76,7 +76,7 @@ def load(path: Path | None) -> OpenStackConfig:
 def _usual() -> Path | None:
     """The file that openstacksdk would use."""
     named = os.environ.get("OS_CLIENT_CONFIG_FILE")
-    files = (Path(each) for each in (*([named] if named else []), *loader.CONFIG_FILES))
+    files = (Path(path) for path in (*([named] if named else []), *loader.CONFIG_FILES))
     return next((file for file in files if file.exists()), None)
 
 

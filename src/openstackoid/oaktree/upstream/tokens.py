@@ -171,5 +171,5 @@ def _unconfirmed(credential: Credential, message: str) -> UnauthenticatedError:
 def _identity(at: Keystone, info: access.AccessInfo) -> str:
     """A digest of the token's user, scope and rights: it differs if one right is added or removed."""
     document = {name: value for name, value in info._data["token"].items() if name not in _OF_THE_TOKEN}  # noqa: SLF001 - has no accessor
-    document["roles"] = sorted(str(each.get("id")) for each in document.get("roles") or ())
+    document["roles"] = sorted(str(role.get("id")) for role in document.get("roles") or ())
     return hashlib.sha256(json.dumps([at.cloud, at.url, document], sort_keys=True).encode()).hexdigest()

@@ -101,7 +101,7 @@ class Asker:
             place, raws = _unpacked(answer.value)
         identity = subject.region.identity
         states = (state(subject.kind, identity, place, raw, asked=name) for raw in raws)
-        return Answer({each.id: _same(each, before) for each in states}, max(0.0, time.time() - asked_at))
+        return Answer({current.id: _same(current, before) for current in states}, max(0.0, time.time() - asked_at))
 
 
 def _packed(place: Location, raws: Iterable[Mapping[str, Any]]) -> bytes:
@@ -147,7 +147,7 @@ def one(subject: Subject, name: str, before: States, *, named_too: bool) -> Stat
         return None
     place, raws = _listed(subject, **filters.named(subject.kind, name))
     states = [state(subject.kind, subject.region.identity, place, raw) for raw in raws]
-    return named(subject, name, {each.id: _same(each, before) for each in states})
+    return named(subject, name, {current.id: _same(current, before) for current in states})
 
 
 def named(subject: Subject, name: str, states: States) -> State | None:
@@ -158,7 +158,7 @@ def named(subject: Subject, name: str, states: States) -> State | None:
     """
     if name in states:
         return states[name]
-    matches = [each for each in states.values() if each.name == name]
+    matches = [current for current in states.values() if current.name == name]
     if len(matches) > 1:
         place = "/".join(filter(None, subject.region.key))
         raise errors.AmbiguousError(f"{place} has several of {subject.kind.name} {name!r}: give an id.")

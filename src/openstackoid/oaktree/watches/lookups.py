@@ -32,7 +32,7 @@ class Lookups:
 
     def forget(self, resource_id: str) -> None:
         """Drop the results for a resource that was deleted."""
-        for name in [name for name, each in self._kept.items() if each.state and each.state.id == resource_id]:
+        for name in [name for name, lookup in self._kept.items() if lookup.state and lookup.state.id == resource_id]:
             del self._kept[name]
 
     def get(self, name: str, since: float) -> Lookup | None:

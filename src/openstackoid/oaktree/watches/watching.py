@@ -137,7 +137,7 @@ class Watches:
             [poll.find(watch.id, subject) for poll, subject in joined],
             lambda state: state is not None and state.id == watch.id and unique(watch.kind, watch.id),
         )
-        found = [(*each, state) for each, state in zip(joined, results, strict=True) if isinstance(state, State)]
+        found = [(*joiner, state) for joiner, state in zip(joined, results, strict=True) if isinstance(state, State)]
         if len(found) > 1:
             places = ", ".join(sorted("/".join(filter(None, subject.region.key)) for _, subject, _ in found))
             raise errors.AmbiguousError(

@@ -30,7 +30,7 @@ def examine(path: Path) -> Iterator[Finding]:
     # The gateway uses the file's entry of a peer that the database has, too.
     entries = [entry for entry in entries if "hidden" not in entry["from"]]
     yield from keystone.answers(config)
-    yield from keystone.accounts(config, [Grant.model_validate(each["grant"]) for each in entries if each["grant"]])
+    yield from keystone.accounts(config, [Grant.model_validate(peer["grant"]) for peer in entries if peer["grant"]])
     yield from clouds.gateway(config)
     yield from clouds.peers(config, entries)
     if config.haproxy:
