@@ -58,7 +58,7 @@ URL: Final = 512
 
 # An unterminated string matches all the rest, or each of its quotes would be tried as a beginning.
 _STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
-_OTHERS: Final = bytes(each for each in range(256) if each not in b"[]{},")
+_OTHERS: Final = bytes(byte for byte in range(256) if byte not in b"[]{},")
 _STEPS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # as signed bytes: one deeper, one less deep
 
 

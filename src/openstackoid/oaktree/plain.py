@@ -12,12 +12,12 @@ def behind(error: BaseException) -> Iterator[BaseException]:
     seen: set[int] = set()
     waiting: list[Any] = [error]
     while waiting:
-        each = waiting.pop()
-        if not isinstance(each, BaseException) or id(each) in seen:
+        current = waiting.pop()
+        if not isinstance(current, BaseException) or id(current) in seen:
             continue
-        seen.add(id(each))
-        yield each
-        waiting += [each.__cause__, each.__context__, getattr(each, "reason", None), *each.args]
+        seen.add(id(current))
+        yield current
+        waiting += [current.__cause__, current.__context__, getattr(current, "reason", None), *current.args]
 
 
 def why(error: BaseException) -> str:

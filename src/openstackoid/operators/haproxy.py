@@ -104,7 +104,7 @@ async def _move_servers(plan: Plan, admin: Admin) -> None:
         for service in front.services:
             name = name_of(service.kind)
             if service.direct:
-                places += [(service.backend, f"{each}/{service.kind}") for each in (name, f"{name}_once")]
+                places += [(service.backend, f"{table}/{service.kind}") for table in (name, f"{name}_once")]
         if front.images:
             places.append((front.images.backend, f"{image_downloads.BACKEND}/image"))
     for backend, server in places:

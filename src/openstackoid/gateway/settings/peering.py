@@ -94,7 +94,7 @@ class Trust(Section):
 
     @model_validator(mode="after")
     def _one_of_each(self) -> "Trust":
-        if sum(each is not None for each in (self.keys, self.keys_env, self.keys_command)) != 1:
+        if sum(source is not None for source in (self.keys, self.keys_env, self.keys_command)) != 1:
             raise ValueError("expected one of keys, keys_env and keys_command")
         if (self.database is None) is (self.database_env is None):
             raise ValueError("expected one of database and database_env")

@@ -89,7 +89,7 @@ class Loop:
 
     def _show(self) -> None:
         """While a configuration is reloaded several loops have one name: the metric shows the oldest."""
-        metrics.loop(self.name, min((each.worked for each in _running if each.name == self.name), default=math.inf))
+        metrics.loop(self.name, min((loop.worked for loop in _running if loop.name == self.name), default=math.inf))
 
     def _complain(self, error: Exception) -> None:
         failure, now = described(error), time.monotonic()

@@ -44,15 +44,15 @@ def kind(text: str) -> str:
     known = _kinds()
     if "." in name:
         # Also a kind that only a newer server knows.
-        found = [each for each in known if name in (each, _plural(each))]
+        found = [candidate for candidate in known if name in (candidate, _plural(candidate))]
         return found[0] if found else name
-    found = [each for each in known if name in (_noun(each), _plural(_noun(each)))]
+    found = [candidate for candidate in known if name in (_noun(candidate), _plural(_noun(candidate)))]
     typed = [candidate for candidate in found if known[candidate]]
     if len(typed) == 1 or len(found) == 1:
         return (typed if len(typed) == 1 else found)[0]
     if found:
         raise WrongError(f"{text} could be any of {', '.join(found)}: say which")
-    near = [each for each in known if name.rstrip("s") in each][:_SHOWN]
+    near = [candidate for candidate in known if name.rstrip("s") in candidate][:_SHOWN]
     hint = f" Did you mean {', '.join(near)}?" if near else ""
     raise WrongError(f"there is no kind {text!r}.{hint} 'openstackoid oaktree call kinds' lists them all")
 
