@@ -2,11 +2,13 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 
 from aiohttp import web
 
 from openstackoid.core import errors, protocol
 from openstackoid.gateway.app import App
+from openstackoid.gateway.entry.cors import Cors
 from openstackoid.gateway.entry.refusals import CutError, refusal, request_id
 from openstackoid.gateway.telemetry import metrics, traces
 from openstackoid.gateway.telemetry.audit import CLIENT_GONE, Record
@@ -20,16 +22,20 @@ class Audited:
         app: serves them.
         cloud: this cloud's name.
         audit: where the lines go.
+        browsers: ADDRESS:PORT -> answers browsers there, if the gateway does.
         behind_haproxy: whether HAProxy sends the client's address.
 
     Attributes:
         idle: set while no request is under way.
     """
 
-    def __init__(self, app: App, cloud: str, audit: LineWriter, *, behind_haproxy: bool) -> None:
+    def __init__(
+        self, app: App, cloud: str, audit: LineWriter, browsers: Mapping[str, Cors], *, behind_haproxy: bool
+    ) -> None:
         self._app = app
         self._cloud = cloud
         self._audit = audit
+        self._browsers = browsers
         self._behind_haproxy = behind_haproxy
         self._running = 0
         self.idle = asyncio.Event()
@@ -48,14 +54,18 @@ class Audited:
             return await self._recorded(address, request, record)
 
     async def _recorded(self, address: str, request: web.BaseRequest, record: Record) -> web.StreamResponse:
+        cors = self._browsers.get(address)
         started = time.perf_counter()  # the loop's clock counts whole milliseconds (uvloop)
         self._running += 1
         self.idle.clear()
         try:
             try:
-                response = await self._app.serve(address, request, record)
+                preflight = cors.preflight(request) if cors else None
+                response = preflight or await self._app.serve(address, request, record)
             except errors.OpenStackoidError as error:
                 response, record.error = refusal(error), error.code
+            if cors and not response.prepared:
+                cors.mark(request, response.headers)
             record.status, record.request_id = response.status, response.headers.get(protocol.REQUEST_ID)
         except CutError:
             record.status, record.error = errors.PeerError.status, "upstream.cut"

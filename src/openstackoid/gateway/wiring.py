@@ -105,7 +105,8 @@ class Gateway:
         self._runner = runner(config, own_keys, self._restore) if config.operations else None
         self._rates: Rates = Rates(config.cloud, config.rates, previous._rates if previous else None)  # noqa: SLF001 - the same class
         self._app = app = App(self._parts(found))
-        self.requests = Audited(app, config.cloud, self._audit, behind_haproxy=behind_haproxy)
+        browsers = {address: listener.cors for address, listener in self.listeners.items() if listener.cors}
+        self.requests = Audited(app, config.cloud, self._audit, browsers, behind_haproxy=behind_haproxy)
 
     @classmethod
     async def make(cls, config: Config, previous: "Gateway | None" = None) -> "Gateway":

@@ -99,6 +99,7 @@ class Plan:
         log: where requests that bypass the gateway are logged, as in HAProxy's `log`; None for nowhere.
         pems: file that HAProxy reads -> certificate and key that it is made of.
         metrics: ADDRESS:PORT of the exporter for Prometheus; None for no exporter.
+        cors: whether the gateway answers browsers: it gets every request of a page.
     """
 
     cloud: str
@@ -112,6 +113,7 @@ class Plan:
     log: str | None = "stdout"
     pems: tuple[tuple[Path, Pair], ...] = ()
     metrics: str | None = None
+    cors: bool = False
 
     @property
     def socket(self) -> Path:

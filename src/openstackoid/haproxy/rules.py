@@ -41,6 +41,8 @@ _UNSAFE_HEADERS: Final = "_|x-openstackoid|" + "|".join(
 # A request with a scope that is for one connection only, or may become another one behind the agreement's rules, is the gateway's.
 _HOP_BY_HOP: Final = "(?:^|:)(?:connection|keep-alive|proxy-[^:]*|te|trailer|upgrade)(?::|$)"
 _OVERRIDES: Final = "(?:^|:)x-(?:http-)?method(?:-override)?(?::|$)"
+# If the gateway answers browsers: a page's request.
+_ORIGIN: Final = "(?:^|:)origin(?::|$)"
 _METHOD_OVERRIDE: Final = "".join(f"(?:{letter}|%{ord(letter):x})" for letter in "_method")
 _DOT_SEGMENTS: Final = r"(?:/|%2f|%5c|\\\\)(?:[.]|%2e){1,2}(?:/|%2f|%5c|\\\\|[?]|$)"
 # HAProxy remembers what it found by a regular expression, and among thousands of tokens it takes longer to find that than to look at
@@ -80,7 +82,8 @@ def _quick_look(plan: Plan, front: Front) -> Iterator[str]:
     yield "  # The path may be the gateway's own: its third letter is one of theirs."
     yield f"  acl maybe_own_path url,bytes(2,1),field(2,{_OWN_PATH_LETTERS}) -m found"
     yield "  # A header that may matter. The first has no colon before it: none that matters stands first, since Host does."
-    yield f"  acl special_header req.hdr_names(:) -m reg ^x-|{_SPECIAL_HEADERS}"
+    origin = f"|{_ORIGIN}" if plan.cors else ""
+    yield f"  acl special_header req.hdr_names(:) -m reg ^x-|{_SPECIAL_HEADERS}{origin}"
     yield "  # A federated token (eyJ...), or a token with a scope on it (TOKEN!...)."
     yield f"  acl special_token '{_AUTH_HEADER},{_UNLESS_ORDINARY}' -m len 1:"
     if _has_identity(front):
@@ -104,7 +107,8 @@ def _second_look(plan: Plan, front: Front) -> Iterator[str]:
     yield "  acl has_scope var(txn.scope) -m found"
     yield "  acl scope_on_token var(txn.carried) -m found"
     yield "  # Headers that a second reader could read in another way, that are for one connection only, or that change the method."
-    yield f"  acl unsafe_header req.hdr_names(:) -m reg {_UNSAFE_HEADERS}|{_HOP_BY_HOP}|{_OVERRIDES}"
+    origin = f"|{_ORIGIN}" if plan.cors else ""
+    yield f"  acl unsafe_header req.hdr_names(:) -m reg {_UNSAFE_HEADERS}|{_HOP_BY_HOP}|{_OVERRIDES}{origin}"
     yield "  # The gateway's own paths, version documents, paths with . or .. segments, a method in the query."
     yield f"  acl gateway_path pathq -m reg -i {_prefixed(front, _GATEWAY_PATHS)}|{_DOT_SEGMENTS}|{_METHOD_OVERRIDE}"
     if _has_identity(front):

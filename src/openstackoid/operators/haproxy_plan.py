@@ -64,6 +64,7 @@ def plan_of(configuration: Config, bases: dict[str, str], directory: Path | None
         None if configuration.haproxy.log == "none" else configuration.haproxy.log,
         _pems(configuration, folder),
         configuration.haproxy.metrics,
+        cors=configuration.cors is not None,
     )
 
 

@@ -125,6 +125,8 @@ def read(
     text = carried.partition(protocol.MARK)[2] or None if carried is not None and auth_scope is not None else None
     scope_header = headers.pop(protocol.SCOPE, None)
     headers[protocol.REQUEST_ID] = request_id
+    if listener.cors is not None and listener.cors.knows(request):
+        headers.popall("Origin")  # answered here (`entry.cors`)
     if host is not None and host != headers.get("Host"):
         headers["Host"] = host
     federated = auth is not None and tokens.is_federated(auth)

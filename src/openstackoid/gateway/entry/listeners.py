@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from openstackoid.core.catalog import Cloud
+from openstackoid.gateway.entry.cors import Cors
 from openstackoid.gateway.entry.frontends import Frontends
 from openstackoid.gateway.settings.config import Config
 
@@ -18,6 +19,7 @@ class Listener:
         peers: whether only other clouds' gateways call here.
         https: whether the gateway itself terminates TLS here.
         kind: a name for caches: listeners of one kind have the same URLs.
+        cors: answers browsers; None if the services do that themselves, and where no browser calls.
         inside: Host -> the listener whose URLs such callers use: services behind the proxy that ends TLS for users.
     """
 
@@ -26,6 +28,7 @@ class Listener:
     peers: bool
     https: bool
     kind: str
+    cors: Cors | None = None
     inside: Mapping[str, "Listener"] = field(default_factory=dict)
 
     def called(self, host: str | None) -> "Listener":
@@ -45,7 +48,9 @@ def listeners(config: Config) -> dict[str, Listener]:
     }
     front = Frontends(services)
     https = config.tls is not None and not behind
-    users = Listener(config.here, front, peers=False, https=https, kind="frontends", inside=_inside(config, services))
+    cors = _cors(config)
+    inside = _inside(config, services, cors)
+    users = Listener(config.here, front, peers=False, https=https, kind="frontends", cors=cors, inside=inside)
     found = dict.fromkeys(front.addresses, users)
     if config.peering:
         below = {kind: f"{config.peering.url}/{kind}" for kind in services}
@@ -56,14 +61,27 @@ def listeners(config: Config) -> dict[str, Listener]:
     return found
 
 
-def _inside(config: Config, services: Mapping[str, tuple[str, str]]) -> dict[str, Listener]:
+def _cors(config: Config) -> Cors | None:
+    given = config.cors
+    if given is None:
+        return None
+    return Cors(
+        given.allowed_origins,
+        given.allow_headers,
+        given.expose_headers,
+        given.max_age,
+        credentials=given.allow_credentials,
+    )
+
+
+def _inside(config: Config, services: Mapping[str, tuple[str, str]], cors: Cors | None) -> dict[str, Listener]:
     """Host -> the listener of services that call the gateway without TLS, where users call it through a proxy that ends TLS."""
     known = zip(config.endpoints, config.services.values(), strict=True)  # official type, and section
     urls = {kind: config.inside(service) or service.frontend for kind, service in known}
     hosts = {host for service in config.services.values() for host in config.inside_hosts(service)}
     cloud = Cloud(config.cloud, urls, config.here.labels)
     frontends = Frontends({kind: (address, urls[kind]) for kind, (address, _) in services.items()})
-    return dict.fromkeys(hosts, Listener(cloud, frontends, peers=False, https=False, kind="inside"))
+    return dict.fromkeys(hosts, Listener(cloud, frontends, peers=False, https=False, kind="inside", cors=cors))
 
 
 def _addresses(config: Config) -> Mapping[str, str]:

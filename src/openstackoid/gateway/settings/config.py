@@ -43,6 +43,7 @@
     fanout: {timeout: 10, clouds: 1024, at_once: 128}           # requests to several clouds
     rates: {peers: {"*": 200, CloudTwo: 20}, redis: "redis://10.0.0.9"}     # requests a second to each peer, over all workers
     operations: {database: sqlite:///operations.sqlite, keys: keys.json}    # changes in several clouds, on record
+    cors: {allowed_origins: ["https://app.example"]}            # pages that may call from a browser
 
 Relative paths are relative to the file.
 """
@@ -59,7 +60,16 @@ from openstackoid.core.scope import Scope
 from openstackoid.core.services import service_type
 from openstackoid.gateway.settings.fields import Catalog, ExistingFile, Named, RelativePath, Section, Tls
 from openstackoid.gateway.settings.peering import Peer, Peering, Trust, fits
-from openstackoid.gateway.settings.sections import Admin, Fanout, Haproxy, Operations, Rates, Service, Timeouts
+from openstackoid.gateway.settings.sections import (
+    Admin,
+    CorsSection,
+    Fanout,
+    Haproxy,
+    Operations,
+    Rates,
+    Service,
+    Timeouts,
+)
 
 
 def _scope(value: Any) -> Scope:
@@ -97,6 +107,7 @@ class Config(Section):
     fanout: Fanout = Fanout()
     rates: Rates = Rates()
     operations: Operations | None = None
+    cors: CorsSection | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Config":

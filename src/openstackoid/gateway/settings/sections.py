@@ -23,6 +23,7 @@ from openstackoid.gateway.settings.fields import (
 )
 
 _IPV6 = 6
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9](?:[a-z0-9.-]{0,252}[a-z0-9])?|\[[0-9a-f:.]{2,45}\])(?::[1-9][0-9]{0,4})?\Z")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?\Z")
 
 
@@ -132,6 +133,48 @@ class Rates(Section):
         for name in self.peers:
             if name != "*" and not is_name(name):
                 raise ValueError(f'peers: expected names of peers, or "*", got {name!a}')
+        return self
+
+
+def _origin(text: str) -> str:
+    """An origin as browsers write it (RFC 6454, 6.2), or `*`."""
+    if text != "*" and (
+        not _ORIGIN.match(text) or text.endswith({"http": ":80", "https": ":443"}[text.partition(":")[0]])
+    ):
+        raise ValueError(
+            "expected an origin as browsers send it, such as https://app.example or http://localhost:8080: in lower case, "
+            "without a path, and without the scheme's own port; or *"
+        )
+    return text
+
+
+Origin = Annotated[str, AfterValidator(_origin)]
+HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,128}$"), AfterValidator(str.lower)]
+
+
+class CorsSection(Section):
+    """Pages of other origins that may call the gateway from a browser.
+
+    Attributes:
+        allowed_origins: of these pages; or `*` alone, for any.
+        allow_headers: of their requests, beside those that OpenStack's services and the gateway read.
+        expose_headers: of answers, beside those of OpenStack's services and the gateway.
+        allow_credentials: whether browsers may send cookies; tokens need none.
+        max_age: seconds for which a browser may keep the answer to a preflight.
+    """
+
+    allowed_origins: Annotated[list[Origin], Field(min_length=1, max_length=1000)]
+    allow_headers: Annotated[list[HeaderName], Field(max_length=100)] = Field(default_factory=list)
+    expose_headers: Annotated[list[HeaderName], Field(max_length=100)] = Field(default_factory=list)
+    allow_credentials: bool = False
+    max_age: Annotated[int, Field(ge=0, le=86400)] = 3600
+
+    @model_validator(mode="after")
+    def _any_without_credentials(self) -> "CorsSection":
+        if "*" in self.allowed_origins and (len(self.allowed_origins) > 1 or self.allow_credentials):
+            raise ValueError(
+                "allowed_origins: * stands alone, and not with allow_credentials: name the origins instead"
+            )
         return self
 
 

@@ -92,6 +92,8 @@ async def _relayed(call: Call, answer: Answer, rewriting: Rewriting) -> web.Stre
     response = web.StreamResponse(status=status, reason=answer.phrase, headers=answer.headers)
     if has_body and length is None and request.version >= (1, 1):
         response.enable_chunked_encoding()
+    if call.listener.cors is not None:
+        call.listener.cors.mark(request, response.headers)
     await response.prepare(request)
     await _stream(request, answer, response)
     return response
