@@ -18,7 +18,7 @@ reported missing.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -124,33 +124,56 @@ def plan(facts: Facts, scope: Scope, known: Known) -> Plan:
         return Reject(error)
 
 
-def explain(facts: Facts, scope: Scope, known: Known) -> dict[str, Any]:
-    """The plan and its reasons, as JSON for people: see `docs/reference/gateway.md`."""
+def explain(facts: Facts, scope: Scope, known: Known, judge: Callable[[Target], dict[str, Any]]) -> dict[str, Any]:
+    """The plan and its reasons, as JSON for people: see `docs/reference/gateway.md`.
+
+    Args:
+        facts: the request.
+        scope: as it arrived.
+        known: the clouds.
+        judge: says of one target what `routing.explain` says of a scope without operators.
+    """
     found = plan(facts, scope, known)
     choices = found.choices if isinstance(found, Alternatives) else () if isinstance(found, Reject) else (found,)
     groups = [choice.targets if isinstance(choice, All) else (choice.target,) for choice in choices]
     expression = scope.get(facts.service)
     names = [" & ".join(target.cloud for target in group) for group in groups]
     why = f"{facts.service} is {expression or known.entry} in the scope, which means {' | '.join(names)} now"
+    judged = [[(target, judge(target)) for target in group] for group in groups]
+    refused = [one for group in judged for one in group if one[1]["error"]]
+    error = found.error if isinstance(found, Reject) else None
+    document = error.body()["error"] if error else None
+    if refused and len(refused) == sum(map(len, groups)):
+        if len(refused) == 1:
+            document = refused[0][1]["error"]
+        else:
+            document = errors.IncompleteError("No cloud of the scope would serve the request.").body()["error"]
     return {
         "entry": known.entry,
         "service": facts.service,
         "method": facts.method,
         "path": facts.path,
         "scope": {kind: str(part) for kind, part in scope.entries},
-        "decision": type(found).__name__.lower(),
+        "decision": "reject" if document else type(found).__name__.lower(),
         "cloud": " | ".join(names) or None,
         "url": None,
-        "plan": [
-            [
-                {"cloud": target.cloud, "scope": {kind: str(part) for kind, part in target.scope.entries}}
-                for target in group
-            ]
-            for group in groups
-        ],
-        "why": [str(found.error) if isinstance(found, Reject) else why],
-        "error": found.error.body()["error"] if isinstance(found, Reject) else None,
+        "plan": [[_described(target, verdict) for target, verdict in group] for group in judged],
+        "why": [str(error)] if error else [why, *_reasons(judged)],
+        "error": document,
     }
+
+
+def _described(target: Target, verdict: dict[str, Any]) -> dict[str, Any]:
+    scope = {kind: str(part) for kind, part in target.scope.entries}
+    return {"cloud": target.cloud, "scope": scope} | {key: verdict[key] for key in ("decision", "url", "error")}
+
+
+def _reasons(judged: list[list[tuple[Target, dict[str, Any]]]]) -> Iterator[str]:
+    """What is special about single clouds: errors with their codes, and warnings."""
+    for target, verdict in (one for group in judged for one in group):
+        if verdict["error"]:
+            yield f"{target.cloud} would refuse: {verdict['error']['openstackoid_code']}: {verdict['error']['message']}"
+        yield from (f"{target.cloud}: {reason}" for reason in verdict["why"] if reason.startswith("warning: "))
 
 
 def _plan(facts: Facts, scope: Scope, known: Known) -> Plan:

@@ -14,6 +14,7 @@ from openstackoid.gateway.api.endpoints import READS, Audience, Endpoint, Questi
 from openstackoid.gateway.entry.frontends import is_version_document
 from openstackoid.gateway.entry.headers import split_token
 from openstackoid.gateway.entry.scoping import Scoping
+from openstackoid.gateway.federation import home_requests
 from openstackoid.gateway.federation.agreements import Agreements
 from openstackoid.gateway.federation.peers import Peers
 
@@ -61,19 +62,26 @@ class Explaining:
         elif on_token is not None:
             scope = on_token
         facts = Facts(kind, query.get("method", "GET").upper(), query.get("path", "/"))
+        # In a region of another cloud, its contract counts, and not the agreement.
+        in_region = bool(saved) and scope is in_path and self._scoping.is_region(saved or "")
         if scope.has_operators:
-            return plans.explain(facts, scope, self._known())
+            return plans.explain(
+                facts, scope, self._known(), lambda target: self._judged(facts, target.scope, cloud_map)
+            )
+        return explain(facts, scope, cloud_map) if in_region else self._judged(facts, scope, cloud_map)
+
+    def _judged(self, facts: Facts, scope: Scope, cloud_map: CloudMap) -> dict[str, Any]:
+        """What happens to a request for one cloud, by the scope and the agreement."""
         explained = explain(facts, scope, cloud_map)
-        in_region = bool(saved) and scope is in_path and self._scoping.is_region(saved or "")  # its contract counts
-        if explained["decision"] == "remote" and self._peers.federated(explained["cloud"]) and not in_region:
+        if explained["decision"] == "remote" and self._peers.federated(explained["cloud"]):
             try:
-                explained["why"].append(self._agreed(facts, explained["cloud"]))
+                explained["why"] += self._agreed(facts, scope, cloud_map.here.name, explained["cloud"])
             except errors.TrustError as error:
                 explained |= {"decision": "reject", "url": None, "error": error.body()["error"]}
                 explained["why"].append(str(error))
         return explained
 
-    def _agreed(self, facts: Facts, cloud: str) -> str:
+    def _agreed(self, facts: Facts, scope: Scope, here: str, cloud: str) -> list[str]:
         """What the agreement with another owner's cloud says of a request.
 
         Raises:
@@ -88,4 +96,10 @@ class Explaining:
             offered = ", ".join(statement.services) or "nothing"
             raise errors.RuleError(f"{cloud} offers {facts.service} to nobody of this cloud. It offers: {offered}.")
         roles = ", ".join(statement.roles) or "none"
-        return f"{cloud} offers {facts.service} by agreement, to users with one of the roles {roles}; its rules may allow less"
+        said = [
+            f"{cloud} offers {facts.service} by agreement, to users with one of the roles {roles}; its rules may allow less"
+        ]
+        if facts.service == "compute":
+            missed = home_requests.warning(here, self._agreements.active_agreement(cloud), statement, scope)
+            said += [missed] if missed else []
+        return said

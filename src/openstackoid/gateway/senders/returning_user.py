@@ -14,6 +14,7 @@ from openstackoid.core.routing import Remote
 from openstackoid.core.scope import Scope
 from openstackoid.gateway.entry import headers as hdrs
 from openstackoid.gateway.entry.calls import Arrival, Call, overrides_method
+from openstackoid.gateway.federation import home_requests
 from openstackoid.gateway.federation.federation import Federation
 from openstackoid.gateway.senders.foreign_tokens import ForeignToken
 from openstackoid.gateway.senders.legs import UNCHANGED, Legs, keep_crossing
@@ -22,7 +23,7 @@ from openstackoid.gateway.upstream.legs import Border, Leg, Rewrite
 from openstackoid.trust import tokens
 from openstackoid.trust.agreements import Agreement
 from openstackoid.trust.claims import Claims
-from openstackoid.trust.rules import allowed
+from openstackoid.trust.rules import Rule
 from openstackoid.trust.sealing import unseal
 
 
@@ -157,9 +158,7 @@ class ReturningUser:
         Raises:
             RuleError: no rule allows the path.
         """
-        method, service, cloud = call.method, call.route.service, self._shared.legs.cloud
-        if not allowed(self._agreement.grant.home, service, method, path):
-            raise RuleError(
-                f"{cloud}'s agreement with {self._agreement.peer} has no home rule that allows "
-                f"{method} {service} {call.path} on behalf of {cloud}'s users."
-            )
+        agreements, cloud = self._shared.federation.agreements, self._shared.legs.cloud
+        statement = agreements.statements.get(self._agreement.peer)
+        scope = self._claims.scope
+        home_requests.check(cloud, self._agreement, statement, scope, Rule(call.route.service, call.method, path))
