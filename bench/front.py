@@ -67,7 +67,7 @@ class Front(Scene):
                 each["url"] = _secure(each["url"])
                 each["tls_name"] = _NAME if name != _NAME else "cloudone.example"
         self.home, self.away = (self._fronted(config, each) for config, each in zip(configs, (one, two), strict=True))
-        self.admins = {"CloudOne": one.admin, "CloudTwo": two.admin}
+        self.clouds = {"CloudOne": one, "CloudTwo": two}
         self.configuration = self.folder / f"CloudOne-{one.ports['compute']}.yaml"
         for process in (*servers, self.far, self.bare, self.bare_tls, *self.home, *self.away):
             process.wait()
@@ -119,7 +119,11 @@ class Front(Scene):
 
     def seen(self, cloud: str = "CloudOne") -> float:
         """Requests that a gateway itself served."""
-        return requests(self.admins[cloud])
+        return requests(self.clouds[cloud].admin)
+
+    def database(self, cloud: str) -> Path:
+        """Of a cloud's agreements."""
+        return self.folder / f"trust-{self.clouds[cloud].peering}.sqlite"
 
     def _haproxy(self, cloud: str) -> dict[str, Any]:
         folder = str(self.folder / cloud)

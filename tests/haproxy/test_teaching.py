@@ -156,11 +156,11 @@ def token() -> str:
     return Fernet(Fernet.generate_key()).encrypt(bytes(64)).decode()
 
 
-def leave(fast: Teacher, text: str, user: str, seconds: float = 60) -> None:
-    """Have it learn that a scope leads to the other cloud."""
+def leave(fast: Teacher, text: str, user: str, seconds: float = 60, begun: dict[str, object] | None = None) -> None:
+    """Have it learn that a scope leads to the other cloud, from a request that began when the clouds had these generations."""
     scope, taught = scopes.parse(text), CacheableToken("eyJ.x.y", time.time() + seconds, "u", "p", "a")
     remote = cast("Any", decide(Facts("image"), scope, CLOUDS_KNOWN))
-    fast.learned(call(text, user), remote, taught, scope, CLOUDS_KNOWN, federated=True)
+    fast.learned(call(text, user), remote, taught, scope, CLOUDS_KNOWN, federated=True, begun=begun or {})
 
 
 def stay(fast: Teacher, text: str, given: Any = None, method: str = "GET") -> None:
@@ -171,7 +171,9 @@ def stay(fast: Teacher, text: str, given: Any = None, method: str = "GET") -> No
 def call(text: str, user: str, scope: Any = None, method: str = "GET") -> Call:
     route = SimpleNamespace(service="image")
     given = scopes.parse(text) if scope is None else scope
-    return cast("Call", SimpleNamespace(route=route, scope_text=text, method=method, scope=given, auth=user))
+    return cast(
+        "Call", SimpleNamespace(route=route, scope_text=text, method=method, scope=given, auth=user, contract=None)
+    )
 
 
 async def test_what_many_requests_say_at_once_is_taught_at_once(haproxy: Maps, fast: Teacher) -> None:
@@ -257,6 +259,15 @@ async def test_what_was_revoked_before_it_was_taught_is_not_taught(haproxy: Maps
     leave(fast, '{"image":"CloudFar"}', mine)
     leave(fast, '{"image":"CloudFar"}', other)
     await fast.forget(mine)  # the lesson has had no turn yet
+    await until(lambda: bool(haproxy.map(TOKENS)))
+    assert list(haproxy.map(TOKENS)) == [maps.user(other, '{"image":"CloudFar"}')]
+
+
+async def test_a_token_of_before_a_change_is_not_taught(haproxy: Maps, fast: Teacher) -> None:
+    """Its agreement ended while Keystone was asked about the user; HAProxy has forgotten everything of before already."""
+    mine, other = token(), token()
+    leave(fast, '{"image":"CloudFar"}', mine, begun={"CloudFar": 0})
+    leave(fast, '{"image":"CloudFar"}', other, begun={"CloudFar": 1})
     await until(lambda: bool(haproxy.map(TOKENS)))
     assert list(haproxy.map(TOKENS)) == [maps.user(other, '{"image":"CloudFar"}')]
 

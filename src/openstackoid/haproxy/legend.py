@@ -13,6 +13,7 @@ _VARIABLES: Final = (
     ("txn.once", "set: the body is chunked; the connection to the service is closed after it"),
     ("txn.scope", "text of the scope: of X-Scope, or of the token"),
     ("txn.carried", "set: the scope came on the token (TOKEN!SCOPE!...), not in X-Scope"),
+    ("txn.region", "name of the region in the path of its image data"),
     ("txn.leased", "until when all maps count, in Unix milliseconds (leased.map)"),
     ("txn.service", "official type of the service that is asked"),
     ("txn.here", "found in here.map: this cloud serves it; what goes on the token"),

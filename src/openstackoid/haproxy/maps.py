@@ -7,6 +7,7 @@
     ways.map     METHOD|SERVICE|SCOPE  ->  to which peer of the same owner it leads
                      T<cloud>|<service>!{...}   the token passes, the explicit scope goes along
     tokens.map   TAIL OF THE TOKEN|file|SCOPE  ->  EXPIRY:USER:PROJECT:AGREEMENT:R<cloud>|image:::::TOKEN
+                 TAIL OF THE TOKEN|region|REGION  ->  the same, for a path in a region (/scope/REGION/image/...)
                      for image data of another owner: what replaces a token there, until when (Unix milliseconds); whose it is,
                      for the audit; and to which peer the scope leads. The token is at a fixed place (`PREFIX_WIDTH`), since looking
                      for it letter by letter would cost as much as everything else
@@ -38,6 +39,7 @@ MAX_SCOPE: Final = 4096  # characters that HAProxy takes
 TIME: Final = 13  # digits of Unix milliseconds
 PREFIX_WIDTH: Final = 256  # characters before the token in tokens.map
 FILE: Final = "file"  # in a key of tokens.map: image data, and nothing else
+REGION: Final = "region"  # the same, in a region: no text of a scope can stand for its name, or the other way round
 TAIL_START: Final = 120  # where the part of a token begins that is its key
 LEASE: Final = "until"  # the key in leased.map
 PLAIN: Final = "P|"  # the only value in here.map of this length
@@ -66,8 +68,13 @@ def way(service: str, scope: str, *, method: str) -> str:
     return f"{method}|{service}|{scope}"
 
 
-def user(token: str, scope: str) -> str | None:
+def user(token: str, scope: str, kind: str = FILE) -> str | None:
     """The key of a token: its end, for image data, and under which scope. None if it is not one that HAProxy may replace.
+
+    Args:
+        token: the user's own.
+        scope: its text, or the name of a region.
+        kind: which of them: `FILE` or `REGION`.
 
     A Fernet token ends with an HMAC: 256 bits that cannot be guessed without the whole token. Two tokens of other kinds might have the same end.
     """
@@ -75,7 +82,7 @@ def user(token: str, scope: str) -> str | None:
     size = length * 3 // 4 - _FRAME
     if _FERNET.match(token) is None or length < TAIL_START + _HMAC or size <= 0 or size % _BLOCK:
         return None
-    return f"{token[TAIL_START:]}|{FILE}|{scope}"
+    return f"{token[TAIL_START:]}|{kind}|{scope}"
 
 
 def token(until: float, ids: tuple[str, str, str], cloud: str, federated: str) -> str | None:

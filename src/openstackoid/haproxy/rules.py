@@ -17,7 +17,7 @@ from openstackoid.core.protocol import (
     SUBJECT,
     WELL_KNOWN_PATH,
 )
-from openstackoid.haproxy import maps, other_owners, taught
+from openstackoid.haproxy import maps, other_owners, regions, taught
 from openstackoid.haproxy.answers import deny_text
 from openstackoid.haproxy.patterns import literal
 from openstackoid.haproxy.plan import LEASED, Front, Plan
@@ -106,6 +106,11 @@ def _second_look(plan: Plan, front: Front) -> Iterator[str]:
     yield f"  http-request set-var(txn.scope) '{_AUTH_HEADER},{_CARRIED_SCOPE},set-var(txn.carried)' if !set_scope"
     yield "  acl has_scope var(txn.scope) -m found"
     yield "  acl scope_on_token var(txn.carried) -m found"
+    yield "  # With a scope in the header, another one on the token counts as well: the token must be bare."
+    yield f"  acl bare_token '{_AUTH_HEADER},{_UNLESS_BARE}' -m len 0"
+    yield "  # The gateway extends this lease while it follows what changes: when it stops, what was taught counts no more."
+    yield f"  acl set_leased str({maps.LEASE}),map_str({plan.file(LEASED)}),set-var(txn.leased) -m found"
+    yield "  acl lease_in_force date(0,ms),sub(txn.leased) -m int lt 0"
     yield "  # Headers that a second reader could read in another way, that are for one connection only, or that change the method."
     origin = f"|{_ORIGIN}" if plan.cors else ""
     yield f"  acl unsafe_header req.hdr_names(:) -m reg {_UNSAFE_HEADERS}|{_HOP_BY_HOP}|{_OVERRIDES}{origin}"
@@ -116,16 +121,13 @@ def _second_look(plan: Plan, front: Front) -> Iterator[str]:
         yield "  acl gateway_path req.fhdr(x-subject-token) -m found"
     yield "  # A token with a scope on it that is not in the form TOKEN!SCOPE!TEXT."
     yield f"  acl malformed_token '{_AUTH_HEADER},{_UNLESS_SCOPED}' -m len 1:"
+    if _has_identity(front):
+        yield from regions.rules(plan, _AUTH_HEADER)
     yield "  # To the gateway: all of these. Straight to the service: without a scope, with an ordinary token."
     yield (
         "  http-request allow if unsafe_header set_away || !has_scope !special_token !own_path !set_once || "
         "!has_scope set_away || gateway_path set_away || scope_on_token malformed_token set_away"
     )
-    yield "  # With a scope in the header, another one on the token counts as well: the token must be bare."
-    yield f"  acl bare_token '{_AUTH_HEADER},{_UNLESS_BARE}' -m len 0"
-    yield "  # The gateway extends this lease while it follows what changes: when it stops, what was taught counts no more."
-    yield f"  acl set_leased str({maps.LEASE}),map_str({plan.file(LEASED)}),set-var(txn.leased) -m found"
-    yield "  acl lease_in_force date(0,ms),sub(txn.leased) -m int lt 0"
     yield "  http-request allow if !set_leased set_away || !lease_in_force set_away"
 
 

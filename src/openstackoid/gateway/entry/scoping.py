@@ -125,8 +125,6 @@ def _call(
         scope,
         caller_scope,
         text,
-        # The region's contract decides the token, not the scope's text alone.
-        teaches=contract is None,
         contract=contract,
     )
 

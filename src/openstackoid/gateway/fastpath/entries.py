@@ -11,7 +11,7 @@ from openstackoid.core.routing import READS, CloudMap, Facts, Local, Reject, Rem
 from openstackoid.core.scope import Scope
 from openstackoid.gateway.entry.calls import Call
 from openstackoid.gateway.upstream.legs import CacheableToken
-from openstackoid.haproxy import maps
+from openstackoid.haproxy import maps, patterns
 from openstackoid.haproxy.maps import Entry
 from openstackoid.haproxy.plan import HERE, WAYS
 
@@ -26,6 +26,17 @@ def key_text(call: Call) -> str | None:
     if not call.scope or call.scope.has_operators or text is None or len(text) > _LONGEST:
         return None
     return text if call.method in maps.METHODS and maps.is_writable(text) else None
+
+
+def token_key(call: Call) -> tuple[str, str] | None:
+    """What stands for the scope in the key of a user's token, and which kind of thing it is; None if there is none.
+
+    The name of a region is enough: its contract, like an agreement, is a fact that entries depend on.
+    """
+    if call.contract is not None:
+        return call.contract.region, maps.REGION
+    text = key_text(call)
+    return None if text is None else (text, maps.FILE)
 
 
 def of_decision(
@@ -56,12 +67,14 @@ def of_decision(
     return (name, Entry(key, value)) if maps.is_writable(key) and maps.is_writable(value) else None
 
 
-def of_token(call: Call, text: str, decision: Remote, token: CacheableToken, cloud_map: CloudMap) -> Entry | None:
+def of_token(
+    call: Call, key: tuple[str, str], decision: Remote, token: CacheableToken, cloud_map: CloudMap
+) -> Entry | None:
     """The entry of a user's token for download and upload of image data at a cloud of another owner; None if the decision makes no entry.
 
     Args:
         call: the request, to the image service.
-        text: the call's `key_text`.
+        key: `token_key` of the call.
         decision: where the request goes.
         token: the federated token that replaces the user's token there.
         cloud_map: the clouds that are known.
@@ -71,10 +84,13 @@ def of_token(call: Call, text: str, decision: Remote, token: CacheableToken, clo
     if not all(_always("image", reads, call.scope, cloud_map, decision) for reads in (True, False)):
         return None
     ids = (token.user, token.project, token.agreement)
-    key, value = maps.user(call.auth, text), maps.token(token.until, ids, decision.cloud, token.token)
-    if key is None or value is None or not maps.is_writable(key) or not maps.is_writable(value):
+    if patterns.is_image(token.user) or patterns.is_image(token.project):
+        return None  # ids may be replaced in paths, and this one might be an image's
+    name, kind = key
+    user, value = maps.user(call.auth, name, kind), maps.token(token.until, ids, decision.cloud, token.token)
+    if user is None or value is None or not maps.is_writable(user) or not maps.is_writable(value):
         return None
-    return Entry(key, value)
+    return Entry(user, value)
 
 
 def _always(service: str, reads: bool, scope: Scope, cloud_map: CloudMap, decision: Local | Remote) -> bool:

@@ -34,7 +34,9 @@ class Lessons:
         self._federation = federation
 
     def begin(self, call: Call, who: Sender) -> Mapping[str, object]:
-        """The generations that admitting a sender depends on, taken before it is admitted: an argument of `learn`."""
+        """The generations that a lesson depends on, taken before the sender is admitted and a token issued: an argument of `learn`."""
+        if who.begins_here:
+            return self._teacher.begun_by(call) if call.route.service == "image" and call.auth else _NOTHING
         token = _image_token(call, who)
         return self._teacher.begun(token) if token else _NOTHING
 
@@ -48,10 +50,13 @@ class Lessons:
             leg: the request as it is sent to that cloud.
             begun: the result of `begin`.
         """
-        if who.begins_here and not (call.listener.peers or call.route.saved_scope or call.subject):
+        named_in_path = call.route.saved_scope is not None and call.contract is None
+        if who.begins_here and not (call.listener.peers or named_in_path or call.subject):
             cloud_map = self._cloud_map()
             whole, federated = explicit(call.scope, cloud_map.here.name), self._peers.federated(decision.cloud)
-            self._teacher.learned(call, decision, leg.rewrite.cacheable, whole, cloud_map, federated=federated)
+            self._teacher.learned(
+                call, decision, leg.rewrite.cacheable, whole, cloud_map, federated=federated, begun=begun
+            )
             return
         token = _image_token(call, who)
         federation = self._federation

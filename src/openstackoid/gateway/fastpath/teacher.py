@@ -47,6 +47,7 @@ _RENEWED: Final = 1.0  # seconds between two renewals
 _MAX_ENTRIES: Final = 8192  # tokens, and decisions, that one worker teaches HAProxy
 _MAX_ONE_BY_ONE: Final = 512  # entries deleted one by one: for each, HAProxy walks through the whole map
 _QUIET_INTERVAL: Final = 10.0  # seconds between two reports of an HAProxy that does not answer
+_NOTHING: Final[Mapping[str, object]] = {}
 
 
 class Teacher:
@@ -107,20 +108,31 @@ class Teacher:
         cloud_map: CloudMap,
         *,
         federated: bool,
+        begun: Mapping[str, object] = _NOTHING,
     ) -> None:
-        """Teach the decision of a request, if every request with the same key gets the same decision."""
-        text = entries.key_text(call)
-        if text is None or len(self._lessons) >= _MAX_ENTRIES:
+        """Teach the decision of a request, if every request with the same key gets the same decision.
+
+        Args:
+            call: the request.
+            decision: where it goes.
+            cacheable: the token with which it goes there.
+            explicit: its whole scope.
+            cloud_map: the clouds that are known.
+            federated: whether it goes to another owner's cloud.
+            begun: the result of `begun_by`.
+        """
+        key = entries.token_key(call)
+        if key is None or len(self._lessons) >= _MAX_ENTRIES:
             return  # HAProxy is slow: a later request teaches the same entry
         clouds = call.scope.clouds()
-        if not self._is_current(clouds):
+        if not self._is_current(clouds) or begun != self._present.of(begun):
             return  # it is about to be forgotten
         if not (isinstance(decision, Remote) and federated):
-            taught = entries.of_decision(call, text, decision, explicit, cloud_map)
+            taught = call.contract is None and entries.of_decision(call, key[0], decision, explicit, cloud_map)
             if taught:
                 self._learn(*taught, clouds)
         elif call.route.service == "image" and call.auth and cacheable and cacheable.until > time.time():
-            entry = entries.of_token(call, text, decision, cacheable, cloud_map)
+            entry = entries.of_token(call, key, decision, cacheable, cloud_map)
             if entry:
                 self._tokens[entry.key] = (cacheable.until, digest(call.auth), clouds)
                 self._tokens.move_to_end(entry.key)
@@ -131,6 +143,10 @@ class Teacher:
         if not self._lessons:
             self._spawn(self._teach())
         self._lessons[name, entry.key] = (entry, clouds)
+
+    def begun_by(self, call: Call) -> Mapping[str, object]:
+        """The generations that a token for another owner's cloud depends on, taken before it is issued: for `learned`."""
+        return self._present.of(call.scope.clouds())
 
     def begun(self, token: ForeignToken) -> Mapping[str, object]:
         """The generations that admitting a foreign user depends on, taken before it is admitted: for `visited`."""

@@ -131,14 +131,17 @@ class LocalUser:
         headers[protocol.AUTH] = issued.token
         initiator = Initiator(self._legs.cloud, issued.user, issued.project, agreement=issued.agreement)
         body = None
-        if (issued.pseudonym, issued.project_pseudonym) == (issued.user, issued.project):
+        cacheable = None
+        if issued.limits is None:
             # Keystone validates the user's token every `recheck` seconds: the federated token may replace it for no longer than that.
             until = min(issued.renew, self._issuer.trusted_until(call.auth))
             cacheable = CacheableToken(issued.token, until, issued.user, issued.project, issued.agreement)
-            rewrite = Rewrite(cacheable=cacheable) if issued.limits is None else UNCHANGED
+        if (issued.pseudonym, issued.project_pseudonym) == (issued.user, issued.project):
+            rewrite = Rewrite(cacheable=cacheable)
         else:
             projects, body = await self._pseudonyms(call, issued)
             rewrite = Rewrite(
+                cacheable=cacheable,
                 request_ids=Ids(projects, {issued.user: issued.pseudonym}),
                 response_ids=Ids({other: own for own, other in projects.items()}, {issued.pseudonym: issued.user}),
             )
