@@ -31,14 +31,18 @@ haproxy:
 	  else echo "HAProxy is missing: apt-get install haproxy, or make demo LAB=--gateway-only" >&2; fi; fi
 
 # PostgreSQL, MariaDB and Redis, of which tests start servers of their own; sshd and the checkers of systemd and Prometheus, for deploy/;
-# qemu-img, for images; compilers of definitions and of C++, for clients of oaktree. Where they cannot be installed, those tests fail and
+# qemu-img, for images; compilers of definitions, of C++, Go, Java and Ruby with their libraries, for clients of oaktree. Where they cannot be installed, those tests fail and
 # say so.
 SERVICES := postgresql mariadb-server-core mariadb-client-core redis-server openssh-server openssh-client systemd qemu-utils prometheus \
   protobuf-compiler protobuf-compiler-grpc protobuf-compiler-grpc-java-plugin protoc-gen-go protoc-gen-go-grpc \
-  g++ pkg-config libgrpc++-dev libprotobuf-dev
+  g++ pkg-config libgrpc++-dev libprotobuf-dev libcurl4-openssl-dev golang-go golang-google-grpc-dev golang-google-protobuf-dev \
+  golang-github-golang-protobuf-1-5-dev default-jdk-headless maven libmaven-compiler-plugin-java libmaven-resources-plugin-java \
+  libgrpc-java libprotobuf-java libperfmark-java libnetty-java libgoogle-gson-java libgeronimo-annotation-1.3-spec-java ruby ruby-grpc
 PROGRAMS := /usr/lib/postgresql/*/bin/postgres /usr/sbin/mariadbd /usr/bin/mariadb-install-db /usr/bin/redis-server /usr/sbin/sshd \
   /usr/bin/ssh /usr/bin/systemd-analyze /usr/bin/promtool /usr/bin/qemu-img /usr/bin/protoc /usr/bin/grpc_cpp_plugin /usr/bin/grpc_java_plugin \
-  /usr/bin/protoc-gen-go /usr/bin/protoc-gen-go-grpc /usr/bin/g++ /usr/bin/pkg-config /usr/include/grpcpp/grpcpp.h
+  /usr/bin/protoc-gen-go /usr/bin/protoc-gen-go-grpc /usr/bin/g++ /usr/bin/pkg-config /usr/include/grpcpp/grpcpp.h \
+  /usr/include/*/curl/curl.h /usr/bin/go /usr/share/gocode/src/google.golang.org/grpc /usr/bin/mvn /usr/share/java/grpc-netty.jar \
+  /usr/share/java/perfmark-api.jar /usr/share/maven-repo/org/apache/maven/plugins/maven-compiler-plugin /usr/bin/ruby
 services-for-tests:
 	@if ! ls $(PROGRAMS) > /dev/null 2>&1; then \
 	  $(AS_ROOT); if command -v apt-get > /dev/null && $$as_root true 2> /dev/null; then \

@@ -1,4 +1,4 @@
-"""`python -m tools.clients [LANGUAGE ...]` makes messages and stubs for languages other than Python, from the definitions.
+"""`python -m tools.clients [LANGUAGE ...]` makes clients in languages other than Python: messages and stubs from the definitions, beside helpers of clients/.
 
 Without a language: every one whose plugins are installed, and it says which are not.
 """
@@ -29,6 +29,8 @@ class Language:
         plugins: programs that protoc needs, by the name it has for them.
         packages: where those come from.
         to: the folder, in the repository.
+        own: the folder of what is written by hand, in the repository; it is copied to `to` before.
+        below: the folder that gets the code, in `to`.
         rpc: it needs the code of google.rpc as well: its own packages do not bring it.
         protoc: the command; code for C++, Go, Java and Ruby must be made by the protoc of the library that it runs with.
     """
@@ -37,9 +39,24 @@ class Language:
     plugins: dict[str, str]
     packages: str
     to: str
+    own: str = ""
+    below: str = ""
     rpc: bool = False
     protoc: tuple[str, ...] = ("protoc",)
 
+
+# The definitions name a package that no proxy of modules could serve: a module's name begins with a host's.
+_GO_MODULE: Final = tuple(
+    f"--{plugin}_opt={option}"
+    for plugin in ("go", "go-grpc")
+    for option in (
+        "module=openstackoid.org/oaktree",
+        *(
+            f"Moaktree/v1/{path.name}=openstackoid.org/oaktree/v1;oaktreev1"
+            for path in sorted((ROOT / "proto/oaktree/v1").iterdir())
+        ),
+    )
+)
 
 LANGUAGES: Final = {
     "cpp": Language(
@@ -47,19 +64,23 @@ LANGUAGES: Final = {
         {"grpc": "grpc_cpp_plugin"},
         "apt-get install protobuf-compiler protobuf-compiler-grpc",
         "build/clients/cpp",
+        own="clients/cpp",
         rpc=True,
     ),
     "go": Language(
-        ("--go_out={to}", "--go-grpc_out={to}"),
+        ("--go_out={to}", "--go-grpc_out={to}", *_GO_MODULE),
         {"go": "protoc-gen-go", "go-grpc": "protoc-gen-go-grpc"},
         "apt-get install protobuf-compiler protoc-gen-go protoc-gen-go-grpc",
         "build/clients/go",
+        own="clients/go",
     ),
     "java": Language(
         ("--java_out={to}", "--grpc-java_out={to}"),
         {"grpc-java": "grpc_java_plugin"},
         "apt-get install protobuf-compiler protobuf-compiler-grpc-java-plugin",
         "build/clients/java",
+        own="clients/java",
+        below="src/main/java",
     ),
     "javascript": Language(
         ("--es_out={to}", "--es_opt=target=ts,import_extension=js"),
@@ -74,6 +95,8 @@ LANGUAGES: Final = {
         {"grpc": "grpc_ruby_plugin"},
         "apt-get install protobuf-compiler protobuf-compiler-grpc",
         "build/clients/ruby",
+        own="clients/ruby",
+        below="lib",
     ),
 }
 
@@ -87,7 +110,7 @@ def generate(name: str, to: Path | None = None) -> Path:
 
     Args:
         name: one of LANGUAGES.
-        to: the folder that gets it; what it had of this API is deleted. The language's own if not given.
+        to: the folder that gets it, with what is written by hand; what it had is deleted. The language's own if not given.
 
     Returns:
         The folder.
@@ -104,13 +127,29 @@ def generate(name: str, to: Path | None = None) -> Path:
     ]
     protoc = language.protoc if language.protoc == _OWN_PROTOC else (_program(language.protoc[0], language),)
     shutil.rmtree(to, ignore_errors=True)
-    to.mkdir(parents=True)
+    if language.own:
+        shutil.copytree(ROOT / language.own, to)
+    generated = to / language.below
+    generated.mkdir(parents=True, exist_ok=True)
     sources = sorted(str(path.relative_to(ROOT / "proto")) for path in (ROOT / "proto").glob("oaktree/v1/*.proto"))
     if language.rpc:
         sources.append("google/rpc/status.proto")
     paths = [f"-I{ROOT / 'proto'}", *(f"-I{path}" for path in include_paths())]
-    options = [option.format(to=to) for option in language.options]
+    options = [option.format(to=generated) for option in language.options]
     subprocess.run([*protoc, *paths, *plugins, *options, *sources], check=True)  # noqa: S603
+    return to
+
+
+def google_rpc_java(to: Path) -> Path:
+    """Makes google.rpc for Java, where Debian has no package of it; returns the folder of its sources."""
+    to.mkdir(parents=True, exist_ok=True)
+    command = (
+        _program("protoc", LANGUAGES["java"]),
+        f"-I{ROOT / 'proto'}",
+        f"--java_out={to}",
+        "google/rpc/status.proto",
+    )
+    subprocess.run(command, check=True)  # noqa: S603
     return to
 
 
