@@ -66,6 +66,17 @@ Upload an image into each location; in every cloud, if none is given. It is sent
 
   openstackoid oaktree call upload cirros.img --name cirros --disk-format qcow2 --location CloudOne --location CloudTwo
 """
+_GROUP: Final = """\
+Create resources of several kinds that refer to each other, in each location; in every cloud, if none is given. FILE is YAML or JSON:
+
+  net: {kind: network, attributes: {name: mine}}
+  web: {kind: server, count: 4, attributes: {name: "web-${index}", image: cirros, flavor: small, network: "${net.id}"}}
+
+  openstackoid oaktree call group build group.yaml --undo
+  openstackoid oaktree call group build - --location CloudOne < group.yaml
+
+The same group with the same --idempotency-key creates nothing twice.
+"""
 _REST: Final = """\
 Where a cloud's own API is, with a token for it: for what this API lacks.
 
@@ -228,6 +239,19 @@ def _beside(verbs: Any) -> None:
     parser.add_argument("service", metavar="SERVICE", help="as compute, or block-storage")
     parser.add_argument("path", nargs="?", metavar="PATH", help="of the API, to be part of the URL")
 
+    groups = _parser(verbs, "group", "resources of several kinds that refer to each other", _GROUP)
+    parser = _verb(
+        groups.add_subparsers(title="commands", required=True, metavar="COMMAND"),
+        "build",
+        "grouping:build",
+        "create a group in many clouds at once",
+        _GROUP,
+    )
+    parser.add_argument("file", metavar="FILE", help="the members; - is standard input")
+    _locations(parser, "where")
+    parser.add_argument("--undo", action="store_true", help="delete all of it again if any of it fails in any cloud")
+    _key(parser)
+
     about = "Creates are kept on record: what became of them, also when the answer was lost."
     parser = _parser(verbs, "operation", "what became of creates", about)
     actions = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -292,6 +316,10 @@ def _creating(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--wait", action="store_true", help="go on until each is ready, or has failed")
     parser.add_argument("--undo", action="store_true", help="delete all of it again if any cloud fails")
     parser.add_argument("--detach", action="store_true", help="go on when this command is stopped: see operation wait")
+    _key(parser)
+
+
+def _key(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--idempotency-key",
         metavar="KEY",
