@@ -86,11 +86,14 @@ async def test_a_server_that_goes_wrong_fails_with_its_own_words(tree: Oaktree, 
 
 async def test_a_wait_has_an_end(tree: Oaktree, ours: dict[str, Cloud]) -> None:
     ours["One"].statuses = ["BUILD"]
-    told = await all_of(
-        tree.compute.CreateServer(request("web", "One", wait=True, timeout=duration_pb2.Duration(seconds=1)))
-    )
-    assert statuses.reason(told.errors()["One"]) == "DEADLINE_EXCEEDED"
+    # On a busy machine the create itself may take longer than the first of them.
+    for seconds in (1, 5, 30):
+        wait = duration_pb2.Duration(seconds=seconds)
+        told = await all_of(tree.compute.CreateServer(request("web", "One", wait=True, timeout=wait)))
+        if told.stages("One")[-1] == CREATED:
+            break
     assert told.stages("One")[-1] == CREATED
+    assert statuses.reason(told.errors()["One"]) == "DEADLINE_EXCEEDED"
 
 
 async def test_an_error_of_the_service_itself_is_a_failure(tree: Oaktree, ours: dict[str, Cloud]) -> None:
