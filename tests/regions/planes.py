@@ -19,11 +19,15 @@ from aiohttp import web
 from tests import commands
 from tests.ports import free_ports
 from tests.regions.catalog import PASSWORD, Catalog
+from tests.regions.cloud import ADMIN as CLOUD_ADMIN
+from tests.regions.cloud import MANAGER as CLOUD_MANAGER
+from tests.regions.cloud import MANAGER_PASSWORD, Cloud
 
 from openstackoid.trust import key_files
 from openstackoid.trust.contracts import ContractGrant
 from openstackoid.trust.grants import Grant
 from openstackoid.trust.keys import Keys
+from openstackoid.trust.projects import ProjectMappings
 from openstackoid.trust.store import Store
 
 if TYPE_CHECKING:
@@ -49,6 +53,7 @@ class Door:
         twice: whether each request arrives twice.
         seen: bodies of the messages that came.
         catalog: of its Keystone.
+        cloud: what else it has.
     """
 
     def __init__(self, keys: Keys, port: int, inner: int) -> None:
@@ -59,6 +64,7 @@ class Door:
         self.twice = False
         self.seen: list[bytes] = []
         self.catalog = Catalog()
+        self.cloud = Cloud(f"http://127.0.0.1:{port}")
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -77,9 +83,12 @@ class Door:
             return web.json_response(self._keys.published(time.time()))
         if request.path == "/v3/auth/tokens" and request.method == "GET":
             return self._token(request)
+        body = await request.read()
+        document = json.loads(body or b"{}")
+        if self.cloud.serves(request, document):
+            return self.cloud.answer(request, document)
         if request.path.startswith("/v3/"):
             return await self.catalog.answer(request)
-        body = await request.read()
         if self.lose:
             self.lose -= 1
             return web.Response(status=503)
@@ -147,10 +156,27 @@ class Plane:
             },
         }
         (directory / "password").write_text(PASSWORD)
+        (directory / "manager").write_text(MANAGER_PASSWORD)
+        login = {"password_file": str(directory / "manager")}
+        self._accounts = {
+            "manager": {"username": CLOUD_MANAGER, **login},
+            "admin": {"username": CLOUD_ADMIN, "project_name": "admin", **login},
+        }
         self._file.write_text(yaml.safe_dump(config))
         self._store = Store(database)
         self._store.upgrade()
         self.process: subprocess.Popen[str] | None = None
+
+    def sets_up(self, *accounts: str) -> None:
+        """Give a provider accounts with which it sets up and cleans up by itself, from its next start on."""
+        config = yaml.safe_load(self._file.read_text())
+        config["provider"] = {name: self._accounts[name] for name in accounts or self._accounts}
+        self._file.write_text(yaml.safe_dump(config))
+
+    @property
+    def mappings(self) -> ProjectMappings:
+        """Which sub-project stands for which project, as gateways write it."""
+        return self._store.projects
 
     def know(self, other: "Plane") -> None:
         """Make an agreement with another cloud, as operators do by commands."""
@@ -222,10 +248,12 @@ async def until(condition: Callable[[], Any], seconds: float = WAIT) -> Any:
 
 @asynccontextmanager
 async def two_planes(
-    directory: Path, database: Callable[[str], str | None] = lambda _: None
+    directory: Path, database: Callable[[str], str | None] = lambda _: None, accounts: tuple[str, ...] = ()
 ) -> AsyncIterator[tuple[Plane, Plane]]:
-    """A provider and a consumer that have an agreement, and serve."""
+    """A provider and a consumer that have an agreement, and serve; with accounts the provider sets up and cleans up by itself."""
     provider = Plane("CloudP", directory / "p", database("p"))
+    if accounts:
+        provider.sets_up(*accounts)
     consumer = Plane("CloudA", directory / "a", database("a"))
     provider.know(consumer)
     consumer.know(provider)
@@ -263,9 +291,9 @@ def terms(region: str, **changed: Any) -> dict[str, Any]:
     }
 
 
-async def offered(provider: Plane) -> str:
+async def offered(provider: Plane, **changed: Any) -> str:
     """The id of a region that is offered to all."""
-    status, made = await provider.call("POST", "/v1/virtual-regions", REGION)
+    status, made = await provider.call("POST", "/v1/virtual-regions", REGION | changed)
     assert status == 201, made
     status, made = await provider.call("POST", f"/v1/virtual-regions/{made['id']}/offer", {})
     assert (status, made["state"]) == (200, "offered")

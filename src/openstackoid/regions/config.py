@@ -13,6 +13,14 @@ aggregator:                                       # binds regions of its own cat
   username: regions                               # may change the catalog
   password_file: /etc/openstackoid/regions-password
   project_name: admin
+provider:                                         # sets up what a contract needs, and removes it in the end
+  manager:                                        # a user of each region's domain, with the role manager on it
+    username: openstackoid
+    password_file: /etc/openstackoid/manager-password
+  admin:                                          # for what services leave to admins alone: default security groups, keypairs
+    username: openstackoid
+    password_file: /etc/openstackoid/admin-password
+    project_name: admin
 ca: /etc/ssl/ca.pem                               # who may sign for Keystone and for peers; the system's if not given
 """
 
@@ -79,6 +87,47 @@ class Aggregator(BaseModel):
         return f"{parts.scheme}://{parts.netloc}"
 
 
+class DomainManager(BaseModel):
+    """A user of each region's domain, with the role `manager` on it.
+
+    Attributes:
+        username, password_file: the same in each domain.
+        user_domain_name: where the user is; the region's domain if not given. A user of another domain cannot clean up: it may not give itself roles.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    username: str
+    password_file: Path
+    user_domain_name: str | None = None
+
+
+class Admin(BaseModel):
+    """An admin, by Keystone's default policies, with a project."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    username: str
+    password_file: Path
+    user_domain_name: str = "Default"
+    project_name: str
+    project_domain_name: str = "Default"
+
+
+class Provider(BaseModel):
+    """What a provider has beside an aggregator: accounts that set up and clean up.
+
+    Attributes:
+        manager: for the projects of regions' domains.
+        admin: for what services leave to admins alone; not needed for anything else.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    manager: DomainManager
+    admin: Admin | None = None
+
+
 class Config(BaseModel):
     """The form above.
 
@@ -103,6 +152,7 @@ class Config(BaseModel):
     keys_command: list[str] | None = None
     policy_file: Path | None = None
     aggregator: Aggregator | None = None
+    provider: Provider | None = None
     ca: Path | None = None
     skew: Annotated[int, Field(ge=0, le=120)] = 30
     recheck: Annotated[float, Field(ge=0, le=300)] = 10

@@ -3,6 +3,7 @@
     tick      events caused by time
     publish   which contracts are in use, for gateways
     settle    regions of the catalog that are bound, or unbound
+    work      what a provider sets up and cleans up in its cloud (`working`)
     send      messages to other control planes
 
 Sending may wait for a peer that is away, so it has a loop of its own: what a contract's end or suspension means here never waits for anybody.
@@ -35,12 +36,15 @@ from openstackoid.regions.objects.binding import Binding, BindingState, endpoint
 from openstackoid.regions.objects.contract import Contract
 from openstackoid.regions.objects.states import OVER, ContractEvent, ContractState, Side
 from openstackoid.regions.objects.terms import format_time
+from openstackoid.regions.objects.work import Stage, WorkKind
 from openstackoid.regions.peers import Peers
 from openstackoid.regions.policies import Policies
 from openstackoid.regions.tables.binding import LEASE, Bindings
 from openstackoid.regions.tables.contract import Contracts, Summary
 from openstackoid.regions.tables.message import Outbox, Outgoing
 from openstackoid.regions.tables.virtual_region import Regions
+from openstackoid.regions.tables.work import Works
+from openstackoid.regions.working import Worker
 from openstackoid.trust.contract_grants import ContractGrants
 from openstackoid.trust.contracts import ContractGrant
 from openstackoid.trust.keys import Keys
@@ -66,6 +70,8 @@ class Control:
         bindings: regions of the catalog that are bound to contracts.
         grants: which contracts are in use, for gateways.
         keys: this cloud's: pseudonyms are made with them.
+        works: what is on record of work in this cloud.
+        worker: does it; None for an aggregator, and for a provider whose operators do it.
         catalog, about: of an aggregator: its catalog, and where its gateway is; None for a provider.
         kicked: set when a message is to be sent.
     """
@@ -80,6 +86,8 @@ class Control:
     bindings: Bindings
     grants: ContractGrants
     keys: Keys
+    works: Works
+    worker: Worker | None = None
     catalog: Catalog | None = None
     about: Aggregator | None = None
     kicked: asyncio.Event = field(default_factory=asyncio.Event)
@@ -199,12 +207,26 @@ class Control:
             offered = False
         now = int(time.time())
         due = clock.due(summary.side, summary.state, summary.since, summary.terms, now, offered=offered)
+        due = due or self._set_up(summary)
         if due is not None:
             event, why = due
             # Another process may have done it, or an operator something else, since the list was read.
             with contextlib.suppress(TransitionError, PartyError, StaleTermsError):
                 self.contracts.cause(summary.id, _cause(summary.state, event, why), CLOCK, now)
             self.kicked.set()
+
+    def _set_up(self, summary: Summary) -> tuple[ContractEvent, str] | None:
+        if self.worker is None:
+            return None
+        ready = summary.state is ContractState.PROVISIONING and any(
+            work.kind is WorkKind.PROVISION and work.stage is Stage.DONE for work in self.works.of(summary.id)
+        )
+        return clock.set_up(summary.side, summary.state, ready=ready)
+
+    async def work(self) -> None:
+        """Do what is due in this cloud."""
+        if self.worker is not None:
+            await self.worker.run()
 
     async def run(self, tick: float) -> None:
         """Run all jobs until cancelled.
@@ -215,6 +237,7 @@ class Control:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._repeat(tick, self._look))
             group.create_task(self._repeat(tick, self.send, self.kicked))
+            group.create_task(self._repeat(tick, self.work))
 
     async def _look(self) -> None:
         await self.tick()

@@ -167,6 +167,20 @@ class CatalogError(RegionsError):
     code = "catalog.refused"
 
 
+class AccountRefusedError(RegionsError):
+    """Keystone's policies do not let one of the control plane's accounts do its work."""
+
+    status = 503
+    code = "account.refused"
+
+
+class ServiceFailedError(RegionsError):
+    """A service of this cloud does not answer the control plane as it should."""
+
+    status = 503
+    code = "service.failed"
+
+
 class UnauthenticatedError(RegionsError):
     """No token, or one that this cloud's Keystone does not know."""
 

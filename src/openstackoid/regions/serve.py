@@ -17,6 +17,7 @@ from aiohttp import web
 
 from openstackoid import notify
 from openstackoid.core.errors import ConfigError
+from openstackoid.regions.accounts import Accounts
 from openstackoid.regions.app import App
 from openstackoid.regions.catalog import Account, Catalog
 from openstackoid.regions.config import Aggregator, Config
@@ -31,6 +32,8 @@ from openstackoid.regions.tables.binding import Bindings
 from openstackoid.regions.tables.contract import Contracts
 from openstackoid.regions.tables.message import Outbox
 from openstackoid.regions.tables.virtual_region import Regions
+from openstackoid.regions.tables.work import Works
+from openstackoid.regions.working import Worker
 from openstackoid.storage.databases import Database
 from openstackoid.trust import key_files
 from openstackoid.trust.store import Store
@@ -72,10 +75,13 @@ async def control_of(config: Config) -> AsyncIterator[Control]:
     async with aiohttp.ClientSession(
         connector=connector, timeout=_TIMEOUT, cookie_jar=aiohttp.DummyCookieJar()
     ) as session:
+        regions, works = Regions(database), Works(database)
+        contracts = Contracts(database, config.cloud, lambda message: messages.sign(message, keys, time.time()))
+        accounts = Accounts(config.keystone, config.provider, session) if config.provider else None
         yield Control(
             config.cloud,
-            Regions(database),
-            Contracts(database, config.cloud, lambda message: messages.sign(message, keys, time.time())),
+            regions,
+            contracts,
             Outbox(database),
             Peers(config.cloud, store, keys, session, config.skew),
             Keystone(config.keystone, session, config.recheck),
@@ -83,6 +89,8 @@ async def control_of(config: Config) -> AsyncIterator[Control]:
             Bindings(database),
             store.contracts,
             keys,
+            works,
+            Worker(works, contracts, regions, store.projects, accounts) if accounts else None,
             Catalog(_account(config, config.aggregator), session) if config.aggregator else None,
             config.aggregator,
         )

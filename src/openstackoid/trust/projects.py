@@ -9,6 +9,7 @@ A reservation counts as a project until it is released: a process that was kille
 takes it over, and finds that project by its name.
 """
 
+import hashlib
 import time
 from enum import Enum
 from typing import Final
@@ -30,6 +31,21 @@ class Claim(Enum):
     FULL = "as many as agreed are made, or being made"
 
 
+def project_name(peer: str, agreement: str, foreign: str) -> str:
+    """The name of the project that stands for a peer's project: 64 characters at most, and unique over all projects of all peers.
+
+    It is a digest, since "A-b" with "c" must differ from "A" with "b-c". It includes the agreement, since another cloud may later have the name
+    of a removed one, and must not get its projects.
+
+    Args:
+        peer: the other cloud.
+        agreement: id of the agreement, or of the contract.
+        foreign: the peer's project.
+    """
+    digest = hashlib.sha256(f"{agreement}\0{foreign}".encode()).hexdigest()
+    return f"{peer[:31]}-{digest[:32]}"
+
+
 class ProjectMappings:
     """The projects of one cloud that stand for its peers' projects. Calls block."""
 
@@ -47,6 +63,19 @@ class ProjectMappings:
         chosen = select(PROJECTS.c.foreign_id, PROJECTS.c.local_id).where(PROJECTS.c.peer == peer)
         with self._database.reading() as connection:
             return [(row[0], row[1]) for row in connection.execute(chosen.order_by(PROJECTS.c.foreign_id))]
+
+    def reserved(self, peer: str) -> list[str]:
+        """The peer's projects for which one of ours is being made, or was when the process that made it was killed."""
+        chosen = select(RESERVATIONS.c.foreign_id).where(RESERVATIONS.c.peer == peer)
+        with self._database.reading() as connection:
+            return list(connection.scalars(chosen.order_by(RESERVATIONS.c.foreign_id)))
+
+    def forget(self, peer: str, foreign: str) -> None:
+        """Forget a peer's project: ours is deleted, or was never made."""
+        with self._database.changing() as connection:
+            serialise(connection, 0)
+            for table in (PROJECTS, RESERVATIONS):
+                connection.execute(delete(table).where(_of(table, peer, foreign)))
 
     def reserve(self, peer: str, foreign: str, holder: str, most: int) -> Claim:
         """Reserve the creation of the project that will stand for a peer's project.

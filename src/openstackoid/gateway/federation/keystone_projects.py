@@ -1,12 +1,10 @@
 """Projects in this cloud's Keystone that stand for those of other clouds: made with the gateway's account, `trust.account`."""
 
-import hashlib
 from typing import Final
 from urllib.parse import quote
 
 from openstackoid.core.errors import PeerError, ProjectError
 from openstackoid.gateway.federation.keystone_api import KeystoneApi
-from openstackoid.trust.agreements import Agreement
 
 _OK: Final = 200
 _CREATED: Final = 201
@@ -16,16 +14,6 @@ _FAILED: Final = 500
 
 class RefusedProjectError(ProjectError):
     """No project was made: Keystone refused, or was not asked."""
-
-
-def project_name(agreement: Agreement, foreign: str) -> str:
-    """The name of the project that stands for a peer's project: 64 characters at most, and unique over all projects of all peers.
-
-    It is a digest, since "A-b" with "c" must differ from "A" with "b-c". It includes the agreement, since another cloud may later have the name
-    of a removed one, and must not get its projects.
-    """
-    digest = hashlib.sha256(f"{agreement.id}\0{foreign}".encode()).hexdigest()
-    return f"{agreement.peer[:31]}-{digest[:32]}"
 
 
 class KeystoneProjects:

@@ -9,10 +9,10 @@ import secrets
 from typing import Final
 
 from openstackoid.core.errors import OpenStackoidError, ProjectError
-from openstackoid.gateway.federation.keystone_projects import KeystoneProjects, RefusedProjectError, project_name
+from openstackoid.gateway.federation.keystone_projects import KeystoneProjects, RefusedProjectError
 from openstackoid.gateway.federation.shared_tasks import SharedTasks
 from openstackoid.trust.agreements import Agreement
-from openstackoid.trust.projects import LEASE, Claim, ProjectMappings
+from openstackoid.trust.projects import LEASE, Claim, ProjectMappings, project_name
 
 _POLL: Final = 0.1  # seconds between two polls for the result of another process
 _RENEW: Final = LEASE / 4  # seconds between two renewals of a reservation
@@ -93,7 +93,7 @@ class Projects:
         raise ProjectError(f"Another gateway of {self._cloud} has been making the project for {_TIMEOUT} s. Try again.")
 
     async def _make(self, agreement: Agreement, foreign: str, domain: str, holder: str) -> str:
-        party, name = agreement.party, project_name(agreement, foreign)
+        party, name = agreement.party, project_name(agreement.peer, agreement.id, foreign)
         made = refused = None
         renewing = asyncio.create_task(self._renew(party, foreign, holder))
         try:

@@ -8,9 +8,9 @@ import orjson
 from aiohttp import web
 
 from openstackoid.core.catalog import Json
-from openstackoid.gateway.federation.keystone_projects import project_name
 from openstackoid.trust.agreements import Agreement
 from openstackoid.trust.claims import Claims
+from openstackoid.trust.projects import project_name
 
 _MISSING: Final = web.HTTPNotFound.status_code
 
@@ -34,7 +34,7 @@ def token_body(
     home = {"id": claims.issuer, "name": claims.issuer}
     ours = {"id": where.where, "name": where.where} if where.kind == "each" else home
     name = (
-        project_name(agreement, claims.project.id)
+        project_name(agreement.peer, agreement.id, claims.project.id)
         if where.kind == "each"
         else project
         if mapped

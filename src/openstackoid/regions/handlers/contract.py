@@ -10,6 +10,8 @@ from openstackoid.regions.handlers.call import Call
 from openstackoid.regions.objects.contract import Contract
 from openstackoid.regions.objects.states import CONTRACT, ContractEvent, ContractState, Side, may
 from openstackoid.regions.objects.terms import Terms
+from openstackoid.regions.objects.work import Stage, summary
+from openstackoid.regions.schemas.contract import MOST_SHOWN
 from openstackoid.regions.tables.contract import Summary
 
 
@@ -55,14 +57,14 @@ async def event(call: Call) -> dict[str, Any]:
     return await _shown(call, contract)
 
 
-def _listed(summary: Summary) -> dict[str, Any]:
+def _listed(row: Summary) -> dict[str, Any]:
     return {
-        "id": summary.id,
-        "peer": summary.peer,
-        "side": summary.side.value,
-        "state": summary.state.value,
-        "virtual_region": summary.terms.virtual_region,
-        "region_name": summary.terms.region_name,
+        "id": row.id,
+        "peer": row.peer,
+        "side": row.side.value,
+        "state": row.state.value,
+        "virtual_region": row.terms.virtual_region,
+        "region_name": row.terms.region_name,
     }
 
 
@@ -70,6 +72,7 @@ async def _shown(call: Call, contract: Contract) -> dict[str, Any]:
     outcome = contract.outcome
     waiting = await asyncio.to_thread(call.control.contracts.unacknowledged, contract.id)
     error = await asyncio.to_thread(call.control.outbox.error, contract.id) if waiting else ""
+    works = await asyncio.to_thread(call.control.works.of, contract.id)
     allowed = [row.event for row in CONTRACT if row.state == outcome.state and may(row, contract.side, outcome.author)]
     return {
         "id": contract.id,
@@ -81,6 +84,8 @@ async def _shown(call: Call, contract: Contract) -> dict[str, Any]:
         "unacknowledged": waiting,
         "sending_error": error,
         "allowed": allowed,
+        "clean_up": summary(works),
+        "work": [work.to_json() for work in works if work.stage is not Stage.DONE][:MOST_SHOWN],
         "history": [
             {
                 "side": step.side.value,

@@ -35,3 +35,18 @@ def due(
     if state is ContractState.ENDING and moment >= datetime.fromtimestamp(since, UTC) + grace:
         return ContractEvent.FINISH, "the grace time is over"
     return None
+
+
+def set_up(side: Side, state: ContractState, *, ready: bool) -> tuple[ContractEvent, str] | None:
+    """The event that a provider that sets contracts up by itself has to cause now, and why.
+
+    Args:
+        side: ours.
+        state: the contract's.
+        ready: whether what the contract needs is there.
+    """
+    if side is Side.PROVIDER and state is ContractState.AGREED:
+        return ContractEvent.PROVISION, "the terms are agreed"
+    if side is Side.PROVIDER and state is ContractState.PROVISIONING and ready:
+        return ContractEvent.ACTIVATE, "what the contract needs is there"
+    return None

@@ -4,6 +4,7 @@ from typing import Final
 
 from openstackoid.regions.objects.states import ContractEvent, ContractState, Side
 from openstackoid.regions.objects.terms import MOST_GRACE
+from openstackoid.regions.objects.work import MOST_LEFT, Stage, WorkKind
 from openstackoid.regions.schemas.common import (
     COUNT,
     DIALECT,
@@ -67,6 +68,35 @@ _STEP: Final[Schema] = closed(
     },
     "*",
 )
+MOST_SHOWN: Final = 100  # pieces of work
+_ID_HERE: Final[Schema] = {"type": "string", "maxLength": 64}
+_ANY_TEXT: Final[Schema] = {"type": "string", "maxLength": 255}
+_LEFT: Final[Schema] = dict.fromkeys(("service", "kind", "id", "name", "reason"), _ANY_TEXT)
+_WORK: Final[Schema] = closed(
+    {
+        "kind": {"enum": [kind.value for kind in WorkKind]},
+        "project": _ID_HERE,
+        "local_project": _ID_HERE,
+        "stage": {"enum": [stage.value for stage in Stage]},
+        "removed": COUNT,
+        "left": listed(closed(_LEFT, "*"), MOST_LEFT),
+        "error": REASON,
+        "attempts": COUNT,
+    },
+    "*",
+)
+_CLEAN_UP: Final[Schema] = closed(
+    {
+        "done": _YES,
+        "ended": _YES,
+        "projects": COUNT,
+        "projects_done": COUNT,
+        "resources_removed": COUNT,
+        "left": listed(closed({**_LEFT, "project": _ID_HERE}, "*"), MOST_LEFT),
+        "errors": listed(REASON, 100_000),
+    },
+    "*",
+)
 SHOWN: Final[Schema] = {
     "$schema": DIALECT,
     **closed(
@@ -81,6 +111,8 @@ SHOWN: Final[Schema] = {
             "sending_error": REASON,
             "allowed": listed({"enum": _CAUSED}),
             "history": listed(_STEP, 8192),
+            "clean_up": {"anyOf": [{"type": "null"}, _CLEAN_UP]},
+            "work": listed(_WORK, MOST_SHOWN),
         },
         "id",
         "side",

@@ -6,6 +6,7 @@ contracts                one row a contract, of either side: what its messages c
 contract_messages        both sides' messages, as they were signed; never rewritten
 contract_outbox          messages of ours that the other side has not acknowledged
 region_bindings          one row a region of this cloud's catalog that is bound to a contract
+region_work              one row a piece of work outside the database: how far it is, and what is left (`objects.work`)
 regions_revision         one row, which every change takes first: changes happen one after the other on every database
 """
 
@@ -90,6 +91,24 @@ BINDINGS: Final = Table(
     Column("holder", exact(_ID), nullable=False),
     Column("until", BigInteger, nullable=False),
     Index("ix_region_bindings_contract", "contract", unique=True),
+)
+
+WORK: Final = Table(
+    "region_work",
+    METADATA,
+    Column("contract", exact(_ID), primary_key=True),
+    Column("kind", exact(16), primary_key=True),
+    Column("project", exact(_NAME), primary_key=True),
+    Column("local", exact(_NAME), nullable=False),
+    Column("stage", exact(16), nullable=False),
+    Column("removed", Integer, nullable=False),
+    Column("remaining", document(), nullable=False),
+    Column("error", exact(255), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due", BigInteger, nullable=False),
+    Column("holder", exact(_ID), nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Index("ix_region_work_due", "stage", "due"),
 )
 
 REVISION: Final = Table(

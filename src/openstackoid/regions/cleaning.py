@@ -1,0 +1,204 @@
+"""Removes what a project has in this cloud's services: one pass over all kinds of resources, to be repeated until nothing is left.
+
+A pass lists afresh, so it needs no memory of an earlier one, and one that was killed is simply done again. It waits for nothing: a server that is
+being deleted holds its port until the next pass. Lists are of the project's own resources (`resource_kinds.is_of`).
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import quote
+
+from openstackoid.core.services import service_type
+from openstackoid.regions.errors import ServiceFailedError
+from openstackoid.regions.objects import resource_kinds
+from openstackoid.regions.objects.resource_kinds import KINDS, ResourceKind
+from openstackoid.regions.objects.work import Left
+from openstackoid.regions.service_account import ServiceAccount, refusal
+
+_OK: Final = 200
+_GONE: Final = frozenset({404, 410})
+# The service has no such list: an extension that is not loaded, or a policy that leaves it to admins, who alone can have made any.
+_NO_LIST: Final = frozenset({300, 403, 404, 405, 501})
+_DELETING: Final = "is being deleted"
+
+
+@dataclass(slots=True)
+class Pass:
+    """What a pass came to.
+
+    Attributes:
+        removed: how many resources a service has removed, or has begun to.
+        left: those that are still there, with the reason.
+    """
+
+    removed: int = 0
+    left: list[Left] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A list of one service at one address."""
+
+    kind: ResourceKind
+    base: str
+    project: str
+
+    def url(self, path: str) -> str:
+        return self.base + path.format(project=self.project)
+
+
+class Cleaner:
+    """The resources of one project.
+
+    Args:
+        member: an account that is a member of it.
+        project: id.
+    """
+
+    def __init__(self, member: ServiceAccount, project: str) -> None:
+        self._member = member
+        self._project = project
+
+    async def inventory(self) -> list[Left]:
+        """What is there: the first page of each kind.
+
+        Raises:
+            AccountRefusedError, ServiceFailedError: the account is refused, or a service does not list.
+        """
+        return [self._left(place, item, "") async for place in self._places() for item in await self._items(place)]
+
+    async def clean(self) -> Pass:
+        """One pass.
+
+        Raises:
+            AccountRefusedError, ServiceFailedError: the account is refused, or a service does not list.
+        """
+        done = Pass()
+        async for place in self._places():
+            seen: set[str] = set()
+            # A list has pages: the next one comes to the front when the first one is gone.
+            while items := [
+                item for item in await self._items(place) if resource_kinds.identity(place.kind, item) not in seen
+            ]:
+                for item in items:
+                    seen.add(resource_kinds.identity(place.kind, item))
+                    await self._remove(place, item, done)
+        return done
+
+    async def _remove(self, place: _Place, item: Mapping[str, Any], done: Pass) -> None:
+        if resource_kinds.is_going(item):
+            done.left.append(self._left(place, item, _DELETING))
+            return
+        try:
+            status, answer = await self._delete(place, item)
+        except ServiceFailedError as error:
+            done.left.append(self._left(place, item, str(error)))
+            return
+        if status < 300:  # noqa: PLR2004 - any success
+            done.removed += 1
+            if place.kind.slow:
+                done.left.append(self._left(place, item, _DELETING))
+        elif status not in _GONE:
+            done.left.append(self._left(place, item, refusal(status, answer)))
+
+    async def _delete(self, place: _Place, item: Mapping[str, Any]) -> tuple[int, Any]:
+        kind = place.kind
+        if kind.before == "router":
+            await self._empty_router(place, item)
+        if kind.before == "image" and item.get("protected"):
+            await self._unprotect(place, item)
+        if kind.service == "object-store":
+            await self._empty_container(place, item)
+        identity = quote(resource_kinds.identity(kind, item), safe="")
+        path = kind.delete or f"{kind.path.partition('?')[0].rstrip('/')}/{{id}}"
+        named = {"id": identity, "name": quote(str(item.get("stack_name", "")), safe=""), "project": self._project}
+        return await self._member.call("DELETE", place.base + path.format(**named))
+
+    async def _empty_router(self, place: _Place, router: Mapping[str, Any]) -> None:
+        """A router with interfaces or routes cannot be deleted."""
+        url = place.url(f"/routers/{quote(str(router['id']), safe='')}")
+        if router.get("routes"):
+            await self._member.call("PUT", url, {"router": {"routes": []}})
+        ports = place.url(f"/ports?device_id={quote(str(router['id']))}")
+        _, answer = await self._member.call("GET", ports)
+        for port in answer.get("ports", []) if isinstance(answer, dict) else []:
+            await self._member.call("PUT", f"{url}/remove_router_interface", {"port_id": port["id"]})
+
+    async def _unprotect(self, place: _Place, image: Mapping[str, Any]) -> None:
+        patch = [{"op": "replace", "path": "/protected", "value": False}]
+        headers = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
+        await self._member.call("PATCH", place.url(f"/images/{quote(str(image['id']), safe='')}"), patch, headers)
+
+    async def _empty_container(self, place: _Place, container: Mapping[str, Any]) -> None:
+        """A container with objects cannot be deleted."""
+        url = f"{place.base}/{quote(str(container['name']), safe='')}"
+        status, objects = await self._member.call("GET", f"{url}?format=json")
+        for item in objects if status == _OK and isinstance(objects, list) else []:
+            await self._member.call("DELETE", f"{url}/{quote(str(item.get('name', '')))}")
+
+    async def _places(self) -> AsyncIterator[_Place]:
+        catalog = (await self._member.described()).get("catalog") or []
+        urls: dict[str, dict[str, None]] = {}
+        for service in catalog:
+            official = service_type(str(service.get("type")))
+            for endpoint in service.get("endpoints", []):
+                if official and endpoint.get("interface") == "public":
+                    urls.setdefault(official, {})[str(endpoint.get("url"))] = None
+        for kind in KINDS:
+            for base in dict.fromkeys(resource_kinds.base(url, kind) for url in urls.get(kind.service, {})):
+                yield _Place(kind, base, self._project)
+
+    async def _items(self, place: _Place) -> list[Mapping[str, Any]]:
+        kind = place.kind
+        joined = "&" if "?" in kind.path else "?"
+        query = f"{joined}{kind.own}={quote(self._project)}" if kind.own else ""
+        status, answer = await self._member.call("GET", place.url(kind.path) + query)
+        if status in _NO_LIST:
+            return []
+        items = answer if isinstance(answer, list) else answer.get(kind.key) if isinstance(answer, dict) else None
+        if status >= 300 or not isinstance(items, list):  # noqa: PLR2004 - any success
+            if status == 204:  # noqa: PLR2004 - object-store: an empty list
+                return []
+            raise ServiceFailedError(f"{kind.service} does not list {kind.path}: {refusal(status, answer)}.")
+        return [item for item in items if isinstance(item, dict) and resource_kinds.is_of(kind, item, self._project)]
+
+    @staticmethod
+    def _left(place: _Place, item: Mapping[str, Any], reason: str) -> Left:
+        kind = place.kind
+        name = str(item.get("name") or item.get("stack_name") or "")[:255]
+        return Left(kind.service, kind.key or kind.name, resource_kinds.identity(kind, item)[:255], name, reason[:255])
+
+
+async def clean_as_admin(admin: ServiceAccount, project: str) -> None:
+    """Remove what a service leaves to admins: the project's default security group, and its quotas.
+
+    Listing security groups makes a missing default one (neutron/db/securitygroups_db.py, get_security_groups), so this comes last, and deletes
+    after it has listed.
+
+    Raises:
+        AccountRefusedError, ServiceFailedError: the account is refused, or a service does not do it.
+    """
+    for service in (await admin.described()).get("catalog") or []:
+        kind = service_type(str(service.get("type")))
+        for endpoint in service.get("endpoints", []):
+            if endpoint.get("interface") != "public" or kind not in {"network", "compute"}:
+                continue
+            row = next(row for row in KINDS if row.service == kind)
+            base = resource_kinds.base(str(endpoint["url"]), row)
+            if kind == "compute":
+                await _checked(admin, "DELETE", f"{base}/os-quota-sets/{quote(project)}")
+                continue
+            groups = f"{base}/security-groups"
+            answer = await _checked(admin, "GET", f"{groups}?project_id={quote(project)}")
+            for group in answer.get("security_groups", []):
+                if {group.get("project_id"), group.get("tenant_id")} - {None} == {project}:
+                    await _checked(admin, "DELETE", f"{groups}/{quote(str(group['id']))}")
+            await _checked(admin, "DELETE", f"{base}/quotas/{quote(project)}")
+
+
+async def _checked(admin: ServiceAccount, method: str, url: str) -> dict[str, Any]:
+    status, answer = await admin.call(method, url)
+    if status >= 300 and status not in _GONE:  # noqa: PLR2004 - any success
+        raise ServiceFailedError(f"{admin.name}: {method} {url.rpartition('/')[2]}: {refusal(status, answer)}.")
+    return answer if isinstance(answer, dict) else {}

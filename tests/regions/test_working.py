@@ -1,0 +1,218 @@
+"""A provider sets up what a contract needs, and cleans up what it leaves, without its operators. Real control planes; clouds at the wire."""
+
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from tests.regions.cloud import Cloud
+from tests.regions.planes import Plane, in_state, offered, terms, two_planes, until
+
+from openstackoid.trust.projects import project_name
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@dataclass
+class Deal:
+    """A contract about a domain of its own.
+
+    Attributes:
+        provider, consumer: the control planes, which all deals share.
+        domain: id.
+        contract: id.
+    """
+
+    provider: Plane
+    consumer: Plane
+    domain: str
+    contract: str = ""
+
+    @property
+    def cloud(self) -> Cloud:
+        return self.provider.door.cloud
+
+    @property
+    def party(self) -> str:
+        return f"contract:{self.contract}"
+
+    async def accepted(self, **changed: Any) -> None:
+        """Let the provider accept it; its operators do nothing more."""
+        region = await offered(self.provider, name=f"r-{self.domain[:8]}", domain_id=self.domain)
+        document = terms(region, **{"from": "2020-01-01T00:00:00Z", "grace_days": 0} | changed)
+        asked = {"provider": "CloudP", "terms": document}
+        status, made = await self.consumer.call("POST", "/v1/contracts", asked)
+        assert status == 201, made
+        self.contract = made["id"]
+        await in_state(self.provider, self.contract, "requested")
+        await self.event("accept")
+
+    async def active(self, **changed: Any) -> None:
+        await self.accepted(**changed)
+        await in_state(self.consumer, self.contract, "active")
+
+    async def event(self, name: str) -> None:
+        await event(self.provider, self.contract, name)
+
+    async def shown(self) -> dict[str, Any]:
+        return await shown(self.provider, self.contract)
+
+    def sub_project(self, letter: str = "a") -> str:
+        """A sub-project as gateways make it, with one of everything."""
+        mappings, foreign = self.provider.mappings, letter * 32
+        mappings.reserve(self.party, foreign, "h" * 32, 10)
+        local = self.cloud.add_project(self.domain, project_name("CloudA", self.contract, foreign))
+        mappings.bind(self.party, foreign, "h" * 32, local)
+        self.cloud.fill(local)
+        return local
+
+    def projects(self) -> set[str]:
+        return {row["id"] for row in self.cloud.projects.values() if row["domain_id"] == self.domain}
+
+    async def cleaned(self) -> dict[str, Any]:
+        async def done() -> Any:
+            clean_up = (await self.shown())["clean_up"]
+            return clean_up if clean_up and clean_up["done"] else None
+
+        document: dict[str, Any] = await until(done)
+        return document
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def planes(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Plane, Plane]]:
+    async with two_planes(tmp_path_factory.mktemp("planes"), accounts=("manager", "admin")) as pair:
+        yield pair
+
+
+@pytest.fixture
+def deal(planes: tuple[Plane, Plane]) -> Deal:
+    found = Deal(*planes, secrets.token_hex(16))
+    found.cloud.add_domain(found.domain)
+    return found
+
+
+async def event(plane: Plane, contract: str, name: str) -> None:
+    status, after = await plane.call("POST", f"/v1/contracts/{contract}/events", {"event": name})
+    assert status == 200, after
+
+
+async def shown(plane: Plane, contract: str) -> dict[str, Any]:
+    status, document = await plane.call("GET", f"/v1/contracts/{contract}")
+    assert status == 200, document
+    return dict(document)
+
+
+async def test_a_contract_is_active_without_operators(deal: Deal) -> None:
+    await deal.accepted()
+    for plane in (deal.provider, deal.consumer):
+        await in_state(plane, deal.contract, "active")
+    history = (await shown(deal.consumer, deal.contract))["history"]
+    expected = [("provider", name, None) for name in ("accept", "provision", "activate")]
+    assert [(step["side"], step["event"], step["void"]) for step in history[1:]] == expected
+    assert deal.contract in {grant.id for grant in deal.provider.in_use()}
+
+
+async def test_what_the_account_lacks_is_said_and_tried_again(deal: Deal) -> None:
+    deal.cloud.add_domain(deal.domain, ("reader",))
+    await deal.accepted()
+
+    async def said() -> bool:
+        return ["manager is missing" in work["error"] for work in (await deal.shown())["work"]] == [True]
+
+    await until(said)
+    assert (await deal.shown())["state"] == "provisioning"
+    deal.cloud.add_domain(deal.domain)
+    await in_state(deal.consumer, deal.contract, "active")
+
+
+async def test_nothing_is_left_after_the_end(deal: Deal) -> None:
+    cloud = deal.cloud
+    others = cloud.add_project(deal.domain, "others")  # of this domain, and of no contract
+    cloud.fill(others)
+    before = (deal.projects(), cloud.of(others))
+    await deal.active()
+    locals_ = [deal.sub_project(letter) for letter in "ab"]
+    await event(deal.consumer, deal.contract, "end")
+    await in_state(deal.consumer, deal.contract, "ended")
+    clean_up = await deal.cleaned()
+    assert (clean_up["projects"], clean_up["projects_done"], clean_up["left"]) == (2, 2, [])
+    assert clean_up["resources_removed"] > 10
+    assert [cloud.of(local) for local in locals_] == [{}, {}]
+    assert (deal.projects(), cloud.of(others)) == before
+    assert deal.provider.mappings.all(deal.party) == []
+
+
+async def test_a_project_whose_making_was_killed_is_found_by_its_name(deal: Deal) -> None:
+    await deal.active()
+    deal.provider.mappings.reserve(deal.party, "c" * 32, "h" * 32, 10)
+    deal.cloud.add_project(deal.domain, project_name("CloudA", deal.contract, "c" * 32))
+    await deal.event("end")
+    await deal.cleaned()
+    assert (deal.projects(), deal.provider.mappings.reserved(deal.party)) == (set(), [])
+
+
+async def test_what_cannot_be_deleted_is_named_and_tried_again(deal: Deal) -> None:
+    await deal.active()
+    local = deal.sub_project()
+    stuck = deal.cloud.put("image", "images", local, name="held")
+    deal.cloud.stuck.add(stuck)
+    await deal.event("end")
+
+    async def named() -> bool:
+        clean_up = (await deal.shown())["clean_up"]
+        left = clean_up["left"] if clean_up else []
+        return [(item["kind"], item["id"], item["name"]) for item in left] == [("images", stuck, "held")]
+
+    await until(named)
+    (item,) = (await deal.shown())["clean_up"]["left"]
+    assert (item["project"], item["reason"]) == (local, "409 It is in use.")
+    assert local in deal.projects()
+    deal.cloud.stuck.clear()
+    assert (await deal.cleaned())["left"] == []
+    assert deal.projects() == set()
+
+
+async def test_without_clean_up_in_the_terms_everything_stays(deal: Deal) -> None:
+    await deal.active(clean_up=False)
+    local = deal.sub_project()
+    before = deal.cloud.of(local)
+    await deal.event("end")
+    assert (await deal.cleaned())["projects"] == 0
+    assert deal.cloud.of(local) == before
+
+
+@pytest.mark.parametrize("changes", [0, 3, 9, 15])
+async def test_a_clean_up_that_was_killed_goes_on(deal: Deal, changes: int) -> None:
+    """The cloud stops answering after some changes, and the control plane is killed there: the next one finishes."""
+    await deal.active()
+    local, cloud = deal.sub_project(), deal.cloud
+    cloud.limit = len(cloud.changes) + changes
+    await deal.event("end")
+
+    async def stopped() -> bool:
+        clean_up = (await deal.shown())["clean_up"]
+        return bool(clean_up) and bool(clean_up["errors"])
+
+    await until(stopped)
+    deal.provider.kill()
+    cloud.limit = None
+    deal.provider.start()
+    await deal.provider.ready()
+    assert (await deal.cleaned())["left"] == []
+    assert (cloud.of(local), deal.projects()) == ({}, set())
+    await in_state(deal.consumer, deal.contract, "ended")
+
+
+async def test_without_an_admin_what_is_left_is_named(tmp_path: Path) -> None:
+    async with two_planes(tmp_path, accounts=("manager",)) as pair:
+        deal = Deal(*pair, secrets.token_hex(16))
+        deal.cloud.add_domain(deal.domain)
+        await deal.active()
+        local = deal.sub_project()
+        await deal.event("end")
+        clean_up = await deal.cleaned()
+        assert [(item["kind"], item["name"]) for item in clean_up["left"]] == [("security_groups", "default")]
+        assert deal.cloud.of(local) == {"security-groups": 1}
