@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from tests.gateway.owners import Bare, Owner, private
+from tests.gateway.several import Three, three_clouds
 from tests.gateway.wire import SECRETS, Cloud, Gateway, Seen, Upstream, ask, nobody, reply, until
 
 
@@ -33,6 +34,12 @@ def away() -> Iterator[int]:
     """The port of what has gone away."""
     with nobody() as port:
         yield port
+
+
+@pytest.fixture(scope="package")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Three]:
+    with three_clouds(tmp_path_factory.mktemp("three")) as made:
+        yield made
 
 
 @pytest.fixture(scope="package")

@@ -227,3 +227,20 @@ def test_what_is_held_is_bounded_for_each_and_for_all() -> None:
                 fourth.grow(8 * MIB)
     with rewriting.holding("Mallory") as again:
         again.grow(48 * MIB)
+
+
+async def test_documents_of_one_list_of_many_clouds_leave_room_for_others() -> None:
+    rewriting, rewrite = Rewriting(), Job("image", WIDE, links=SAME)
+    try:
+        many = [
+            asyncio.create_task(rewriting.apply(rewrite, document(20_000), f"peer-{number}", of_many=True))
+            for number in range(40)
+        ]
+        await asyncio.wait(many, return_when=asyncio.FIRST_COMPLETED)
+        before = sum(task.done() for task in many)
+        await rewriting.apply(rewrite, document(5000), "other")
+        # It waits for those that are under way, and for those that were next.
+        assert sum(task.done() for task in many) - before < 10
+        await asyncio.gather(*many)
+    finally:
+        await rewriting.close()

@@ -59,6 +59,8 @@ def write_items(names: Sequence[str], runs: Iterable[tuple[int, int]]) -> dict[s
         runs: (index of a name, number of consecutive items).
     """
     kept = list(runs)
+    if len(kept) * 2 > LONGEST + 1:  # an index and a space of each
+        return {}
     used = sorted({index for index, _ in kept})
     short = {index: number for number, index in enumerate(used)}
     told = " ".join(f"{short[index]}*{count}" if count > 1 else str(short[index]) for index, count in kept)

@@ -11,12 +11,13 @@ from openstackoid.core import limits
 from openstackoid.core.errors import MarkerError, PeerAnswerError
 from openstackoid.core.limits import LimitError
 from openstackoid.core.lists import Listing, Order, Paging
-from openstackoid.core.merging import Merged, merge
+from openstackoid.core.merging import LARGE, Merged, Part, merge
 from openstackoid.core.paging import Positions, Window, has_next, is_positions, linked
 from openstackoid.core.plans import Target
 from openstackoid.gateway.fanout.asking import Ask, Leg, Reply, Turns, ask_all
+from openstackoid.gateway.fanout.documents import Document
 from openstackoid.gateway.fanout.memory import FanOutMemory
-from openstackoid.gateway.fanout.pages import LARGE, Page, PageError, cut, put_together, read, without
+from openstackoid.gateway.fanout.pages import Page, PageError, read, without
 
 _ROUNDS: Final = 8  # questions to clouds that answer empty pages with a link to a next page
 _WALK: Final = 200  # pages that are read to find the item of a marker that is only an id
@@ -56,7 +57,7 @@ class Listed:
     """
 
     legs: Sequence[Leg]
-    body: bytes | None = None
+    body: Document | None = None
     names: Sequence[str] = ()
     runs: Sequence[tuple[int, int]] = ()
     lead: Reply | None = None
@@ -110,10 +111,8 @@ class Lister:
         if not pages and any(target.cloud not in after.ended for target in self._targets):
             return Listed(list(self._legs.values()))
         names = list(pages)
-        merged, items = await _merged(list(pages.values()), self._order, wanted, names if question.annotate else None)
+        merged = await _merged([page.part for page in pages.values()], self._order, wanted)
         runs = _cut(merged.runs, window.offset) if window.offset else merged.runs
-        if window.offset:
-            items = cut(items, window.offset)
         now = _moved(after, pages, merged.taken)
         marker = self._marker(now, names, pages, merged) if any(merged.taken) else None
         shown = replace(window, rest=tuple(pair for pair in window.rest if pair not in self._added))
@@ -124,7 +123,10 @@ class Lister:
                 count for page in pages.values() if isinstance(count := page.rest.get(counted), int)
             )
         lead = self._legs[names[0]].reply if names else None
-        return Listed(list(self._legs.values()), _document(question.listing.items, items, document), names, runs, lead)
+        head, tail = _around(question.listing.items, document)
+        annotations = names if question.annotate else None
+        body = Document(head, list(pages.values()), merged, annotations, window.offset, tail)
+        return Listed(list(self._legs.values()), body, names, runs, lead)
 
     @property
     def _added(self) -> frozenset[tuple[str, str]]:
@@ -259,12 +261,11 @@ class Lister:
         return (now.text() or last_id) if merged.more else None
 
 
-async def _merged(
-    pages: Sequence[Page], order: Order, limit: int | None, names: Sequence[str] | None
-) -> tuple[Merged, bytes]:
-    if sum(len(page.items) for page in pages) > LARGE:
-        return await asyncio.to_thread(put_together, pages, order, limit, names)
-    return put_together(pages, order, limit, names)
+async def _merged(parts: Sequence[Part], order: Order, limit: int | None) -> Merged:
+    descending = [key.descending for key in order.keys]
+    if sum(len(part.keys) for part in parts) > LARGE:
+        return await asyncio.to_thread(merge, parts, descending, limit)
+    return merge(parts, descending, limit)
 
 
 def _moved(before: Positions, pages: Mapping[str, Page], taken: Sequence[int]) -> Positions:
@@ -290,6 +291,7 @@ def _cut(runs: Sequence[tuple[int, int]], offset: int) -> list[tuple[int, int]]:
     return found
 
 
-def _document(name: str, items: bytes, rest: Mapping[str, Any]) -> bytes:
+def _around(name: str, rest: Mapping[str, Any]) -> tuple[bytes, bytes]:
+    """The text of a document before and after its items."""
     more = json.dumps(rest, separators=(",", ":"))[1:].encode()  # orjson refuses integers beyond 64 bits
-    return b"".join((b'{"', name.encode(), b'":', items, b"," if rest else b"", more))
+    return b'{"' + name.encode() + b'":[', b"]" + (b"," if rest else b"") + more

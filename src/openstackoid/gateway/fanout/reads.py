@@ -25,6 +25,7 @@ from openstackoid.gateway.entry.refusals import new_id
 from openstackoid.gateway.fanout.adding import add_up
 from openstackoid.gateway.fanout.admission import Admission
 from openstackoid.gateway.fanout.asking import Ask, Leg, MissedError, Reply, Turns, reasons
+from openstackoid.gateway.fanout.documents import Document
 from openstackoid.gateway.fanout.finding import NOT_FOUND, find, names_an_id
 from openstackoid.gateway.fanout.listing import Lister, Question
 from openstackoid.gateway.fanout.memory import FanOutMemory
@@ -82,11 +83,13 @@ class Served:
 
     Attributes:
         nothing: whether the answer is an empty list.
+        document: the body of a list, which the response does not have yet.
     """
 
     response: web.StreamResponse
     legs: Sequence[Leg]
     nothing: bool = False
+    document: Document | None = None
 
 
 class FanOut:
@@ -215,7 +218,7 @@ class _Reading:
         headers = _described(listed.lead)
         headers.update(write_items(listed.names, listed.runs))
         headers.update(_missing(listed.legs))
-        return Served(web.Response(status=_OK, headers=headers, body=listed.body), listed.legs, nothing=not listed.runs)
+        return Served(web.Response(status=_OK, headers=headers), listed.legs, not listed.runs, listed.body)
 
     async def _found(self, targets: Sequence[Target]) -> Served:
         read = self._read

@@ -12,6 +12,7 @@ from openstackoid.core.routing import Facts
 from openstackoid.gateway.entry.calls import Call
 from openstackoid.gateway.fanout.admission import Admission
 from openstackoid.gateway.fanout.asking import Reply
+from openstackoid.gateway.fanout.documents import send
 from openstackoid.gateway.fanout.reads import FanOut, Read
 from openstackoid.gateway.fanout.wishes import Wishes
 from openstackoid.gateway.federation.memory import digest
@@ -95,6 +96,8 @@ class Several:
         served = await self._reads.read(read, found, question, lambda target: pass_on(to_target(call, target)))
         for leg in served.legs:
             metrics.leg(call.service, leg.cloud, leg.reply.status if leg.reply else None, leg.code)
+        if served.document is not None and isinstance(served.response, web.Response):
+            return await send(call, served.response, served.document)
         return served.response
 
 

@@ -71,7 +71,7 @@ async def _held(call: Call, answer: Answer, rewriting: Rewriting) -> web.Respons
     if answer.status in _BODILESS:
         return web.Response(status=answer.status, headers=answer.headers)
     if await is_document(call, answer):
-        return await _document(call, answer, rewriting)
+        return await _document(call, answer, rewriting, of_many=True)
     with rewriting.holding(answer.leg.upstream.name) as held:
         body = await answer.read(held)
     answer.headers.popall("Content-Length", None)
@@ -118,7 +118,7 @@ async def is_document(call: Call, answer: Answer) -> bool:
     return bool(begun) and crossing.is_like_json(begun)
 
 
-async def _document(call: Call, answer: Answer, rewriting: Rewriting) -> web.Response:
+async def _document(call: Call, answer: Answer, rewriting: Rewriting, *, of_many: bool = False) -> web.Response:
     """The answer with its document rewritten."""
     leg, headers = answer.leg, answer.headers
     name, one_image = leg.upstream.name, is_one_image(leg.service, call.method, call.route.path)
@@ -135,7 +135,7 @@ async def _document(call: Call, answer: Answer, rewriting: Rewriting) -> web.Res
                 job = Job(
                     leg.service, limits.ANSWER, leg.rewrite.response_ids, leg.links, one_image, leg.rewrite.resources
                 )
-                body = await rewriting.apply(job, body, name)
+                body = await rewriting.apply(job, body, name, of_many=of_many)
         except ValueError as error:
             raise PeerAnswerError(
                 f"{name} answered {answer.status} with what is not JSON as it should be: {error}."

@@ -45,6 +45,7 @@ class Rewriting:
     def __init__(self) -> None:
         self._idle: list[asyncio.subprocess.Process] = []
         self._turns = asyncio.Semaphore(_PROCESSES)
+        self._of_many = asyncio.Semaphore(_PROCESSES)
         self._senders: dict[str, asyncio.Lock] = {}
         self._held: Counter[str] = Counter()
 
@@ -61,8 +62,14 @@ class Rewriting:
         finally:
             held.free()
 
-    async def apply(self, job: Job, body: bytes, sender: str) -> bytes:
+    async def apply(self, job: Job, body: bytes, sender: str, *, of_many: bool = False) -> bytes:
         """Rewrite ids and links of a document; the original bytes if nothing changes.
+
+        Args:
+            job: what to rewrite.
+            body: the document.
+            sender: the cloud or service whose document it is.
+            of_many: whether it is one of many for one request: those wait for each other, so that others' documents wait for one of them only.
 
         Raises:
             ValueError: the document is not JSON, or over its limit; the message names what was expected.
@@ -72,7 +79,7 @@ class Rewriting:
             return job(body)
         lock = self._senders.setdefault(sender, asyncio.Lock())
         try:
-            async with lock, self._turns:
+            async with self._of_many if of_many else contextlib.nullcontext(), lock, self._turns:
                 how, found = await self._ask(job, body)
         finally:
             if not lock.locked():
