@@ -30,6 +30,9 @@ from openstackoid.gateway.federation.keystone_api import KeystoneApi
 from openstackoid.gateway.federation.keystone_catalog import KeystoneCatalog
 from openstackoid.gateway.federation.local_catalog import LocalCatalog
 from openstackoid.gateway.federation.peers import Peers
+from openstackoid.gateway.quotas.admission import Admission
+from openstackoid.gateway.quotas.requests import Quotas
+from openstackoid.gateway.quotas.services import ServiceQuotas
 from openstackoid.gateway.replicas.asking import Asker
 from openstackoid.gateway.replicas.listing import Listing
 from openstackoid.gateway.replicas.sealed import Request
@@ -184,7 +187,11 @@ class Gateway:
             known = ForeignTokens(config.cloud, federation.agreements, federation.keystone, federation.trust)
             returning = ReturningUsers(federation, legs, at_peers_only=config.peering is not None)
             images = RegionImages(found.bases.get("image"), self._pool.shared)
-            kinds = of_several_owners(catalog, federation, known, returning, legs, images, self._rates)
+            account = federation.trust.quota_account or federation.trust.account
+            api = KeystoneApi(found.bases.get("identity", ""), self._pool.shared, account)
+            services = ServiceQuotas(found.bases, self._pool.shared, api)
+            quotas = Quotas(Admission(federation.agreements.store.quotas, services), services)
+            kinds = of_several_owners(catalog, federation, known, returning, legs, images, self._rates, quotas)
             validation = TokenValidation(config.cloud, known, federation, catalog)
             table += TokenExchange(returning, federation.issuer).endpoints()
         teacher = self._teacher

@@ -11,7 +11,7 @@ Each side records what *it* allows, its grant (`grants`); the two grants are the
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
@@ -56,6 +56,7 @@ class Agreement:
         by_file: whether the agreement is in the configuration, not in the database.
         by_contract: whether it is a contract about a virtual region (`contracts`), of which there may be several with one peer.
         resources: what of this cloud is in the region of such a contract; everything under any other agreement.
+        quota: of such a contract, over all its projects; empty under any other agreement.
     """
 
     id: str
@@ -67,6 +68,7 @@ class Agreement:
     by_file: bool = False
     by_contract: bool = False
     resources: Resources = WHOLE
+    quota: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def party(self) -> str:

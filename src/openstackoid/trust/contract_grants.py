@@ -10,6 +10,7 @@ from openstackoid.core.region_resources import Resources
 from openstackoid.storage.databases import Database
 from openstackoid.trust.contracts import ContractGrant, ContractSide, GrantState
 from openstackoid.trust.grants import Grant
+from openstackoid.trust.quota_leases import forget
 from openstackoid.trust.tables import CONTRACTS, serialise
 
 
@@ -37,6 +38,7 @@ class ContractGrants:
             before, after = {grant.id: grant for grant in _all(connection)}, {grant.id: grant for grant in wanted()}
             for identity in before.keys() - after.keys():
                 connection.execute(delete(CONTRACTS).where(CONTRACTS.c.contract == identity))
+                forget(connection, identity)
             for identity, grant in after.items():
                 if before.get(identity) != grant:
                     connection.execute(delete(CONTRACTS).where(CONTRACTS.c.contract == identity))
@@ -60,11 +62,13 @@ def _grant(row: RowMapping) -> ContractGrant | None:
     except ValueError:  # pydantic's errors are ValueErrors
         return None
     resources = Resources.from_json(json.loads(row["resources"] or "{}"))
-    return ContractGrant(row["contract"], row["peer"], side, state, grant, row["region"], resources)
+    quota = json.loads(row["quota"] or "{}")
+    return ContractGrant(row["contract"], row["peer"], side, state, grant, row["region"], resources, quota)
 
 
 def _values(grant: ContractGrant) -> dict[str, Any]:
     allowed = json.dumps(grant.grant.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
     values = {"contract": grant.id, "peer": grant.peer, "side": grant.side.value, "state": grant.state.value}
     resources = json.dumps(grant.resources.to_json(), separators=(",", ":"))
-    return values | {"region": grant.region, "allowed": allowed, "resources": resources}
+    quota = json.dumps(dict(grant.quota), sort_keys=True, separators=(",", ":"))
+    return values | {"region": grant.region, "allowed": allowed, "resources": resources, "quota": quota}

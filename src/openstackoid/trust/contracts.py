@@ -14,7 +14,8 @@ agreements, twice a second. A contract is a second agreement with a peer, beside
 A contract that is not in the table (`contract_grants`) is not in force. Values only.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from openstackoid.core.errors import ContractSuspendedError
@@ -50,6 +51,7 @@ class ContractGrant:
         grant: the rights of the consumer's users at the provider.
         region: the region's name at the consumer; empty at the provider.
         resources: what of the provider's cloud is in the region; at the provider alone.
+        quota: name of `core.region_quota.QUOTAS` -> how much all projects of the contract may use; at the provider alone.
     """
 
     id: str
@@ -59,6 +61,7 @@ class ContractGrant:
     grant: Grant
     region: str = ""
     resources: Resources = WHOLE
+    quota: Mapping[str, int] = field(default_factory=dict)
 
     def agreement(self, with_peer: Agreement) -> Agreement:
         """The contract as an agreement.
@@ -78,5 +81,13 @@ class ContractGrant:
             )
         url, fingerprint = with_peer.url, with_peer.fingerprint
         return Agreement(
-            self.id, self.peer, url, fingerprint, State.ACTIVE, self.grant, by_contract=True, resources=self.resources
+            self.id,
+            self.peer,
+            url,
+            fingerprint,
+            State.ACTIVE,
+            self.grant,
+            by_contract=True,
+            resources=self.resources,
+            quota=self.quota,
         )

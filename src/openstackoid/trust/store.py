@@ -18,6 +18,7 @@ from openstackoid.trust.agreements import TRANSITIONS, Agreement, State
 from openstackoid.trust.contract_grants import ContractGrants
 from openstackoid.trust.grants import Grant
 from openstackoid.trust.projects import ProjectMappings
+from openstackoid.trust.quota_leases import QuotaLeases
 from openstackoid.trust.rows import (
     Event,
     Version,
@@ -63,6 +64,7 @@ class Store:
     Attributes:
         projects: the mapping of the peers' projects to ours.
         contracts: those about virtual regions that are in use.
+        quotas: what of their quotas is leased to which project.
     """
 
     def __init__(self, url: str) -> None:
@@ -77,6 +79,7 @@ class Store:
         self._database = Database(url, option="trust.database")
         self.projects: ProjectMappings = ProjectMappings(self._database)
         self.contracts: ContractGrants = ContractGrants(self._database)
+        self.quotas: QuotaLeases = QuotaLeases(self._database)
 
     @property
     def name(self) -> str:

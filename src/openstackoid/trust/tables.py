@@ -5,6 +5,9 @@
     peer_keys     what a peer last published, for gateways that start while it is away
     projects      which project of ours stands for one of theirs
     reservations  projects of theirs for which one of ours is being made, and who makes it: a process that was killed leaves its row
+    quota_leases  one row a contract, project and quota: see `trust.quota_leases`, as for the next two
+    quota_holds   what a request under way takes; that of a killed process goes by its time
+    quota_locks   which process changes the quotas of a project at a service
     contract_grants  one row a contract about a virtual region that is in use, of either side: see `trust.contracts`
     revision      one row, whose number grows with every change of agreements and peer keys. Every change takes this row first, so
                   changes happen one after the other on every database
@@ -87,6 +90,43 @@ CONTRACTS: Final = Table(
     Column("region", exact(NAME), nullable=False),
     Column("allowed", document(), nullable=False),
     Column("resources", document(), nullable=True),
+    Column("quota", document(), nullable=True),
+)
+
+QUOTA_LEASES: Final = Table(
+    "quota_leases",
+    METADATA,
+    Column("contract", exact(32), primary_key=True),
+    Column("project", exact(NAME), primary_key=True),
+    Column("name", exact(32), primary_key=True),
+    Column("granted", BigInteger, nullable=False),
+    Column("ceiling", BigInteger, nullable=False),
+    Column("bound", BigInteger, nullable=False),
+    Column("admitted", BigInteger, nullable=False),
+    Column("used", BigInteger, nullable=False),
+    Column("counted", BigInteger, nullable=False),
+    Column("settled", Integer, nullable=False),
+)
+
+QUOTA_HOLDS: Final = Table(
+    "quota_holds",
+    METADATA,
+    Column("id", exact(32), primary_key=True),
+    Column("contract", exact(32), nullable=False, index=True),
+    Column("project", exact(NAME), nullable=False),
+    Column("service", exact(NAME), nullable=False),
+    Column("amounts", document(), nullable=False),
+    Column("expires", BigInteger, nullable=False),
+)
+
+QUOTA_LOCKS: Final = Table(
+    "quota_locks",
+    METADATA,
+    Column("contract", exact(32), primary_key=True),
+    Column("project", exact(NAME), primary_key=True),
+    Column("service", exact(NAME), primary_key=True),
+    Column("holder", exact(32), nullable=False),
+    Column("until", BigInteger, nullable=False),
 )
 
 REVISION: Final = Table(

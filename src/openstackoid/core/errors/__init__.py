@@ -38,6 +38,9 @@ OpenStackoidError
 |   |   `-- ContractSuspendedError 403 contract.suspended  the provider suspends the contract of the virtual region
 |   |-- NotInRegionError     404 region.missing        something of the provider that is not in the virtual region
 |   |-- OutsideRegionError   400 region.outside        a request that would use it
+|   |-- RegionQuotaError     403 region.quota          a request for more than the region's quota leaves
+|   |-- UnmeasuredRequestError 400 region.unmeasured   a request of which nobody can say what it takes
+|   |-- QuotaUnavailableError 503 region.quota_unavailable  a service does not count, or does not take a quota
 |   |-- RuleError            403 agreement.rule        the agreement allows something else
 |   |-- RoleError            403 agreement.role        no role of the user counts there
 |   |-- ShareError           403 agreement.share       sharing with what is no project of the user's cloud
@@ -77,6 +80,9 @@ from openstackoid.core.errors.regions import (
     ContractSuspendedError,
     NotInRegionError,
     OutsideRegionError,
+    QuotaUnavailableError,
+    RegionQuotaError,
+    UnmeasuredRequestError,
 )
 from openstackoid.core.errors.scopes import (
     BadRequestError,
@@ -158,7 +164,9 @@ __all__ = [
     "PeerTimeoutError",
     "PeerUnreachableError",
     "ProjectError",
+    "QuotaUnavailableError",
     "RateError",
+    "RegionQuotaError",
     "ReplicaBusyError",
     "ReplicaFailedError",
     "ReplicaRefusedError",
@@ -177,6 +185,7 @@ __all__ = [
     "UnknownReferenceError",
     "UnknownScopeError",
     "UnknownServiceError",
+    "UnmeasuredRequestError",
     "UpgradeError",
     "WideScopeError",
 ]

@@ -16,6 +16,26 @@ class NotInRegionError(TrustError):
     code = "region.missing"
 
 
+class RegionQuotaError(TrustError):
+    """A request that would use more than the quota of the contract of a virtual region leaves."""
+
+    code = "region.quota"
+
+
+class UnmeasuredRequestError(TrustError):
+    """A request in a virtual region of which nobody can say before how much of the quota it takes."""
+
+    status = 400
+    code = "region.unmeasured"
+
+
+class QuotaUnavailableError(TrustError):
+    """The quota of a virtual region cannot be counted or set at a service now."""
+
+    status = 503
+    code = "region.quota_unavailable"
+
+
 class OutsideRegionError(TrustError):
     """A request that would use something of a provider that is not in the virtual region."""
 

@@ -37,6 +37,7 @@ class KeystoneApi:
         self._session = session
         self._account = account
         self._own: tuple[str, float] | None = None  # the account's token, and until when it is used (Unix seconds)
+        self._project = ""  # of the account's token
         self._login_lock = asyncio.Lock()
 
     @property
@@ -72,6 +73,23 @@ class KeystoneApi:
             status, answer = await self.request(method, path, {**(headers or {}), protocol.AUTH: own}, body)
         return status, answer
 
+    async def account_token(self, refused: str | None = None) -> str:
+        """The account's token, for another service of this cloud.
+
+        Args:
+            refused: a token that a service has refused: not this one again.
+
+        Raises:
+            AccountError: the gateway has no account, or Keystone refuses it.
+            PeerError: Keystone does not answer, or not in JSON.
+        """
+        return await self._token(refused)
+
+    async def account_project(self) -> str:
+        """The id of the project of the account's token. Raises as `account_token`."""
+        await self._token(None)
+        return self._project
+
     async def _token(self, refused: str | None) -> str:
         """The account's token, another one than the one that Keystone refused."""
         async with self._login_lock:
@@ -98,6 +116,8 @@ class KeystoneApi:
                 f"This cloud's identity service refused the gateway's account {account.username} with status {status}; "
                 "operators: see trust.account."
             )
+        project_of = described.get("project")
+        self._project = str(project_of.get("id", "")) if isinstance(project_of, dict) else ""
         return token, datetime.fromisoformat(str(described["expires_at"])).timestamp() - _SPARE
 
     async def _send(

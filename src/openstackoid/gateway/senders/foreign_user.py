@@ -10,6 +10,8 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
+from multidict import CIMultiDict
+
 from openstackoid.core import protocol
 from openstackoid.core.errors import FrozenProjectError, HomeError, RateError, RoleError, RuleError, TokenScopeError
 from openstackoid.core.ids import Ids
@@ -19,6 +21,7 @@ from openstackoid.core.shares import share
 from openstackoid.gateway.entry.calls import Arrival, Call, overrides_method
 from openstackoid.gateway.entry.frontends import is_version_document
 from openstackoid.gateway.federation.federation import Federation
+from openstackoid.gateway.quotas.requests import Quotas
 from openstackoid.gateway.senders.foreign_tokens import ForeignToken, ForeignTokens
 from openstackoid.gateway.senders.legs import UNCHANGED, Legs, keep_crossing
 from openstackoid.gateway.senders.region_images import RegionImages
@@ -41,12 +44,20 @@ class ForeignUsers:
         legs: makes legs; shared by all senders.
         images: says which images are in a virtual region.
         rates: of the agreements.
+        quotas: of virtual regions.
     """
 
     def __init__(
-        self, known: ForeignTokens, federation: Federation, legs: Legs, images: RegionImages, rates: Rates
+        self,
+        known: ForeignTokens,
+        federation: Federation,
+        legs: Legs,
+        images: RegionImages,
+        rates: Rates,
+        quotas: Quotas,
     ) -> None:
         self.images = images
+        self.quotas = quotas
         self.tokens = known
         self.federation = federation
         self.legs = legs
@@ -142,6 +153,7 @@ class ForeignUser:
             ShareError: the request shares with what is no project.
             RuleError: no rule allows the path with the ids of this cloud.
             NotInRegionError: the path names what is not in the virtual region.
+            RegionQuotaError: the virtual region has not enough left for it.
         """
         token, legs, federation = self._token, self._shared.legs, self._shared.federation
         if call.route.service == "identity" and not is_version_document(call.route.path):
@@ -159,7 +171,7 @@ class ForeignUser:
         resources = named.of(project) if named.concerns(service) else None
         if token.inner:
             # What nova asks of glance and neutron for its users is what they may use, too.
-            return legs.local(call, headers, Rewrite(resources=resources), initiator=initiator)
+            return await self._counted(call, headers, Rewrite(resources=resources), project, initiator)
         others: Mapping[str, str] = {}
         body, shared = None, share(call.route.service, call.route.path)
         if shared is not None:
@@ -170,8 +182,29 @@ class ForeignUser:
         if resources is not None:
             resources.path(service, path)
             await self._shared.images.check(resources, service, path, headers[protocol.AUTH])
-        # Only this answer goes to another owner's cloud: answers to our own services' requests stay here.
-        return legs.local(call, headers, rewrite, Border.OUT, initiator, body)
+        return await self._counted(call, headers, rewrite, project, initiator, body)
+
+    async def _counted(
+        self,
+        call: Call,
+        headers: CIMultiDict[str],
+        rewrite: Rewrite,
+        project: str,
+        initiator: Initiator,
+        body: bytes | None = None,
+    ) -> Leg:
+        """The leg of a request, after what it takes of a region's quota was admitted."""
+        token, quotas = self._token, self._shared.quotas
+        path, hold = rewrite.path(call.service, call.route.path), None
+        if token.agreement.quota:
+            allowance = await quotas.allowance(token.agreement, project, call, path)
+            if allowance is not None:
+                rewrite = replace(rewrite, rewrite_body=allowance.rewrite)
+            if body is None:
+                hold, body = await quotas.admit(token.agreement, project, call, path, headers[protocol.AUTH])
+        # Only the answer to the user goes to another owner's cloud: answers to our own services' requests stay here.
+        border = Border.NONE if token.inner else Border.OUT
+        return self._shared.legs.local(call, headers, rewrite, border, initiator, body, hold)
 
     async def remote(self, call: Call, decision: Remote) -> Leg:
         """A leg to another cloud that the signed scope names: to the home cloud with the token that it issued, to a third cloud with a token for that cloud.

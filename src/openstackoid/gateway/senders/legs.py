@@ -17,7 +17,7 @@ from openstackoid.gateway.entry.calls import Call
 from openstackoid.gateway.federation.agreements import Agreements
 from openstackoid.gateway.federation.peers import Peers
 from openstackoid.gateway.telemetry.audit import Initiator
-from openstackoid.gateway.upstream.legs import Border, Leg, Rewrite
+from openstackoid.gateway.upstream.legs import Border, Hold, Leg, Rewrite
 from openstackoid.gateway.upstream.linking import Linking
 from openstackoid.gateway.upstream.packing import acceptable
 from openstackoid.gateway.upstream.pool import Upstream
@@ -58,8 +58,9 @@ class Legs:
         border: Border = Border.NONE,
         initiator: Initiator | None = None,
         body: bytes | None = None,
+        hold: Hold | None = None,
     ) -> Leg:
-        """A leg to this cloud's own backend, with the request's body if it was read."""
+        """A leg to this cloud's own backend, with the request's body if it was read, and what it holds of a quota."""
         service = call.route.service
         frontend = call.listener.cloud.services[service]
         if call.listener.https or frontend.startswith("https://"):
@@ -74,7 +75,9 @@ class Legs:
         _ask_readable(headers, service, rewrite, border)
         target = rewrite.target(service, call.route.path)
         upstream = self.backends[service]
-        return Leg(self.cloud, upstream, service, target, headers, rewrite, border, links, initiator, body=body)
+        return Leg(
+            self.cloud, upstream, service, target, headers, rewrite, border, links, initiator, body=body, hold=hold
+        )
 
     def remote_headers(self, call: Call, decision: Remote) -> CIMultiDict[str]:
         """Headers for a peer, without the service token, which belongs to the cloud that issued it; the sender changes them further."""

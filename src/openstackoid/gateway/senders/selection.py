@@ -6,6 +6,7 @@ from openstackoid.core.errors import OpenStackoidError
 from openstackoid.gateway.entry.calls import Arrival
 from openstackoid.gateway.federation.federation import Federation
 from openstackoid.gateway.federation.local_catalog import LocalCatalog
+from openstackoid.gateway.quotas.requests import Quotas
 from openstackoid.gateway.senders.foreign_tokens import ForeignTokens
 from openstackoid.gateway.senders.foreign_user import ForeignUsers
 from openstackoid.gateway.senders.legs import Legs
@@ -30,11 +31,12 @@ def of_several_owners(
     legs: Legs,
     images: RegionImages,
     rates: Rates,
+    quotas: Quotas,
 ) -> list[SenderKind]:
     """The kinds in a cloud with federated peers."""
     return [
         returning,
-        ForeignUsers(known, federation, legs, images, rates),
+        ForeignUsers(known, federation, legs, images, rates, quotas),
         PeerGateway(catalog, federation, legs),
         PassThroughUser(catalog, federation.issuer, legs),
         LocalUser(catalog, federation.issuer, legs),

@@ -73,6 +73,7 @@ class Trust(Section):
         keys, keys_env, keys_command: source of this cloud's keys: a file, an environment variable, or the output of a command.
         database, database_env: SQLAlchemy URL, or the variable that holds it.
         account: a user of this cloud who may make projects in the domain of `projects: each:DOMAIN_ID`.
+        quota_account: a user who may see and set quotas of these projects, and list their servers and images; `account` if not given.
         lifetime: seconds that a federated token lives; an issued token outlives the revocation of the user's token by at most this time.
         recheck: seconds for which an answer of this cloud's Keystone about a token counts.
         skew: seconds by which the clocks of two clouds may differ.
@@ -86,6 +87,7 @@ class Trust(Section):
     database: DatabaseUrl | None = None
     database_env: str | None = None
     account: Catalog | None = None
+    quota_account: Catalog | None = None
     lifetime: Annotated[int, Field(ge=30, le=3600)] = 300
     recheck: Annotated[float, Field(ge=0, le=300)] = RECHECK
     skew: Annotated[int, Field(ge=0, le=120)] = 30

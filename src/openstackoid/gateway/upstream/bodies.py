@@ -70,7 +70,8 @@ async def body(
             await send_continue(request)
             return await request.read(), headers
         return b"".join([piece async for piece in _chained(begun, request, content)]), headers
-    return _chained(begun, request, content), headers
+    pieces = _chained(begun, request, content)
+    return pieces if leg.hold is None else leg.hold.meter(pieces), headers
 
 
 async def read_body(request: web.BaseRequest, most: int) -> bytes | None:

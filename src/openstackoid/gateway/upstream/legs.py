@@ -1,12 +1,13 @@
 """A leg: the request as it is sent to one cloud. One request may have legs to several clouds."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from multidict import CIMultiDict
 
+from openstackoid.core.errors import RegionQuotaError
 from openstackoid.core.ids import Ids
 from openstackoid.core.links import Links
 from openstackoid.core.region_resources import Resources
@@ -68,6 +69,22 @@ class Rewrite:
         return self.target(service, path).partition("?")[0]
 
 
+class Hold(Protocol):
+    """What a request takes of a quota while it is under way.
+
+    Attributes:
+        refusal: why its body was broken off; None if it was not.
+    """
+
+    refusal: RegionQuotaError | None
+
+    async def sent(self, status: int | None, *, received: bool = True) -> None:
+        """The head of its answer came, with a status; or none came, and perhaps the request was certainly not received."""
+
+    def meter(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The pieces of its body, as long as there is room for them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Leg:
     """The request as it is sent to one cloud.
@@ -84,6 +101,7 @@ class Leg:
         initiator: the user behind the request, for the audit; None if this cloud's services identify the user by the token.
         by_service: whether a service may have sent the request, perhaps with more than a user's token.
         body: the request's body, if its sender has read it.
+        hold: what it takes of a quota; None for nothing.
     """
 
     cloud: str
@@ -97,3 +115,4 @@ class Leg:
     initiator: Initiator | None = None
     by_service: bool = False
     body: bytes | None = None
+    hold: Hold | None = None

@@ -46,14 +46,21 @@ async def send(call: Call, leg: Leg, pool: Pool, record: Record) -> Answer:
     noted = LegRecord(leg.cloud, "remote" if leg.upstream.far else "local", agreement)
     record.legs.append(noted)
     started = time.monotonic()
+    status: int | None = None
+    received = True
     try:
         answer = await _send(call, leg, pool)
-        noted.status = answer.status
+        noted.status = status = answer.status
     except OpenStackoidError as error:
-        noted.error = error.code
+        noted.error, received = error.code, error.received
+        if leg.hold is not None and leg.hold.refusal is not None:
+            noted.error = leg.hold.refusal.code
+            raise leg.hold.refusal from None
         raise
     finally:
         noted.ms = (time.monotonic() - started) * 1000
+        if leg.hold is not None:
+            await leg.hold.sent(status, received=received)
     return answer
 
 

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Final
 
+from openstackoid.core.region_quota import QUOTAS
 from openstackoid.core.region_resources import Resources
 from openstackoid.regions.objects.states import ContractState
 from openstackoid.regions.objects.terms import Terms
@@ -50,7 +51,8 @@ def provider(
         services=services, rules=rules, projects=Projects("each", region.domain_id), pseudonyms=terms.anonymous
     )
     resources = Resources.from_json(region.resources)
-    return ContractGrant(identity, peer, ContractSide.PROVIDER, IN_USE[state], grant, "", resources)
+    quota = _quota(terms, region)
+    return ContractGrant(identity, peer, ContractSide.PROVIDER, IN_USE[state], grant, "", resources, quota)
 
 
 def _offered(terms: Terms, region: VirtualRegion) -> tuple[tuple[str, ...], tuple[Rule, ...]]:
@@ -62,6 +64,12 @@ def _offered(terms: Terms, region: VirtualRegion) -> tuple[tuple[str, ...], tupl
     rules = [rule for rule in terms.rules if rule.service in region.services or rule in region.rules]
     rules += [rule for rule in region.rules if rule.service in terms.services and rule.service not in services]
     return services, tuple(dict.fromkeys(rules))
+
+
+def _quota(terms: Terms, region: VirtualRegion) -> dict[str, int]:
+    """The quota of the terms, and of the region where they name none or more."""
+    names = [name for name in QUOTAS if name in terms.quota or name in region.quota]
+    return {name: min(quota[name] for quota in (terms.quota, region.quota) if name in quota) for name in names}
 
 
 def consumer(identity: str, peer: str, state: ContractState, terms: Terms, region: str) -> ContractGrant | None:

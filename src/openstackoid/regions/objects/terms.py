@@ -19,17 +19,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from openstackoid.core.region_quota import QUOTAS
 from openstackoid.core.services import service_type
 from openstackoid.regions.errors import TermsError
 from openstackoid.trust.rules import METHODS, Rule, is_pattern
 
-# Names of quotas -> the service that counts them.
-QUOTAS: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("cores", "ram", "instances"), "compute"),
-    **dict.fromkeys(("volumes", "gigabytes"), "block-storage"),
-    **dict.fromkeys(("networks", "ports", "floating_ips"), "network"),
-    "image_bytes": "image",
-}
 MOST_GRACE: Final = 3650  # days
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\Z", re.ASCII)
 _AMOUNT: Final = re.compile(r"\d{1,12}(?:\.\d{1,9})?\Z", re.ASCII)

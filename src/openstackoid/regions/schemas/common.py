@@ -6,8 +6,8 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from openstackoid.core import limits
+from openstackoid.core.region_quota import QUOTAS
 from openstackoid.regions.errors import DocumentError
-from openstackoid.regions.objects.terms import QUOTAS
 
 Schema = dict[str, Any]
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"

@@ -1,0 +1,1 @@
+"""Quotas of virtual regions, at their provider."""
