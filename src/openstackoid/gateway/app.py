@@ -148,7 +148,8 @@ class App:
         writes = self._parts.writes
         try:
             if call.method == "GET":
-                served = await writes.read(call, plan, pass_on) or await several.read(call, plan, ask, pass_on)
+                served = await writes.read(call, plan, pass_on)
+                served = served or await several.read(call, plan, ask, pass_on, writes.fold(call))
             else:
                 served = await writes.write(call, plan, ask, pass_on)
         finally:

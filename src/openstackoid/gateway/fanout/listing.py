@@ -16,6 +16,7 @@ from openstackoid.core.paging import Positions, Window, has_next, is_positions, 
 from openstackoid.core.plans import Target
 from openstackoid.gateway.fanout.asking import Ask, Leg, Reply, Turns, ask_all
 from openstackoid.gateway.fanout.documents import Document
+from openstackoid.gateway.fanout.folding import Fold, folded
 from openstackoid.gateway.fanout.memory import FanOutMemory
 from openstackoid.gateway.fanout.pages import Page, PageError, read, without
 
@@ -34,6 +35,7 @@ class Question:
         base: base URL of the service as clients call it, for links.
         key: the key under which places in the list are cached: the same list, scope, query and token.
         annotate: whether each item gets the name of its cloud.
+        fold: leaves further members of replicas out; None to leave the list as it is.
     """
 
     listing: Listing
@@ -42,6 +44,7 @@ class Question:
     base: str
     key: Hashable
     annotate: bool = False
+    fold: Fold | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,8 @@ class Lister:
         pages = await self._pages(after, wanted)
         if not pages and any(target.cloud not in after.ended for target in self._targets):
             return Listed(list(self._legs.values()))
+        if question.fold is not None and window.marker is None:
+            pages = await folded(pages, question.fold)
         names = list(pages)
         merged = await _merged([page.part for page in pages.values()], self._order, wanted)
         runs = _cut(merged.runs, window.offset) if window.offset else merged.runs

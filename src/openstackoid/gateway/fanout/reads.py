@@ -27,6 +27,7 @@ from openstackoid.gateway.fanout.admission import Admission
 from openstackoid.gateway.fanout.asking import Ask, Leg, MissedError, Reply, Turns, reasons
 from openstackoid.gateway.fanout.documents import Document
 from openstackoid.gateway.fanout.finding import NOT_FOUND, find, names_an_id
+from openstackoid.gateway.fanout.folding import Fold
 from openstackoid.gateway.fanout.listing import Lister, Question
 from openstackoid.gateway.fanout.memory import FanOutMemory
 from openstackoid.gateway.fanout.wishes import Wishes
@@ -59,6 +60,7 @@ class Read:
         entry: name of this cloud.
         wishes: the options of the client's X-Scope-* headers.
         deadline: when all clouds must have answered, in the event loop's time.
+        fold: leaves further members of replicas out of a list by name; None if there are no replicas.
     """
 
     service: str
@@ -70,6 +72,12 @@ class Read:
     entry: str
     wishes: Wishes
     deadline: float
+    fold: Fold | None = None
+
+    @property
+    def looks_for_one(self) -> bool:
+        """Whether the query of a list looks for one resource."""
+        return any(name in _LOOKED_FOR for name, _ in parse_qsl(self.query))
 
     @property
     def target(self) -> str:
@@ -177,7 +185,7 @@ class _Reading:
         if row is None:
             return status == NOT_FOUND
         # Clients look for a name in the list.
-        return served.nothing and any(name in _LOOKED_FOR for name, _ in parse_qsl(self._read.query))
+        return served.nothing and self._read.looks_for_one
 
     async def _of(self, targets: Sequence[Target], row: Listing | None) -> Served:
         if row is not None:
@@ -210,7 +218,8 @@ class _Reading:
             tuple(target.cloud for target in targets),
             _without_page(read.query),
         )
-        question = Question(row, read.path, read.query, read.base, key, read.wishes.annotate)
+        fold = read.fold if read.looks_for_one else None
+        question = Question(row, read.path, read.query, read.base, key, read.wishes.annotate, fold)
         listed = await Lister(question, targets, self._ask, self._deadline, self._turns, self._memory).answer()
         if listed.body is None:
             return self._refused(listed.legs)

@@ -13,6 +13,7 @@ from openstackoid.gateway.entry.calls import Call
 from openstackoid.gateway.fanout.admission import Admission
 from openstackoid.gateway.fanout.asking import Reply
 from openstackoid.gateway.fanout.documents import send
+from openstackoid.gateway.fanout.folding import Fold
 from openstackoid.gateway.fanout.reads import FanOut, Read
 from openstackoid.gateway.fanout.wishes import Wishes
 from openstackoid.gateway.federation.memory import digest
@@ -53,7 +54,7 @@ class Several:
         return found
 
     async def read(
-        self, call: Call, found: All | Alternatives, ask: AskCall, pass_on: PassOnCall
+        self, call: Call, found: All | Alternatives, ask: AskCall, pass_on: PassOnCall, fold: Fold | None = None
     ) -> web.StreamResponse:
         """Serve a read.
 
@@ -62,6 +63,7 @@ class Several:
             found: the plan.
             ask: sends a call to one cloud, and buffers the answer.
             pass_on: sends a call to one cloud, and relays the answer to the client.
+            fold: leaves further members of replicas out of a list by name; None if there are no replicas.
 
         Raises:
             OpenStackoidError: the read is refused, or no cloud answered it.
@@ -80,6 +82,7 @@ class Several:
             known.entry,
             wishes,
             deadline,
+            fold,
         )
 
         async def question(target: Target, inner: str) -> Reply:

@@ -27,11 +27,13 @@ from openstackoid.gateway.entry.bodies import document, made
 from openstackoid.gateway.entry.calls import Call
 from openstackoid.gateway.fanout.asking import Leg, MissedError, Reply, Turns
 from openstackoid.gateway.fanout.finding import NOT_FOUND, find
+from openstackoid.gateway.fanout.folding import Fold
 from openstackoid.gateway.fanout.serving import to_target
 from openstackoid.gateway.replicas.asking import AskCall, Asker
 from openstackoid.gateway.replicas.callers import Callers
 from openstackoid.gateway.replicas.changing import Changing
 from openstackoid.gateway.replicas.creating import Creating
+from openstackoid.gateway.replicas.folding import folding
 from openstackoid.gateway.replicas.registry import Replica
 from openstackoid.gateway.replicas.running import Runner
 from openstackoid.gateway.replicas.translating import path_of
@@ -57,6 +59,7 @@ class Writes:
     """
 
     def __init__(self, runner: Runner | None, settings: Fanout, entry: str, idle: float) -> None:
+        self._runner = runner
         self._settings = settings
         self._idle = idle
         self._entry = entry
@@ -146,6 +149,10 @@ class Writes:
         if response is None and failure is not None:
             raise failure
         return response
+
+    def fold(self, call: Call) -> Fold | None:
+        """What leaves further members of replicas out of a list by name (`fanout.folding`)."""
+        return folding(self._runner.registry, call, self._entry) if self._runner else None
 
     async def _replica(self, thing: Thing | None, targets: Sequence[Target], asker: Asker | None) -> Replica | None:
         if self._changing is None or thing is None or thing.id is None:

@@ -1,0 +1,80 @@
+"""What clients find by name under `&` and `|`: a replica once, by raw requests and by openstacksdk."""
+
+import json
+from typing import Any
+
+import openstack.exceptions
+import pytest
+from keystoneauth1.session import Session
+from keystoneauth1.token_endpoint import Token
+from openstack.connection import Connection
+from tests.gateway.test_replicas import ALL, NETWORKS, World, running, world  # noqa: F401 - fixtures
+from tests.gateway.wire import TOKEN, ask, reply, scope
+
+_TWO = "CloudTwo & CloudThree"
+
+
+def made(world: World, kind: str, expression: str, document: object) -> None:  # noqa: F811
+    service, path = {"network": ("network", NETWORKS), "image": ("image", "/v2/images")}[kind]
+    given = scope(**{service: expression}) | {"Content-Type": "application/json"}
+    answer = ask(world.gateway.url(service), path, given, method="POST", body=json.dumps(document).encode())
+    assert answer.status == 201, answer.body
+
+
+def connection(world: World, service: str, expression: str) -> Connection:  # noqa: F811
+    url = world.gateway.url(service) + {"network": "/v2.0", "image": "/v2"}[service]
+    version = {"id": "v2.0", "status": "CURRENT", "links": [{"rel": "self", "href": url}]}
+    for cloud in world.clouds.values():
+        cloud[service].on(url.removeprefix(world.gateway.url(service)), reply(200, {"version": version}))
+    session = Session(auth=Token(url, TOKEN), additional_headers=scope(**{service: expression}))
+    given: dict[str, Any] = {f"{service}_endpoint_override": url, f"{service}_api_version": "2"}
+    return Connection(session=session, oslo_conf=None, **given)
+
+
+def test_a_replica_is_one_item_of_a_list_by_name(world: World) -> None:  # noqa: F811
+    made(world, "network", ALL, {"network": {"name": "folded"}})
+    base = world.gateway.url("network")
+    answer = ask(base, f"{NETWORKS}?name=folded", scope(network=ALL))
+    assert [network["name"] for network in answer.json["networks"]] == ["folded"]
+    assert answer.get("X-Scope-Items") == "CloudOne;0"  # the entry's member stands for all
+    answer = ask(base, f"{NETWORKS}?name=folded", scope(network=_TWO))
+    assert answer.get("X-Scope-Items") in {"CloudThree;0", "CloudTwo;0"}
+    # A list that looks for nothing has every member.
+    whole = ask(base, NETWORKS, scope(network=ALL)).json["networks"]
+    assert [network["name"] for network in whole].count("folded") == 3
+    # A network of the same name that is no member is another one.
+    other = ask(base, NETWORKS, scope(network="CloudTwo"), method="POST", body=b'{"network": {"name": "folded"}}')
+    assert other.status == 201
+    answer = ask(base, f"{NETWORKS}?name=folded", scope(network=ALL))
+    assert {network["id"] for network in answer.json["networks"]} > {other.json["network"]["id"]}
+    assert len(answer.json["networks"]) == 2
+    # Under | the first that has one.
+    answer = ask(base, f"{NETWORKS}?name=folded", scope(network="CloudThree | CloudTwo"))
+    assert len(answer.json["networks"]) == 1
+
+
+def test_openstacksdk_finds_a_replica_by_its_name(world: World) -> None:  # noqa: F811
+    made(world, "network", ALL, {"network": {"name": "by-name"}})
+    made(world, "image", _TWO, {"name": "by-name", "disk_format": "raw", "container_format": "bare"})
+    with connection(world, "network", ALL) as networks:
+        found = networks.network.find_network("by-name", ignore_missing=False)
+        assert found.id in world.states["CloudOne"].things[NETWORKS]
+        networks.network.delete_network(found.id)
+    assert world.where(NETWORKS, "by-name") == []
+    with connection(world, "image", ALL) as images:
+        assert images.image.find_image("by-name", ignore_missing=False).name == "by-name"
+    for cloud in ("CloudOne", "CloudTwo"):
+        answer = ask(
+            world.gateway.url("network"),
+            NETWORKS,
+            scope(network=cloud),
+            method="POST",
+            body=b'{"network": {"name": "two"}}',
+        )
+        assert answer.status == 201
+    with connection(world, "network", ALL) as networks, pytest.raises(openstack.exceptions.DuplicateResource):
+        networks.network.find_network("two", ignore_missing=False)
+    with connection(world, "network", "CloudTwo | CloudOne") as networks:
+        assert (
+            networks.network.find_network("two", ignore_missing=False).id in world.states["CloudTwo"].things[NETWORKS]
+        )
