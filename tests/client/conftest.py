@@ -142,6 +142,8 @@ class FakeCloud:
                     {"replica": replica} if "id" in query else {"replicas": [replica], "operations": [operation]},
                     {},
                 )
+            case "/openstackoid/v1/copies":
+                return self._copy(query)
             case "/openstackoid/v1/scopes":
                 auth_url = f"{self.url}/scope/everywhere/v3"
                 return 200, {"scopes": [{"name": "everywhere", "scope": {"image": "*"}, "auth_url": auth_url}]}, {}
@@ -177,6 +179,20 @@ class FakeCloud:
                 up = {**peer, "services": ["image", "network"], "state": "up", "error": None}
                 return 200, {"cloud": "CloudOne", "peers": [up, down]}, {}
         return 404, {"error": {"code": 404, "title": "Not Found", "message": path}}, {}
+
+    def _copy(self, query: dict[str, str]) -> tuple[int, Any, dict[str, str]]:
+        """A copy that is half sent when it is begun, and ends with the next question: CloudThree refuses."""
+        done = "id" in query
+        states: list[dict[str, Any]] = [
+            {"cloud": "CloudThree", "id": None, "state": "failed", "bytes": 0, "error": "status.403", "message": "no"},
+            {"cloud": "CloudTwo", "id": "i", "state": "copied" if done else "created", "bytes": 1 << 19},
+        ]
+        empty: dict[str, Any] = {"error": None, "message": ""}
+        copy: dict[str, Any] = {"id": "c", "done": done, "clouds": [empty | one for one in states]}
+        if not done:
+            image = {"id": "i", "name": "cirros", "cloud": "CloudOne", "size": 1 << 20}
+            copy |= {"image": image, "left": {"kernel_id": "it names another image of that cloud"}}
+        return 200 if done else 202, {"copy": copy}, {}
 
     def _token(self, scope: str | None) -> dict[str, Any]:
         named = {"id": "default", "name": "Default"}

@@ -142,3 +142,19 @@ def test_replicas(run: "Callable[..., int]", cloud: Any, capsys: pytest.CaptureF
     assert {asked.token is None for asked in cloud.asked if asked.path == "/openstackoid/v1/replicas"} == {False}
     assert run("replica", "show", "unknown") == 1
     assert "Your project has no such replica. (HTTP 404)" in capsys.readouterr().err
+
+
+def test_an_image_is_copied_by_the_gateway(
+    run: "Callable[..., int]", cloud: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("image", "copy", "cirros", "--to", "CloudTwo,CloudThree", "--from", "CloudOne", "-f", "json") == 1
+    out, err = capsys.readouterr()
+    assert json.loads(out) == [
+        {"Cloud": "CloudThree", "ID": "", "Result": "failed", "Error": "status.403"},
+        {"Cloud": "CloudTwo", "ID": "i", "Result": "copied", "Error": ""},
+    ]
+    assert "kernel_id is not copied: it names another image of that cloud" in err
+    assert "cirros to CloudTwo: 50% of 1.0 MiB" in err
+    assert "CloudThree: no" in err
+    copies = [(asked.method, bool(asked.token)) for asked in cloud.asked if asked.path == "/openstackoid/v1/copies"]
+    assert copies == [("POST", True), ("GET", True)]

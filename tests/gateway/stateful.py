@@ -1,5 +1,6 @@
 """A cloud at the wire that keeps what is created in it: networks, security groups and their rules, images, key pairs, servers."""
 
+import hashlib
 import json
 import re
 import socket
@@ -22,7 +23,9 @@ KINDS: Final = {
     "/v2.1/flavors": ("compute", "flavor", "flavors"),
     "/v2.1/servers": ("compute", "server", "servers"),
 }
+_FILTERS: Final = ("description", "name", "openstackoid_copy_of", "os_hidden")
 LOST: Final = b""  # what a handler answers whose answer is lost
+CUT: Final = b"CUT "  # before an answer that breaks off
 Rule = Callable[[Seen, str], bytes | None]
 
 
@@ -41,6 +44,8 @@ class Stateful:
         self.before: Rule = lambda _seen, _name: None
         self.after: Rule = lambda _seen, _name: None
         self.lock = threading.Lock()
+        self.data: dict[str, bytes] = {}  # of images
+        self.algorithm = "sha512"  # of its image service
         for path, (service, _, _) in KINDS.items():
             cloud[service].on(path, self._answer)
 
@@ -55,6 +60,9 @@ class Stateful:
                 answer = self._changed(seen)
             instead = self.after(seen, self.name)
             answer = answer if instead is None else instead
+        if answer.startswith(CUT):
+            connection.sendall(answer.removeprefix(CUT))
+            answer = LOST
         if answer == LOST:
             connection.shutdown(socket.SHUT_RDWR)
             return None
@@ -67,6 +75,8 @@ class Stateful:
         collection, name = found[1], unquote(found[2]) if found[2] and found[2] != "detail" else None
         _, item, items = KINDS[collection]
         things = self.things[collection]
+        if collection == "/v2/images" and found[3] == "/file" and name in self.things[collection]:
+            return self._file(seen, things[name])
         body: Any = json.loads(seen.raw) if seen.raw else None
         if seen.method == "POST":
             given = dict(body[item] if item else body)
@@ -74,13 +84,17 @@ class Stateful:
             if key in things:
                 return reply(409, {"conflict": {"message": f"{key} is there"}})
             things[key] = given | {"id": key}
+            if collection == "/v2/images":
+                things[key] = (
+                    {"os_hidden": False, "visibility": "shared", "size": None} | things[key] | {"status": "queued"}
+                )
             return reply(201, {item: things[key]} if item else things[key])
         if name is None:
             wanted = parse_qs(query)
             shown = [
                 thing
                 for thing in things.values()
-                if all(thing.get(field) == wanted[field][0] for field in ("description", "name") if field in wanted)
+                if all(_text(thing.get(field)) == wanted[field][0] for field in _FILTERS if field in wanted)
             ]
             return reply(200, {items: [{item: thing} if item == "keypair" else thing for thing in shown]})
         if name not in things:
@@ -91,5 +105,30 @@ class Stateful:
         if seen.method == "PUT":
             things[name] |= body[item]
         if seen.method == "PATCH":
-            things[name] |= {change["path"].strip("/"): change["value"] for change in body}
+            for change in body:
+                if change["op"] == "remove":
+                    del things[name][change["path"].strip("/")]
+                else:
+                    things[name][change["path"].strip("/")] = change["value"]
         return reply(200, {item: things[name]} if item else things[name])
+
+    def _file(self, seen: Seen, image: dict[str, Any]) -> bytes:
+        """Data of an image."""
+        if seen.method == "GET":
+            if image["status"] != "active":
+                return reply(204)
+            return reply(200, self.data[image["id"]], {"Content-Type": "application/octet-stream"})
+        if image["status"] != "queued":
+            return reply(409, {"message": "it has data"})
+        self.fill(image, seen.raw)
+        return reply(204)
+
+    def fill(self, image: dict[str, Any], data: bytes) -> None:
+        """Give an image its data."""
+        self.data[image["id"]] = data
+        image |= {"status": "active", "size": len(data), "os_hash_algo": self.algorithm}
+        image["os_hash_value"] = hashlib.new(self.algorithm, data).hexdigest()
+
+
+def _text(value: Any) -> Any:
+    return str(value).lower() if isinstance(value, bool) else value

@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import signal
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.gateway.wire import PROJECT, Cloud, Gateway, Seen, ask, reply, scope,
 from tests.trust.conftest import mariadb_server, postgresql_server
 
 from openstackoid.core.partial import read_members
+from openstackoid.core.replication.copying import STATE
 from openstackoid.gateway.replicas.records import FORM, Operation, Part
 from openstackoid.gateway.replicas.registry import Registry
 from openstackoid.gateway.replicas.tables import MIGRATIONS, TABLES
@@ -50,8 +52,9 @@ class Point:
         return f"{self.work}-{self.kind}-{self.method}-{self.number}-{self.when}"
 
 
-def points(work: str, kind: str, method: str) -> list[Point]:
-    return [Point(work, kind, method, number, when) for number in (1, 2, 3) for when in ("before", "after")]
+def points(work: str, kind: str, method: str, most: int = 3) -> list[Point]:
+    numbers = range(1, most + 1)
+    return [Point(work, kind, method, number, when) for number in numbers for when in ("before", "after")]
 
 
 EVERY: Final = [
@@ -62,8 +65,13 @@ EVERY: Final = [
     *points("create", "server", "POST"),
     *points("update", "network", "PUT"),
     *points("delete", "network", "DELETE"),
+    # From the first cloud to the two others.
+    *points("copy", "image", "POST", 2),
+    *points("copy", "image", "PUT", 2),
+    *points("copy", "image", "PATCH", 2),
 ]
-FEW: Final = [point for point in EVERY if point.kind == "network" and point.number == 2]  # eight
+DATA: Final = bytes(range(256)) * 1000
+FEW: Final = [point for point in EVERY if (point.kind == "network" or point.work == "copy") and point.number == 2]
 
 
 @dataclass
@@ -89,6 +97,20 @@ class Cell:
     def create(self, gateway: Gateway, kind: str, name: str) -> Any:
         inner = {"name": name} | ({"public_key": "ssh-ed25519 AAAA"} if kind == "keypair" else {})
         return self.send(gateway, "POST", kind, PATHS[kind], inner if kind == "image" else {kind: inner})
+
+    def original(self, name: str) -> None:
+        """An image of the first cloud."""
+        state = self.states["CloudOne"]
+        image = {"id": str(uuid.uuid4()), "name": name, "disk_format": "raw", "container_format": "bare"}
+        state.things["/v2/images"][image["id"]] = image
+        state.fill(state.things["/v2/images"][image["id"]], DATA)
+
+    def copy(self, gateway: Gateway, name: str) -> None:
+        """Copy an image; the answer comes before the copy begins."""
+        body = json.dumps({"image": name, "to": list(NAMES[1:])}).encode()
+        ask(gateway.url("image"), "/openstackoid/v1/copies", method="POST", body=body)
+        gateway.process.wait(60)
+        raise ConnectionError
 
     def kill(self, gateway: Gateway, point: Point) -> None:
         """Kill a gateway at a point."""
@@ -152,7 +174,9 @@ def test_nothing_is_orphaned_and_nothing_is_lost(
     first = Gateway(cell.folder / f"{kind}-first", quiet)
     first.ready()
     for point in every:
-        if point.work != "create":
+        if point.work == "copy":
+            cell.original(prefix + point.name)
+        elif point.work != "create":
             answer = cell.create(first, point.kind, prefix + point.name)
             assert answer.status == 201, answer.body
             made[point] = read_members(str(answer.get("X-Scope-Replicas")))
@@ -182,6 +206,8 @@ def change(cell: Cell, gateway: Gateway, point: Point, prefix: str, made: dict[P
     if point.work == "create":
         cell.create(gateway, point.kind, prefix + point.name)
         return
+    if point.work == "copy":
+        cell.copy(gateway, prefix + point.name)
     path = f"{PATHS[point.kind]}/{made[point]['CloudTwo']}"
     document = {point.kind: {"name": f"{prefix}{point.name}-new"}} if point.work == "update" else None
     cell.send(gateway, point.method, point.kind, path, document)
@@ -206,6 +232,11 @@ def check(cell: Cell, registry: Registry, point: Point, prefix: str, made: dict[
         assert known == [there] * len(there), name
         if point.kind == "network":
             assert {things[0]["description"] for things in found.values() if things} <= {""}, name
+    elif point.work == "copy":
+        for cloud, state in cell.states.items():
+            (image,) = found[cloud]
+            assert (state.data[image["id"]], image["status"], image.get("os_hidden", False)) == (DATA, "active", False)
+            assert STATE not in image
     elif point.work == "delete":
         assert not there, name
         assert registry.having("network.network", made[point].values()) == [], name

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
+_ANSWERS = frozenset({"replica", "replicas", "copy"})
 _SHOWN = 120  # characters of an answer that is not what was asked for
 
 
@@ -90,10 +91,22 @@ def _with_id(parser: Any) -> "argparse.ArgumentParser":
     return found
 
 
-def _ask(ours: command.Command, method: str, query: str) -> dict[str, Any]:
+def ask(ours: command.Command, method: str, path: str, document: Any = None) -> dict[str, Any]:
+    """Ask the gateway of the entry cloud, with the user's token.
+
+    Args:
+        ours: the command that asks.
+        method: HTTP method.
+        path: of the gateway, with a query.
+        document: JSON of the body.
+
+    Raises:
+        CommandError: it refuses, or is no gateway.
+    """
     manager: Any = ours.app.client_manager
-    url = f"{manager.scope.origin}{REPLICAS_PATH}{query}"
-    answer = manager.session.request(url, method, raise_exc=False)
+    url = f"{manager.scope.origin}{path}"
+    more = {} if document is None else {"json": document}
+    answer = manager.session.request(url, method, raise_exc=False, **more)
     try:
         body = answer.json() if answer.text else {}
     except ValueError:
@@ -102,10 +115,14 @@ def _ask(ours: command.Command, method: str, query: str) -> dict[str, Any]:
         refusal = body.get("error")
         if isinstance(refusal, dict):
             raise CommandError(f"{refusal.get('message')} (HTTP {answer.status_code})")
-        if answer.ok and (method != "GET" or "replica" in body or "replicas" in body):
+        if answer.ok and (method == "DELETE" or _ANSWERS & body.keys()):
             return body
     came = " ".join(answer.text[:_SHOWN].split())
     raise CommandError(f"Expected a gateway's JSON answer to {method} {url}, got HTTP {answer.status_code}: {came}")
+
+
+def _ask(ours: command.Command, method: str, query: str) -> dict[str, Any]:
+    return ask(ours, method, f"{REPLICAS_PATH}{query}")
 
 
 def _member(member: dict[str, Any]) -> str:

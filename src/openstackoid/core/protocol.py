@@ -31,6 +31,7 @@ PEERS_PATH: Final = f"{OWN_PREFIX}v1/peers"
 EXPLAIN_PATH: Final = f"{OWN_PREFIX}v1/explain"
 SCOPES_PATH: Final = f"{OWN_PREFIX}v1/scopes"
 REPLICAS_PATH: Final = f"{OWN_PREFIX}v1/replicas"
+COPIES_PATH: Final = f"{OWN_PREFIX}v1/copies"
 OFFERS_PATH: Final = f"{OWN_PREFIX}v1/regions/offers"
 MESSAGES_PATH: Final = f"{OWN_PREFIX}v1/regions/messages"
 

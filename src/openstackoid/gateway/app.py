@@ -173,7 +173,11 @@ class App:
             record = Record(self._parts.here.name, None, request.method, request.collection, request_id)
             return await hold(leg, await self._answer(leg, who, record), self._parts.pool.rewriting)
 
-        return Asker(call, ask)
+        async def begin(leg: Call) -> Answer:
+            record = Record(self._parts.here.name, None, request.method, request.collection, request_id)
+            return await self._answer(leg, who, record)
+
+        return Asker(call, ask, begin)
 
     async def _validate(self, arrival: Arrival, record: Record) -> web.StreamResponse:
         record.decision, record.peer = "local", self._parts.here.name

@@ -34,6 +34,7 @@ from openstackoid.gateway.quotas.admission import Admission
 from openstackoid.gateway.quotas.requests import Quotas
 from openstackoid.gateway.quotas.services import ServiceQuotas
 from openstackoid.gateway.replicas.asking import Asker
+from openstackoid.gateway.replicas.copies import Copies
 from openstackoid.gateway.replicas.listing import Listing
 from openstackoid.gateway.replicas.sealed import Request
 from openstackoid.gateway.replicas.starting import runner
@@ -180,6 +181,7 @@ class Gateway:
         table += SavedScopes(config.scopes).endpoints()
         if self._runner:
             table += Listing(self._runner, self._restore, config.cloud).endpoints()
+            table += Copies(self._runner, self._restore, self.known).endpoints()
         if config.peering and config.peering.regions:
             table += ControlPlane(self._pool.shared, config.peering.regions).endpoints()
         validation, kinds = None, of_one_owner(catalog, legs)

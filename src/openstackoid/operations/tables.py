@@ -6,6 +6,7 @@
 Times are milliseconds since 1970, UTC.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, SmallInteger, Table, UniqueConstraint
@@ -21,13 +22,14 @@ class Tables:
     parts: Table
 
 
-def make(prefix: str, metadata: MetaData, *more: Column[object]) -> Tables:
+def make(prefix: str, metadata: MetaData, *more: Column[object], of_parts: Sequence[Column[object]] = ()) -> Tables:
     """The tables of one side.
 
     Args:
         prefix: of their names and their indexes' names.
         metadata: where they are registered.
         more: columns that only this side's operations have; their values are given to `Store.begin`.
+        of_parts: columns that only this side's parts have.
     """
     operations = Table(
         f"{prefix}_operations",
@@ -60,6 +62,7 @@ def make(prefix: str, metadata: MetaData, *more: Column[object]) -> Tables:
         Column("sought", document(), nullable=True),
         Column("sent_at", BigInteger, nullable=True),
         Column("changed_at", BigInteger, nullable=False),
+        *of_parts,
         Index(f"ix_{prefix}_parts_resource_id", "resource_id"),
     )
     return Tables(operations, parts)

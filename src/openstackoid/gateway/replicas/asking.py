@@ -3,7 +3,7 @@
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 from aiohttp import web
 from multidict import CIMultiDict
@@ -13,6 +13,8 @@ from openstackoid.gateway.entry.bodies import made
 from openstackoid.gateway.entry.calls import Call
 from openstackoid.gateway.fanout.asking import Reply
 from openstackoid.gateway.fanout.serving import to_target
+from openstackoid.gateway.replicas.tee import Branch, Streamed
+from openstackoid.gateway.upstream.answers import Answer
 
 JSON: Final = "application/json"
 # Headers of the user's request that are about its body, or about one cloud's answer.
@@ -22,6 +24,8 @@ _OF_ONE: Final = (
 )
 # Sends a call to the one cloud of its scope, and reads the whole answer.
 AskCall: TypeAlias = Callable[[Call], Awaitable[web.Response]]
+# The same; the body of the answer is not read yet.
+OpenCall: TypeAlias = Callable[[Call], Awaitable[Answer]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +35,12 @@ class Asker:
     Attributes:
         call: the user's request; its token, scope and headers count.
         ask: sends a call.
+        begin: sends a call, and leaves the body of the answer unread.
     """
 
     call: Call
     ask: AskCall
+    begin: OpenCall | None = None
 
     async def send(
         self,
@@ -59,10 +65,7 @@ class Asker:
         Raises:
             OpenStackoidError: no answer came, or one that may not be passed on; its `received` says whether the cloud may have got the request.
         """
-        headers: CIMultiDict[str] = self.call.headers.copy()
-        for name in _OF_ONE:
-            headers.popall(name, None)
-        headers["Accept-Encoding"] = "identity"
+        headers = self._headers()
         body = None if document is None else json.dumps(document).encode()
         if body is not None:
             headers["Content-Type"] = content_type
@@ -72,6 +75,47 @@ class Asker:
         response = await self.ask(replace(one, request=made(method, headers, body), route=route, headers=headers))
         data = response.body
         return Reply(response.status, response.headers, data if isinstance(data, bytes) else b"")
+
+    async def open(self, target: Target, path: str) -> Answer:
+        """Send a GET; the owner of the answer reads its body, or closes it.
+
+        Raises:
+            OpenStackoidError: as `send`.
+        """
+        if self.begin is None:
+            raise NotImplementedError
+        headers = self._headers()
+        one = to_target(self.call, target)
+        route = replace(one.route, path=path)
+        return await self.begin(replace(one, request=made("GET", headers, None), route=route, headers=headers))
+
+    async def put(self, target: Target, path: str, content: Streamed) -> Reply:
+        """Send a PUT with a body that comes piece by piece.
+
+        Raises:
+            OpenStackoidError: as `send`.
+        """
+        one = to_target(self.call, target)
+        route = replace(one.route, path=path)
+        request = cast("web.BaseRequest", content)
+        headers = CIMultiDict(content.headers)
+        response = await self.ask(replace(one, request=request, route=route, headers=headers))
+        data = response.body
+        return Reply(response.status, response.headers, data if isinstance(data, bytes) else b"")
+
+    def streamed(self, length: int, content: Branch) -> Streamed:
+        """A PUT of image data, for `put`."""
+        headers = self._headers()
+        headers["Content-Type"] = "application/octet-stream"
+        headers["Content-Length"] = str(length)
+        return Streamed("PUT", headers, length, content)
+
+    def _headers(self) -> CIMultiDict[str]:
+        headers: CIMultiDict[str] = self.call.headers.copy()
+        for name in _OF_ONE:
+            headers.popall(name, None)
+        headers["Accept-Encoding"] = "identity"
+        return headers
 
     async def validate(self, target: Target, token: str) -> Reply:
         """Ask a cloud's Keystone about the call's own token: it validates itself."""

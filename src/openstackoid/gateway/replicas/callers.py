@@ -35,7 +35,7 @@ class Callers:
             OpenStackoidError: Keystone cannot be asked.
         """
         token = asker.call.auth
-        if token is None:
+        if not token:
             raise TokenError("Expected a token at X-Auth-Token for a change in several clouds.")
         digest = hashlib.sha256(token.encode()).digest()
         if digest not in self._remembered:

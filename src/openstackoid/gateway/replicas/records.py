@@ -29,6 +29,7 @@ class Work(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
+    COPY = "copy"
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Part:
         error: the error for people.
         mark, own_id: by which the member is found again; empty before the create was sent.
         sent_at: time of the last request, in seconds since 1970.
+        progress: bytes of an image that were sent; None if it is about no image's data.
     """
 
     number: int
@@ -56,6 +58,7 @@ class Part:
     mark: str = ""
     own_id: str | None = None
     sent_at: float | None = None
+    progress: int | None = None
 
     @property
     def cloud(self) -> str:
@@ -102,6 +105,7 @@ def _columns(part: Part) -> dict[str, Any]:
         "error": error,
         "sought": json.dumps([part.mark, part.own_id]) if part.mark else None,
         "sent_at": None if part.sent_at is None else int(part.sent_at * 1000),
+        "progress": part.progress,
     }
 
 
@@ -120,6 +124,7 @@ def _part(row: RowMapping) -> Part:
         mark=mark,
         own_id=own_id,
         sent_at=None if row["sent_at"] is None else row["sent_at"] / 1000,
+        progress=row["progress"],
     )
 
 

@@ -133,3 +133,11 @@ def drop(connection: Connection, replica: str, clouds: Iterable[str]) -> None:
     connection.execute(delete(MEMBERS).where(MEMBERS.c.replica == replica, MEMBERS.c.cloud.in_(list(clouds))))
     if connection.scalar(select(MEMBERS.c.cloud).where(MEMBERS.c.replica == replica).limit(1)) is None:
         connection.execute(delete(REPLICAS).where(REPLICAS.c.id == replica))
+
+
+def is_open(database: Database, operation: str) -> bool:
+    """Whether an operation is not at its end."""
+    table = TABLES.operations
+    with database.reading() as connection:
+        chosen = select(table.c.id).where(table.c.id == operation, table.c.done == 0)
+        return connection.scalar(chosen) is not None

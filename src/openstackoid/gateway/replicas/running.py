@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 from openstackoid.core.errors import OpenStackoidError
 from openstackoid.gateway.replicas.asking import Asker
 from openstackoid.gateway.replicas.change import Change
+from openstackoid.gateway.replicas.copy import Copy
 from openstackoid.gateway.replicas.creation import Creation
 from openstackoid.gateway.replicas.records import Operation, Part, Work
 from openstackoid.gateway.replicas.registry import Registry
@@ -36,6 +37,7 @@ class Settings:
     timeout: float
     settle: float
     scan: float
+    idle: float
 
 
 class Runner:
@@ -46,13 +48,16 @@ class Runner:
         seals: opens their requests.
         settings: times.
         restore: makes what asks clouds, for an operation that is taken over.
+        entry: name of this cloud.
     """
 
-    def __init__(self, store: Store[Operation, Part], seals: Seals, settings: Settings, restore: Restore) -> None:
+    def __init__(
+        self, store: Store[Operation, Part], seals: Seals, settings: Settings, restore: Restore, entry: str
+    ) -> None:
         self.store: Final = store
         self.registry: Final = Registry(store.database)
         self.seals: Final = seals
-        self.means: Final = Means(store, settings.timeout, settings.settle)
+        self.means: Final = Means(store, settings.timeout, settings.settle, settings.idle, entry)
         self._settings: Final = settings
         self._restore: Final = restore
         self._owners: Final[set[str]] = set()
@@ -86,6 +91,10 @@ class Runner:
         Raises:
             LostError, StoreError: as `work` does.
         """
+        return await asyncio.shield(self.launch(operation, work))
+
+    def launch(self, operation: Operation, work: Callable[[], Awaitable[bool]]) -> "asyncio.Task[bool]":
+        """Begin to run an operation, as `run`; nobody has to wait for it."""
 
         async def leased() -> bool:
             self._owners.add(operation.owner)
@@ -102,7 +111,7 @@ class Runner:
         task = asyncio.create_task(leased())
         self._running.add(task)
         task.add_done_callback(self._ended)
-        return await asyncio.shield(task)
+        return task
 
     async def resume(self, operation: Operation, asker: Asker | None = None) -> Operation | None:
         """Take an operation over and continue it, unless its request cannot be read, or an older one on the same replica is open.
@@ -121,8 +130,7 @@ class Runner:
         if taken is None:
             return None
         steps = Steps(taken, request, asker or self._restore(request), self.means)
-        work = Creation(steps).resume if taken.work is Work.CREATE else Change(steps).run
-        await self.run(taken, work)
+        await self.run(taken, _work(steps))
         return taken
 
     async def supersede(self, operation: Operation) -> list[Operation]:
@@ -187,3 +195,14 @@ class Runner:
             except OpenStackoidError as error:
                 _LOG.warning("old operations stay: %s", error)
             await asyncio.sleep(_CLEANING)
+
+
+def _work(steps: Steps) -> Callable[[], Awaitable[bool]]:
+    """What continues an operation that was taken over."""
+    match steps.operation.work:
+        case Work.CREATE:
+            return Creation(steps).resume
+        case Work.COPY:
+            return Copy(steps).run
+        case _:
+            return Change(steps).run

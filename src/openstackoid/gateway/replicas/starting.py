@@ -41,5 +41,5 @@ def runner(config: Config, own_keys: OwnKeys | None, restore: Restore) -> Runner
         return own_keys.current if own_keys and settings.keys is None else key_files.load(settings.keys)
 
     keys()  # an error now, and not with the first create
-    times = Settings(settings.timeout, settings.settle, settings.scan)
-    return Runner(store, Seals(keys, time.time), times, restore)
+    times = Settings(settings.timeout, settings.settle, settings.scan, config.timeouts.idle)
+    return Runner(store, Seals(keys, time.time), times, restore, config.cloud)

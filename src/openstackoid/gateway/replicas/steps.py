@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from sqlalchemy import Connection, update
@@ -21,6 +21,7 @@ from openstackoid.operations.stages import Stage
 from openstackoid.operations.store import Store
 
 NOT_FOUND: Final = 404
+_COPIES: Final = 8  # images that a worker copies at a time
 _PASSING: Final = frozenset({401, 429, 503})  # the token has expired, too many requests, the service is away
 
 
@@ -32,13 +33,19 @@ class Means:
         store: of operations.
         timeout: for each request to a cloud.
         settle: after which a cloud no longer processes a request whose answer never came.
+        idle: in which a cloud takes nothing of an image until it is left behind.
+        entry: name of this cloud.
         pause: between two looks for what an unanswered request may have made.
+        copies: turns of the copies of images, each of which holds some pieces in memory.
     """
 
     store: Store[Operation, Part]
     timeout: float
     settle: float
+    idle: float
+    entry: str
     pause: float = 1.0
+    copies: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_COPIES))
 
 
 class Steps:
@@ -58,7 +65,7 @@ class Steps:
         self.kind: Final[Kind] = kind_named(operation.kind)
         self.parts: Final = list(operation.parts)
         self.replies: Final[dict[int, Reply]] = {}  # of parts that have just succeeded, or were refused
-        self._asker: Final = asker
+        self.asker: Final = asker
 
     async def record(self, *parts: Part, also: Callable[[Connection], None] | None = None) -> None:
         """Put the progress of parts on record.
@@ -96,7 +103,7 @@ class Steps:
             TimeoutError: it took too long.
         """
         async with asyncio.timeout(self.means.timeout):
-            return await self._asker.send(
+            return await self.asker.send(
                 part.target, method, path, document, content_type=content_type or self.request.content_type
             )
 

@@ -4,7 +4,7 @@ replicas_operations   one row per create, update or delete, with `operations.tab
                       replica   the replica that it is about; its own id for a create
                       intent    what it does, and what happens if a cloud fails
                       sealed    the request and the user's token, encrypted with this cloud's keys, for the gateway that takes over
-replicas_parts        one row per cloud
+replicas_parts        one row per cloud, with the bytes of an image that were sent to it
 replicas              one row per replica: its kind, and the project that owns it
 replicas_members      one row per member: its cloud and its id there
 """
@@ -26,6 +26,7 @@ TABLES: Final = tables.make(
     Column("replica", exact(32), nullable=True, index=True),
     Column("intent", exact(64), nullable=False),
     Column("sealed", document(), nullable=True),
+    of_parts=(Column("progress", BigInteger, nullable=True),),
 )
 
 REPLICAS: Final = Table(

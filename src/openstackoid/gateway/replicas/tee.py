@@ -7,6 +7,8 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
+from multidict import CIMultiDict, CIMultiDictProxy
+
 _PIECES: Final = 16  # that wait for one reader; a piece is what aiohttp has at a time, 128 KiB at most
 
 
@@ -37,6 +39,29 @@ class Branch:
         giving.cancel()
         reader.cancel()
         return False
+
+
+class Streamed:
+    """A request with the body of one branch: what `upstream` reads of a request.
+
+    Args:
+        method: HTTP method.
+        headers: as they are sent.
+        length: of the body, if it is known.
+        content: the body.
+    """
+
+    def __init__(self, method: str, headers: CIMultiDict[str], length: int | None, content: Branch) -> None:
+        self.method = method
+        self.headers = CIMultiDictProxy(headers)
+        self.body_exists = True
+        self.content_length = length
+        self.content_type = headers.get("Content-Type", "application/octet-stream").partition(";")[0]
+        self.content = content
+
+    async def read(self) -> bytes:
+        """The whole body, if it is small."""
+        return b"".join([piece async for piece in self.content.iter_any()])
 
 
 async def pour(

@@ -2,11 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from aiohttp import web
-from multidict import CIMultiDict, CIMultiDictProxy
 
 from openstackoid.core.errors import OpenStackoidError, PeerTimeoutError, ReplicaFailedError, ReplicaRefusedError
 from openstackoid.core.partial import CLOUD, write_members, write_missing
@@ -14,32 +13,18 @@ from openstackoid.core.plans import Target
 from openstackoid.core.replication import Thing
 from openstackoid.gateway.entry.bodies import send_continue
 from openstackoid.gateway.fanout.asking import Reply
-from openstackoid.gateway.fanout.serving import to_target
 from openstackoid.gateway.replicas.asking import Asker, reason
 from openstackoid.gateway.replicas.records import Policy
 from openstackoid.gateway.replicas.registry import Replica
-from openstackoid.gateway.replicas.tee import Branch, pour
+from openstackoid.gateway.replicas.tee import Branch, Streamed, pour
 from openstackoid.gateway.replicas.translating import path_of
+
+if TYPE_CHECKING:
+    from multidict import CIMultiDict
 
 # Of the client's request, but about its own connection or its own answer.
 _OF_CLIENT: Final = ("Expect", "Accept-Encoding", "Idempotency-Key")
 _SERVER_ERROR: Final = 500
-
-
-class _Request:
-    """The client's request with the body of one branch: what `upstream` reads of it."""
-
-    def __init__(self, request: web.BaseRequest, headers: CIMultiDict[str], content: Branch) -> None:
-        self.method = request.method
-        self.headers = CIMultiDictProxy(headers)
-        self.body_exists = True
-        self.content_length = request.content_length
-        self.content_type = request.content_type
-        self.content = content
-
-    async def read(self) -> bytes:
-        """The whole body, if it is small."""
-        return b"".join([piece async for piece in self.content.iter_any()])
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +93,8 @@ async def _send(thing: Thing, replica: Replica, target: Target, asker: Asker, br
     for name in _OF_CLIENT:
         headers.popall(name, None)
     headers["Accept-Encoding"] = "identity"
-    one = to_target(call, target)
-    route = replace(one.route, path=path_of(thing.collection, replica.members[target.cloud]) + thing.rest)
-    made = cast("web.BaseRequest", _Request(call.request, headers, branch))
-    response = await asker.ask(replace(one, request=made, route=route, headers=headers))
-    data = response.body
-    return Reply(response.status, response.headers, data if isinstance(data, bytes) else b"")
+    path = path_of(thing.collection, replica.members[target.cloud]) + thing.rest
+    return await asker.put(target, path, Streamed(call.method, headers, call.request.content_length, branch))
 
 
 def _result(cloud: str, task: asyncio.Task[Reply], patience: float) -> _Result:
