@@ -8,32 +8,32 @@ import pytest
 from keystoneauth1.session import Session
 from keystoneauth1.token_endpoint import Token
 from openstack.connection import Connection
-from tests.gateway.test_replicas import ALL, NETWORKS, World, running, world  # noqa: F401 - fixtures
+from tests.gateway.replicated import ALL, NETWORKS, World
 from tests.gateway.wire import TOKEN, ask, reply, scope
 
 _TWO = "CloudTwo & CloudThree"
 
 
-def made(world: World, kind: str, expression: str, document: object) -> None:  # noqa: F811
+def made(trio: World, kind: str, expression: str, document: object) -> None:
     service, path = {"network": ("network", NETWORKS), "image": ("image", "/v2/images")}[kind]
     given = scope(**{service: expression}) | {"Content-Type": "application/json"}
-    answer = ask(world.gateway.url(service), path, given, method="POST", body=json.dumps(document).encode())
+    answer = ask(trio.gateway.url(service), path, given, method="POST", body=json.dumps(document).encode())
     assert answer.status == 201, answer.body
 
 
-def connection(world: World, service: str, expression: str) -> Connection:  # noqa: F811
-    url = world.gateway.url(service) + {"network": "/v2.0", "image": "/v2"}[service]
+def connection(trio: World, service: str, expression: str) -> Connection:
+    url = trio.gateway.url(service) + {"network": "/v2.0", "image": "/v2"}[service]
     version = {"id": "v2.0", "status": "CURRENT", "links": [{"rel": "self", "href": url}]}
-    for cloud in world.clouds.values():
-        cloud[service].on(url.removeprefix(world.gateway.url(service)), reply(200, {"version": version}))
+    for cloud in trio.clouds.values():
+        cloud[service].on(url.removeprefix(trio.gateway.url(service)), reply(200, {"version": version}))
     session = Session(auth=Token(url, TOKEN), additional_headers=scope(**{service: expression}))
     given: dict[str, Any] = {f"{service}_endpoint_override": url, f"{service}_api_version": "2"}
     return Connection(session=session, oslo_conf=None, **given)
 
 
-def test_a_replica_is_one_item_of_a_list_by_name(world: World) -> None:  # noqa: F811
-    made(world, "network", ALL, {"network": {"name": "folded"}})
-    base = world.gateway.url("network")
+def test_a_replica_is_one_item_of_a_list_by_name(trio: World) -> None:
+    made(trio, "network", ALL, {"network": {"name": "folded"}})
+    base = trio.gateway.url("network")
     answer = ask(base, f"{NETWORKS}?name=folded", scope(network=ALL))
     assert [network["name"] for network in answer.json["networks"]] == ["folded"]
     assert answer.get("X-Scope-Items") == "CloudOne;0"  # the entry's member stands for all
@@ -53,28 +53,26 @@ def test_a_replica_is_one_item_of_a_list_by_name(world: World) -> None:  # noqa:
     assert len(answer.json["networks"]) == 1
 
 
-def test_openstacksdk_finds_a_replica_by_its_name(world: World) -> None:  # noqa: F811
-    made(world, "network", ALL, {"network": {"name": "by-name"}})
-    made(world, "image", _TWO, {"name": "by-name", "disk_format": "raw", "container_format": "bare"})
-    with connection(world, "network", ALL) as networks:
+def test_openstacksdk_finds_a_replica_by_its_name(trio: World) -> None:
+    made(trio, "network", ALL, {"network": {"name": "by-name"}})
+    made(trio, "image", _TWO, {"name": "by-name", "disk_format": "raw", "container_format": "bare"})
+    with connection(trio, "network", ALL) as networks:
         found = networks.network.find_network("by-name", ignore_missing=False)
-        assert found.id in world.states["CloudOne"].things[NETWORKS]
+        assert found.id in trio.states["CloudOne"].things[NETWORKS]
         networks.network.delete_network(found.id)
-    assert world.where(NETWORKS, "by-name") == []
-    with connection(world, "image", ALL) as images:
+    assert trio.where(NETWORKS, "by-name") == []
+    with connection(trio, "image", ALL) as images:
         assert images.image.find_image("by-name", ignore_missing=False).name == "by-name"
     for cloud in ("CloudOne", "CloudTwo"):
         answer = ask(
-            world.gateway.url("network"),
+            trio.gateway.url("network"),
             NETWORKS,
             scope(network=cloud),
             method="POST",
             body=b'{"network": {"name": "two"}}',
         )
         assert answer.status == 201
-    with connection(world, "network", ALL) as networks, pytest.raises(openstack.exceptions.DuplicateResource):
+    with connection(trio, "network", ALL) as networks, pytest.raises(openstack.exceptions.DuplicateResource):
         networks.network.find_network("two", ignore_missing=False)
-    with connection(world, "network", "CloudTwo | CloudOne") as networks:
-        assert (
-            networks.network.find_network("two", ignore_missing=False).id in world.states["CloudTwo"].things[NETWORKS]
-        )
+    with connection(trio, "network", "CloudTwo | CloudOne") as networks:
+        assert networks.network.find_network("two", ignore_missing=False).id in trio.states["CloudTwo"].things[NETWORKS]
