@@ -21,9 +21,9 @@ LEASE = 2
 class Server:
     """A process that serves, and its caller."""
 
-    def __init__(self, folder: Path, file: Path, settle: float) -> None:
+    def __init__(self, folder: Path, file: Path, settle: float, **settings: Any) -> None:
         operations = {"database": f"sqlite:///{folder}/operations.sqlite", "lease": LEASE, "settle": settle}
-        self._oaktree = Oaktree(folder, file, operations=operations, threads=16)
+        self._oaktree = Oaktree(folder, file, operations=operations, threads=16, **settings)
         self.channel = grpc.insecure_channel(self._oaktree.address)
 
     def start(self) -> None:
@@ -56,8 +56,8 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, made: dict[str, Cloud], settle: float = 0.5) -> Iterator[Server]:
-    server = Server(folder, clouds_yaml(folder, made), settle)
+def serving(folder: Path, made: dict[str, Cloud], settle: float = 0.5, **settings: Any) -> Iterator[Server]:
+    server = Server(folder, clouds_yaml(folder, made), settle, **settings)
     try:
         yield server
     finally:

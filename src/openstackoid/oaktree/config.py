@@ -17,6 +17,8 @@
     id: site-a                                  # with it, oaktrees that call each other detect loops
     watch: {interval: 2}                        # seconds between polls; watchers of the same subject share them
     operations: {database: "sqlite:////var/lib/oaktree/operations.sqlite", keep: 604800}   # or postgresql://..., mariadb://...: one for all workers
+    webhooks:                                   # told when operations end; secret: a file with whsec_ and base64 of 24 to 64 random bytes
+      - {name: ci, url: "https://ci.example/oaktree", secret: ci.key, callers: ["certificate:ops"]}
     uploads: {folder: /var/lib/oaktree/uploads, largest: 68719476736, at_once: 4}
     redis: "redis://127.0.0.1:6379/0"           # shared by workers and machines: rate limits and the cache
     limits: {default: {rate: 50, burst: 10, operations: 20}, clouds: {CloudTwo: {rate: 5}}}   # of a cloud-region: requests per second, creates at once
@@ -28,12 +30,15 @@
 Relative paths are relative to the file.
 """
 
+import contextlib
 import hashlib
+import ipaddress
 import os
 import re
 import socket
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
+from urllib.parse import urlsplit
 
 import pydantic
 import yaml
@@ -54,6 +59,12 @@ def _path(path: Path, info: pydantic.ValidationInfo) -> Path:
 
 
 File = Annotated[Path, pydantic.AfterValidator(_path)]
+
+
+def _is_loopback(host: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
 
 
 class _Part(pydantic.BaseModel):
@@ -164,6 +175,28 @@ class Operations(_Part):
     )
 
 
+class Webhook(_Part):
+    """An address that is told when operations end."""
+
+    name: _Name
+    url: Annotated[str, pydantic.StringConstraints(min_length=1, max_length=2048)] = pydantic.Field(repr=False)
+    secret: File  # signs what is sent
+    callers: frozenset[Annotated[str, pydantic.StringConstraints(min_length=1, max_length=255)]] = frozenset()  # all
+    ca: File | None = None  # the authority of its certificate; by default the system's authorities
+
+    @pydantic.field_validator("url")
+    @classmethod
+    def _is_safe(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("https", "http") or not parts.hostname:
+            raise ValueError("expected https://HOST/...")
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("expected no user and password: what is sent is signed")
+        if parts.scheme == "http" and not _is_loopback(parts.hostname):
+            raise ValueError("expected https, or a loopback address")
+        return url
+
+
 class Limit(_Part):
     """The limits of a cloud-region."""
 
@@ -213,6 +246,7 @@ class Config(_Part):
     )
     watch: Watch = Watch()
     operations: Operations = pydantic.Field(default_factory=Operations)
+    webhooks: tuple[Webhook, ...] = ()
     uploads: Uploads = pydantic.Field(default_factory=Uploads)
     redis: str | None = pydantic.Field(
         default=None, repr=False
@@ -235,6 +269,9 @@ class Config(_Part):
         sites = [remote.name for remote in self.oaktrees]
         if len(set(sites)) != len(sites):
             raise ValueError("oaktrees: expected different names")
+        hooks = [webhook.name for webhook in self.webhooks]
+        if len(set(hooks)) != len(hooks):
+            raise ValueError("webhooks: expected different names")
         names = [certificate.name for certificate in self.callers.certificates]
         if len(set(names)) != len(names):
             raise ValueError("callers.certificates: expected different names")

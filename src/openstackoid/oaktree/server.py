@@ -79,6 +79,7 @@ async def serve(config: Config, tell: Callable[[str], None] = notify.tell) -> No
     listening = listeners.Listeners(config)
     parts = Parts.of(config)
     await parts.creates.start()
+    parts.deliveries.start()
     server, names = made(parts, config)
     healthy = health.aio.HealthServicer()  # type: ignore[attr-defined]  # it exists in every supported Python
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)

@@ -1,11 +1,15 @@
 """Makes the objects of a worker from its configuration, each with its dependencies."""
 
 import contextlib
+import functools
+import ssl
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
+from openstackoid.core.errors import ConfigError
 from openstackoid.oaktree.access.authentication import Authentication
 from openstackoid.oaktree.access.gateways import Authenticate, Gateways
 from openstackoid.oaktree.access.logins import Logins
@@ -29,6 +33,8 @@ from openstackoid.oaktree.upstream.transport import Gate
 from openstackoid.oaktree.watches.deadlines import Deadlines
 from openstackoid.oaktree.watches.polls import Pace
 from openstackoid.oaktree.watches.watching import Watches
+from openstackoid.oaktree.webhooks import signing
+from openstackoid.oaktree.webhooks.sending import Deliveries, Webhook, names_for
 from openstackoid.rates.limiters import Limiter, LocalLimiter, RedisLimiter, Unlimited
 from openstackoid.rates.shared import Shared
 
@@ -54,6 +60,7 @@ class Parts:
     deadlines: Deadlines
     creates: Creates
     uploads: Uploads
+    deliveries: Deliveries
 
     @classmethod
     def of(cls, config: Config) -> Self:
@@ -78,10 +85,10 @@ class Parts:
         admission = Admission(
             lambda cloud, region: config.limits.of(cloud, region).operations, shared, workers=config.workers
         )
+        webhooks = _webhooks(config)
+        records = _records(config, webhooks)
         creates = Creates(
-            Dependencies(
-                _records(config), threads, watched(watches), config.timeout, config.operations.settle, admission
-            )
+            Dependencies(records, threads, watched(watches), config.timeout, config.operations.settle, admission)
         )
         return cls(
             kinds=Kinds(),
@@ -97,11 +104,13 @@ class Parts:
             watches=watches,
             deadlines=Deadlines(),
             creates=creates,
+            deliveries=Deliveries(records, webhooks),
             uploads=Uploads(creates, Uploading(config.uploads.folder, config.uploads.largest, config.uploads.at_once)),
         )
 
     async def close(self, grace: float) -> None:
         """End the work in progress, within `grace` seconds."""
+        await self.deliveries.stop()
         await self.creates.stop(grace)
         await self.oaktrees.close()
         await self.repeats.close()
@@ -136,8 +145,26 @@ def _cache(config: Config, shared: Shared | None) -> Cache:
     )
 
 
-def _records(config: Config) -> Operations:
+def _webhooks(config: Config) -> list[Webhook]:
+    made = []
+    for settings in config.webhooks:
+        try:
+            key = signing.secret(settings.secret.read_text().strip())
+            context = ssl.create_default_context(cafile=str(settings.ca)) if settings.ca else None
+        except OSError as error:
+            # ssl's errors are OSErrors, and may have no name of a file.
+            raise ConfigError(
+                f"webhooks: {settings.name}: {error.filename or settings.ca}: {error.strerror}"
+            ) from error
+        except ValueError as error:
+            raise ConfigError(f"webhooks: {settings.name}: secret: {settings.secret}: {error}") from error
+        made.append(Webhook(settings.name, settings.url, key, settings.callers, context))
+    return made
+
+
+def _records(config: Config, webhooks: Sequence[Webhook]) -> Operations:
     settings = config.operations
     if settings.database.startswith("sqlite:///"):
         Path(settings.database.removeprefix("sqlite:///")).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return Operations(settings.database, lease=settings.lease, keep=settings.keep)
+    names = functools.partial(names_for, webhooks)
+    return Operations(settings.database, lease=settings.lease, keep=settings.keep, webhooks=names)

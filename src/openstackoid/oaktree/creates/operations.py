@@ -14,6 +14,7 @@ from google.protobuf import json_format
 
 from oaktree.v1.location_pb2 import Location
 from openstackoid.oaktree import errors
+from openstackoid.oaktree.creates.outbox import Outbox
 from openstackoid.oaktree.creates.records import (
     LostError,
     Operation,
@@ -33,7 +34,13 @@ class Operations:
     """All operations of all workers that share a database. Every method raises RecordsError if the database fails."""
 
     def __init__(
-        self, url: str, *, lease: float = 15.0, keep: float = 7 * 86400.0, clock: Callable[[], float] = time.time
+        self,
+        url: str,
+        *,
+        lease: float = 15.0,
+        keep: float = 7 * 86400.0,
+        clock: Callable[[], float] = time.time,
+        webhooks: Callable[[str], Sequence[str]] = lambda _: (),
     ) -> None:
         """Prepare; call `upgrade` before anything else.
 
@@ -42,6 +49,7 @@ class Operations:
             lease: duration of a lease, in seconds: a worker that does not renew it counts as dead.
             keep: seconds after which an operation is deleted, with its key.
             clock: seconds since 1970.
+            webhooks: the names of the webhooks that are told when an operation of a caller ends.
 
         Raises:
             RecordsError: the URL is of no supported database, or its driver is not installed.
@@ -50,6 +58,7 @@ class Operations:
         form = Form(columns_of, part_of, operation_of)
         with _errors():
             self._store: Final = store.Store(url, TABLES, MIGRATIONS, form, lease=lease, keep=keep, clock=clock)
+        self.outbox: Final = Outbox(self._store.database, webhooks, clock)
 
     def upgrade(self) -> None:
         """Upgrade the tables to the current schema; several workers may do it at the same time."""
@@ -96,9 +105,11 @@ class Operations:
             self._store.change(operation, part)
 
     def end(self, operation: Operation) -> None:
-        """End the lease of an operation; raises LostError if it has another owner."""
+        """End the lease of an operation, and put its end into the outbox of webhooks; raises LostError if it has another owner."""
         with _errors():
-            self._store.end(operation)
+            self._store.end(
+                operation, also=lambda connection: self.outbox.put(connection, operation.id, operation.caller)
+            )
 
     def get(self, caller: str, name: str) -> Operation | None:
         """Get an operation of a caller, by its id or by the caller's key."""

@@ -1,17 +1,17 @@
 """Outcomes of the parts of a create: the errors and messages for callers. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from google.protobuf.message import Message
 from google.rpc import code_pb2, status_pb2
 from grpc import StatusCode
 
-from oaktree.v1 import common_pb2
+from oaktree.v1 import common_pb2, operation_pb2
 from oaktree.v1.common_pb2 import CloudResult, Progress, Summary
 from openstackoid.oaktree import errors
 from openstackoid.oaktree.creates.reconciling import text
-from openstackoid.oaktree.creates.records import Part
+from openstackoid.oaktree.creates.records import Operation, Part
 from openstackoid.oaktree.masking import clean
 from openstackoid.oaktree.resources.kinds import Kind
 from openstackoid.oaktree.resources.structs import document
@@ -80,6 +80,19 @@ def progress_of(
     )
     if (status := error or part.error) is not None:
         made.error.CopyFrom(status)
+    return made
+
+
+def message_of(operation: Operation, parts: Sequence[Progress] = ()) -> operation_pb2.Operation:
+    """The message of an operation; of its recorded parts, unless others are given."""
+    made = operation_pb2.Operation(
+        id=operation.id,
+        kind=operation.kind,
+        idempotency_key=operation.key or "",
+        done=operation.done,
+        parts=parts or [progress_of(operation.id, part) for part in operation.parts],
+    )
+    made.created_at.FromMilliseconds(int(operation.created_at * 1000))
     return made
 
 

@@ -12,7 +12,7 @@ from openstackoid.oaktree.access.callers import Caller
 from openstackoid.oaktree.chain.operations import Operations
 from openstackoid.oaktree.chain.remote import RemoteOaktrees
 from openstackoid.oaktree.creates.leased import Dependencies, LeasedOperation, undone
-from openstackoid.oaktree.creates.outcomes import OPEN, progress_of
+from openstackoid.oaktree.creates.outcomes import OPEN, message_of
 from openstackoid.oaktree.creates.plans import Plan
 from openstackoid.oaktree.creates.records import Operation
 from openstackoid.oaktree.resources.kinds import Kinds
@@ -97,7 +97,7 @@ class OperationService(operation_pb2_grpc.OperationServiceServicer):
             async def here(size: int, token: str) -> operation_pb2.ListOperationsResponse:
                 found, following = await asyncio.to_thread(self._dependencies.records.page, caller.name, size, token)
                 return operation_pb2.ListOperationsResponse(
-                    operations=[_message(operation) for operation in found], next_page_token=following
+                    operations=[message_of(operation) for operation in found], next_page_token=following
                 )
 
             return await self._remote.list(
@@ -114,7 +114,9 @@ class OperationService(operation_pb2_grpc.OperationServiceServicer):
                 return operation_pb2.UndoOperationResponse(operation=there)
             caller.check(DELETE.name, operation.kind)
             parts = await undone(self._dependencies, self._plan(caller, operation), operation)
-            return operation_pb2.UndoOperationResponse(operation=_message(await self._own(caller, operation.id), parts))
+            return operation_pb2.UndoOperationResponse(
+                operation=message_of(await self._own(caller, operation.id), parts)
+            )
 
     async def _find(self, caller: Caller, name: str, context: Any) -> Operation | operation_pb2.Operation:
         """Find an operation by id or key: a record of this oaktree, or of another one."""
@@ -135,9 +137,9 @@ class OperationService(operation_pb2_grpc.OperationServiceServicer):
     async def _settled(self, caller: Caller, operation: Operation) -> operation_pb2.Operation:
         """An operation as it is now. If its worker is dead, clouds are queried for the outcome of its parts."""
         if (run := await self._take(caller, operation)) is None:
-            return _message(operation)
+            return message_of(operation)
         await run.settle()
-        return _message(await self._own(caller, operation.id), run.parts)
+        return message_of(await self._own(caller, operation.id), run.parts)
 
     async def _take(self, caller: Caller, operation: Operation) -> LeasedOperation | None:
         """Take over an operation, if a part's outcome is open and no worker is running it."""
@@ -159,15 +161,3 @@ class OperationService(operation_pb2_grpc.OperationServiceServicer):
             locations=(),
             respond=CreateResourceResponse,
         )
-
-
-def _message(operation: Operation, parts: Any = None) -> operation_pb2.Operation:
-    made = operation_pb2.Operation(
-        id=operation.id,
-        kind=operation.kind,
-        idempotency_key=operation.key or "",
-        done=operation.done,
-        parts=parts or [progress_of(operation.id, part) for part in operation.parts],
-    )
-    made.created_at.FromMilliseconds(int(operation.created_at * 1000))
-    return made
