@@ -114,6 +114,17 @@ class FakeCloud:
                     "links": [{"rel": "self", "href": f"{self.url}/network/v2.0/"}],
                 }
                 return 200, {"versions": [found]}, {}
+            case "GET", "/compute":
+                found = {
+                    "id": "v2.1",
+                    "status": "CURRENT",
+                    "version": "2.90",
+                    "min_version": "2.1",
+                    "links": [{"rel": "self", "href": f"{self.url}/compute/v2.1/"}],
+                }
+                return 200, {"versions": [found]}, {}
+            case "GET", "/compute/v2.1/servers/detail":
+                return 200, {"servers": []}, {}
             case "GET", "/network/v2.0/networks":
                 return 200, {"networks": [{"id": "n", "name": f"net-{_where(scope, 'network')}", "subnets": []}]}, {}
             case _ if self.gateway:

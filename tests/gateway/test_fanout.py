@@ -64,6 +64,25 @@ def test_items_say_their_cloud_if_that_is_wished(three: Three) -> None:
     assert [item["cloud"] for item in answer.json["images"]] == [cloud for cloud, _ in places("images", answer)]
 
 
+def test_a_document_says_what_each_cloud_answered_if_that_is_wished(three: Three) -> None:
+    base, wish = three.gateway.url("image"), {"X-Scope-Annotate": "answers, cloud"}
+    answer = ask(base, "/v2/images?limit=4", scope(image=f"{ALL} & Dead") | wish)
+    told = {leg.pop("cloud"): leg for leg in answer.json["scope_answers"]}
+    assert all(leg.pop("ms") >= 0 for leg in told.values())
+    assert [told[name] for name in NAMES] == [
+        {"status": 200, "code": None, "items": [cloud for cloud, _ in places("images", answer)].count(name)}
+        for name in NAMES
+    ]
+    assert (told["Dead"]["status"], told["Dead"]["code"]) == (None, "peer.unreachable")
+    assert "Dead" in told["Dead"]["message"]
+    assert {"cloud"} <= answer.json["images"][0].keys()
+    assert "scope_answers" not in ask(base, "/v2/images?limit=4", scope(image=ALL)).json
+    # An error says it in any case.
+    refused = ask(base, "/v2/images", scope(image="CloudOne & Dead") | {"X-Scope-Require": "all"})
+    assert refused.code == "scope.incomplete"
+    assert [leg["code"] for leg in refused.json["error"]["scope_answers"]] == [None, "peer.unreachable"]
+
+
 def test_what_all_refuse_is_refused_as_the_services_do(three: Three) -> None:
     for cloud in three.clouds.values():
         cloud["compute"].on("/v2.1/os-aggregates", reply(403, {"forbidden": {"message": "no"}}))
@@ -80,6 +99,8 @@ def test_limits_are_added_up_and_a_cloud_without_them_is_named(three: Three) -> 
         "limits": {"rate": [], "absolute": {"maxTotalCores": 60, "totalCoresUsed": 3, "maxServerMeta": 126}}
     }
     assert answer.get("X-Scope-Missing") == "Dead;code=peer.unreachable"
+    answer = ask(three.gateway.url("compute"), "/v2.1/limits", scope(compute=ALL) | {"X-Scope-Annotate": "answers"})
+    assert {leg["cloud"]: leg["status"] for leg in answer.json["scope_answers"]} == dict.fromkeys(NAMES, 200)
     deep: Any = 1
     for _ in range(900):
         deep = {"limits": deep}

@@ -9,5 +9,6 @@ Importing this costs next to nothing: the stock client does so at every start. W
 """
 
 from openstackoid.client.connection import attach, scoped
+from openstackoid.client.several import several
 
-__all__ = ["attach", "scoped"]
+__all__ = ["attach", "scoped", "several"]

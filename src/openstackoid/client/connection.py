@@ -85,7 +85,7 @@ def _attach(connection: "Connection") -> None:
     if not scope:
         return
     session = connection.session
-    _put(session, scope)
+    _put(session, scope, settings.wishes(connection.config.config))
     if _moves_identity(scope):
         # A login kept by openstacksdk (`cache: {auth: true}`) is named by URL and user only: under this scope the
         # same URL is another Keystone. Neither take a login from there nor leave this one (CloudRegion.set_auth_cache).
@@ -94,12 +94,14 @@ def _attach(connection: "Connection") -> None:
             session.auth.invalidate()
 
 
-def _put(session: "Session", scope: "Scope") -> None:
+def _put(session: "Session", scope: "Scope", wishes: "Mapping[str, str]") -> None:
     from openstackoid.client.guard import Guard  # noqa: PLC0415 - a client without a scope needs none of it
     from openstackoid.core.scope import format as write  # noqa: PLC0415 - as above
 
     Guard.mount(session.session)
     session.additional_headers[SCOPE] = write(scope)
+    if scope.has_operators:
+        session.additional_headers.update(wishes)
 
 
 def _moves_identity(scope: "Scope") -> bool:
@@ -131,22 +133,25 @@ def _region(connection: "Connection", scope: "Scope") -> "CloudRegion":
     region._cache_expirations = {}  # noqa: SLF001 - as above
     region._cache_auth = False  # noqa: SLF001 - as above
     region._discovery_cache = None  # noqa: SLF001 - as above
-    region._keystone_session = _session(connection.session, scope)  # noqa: SLF001 - as above
+    session = _session(connection.session, scope, settings.wishes(connection.config.config))
+    region._keystone_session = session  # noqa: SLF001 - as above
     region._auth = region._keystone_session.auth  # noqa: SLF001 - as above
     return region
 
 
-def _session(session: "Session", scope: "Scope") -> "Session":
+def _session(session: "Session", scope: "Scope", wishes: "Mapping[str, str]") -> "Session":
     import copy  # noqa: PLC0415 - for scoped() only
 
     twin = copy.copy(session)
     twin._session = None  # noqa: SLF001 - the requests.Session is lent: its owner closes it
     twin._api_times = []  # noqa: SLF001 - a copy shares it, and has no public way to another
     twin._discovery_cache = {}  # noqa: SLF001 - as above
-    twin.additional_headers = {name: value for name, value in session.additional_headers.items() if name != SCOPE}
+    twin.additional_headers = {
+        name: value for name, value in session.additional_headers.items() if not name.startswith(SCOPE)
+    }
     before = settings.read(session.additional_headers.get(SCOPE))
     if scope:
-        _put(twin, scope)
+        _put(twin, scope, wishes)
     if session.auth is not None:
         twin.auth = _auth(session, session.auth, moved=before.get("identity") != scope.get("identity"))
     return twin

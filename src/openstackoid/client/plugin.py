@@ -14,6 +14,7 @@ A malformed scope is refused in step 4: nothing has been sent, and commands that
 A test sends real commands to a server that looks at the header of every request, so a release that changes a step shows.
 """
 
+import os
 from typing import TYPE_CHECKING, Any, Final
 
 from openstackoid.client import settings
@@ -52,6 +53,20 @@ def build_option_parser(parser: "argparse.ArgumentParser") -> "argparse.Argument
             "services that are not named are served by the cloud of --os-auth-url. May be given several times, for several services "
             "(Env: OS_SCOPE, OS_SCOPE_<SERVICE>)"
         ),
+    )
+    parser.add_argument(
+        "--os-scope-require",
+        metavar="<all|any|number>",
+        dest=settings.REQUIRE_KEY,
+        default=os.environ.get("OS_SCOPE_REQUIRE") or None,
+        help="How many of the clouds that the scope means must answer, or the command fails (default: any; Env: OS_SCOPE_REQUIRE)",
+    )
+    parser.add_argument(
+        "--os-scope-timeout",
+        metavar="<seconds>",
+        dest=settings.TIMEOUT_KEY,
+        default=os.environ.get("OS_SCOPE_DEADLINE") or None,
+        help="Seconds after which a cloud that has not answered is left out of the answer of several (Env: OS_SCOPE_DEADLINE)",
     )
     parser.set_defaults(vendor_hook=HOOK)
     return parser

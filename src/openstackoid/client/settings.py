@@ -17,6 +17,7 @@ it, and JSON is full of braces.
 import argparse
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -27,6 +28,18 @@ if TYPE_CHECKING:
 OPTION: Final = "--os-scope"
 VARIABLE: Final = "OS_SCOPE"
 KEY: Final = "scope"  # of clouds.yaml, and of the merged configuration
+# Of requests to several clouds. openstacksdk takes each key that ends with `timeout` for the timeout of its own requests
+# (openstack/config/loader.py, _fix_backwards_api_timeout), so there the key and the variable have another name than the option.
+REQUIRE_KEY: Final = "scope_require"
+TIMEOUT_KEY: Final = "scope_deadline"
+_WISHES: Final = {
+    REQUIRE_KEY: ("X-Scope-Require", re.compile(r"all|any|[1-9][0-9]{0,4}"), "all, any or a number of clouds"),
+    TIMEOUT_KEY: (
+        "X-Scope-Timeout",
+        re.compile(r"(?=.*[1-9])[0-9]{1,4}(?:\.[0-9]{1,3})?"),
+        "seconds, such as 5 or 2.5",
+    ),
+}
 _ALL: Final = "ALL"
 
 
@@ -75,10 +88,29 @@ def from_environment() -> Given | None:
     services = tuple(
         (name, _service(name.removeprefix(f"{VARIABLE}_")), value)
         for name, value in sorted(os.environ.items())
-        if name.startswith(f"{VARIABLE}_") and value
+        if name.startswith(f"{VARIABLE}_") and value and name.removeprefix("OS_").lower() not in _WISHES
     )
     text = os.environ.get(VARIABLE, "")
     return Given(VARIABLE if text else None, (text,) if text else (), services) if text or services else None
+
+
+def wishes(config: Mapping[str, Any]) -> dict[str, str]:
+    """The headers of a configuration for requests to several clouds.
+
+    Raises:
+        ScopeError: a value is malformed.
+    """
+    headers: dict[str, str] = {}
+    for key, (header, form, expected) in _WISHES.items():
+        value = config.get(key)
+        if value is None or value == "":
+            continue
+        if not form.fullmatch(str(value)):
+            from openstackoid.core.errors import ScopeError  # noqa: PLC0415 - as in read
+
+            raise ScopeError(f"expected {expected} at {key}", str(value), 0)
+        headers[header] = str(value)
+    return headers
 
 
 def read(value: object) -> "Scope":

@@ -3,9 +3,9 @@
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import orjson
 from multidict import CIMultiDict
@@ -68,6 +68,28 @@ class Leg:
     retry_after: float | None = None
 
 
+ANSWERS: Final = "scope_answers"  # the place of `answers` in a document
+
+
+def answers(legs: Sequence[Leg], items: Mapping[str, int] | None = None) -> list[dict[str, Any]]:
+    """What each cloud answered, as JSON: see `docs/reference/gateway.md`.
+
+    Args:
+        legs: the result of each cloud.
+        items: cloud -> number of its items in the list.
+    """
+    found = []
+    for leg in legs:
+        status = leg.reply.status if leg.reply else None
+        told: dict[str, Any] = {"cloud": leg.cloud, "status": status, "code": leg.code, "ms": round(leg.ms, 1)}
+        if leg.code:
+            told["message"] = leg.message
+        if items is not None:
+            told["items"] = items.get(leg.cloud, 0)
+        found.append(told)
+    return found
+
+
 class MissedError(IncompleteError):
     """Too few clouds answered.
 
@@ -82,6 +104,12 @@ class MissedError(IncompleteError):
         known = [seconds for seconds in waits if seconds is not None]
         if known and len(known) == len(waits):
             self.retry_after = max(known)
+
+    def body(self) -> dict[str, Any]:
+        """The error, with what each cloud answered."""
+        document = super().body()
+        document["error"][ANSWERS] = answers(self.legs)
+        return document
 
 
 def reasons(legs: Sequence[Leg]) -> str:

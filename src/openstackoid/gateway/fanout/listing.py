@@ -14,7 +14,7 @@ from openstackoid.core.lists import Listing, Order, Paging
 from openstackoid.core.merging import LARGE, Merged, Part, merge
 from openstackoid.core.paging import Positions, Window, has_next, is_positions, linked
 from openstackoid.core.plans import Target
-from openstackoid.gateway.fanout.asking import Ask, Leg, Reply, Turns, ask_all
+from openstackoid.gateway.fanout.asking import ANSWERS, Ask, Leg, Reply, Turns, answers, ask_all
 from openstackoid.gateway.fanout.documents import Document
 from openstackoid.gateway.fanout.folding import Fold, folded
 from openstackoid.gateway.fanout.memory import FanOutMemory
@@ -36,6 +36,7 @@ class Question:
         key: the key under which places in the list are cached: the same list, scope, query and token.
         annotate: whether each item gets the name of its cloud.
         fold: leaves further members of replicas out; None to leave the list as it is.
+        answers: whether the document says what each cloud answered.
     """
 
     listing: Listing
@@ -45,6 +46,7 @@ class Question:
     key: Hashable
     annotate: bool = False
     fold: Fold | None = None
+    answers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,8 @@ class Lister:
             document[counted] = sum(
                 count for page in pages.values() if isinstance(count := page.rest.get(counted), int)
             )
+        if question.answers:
+            document[ANSWERS] = answers(list(self._legs.values()), dict(zip(names, merged.taken, strict=True)))
         lead = self._legs[names[0]].reply if names else None
         head, tail = _around(question.listing.items, document)
         annotations = names if question.annotate else None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 from urllib.parse import parse_qsl
 
+import orjson
 from aiohttp import web
 from multidict import CIMultiDict
 
@@ -24,7 +25,7 @@ from openstackoid.core.totals import has_totals
 from openstackoid.gateway.entry.refusals import new_id
 from openstackoid.gateway.fanout.adding import add_up
 from openstackoid.gateway.fanout.admission import Admission
-from openstackoid.gateway.fanout.asking import Ask, Leg, MissedError, Reply, Turns, reasons
+from openstackoid.gateway.fanout.asking import ANSWERS, Ask, Leg, MissedError, Reply, Turns, answers, reasons
 from openstackoid.gateway.fanout.documents import Document
 from openstackoid.gateway.fanout.finding import NOT_FOUND, find, names_an_id
 from openstackoid.gateway.fanout.folding import Fold
@@ -206,7 +207,10 @@ class _Reading:
         self._require(added.legs, len(targets))
         headers = _described(added.lead)
         headers.update(_missing(added.legs))
-        return Served(web.Response(status=_OK, headers=headers, body=added.body), added.legs)
+        body = added.body
+        if self._read.wishes.answers:
+            body = orjson.dumps(orjson.loads(body) | {ANSWERS: answers(added.legs)})
+        return Served(web.Response(status=_OK, headers=headers, body=body), added.legs)
 
     async def _listed(self, targets: Sequence[Target], row: Listing) -> Served:
         read = self._read
@@ -219,7 +223,7 @@ class _Reading:
             _without_page(read.query),
         )
         fold = read.fold if read.looks_for_one else None
-        question = Question(row, read.path, read.query, read.base, key, read.wishes.annotate, fold)
+        question = Question(row, read.path, read.query, read.base, key, read.wishes.annotate, fold, read.wishes.answers)
         listed = await Lister(question, targets, self._ask, self._deadline, self._turns, self._memory).answer()
         if listed.body is None:
             return self._refused(listed.legs)

@@ -3,6 +3,7 @@
 X-Scope-Timeout: 5           seconds after which a cloud that has not answered is missing; the configuration bounds it
 X-Scope-Require: all         how many clouds must answer: all, any (the default), or a number
 X-Scope-Annotate: cloud      each item of a list has the name of its cloud at `cloud`
+X-Scope-Annotate: answers    the document has what each cloud answered at `scope_answers`; both: cloud, answers
 """
 
 import re
@@ -29,11 +30,13 @@ class Wishes:
         timeout: seconds.
         require: clouds that must answer.
         annotate: whether each item gets the name of its cloud.
+        answers: whether the document says what each cloud answered.
     """
 
     timeout: float
     require: int | Literal["all", "any"] = "any"
     annotate: bool = False
+    answers: bool = False
 
     @classmethod
     def of(cls, headers: CIMultiDictProxy[str], most: float) -> "Wishes":
@@ -51,12 +54,14 @@ class Wishes:
             raise BadRequestError(f"Expected seconds at {TIMEOUT}, such as 5 or 2.5.")
         if require not in {"all", "any"} and not _COUNT.match(require):
             raise BadRequestError(f"Expected all, any or a number at {REQUIRE}.")
-        if annotate not in {None, "cloud"}:
-            raise BadRequestError(f"Expected cloud at {ANNOTATE}.")
+        annotations = {part.strip() for part in annotate.split(",")} if annotate is not None else set()
+        if not annotations <= {"cloud", "answers"}:
+            raise BadRequestError(f"Expected cloud, answers or both at {ANNOTATE}.")
         return cls(
             min(float(seconds), most) if seconds else most,
             "all" if require == "all" else "any" if require == "any" else int(require),
-            annotate is not None,
+            "cloud" in annotations,
+            "answers" in annotations,
         )
 
     def met(self, answered: int, asked: int) -> bool:
