@@ -14,7 +14,7 @@ class Catalog:
     """A catalog that its tests can look at.
 
     Attributes:
-        regions, services, endpoints, users, projects: id -> document.
+        regions, services, endpoints, users, projects, domains: id -> document.
         calls: method and path of each change.
     """
 
@@ -27,8 +27,9 @@ class Catalog:
             "own": {"id": "own", "service_id": "keystone", "region_id": "RegionOne", "interface": "public", "url": "x"}
         }
         domain = {"domain_id": "default"}
-        self.users = {"u" * 32: {"id": "u" * 32, "name": "xavier", **domain}}
-        self.projects = {"p" * 32: {"id": "p" * 32, "name": "blackboard", **domain}}
+        self.users: dict[str, dict[str, Any]] = {"u" * 32: {"id": "u" * 32, "name": "xavier", **domain}}
+        self.projects: dict[str, dict[str, Any]] = {"p" * 32: {"id": "p" * 32, "name": "blackboard", **domain}}
+        self.domains: dict[str, dict[str, Any]] = {"default": {"id": "default", "name": "Default", "enabled": True}}
         self._left: int | None = None
         self.calls: list[str] = []
         self._token = "catalog-token"

@@ -23,6 +23,8 @@ from tests.regions.cloud import ADMIN as CLOUD_ADMIN
 from tests.regions.cloud import MANAGER as CLOUD_MANAGER
 from tests.regions.cloud import MANAGER_PASSWORD, Cloud
 
+from openstackoid.regions.tables.project_states import ProjectStates
+from openstackoid.storage.databases import Database
 from openstackoid.trust import key_files
 from openstackoid.trust.contracts import ContractGrant
 from openstackoid.trust.grants import Grant
@@ -153,6 +155,8 @@ class Plane:
                 "username": "regions",
                 "password_file": str(directory / "password"),
                 "project_name": "admin",
+                "projects_every": 0.3,
+                "deleted_after": 4,
             },
         }
         (directory / "password").write_text(PASSWORD)
@@ -163,6 +167,7 @@ class Plane:
             "admin": {"username": CLOUD_ADMIN, "project_name": "admin", **login},
         }
         self._file.write_text(yaml.safe_dump(config))
+        self._database = Database(database)
         self._store = Store(database)
         self._store.upgrade()
         self.process: subprocess.Popen[str] | None = None
@@ -177,6 +182,17 @@ class Plane:
     def mappings(self) -> ProjectMappings:
         """Which sub-project stands for which project, as gateways write it."""
         return self._store.projects
+
+    def stated(self, contract: str) -> dict[str, str]:
+        """The states of a contract's projects that are not enabled."""
+        return {project: state.value for project, (state, _) in ProjectStates(self._database).all(contract).items()}
+
+    async def as_peer(self, path: str, body: Any) -> tuple[int, str]:
+        """A request at the address for peers: (status, code of the refusal)."""
+        url = f"http://127.0.0.1:{self.inner}{path}"
+        async with aiohttp.ClientSession() as session, session.post(url, json=body) as response:
+            answer = await response.json()
+            return response.status, answer.get("error", {}).get("openstackoid_code", "")
 
     def know(self, other: "Plane") -> None:
         """Make an agreement with another cloud, as operators do by commands."""
@@ -233,6 +249,7 @@ class Plane:
             self.process.terminate()
             assert self.process.wait(WAIT) == 0, self.log.read_text()
         self._store.close()
+        self._database.close()
 
 
 async def until(condition: Callable[[], Any], seconds: float = WAIT) -> Any:

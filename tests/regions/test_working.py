@@ -2,83 +2,16 @@
 
 import secrets
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
-from tests.regions.cloud import Cloud
-from tests.regions.planes import Plane, in_state, offered, terms, two_planes, until
+from tests.regions.deals import Deal, event, shown
+from tests.regions.planes import Plane, in_state, two_planes, until
 
 from openstackoid.trust.projects import project_name
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@dataclass
-class Deal:
-    """A contract about a domain of its own.
-
-    Attributes:
-        provider, consumer: the control planes, which all deals share.
-        domain: id.
-        contract: id.
-    """
-
-    provider: Plane
-    consumer: Plane
-    domain: str
-    contract: str = ""
-
-    @property
-    def cloud(self) -> Cloud:
-        return self.provider.door.cloud
-
-    @property
-    def party(self) -> str:
-        return f"contract:{self.contract}"
-
-    async def accepted(self, **changed: Any) -> None:
-        """Let the provider accept it; its operators do nothing more."""
-        region = await offered(self.provider, name=f"r-{self.domain[:8]}", domain_id=self.domain)
-        document = terms(region, **{"from": "2020-01-01T00:00:00Z", "grace_days": 0} | changed)
-        asked = {"provider": "CloudP", "terms": document}
-        status, made = await self.consumer.call("POST", "/v1/contracts", asked)
-        assert status == 201, made
-        self.contract = made["id"]
-        await in_state(self.provider, self.contract, "requested")
-        await self.event("accept")
-
-    async def active(self, **changed: Any) -> None:
-        await self.accepted(**changed)
-        await in_state(self.consumer, self.contract, "active")
-
-    async def event(self, name: str) -> None:
-        await event(self.provider, self.contract, name)
-
-    async def shown(self) -> dict[str, Any]:
-        return await shown(self.provider, self.contract)
-
-    def sub_project(self, letter: str = "a") -> str:
-        """A sub-project as gateways make it, with one of everything."""
-        mappings, foreign = self.provider.mappings, letter * 32
-        mappings.reserve(self.party, foreign, "h" * 32, 10)
-        local = self.cloud.add_project(self.domain, project_name("CloudA", self.contract, foreign))
-        mappings.bind(self.party, foreign, "h" * 32, local)
-        self.cloud.fill(local)
-        return local
-
-    def projects(self) -> set[str]:
-        return {row["id"] for row in self.cloud.projects.values() if row["domain_id"] == self.domain}
-
-    async def cleaned(self) -> dict[str, Any]:
-        async def done() -> Any:
-            clean_up = (await self.shown())["clean_up"]
-            return clean_up if clean_up and clean_up["done"] else None
-
-        document: dict[str, Any] = await until(done)
-        return document
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -92,17 +25,6 @@ def deal(planes: tuple[Plane, Plane]) -> Deal:
     found = Deal(*planes, secrets.token_hex(16))
     found.cloud.add_domain(found.domain)
     return found
-
-
-async def event(plane: Plane, contract: str, name: str) -> None:
-    status, after = await plane.call("POST", f"/v1/contracts/{contract}/events", {"event": name})
-    assert status == 200, after
-
-
-async def shown(plane: Plane, contract: str) -> dict[str, Any]:
-    status, document = await plane.call("GET", f"/v1/contracts/{contract}")
-    assert status == 200, document
-    return dict(document)
 
 
 async def test_a_contract_is_active_without_operators(deal: Deal) -> None:
@@ -134,7 +56,7 @@ async def test_nothing_is_left_after_the_end(deal: Deal) -> None:
     cloud.fill(others)
     before = (deal.projects(), cloud.of(others))
     await deal.active()
-    locals_ = [deal.sub_project(letter) for letter in "ab"]
+    locals_ = [deal.sub_project(letter * 32) for letter in "ab"]
     await event(deal.consumer, deal.contract, "end")
     await in_state(deal.consumer, deal.contract, "ended")
     clean_up = await deal.cleaned()

@@ -34,6 +34,8 @@ REPLICAS_PATH: Final = f"{OWN_PREFIX}v1/replicas"
 COPIES_PATH: Final = f"{OWN_PREFIX}v1/copies"
 OFFERS_PATH: Final = f"{OWN_PREFIX}v1/regions/offers"
 MESSAGES_PATH: Final = f"{OWN_PREFIX}v1/regions/messages"
+PROJECTS_PATH: Final = f"{OWN_PREFIX}v1/regions/projects"
+RESOURCES_PATH: Final = f"{OWN_PREFIX}v1/regions/resources"
 
 # RFC 9110, 7.6.1. Trailer fields are not passed on, so neither is their announcement; the gateway answers Expect itself.
 HOP_BY_HOP: Final = frozenset(

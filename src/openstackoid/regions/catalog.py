@@ -107,16 +107,19 @@ class Catalog:
                 await self._call("DELETE", f"/services/{service['id']}", None, _NO_CONTENT, _NOT_FOUND)
 
     async def entities(self, kind: str) -> list[dict[str, Any]]:
-        """This cloud's users or projects.
+        """This cloud's users, projects or domains.
 
         Args:
-            kind: `users` or `projects`.
+            kind: `users`, `projects` or `domains`.
 
         Raises:
-            CatalogError: Keystone does not answer, or refuses.
+            CatalogError: Keystone does not answer, refuses, or does not list all.
         """
-        found: list[dict[str, Any]] = (await self._call("GET", f"/{kind}", None, _OK))[1][kind]
-        return found
+        answer = (await self._call("GET", f"/{kind}", None, _OK))[1]
+        if answer.get("truncated"):
+            raise CatalogError(f"Keystone does not list all {kind}: its list_limit is too low.")
+        entities: list[dict[str, Any]] = answer[kind]
+        return entities
 
     async def _is_ours(self, binding: Binding) -> bool:
         status, answer = await self._call("GET", f"/regions/{quote(binding.region)}", None, _OK, _NOT_FOUND)

@@ -68,6 +68,8 @@ class Aggregator(BaseModel):
         gateway: base URL where users call this cloud's identity service; regions are served below the same host and port.
         identity: URL of the identity service in the regions' catalog; the gateway's with `/v3` if not given.
         username, password_file, user_domain_name, project_name, project_domain_name: account that may change the catalog.
+        projects_every: seconds between two comparisons of this cloud's projects with those at providers.
+        deleted_after: seconds after which a project that Keystone does not list any more counts as deleted.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -79,6 +81,8 @@ class Aggregator(BaseModel):
     user_domain_name: str = "Default"
     project_name: str
     project_domain_name: str = "Default"
+    projects_every: Annotated[float, Field(gt=0, le=86400)] = 60
+    deleted_after: Annotated[int, Field(ge=0)] = 3600
 
     @property
     def base(self) -> str:

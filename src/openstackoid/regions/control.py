@@ -30,6 +30,7 @@ from openstackoid.regions.errors import (
     TransitionError,
     UnknownRegionError,
 )
+from openstackoid.regions.following import Follower
 from openstackoid.regions.identity import Keystone
 from openstackoid.regions.objects import clock, grant
 from openstackoid.regions.objects.binding import Binding, BindingState, endpoints
@@ -42,12 +43,14 @@ from openstackoid.regions.policies import Policies
 from openstackoid.regions.tables.binding import LEASE, Bindings
 from openstackoid.regions.tables.contract import Contracts, Summary
 from openstackoid.regions.tables.message import Outbox, Outgoing
+from openstackoid.regions.tables.project_states import ProjectStates
 from openstackoid.regions.tables.virtual_region import Regions
 from openstackoid.regions.tables.work import Works
 from openstackoid.regions.working import Worker
 from openstackoid.trust.contract_grants import ContractGrants
 from openstackoid.trust.contracts import ContractGrant
 from openstackoid.trust.keys import Keys
+from openstackoid.trust.projects import ProjectMappings
 
 _LIVING = tuple(state for state in ContractState if state not in OVER)
 CLOCK = "the clock"  # the author of events without an operator
@@ -71,8 +74,10 @@ class Control:
         grants: which contracts are in use, for gateways.
         keys: this cloud's: pseudonyms are made with them.
         works: what is on record of work in this cloud.
+        project_states, mappings: what was said of projects, and which sub-project stands for which.
         worker: does it; None for an aggregator, and for a provider whose operators do it.
         catalog, about: of an aggregator: its catalog, and where its gateway is; None for a provider.
+        follower: says what becomes of this cloud's projects; None for a provider.
         kicked: set when a message is to be sent.
     """
 
@@ -87,9 +92,12 @@ class Control:
     grants: ContractGrants
     keys: Keys
     works: Works
+    project_states: ProjectStates
+    mappings: ProjectMappings
     worker: Worker | None = None
     catalog: Catalog | None = None
     about: Aggregator | None = None
+    follower: Follower | None = None
     kicked: asyncio.Event = field(default_factory=asyncio.Event)
 
     def aggregator(self) -> tuple[Catalog, Aggregator]:
@@ -238,6 +246,8 @@ class Control:
             group.create_task(self._repeat(tick, self._look))
             group.create_task(self._repeat(tick, self.send, self.kicked))
             group.create_task(self._repeat(tick, self.work))
+            if self.follower is not None and self.about is not None:
+                group.create_task(self._repeat(self.about.projects_every, self.follower.run))
 
     async def _look(self) -> None:
         await self.tick()

@@ -13,8 +13,8 @@ from typing import Any, Final
 import aiohttp
 
 from openstackoid.core.errors import AgreementError, PeerAnswerError, PeerTimeoutError, PeerUnreachableError
-from openstackoid.core.protocol import ASSERTION, MESSAGES_PATH, OFFERS_PATH, WELL_KNOWN_PATH
-from openstackoid.regions.schemas import message, offer
+from openstackoid.core.protocol import ASSERTION, MESSAGES_PATH, OFFERS_PATH, PROJECTS_PATH, WELL_KNOWN_PATH
+from openstackoid.regions.schemas import message, offer, project_states
 from openstackoid.regions.schemas.common import Schema, check
 from openstackoid.trust import tokens
 from openstackoid.trust.agreements import Agreement
@@ -114,6 +114,17 @@ class Peers:
         agreement = await self.agreement(peer)
         url, body = f"{agreement.url}{MESSAGES_PATH}", {"message": signed}
         return int((await self._checked("POST", url, {}, body, message.ANSWER))["acknowledged"])
+
+    async def say(self, peer: str, signed: str) -> list[str]:
+        """Send a statement about projects; returns those for which the peer has sub-projects.
+
+        Raises:
+            AgreementError, PeerError, DocumentError: no peer, no answer, or a refusal.
+        """
+        agreement = await self.agreement(peer)
+        url, body = f"{agreement.url}{PROJECTS_PATH}", {"statement": signed}
+        answer = await self._checked("POST", url, {}, body, project_states.ANSWER)
+        return list(answer["projects"])
 
     async def caller(self, assertion: str | None) -> str:
         """The peer whose control plane asks.

@@ -22,6 +22,7 @@ from openstackoid.regions.app import App
 from openstackoid.regions.catalog import Account, Catalog
 from openstackoid.regions.config import Aggregator, Config
 from openstackoid.regions.control import Control
+from openstackoid.regions.following import Follower
 from openstackoid.regions.handlers import routes
 from openstackoid.regions.identity import Keystone
 from openstackoid.regions.objects import message as messages
@@ -31,6 +32,7 @@ from openstackoid.regions.tables import MIGRATIONS
 from openstackoid.regions.tables.binding import Bindings
 from openstackoid.regions.tables.contract import Contracts
 from openstackoid.regions.tables.message import Outbox
+from openstackoid.regions.tables.project_states import ProjectStates
 from openstackoid.regions.tables.virtual_region import Regions
 from openstackoid.regions.tables.work import Works
 from openstackoid.regions.working import Worker
@@ -75,24 +77,32 @@ async def control_of(config: Config) -> AsyncIterator[Control]:
     async with aiohttp.ClientSession(
         connector=connector, timeout=_TIMEOUT, cookie_jar=aiohttp.DummyCookieJar()
     ) as session:
-        regions, works = Regions(database), Works(database)
+        regions, works, states = Regions(database), Works(database), ProjectStates(database)
         contracts = Contracts(database, config.cloud, lambda message: messages.sign(message, keys, time.time()))
+        peers = Peers(config.cloud, store, keys, session, config.skew)
+        about = config.aggregator
+        catalog = Catalog(_account(config, about), session) if about else None
         accounts = Accounts(config.keystone, config.provider, session) if config.provider else None
         yield Control(
             config.cloud,
             regions,
             contracts,
             Outbox(database),
-            Peers(config.cloud, store, keys, session, config.skew),
+            peers,
             Keystone(config.keystone, session, config.recheck),
             Policies(config.policy_file),
             Bindings(database),
             store.contracts,
             keys,
             works,
+            states,
+            store.projects,
             Worker(works, contracts, regions, store.projects, accounts) if accounts else None,
-            Catalog(_account(config, config.aggregator), session) if config.aggregator else None,
-            config.aggregator,
+            catalog,
+            about,
+            Follower(config.cloud, contracts, states, catalog, peers, keys, about.deleted_after)
+            if about and catalog
+            else None,
         )
     store.close()
     database.close()

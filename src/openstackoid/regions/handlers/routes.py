@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from typing import Final
 
-from openstackoid.core.protocol import MESSAGES_PATH, OFFERS_PATH
-from openstackoid.regions.handlers import binding, contract, message, offer, root, virtual_region, whois
+from openstackoid.core.protocol import MESSAGES_PATH, OFFERS_PATH, PROJECTS_PATH
+from openstackoid.regions.handlers import binding, contract, message, offer, project_states, root, virtual_region, whois
 from openstackoid.regions.handlers.call import Handler
 from openstackoid.regions.schemas import binding as binding_schema
 from openstackoid.regions.schemas import contract as contract_schema
 from openstackoid.regions.schemas import message as message_schema
 from openstackoid.regions.schemas import offer as offer_schema
+from openstackoid.regions.schemas import project_states as states_schema
 from openstackoid.regions.schemas import virtual_region as region_schema
 from openstackoid.regions.schemas import whois as whois_schema
 from openstackoid.regions.schemas.common import Schema
@@ -203,5 +204,14 @@ PEERS: Final = (
         None,
         message_schema.SENT,
         message_schema.ANSWER,
+    ),
+    Route(
+        "POST",
+        PROJECTS_PATH,
+        project_states.take,
+        "Take a signed statement about projects",
+        None,
+        states_schema.SENT,
+        states_schema.ANSWER,
     ),
 )

@@ -5,9 +5,10 @@
      "quota": {"cores": 20, "ram": 51200},
      "price": [{"sku": "m1.small", "unit": "hour", "currency": "EUR", "amount": "0.012"}],
      "from": "2027-01-01T00:00:00Z", "until": null, "answer_by": "2026-12-15T00:00:00Z",
-     "grace_days": 30, "clean_up": true, "anonymous": true}
+     "grace_days": 30, "clean_up": true, "anonymous": true, "on_delete": "clean"}
 
-`from` and `until` bound the use; `answer_by` is when a request or a counter expires. `clean_up`: what is left after the grace days is removed. The
+`from` and `until` bound the use; `answer_by` is when a request or a counter expires. `clean_up`: what is left after the grace days is removed. `on_delete`: what the provider does with a
+sub-project whose project is deleted at home: `clean` removes it with all that it has, `disable` keeps it, disabled, until the contract is over. The
 **digest** of terms is what an acceptance signs: SHA-256 of their JSON with sorted names and without spaces, in hex.
 """
 
@@ -17,6 +18,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any, Final
 
 from openstackoid.core.region_quota import QUOTAS
@@ -50,6 +52,13 @@ class Price:
         return {"sku": self.sku, "unit": self.unit, "currency": self.currency, "amount": self.amount}
 
 
+class OnDelete(StrEnum):
+    """What becomes of a sub-project whose project is deleted at home."""
+
+    CLEAN = "clean"
+    DISABLE = "disable"
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What both sides of a contract sign; the form above.
@@ -67,6 +76,7 @@ class Terms:
         grace_days: for which reads and deletes go on after the end.
         clean_up: whether what is left then is removed.
         anonymous: whether the provider learns pseudonyms alone.
+        on_delete: what becomes of a sub-project whose project is deleted at home.
     """
 
     virtual_region: str
@@ -82,6 +92,7 @@ class Terms:
     grace_days: int = 30
     clean_up: bool = True
     anonymous: bool = True
+    on_delete: OnDelete = OnDelete.CLEAN
 
     @property
     def digest(self) -> str:
@@ -104,6 +115,8 @@ class Terms:
             "grace_days": self.grace_days,
             "clean_up": self.clean_up,
             "anonymous": self.anonymous,
+            # Not there by default: terms that were signed before it existed keep their digest.
+            **({} if self.on_delete is OnDelete.CLEAN else {"on_delete": self.on_delete.value}),
         }
 
     @classmethod
@@ -111,7 +124,7 @@ class Terms:
         """Read terms whose form a schema has checked.
 
         Args:
-            document: the form above; `quota`, `price`, `rules`, `until`, `grace_days`, `clean_up`, `anonymous` may be missing.
+            document: the form above; `quota`, `price`, `rules`, `until`, `grace_days`, `clean_up`, `anonymous`, `on_delete` may be missing.
 
         Raises:
             TermsError: a value contradicts another, or gives what no contract may give; names the place.
@@ -143,6 +156,7 @@ class Terms:
             grace,
             document.get("clean_up", True),
             document.get("anonymous", True),
+            OnDelete(document.get("on_delete", OnDelete.CLEAN)),
         )
 
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from openstackoid.regions.objects.states import ContractEvent, ContractState, Side
-from openstackoid.regions.objects.terms import MOST_GRACE
+from openstackoid.regions.objects.terms import MOST_GRACE, OnDelete
 from openstackoid.regions.objects.work import MOST_LEFT, Stage, WorkKind
 from openstackoid.regions.schemas.common import (
     COUNT,
@@ -38,6 +38,7 @@ TERMS: Final[Schema] = closed(
         "grace_days": {"type": "integer", "minimum": 0, "maximum": MOST_GRACE},
         "clean_up": _YES,
         "anonymous": _YES,
+        "on_delete": {"enum": [choice.value for choice in OnDelete]},
     },
     "virtual_region",
     "version",

@@ -7,6 +7,7 @@ contract_messages        both sides' messages, as they were signed; never rewrit
 contract_outbox          messages of ours that the other side has not acknowledged
 region_bindings          one row a region of this cloud's catalog that is bound to a contract
 region_work              one row a piece of work outside the database: how far it is, and what is left (`objects.work`)
+region_project_states    one row a project with a sub-project, of either side's contracts (`tables.project_states`)
 regions_revision         one row, which every change takes first: changes happen one after the other on every database
 """
 
@@ -109,6 +110,15 @@ WORK: Final = Table(
     Column("holder", exact(_ID), nullable=False),
     Column("until", BigInteger, nullable=False),
     Index("ix_region_work_due", "stage", "due"),
+)
+
+PROJECT_STATES: Final = Table(
+    "region_project_states",
+    METADATA,
+    Column("contract", exact(_ID), primary_key=True),
+    Column("project", exact(_NAME), primary_key=True),
+    Column("state", exact(16), nullable=False),
+    Column("since", BigInteger, nullable=False),
 )
 
 REVISION: Final = Table(
