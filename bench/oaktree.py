@@ -41,7 +41,7 @@ _WARM: Final = 3  # turns before those that count: connections are open then, an
 
 def measured(rounds: int) -> dict[str, Any]:
     """All figures; milliseconds, and microseconds an item."""
-    with _Scene() as scene:
+    with Lists(SERVERS) as scene:
         lists = {number: scene.lists(number, rounds) for number in NUMBERS}
         many = scene.many(_MANY)
     watches = {
@@ -51,26 +51,30 @@ def measured(rounds: int) -> dict[str, Any]:
     return {"lists": lists, "many": many, "watches": watches, "load": os.getloadavg()[0], "cpus": os.cpu_count()}
 
 
-class _Scene(Scene):
+class Lists(Scene):
     """The clouds, and what is asked about them."""
+
+    def __init__(self, servers: int) -> None:
+        """So many servers in each cloud."""
+        self._servers: Final = servers
 
     def __enter__(self) -> Self:
         super().__enter__()
         self._port, self._free = ports(2)
-        arguments = (str(self._port), "--latency", str(LATENCY), "--servers", str(SERVERS))
+        arguments = (str(self._port), "--latency", str(LATENCY), "--servers", str(self._servers))
         self.start("clouds", self._port, "bench.simulated", *arguments).wait()
         return self
 
     def lists(self, number: int, rounds: int) -> dict[str, Any]:
         """The three ways over so many clouds, in turns: medians."""
-        file = self._file(number)
+        file = self.file(number)
         with contextlib.ExitStack() as stack:
-            process, stub = stack.enter_context(self._oaktree(file))
-            ways: dict[str, Callable[[], dict[str, float]]] = {"oaktree": lambda: _listed(stub, process)}
-            ways |= {way: stack.enter_context(_baseline(way, file)) for way in BASELINES}
+            process, stub = stack.enter_context(self.oaktree(file))
+            ways: dict[str, Callable[[], dict[str, float]]] = {"oaktree": lambda: listed(stub, process)}
+            ways |= {way: stack.enter_context(baseline(way, file)) for way in BASELINES}
             cold = {way: turn() for way, turn in ways.items()}
             # Before "oaktree", which then finds what it has just seen.
-            ways = {"changed": lambda: self._changed(number, stub, process)} | ways
+            ways = {"changed": lambda: self.changed(number, stub, process)} | ways
             for way in ("oaktree", "pool", "asking"):
                 for _ in range(_WARM):
                     ways[way]()
@@ -82,9 +86,9 @@ class _Scene(Scene):
             found[way]["cold"] = cold[way]["all"]
         for way in ("oaktree", "changed"):
             found[way]["slowest"] = max(turn[way]["all"] for turn in turns)
-        with self._oaktree(file, cache={"fresh": 600, "stale": 600}) as (process, stub):
-            cold = {"remembered": _listed(stub, process)}
-            again = [_listed(stub, process) for _ in range(_WARM + rounds)][_WARM:]
+        with self.oaktree(file, cache={"fresh": 600, "stale": 600}) as (process, stub):
+            cold = {"remembered": listed(stub, process)}
+            again = [listed(stub, process) for _ in range(_WARM + rounds)][_WARM:]
         found["remembered"] = {name: statistics.median(turn[name] for turn in again) for name in again[0]}
         found["remembered"]["cold"] = cold["remembered"]["all"]
         found["json"] = self._json(number)
@@ -92,23 +96,23 @@ class _Scene(Scene):
 
     def many(self, number: int) -> dict[str, float]:
         """Memory for so many clouds, each asked once: MB before, after, and KB for each."""
-        with self._oaktree(self._file(number)) as (process, stub):
+        with self.oaktree(self.file(number)) as (process, stub):
             before = process.memory() / 2**20
-            cold = _listed(stub, process)
+            cold = listed(stub, process)
             after = process.memory() / 2**20
-            warm = min(_listed(stub, process)["all"] for _ in range(2))
+            warm = min(listed(stub, process)["all"] for _ in range(2))
         each = (after - before) * 1024 / number
         return {
             "before": before, "after": after, "each_kb": each, "cold": cold["all"], "warm": warm, "failed": cold["failed"],
         }  # fmt: skip
 
-    def _changed(self, number: int, stub: Any, process: Process) -> dict[str, float]:
+    def changed(self, number: int, stub: Any, process: Process) -> dict[str, float]:
         """One list after every cloud has got other servers."""
         for index in range(number):
-            body = json.dumps({"servers": SERVERS}).encode()
+            body = json.dumps({"servers": self._servers}).encode()
             url = f"http://127.0.0.1:{self._port}/c{index}/control"
             urllib.request.urlopen(urllib.request.Request(url, body, {"Content-Type": "application/json"})).close()
-        return _listed(stub, process)
+        return listed(stub, process)
 
     def _json(self, number: int) -> int:
         """Bytes of the same lists as the clouds give them."""
@@ -118,7 +122,8 @@ class _Scene(Scene):
                 total += len(json.dumps({"servers": json.load(answer)["servers"]}, separators=(",", ":")))
         return total
 
-    def _file(self, number: int) -> Path:
+    def file(self, number: int) -> Path:
+        """A clouds.yaml with so many of them."""
         clouds = {
             f"c{index}": {
                 "auth": {
@@ -135,7 +140,7 @@ class _Scene(Scene):
         return path
 
     @contextlib.contextmanager
-    def _oaktree(self, clouds: Path, **others: Any) -> Iterator[tuple[Process, Any]]:
+    def oaktree(self, clouds: Path, **others: Any) -> Iterator[tuple[Process, Any]]:
         """A server over some clouds, whose code has run once."""
         config = self.folder / f"{clouds.stem}-oaktree.yaml"
         settings = {
@@ -154,7 +159,7 @@ class _Scene(Scene):
         process.stop()
 
 
-def _listed(stub: Any, process: Process) -> dict[str, float]:
+def listed(stub: Any, process: Process) -> dict[str, float]:
     """One list of everything: times in ms, CPU in us an item, bytes on the wire."""
     cpu, began, first, items, size, failed = process.cpu(), time.perf_counter(), 0.0, 0, 0, 0
     for answer in stub.ListServers(compute_pb2.ListServersRequest()):
@@ -170,7 +175,7 @@ def _listed(stub: Any, process: Process) -> dict[str, float]:
 
 
 @contextlib.contextmanager
-def _baseline(way: str, clouds: Path) -> Iterator[Callable[[], dict[str, float]]]:
+def baseline(way: str, clouds: Path) -> Iterator[Callable[[], dict[str, float]]]:
     """Takes a turn of a baseline, in a process of its own that stays."""
     command = (sys.executable, "-m", "bench.oaktree", way, str(clouds))
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
