@@ -42,6 +42,8 @@ class Keystone:
         self.known: dict[str, dict[str, Any]] = {}
         self.projects: dict[tuple[str, str], str] = {}
         self.disabled: set[str] = set()  # ids of projects and domains
+        self.tags: dict[str, list[str]] = {}  # of projects
+        self.living = {DEMO}  # its users' own projects
         self.upstream = cloud["identity"]
         self.upstream.on("/v3/auth/tokens", self._tokens)
         self.upstream.on("/v3/projects", self._projects)
@@ -113,7 +115,12 @@ class Keystone:
         domains = {project: domain for (domain, _), project in self.projects.items()}
         if kind == "project" and wanted not in domains:
             return reply(404, {"error": {"code": 404}})
+        if seen.method == "PATCH" and seen.get("X-Auth-Token") == self._account:
+            change = json.loads(seen.raw)[kind]
+            self.tags[wanted] = change["tags"]
+            (self.disabled.discard if change["enabled"] else self.disabled.add)(wanted)
         described = {"id": wanted, "enabled": wanted not in self.disabled, "domain_id": domains.get(wanted)}
+        described |= {"tags": self.tags.get(wanted, [])}
         return self._to_account(seen, {kind: described})
 
     def _services(self, seen: Seen, _: socket.socket) -> bytes:
@@ -152,9 +159,12 @@ class Keystone:
                 return reply(409, {"error": {"code": 409}})
             self.projects[key] = secrets.token_hex(16)
             return reply(201, {"project": given | {"id": self.projects[key]}})
+        if "?" not in seen.target:
+            return reply(200, {"projects": [{"id": id_} for id_ in sorted({*self.living, *self.projects.values()})]})
         query = {name: values[0] for name, values in parse_qs(urlsplit(seen.target).query).items()}
         found = self.projects.get((query["domain_id"], query["name"]))
-        return reply(200, {"projects": [{"id": found}] if found else []})
+        described = {"id": found, "tags": self.tags.get(found or "", [])}
+        return reply(200, {"projects": [described] if found else []})
 
 
 class Signer:

@@ -190,7 +190,10 @@ def test_both_sides_are_shown(desk: Desk, peer: Peer) -> None:
     assert "\x1b" not in shown
     found = desk.run("peer", "show", "CloudTwo", "-f", "json").json
     assert found["gateway"] == entry
-    assert found["projects"] == {"theirs": "ours"}
+    assert (found["projects"], found["gone"]) == ({"theirs": "ours"}, {})
+    assert desk.store.projects.mark("CloudTwo", "theirs", gone=True)
+    assert "theirs is ours here, gone there since 20" in desk.run("peer", "show", "CloudTwo").out
+    assert desk.run("peer", "show", "CloudTwo", "-f", "json").json["gone"]["theirs"].endswith("Z")
     desk.gateway.says("/openstackoid/v1/peers", {"peers": "none"})
     assert desk.run("peer", "show", "CloudTwo").code == 0
 

@@ -1,30 +1,27 @@
 """The store on real databases: what is written is there for all, whole or not at all."""
 
 import os
-import secrets
 import signal
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
-from unittest import mock
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text, update
 from tests.trust.servers import PASSWORD, Server
+from tests.trust.test_projects import bind
 
 from openstackoid.core.region_resources import Resources
 from openstackoid.storage.databases import Database
 from openstackoid.trust.agreements import State
 from openstackoid.trust.contracts import ContractGrant, ContractSide, GrantState
 from openstackoid.trust.grants import Grant, Projects
-from openstackoid.trust.projects import LEASE, Claim
 from openstackoid.trust.rules import Rule
 from openstackoid.trust.store import AgreementExistsError, Store, StoreError, UnknownPeerError
 from openstackoid.trust.tables import AGREEMENTS, METADATA, MIGRATIONS
@@ -41,13 +38,6 @@ def in_another_process(url: str, code: str, *arguments: str) -> "subprocess.Pope
     head = "import sys, time\nfrom openstackoid.trust.store import Store\nstore = Store(sys.argv[1])\n"
     words = [sys.executable, "-c", head + code, url, *arguments]
     return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def bind(store: Store, peer: str, foreign: str, local: str) -> str | None:
-    """As a gateway does it, for a project that Keystone made."""
-    holder = secrets.token_hex(16)
-    store.projects.reserve(peer, foreign, holder, 1000)
-    return store.projects.bind(peer, foreign, holder, local)
 
 
 def everything(store: Store) -> tuple[object, ...]:
@@ -213,7 +203,7 @@ def test_an_agreement_that_a_newer_version_wrote_allows_nothing(url: str, store:
     database.close()
 
 
-# Keys and projects.
+# Keys.
 
 
 def test_keys_are_remembered_until_they_are_distrusted(store: Store) -> None:
@@ -234,81 +224,6 @@ def test_another_cloud_under_a_removed_name_finds_nothing_of_the_first(store: St
     store.add(PEER, "https://other.example", OTHER, IMAGES, "olga")
     assert (store.known_keys(PEER), store.projects.all(PEER), store.projects.get(PEER, "theirs")) == (None, [], None)
     assert store.projects.get("CloudThree", "theirs") == "others"
-
-
-def test_one_of_many_makes_a_project(store: Store) -> None:
-    def reserve(number: int) -> Claim:
-        return store.projects.reserve(PEER, "theirs", f"{number:032}", 1)
-
-    with ThreadPoolExecutor(8) as pool:
-        claims = list(pool.map(reserve, range(16)))
-    assert sorted(claims, key=str) == [Claim.MINE] + [Claim.OTHERS] * 15
-    holder = f"{claims.index(Claim.MINE):032}"
-    assert store.projects.bind(PEER, "theirs", "f" * 32, "another's") is None
-    assert store.projects.bind(PEER, "theirs", holder, "ours") == "ours"
-    assert store.projects.bind(PEER, "theirs", "f" * 32, "another's") == "ours"
-    assert (store.projects.all(PEER), store.projects.get(PEER, "theirs")) == ([("theirs", "ours")], "ours")
-    assert reserve(99) is Claim.OTHERS
-
-
-def test_a_reservation_that_is_renewed_is_not_taken_over(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert store.projects.reserve(PEER, "theirs", "1" * 32, 9) is Claim.MINE
-    now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now + LEASE - 1)
-    store.projects.renew(PEER, "theirs", "1" * 32)
-    store.projects.renew(PEER, "theirs", "2" * 32)  # another's counts nothing
-    monkeypatch.setattr(time, "time", lambda: now + 2 * LEASE - 3)
-    assert store.projects.reserve(PEER, "theirs", "2" * 32, 9) is Claim.OTHERS
-    monkeypatch.setattr(time, "time", lambda: now + 2 * LEASE + 1)
-    assert store.projects.reserve(PEER, "theirs", "2" * 32, 9) is Claim.MINE
-
-
-def test_a_forgotten_project_gives_its_place_back(store: Store) -> None:
-    store.add(PEER, URL, FINGERPRINT, IMAGES, "olga")
-    bind(store, PEER, "gone", "ours")
-    bind(store, "CloudThree", "gone", "others")
-    assert store.projects.reserve(PEER, "next", "1" * 32, 1) is Claim.FULL
-    assert store.forget_project(PEER, "gone", "olga") == "ours"
-    assert store.forget_project(PEER, "gone", "olga") is None
-    assert store.projects.reserve(PEER, "next", "1" * 32, 1) is Claim.MINE
-    assert store.projects.get("CloudThree", "gone") == "others"
-    last = store.history(PEER)[-1]
-    assert (last.event, last.by, last.detail) == ("forget", "olga", {"project": "gone", "local": "ours"})
-
-
-def test_no_more_projects_are_reserved_than_agreed(store: Store) -> None:
-    bind(store, "CloudThree", "others", "x")
-    bind(store, PEER, "made", "ours")
-
-    def reserve(number: int) -> tuple[str, Claim]:
-        return f"theirs-{number}", store.projects.reserve(PEER, f"theirs-{number}", f"{number:032}", 4)
-
-    with ThreadPoolExecutor(8) as pool:
-        claims = dict(pool.map(reserve, range(16)))
-    mine = [foreign for foreign, claim in claims.items() if claim is Claim.MINE]
-    assert len(mine) == 3
-    assert list(claims.values()).count(Claim.FULL) == 13
-    store.projects.release(PEER, mine[0], f"{int(mine[0][7:]):032}", keep=True)
-    assert store.projects.reserve(PEER, "late", "d" * 32, 4) is Claim.FULL
-    assert store.projects.reserve(PEER, mine[0], "e" * 32, 4) is Claim.MINE
-    store.projects.release(PEER, mine[0], "f" * 32, keep=False)  # another's stays
-    assert store.projects.reserve(PEER, "late", "d" * 32, 4) is Claim.FULL
-    store.projects.release(PEER, mine[0], "e" * 32, keep=False)
-    assert store.projects.reserve(PEER, "late", "d" * 32, 4) is Claim.MINE
-
-
-def test_who_was_killed_is_taken_over_and_what_was_removed_binds_nothing(store: Store) -> None:
-    now = time.time()
-    with mock.patch("time.time", return_value=now - LEASE - 1):
-        assert store.projects.reserve(PEER, "theirs", "a" * 32, 1) is Claim.MINE
-    assert store.projects.reserve(PEER, "theirs", "b" * 32, 1) is Claim.MINE
-    assert store.projects.bind(PEER, "theirs", "a" * 32, "ours") is None
-    with mock.patch("time.time", return_value=now - 3600):  # a clock that went back
-        assert store.projects.reserve(PEER, "theirs", "c" * 32, 1) is Claim.MINE
-    store.add(PEER, URL, FINGERPRINT, IMAGES, "olga")
-    store.change(PEER, "remove", "olga")
-    assert store.projects.bind(PEER, "theirs", "c" * 32, "ours") is None
-    assert store.projects.all(PEER) == []
 
 
 def test_of_many_that_add_a_peer_one_does(store: Store) -> None:
@@ -456,10 +371,3 @@ def test_no_process_writes_contracts_that_another_one_knows_to_be_old(store: Sto
     told = [[grant("a")], [grant("a", GrantState.SUSPENDED)]]
     assert store.contracts.replace(lambda: told.pop(0) if len(told) > 1 else told[0])
     assert store.contracts.all() == [grant("a", GrantState.SUSPENDED)]
-
-
-def test_projects_of_contracts_are_no_peers(store: Store) -> None:
-    party = f"contract:{'a' * 32}"
-    assert bind(store, PEER, "theirs", "ours") == "ours"
-    assert bind(store, party, "theirs", "others") == "others"
-    assert store.projects.get(PEER, "theirs") == "ours"

@@ -35,6 +35,9 @@ PEER: Final = Limit(256 * KIB, depth=8, values=4096)
 STATEMENT: Final = Limit(64 * KIB, depth=4, values=1024)
 # The answer to a token exchange: a token and a few words.
 EXCHANGE: Final = Limit(16 * KIB, depth=8, values=256)
+# A peer's question which projects are gone, and the answer: ids of 64 characters at most.
+PROJECTS_ASKED: Final = 10_000
+PROJECTS: Final = Limit(1 * MIB, depth=3, values=PROJECTS_ASKED + 16)
 # A Keystone's answer to the validation of a token, with a catalog of some regions.
 IDENTITY: Final = Limit(1 * MIB, depth=16, values=50_000)
 # OpenStack's services and most of its clients read JSON with Python's `json`, which takes no more.

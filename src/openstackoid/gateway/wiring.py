@@ -11,6 +11,7 @@ from openstackoid.gateway.api.clouds import Clouds
 from openstackoid.gateway.api.control_plane import ControlPlane
 from openstackoid.gateway.api.endpoints import Endpoints
 from openstackoid.gateway.api.explaining import Explaining
+from openstackoid.gateway.api.gone_projects import GoneProjects
 from openstackoid.gateway.api.health import Health, health
 from openstackoid.gateway.api.operators import Operators
 from openstackoid.gateway.api.saved_scopes import SavedScopes
@@ -133,6 +134,8 @@ class Gateway:
             await pool.close()
             raise
         gateway.peers.start()
+        if gateway._federation:
+            gateway._federation.absent_projects.start()
         if previous is None:
             gateway.start_teaching()
         return gateway
@@ -151,6 +154,8 @@ class Gateway:
         """Close all parts."""
         await self.peers.stop()
         await self.stop_teaching()
+        if self._federation:
+            await self._federation.absent_projects.stop()
         if self._agreements:
             await self._agreements.stop()
         if self._runner:
@@ -196,6 +201,7 @@ class Gateway:
             kinds = of_several_owners(catalog, federation, known, returning, legs, images, self._rates, quotas)
             validation = TokenValidation(config.cloud, known, federation, catalog)
             table += TokenExchange(returning, federation.issuer).endpoints()
+            table += GoneProjects(federation.agreements.assertions, federation.home_projects).endpoints()
         teacher = self._teacher
         return Parts(
             here=self._here,

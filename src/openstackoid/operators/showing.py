@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ class Peer:
         """
         with registry.opened_if_any(config) as (self._config, store):
             entries = registry.entries(self._config, store)
-            projects = store.projects.all(name) if store else []
+            projects = store.projects.held(name) if store else []
         entry = next((entry for entry in entries if entry["name"] == name), None)
         if entry is None:
             names = ", ".join(entry["name"] for entry in entries) or "none"
@@ -64,7 +65,9 @@ class Peer:
         self._frontend = next(iter(self._config.services.values())).frontend
         answer = discovery.seen_by_gateway(self._frontend, self._config.ca)
         self._answers = answer is not None
-        self.document = entry | {"projects": dict(projects), "gateway": (answer or {}).get(name)}
+        mapped = {project.foreign: project.local for project in projects}
+        gone = {project.foreign: _timestamp(project.gone) for project in projects if project.gone is not None}
+        self.document = entry | {"projects": mapped, "gone": gone, "gateway": (answer or {}).get(name)}
 
     def fields(self) -> Iterator[tuple[str, object]]:
         """The same for people: names, and values or lines of text."""
@@ -73,7 +76,7 @@ class Peer:
         if self.document["grant"]:
             yield "may do here", grants.lines(Grant.model_validate(self.document["grant"]), self._config)
         if self.document["projects"]:
-            yield "projects", [f"{theirs} is {ours} here" for theirs, ours in self.document["projects"].items()]
+            yield "projects", [*map(self._project, self.document["projects"].items())]
         theirs = self.document["gateway"]
         if theirs is None:
             why = f"does not know {self.document['name']} yet" if self._answers else "does not answer"
@@ -87,3 +90,13 @@ class Peer:
         yield "our users may use there", ", ".join(map(str, offered)) if isinstance(offered, list) else None
         if theirs.get("error"):
             yield "error", theirs["error"]
+
+    def _project(self, mapped: tuple[str, str]) -> str:
+        theirs, ours = mapped
+        since = self.document["gone"].get(theirs)
+        return f"{theirs} is {ours} here" + (f", gone there since {since}" if since else "")
+
+
+def _timestamp(seconds: int) -> str:
+    """A time as people and programs read it."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -7,10 +7,14 @@
 
 A reservation counts as a project until it is released: a process that was killed may have made one. Whoever comes after its time
 takes it over, and finds that project by its name.
+
+A project that is gone at home (`mark`) stays bound, and does not count towards the agreed number. All together, those that are gone too, are
+at most `GONE_FACTOR` times as many: a peer whose projects come and go must not fill this cloud with projects.
 """
 
 import hashlib
 import time
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
@@ -21,6 +25,24 @@ from openstackoid.trust.tables import PROJECTS, RESERVATIONS, serialise
 
 # Seconds: who makes a project renews its reservation in time. Gateways' clocks may differ: who comes too early asks Keystone by name first.
 LEASE: Final = 10
+
+
+GONE_FACTOR: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """A project of ours that stands for one of a peer's.
+
+    Attributes:
+        foreign: id of the peer's project.
+        local: id of ours.
+        gone: since when the peer's does not exist (Unix seconds); None if it does.
+    """
+
+    foreign: str
+    local: str
+    gone: int | None
 
 
 class Claim(Enum):
@@ -77,6 +99,21 @@ class ProjectMappings:
             for table in (PROJECTS, RESERVATIONS):
                 connection.execute(delete(table).where(_of(table, peer, foreign)))
 
+    def held(self, peer: str) -> list[Mapped]:
+        """All bound projects of a peer, with those that are gone."""
+        chosen = select(PROJECTS.c.foreign_id, PROJECTS.c.local_id, PROJECTS.c.gone).where(PROJECTS.c.peer == peer)
+        with self._database.reading() as connection:
+            return [Mapped(*row) for row in connection.execute(chosen.order_by(PROJECTS.c.foreign_id))]
+
+    def mark(self, peer: str, foreign: str, *, gone: bool) -> bool:
+        """Record whether a peer's project is gone; returns whether that is new."""
+        unlike = PROJECTS.c.gone.is_(None) if gone else PROJECTS.c.gone.is_not(None)
+        since = int(time.time()) if gone else None
+        with self._database.changing() as connection:
+            serialise(connection, 0)
+            changed = update(PROJECTS).where(_of(PROJECTS, peer, foreign) & unlike).values(gone=since)
+            return bool(connection.execute(changed).rowcount)
+
     def reserve(self, peer: str, foreign: str, holder: str, most: int) -> Claim:
         """Reserve the creation of the project that will stand for a peer's project.
 
@@ -84,19 +121,19 @@ class ProjectMappings:
             peer: the other cloud.
             foreign: id of its project.
             holder: 32 characters that no other reservation has.
-            most: maximum number of this peer's projects, created and reserved.
+            most: maximum number of this peer's projects, created and reserved; those that are gone do not count.
         """
         now = int(time.time())
         mine = {"holder": holder, "expires": now + LEASE}
         with self._database.reading() as connection:
             # Check without the lock first: a peer that requests ever more projects must not delay other writers.
-            if _others(connection, peer, foreign) >= most:
+            if _is_full(connection, peer, foreign, most):
                 return Claim.FULL
         with self._database.changing() as connection:
             serialise(connection, 0)
             if connection.scalar(select(PROJECTS.c.local_id).where(_of(PROJECTS, peer, foreign))) is not None:
                 return Claim.OTHERS
-            if _others(connection, peer, foreign) >= most:
+            if _is_full(connection, peer, foreign, most):
                 return Claim.FULL
             here = _of(RESERVATIONS, peer, foreign)
             until = connection.scalar(select(RESERVATIONS.c.expires).where(here))
@@ -149,15 +186,17 @@ class ProjectMappings:
             )
 
 
-def _others(connection: Connection, peer: str, foreign: str) -> int:
-    """The number of other projects of a peer that are created or reserved."""
-    return sum(
-        connection.scalar(
-            select(func.count()).select_from(table).where(table.c.peer == peer, table.c.foreign_id != foreign)
-        )
-        or 0
-        for table in (PROJECTS, RESERVATIONS)
-    )
+def _is_full(connection: Connection, peer: str, foreign: str, most: int) -> bool:
+    """Whether there is no room for another project of a peer beside those that are created or reserved."""
+    counted = select(func.count(), func.count(PROJECTS.c.gone)).select_from(PROJECTS)
+    bound, gone = connection.execute(counted.where(_others(PROJECTS, peer, foreign))).one()
+    made = select(func.count()).select_from(RESERVATIONS).where(_others(RESERVATIONS, peer, foreign))
+    reserved = connection.scalar(made) or 0
+    return bound - gone + reserved >= most or bound + reserved >= GONE_FACTOR * most
+
+
+def _others(table: Table, peer: str, foreign: str) -> ColumnElement[bool]:
+    return (table.c.peer == peer) & (table.c.foreign_id != foreign)
 
 
 def _of(table: Table, peer: str, foreign: str) -> ColumnElement[bool]:

@@ -3,7 +3,7 @@
     agreements    one row a peer: our side as it is now
     events        one row a change: who did what when; never rewritten, and it survives the agreement
     peer_keys     what a peer last published, for gateways that start while it is away
-    projects      which project of ours stands for one of theirs
+    projects      which project of ours stands for one of theirs; since when theirs is gone, if it is
     reservations  projects of theirs for which one of ours is being made, and who makes it: a process that was killed leaves its row
     quota_leases  one row a contract, project and quota: see `trust.quota_leases`, as for the next two
     quota_holds   what a request under way takes; that of a killed process goes by its time
@@ -69,6 +69,7 @@ PROJECTS: Final = Table(
     Column("peer", exact(NAME), primary_key=True),
     Column("foreign_id", exact(NAME), primary_key=True),
     Column("local_id", exact(NAME), nullable=False),
+    Column("gone", BigInteger, nullable=True),
 )
 
 RESERVATIONS: Final = Table(

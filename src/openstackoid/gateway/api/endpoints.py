@@ -2,6 +2,7 @@
 
 GET /.well-known/openstackoid                     for peers and clients; with the keys that sign our federated tokens
 GET /openstackoid/v1/agreement                    for a peer's gateway: our side of the agreement
+POST /openstackoid/v1/projects                    for a peer's gateway: which of our projects are gone
 GET /openstackoid/v1/regions/offers               for a peer's control plane of virtual regions: see `control_plane`
 POST /openstackoid/v1/regions/messages            the same
 POST /openstackoid/v1/token                       token exchange (RFC 8693): see `token_exchange`

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import aiohttp
 
 from openstackoid.core.errors import ConfigError
+from openstackoid.gateway.federation.absent_projects import AbsentProjects
 from openstackoid.gateway.federation.agreements import Agreements
+from openstackoid.gateway.federation.home_projects import HomeProjects
 from openstackoid.gateway.federation.issuer import TokenIssuer
 from openstackoid.gateway.federation.keystone import Keystone
 from openstackoid.gateway.federation.keystone_api import KeystoneApi
@@ -29,6 +31,8 @@ class Federation:
         exchange: requests tokens for third clouds from foreign users' home clouds.
         projects: maps foreign projects to projects of this cloud.
         project_states: whether those may be used.
+        home_projects: which of this cloud's own are gone, for peers.
+        absent_projects: follows peers whose projects are gone.
     """
 
     trust: Trust
@@ -38,6 +42,8 @@ class Federation:
     exchange: TokenExchange
     projects: Projects
     project_states: ProjectStates
+    home_projects: HomeProjects
+    absent_projects: AbsentProjects
 
     @classmethod
     def of(
@@ -63,6 +69,17 @@ class Federation:
         if config.trust is None:
             raise ConfigError("expected a trust section")
         issuer = TokenIssuer(config.cloud, agreements, keystone, config.trust)
-        projects = Projects(config.cloud, agreements.store.projects, KeystoneProjects(api))
+        keystone_projects = KeystoneProjects(api)
+        projects = Projects(config.cloud, agreements.store.projects, keystone_projects)
         states = ProjectStates(api, config.trust.recheck)
-        return cls(config.trust, agreements, keystone, issuer, TokenExchange(agreements, peers), projects, states)
+        return cls(
+            config.trust,
+            agreements,
+            keystone,
+            issuer,
+            TokenExchange(agreements, peers),
+            projects,
+            states,
+            HomeProjects(api, agreements, config.trust.recheck),
+            AbsentProjects(agreements, keystone_projects, peers, config.trust.check_projects),
+        )

@@ -12,6 +12,7 @@ import orjson
 from openstackoid.core import limits, protocol
 from openstackoid.core.catalog import Json
 from openstackoid.core.errors import AccountError, BackendTimeoutError, BackendUnreachableError
+from openstackoid.core.limits import Limit
 from openstackoid.gateway.settings.fields import Catalog
 from openstackoid.gateway.upstream.documents import parsed, whole
 from openstackoid.gateway.upstream.failures import reason
@@ -46,18 +47,28 @@ class KeystoneApi:
         return self._account is not None
 
     async def request(
-        self, method: str, path: str, headers: Mapping[str, str], body: Json | None = None
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: Json | None = None,
+        limit: Limit = limits.IDENTITY,
     ) -> tuple[int, Json]:
         """Status and JSON object of an answer; the object is empty if the answer has none.
 
         Raises:
             PeerError: Keystone does not answer, or not in JSON.
         """
-        status, document, _ = await self._send(method, self._base + path, headers, body)
+        status, document, _ = await self._send(method, self._base + path, headers, body, limit)
         return status, document
 
     async def by_account(
-        self, method: str, path: str, headers: Mapping[str, str] | None = None, body: Json | None = None
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str] | None = None,
+        body: Json | None = None,
+        limit: Limit = limits.IDENTITY,
     ) -> tuple[int, Json]:
         """As `request`, with the token of the gateway's account.
 
@@ -66,11 +77,11 @@ class KeystoneApi:
             PeerError: Keystone does not answer, or not in JSON.
         """
         own = await self._token(None)
-        status, answer = await self.request(method, path, {**(headers or {}), protocol.AUTH: own}, body)
+        status, answer = await self.request(method, path, {**(headers or {}), protocol.AUTH: own}, body, limit)
         if status == _UNAUTHORIZED:
             # The account's token was revoked: its password was changed, or a role of it.
             own = await self._token(own)
-            status, answer = await self.request(method, path, {**(headers or {}), protocol.AUTH: own}, body)
+            status, answer = await self.request(method, path, {**(headers or {}), protocol.AUTH: own}, body, limit)
         return status, answer
 
     async def account_token(self, refused: str | None = None) -> str:
@@ -121,14 +132,14 @@ class KeystoneApi:
         return token, datetime.fromisoformat(str(described["expires_at"])).timestamp() - _SPARE
 
     async def _send(
-        self, method: str, url: str, headers: Mapping[str, str], body: Json | None
+        self, method: str, url: str, headers: Mapping[str, str], body: Json | None, limit: Limit = limits.IDENTITY
     ) -> tuple[int, Json, Mapping[str, str]]:
         data = None if body is None else orjson.dumps(body)
         try:
             async with self._session.request(
                 method, url, headers={**headers, **_JSON}, data=data, timeout=_LIMIT, allow_redirects=False
             ) as answer:
-                document: Any = parsed(await whole(answer.content, limits.IDENTITY) or b"{}", limits.IDENTITY)
+                document: Any = parsed(await whole(answer.content, limit) or b"{}", limit)
                 return answer.status, document if isinstance(document, dict) else {}, answer.headers
         except TimeoutError:
             raise BackendTimeoutError("This cloud's identity service did not answer in time.") from None

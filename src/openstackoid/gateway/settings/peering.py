@@ -78,6 +78,7 @@ class Trust(Section):
         recheck: seconds for which an answer of this cloud's Keystone about a token counts.
         skew: seconds by which the clocks of two clouds may differ.
         allow_expired_window: seconds for which an expired token still serves work that began before, as Keystone's option.
+        check_projects: seconds between two questions to a peer which of its projects are gone.
         service_roles: roles of this cloud's services, as keystonemiddleware's `service_token_roles`.
     """
 
@@ -92,6 +93,7 @@ class Trust(Section):
     recheck: Annotated[float, Field(ge=0, le=300)] = RECHECK
     skew: Annotated[int, Field(ge=0, le=120)] = 30
     allow_expired_window: Annotated[int, Field(ge=0, le=14 * 86400)] = 172800
+    check_projects: Annotated[float, Field(ge=0.1, le=86400)] = 3600
     service_roles: list[str] = Field(default_factory=lambda: list(SERVICE_ROLES))
 
     @model_validator(mode="after")
