@@ -16,7 +16,7 @@ from openstackoid.gateway.api.health import Health, health
 from openstackoid.gateway.api.operators import Operators
 from openstackoid.gateway.api.saved_scopes import SavedScopes
 from openstackoid.gateway.api.token_exchange import TokenExchange
-from openstackoid.gateway.app import App, Parts
+from openstackoid.gateway.app import App
 from openstackoid.gateway.audited import Audited
 from openstackoid.gateway.entry.listeners import listeners
 from openstackoid.gateway.entry.scoping import Scoping
@@ -31,6 +31,7 @@ from openstackoid.gateway.federation.keystone_api import KeystoneApi
 from openstackoid.gateway.federation.keystone_catalog import KeystoneCatalog
 from openstackoid.gateway.federation.local_catalog import LocalCatalog
 from openstackoid.gateway.federation.peers import Peers
+from openstackoid.gateway.parts import Parts
 from openstackoid.gateway.quotas.admission import Admission
 from openstackoid.gateway.quotas.requests import Quotas
 from openstackoid.gateway.quotas.services import ServiceQuotas

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Final, cast
 
-from aiohttp import web
+from aiohttp import HttpVersion10, web
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from openstackoid.core.errors import BodyError
@@ -37,6 +37,9 @@ class MadeRequest:
         headers: of the request.
         body: whole.
     """
+
+    # What is answered to it is never sent in pieces: nobody waits at its end.
+    version = HttpVersion10
 
     def __init__(self, method: str, headers: CIMultiDict[str], body: bytes | None) -> None:
         self.method = method
