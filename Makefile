@@ -14,7 +14,7 @@ AS_ROOT = as_root=$$([ "$$(id -u)" = 0 ] || echo sudo -n)
 APT = { $$as_root apt-get -qq update && $$as_root env DEBIAN_FRONTEND=noninteractive \
   apt-get -qq install -y --no-install-recommends $(1); } > /dev/null
 
-.PHONY: install haproxy services-for-tests browser node definitions definitions-check clients demo demo-oaktree demo-regions test test-full unit integration real lint docs bench clean
+.PHONY: install haproxy services-for-tests browser node definitions definitions-check clients demo demo-oaktree demo-regions demo-aggregator test test-full unit integration real lint docs bench clean
 
 install: $(VENV)/.installed haproxy services-for-tests browser node
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -81,6 +81,8 @@ demo-oaktree: $(VENV)/.installed $(if $(findstring --gateway-only,$(LAB)),,hapro
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python examples/demo_oaktree.py $(LAB)
 demo-regions: $(VENV)/.installed $(if $(findstring --gateway-only,$(LAB)),,haproxy)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python examples/demo_regions.py $(LAB)
+demo-aggregator: $(VENV)/.installed $(if $(findstring --gateway-only,$(LAB)),,haproxy)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python examples/demo_aggregator.py $(LAB)
 
 lint: $(VENV)/.installed
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache > $(VENV)/imports.txt || (cat $(VENV)/imports.txt; false)

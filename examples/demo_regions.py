@@ -138,8 +138,13 @@ def patiently(condition: Any) -> None:
         time.sleep(0.2)
 
 
-def aggregator(story: str | None) -> Lab:
-    """The lab that the command line asks for; not yet up."""
+def aggregator(story: str | None, *, with_dashboard: bool = False) -> Lab:
+    """The lab that the command line asks for; not yet up.
+
+    Args:
+        story: what `--help` says.
+        with_dashboard: whether the aggregator has a Horizon.
+    """
     parser = argparse.ArgumentParser(description=story)
     parser.add_argument("--gateway-only", action="store_true", help="without HAProxy before the gateways")
     folder = default_directory().with_name("lab-regions")
@@ -147,7 +152,14 @@ def aggregator(story: str | None) -> Lab:
     parser.add_argument("--address", help="network of the first cloud")
     arguments = parser.parse_args()
     front = False if arguments.gateway_only else None
-    return Lab(arguments.dir, DEFAULT_AGGREGATOR, arguments.address, with_haproxy=front, aggregator=True)
+    return Lab(
+        arguments.dir,
+        DEFAULT_AGGREGATOR,
+        arguments.address,
+        with_haproxy=front,
+        aggregator=True,
+        aggregator_dashboard=with_dashboard or None,
+    )
 
 
 if __name__ == "__main__":

@@ -9,14 +9,14 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import requests
-from django.conf import settings
 from openstack_dashboard.api import base
 
+from openstackoid_dashboard import control_plane, sending
 from openstackoid_dashboard.errors import FederationError
 
-TIMEOUT = (5, 60)  # seconds to connect, and between two pieces of an answer
 LARGEST_SHOWN = 200  # characters of an answer that is not what was asked for
 PEERS_PATH = "/openstackoid/v1/peers"
+EXPLAIN_PATH = "/openstackoid/v1/explain"
 
 
 def peers(request: Any) -> list[SimpleNamespace]:
@@ -27,7 +27,7 @@ def peers(request: Any) -> list[SimpleNamespace]:
     """
     parts = urlsplit(base.url_for(request, "identity"))
     answer = _send("GET", f"{parts.scheme}://{parts.netloc}{PEERS_PATH}", {})
-    found = _document(answer).get("peers")
+    found = sending.document(answer).get("peers")
     if not answer.ok or not isinstance(found, list):
         raise FederationError(f"No OpenStackoid gateway answers at {parts.netloc}: HTTP {answer.status_code}")
     return [SimpleNamespace(id=peer["name"], **peer) for peer in found]
@@ -64,6 +64,28 @@ def resources(request: Any, service: str, path: str, key: str, **query: Any) -> 
     return [SimpleNamespace(**{"cloud": "", "name": "", **item}) for item in proper], missing
 
 
+def explain(request: Any, service: str, region: str, scope: str, method: str, path: str) -> dict[str, Any]:
+    """Ask this cloud's gateway where a request would go, and why.
+
+    Args:
+        request: of the user.
+        service: type.
+        region: of an aggregator; or empty.
+        scope: as in X-Scope; or empty.
+        method: of HTTP.
+        path: of the request.
+
+    Raises:
+        FederationError: no gateway answers, or the scope is none.
+    """
+    parts = urlsplit(base.url_for(request, "identity"))
+    prefix = f"/scope/{quote(region, safe='')}" if region else ""
+    headers = {"X-Auth-Token": request.user.token.id} | ({"X-Scope": scope} if scope else {})
+    query = {"service": service, "method": method, "path": path}
+    url = f"{parts.scheme}://{parts.netloc}{prefix}{EXPLAIN_PATH}"
+    return _checked(_send("GET", url, headers, params=query))
+
+
 def ask(request: Any, method: str, *path: str, query: Any = None, body: Any = None) -> dict[str, Any]:
     """Send a request to the control plane of virtual regions.
 
@@ -77,33 +99,24 @@ def ask(request: Any, method: str, *path: str, query: Any = None, body: Any = No
     Raises:
         FederationError: a refusal, with its permanent code; or no control plane answers.
     """
-    url = base.url_for(request, "virtual-region").rstrip("/") + "/v1/" + "/".join(quote(part, safe="") for part in path)
+    place = control_plane.url(request.user)
+    if place is None:
+        raise FederationError("The catalog has no control plane of virtual regions.")
+    url = place.rstrip("/") + "/v1/" + "/".join(quote(part, safe="") for part in path)
     headers = {"X-Auth-Token": request.user.token.id, "OpenStack-API-Version": "virtual-region 1.0"}
     given = {name: value for name, value in (query or {}).items() if value}
     return _checked(_send(method, url, headers, params=given, json=body))
 
 
 def _send(method: str, url: str, headers: dict[str, str], **more: Any) -> requests.Response:
-    verify = False if settings.OPENSTACK_SSL_NO_VERIFY else settings.OPENSTACK_SSL_CACERT or True
     try:
-        # The token is for this address alone.
-        return requests.request(
-            method, url, headers=headers, timeout=TIMEOUT, allow_redirects=False, verify=verify, **more
-        )
+        return sending.send(method, url, headers, **more)
     except requests.RequestException as error:
         raise FederationError(f"{urlsplit(url).netloc} does not answer: {type(error).__name__}") from None
 
 
-def _document(answer: requests.Response) -> dict[str, Any]:
-    try:
-        document = answer.json()
-    except ValueError:
-        return {}
-    return document if isinstance(document, dict) else {}
-
-
 def _checked(answer: requests.Response) -> dict[str, Any]:
-    document = _document(answer)
+    document = sending.document(answer)
     if answer.ok and document:
         return document
     error = document.get("error")

@@ -1,26 +1,22 @@
-"""Two real clouds with their Horizons, two control planes of virtual regions, and a browser: Debian's Chromium, without a window."""
+"""Horizon in a browser: before a desk without real clouds, and, with `make test-full`, before two real clouds."""
 
-import asyncio
 import os
-import threading
-from collections.abc import Callable, Coroutine, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import pytest
 import yaml
-from playwright.sync_api import Browser, Page, expect, sync_playwright
-from tests.dashboard.watching import Visit
-from tests.regions.planes import Plane
+from playwright.sync_api import Browser
+from tests.dashboard import desk as desks
+from tests.dashboard.desk import Desk
+from tests.dashboard.front import PASSWORD
+from tests.dashboard.watching import Visit, chromium, new_visit, sign_in
 
-from openstackoid.lab import Lab, seed
+from openstackoid.lab import Lab
 
 ADDRESS = "127.0.111.0"
-CHROMIUM = "/usr/bin/chromium"
-PATIENCE = 120_000  # milliseconds until a page must show what is expected
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     if "OPENSTACKOID_FULL" not in os.environ:
         pytest.skip("a browser before two real clouds takes four minutes: make test-full")
@@ -32,101 +28,48 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         made.reset()
 
 
-@dataclass(frozen=True)
-class Planes:
-    """The control planes of CloudOne, whose operators use Horizon, and of a provider, CloudTwo.
-
-    Attributes:
-        here: with the Keystone of the lab.
-        provider: with one of its own; its operators use the API.
-        wait: for something to be awaited, in the thread of the provider's server.
-    """
-
-    here: Plane
-    provider: Plane
-    wait: Callable[[Coroutine[Any, Any, Any]], Any]
-
-    def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """A request of the provider's operator."""
-        status, answer = self.wait(self.provider.call(method, path, body))
-        assert status < 300, answer
-        return answer
+@pytest.fixture(scope="package")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    with desks.opened(tmp_path_factory.mktemp("desk")) as opened:
+        yield opened
 
 
-@pytest.fixture(scope="session")
-def planes(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Planes]:
-    folder = tmp_path_factory.mktemp("planes")
-    here = Plane("CloudOne", folder / "here", keystone=lab.clouds["CloudOne"].auth_url)
-    provider = Plane("CloudTwo", folder / "provider")
-    here.know(provider)
-    provider.know(here)
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-
-    def wait(awaited: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(awaited, loop).result(120)
-
-    doors = [plane.door.open() for plane in (here, provider)]
-    try:
-        for plane, door in zip((here, provider), doors, strict=True):
-            wait(door.__aenter__())
-            plane.start()
-            wait(plane.ready())
-        register(lab, here.url)
-        yield Planes(here, provider, wait)
-    finally:
-        for plane in (here, provider):
-            plane.stop()
-        for door in doors:
-            wait(door.__aexit__(None, None, None))
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
-
-
-def register(lab: Lab, url: str) -> None:
-    """Put the control plane into the catalog of CloudOne, as operators do."""
-    api = seed.Api(lab.clouds["CloudOne"], lab.secrets("CloudOne"))
-    service = {"type": "virtual-region", "name": "virtual-regions"}
-    made = api.call("POST", "identity", "/v3/services", {"service": service})["service"]
-    endpoint = {"service_id": made["id"], "interface": "public", "region_id": "RegionOne", "url": url}
-    api.call("POST", "identity", "/v3/endpoints", {"endpoint": endpoint})
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=PATIENCE)
-    with sync_playwright() as playwright:
-        # Root's Chromium has no sandbox; it opens pages of the lab alone.
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture
-def visit(lab: Lab, browser: Browser) -> Iterator[Callable[[str], Visit]]:
-    """Log in as a user of clouds.yaml; no page that is visited may have an error in its console."""
-    visits: list[Visit] = []
+def visits() -> Iterator[list[Visit]]:
+    """Those of a test; no page that is visited may have an error in its console."""
+    made: list[Visit] = []
+    yield made
+    for visited in made:
+        visited.page.context.close()
+        assert visited.errors == []
+
+
+@pytest.fixture
+def visit(desk: Desk, browser: Browser, visits: list[Visit]) -> Callable[[str], Visit]:
+    """Log in at the desk, as `admin` or `alice`."""
+
+    def log_in(user: str) -> Visit:
+        visits.append(new_visit(browser, desk.url))
+        # Its other pages need services.
+        sign_in(visits[-1].page, {"username": user, "password": PASSWORD}, "federation/")
+        return visits[-1]
+
+    return log_in
+
+
+@pytest.fixture
+def visit_lab(lab: Lab, browser: Browser, visits: list[Visit]) -> Callable[[str], Visit]:
+    """Log in at CloudOne, as a user of clouds.yaml."""
 
     def log_in(entry: str) -> Visit:
-        context = browser.new_context(
-            viewport={"width": 1280, "height": 800}, base_url=lab.clouds["CloudOne"].dashboard
-        )
-        context.set_default_timeout(PATIENCE)
-        visits.append(Visit(context.new_page()))
+        visits.append(new_visit(browser, lab.clouds["CloudOne"].dashboard))
         sign_in(visits[-1].page, yaml.safe_load(lab.clouds_yaml.read_text())["clouds"][entry]["auth"])
         return visits[-1]
 
-    yield log_in
-    for one in visits:
-        one.page.context.close()
-        assert one.errors == []
-
-
-def sign_in(page: Page, auth: dict[str, str]) -> None:
-    page.goto("auth/login/")
-    page.get_by_label("User Name").fill(auth["username"])
-    page.get_by_label("Password", exact=True).fill(auth["password"])
-    page.get_by_role("button", name="Sign In").click()
-    expect(page.get_by_role("button", name=auth["username"]).last).to_be_visible()
+    return log_in

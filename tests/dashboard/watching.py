@@ -1,11 +1,18 @@
-"""What a visit to Horizon must not do, and what is kept of it."""
+"""Visits to Horizon in a browser, Debian's Chromium without a window: what they must not do, and what is kept of them."""
 
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from playwright.sync_api import ConsoleMessage, Page
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
+CHROMIUM: Final = "/usr/bin/chromium"
+PATIENCE: Final = 120_000  # milliseconds until a page must show what is expected
+
+_PICTURES: Final = Path(__file__).parents[2] / "build" / "screenshots"
 _AXE: Final = Path(__file__).parents[2] / "clients" / "javascript" / "node_modules" / "axe-core" / "axe.min.js"
 # Our part of a page: what is around it, and the arrow of a menu of actions, are Horizon's.
 _CONTENT: Final = {"include": [["#content_body"]], "exclude": [[".actions_column .dropdown-toggle"]]}
@@ -42,7 +49,7 @@ class Visit:
         return answer.status == 403
 
     def check(self, name: str) -> None:
-        """Look for what would keep people out who use a keyboard or a screen reader; keep a picture where one is wanted."""
+        """Look for what would keep people out who use a keyboard or a screen reader; keep a picture."""
         self.page.wait_for_load_state("networkidle")
         self.page.evaluate(_AXE.read_text())
         found: Any = self.page.evaluate("([content, options]) => axe.run(content, options)", [_CONTENT, _OPTIONS])
@@ -51,6 +58,58 @@ class Visit:
             for violation in found["violations"]
             if violation["impact"] in _SERIOUS
         ]
-        if folder := os.environ.get("OPENSTACKOID_SCREENSHOTS"):
-            self.page.screenshot(path=Path(folder) / f"{name}.png")
+        self.picture(name)
         assert serious == [], serious
+
+    def picture(self, name: str) -> None:
+        """Keep a picture of the page: in `build/screenshots`, which CI may keep, or in the folder that is wanted."""
+        self.page.screenshot(path=Path(os.environ.get("OPENSTACKOID_SCREENSHOTS", _PICTURES)) / f"{name}.png")
+
+    def forgive(self, *marks: str) -> None:
+        """Leave out errors of the console that are Horizon's own."""
+        self.errors = [error for error in self.errors if not any(mark in error for mark in marks)]
+
+    def until_notice(self, path: str, notice: str) -> None:
+        """Load a page until it has a notice, or with an empty one until it has none; Horizon's own messages count, too."""
+        for _ in range(PATIENCE // 1000):
+            self.page.goto(path)
+            messages = self.page.get_by_role("alert").or_(self.page.locator(".messages .alert")).all_inner_texts()
+            if any(notice in message for message in messages) if notice else not messages:
+                return
+            self.page.wait_for_timeout(1000)
+        pytest.fail(f"expected the notice {notice!r}, got {messages}")
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A browser; `expect` is as patient as its pages."""
+    expect.set_options(timeout=PATIENCE)
+    with sync_playwright() as playwright:
+        # Root's Chromium has no sandbox; it opens pages of the lab alone.
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+def new_visit(browser: Browser, url: str) -> Visit:
+    """A page with a session of its own, before the log-in."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, base_url=url)
+    context.set_default_timeout(PATIENCE)
+    return Visit(context.new_page())
+
+
+def sign_in(page: Page, auth: Mapping[str, str], first: str = "") -> None:
+    """Log in by the form, with an `auth` of clouds.yaml, and see the first page that is named, or Horizon's."""
+    page.goto(f"auth/login/?next=/{first}" if first else "auth/login/")
+    page.get_by_label("User Name").fill(auth["username"])
+    page.get_by_label("Password", exact=True).fill(auth["password"])
+    page.get_by_role("button", name="Sign In").click()
+    expect(page.get_by_role("button", name=auth["username"]).last).to_be_visible()
+
+
+def row(page: Page, *texts: str) -> Any:
+    """The row of a table with all of these cells."""
+    found = page.get_by_role("row")
+    for text in texts:
+        found = found.filter(has=page.get_by_role("cell", name=text, exact=True))
+    return found

@@ -11,7 +11,11 @@ import pytest
 
 from .conftest import HERE, ROLE, build
 
-LOCAL = ("enabled/_8010_federation.py", "local_settings.d/_8010_federation_policies.py")
+LOCAL = (
+    "enabled/_8010_federation.py",
+    "local_settings.d/_8010_federation_policies.py",
+    "local_settings.d/_8011_federation_regions.py",
+)
 
 
 @pytest.fixture

@@ -66,6 +66,8 @@ def test_a_lab_has_none_until_it_is_asked_for_and_keeps_it_then(tmp_path: Path) 
     added = state.merge(DEFAULTS, [], None, defaults=DEFAULTS, with_dashboard=True)
     assert added == replace(DEFAULTS, with_dashboard=True)
     assert state.merge(added, ["CloudTwo"], None, defaults=DEFAULTS, with_dashboard=None).with_dashboard
+    asked = {"aggregator": True, "aggregator_dashboard": True}
+    assert state.merge(None, [], None, defaults=DEFAULTS, **asked).aggregator_dashboard
     state.save(tmp_path, added)
     assert state.load(tmp_path) == added
     assert DASHBOARD in Lab(tmp_path).clouds["CloudOne"].parts

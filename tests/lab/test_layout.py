@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from openstackoid.lab import LabError
-from openstackoid.lab.layout import GATEWAY, HAPROXY, REGIONS, SERVICES, Cloud, plan
+from openstackoid.lab.layout import DASHBOARD, GATEWAY, HAPROXY, REGIONS, SERVICES, Cloud, plan
 
 HERE = Path("/lab")
 
@@ -58,6 +58,9 @@ def test_an_aggregator_has_identity_alone_and_all_have_control_planes() -> None:
     clouds = plan(HERE, ["A", "P"], "127.0.1.0", aggregator=True)
     assert clouds["A"].parts == (HAPROXY, GATEWAY, REGIONS, "identity")
     assert clouds["P"].parts == (HAPROXY, GATEWAY, REGIONS, *SERVICES)
+    clouds = plan(HERE, ["A", "P"], "127.0.1.0", aggregator=True, aggregator_dashboard=True)
+    assert clouds["A"].parts[-1] == DASHBOARD
+    assert DASHBOARD not in clouds["P"].parts
     every = [address for cloud in clouds.values() for address in taken(cloud)]
     assert len(every) == len(set(every))
     assert {port for _, port in clouds["A"].listens(HAPROXY)} == {5000, 8443}

@@ -9,7 +9,7 @@ class Everybody(horizon.PanelGroup):
 
     slug = "users"
     name = _("Users")
-    panels = ("clouds", "resources")
+    panels = ("clouds", "resources", "questions")
 
 
 class Operators(horizon.PanelGroup):
@@ -17,7 +17,7 @@ class Operators(horizon.PanelGroup):
 
     slug = "operators"
     name = _("Operators")
-    panels = ("offers", "contracts", "regions")
+    panels = ("offers", "contracts", "bindings", "regions")
 
 
 class Federation(horizon.Dashboard):

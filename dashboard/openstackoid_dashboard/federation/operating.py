@@ -1,10 +1,21 @@
-"""Forms of operators."""
+"""Panels and forms of operators."""
 
 from typing import Any
 
+import horizon
 from django.utils.translation import gettext_lazy as _
 from horizon import exceptions, forms
 from openstack_dashboard import policy
+
+from openstackoid_dashboard import control_plane
+
+
+class OperatorPanel(horizon.Panel):
+    """A panel for those whom `policy_rules` name, where the catalog has a control plane, in whatever region."""
+
+    def allowed(self, context: Any) -> bool:
+        """Whether the user gets it."""
+        return control_plane.url(context["request"].user) is not None and super().allowed(context)
 
 
 class OperatorForm(forms.ModalFormView):

@@ -82,7 +82,7 @@ class StartLab(_WithDirectory, Command):
             "--aggregator",
             action="store_true",
             help="the first cloud is an aggregator, with identity alone, the others are providers of virtual regions "
-            f"(default: {', '.join(DEFAULT_AGGREGATOR)})",
+            f"(default: {', '.join(DEFAULT_AGGREGATOR)}); the aggregator has a Horizon",
         )
         parser.add_argument(
             "--cache",
@@ -109,6 +109,7 @@ class StartLab(_WithDirectory, Command):
             pseudonyms=parsed_args.pseudonyms or None,
             with_dashboard=parsed_args.dashboard or None,
             aggregator=parsed_args.aggregator or None,
+            aggregator_dashboard=parsed_args.aggregator or None,
             cache=parsed_args.cache,
         )
         if not lab.up(lambda line: print(line, flush=True)):
@@ -117,10 +118,11 @@ class StartLab(_WithDirectory, Command):
         print(f"{', '.join(lab.clouds)} ready in {time.monotonic() - began:.1f} s. To use one:")
         where = "" if lab.directory == default_directory() else f" --dir {shlex.quote(str(lab.directory))}"
         print(f'  eval "$(openstackoid lab env {next(iter(lab.clouds))}{where})"')
-        if lab.state.with_dashboard:
+        dashboards = [cloud for cloud in lab.clouds.values() if cloud.with_dashboard]
+        if dashboards:
             print("In a browser, as alice or admin with the password in clouds.yaml:")
-            for name, cloud in lab.clouds.items():
-                print(f"  {name}: {cloud.dashboard}")
+            for cloud in dashboards:
+                print(f"  {cloud.name}: {cloud.dashboard}")
         return 0
 
 

@@ -62,6 +62,7 @@ class Lab:
         pseudonyms: whether the clouds hide their users' identities from each other; they do not by default.
         with_dashboard: whether each cloud has a Horizon; an existing lab keeps those that it has.
         aggregator: whether the first cloud is an aggregator of virtual regions, and the others are providers; see ``state.State``.
+        aggregator_dashboard: whether the aggregator has a Horizon.
         gateway_command: the command of a gateway; ``--config FILE`` is added.
         cache: where the services' environment is kept; the user's cache folder when not given.
 
@@ -82,6 +83,7 @@ class Lab:
         pseudonyms: bool | None = None,
         with_dashboard: bool | None = None,
         aggregator: bool | None = None,
+        aggregator_dashboard: bool | None = None,
         gateway_command: Sequence[str] = GATEWAY_COMMAND,
         cache: Path | None = None,
     ) -> None:
@@ -92,6 +94,7 @@ class Lab:
         wanted: dict[str, Any] = {"with_gateway": with_gateway, "with_haproxy": with_haproxy}
         wanted |= {"trust": trust, "projects": projects, "pseudonyms": pseudonyms}
         wanted |= {"with_dashboard": with_dashboard, "aggregator": aggregator}
+        wanted |= {"aggregator_dashboard": aggregator_dashboard}
         self.state = state.merge(found, clouds, address, defaults=DEFAULTS, **wanted)
         self.exists = found is not None
         self.clouds: Mapping[str, Cloud] = plan(
@@ -103,6 +106,7 @@ class Lab:
             federated=self.state.federated,
             with_dashboard=self.state.with_dashboard,
             aggregator=self.state.aggregator,
+            aggregator_dashboard=self.state.aggregator_dashboard,
         )
 
     @property

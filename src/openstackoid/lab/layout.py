@@ -276,6 +276,7 @@ def plan(
     federated: bool = True,
     with_dashboard: bool = False,
     aggregator: bool = False,
+    aggregator_dashboard: bool = False,
 ) -> dict[str, Cloud]:
     """Place the clouds; the order of the names determines their addresses. With ``aggregator`` the first one has identity alone.
 
@@ -294,7 +295,7 @@ def plan(
             with_gateway,
             fast,
             with_gateway and federated,
-            with_dashboard,
+            with_dashboard or (aggregator_dashboard and aggregator and name == names[0]),
             ("identity",) if aggregator and name == names[0] else tuple(SERVICES),
             aggregator,
         )

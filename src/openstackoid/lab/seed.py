@@ -1,4 +1,4 @@
-"""The first content of a new cloud: a flavor, two images, a network; created through the services' own APIs, as an operator would.
+"""The first content of a new cloud: a flavor, two images, metadata definitions, a network; created through the services' own APIs, as an operator would.
 
 Every step first looks for an existing resource, so that an interrupted start can be repeated.
 """
@@ -19,6 +19,7 @@ FLAVOR = {"name": "m1.tiny", "vcpus": 1, "ram": 512, "disk": 1}
 IMAGE = "cirros"
 IMAGE_SIZE = 1024 * 1024
 NETWORK = "private"
+DEFINITIONS = "OS::Lab::Definitions"
 
 
 def own_image(cloud: str) -> str:
@@ -77,6 +78,7 @@ def fill(cloud: Cloud, secrets: Secrets, random: Callable[[int], bytes] = os.ura
     add_flavor(api)
     for name in (IMAGE, own_image(cloud.name)):
         add_image(api, name, random(IMAGE_SIZE))
+    add_definitions(api)
     add_network(api)
 
 
@@ -96,6 +98,15 @@ def add_image(api: Api, name: str, content: bytes) -> None:
     fields = {"name": name, "disk_format": "raw", "container_format": "bare", "visibility": "public"}
     made = api.call("POST", "image", "/v2/images", fields)
     api.call("PUT", "image", f"/v2/images/{made['id']}/file", content)
+
+
+def add_definitions(api: Api) -> None:
+    """Add a namespace of metadata definitions: where there is none, Horizon's pages of images answer 500."""
+    path = "/v2/metadefs/namespaces"
+    if DEFINITIONS not in {space["namespace"] for space in api.call("GET", "image", path)["namespaces"]}:
+        kinds = [{"name": f"OS::{kind}"} for kind in ("Glance::Image", "Nova::Flavor", "Nova::Server")]
+        body = {"namespace": DEFINITIONS, "visibility": "public", "resource_type_associations": kinds}
+        api.call("POST", "image", path, body)
 
 
 def add_network(api: Api) -> None:

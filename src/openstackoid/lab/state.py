@@ -38,6 +38,9 @@ SAID: Mapping[str, Mapping[object, str]] = MappingProxyType(
     }
 )
 
+# The settings that can be added to an existing lab.
+ADDED = ("with_dashboard", "aggregator_dashboard")
+
 
 @dataclass(frozen=True)
 class State:
@@ -51,7 +54,8 @@ class State:
         trust: `federated`, for clouds of different owners, or `pass-through`, for clouds of one owner.
         projects: `each` project of another cloud has one of its own here, or the `same` id stands for both.
         pseudonyms: whether the clouds hide their users' identities from each other.
-        with_dashboard: whether each cloud has a Horizon; the only setting that can be added to an existing lab.
+        with_dashboard: whether each cloud has a Horizon; this and the next can be added to an existing lab.
+        aggregator_dashboard: whether the aggregator has one.
         aggregator: whether the first cloud has no service but identity, and all have control planes of virtual regions: contracts say what
             the clouds allow each other.
     """
@@ -65,6 +69,7 @@ class State:
     pseudonyms: bool = False
     with_dashboard: bool = False
     aggregator: bool = False
+    aggregator_dashboard: bool = False
 
     @property
     def federated(self) -> bool:
@@ -117,11 +122,12 @@ def parse(document: Mapping[str, Any]) -> State:
     Raises:
         KeyError, TypeError, ValueError: the text is not of this form.
     """
-    modes = {name: document[name] for name in (*SAID, "with_dashboard") if name in document}
+    modes = {name: document[name] for name in (*SAID, *ADDED) if name in document}
     old: dict[str, Any] = {"trust": "pass-through", "with_haproxy": False}
     found = State(tuple(document["clouds"]), document["address"], **(old | modes))
-    if not isinstance(found.with_dashboard, bool):
-        raise TypeError(f"with_dashboard: {found.with_dashboard!r}")
+    for name in ADDED:
+        if not isinstance(getattr(found, name), bool):
+            raise TypeError(f"{name}: {getattr(found, name)!r}")
     for name, values in SAID.items():
         if getattr(found, name) not in values:
             raise ValueError(f"{name}: {getattr(found, name)!r}")
@@ -166,14 +172,12 @@ def merge(found: State | None, clouds: Sequence[str], address: str | None, *, de
         raise LabError(
             f"this lab is at {found.address}, not at {address}: 'openstackoid lab reset' first, or take another --dir"
         )
-    dashboard = wanted.pop("with_dashboard", False) or found.with_dashboard
+    added = {name: wanted.pop(name, False) or getattr(found, name) for name in ADDED}
     for name, value in wanted.items():
         has = getattr(found, name)
         if value != has:
             raise LabError(f"this lab {SAID[name][has]}: 'openstackoid lab reset' first, or take another --dir")
-    return replace(
-        found, with_dashboard=dashboard, clouds=(*found.clouds, *(name for name in clouds if name not in found.clouds))
-    )
+    return replace(found, **added, clouds=(*found.clouds, *(name for name in clouds if name not in found.clouds)))
 
 
 def secrets_of(directory: Path, random: Callable[[], str] = lambda: secrets.token_urlsafe(18)) -> Secrets:

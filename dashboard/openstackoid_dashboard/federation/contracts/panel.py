@@ -1,17 +1,16 @@
 """The panel, and who gets it."""
 
-import horizon
 from django.utils.translation import gettext_lazy as _
 
 from openstackoid_dashboard.federation import dashboard
+from openstackoid_dashboard.federation.operating import OperatorPanel
 
 
-class Contracts(horizon.Panel):
+class Contracts(OperatorPanel):
     """Contracts of either side."""
 
     name = _("Contracts")
     slug = "contracts"
-    permissions = ("openstack.services.virtual-region",)
     policy_rules = (("virtual-region", "contract:list"),)
 
 

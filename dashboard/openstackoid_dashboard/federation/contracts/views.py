@@ -10,6 +10,7 @@ from horizon import exceptions, tables, views
 from openstack_dashboard import policy
 
 from openstackoid_dashboard import api
+from openstackoid_dashboard.federation.contracts import diagram
 from openstackoid_dashboard.federation.contracts.forms import EventForm
 from openstackoid_dashboard.federation.contracts.tables import ContractsTable
 from openstackoid_dashboard.federation.operating import OperatorForm
@@ -64,7 +65,8 @@ class DetailView(views.HorizonTemplateView):
             (name, json.dumps(value) if isinstance(value, (dict, list)) else value)
             for name, value in contract["terms"].items()
         ]
-        return {**super().get_context_data(**given), "contract": contract, "allowed": allowed, "terms": terms}
+        shown = {"contract": contract, "allowed": allowed, "terms": terms, "drawing": diagram.draw(contract["state"])}
+        return {**super().get_context_data(**given), **shown}
 
 
 class EventView(OperatorForm):

@@ -1,17 +1,16 @@
 """The panel, and who gets it."""
 
-import horizon
 from django.utils.translation import gettext_lazy as _
 
 from openstackoid_dashboard.federation import dashboard
+from openstackoid_dashboard.federation.operating import OperatorPanel
 
 
-class Offers(horizon.Panel):
+class Offers(OperatorPanel):
     """What providers offer."""
 
     name = _("Offers")
     slug = "offers"
-    permissions = ("openstack.services.virtual-region",)
     policy_rules = (("virtual-region", "offer:list"),)
 
 

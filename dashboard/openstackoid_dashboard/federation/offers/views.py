@@ -9,6 +9,7 @@ from horizon import exceptions, tables, views
 
 from openstackoid_dashboard import api
 from openstackoid_dashboard.federation.offers.forms import FilterForm, RequestForm
+from openstackoid_dashboard.federation.offers.map import marks
 from openstackoid_dashboard.federation.offers.tables import OffersTable
 from openstackoid_dashboard.federation.operating import OperatorForm
 from openstackoid_dashboard.federation.tolerant import attempt
@@ -41,8 +42,10 @@ class IndexView(tables.DataTableView):
     page_title = _("Offers")
 
     def get_context_data(self, **given: Any) -> dict[str, Any]:
-        """With the form."""
-        return {**super().get_context_data(**given), "form": FilterForm(self.request.GET or None)}
+        """With the form and the map."""
+        context = super().get_context_data(**given)
+        form = FilterForm(self.request.GET or None)
+        return {**context, "form": form, "marks": marks(context["table"].data)}
 
     def get_data(self) -> list[Any]:
         """Ask each provider through this cloud's control plane."""

@@ -1,17 +1,16 @@
 """The panel, and who gets it."""
 
-import horizon
 from django.utils.translation import gettext_lazy as _
 
 from openstackoid_dashboard.federation import dashboard
+from openstackoid_dashboard.federation.operating import OperatorPanel
 
 
-class Regions(horizon.Panel):
+class Regions(OperatorPanel):
     """What this cloud offers."""
 
     name = _("Virtual Regions")
     slug = "regions"
-    permissions = ("openstack.services.virtual-region",)
     policy_rules = (("virtual-region", "virtual_region:list"),)
 
 

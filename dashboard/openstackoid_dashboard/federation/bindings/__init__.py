@@ -1,0 +1,1 @@
+"""Regions of this cloud's catalog that are virtual regions of other clouds."""

@@ -1,0 +1,113 @@
+"""A cloud before Horizon without its services: a Keystone that logs two users in, and a gateway's list of peers, as a server on a socket.
+
+Tokens are those that the control planes' own Keystone of `tests.regions.planes` accepts.
+"""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from aiohttp import web
+from tests.regions.planes import ADMIN, MEMBER
+
+PASSWORD: Final = "a-password-of-the-front"
+USERS: Final = {"admin": ADMIN, "alice": MEMBER}
+_PROJECT: Final = {"id": "a" * 32, "name": "demo", "domain": {"id": "default", "name": "Default"}, "enabled": True}
+HOSTILE: Final = "<script>document.title='hacked'</script><img src=x onerror=\"document.title='hacked'\">"
+_EXPIRES: Final = "2099-01-01T00:00:00.000000Z"
+
+
+class Front:
+    """The server.
+
+    Attributes:
+        peers: names of the clouds that the gateway knows.
+    """
+
+    def __init__(self, host: str, port: int, catalog: dict[str, str], peers: list[str]) -> None:
+        """Take the catalog of its own region: service type -> URL; identity is here."""
+        self._host, self._port = host, port
+        self._catalog = {"identity": f"http://{host}:{port}/v3", **catalog}
+        self.peers = peers
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        runner = web.ServerRunner(web.Server(self._answer))
+        await runner.setup()
+        await web.TCPSite(runner, self._host, self._port).start()
+        try:
+            yield
+        finally:
+            await runner.cleanup()
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        body = json.loads(await request.read() or b"{}")
+        path = request.path.rstrip("/")
+        if path == "/openstackoid/v1/peers":
+            return web.json_response({"cloud": "CloudOne", "peers": [self._peer(name) for name in self.peers]})
+        if path == "/openstackoid/v1/explain":
+            return web.json_response(explained(request.query["service"], request.headers["X-Scope"]))
+        if path == "/v3/auth/tokens" and request.method == "POST":
+            return self._log_in(body["auth"])
+        if path == "/v3":
+            links = [{"rel": "self", "href": self._catalog["identity"]}]
+            return web.json_response({"version": {"id": "v3.14", "status": "stable", "links": links}})
+        if request.headers.get("X-Auth-Token") not in USERS.values():
+            return web.json_response({"error": {"code": 401, "message": "no token"}}, status=401)
+        if path.startswith("/v3/users/") and path.endswith("/projects"):
+            return web.json_response({"projects": [_PROJECT | {"domain_id": "default"}], "links": {}})
+        if path == "/v3/projects":
+            return web.json_response({"projects": [_PROJECT | {"domain_id": "default"}], "links": {}})
+        if path == "/v3/domains":
+            return web.json_response({"domains": [{"id": "default", "name": "Default", "enabled": True}], "links": {}})
+        return web.json_response({"error": {"code": 404, "message": f"no {path}"}}, status=404)
+
+    def _log_in(self, auth: dict[str, Any]) -> web.Response:
+        identity = auth["identity"]
+        if "password" in identity["methods"]:
+            user = identity["password"]["user"]
+            name = user["name"] if user["password"] == PASSWORD else ""
+        else:
+            name = next((name for name, token in USERS.items() if token == identity["token"]["id"]), "")
+        if name not in USERS or "domain" in auth.get("scope", {}):
+            return web.json_response({"error": {"code": 401, "message": "not you"}}, status=401)
+        token: dict[str, Any] = {
+            "methods": identity["methods"],
+            "user": {"id": name, "name": name, "domain": {"id": "default", "name": "Default"}},
+            "issued_at": "2026-01-01T00:00:00.000000Z",
+            "expires_at": _EXPIRES,
+        }
+        if "scope" in auth:
+            roles = ["admin", "member", "reader"] if name == "admin" else ["member", "reader"]
+            token["roles"] = [{"id": role, "name": role} for role in roles]
+            token["project"] = {name: _PROJECT[name] for name in ("id", "name", "domain")}
+            token["catalog"] = [
+                {"type": kind, "name": kind, "id": kind, "endpoints": [_endpoint(url)]}
+                for kind, url in self._catalog.items()
+            ]
+        return web.json_response({"token": token}, status=201, headers={"X-Subject-Token": USERS[name]})
+
+    def _peer(self, name: str) -> dict[str, Any]:
+        return {
+            "name": name,
+            "url": f"https://{name.lower()}.example",
+            "token": "federated",
+            "labels": [],
+            "round_trip_ms": 1.5,
+            "services": ["compute", "image"],
+            "state": "up",
+            "error": None,
+            "agreement": {"ours": "active", "theirs": "active", "offered_here": [], "offered_there": []},
+        }
+
+
+def _endpoint(url: str) -> dict[str, str]:
+    return {"id": "e", "interface": "public", "region": "RegionOne", "region_id": "RegionOne", "url": url}
+
+
+def explained(service: str, scope: str) -> dict[str, Any]:
+    """A gateway's answer about a cloud that it does not know; one of its texts is hostile."""
+    error = {"code": 400, "message": "No cloud is named CloudNine.", "openstackoid_code": "cloud.unknown"}
+    why = [f"{service} is of CloudNine", f"asked: {HOSTILE}"]
+    return {"decision": "reject", "cloud": None, "scope": json.loads(scope), "why": why, "error": error}
