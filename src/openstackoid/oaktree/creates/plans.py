@@ -50,6 +50,17 @@ class Content(Protocol):
     ) -> None:
         """Send the data to the cloud-region; calls `report` with the percentage."""
 
+    def by_task(self, region: Region) -> bool:
+        """Whether the cloud-region takes the data first, and creates the resource from it: by `stage` and `create`, without `send`."""
+
+    async def stage(self, region: Region, mark: str, call: Call) -> None:
+        """Send the data to where the cloud-region imports it from; creates no resource."""
+
+    async def create(
+        self, region: Region, attributes: Mapping[str, Any], mark: str, call: Call, until: float
+    ) -> tuple[str, Mapping[str, Any]]:
+        """Create the resource from the data. Returns its id and JSON. Raises as `posting.post` does."""
+
 
 @dataclass(frozen=True)
 class Plan:

@@ -4,7 +4,7 @@ If the API can store a value of the client in the create request, the resource c
 
     server, volume, snapshot     metadata `oaktree_operation`: the operation's id, a dot, the part's number (and the number of the try, after a failed one)
     load balancer                the same value in a tag, `oaktree_operation=...`
-    image                        its id, which the client may choose: derived from the same value
+    image                        its id, which the client may choose: derived from the same value; not if a cloud makes it by a task (BY_TASK)
 
 For other kinds, resources that look like the new one are listed before the create is sent. A resource that exists afterwards, did not exist before, and was
 not created by another recorded operation, is the new one if it is the only candidate. With several candidates, the outcome is unknown: nothing is guessed.
@@ -33,6 +33,8 @@ from openstackoid.oaktree.upstream.regions import Region
 from openstackoid.operations import marks
 
 MARK: Final = "oaktree_operation"
+# In what is recorded: the cloud chooses the image's id, so the image carries no mark. While its task may still run, nothing is conclusive but the image itself.
+BY_TASK: Final = "by_task"
 _METADATA: Final = frozenset({"compute.server", "block_storage.volume", "block_storage.snapshot"})
 _TAGS: Final = frozenset({"load_balancer.load_balancer"})
 _OWN_ID: Final = frozenset({"image.image"})
@@ -89,7 +91,8 @@ def sought(kind: Kind, attributes: Mapping[str, Any], parents: Mapping[str, str]
 
 def before(kind: Kind, region: Region, wanted: Mapping[str, Any]) -> list[str] | None:
     """The ids of existing resources that look like the new one; None if they are not needed, or cannot be listed. Blocks."""
-    if kind.name in _METADATA | _TAGS | _OWN_ID or not kind.cls.allow_list:
+    carries_mark = kind.name in _METADATA | _TAGS | _OWN_ID and not wanted.get(BY_TASK)
+    if carries_mark or not kind.cls.allow_list:
         return None
     try:
         return list(_alike(kind, region, wanted))
@@ -108,7 +111,7 @@ def look(kind: Kind, region: Region, wanted: Mapping[str, Any], sent_at: float) 
 
 def _look(kind: Kind, region: Region, wanted: Mapping[str, Any], sent_at: float) -> Seen:
     mark = wanted["mark"]
-    if kind.name in _OWN_ID:
+    if kind.name in _OWN_ID and not wanted.get(BY_TASK):
         return _by_id(kind, region, marks.own_id(mark))
     if kind.name in _METADATA | _TAGS:
         found = [str(resource.id) for resource in _listed(kind, region, wanted, sent_at) if _carries(resource, mark)]
@@ -117,7 +120,7 @@ def _look(kind: Kind, region: Region, wanted: Mapping[str, Any], sent_at: float)
         ids = tuple(_alike(kind, region, wanted)) if kind.cls.allow_list else ()
         return Seen(ids, surely=False)
     found = [resource_id for resource_id in _alike(kind, region, wanted) if resource_id not in wanted["before"]]
-    return Seen(tuple(found), surely=len(found) <= 1)
+    return Seen(tuple(found), surely=len(found) == 1 or not (found or wanted.get(BY_TASK)))
 
 
 def is_certain(error: BaseException) -> bool:

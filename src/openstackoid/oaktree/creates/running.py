@@ -144,10 +144,18 @@ class Run(LeasedOperation):
         attributes = plan.within(region, part.location.zone)
         if plan.setup is not None:
             attributes = await self._ask(region, setups.resolved, plan.setup, attributes, region)
-        attributes = reconciling.marked(plan.kind, attributes, mark)
+        staged = (
+            plan.content if plan.content is not None and await self._ask(region, plan.content.by_task, region) else None
+        )
+        if staged is None:
+            attributes = reconciling.marked(plan.kind, attributes, mark)
         wanted = reconciling.sought(plan.kind, attributes, plan.parents, mark)
         if plan.setup is not None and plan.setup.auto_ip:
             wanted[floating_ips.RECORDED] = True
+        if staged is not None:
+            wanted[reconciling.BY_TASK] = True
+            self._report(replace(part, status="uploading"))
+            await staged.stage(region, mark, self._call.to(*region.key))
         if not self._left.is_set():
             # Authenticate now, so that no other request comes between the record and the create.
             wanted["before"] = await self._ask(region, prepare, plan, region, wanted)
@@ -159,7 +167,12 @@ class Run(LeasedOperation):
         sent = await self._step(part, stage=common_pb2.STAGE_SENT, sought=wanted, sent_at=time.time(), error=None)
         until = time.monotonic() + self._dependencies.records.lease
         try:
-            resource_id, message = await self._ask(region, post, plan, region, attributes, until)
+            if staged is None:
+                resource_id, message = await self._ask(region, post, plan, region, attributes, until)
+            else:
+                call = self._call.to(*region.key)
+                resource_id, json = await staged.create(region, attributes, mark, call, until)
+                message = plan.codec.encode(json, region.place())
         except Exception as error:  # noqa: BLE001 - any error of a cloud
             if self._is_certain(part, error):
                 return await self._step(sent, stage=common_pb2.STAGE_FAILED, error=self._status(sent, error)), None

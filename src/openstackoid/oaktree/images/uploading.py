@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from openstack.image.v2 import image as sdk_image
 from openstackoid.oaktree import errors
 from openstackoid.oaktree.creates.creating import Creates
 from openstackoid.oaktree.creates.plans import Plan
-from openstackoid.oaktree.images import formats, spooling
+from openstackoid.oaktree.images import formats, spooling, tasks
 from openstackoid.oaktree.upstream.calls import Call, in_thread
 from openstackoid.oaktree.upstream.clouds import IMAGE_FORMAT
 from openstackoid.oaktree.upstream.regions import Region
@@ -120,7 +120,29 @@ class Content:
             ChecksumError: the hashes differ.
             Exception: the error of formats.convert or openstacksdk.
         """
-        task = asyncio.ensure_future(self._send(region, resource_id, call, report))
+        await self._reading(self._send(region, resource_id, call, report))
+
+    def by_task(self, region: Region) -> bool:
+        """See `plans.Content`: `image_api_use_tasks` of clouds.yaml or a vendor profile."""
+        return tasks.by_task(region)
+
+    async def stage(self, region: Region, mark: str, call: Call) -> None:
+        """See `plans.Content`."""
+
+        async def send() -> None:
+            await in_thread(call, self._threads, tasks.stage, region, await self._in(self._format(region)), mark)
+
+        await self._reading(send())
+
+    async def create(
+        self, region: Region, attributes: Mapping[str, Any], mark: str, call: Call, until: float
+    ) -> tuple[str, Mapping[str, Any]]:
+        """See `plans.Content`."""
+        return await in_thread(call, self._threads, tasks.create, region, attributes, mark, call, until)
+
+    async def _reading(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do work that reads the file: `close` waits for it."""
+        task = asyncio.ensure_future(work)
         self._sending.add(task)
         try:
             await task
