@@ -129,6 +129,14 @@ def test_a_server_there_with_identity_and_image_of_here(
     assert server["id"] not in {row["ID"] for row in alice.json("openstack server list")}
     assert (server["user_id"], server["project_id"]) == alice.ids
     if lab.state.federated:
+        # Nova there asks home's neutron for its ports; what home says about that reaches the user.
+        half = alice.run("openstack server list --os-scope compute=CloudTwo")
+        assert half.returncode == 1
+        assert "A service of CloudTwo asks CloudOne" in half.stderr
+        assert """--os-scope '{"compute":"CloudTwo","network":"CloudTwo"}'""" in half.stderr.replace("\\", "")
+        explained = alice.json("openstack scope explain compute --os-scope compute=CloudTwo")
+        assert "warning: the scope leaves network in CloudOne" in explained[0]["Why"][-1]
+        assert server["id"] in alice.ok("openstack server list --os-scope compute=CloudTwo,network=CloudTwo")
         assert alice.ids[0] not in rows("CloudTwo", "nova", "select user_id from instances")
     # CloudTwo's nova fetched the image from CloudOne.
     assert [

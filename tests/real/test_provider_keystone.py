@@ -6,21 +6,22 @@ from typing import Any
 
 import pytest
 import requests
+import yaml
 
 from openstackoid.lab import Lab
 
-from .conftest import User
-from .tools import federated, until
+from .conftest import User, login
+from .tools import federated, reconfigured, until
 
 NETWORKS = "/v2.0/networks"
 
 
 class Operator:
-    """CloudTwo's admin, at its Keystone."""
+    """A cloud's admin, at its Keystone."""
 
-    def __init__(self, lab: Lab) -> None:
-        self.url = lab.clouds["CloudTwo"].auth_url
-        self.token = User(lab, "CloudTwo-admin").token()
+    def __init__(self, lab: Lab, cloud: str = "CloudTwo") -> None:
+        self.url = lab.clouds[cloud].auth_url
+        self.token = User(lab, f"{cloud}-admin").token()
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         answer = requests.request(method, self.url + path, json=body, headers={"X-Auth-Token": self.token}, timeout=60)
@@ -59,6 +60,31 @@ def test_a_disabled_project_makes_nothing_more(lab: Lab, alice: User, operator: 
         return answer.status_code == 403 and answer.json()["error"]["openstackoid_code"] == "agreement.frozen"
 
     until(refused)
+
+
+def test_what_home_deleted_is_disabled_until_home_knows_it_again(lab: Lab, alice: User, operator: Operator) -> None:
+    """A project of CloudOne's, with Alice in it: CloudTwo's gateway asks CloudOne's, and that its Keystone."""
+    home = Operator(lab, "CloudOne")
+    name = f"leaving-{secrets.token_hex(4)}"
+    project = home.ask("POST", "/projects", {"project": {"name": name, "domain_id": "default"}})["project"]["id"]
+    role = home.ask("GET", "/roles?name=member")["roles"][0]["id"]
+    home.ask("PUT", f"/projects/{project}/users/{alice.ids[0]}/roles/{role}")
+    auth = yaml.safe_load(lab.clouds_yaml.read_text())["clouds"]["CloudOne"]["auth"]
+    token = login(home.url, auth | {"project_name": name}).headers["X-Subject-Token"]
+    headers = {"X-Auth-Token": token, "X-Scope": '{"network": "CloudTwo"}'}
+    url = alice.frontend("network") + NETWORKS
+    assert requests.get(url, headers=headers, timeout=120).status_code == 200
+    (ours,) = [each["id"] for each in operator.ask("GET", "/projects")["projects"] if project in each["description"]]
+    living = {each["id"] for each in operator.ask("GET", "/projects")["projects"] if each["enabled"]}
+    with reconfigured(lab, CloudTwo=lambda config: config["trust"].update(check_projects=1)):
+        home.ask("DELETE", f"/projects/{project}")
+        until(lambda: not operator.ask("GET", f"/projects/{ours}")["project"]["enabled"])
+        gone = operator.ask("GET", f"/projects/{ours}")["project"]
+        assert gone["tags"] == ["openstackoid-gone-at-home"]
+        # Nobody else's: all other projects that stand for others' are as they were.
+        after = {each["id"] for each in operator.ask("GET", "/projects")["projects"] if each["enabled"]}
+        assert living - after == {ours}
+    operator.ask("DELETE", f"/projects/{ours}")
 
 
 @pytest.mark.parametrize("scope", ["filtered", "system"])
