@@ -128,10 +128,12 @@ class FakeCloud:
             case "GET", "/network/v2.0/networks":
                 return 200, {"networks": [{"id": "n", "name": f"net-{_where(scope, 'network')}", "subnets": []}]}, {}
             case _ if self.gateway:
-                return self._gateway(path, {key: values[0] for key, values in parse_qs(query).items()}, scope)
+                return self._gateway(method, path, {key: values[0] for key, values in parse_qs(query).items()}, scope)
         return 404, {"error": {"code": 404, "title": "Not Found", "message": f"Could not find {path}"}}, {}
 
-    def _gateway(self, path: str, query: dict[str, str], scope: str | None) -> tuple[int, Any, dict[str, str]]:
+    def _gateway(
+        self, method: str, path: str, query: dict[str, str], scope: str | None
+    ) -> tuple[int, Any, dict[str, str]]:
         match path.removeprefix("/scope/saved"):
             case "/.well-known/openstackoid":
                 services = {name: {"url": f"{self.url}/{name}"} for name in SERVICES}
@@ -140,6 +142,12 @@ class FakeCloud:
                 message = "Your project has no such replica."
                 error = {"code": 404, "title": "Not Found", "message": message, "openstackoid_code": "replica.missing"}
                 return 404, {"error": error}, {}
+            case "/openstackoid/v1/replicas" if method == "POST" and "id" in query:
+                states = [
+                    {"cloud": "CloudOne", "id": "a", "state": "same", "fields": []},
+                    {"cloud": "CloudTwo", "id": "b", "state": "differs", "fields": ["cidr"]},
+                ]
+                return 200, {"replica": {"id": query["id"], "kind": "network.subnet", "members": states}}, {}
             case "/openstackoid/v1/replicas":
                 members = [
                     {"cloud": "CloudOne", "id": "a", "state": "there"},
@@ -150,7 +158,9 @@ class FakeCloud:
                 operation = {"id": "o", "replica": "r", "kind": "network.network", "does": "update", "clouds": [part]}
                 return (
                     200,
-                    {"replica": replica} if "id" in query else {"replicas": [replica], "operations": [operation]},
+                    {"replica": replica}
+                    if "id" in query or method == "POST"
+                    else {"replicas": [replica], "operations": [operation]},
                     {},
                 )
             case "/openstackoid/v1/copies":

@@ -158,3 +158,16 @@ def test_an_image_is_copied_by_the_gateway(
     assert "CloudThree: no" in err
     copies = [(asked.method, bool(asked.token)) for asked in cloud.asked if asked.path == "/openstackoid/v1/copies"]
     assert copies == [("POST", True), ("GET", True)]
+
+
+def test_replicas_are_repaired_and_adopted(
+    run: "Callable[..., int]", cloud: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    differs = {"Replica": "r", "Cloud": "CloudTwo", "ID": "b", "State": "differs", "Fields": ["cidr"]}
+    for words in (("r",), ("--all",)):
+        assert run("replica", "repair", *words, "-f", "json") == 1
+        assert json.loads(capsys.readouterr().out)[1] == differs
+    assert run("replica", "adopt", "network", "CloudOne=a", "CloudTwo=b", "-f", "json") == 0
+    assert json.loads(capsys.readouterr().out)["members"] == ["CloudOne: a", "CloudTwo: b"]
+    posts = [asked for asked in cloud.asked if (asked.method, asked.path) == ("POST", "/openstackoid/v1/replicas")]
+    assert len(posts) == 3

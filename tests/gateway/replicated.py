@@ -67,7 +67,15 @@ def running_replicas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World
     (folder / "one").mkdir()
     key_files.create(folder / "one" / "keys.json")
     database = f"sqlite:///{folder}/operations.sqlite"
-    operations = {"database": database, "keys": "keys.json", "settle": 1, "scan": 0.2, "lease": 60, "timeout": 60}
+    operations = {
+        "database": database,
+        "keys": "keys.json",
+        "settle": 1,
+        "scan": 0.2,
+        "reconcile": 0.2,
+        "lease": 60,
+        "timeout": 60,
+    }
     with nobody() as away:
         gone = {"url": f"http://127.0.0.1:{away}", "services": {"network": f"http://127.0.0.1:{away}"}}
         peers = {name: dict(urls[name]) for name in NAMES[1:]} | {"Dead": gone}

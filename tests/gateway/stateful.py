@@ -78,6 +78,9 @@ class Stateful:
         if collection == "/v2/images" and found[3] == "/file" and name in self.things[collection]:
             return self._file(seen, things[name])
         body: Any = json.loads(seen.raw) if seen.raw else None
+        if seen.method == "POST" and found[3] == "/action" and name in things:
+            things[name].setdefault("acted", []).extend(body)
+            return reply(202)
         if seen.method == "POST":
             given = dict(body[item] if item else body)
             key = given["name"] if item == "keypair" else given.get("id") or str(uuid.uuid4())

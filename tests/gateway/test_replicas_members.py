@@ -1,5 +1,6 @@
 """Members of replicas: shown, changed and deleted together, named in later requests, and on record."""
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -250,3 +251,21 @@ def test_a_read_needs_no_database(trio: World) -> None:
         assert trio.where(NETWORKS, "unrecorded") == []
     finally:
         aside.rename(file)
+
+
+def test_an_action_without_a_result_of_its_own_reaches_all_members(trio: World) -> None:
+    made = send(trio, "POST", "/v2.1/servers", {"server": {"name": "acts", "networks": "none"}})
+    members = read_members(str(made.get("X-Scope-Replicas")))
+    path = f"/v2.1/servers/{members['CloudTwo']}/action"
+    trio.fail("CloudThree", "POST", reply(503, {}))
+    stopped = send(trio, "POST", path, {"os-stop": None})
+    assert (stopped.status, stopped.get("X-Scope-Missing")) == (202, "CloudThree;code=status.503")
+    for cloud, member in members.items():
+        server = trio.states[cloud].things["/v2.1/servers"][member]
+        until(functools.partial(server.get, "acted"))
+        assert server["acted"] == ["os-stop"]
+    refusals: tuple[Any, ...] = ({"createImage": {"name": "x"}}, {"os-stop": None, "reboot": {"type": "HARD"}}, [])
+    for action in refusals:
+        refused = send(trio, "POST", path, action)
+        assert (refused.status, refused.code) == (501, "scope.operators")
+        assert "only actions without a result of their own" in refused.error

@@ -103,3 +103,24 @@ def test_one_upload_for_every_cloud(alice: User, tmp_path: Path) -> None:
     assert {one["checksum"] for one in shown} == {hashlib.md5(data.read_bytes(), usedforsecurity=False).hexdigest()}
     alice.ok(scoped(f"image delete {image}", "image"))
     assert not any("everywhere" in found for found in names(alice, "image", "image").values())
+
+
+@pytest.mark.topologies("each")
+def test_an_image_is_copied_to_clouds_of_other_owners(alice: User, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.write_bytes(os.urandom(3_000_000))
+    create = (
+        f"openstack image create --file {data} --disk-format raw --container-format bare --property hw_disk_bus=scsi"
+    )
+    original = alice.json(f"{create} travels --os-scope image=CloudTwo")["id"]
+    rows = alice.json("openstack image copy travels --from CloudTwo --to CloudOne,CloudThree")
+    assert [(row["Cloud"], row["Result"]) for row in rows] == [("CloudOne", "copied"), ("CloudThree", "copied")]
+    again = alice.json(f"openstack image copy {original} --from CloudTwo --to CloudOne,CloudThree")
+    assert [(row["ID"], row["Result"]) for row in again] == [(row["ID"], "is there") for row in rows]
+    ids = {row["Cloud"]: row["ID"] for row in rows} | {"CloudTwo": original}
+    for cloud, image in ids.items():
+        shown = alice.json(f"openstack image show {image} --os-scope image={cloud}")
+        assert (shown["status"], shown["properties"]["hw_disk_bus"]) == ("active", "scsi")
+        assert shown["checksum"] == hashlib.md5(data.read_bytes(), usedforsecurity=False).hexdigest()
+        assert not shown["properties"]["os_hidden"]
+        alice.ok(f"openstack image delete {image} --os-scope image={cloud}")

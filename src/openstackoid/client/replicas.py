@@ -1,4 +1,4 @@
-"""`openstack replica list`, `show`, `check` and `forget`: resources that were created in several clouds at once.
+"""`openstack replica list`, `show`, `check`, `repair`, `adopt` and `forget`: resources that were created in several clouds at once.
 
 The gateway keeps replicas by project, so these commands log in.
 """
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _ANSWERS = frozenset({"replica", "replicas", "copy"})
+_REPAIRED = frozenset({"same", "changed", "created", "gone"})
 _SHOWN = 120  # characters of an answer that is not what was asked for
 
 
@@ -55,9 +56,7 @@ class ShowReplica(command.ShowOne):
 
     def take_action(self, parsed_args: "argparse.Namespace") -> tuple[tuple[str, ...], tuple[Any, ...]]:
         """The replica."""
-        one = _ask(self, "GET", f"?id={quote(parsed_args.replica)}")["replica"]
-        members = ListColumn(list(map(_member, one["members"])))
-        return ("id", "kind", "members", "created_at"), (one["id"], one["kind"], members, _time(one["created_at"]))
+        return _replica(_ask(self, "GET", f"?id={quote(parsed_args.replica)}")["replica"])
 
 
 class CheckReplica(command.Lister):
@@ -71,6 +70,59 @@ class CheckReplica(command.Lister):
         """One row a member."""
         one = _ask(self, "GET", f"?id={quote(parsed_args.replica)}&check=1")["replica"]
         return ("Cloud", "ID", "State"), [(member["cloud"], member["id"], member["state"]) for member in one["members"]]
+
+
+class RepairReplica(command.Lister):
+    """Bring the members of replicas in line: create what a cloud has lost, and give all what was written last."""
+
+    _failed = False
+
+    def get_parser(self, prog_name: str) -> "argparse.ArgumentParser":
+        """Which ones."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        chosen = parser.add_mutually_exclusive_group(required=True)
+        chosen.add_argument("replica", metavar="<replica>", nargs="?", help="ID of the replica")
+        chosen.add_argument("--all", action="store_true", help="Repair all replicas of the project")
+        return parser
+
+    def take_action(self, parsed_args: "argparse.Namespace") -> tuple[tuple[str, ...], "Iterable[tuple[Any, ...]]"]:
+        """One row a member."""
+        names = [parsed_args.replica]
+        if parsed_args.all:
+            names = [one["id"] for one in _ask(self, "GET", "")["replicas"]]
+        rows = []
+        for name in names:
+            for member in _ask(self, "POST", f"?id={quote(name)}")["replica"]["members"]:
+                self._failed |= member["state"] not in _REPAIRED
+                rows.append((name, member["cloud"], member["id"], member["state"], ListColumn(member["fields"])))
+        return ("Replica", "Cloud", "ID", "State", "Fields"), rows
+
+    def run(self, parsed_args: "argparse.Namespace") -> int:
+        """Run; 1 if a member is not as it should be."""
+        code: int = super().run(parsed_args)
+        return code or int(self._failed)
+
+
+class AdoptReplica(command.ShowOne):
+    """Make one replica of resources that several clouds have already."""
+
+    def get_parser(self, prog_name: str) -> "argparse.ArgumentParser":
+        """Of what."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("kind", metavar="<kind>", help="Kind of the resources, such as network or image")
+        parser.add_argument(
+            "members", metavar="<cloud>=<id>", nargs="+", help="The resource of each cloud: two clouds or more"
+        )
+        parser.add_argument(
+            "--differing", action="store_true", help="They may differ in what `replica repair` makes alike"
+        )
+        return parser
+
+    def take_action(self, parsed_args: "argparse.Namespace") -> tuple[tuple[str, ...], tuple[Any, ...]]:
+        """The replica."""
+        members = {cloud: name for cloud, _, name in (text.partition("=") for text in parsed_args.members)}
+        wish = {"kind": parsed_args.kind, "members": members, "differing": parsed_args.differing}
+        return _replica(ask(self, "POST", REPLICAS_PATH, wish)["replica"])
 
 
 class ForgetReplica(command.Command):
@@ -123,6 +175,11 @@ def ask(ours: command.Command, method: str, path: str, document: Any = None) -> 
 
 def _ask(ours: command.Command, method: str, query: str) -> dict[str, Any]:
     return ask(ours, method, f"{REPLICAS_PATH}{query}")
+
+
+def _replica(one: dict[str, Any]) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+    members = ListColumn(list(map(_member, one["members"])))
+    return ("id", "kind", "members", "created_at"), (one["id"], one["kind"], members, _time(one["created_at"]))
 
 
 def _member(member: dict[str, Any]) -> str:

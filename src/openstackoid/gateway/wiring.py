@@ -38,6 +38,7 @@ from openstackoid.gateway.quotas.services import ServiceQuotas
 from openstackoid.gateway.replicas.asking import Asker
 from openstackoid.gateway.replicas.copies import Copies
 from openstackoid.gateway.replicas.listing import Listing
+from openstackoid.gateway.replicas.reconciling import Reconciler
 from openstackoid.gateway.replicas.sealed import Request
 from openstackoid.gateway.replicas.starting import runner
 from openstackoid.gateway.replicas.writes import Writes
@@ -109,6 +110,10 @@ class Gateway:
         behind_haproxy = config.haproxy is not None
         own_keys = self._agreements.own_keys if self._agreements else None
         self._runner = runner(config, own_keys, self._restore) if config.operations else None
+        self._reconciler: Reconciler | None = None
+        if self._runner and config.operations:
+            every = config.operations.reconcile
+            self._reconciler = Reconciler(self._runner, self._restore, config.cloud, every)
         self._rates: Rates = Rates(config.cloud, config.rates, previous._rates if previous else None)  # noqa: SLF001 - the same class
         self._app = app = App(self._parts(found))
         browsers = {address: listener.cors for address, listener in self.listeners.items() if listener.cors}
@@ -131,6 +136,8 @@ class Gateway:
             if gateway._runner:
                 await asyncio.to_thread(gateway._runner.store.upgrade)
                 gateway._runner.start()
+            if gateway._reconciler:
+                gateway._reconciler.start()
         except BaseException:
             await pool.close()
             raise
@@ -159,6 +166,8 @@ class Gateway:
             await self._federation.absent_projects.stop()
         if self._agreements:
             await self._agreements.stop()
+        if self._reconciler:
+            await self._reconciler.stop()
         if self._runner:
             await self._runner.stop()
         await self._pool.close()
@@ -186,7 +195,7 @@ class Gateway:
         table = [*self.clouds.endpoints(), *explaining.endpoints()]
         table += SavedScopes(config.scopes).endpoints()
         if self._runner:
-            table += Listing(self._runner, self._restore, config.cloud).endpoints()
+            table += Listing(self._runner, self._restore, self.known).endpoints()
             table += Copies(self._runner, self._restore, self.known).endpoints()
         if config.peering and config.peering.regions:
             table += ControlPlane(self._pool.shared, config.peering.regions).endpoints()

@@ -28,6 +28,7 @@ class LostError(OpenStackoidError):
     code = "operation.lost"
 
 
+_NOBODY: Final = ""  # owner of an operation that was left
 # Writes more in the transaction of a step.
 Also = Callable[[Connection], None]
 
@@ -145,9 +146,15 @@ class Store(Generic[OperationT, PartT]):
             raise StoreError(f"{self.database.name}: an operation is gone that was put on record a moment ago")
         return operation, True
 
-    def take(self, operation: OperationT) -> OperationT | None:
-        """Take over an operation that is done, or whose lease has expired. Returns None if another owner has a valid lease."""
-        if not operation.done and not self.is_over(operation):
+    def take(self, operation: OperationT, *, waiting: bool = False) -> OperationT | None:
+        """Take over an operation that is done, or whose lease has expired. Returns None if another owner has a valid lease.
+
+        Args:
+            operation: as it was read.
+            waiting: take one as well that its last owner left, and whose pause has not ended.
+        """
+        is_free = operation.done or self.is_over(operation) or (waiting and operation.owner == _NOBODY)
+        if not is_free:
             return None
         owner, table = secrets.token_hex(16), self._operations
         with self.database.changing() as connection:
@@ -224,7 +231,7 @@ class Store(Generic[OperationT, PartT]):
             connection.execute(
                 update(table)
                 .where(table.c.id == operation.id, table.c.owner == operation.owner, table.c.done == 0)
-                .values(lease_until=self._now() + int(pause * 1000))
+                .values(owner=_NOBODY, lease_until=self._now() + int(pause * 1000))
             )
 
     def get(self, caller: str, name: str) -> OperationT | None:

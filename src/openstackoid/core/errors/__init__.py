@@ -25,6 +25,7 @@ OpenStackoidError
 |   |-- KeyReusedError       422 replica.key           an idempotency key of another request
 |   |-- ReplicaBusyError     409 replica.busy          the same request is under way
 |   |-- ReplicaRefusedError  409 replica.refused       a cloud refused: it is in none
+|   |-- ReplicaDiffersError  409 replica.differs       members of a replica to be are not alike
 |   |-- ReplicaFailedError   502 replica.failed        a cloud failed: it is in none, or will be
 |   `-- LoopError            508 request.loop
 |-- TrustError               -   clouds of different owners
@@ -107,6 +108,7 @@ from openstackoid.core.errors.several import (
     MarkerError,
     NotReplicableError,
     ReplicaBusyError,
+    ReplicaDiffersError,
     ReplicaFailedError,
     ReplicaRefusedError,
     UnknownReferenceError,
@@ -168,6 +170,7 @@ __all__ = [
     "RateError",
     "RegionQuotaError",
     "ReplicaBusyError",
+    "ReplicaDiffersError",
     "ReplicaFailedError",
     "ReplicaRefusedError",
     "RoleError",

@@ -88,6 +88,13 @@ class ReplicaRefusedError(RoutingError):
     code = "replica.refused"
 
 
+class ReplicaDiffersError(RoutingError):
+    """Resources that should become one replica are not alike."""
+
+    status = 409
+    code = "replica.differs"
+
+
 class ReplicaFailedError(RoutingError):
     """A cloud failed in a change in several clouds; the message says where the change is, and what happens next."""
 

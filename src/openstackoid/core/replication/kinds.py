@@ -151,7 +151,7 @@ _BY_NAME: Final = {kind.name: kind for kind in KINDS}
 _REFUSED: Final = tuple(
     (service, methods, re.compile(path), reason)
     for service, methods, path, reason in (
-        ("compute", "POST", r".*/servers/[^/]+/action\Z", "an action on a server may have a result of its own, such as a password or an image"),
+        ("compute", "POST", r".*/servers/[^/]+/action\Z", "only actions without a result of their own reach all members: start, stop, reboot, pause, suspend, lock, shelve and their opposites"),
         ("compute", "POST", r".*/servers/[^/]+/remote-consoles\Z", "a console is of one server"),
         ("compute", "POST", r".*/os-server-groups\Z", "a server group has no place for a mark, so that a lost one could not be found again"),
         ("network", "PUT", r".*/routers/[^/]+/(?:add|remove)_router_interface\Z", "the interface is a port of one cloud's router"),

@@ -8,7 +8,7 @@ POST /openstackoid/v1/regions/messages            the same
 POST /openstackoid/v1/token                       token exchange (RFC 8693): see `token_exchange`
 GET /openstackoid/v1/peers                        the peers and their state
 GET /openstackoid/v1/scopes                       the saved scopes
-GET, DELETE /openstackoid/v1/replicas             a project's replicas: see `replicas.listing`
+GET, POST, DELETE /openstackoid/v1/replicas       a project's replicas: see `replicas.listing`
 GET, POST /openstackoid/v1/copies                 copies of images to other clouds: see `replicas.copies`
 GET /openstackoid/v1/explain?service=image        with a scope in any of its forms; method= and path= as wanted
 GET /healthz, /livez, /readyz, /metrics           at the operators' address alone: see `operators`

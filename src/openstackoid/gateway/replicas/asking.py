@@ -77,7 +77,7 @@ class Asker:
         return Reply(response.status, response.headers, data if isinstance(data, bytes) else b"")
 
     async def open(self, target: Target, path: str) -> Answer:
-        """Send a GET; the owner of the answer reads its body, or closes it.
+        """Send a GET to an image service; the owner of the answer reads its body, or closes it.
 
         Raises:
             OpenStackoidError: as `send`.
@@ -86,17 +86,17 @@ class Asker:
             raise NotImplementedError
         headers = self._headers()
         one = to_target(self.call, target)
-        route = replace(one.route, path=path)
+        route = replace(one.route, service="image", path=path)
         return await self.begin(replace(one, request=made("GET", headers, None), route=route, headers=headers))
 
     async def put(self, target: Target, path: str, content: Streamed) -> Reply:
-        """Send a PUT with a body that comes piece by piece.
+        """Send a PUT to an image service, with a body that comes piece by piece.
 
         Raises:
             OpenStackoidError: as `send`.
         """
         one = to_target(self.call, target)
-        route = replace(one.route, path=path)
+        route = replace(one.route, service="image", path=path)
         request = cast("web.BaseRequest", content)
         headers = CIMultiDict(content.headers)
         response = await self.ask(replace(one, request=request, route=route, headers=headers))

@@ -7,17 +7,21 @@ refuses, nothing has changed anywhere. Then the others are asked at once. A clou
 import asyncio
 import functools
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Final
 
+from sqlalchemy import Connection
+
 from openstackoid.core.errors import OpenStackoidError
 from openstackoid.gateway.replicas import registry
+from openstackoid.gateway.replicas.doubts import doubt
 from openstackoid.gateway.replicas.records import Part, Work
-from openstackoid.gateway.replicas.steps import NOT_FOUND, Steps, failed, is_passing, missed
+from openstackoid.gateway.replicas.steps import NOT_FOUND, Steps, failed, is_passing, missed, surely_not_received
 from openstackoid.operations.stages import Stage
 
 _GONE: Final = frozenset({NOT_FOUND, 410})
+_CONFLICT: Final = 409
 
 
 class Change:
@@ -54,8 +58,15 @@ class Change:
         await asyncio.gather(*(self._apply(part) for part in left))
         if steps.of(Stage.ACCEPTED):
             return False
-        await steps.end()
+        await steps.end(also=self._doubt())
         return True
+
+    def _doubt(self) -> Callable[[Connection], None] | None:
+        """Records that the members may differ now, if a cloud refused what others have done."""
+        operation = self._steps.operation
+        if operation.sealed is None or not self._steps.of(Stage.FAILED):
+            return None
+        return functools.partial(doubt, replica=operation.replica, caller=operation.caller, sealed=operation.sealed)
 
     async def _apply(self, part: Part) -> None:
         steps, number = self._steps, part.number
@@ -65,9 +76,12 @@ class Change:
         try:
             reply = await steps.ask(part, steps.request.method, path, document)
         except (OpenStackoidError, TimeoutError) as error:
-            await steps.record(replace(missed(part, error, part.stage), sent_at=time.time()))
+            sent_at = part.sent_at if surely_not_received(error) else time.time()
+            await steps.record(replace(missed(part, error, part.stage), sent_at=sent_at))
             return
-        if reply.good or (deletes and reply.status in _GONE):
+        # An action that a cloud has taken, and whose answer was lost: the server is in that state, or on its way.
+        acted = steps.request.method == "POST" and part.sent_at is not None and reply.status == _CONFLICT
+        if reply.good or (deletes and reply.status in _GONE) or acted:
             steps.replies[number] = reply
             done = replace(part, stage=Stage.DONE, status=reply.status, code=None, error="", sent_at=time.time())
             whole = deletes and not steps.request.rest

@@ -13,6 +13,7 @@ from aiohttp import web
 from openstackoid.core.errors import NotBuiltError, ReplicaBusyError
 from openstackoid.core.plans import Target
 from openstackoid.core.replication import Thing, refusal
+from openstackoid.core.replication.actions import shared_action
 from openstackoid.gateway.replicas.asking import JSON, Asker
 from openstackoid.gateway.replicas.callers import Callers
 from openstackoid.gateway.replicas.change import Change
@@ -88,12 +89,14 @@ class Changing:
         """
         kind, method = thing.kind, asker.call.method
         updates = method == (kind.update if not thing.rest else "PUT") and bool(body)
-        if (thing.rest and not _BELOW.match(thing.rest)) or not (method == "DELETE" or updates):
+        document = read_json(body) if body else None
+        acts = shared_action(thing, method, document) is not None
+        below = not thing.rest or _BELOW.match(thing.rest) is not None
+        if not acts and not (below and (method == "DELETE" or updates)):
             raise NotBuiltError(
                 f"{method} {asker.call.path} is not sent to all members of a replica: {refusal(kind.service, method, asker.call.path)}. "
                 "Name one cloud in the scope."
             )
-        document = read_json(body) if body else None
         inside = [target for target in targets if target.cloud in replica.members]
         documents: list[Any] = []
         if document is not None:
@@ -119,14 +122,14 @@ class Changing:
         steps = Steps(operation, request, asker, self._runner.means)
 
         async def run() -> bool:
-            waiting = await self._after_older(steps)
+            waiting = await self._after_older(steps, asker)
             first = next((part.number for part in steps.parts if part.cloud == self._entry), 0)
             return await Change(steps, first, waiting).run()
 
         await self._runner.run(operation, run)
         return changed(steps, self._entry)
 
-    async def _after_older(self, steps: Steps) -> set[str]:
+    async def _after_older(self, steps: Steps, asker: Asker) -> set[str]:
         """Let the older changes of the replica go first. Returns the clouds that still wait for one.
 
         Raises:
@@ -138,7 +141,8 @@ class Changing:
         else:
             for older in await self._runner.older(operation):
                 if self._runner.store.is_over(older):
-                    await self._runner.resume(older)
+                    # With the rights of this request, if it is of the same user: the token on record may have expired.
+                    await self._runner.resume(older, asker if older.caller == operation.caller else None)
             left = await self._runner.older(operation)
         busy = [older for older in left if not self._is_waiting(older)]
         if busy:

@@ -9,9 +9,13 @@ The last piece of the data is held back until all of it has the original's check
 
 import asyncio
 import contextlib
+import functools
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
+
+from sqlalchemy import Connection
 
 from openstackoid.core.errors import OpenStackoidError
 from openstackoid.core.replication.copying import STATE, Original, has_data, marked, searches, to_create, to_finish
@@ -70,8 +74,16 @@ class Copy:
             if over:
                 await steps.record(*over)
             return False
-        await steps.end(*over, forget_key=True)
+        await steps.end(*over, also=self._member(), forget_key=True)
         return True
+
+    def _member(self) -> Callable[[Connection], None] | None:
+        """Records the copies as members, if they are for a replica: a copy that a user asks for is for none."""
+        steps = self._steps
+        members = {part.cloud: part.resource_id for part in steps.of(Stage.DONE)}
+        if not members:
+            return None
+        return functools.partial(registry.renew, replica=steps.operation.replica, members=members)
 
     async def _prepare(self, part: Part) -> None:
         """Find a complete copy in a part's cloud, delete incomplete ones of ours, and create the image that gets the data."""

@@ -1,32 +1,41 @@
-"""A project's replicas, for `openstack replica`: listed, shown, checked in each cloud, forgotten.
+"""A project's replicas, for `openstack replica`: listed, shown, checked in each cloud, repaired, adopted, forgotten.
 
 GET    /openstackoid/v1/replicas                   all of them, and the operations that are not done yet
 GET    /openstackoid/v1/replicas?id=ID&check=1     one, and whether each cloud has its member now
+POST   /openstackoid/v1/replicas?id=ID             repairs one, see `repair`; the state of each member
+POST   /openstackoid/v1/replicas                   makes one of resources that are there, see `adopting`
 DELETE /openstackoid/v1/replicas?id=ID             forgets one; its members stay in their clouds
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Final
 
 from aiohttp import web
 
 from openstackoid.core.errors import OpenStackoidError, RoutingError
-from openstackoid.core.plans import Target
+from openstackoid.core.plans import Known, Target
 from openstackoid.core.protocol import AUTH, REPLICAS_PATH
 from openstackoid.core.replication import kind_named
 from openstackoid.core.scope import REST, Name, Scope
+from openstackoid.gateway.api.answers import answered
 from openstackoid.gateway.api.endpoints import Audience, Endpoint, Question
 from openstackoid.gateway.entry import headers as hdrs
+from openstackoid.gateway.entry.bodies import document
+from openstackoid.gateway.replicas.adopting import adopt
 from openstackoid.gateway.replicas.asking import JSON, Asker
 from openstackoid.gateway.replicas.callers import Callers
+from openstackoid.gateway.replicas.creating import read_json
 from openstackoid.gateway.replicas.records import Operation
 from openstackoid.gateway.replicas.registry import Replica
+from openstackoid.gateway.replicas.repair import Repair, State
 from openstackoid.gateway.replicas.running import Restore, Runner
 from openstackoid.gateway.replicas.sealed import Request
 from openstackoid.gateway.replicas.steps import NOT_FOUND
 from openstackoid.gateway.replicas.translating import LISTS, path_of
 
-_METHODS: Final = frozenset({"GET", "DELETE"})
+_METHODS: Final = frozenset({"GET", "POST", "DELETE"})
+_CREATED: Final = 201
 
 
 class NoSuchReplicaError(RoutingError):
@@ -42,13 +51,13 @@ class Listing:
     Args:
         runner: of operations.
         restore: makes what asks clouds on behalf of a user.
-        entry: name of this cloud.
+        known: the clouds that are known now.
     """
 
-    def __init__(self, runner: Runner, restore: Restore, entry: str) -> None:
+    def __init__(self, runner: Runner, restore: Restore, known: Callable[[], Known]) -> None:
         self._runner = runner
         self._restore = restore
-        self._entry = entry
+        self._known = known
         self._callers = Callers()
 
     def endpoints(self) -> list[Endpoint]:
@@ -56,11 +65,16 @@ class Listing:
         return [Endpoint(REPLICAS_PATH, _METHODS, Audience.USERS, self._answer)]
 
     async def _answer(self, question: Question) -> dict[str, Any] | web.Response:
-        request, registry = question.request, self._runner.registry
+        request, registry, known = question.request, self._runner.registry, self._known()
         token, _ = hdrs.split_token(request.headers.get(AUTH))
         asker = self._restore(Request(token or "", (), "identity", "GET", "/", "", JSON, ()))
-        caller = await self._callers.of(asker, self._target("identity", self._entry))
+        caller = await self._callers.of(asker, Target(known.entry, _scope("identity", known.entry, known.entry)))
         owner, name = caller.partition("/")[0], request.query.get("id")
+        if name is None and request.method == "POST":
+            adopted = await adopt(self._runner, known, read_json(await document(request)), caller, asker)
+            response = answered({"replica": _shown(adopted)})
+            response.set_status(_CREATED)
+            return response
         if name is None and request.method == "GET":
             found = await asyncio.to_thread(registry.of, owner)
             names = await asyncio.to_thread(registry.open, owner)
@@ -75,6 +89,9 @@ class Listing:
         if request.method == "DELETE":
             await asyncio.to_thread(registry.forget, owner, replica.id)
             return web.Response(status=204)
+        if request.method == "POST":
+            repaired = await Repair(self._runner, known.entry).repair(replica, caller, asker)
+            return {"replica": {"id": replica.id, "kind": replica.kind, "members": [_state(one) for one in repaired]}}
         states = await self._states(replica, asker) if "check" in request.query else {}
         return {"replica": _shown(replica, states)}
 
@@ -86,7 +103,8 @@ class Listing:
             path = path_of(LISTS[kind.name], resource_id)
             try:
                 async with asyncio.timeout(self._runner.means.timeout):
-                    reply = await asker.send(self._target(kind.service, cloud), "GET", path, service=kind.service)
+                    target = Target(cloud, _scope(kind.service, cloud, self._known().entry))
+                    reply = await asker.send(target, "GET", path, service=kind.service)
             except TimeoutError:
                 return "peer.timeout"
             except OpenStackoidError as error:
@@ -98,9 +116,13 @@ class Listing:
         found = await asyncio.gather(*(state(*member) for member in replica.members.items()))
         return dict(zip(replica.members, found, strict=True))
 
-    def _target(self, service: str, cloud: str) -> Target:
-        scope = Scope.of({REST: Name(self._entry), service: Name(cloud), "identity": Name(self._entry)})
-        return Target(cloud, scope)
+
+def _scope(service: str, cloud: str, entry: str) -> Scope:
+    return Scope.of({REST: Name(entry), service: Name(cloud), "identity": Name(entry)})
+
+
+def _state(state: State) -> dict[str, Any]:
+    return {"cloud": state.cloud, "id": state.id, "state": state.state, "fields": list(state.fields)}
 
 
 def _shown(replica: Replica, states: dict[str, str] | None = None) -> dict[str, Any]:

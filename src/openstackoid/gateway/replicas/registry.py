@@ -1,10 +1,10 @@
 """Replicas and their members in SQL. Methods block: in a coroutine, use `asyncio.to_thread`."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, delete, insert, or_, select
+from sqlalchemy import Connection, and_, delete, insert, or_, select, update
 
 from openstackoid.gateway.replicas.records import Operation
 from openstackoid.gateway.replicas.tables import MEMBERS, REPLICAS, TABLES
@@ -71,6 +71,16 @@ class Registry:
             found = self._read(connection, {replica})
         return next((one for one in found if one.owner == owner), None)
 
+    def add(self, replica: Replica) -> None:
+        """Put a new replica on record."""
+        with self._database.changing() as connection:
+            put(connection, replica.id, replica.kind, replica.owner, replica.members)
+
+    def change(self, write: Callable[[Connection], None]) -> None:
+        """Write in a transaction of its own."""
+        with self._database.changing() as connection:
+            write(connection)
+
     def forget(self, owner: str, replica: str) -> bool:
         """Forget a replica; its members stay in their clouds. Returns whether there was one."""
         if self.get(owner, replica) is None:
@@ -101,6 +111,13 @@ class Registry:
         with self._database.reading() as connection:
             return [(row[0], row[1]) for row in connection.execute(chosen)]
 
+    def on(self, replica: str) -> list[tuple[str, str]]:
+        """Caller and id of the operations on a replica that are not done, the oldest first."""
+        table = TABLES.operations
+        chosen = select(table.c.caller, table.c.id).where(table.c.replica == replica, table.c.done == 0)
+        with self._database.reading() as connection:
+            return [(row[0], row[1]) for row in connection.execute(chosen.order_by(table.c.created_at, table.c.id))]
+
     @staticmethod
     def _read(connection: Connection, ids: set[str]) -> list[Replica]:
         if not ids:
@@ -117,15 +134,26 @@ class Registry:
 
 
 def put(connection: Connection, replica: str, kind: str, owner: str, members: Mapping[str, str]) -> None:
-    """Record a replica and its members, in the transaction of a step; members that are on record stay."""
+    """Record a replica and its members, in the transaction of a step; a cloud's member takes the place of an older one, which is lost."""
     if connection.scalar(select(REPLICAS.c.id).where(REPLICAS.c.id == replica)) is None:
         connection.execute(
             insert(REPLICAS).values(id=replica, kind=kind, owner=owner, created_at=int(time.time() * 1000))
         )
-    there = set(connection.scalars(select(MEMBERS.c.cloud).where(MEMBERS.c.replica == replica)))
+    rows = connection.execute(select(MEMBERS.c.cloud, MEMBERS.c.resource_id).where(MEMBERS.c.replica == replica))
+    there = {row[0]: row[1] for row in rows}
     for cloud, resource_id in members.items():
-        if cloud not in there:
+        if cloud in there and there[cloud] != resource_id:
+            place = and_(MEMBERS.c.replica == replica, MEMBERS.c.cloud == cloud)
+            connection.execute(update(MEMBERS).where(place).values(resource_id=resource_id))
+        elif cloud not in there:
             connection.execute(insert(MEMBERS).values(replica=replica, cloud=cloud, resource_id=resource_id))
+
+
+def renew(connection: Connection, replica: str, members: Mapping[str, str]) -> None:
+    """Put other members in the places of lost ones, if the replica is on record, in the transaction of a step."""
+    row = connection.execute(select(REPLICAS.c.kind, REPLICAS.c.owner).where(REPLICAS.c.id == replica)).first()
+    if row is not None:
+        put(connection, replica, row[0], row[1], members)
 
 
 def drop(connection: Connection, replica: str, clouds: Iterable[str]) -> None:

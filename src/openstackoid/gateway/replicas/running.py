@@ -113,12 +113,15 @@ class Runner:
         task.add_done_callback(self._ended)
         return task
 
-    async def resume(self, operation: Operation, asker: Asker | None = None) -> Operation | None:
+    async def resume(
+        self, operation: Operation, asker: Asker | None = None, *, waiting: bool = False
+    ) -> Operation | None:
         """Take an operation over and continue it, unless its request cannot be read, or an older one on the same replica is open.
 
         Args:
             operation: as it was read.
             asker: asks clouds on behalf of the user, if they have sent the same request again: their token may be a newer one.
+            waiting: also one that waits for its next try.
 
         Returns:
             The operation as this worker took it; None if it was not taken.
@@ -126,7 +129,7 @@ class Runner:
         request = self.seals.open(operation.sealed)
         if request is None or (operation.work is not Work.CREATE and await self.older(operation)):
             return None
-        taken = await asyncio.to_thread(self.store.take, operation)
+        taken = await asyncio.to_thread(self.store.take, operation, waiting=waiting)
         if taken is None:
             return None
         steps = Steps(taken, request, asker or self._restore(request), self.means)
@@ -142,7 +145,7 @@ class Runner:
         left = []
         for older in await self.older(operation):
             is_open = older.work is Work.CREATE and any(part.stage in OPEN for part in older.parts)
-            taken = None if is_open else await asyncio.to_thread(self.store.take, older)
+            taken = None if is_open else await asyncio.to_thread(self.store.take, older, waiting=True)
             if taken is None:
                 left.append(older)
             else:
@@ -154,6 +157,12 @@ class Runner:
         names = await asyncio.to_thread(self.registry.older, operation)
         found = [await asyncio.to_thread(self.store.get, caller, name) for caller, name in names]
         return [one for one in found if one is not None and not one.done]
+
+    async def on(self, replica: str) -> list[Operation]:
+        """The operations on a replica that are not done, the oldest first."""
+        names = await asyncio.to_thread(self.registry.on, replica)
+        operations = [await asyncio.to_thread(self.store.get, caller, name) for caller, name in names]
+        return [one for one in operations if one is not None and not one.done]
 
     def _ended(self, task: "asyncio.Task[bool]") -> None:
         self._running.discard(task)

@@ -104,7 +104,12 @@ class Steps:
         """
         async with asyncio.timeout(self.means.timeout):
             return await self.asker.send(
-                part.target, method, path, document, content_type=content_type or self.request.content_type
+                part.target,
+                method,
+                path,
+                document,
+                service=self.kind.service,
+                content_type=content_type or self.request.content_type,
             )
 
     def member_path(self, part: Part) -> str:

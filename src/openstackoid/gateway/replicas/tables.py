@@ -7,12 +7,14 @@ replicas_operations   one row per create, update or delete, with `operations.tab
 replicas_parts        one row per cloud, with the bytes of an image that were sent to it
 replicas              one row per replica: its kind, and the project that owns it
 replicas_members      one row per member: its cloud and its id there
+replicas_doubts       one row per replica whose members may differ
+replicas_leases       one row: which gateway repairs those
 """
 
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Index, MetaData, Table
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table
 
 from openstackoid.operations import tables
 from openstackoid.storage.columns import document, exact
@@ -45,4 +47,20 @@ MEMBERS: Final = Table(
     Column("cloud", exact(64), primary_key=True),
     Column("resource_id", exact(255), nullable=False),
     Index("ix_replicas_members_resource_id", "resource_id"),
+)
+DOUBTS: Final = Table(
+    "replicas_doubts",
+    METADATA,
+    Column("replica", exact(32), primary_key=True),
+    Column("caller", exact(255), nullable=False),
+    Column("sealed", document(), nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("tried_at", BigInteger, nullable=False),
+)
+LEASES: Final = Table(
+    "replicas_leases",
+    METADATA,
+    Column("name", exact(32), primary_key=True),
+    Column("owner", exact(32), nullable=False),
+    Column("lease_until", BigInteger, nullable=False),
 )

@@ -19,6 +19,7 @@ LISTS: Final[Mapping[str, str]] = {
     "image.image": "/v2/images",
     "compute.flavor": "/v2.1/flavors",
     "compute.keypair": "/v2.1/os-keypairs",
+    "compute.server": "/v2.1/servers",
     "block-storage.volume": "/v3/volumes",
     **{
         f"network.{item}": f"/v2.0/{item}s"

@@ -189,6 +189,7 @@ class Operations(Section):
         settle: seconds after which a cloud no longer processes a request whose answer never came.
         scan: seconds between two looks for operations that nobody runs.
         keep: seconds after which an operation is deleted, with its idempotency key.
+        reconcile: seconds between two repairs of replicas whose members may differ.
     """
 
     database: DatabaseUrl | None = None
@@ -198,6 +199,7 @@ class Operations(Section):
     lease: Seconds = 15
     settle: Seconds = 120
     scan: Seconds = 5
+    reconcile: Seconds = 300
     keep: Annotated[float, Field(gt=0, le=365 * 86400)] = 7 * 86400
 
     @model_validator(mode="after")
