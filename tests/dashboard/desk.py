@@ -49,7 +49,9 @@ def opened(folder: Path) -> Iterator[Desk]:
     here, provider = Plane("CloudOne", folder / "here"), Plane("CloudTwo", folder / "provider")
     here.know(provider)
     provider.know(here)
-    front = Front(cloud.frontend_host, 5000, _catalog(here), ["CloudTwo"])
+    base = f"http://{cloud.frontend_host}:5000"
+    catalog = {"compute": f"{base}/compute/v2.1", "image": f"{base}/image", "virtual-region": here.url}
+    front = Front(cloud.frontend_host, 5000, catalog, ["CloudTwo"])
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -78,11 +80,6 @@ def opened(folder: Path) -> Iterator[Desk]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
-
-
-def _catalog(here: Plane) -> dict[str, str]:
-    """Services of the cloud: none of them but the control plane answers."""
-    return {"compute": "http://127.0.114.1:9/v2.1", "image": "http://127.0.114.1:9", "virtual-region": here.url}
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A cloud before Horizon without its services: a Keystone that logs two users in, and a gateway's list of peers, as a server on a socket.
+"""A cloud before Horizon: a Keystone that logs two users in, a gateway's list of peers, and what a probe asks, as a server on a socket.
 
 Tokens are those that the control planes' own Keystone of `tests.regions.planes` accepts.
 """
@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from aiohttp import web
+from tests.dashboard import services
 from tests.regions.planes import ADMIN, MEMBER
 
 PASSWORD: Final = "a-password-of-the-front"
@@ -61,6 +62,9 @@ class Front:
             return web.json_response({"projects": [_PROJECT | {"domain_id": "default"}], "links": {}})
         if path == "/v3/domains":
             return web.json_response({"domains": [{"id": "default", "name": "Default", "enabled": True}], "links": {}})
+        found = services.answers(f"http://{self._host}:{self._port}").get(path)
+        if found is not None:
+            return web.json_response(found)
         return web.json_response({"error": {"code": 404, "message": f"no {path}"}}, status=404)
 
     def _log_in(self, auth: dict[str, Any]) -> web.Response:

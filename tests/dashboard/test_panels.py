@@ -34,6 +34,7 @@ PAGES_OF_OPERATORS = (
     "bindings/",
     "bindings/bind",
     "regions/",
+    f"regions/{'0' * 32}/",
     "regions/create",
     f"regions/{'0' * 32}/offer",
 )
@@ -97,10 +98,15 @@ def test_an_operator_creates_offers_withdraws_and_retires_a_region(visit: Callab
     name = f"west-{secrets.token_hex(3)}"
     page.get_by_label("Name").first.fill(name)
     page.get_by_role("checkbox", name="compute").check()
+    page.get_by_role("checkbox", name="m1.probed").check()
     page.get_by_label("Quota: cores").fill("8")
     visited.check("create-region")
     submit(page, "Create Virtual Region")
     expect(row(page, name, "draft")).to_be_visible()
+    page.get_by_role("link", name=name).click()
+    expect(page.get_by_text("probed-image")).to_be_visible()
+    visited.check("region")
+    page.goto("federation/regions/")
     row(page, name).get_by_role("link", name="Offer").click()
     page.get_by_role("checkbox", name="CloudTwo").check()
     submit(page, "Offer Virtual Region")

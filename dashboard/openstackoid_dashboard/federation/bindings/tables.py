@@ -42,11 +42,18 @@ class Unbind(tables.DeleteAction):
         api.ask(request, "DELETE", "bindings", obj_id)
 
 
+def health(binding: Any) -> str:
+    """Whether the region answers, and why not; nothing where the control plane does not say."""
+    found = binding.health
+    return " ".join(filter(None, (found.get("state", ""), found.get("reason", ""))))
+
+
 class BindingsTable(tables.DataTable):
     """One row a region."""
 
     region = tables.Column("region", verbose_name=_("Region"))
     state = tables.Column("state", verbose_name=_("State"))
+    health = tables.Column(health, verbose_name=_("Health"))
     provider = tables.Column("provider", verbose_name=_("Provider"))
     contract_state = tables.Column(
         "contract_state",

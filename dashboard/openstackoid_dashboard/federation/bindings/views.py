@@ -23,8 +23,7 @@ class IndexView(tables.DataTableView):
     def get_data(self) -> list[Any]:
         """Ask the control plane."""
         answer = attempt(self.request, lambda: api.ask(self.request, "GET", "bindings"), {"bindings": []})
-        defaults = {"provider": "", "contract_state": "", "services": [], "error": ""}
-        return [SimpleNamespace(id=binding["region"], **defaults | binding) for binding in answer["bindings"]]
+        return [SimpleNamespace(id=row["region"], **{"health": {}} | row) for row in answer["bindings"]]
 
 
 class BindView(OperatorForm):

@@ -34,6 +34,15 @@ def one(request: Any, provider: str, name: str) -> SimpleNamespace:
     raise exceptions.Http302(index, _("%(provider)s offers no %(name)s.") % {"provider": provider, "name": name})
 
 
+def rows(metadata: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Give metadata as rows: path, and value with source and time."""
+    found = []
+    for group, fields in sorted(metadata.items()):
+        plain = {"": fields} if "value" in fields else fields
+        found += [(f"{group}.{field}".rstrip("."), entry) for field, entry in sorted(plain.items())]
+    return found
+
+
 class IndexView(tables.DataTableView):
     """Offers of all providers, or those that the form asks for."""
 
@@ -69,11 +78,7 @@ class DetailView(views.HorizonTemplateView):
     def get_context_data(self, **given: Any) -> dict[str, Any]:
         """Metadata as rows."""
         offer = one(self.request, given["provider"], given["name"])
-        rows = []
-        for group, fields in sorted(offer.metadata.items()):
-            plain = {"": fields} if "value" in fields else fields
-            rows += [(f"{group}.{field}".rstrip("."), entry) for field, entry in sorted(plain.items())]
-        return {**super().get_context_data(**given), "offer": offer, "rows": rows}
+        return {**super().get_context_data(**given), "offer": offer, "rows": rows(offer.metadata)}
 
 
 class CompareView(views.HorizonTemplateView):

@@ -8,6 +8,7 @@ from django.utils.translation import ngettext_lazy
 from horizon import tables
 
 from openstackoid_dashboard import api
+from openstackoid_dashboard.federation.regions.forms import fill
 
 
 class Create(tables.LinkAction):
@@ -63,6 +64,31 @@ class Withdraw(tables.BatchAction):
         api.ask(request, "POST", "virtual-regions", obj_id, "withdraw", body={})
 
 
+class Probe(tables.BatchAction):
+    """Fill its metadata again."""
+
+    name = "probe"
+    policy_rules = (("virtual-region", "virtual_region:update"),)
+
+    @staticmethod
+    def action_present(count: int) -> str:
+        """Name."""
+        return ngettext_lazy("Probe", "Probe", count)
+
+    @staticmethod
+    def action_past(count: int) -> str:
+        """Name, when it is done."""
+        return ngettext_lazy("Probed", "Probed", count)
+
+    def allowed(self, _request: Any, region: Any = None) -> bool:
+        """As the states have it."""
+        return region is None or region.state != "retired"
+
+    def action(self, request: Any, obj_id: str) -> None:
+        """Probe one."""
+        fill(request, api.ask(request, "GET", "virtual-regions", obj_id))
+
+
 class Retire(tables.DeleteAction):
     """Retire a region that is not offered."""
 
@@ -98,7 +124,7 @@ def offered_to(region: Any) -> str:
 class RegionsTable(tables.DataTable):
     """One row a region."""
 
-    name = tables.Column("name", verbose_name=_("Name"))
+    name = tables.Column("name", verbose_name=_("Name"), link="horizon:federation:regions:detail")
     state = tables.Column("state", verbose_name=_("State"))
     version = tables.Column("version", verbose_name=_("Version"))
     services = tables.Column(lambda region: ", ".join(region.services), verbose_name=_("Services"))
@@ -112,4 +138,4 @@ class RegionsTable(tables.DataTable):
         hidden_title = True
         multi_select = False
         table_actions = (Create,)
-        row_actions = (Offer, Withdraw, Retire)
+        row_actions = (Offer, Withdraw, Probe, Retire)

@@ -3,11 +3,12 @@
 from types import SimpleNamespace
 from typing import Any
 
-from django.urls import reverse_lazy
+from django.urls import reverse, reverse_lazy
 from django.utils.translation import gettext_lazy as _
-from horizon import tables
+from horizon import exceptions, tables, views
 
 from openstackoid_dashboard import api
+from openstackoid_dashboard.federation.offers.views import rows
 from openstackoid_dashboard.federation.operating import OperatorForm
 from openstackoid_dashboard.federation.regions.forms import CreateForm, OfferForm
 from openstackoid_dashboard.federation.regions.tables import RegionsTable
@@ -28,6 +29,23 @@ class IndexView(tables.DataTableView):
         return [SimpleNamespace(**region) for region in answer["virtual_regions"]]
 
 
+class DetailView(views.HorizonTemplateView):
+    """A region: what is in it, what its metadata say, and who changed it when."""
+
+    template_name = "federation/region.html"
+    page_title = "{{ region.name }}"
+
+    def get_context_data(self, **given: Any) -> dict[str, Any]:
+        """Ask the control plane."""
+        path = ("virtual-regions", given["region_id"])
+        region = attempt(self.request, lambda: api.ask(self.request, "GET", *path), None)
+        if region is None:
+            raise exceptions.Http302(reverse("horizon:federation:regions:index"))
+        history = attempt(self.request, lambda: api.ask(self.request, "GET", *path, "history"), {"events": []})
+        shown = {"region": region, "rows": rows(region["metadata"]), "events": history["events"]}
+        return {**super().get_context_data(**given), **shown}
+
+
 class CreateView(OperatorForm):
     """A new region."""
 
@@ -35,7 +53,9 @@ class CreateView(OperatorForm):
     success_url = INDEX
     rule = "virtual_region:create"
     modal_header = page_title = submit_label = _("Create Virtual Region")
-    help_line = _("A draft: peers see it when it is offered. `openstack virtual region probe` fills its metadata.")
+    help_line = _(
+        "A draft: peers see it when it is offered. What no service tells, such as its place, is declared by command."
+    )
 
     def get_initial(self) -> dict[str, Any]:
         """The operator's own domain, as a proposal."""

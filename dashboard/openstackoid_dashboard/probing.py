@@ -1,0 +1,1 @@
+../../src/openstackoid/client/regions/probing.py

@@ -1,0 +1,34 @@
+"""What a probe asks of compute and image, answered as nova and glance do (nova/api/openstack/compute/versions.py, glance/api/versions.py)."""
+
+from typing import Any, Final
+
+FLAVOR: Final = {"id": "f1", "name": "m1.probed", "vcpus": 2, "ram": 2048, "disk": 20, "extra_specs": {}}
+IMAGE: Final = {
+    "id": "1" * 32,
+    "name": "probed-image",
+    "status": "active",
+    "visibility": "public",
+    "os_distro": "debian",
+}
+
+
+def answers(base: str) -> dict[str, Any]:
+    """Path -> JSON.
+
+    Args:
+        base: URL before the paths.
+    """
+    compute: dict[str, Any] = {"id": "v2.1", "status": "CURRENT", "version": "2.96", "min_version": "2.1"}
+    compute["links"] = [{"rel": "self", "href": f"{base}/compute/v2.1/"}]
+    image = {"id": "v2.15", "status": "CURRENT", "links": [{"rel": "self", "href": f"{base}/image/v2/"}]}
+    zone = {"zoneName": "nova", "zoneState": {"available": True}, "hosts": None}
+    return {
+        "/compute": {"versions": [compute]},
+        "/compute/v2.1": {"version": compute},
+        "/compute/v2.1/flavors": {"flavors": [FLAVOR]},
+        "/compute/v2.1/flavors/detail": {"flavors": [FLAVOR]},
+        "/compute/v2.1/os-availability-zone": {"availabilityZoneInfo": [zone]},
+        "/image": {"versions": [image]},
+        "/image/v2/images": {"images": [IMAGE]},
+        "/image/v2/schemas/image": {"properties": {"disk_format": {"enum": ["raw", "qcow2"]}}},
+    }
