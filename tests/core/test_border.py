@@ -11,7 +11,7 @@ def names(text: str) -> list[str]:
 
 # What stock clients send (openstackclient, openstacksdk, gophercloud, the services' own clients), service by service.
 SENT = names(
-    """Host User-Agent Accept Accept-Encoding Accept-Language Content-Type Content-Length Content-Encoding Range If-Match If-None-Match
+    """Host Accept Accept-Encoding Accept-Language Content-Type Content-Length Content-Encoding Range If-Match If-None-Match
 If-Modified-Since If-Unmodified-Since If-Range Cache-Control Pragma X-Auth-Token X-Openstack-Request-ID OpenStack-API-Version
 X-OpenStack-Nova-API-Version X-OpenStack-Ironic-API-Version X-OpenStack-Ironic-Inspector-API-Version X-OpenStack-Manila-API-Version
 X-OpenStack-Manila-API-Experimental x-openstack-image-size x-image-meta-store X-Account-Meta-Colour X-Remove-Account-Meta-Colour
@@ -29,7 +29,7 @@ X-Api-Key X-Amz-Security-Token X-Goog-Iam-Authorization-Token OpenStack-System-S
 X-Auth-All-Projects X-Auth-Sudo-Project-ID X-Storage-Token X-User-Id X-Project-Id X-Roles X-Identity-Status X-Trace-Info X-Trace-HMAC
 X-Target-Auth-Token X-Backend-Timestamp X-Object-Sysmeta-Key X-Object-Transient-Sysmeta-Key X-Container-Sysmeta-Owner X-Glance-Api-Copy-From
 X-Image-Meta-Location X-HTTP-Method-Override X-Method-Override X-Scope X-Openstackoid-Hops URL-Signature X_Auth_Token Content_Type
-X_Openstack_Request_Id X-OpenStack_Nova-API-Version Connection Upgrade TE Trailer traceparent baggage DNT Sec-Fetch-Site X-Real-IP"""
+X_Openstack_Request_Id X-OpenStack_Nova-API-Version Connection Upgrade TE Trailer traceparent baggage DNT Sec-Fetch-Site X-Real-IP User-Agent"""
 )
 # What services answer with.
 ANSWERED = names(

@@ -1,125 +1,23 @@
 """An aggregator and a provider of real clouds: two regions that are two contracts with the same provider, used by clients that know nothing of it."""
 
 import json
-import os
 import secrets
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
 import requests
-import yaml
-from tests import commands
+from tests.lab.anonymity import hits
+from tests.lab.market import PASSWORD, SERVICES, Market, Person, answered, opened, until
+from tests.real.evidence import stored
 
 from openstackoid.lab import Lab
+from openstackoid.trust import key_files, tokens
 
 pytestmark = pytest.mark.real
 
 ADDRESS: Final = "127.0.56.0"
-SERVICES: Final = ["compute", "image", "network"]
-XAVIER: Final = "xavier-5c1f"  # names that stand nowhere else
-PROJECT: Final = "blackboard-5c1f"
-PASSWORD: Final = "a-password-of-the-tests-5c1f"
 HOST: Final = ".56.2:"  # the aggregator's frontends
-
-
-def until(condition: Callable[[], Any], seconds: float = 180) -> Any:
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, f"not within {seconds} s"
-        time.sleep(0.2)
-    return found
-
-
-def answered(ask: Callable[[], requests.Response], status: int) -> requests.Response:
-    """The answer when it has this status: a gateway reads its database twice a second."""
-    answers: list[requests.Response] = []
-
-    def there() -> bool:
-        answers[:] = [ask()]
-        return answers[0].status_code == status
-
-    until(there)
-    return answers[0]
-
-
-@dataclass
-class Person:
-    """A user of a cloud, by plain HTTP, who follows the catalog and links, and by the stock client.
-
-    Attributes:
-        file: `clouds.yaml` with the user's entry.
-        entry: its name.
-    """
-
-    file: Path
-    entry: str
-
-    def __post_init__(self) -> None:
-        auth = yaml.safe_load(self.file.read_text())["clouds"][self.entry]["auth"]
-        user = {"name": auth["username"], "password": auth["password"], "domain": {"name": "Default"}}
-        project = {"name": auth["project_name"], "domain": {"name": "Default"}}
-        identity = {"methods": ["password"], "password": {"user": user}}
-        body: Any = {"auth": {"identity": identity, "scope": {"project": project}}}
-        answer = requests.post(f"{auth['auth_url']}/auth/tokens", json=body, timeout=120)
-        assert answer.status_code == 201, answer.text
-        self.token = answer.headers["X-Subject-Token"]
-        said = answer.json()["token"]
-        self.user, self.project = said["user"]["id"], said["project"]["id"]
-        self.catalog = {
-            (point["region"], service["type"]): point["url"]
-            for service in said["catalog"]
-            for point in service["endpoints"]
-            if point["interface"] == "public"
-        }
-
-    def send(self, method: str, url: str, **more: Any) -> requests.Response:
-        headers = {"X-Auth-Token": self.token} | (
-            {"Content-Type": "application/octet-stream"} if "data" in more else {}
-        )
-        return requests.request(method, url, headers=headers, timeout=180, **more)
-
-    def ask(self, method: str, region: str, kind: str, path: str, status: int = 200, **more: Any) -> Any:
-        answer = self.send(method, self.catalog[region, kind] + path, **more)
-        assert answer.status_code == status, answer.text
-        return answer.json() if answer.text and "json" in answer.headers.get("Content-Type", "") else answer
-
-    def openstack(self, *words: str) -> Any:
-        env = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
-        env |= {"OS_CLIENT_CONFIG_FILE": str(self.file), "OS_CLOUD": self.entry}
-        line = [str(Path(sys.executable).with_name("openstack")), *words, "-f", "json"]
-        done = commands.run(line, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=180)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-
-@dataclass
-class Market:
-    """An aggregator with regions V1 and V2 of one provider."""
-
-    lab: Lab
-    rita: Person  # operator of the aggregator
-    pia: Person  # operator of the provider
-    xavier: Person  # user of the aggregator
-    contracts: dict[str, str]
-    before: dict[tuple[str, str], str]  # the catalog without regions
-
-    def event(self, person: Person, region: str, event: str, state: str) -> None:
-        """Cause an event, and wait until both sides are there."""
-        path = f"/v1/contracts/{self.contracts[region]}"
-        person.ask("POST", "RegionOne", "virtual-region", f"{path}/events", json={"event": event})
-        for side in (self.rita, self.pia):
-            until(partial(_is_in, side, path, state))
-
-
-def _is_in(side: Person, path: str, state: str) -> bool:
-    return bool(side.ask("GET", "RegionOne", "virtual-region", path)["state"] == state)
 
 
 @pytest.fixture(scope="module")
@@ -127,82 +25,10 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
     lab = Lab(tmp_path_factory.mktemp("aggregator"), ["Aggregator", "Provider"], ADDRESS, aggregator=True)
     try:
         lab.up(print)
-        rita, pia = (Person(lab.clouds_yaml, f"{name}-admin") for name in lab.clouds)
-        before = dict(rita.catalog)
-        contracts = {region: sold(rita, pia, region) for region in ("V1", "V2")}
-        xavier = new_user(lab, rita)
-        yield Market(lab, rita, pia, xavier, contracts, before)
+        with opened(lab) as found:
+            yield found
     finally:
         lab.reset()
-
-
-def sold(rita: Person, pia: Person, region: str) -> str:
-    """Offer, request, accept, bind; returns the contract's id."""
-    domain = pia.ask("POST", "RegionOne", "identity", "/domains", 201, json={"domain": {"name": f"of-{region}"}})
-    plane = ("RegionOne", "virtual-region")
-    document = {"name": f"part-{region}", "domain_id": domain["domain"]["id"], "services": SERVICES}
-    if region == "V2":
-        document["resources"] = resources(pia)
-    made = pia.ask("POST", *plane, "/v1/virtual-regions", 201, json=document)
-    pia.ask("POST", *plane, f"/v1/virtual-regions/{made['id']}/offer", json={"peers": ["Aggregator"]})
-    terms = {
-        "virtual_region": made["id"],
-        "version": 1,
-        "region_name": region,
-        "services": SERVICES,
-        "from": "2020-01-01T00:00:00Z",
-        "answer_by": "2099-01-01T00:00:00Z",
-    }
-    asked = {"provider": "Provider", "terms": terms}
-    contract = str(rita.ask("POST", *plane, "/v1/contracts", 201, json=asked)["id"])
-
-    def state(side: Person) -> str:
-        listed = side.ask("GET", *plane, "/v1/contracts")["contracts"]
-        return next((str(row["state"]) for row in listed if row["id"] == contract), "")
-
-    until(lambda: state(pia) == "requested")
-    for event in ("accept", "provision", "activate"):
-        pia.ask("POST", *plane, f"/v1/contracts/{contract}/events", json={"event": event})
-    until(lambda: state(rita) == "active")
-    rita.ask("POST", *plane, "/v1/bindings", 201, json={"region": region, "contract": contract})
-    until(lambda: rita.ask("GET", *plane, f"/v1/bindings/{region}")["state"] == "bound")
-    return contract
-
-
-def resources(pia: Person) -> dict[str, list[str]]:
-    """One flavor, image and external network of two of each."""
-    big = {"flavor": {"name": "m1.big", "vcpus": 8, "ram": 8192, "disk": 8}}
-    pia.ask("POST", "RegionOne", "compute", "/flavors", json=big)
-    for name in ("public", "other"):
-        network = {"network": {"name": name, "router:external": True}}
-        pia.ask("POST", "RegionOne", "network", "/v2.0/networks", 201, json=network)
-    flavors = pia.ask("GET", "RegionOne", "compute", "/flavors")["flavors"]
-    images = pia.ask("GET", "RegionOne", "image", "/v2/images")["images"]
-    networks = pia.ask("GET", "RegionOne", "network", "/v2.0/networks")["networks"]
-    return {
-        "flavors": [flavor["id"] for flavor in flavors if flavor["name"] == "m1.tiny"],
-        "images": [image["id"] for image in images if image["name"] == "cirros"],
-        "external_networks": [network["id"] for network in networks if network["name"] == "public"],
-    }
-
-
-def new_user(lab: Lab, rita: Person) -> Person:
-    """A user and a project of the aggregator whose names stand nowhere else."""
-    identity = ("RegionOne", "identity")
-    project = rita.ask("POST", *identity, "/projects", 201, json={"project": {"name": PROJECT}})["project"]["id"]
-    body = {"user": {"name": XAVIER, "password": PASSWORD}}
-    user = rita.ask("POST", *identity, "/users", 201, json=body)["user"]["id"]
-    role = rita.ask("GET", *identity, "/roles?name=member")["roles"][0]["id"]
-    rita.ask("PUT", *identity, f"/projects/{project}/users/{user}/roles/{role}", 204)
-    document = yaml.safe_load(lab.clouds_yaml.read_text())
-    entry = json.loads(json.dumps(document["clouds"]["Aggregator"]))
-    entry["auth"] |= {"username": XAVIER, "password": PASSWORD, "project_name": PROJECT}
-    file = lab.directory / "xavier.yaml"
-    file.write_text(yaml.safe_dump({"clouds": {"xavier": entry}}))
-    person = Person(file, "xavier")
-    # Gateways of both sides read their databases twice a second.
-    until(lambda: all(person.send("GET", f"{person.catalog[region, 'image']}/v2/images").ok for region in ("V1", "V2")))
-    return person
 
 
 def test_a_server_in_a_region_by_the_stock_client(market: Market) -> None:
@@ -311,13 +137,20 @@ def test_what_is_not_in_the_region_is_neither_seen_nor_used(market: Market) -> N
 
 
 def test_nobody_at_the_provider_learns_who_the_user_is(market: Market) -> None:
-    """Everything that the provider's services, gateway, control plane and HAProxy have written."""
-    names = [text.encode() for text in (market.xavier.user, market.xavier.project, XAVIER, PROJECT, PASSWORD)]
-    folder = market.lab.clouds["Provider"].directory
-    files = [path for part in ("db", "logs") for path in (folder / part).rglob("*") if path.is_file()]
-    assert any(path.name.startswith("nova.sqlite") for path in files)
-    found = [(path.name, name) for path in files for name in names if name in path.read_bytes()]
-    assert found == []
+    """Every byte between the two clouds, and everything that the provider keeps; where the words are, the same search finds each."""
+    provider, aggregator = (market.lab.clouds[name] for name in ("Provider", "Aggregator"))
+    words = market.words()
+    kept, crossed = stored(provider), bytes(market.tape)
+    assert set(hits(stored(aggregator), words)) == set(words) - {PASSWORD}
+    for contract in market.contracts.values():
+        assert hits(crossed, [contract]), "the recorders saw nothing"
+        assert hits(kept, [contract])
+    assert hits(crossed + kept, words) == {}
+    # The same user is two people in the two regions.
+    keys = key_files.read(aggregator.keys)
+    known = [tokens.pseudonym(market.xavier.user, f"contract:{one}", keys) for one in market.contracts.values()]
+    assert len(set(known)) == len(known)
+    assert set(hits(crossed, known)) == set(known)
 
 
 def test_suspended_and_resumed(market: Market) -> None:

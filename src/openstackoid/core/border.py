@@ -20,7 +20,8 @@ _REQUEST_NAMES: Final = (
     "host",
     "content-(?:type|length|encoding|language|disposition|md5)",
     "accept(?:-charset|-encoding|-language)?",
-    *("user-agent", "cache-control", "pragma", "range"),
+    # Without User-Agent: programs write names into it, and the rare one is the same person under every pseudonym.
+    *("cache-control", "pragma", "range"),
     "if-(?:match|none-match|modified-since|unmodified-since|range)",
     # The token is replaced.
     *("x-auth-token", "x-openstack-request-id"),

@@ -179,6 +179,7 @@ class TokenIssuer:
             raise TokenError("The token has expired.")
         shown, seen, ours = user, _of(project), str(project["id"])
         if terms.pseudonyms:
+            roles = tuple(role for role in roles if role.lower() in terms.roles)  # names of others may say who has them
             other = tokens.pseudonym(user.id, terms.party, keys)
             shown = Named(other, other, self._cloud, self._cloud)
             seen = Named(ours, ours, self._cloud, self._cloud)
