@@ -178,7 +178,7 @@ class Gateway:
         """The last line of audit for a path. A thread writes them after the answers: what was asked before stands there before a mark."""
         mark = f"/openstackoid/v1/mark-{os.urandom(8).hex()}"
         with contextlib.suppress(OSError):  # it has ended
-            ask("/".join(self.url("image").split("/")[:3]), mark, token=None)
+            ask("/".join(self.url("identity").split("/")[:3]), mark, token=None)
             until(lambda: any(line["path"] == mark for line in self.lines()))
         return until(lambda: [line for line in self.lines() if line["path"] == path])[-1]
 
@@ -226,14 +226,16 @@ class Cloud:
 
     def config(self, **more: Any) -> dict[str, Any]:
         services = {kind: {"frontend": url, "backend": self.services[kind].url} for kind, url in self.frontends.items()}
-        services["compute"]["endpoint"] = self.frontends["compute"] + "/v2.1/%(project_id)s"
+        if "compute" in services:
+            services["compute"]["endpoint"] = self.frontends["compute"] + "/v2.1/%(project_id)s"
         for peer in more.get("peers", {}).values():
             peer.setdefault("token", "pass-through")
         timeouts = {"connect": 5, "idle": 10, "refresh": 0.2, "grace": 3}
         return {"cloud": self.name, "services": services, "admin": {"listen": self.admin}, "timeouts": timeouts} | more
 
     def catalog(self) -> list[dict[str, Any]]:
-        urls = self.frontends | {"compute": f"{self.frontends['compute']}/v2.1/{PROJECT}"}
+        paths = {"compute": f"/v2.1/{PROJECT}"}
+        urls = {kind: url + paths.get(kind, "") for kind, url in self.frontends.items()}
         return [
             {
                 "type": kind,

@@ -45,6 +45,11 @@ def is_official(kind: str) -> bool:
     return bool(_authority.is_official(kind))
 
 
+def official_types() -> frozenset[str]:
+    """All service types that the authority lists."""
+    return frozenset(_authority.all_types_by_service_type)
+
+
 def is_service_name(name: str) -> bool:
     """Whether a text is a service's name to OpenStack's users: an official type, an alias of one, or its project (`nova`).
 

@@ -88,6 +88,8 @@ class OneCloud:
         decision = decide(facts, call.scope, CloudMap(self._parts.here, peers.clouds))
         record.decision, record.peer = type(decision).__name__.lower(), decision.cloud
         if isinstance(decision, Reject):
+            if call.contract is not None:  # a service of the contract that its provider may publish by now
+                peers.refresh_soon(call.contract.peer)
             raise decision.error
         leg = await (who.local(call) if isinstance(decision, Local) else who.remote(call, decision))
         record.note(leg.initiator)

@@ -32,11 +32,12 @@ from openstackoid.regions.errors import (
 )
 from openstackoid.regions.following import Follower
 from openstackoid.regions.identity import Keystone
-from openstackoid.regions.objects import clock, grant
+from openstackoid.regions.objects import chain, clock, grant
 from openstackoid.regions.objects.binding import Binding, BindingState, endpoints
 from openstackoid.regions.objects.contract import Contract
 from openstackoid.regions.objects.states import OVER, ContractEvent, ContractState, Side
 from openstackoid.regions.objects.terms import format_time
+from openstackoid.regions.objects.virtual_region import VirtualRegion
 from openstackoid.regions.objects.work import Stage, WorkKind
 from openstackoid.regions.peers import Peers
 from openstackoid.regions.policies import Policies
@@ -136,6 +137,19 @@ class Control:
             if made is not None:
                 found.append(made)
         return found
+
+    def owners(self, region: VirtualRegion) -> tuple[str, ...]:
+        """The clouds behind a virtual region, the nearest first; none behind a part of this cloud. Blocks.
+
+        Raises:
+            UnknownBindingError: it is made of a region that is not bound to a contract.
+        """
+        name = chain.resold(region.resources)
+        if not name:
+            return ()
+        contract = self.contracts.get(self.bindings.get(name).contract)
+        terms = contract.outcome.terms
+        return (contract.peer, *(terms.owners if terms else ()))
 
     async def settle(self, *regions: str) -> None:
         """Have the catalog hold what bindings say, as far as Keystone lets us now; the rest is tried again later.

@@ -7,6 +7,8 @@ OpenStackoidError
     |-- TransitionError      409 region.state          the state does not allow the event
     |-- PartyError           403 contract.party        the event is the other side's to cause
     |-- StaleTermsError      409 contract.stale        other terms are on the table by now
+    |-- OwnersError          409 contract.owners       terms that do not name the clouds behind a resold region
+    |-- CircleError          409 contract.loop         a resold region would come back to one of its owners
     |-- MessageError         400 message.malformed     a message that no honest peer sends
     `-- ForkError            409 message.fork          a peer signed two different messages under one number
 """
@@ -228,6 +230,20 @@ class TooLargeError(RegionsError):
 
     status = 413
     code = "request.large"
+
+
+class OwnersError(RegionsError):
+    """Terms about a resold region that do not name the clouds behind it."""
+
+    status = 409
+    code = "contract.owners"
+
+
+class CircleError(RegionsError):
+    """A resold region would come back to one of the clouds that it comes from."""
+
+    status = 409
+    code = "contract.loop"
 
 
 class MessageError(RegionsError):

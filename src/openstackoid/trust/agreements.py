@@ -57,6 +57,7 @@ class Agreement:
         by_contract: whether it is a contract about a virtual region (`contracts`), of which there may be several with one peer.
         resources: what of this cloud is in the region of such a contract; everything under any other agreement.
         quota: of such a contract, over all its projects; empty under any other agreement.
+        resold: name of a region of this cloud, part of a third one, that such a contract is about; empty if it is about this cloud's own services.
     """
 
     id: str
@@ -69,6 +70,7 @@ class Agreement:
     by_contract: bool = False
     resources: Resources = WHOLE
     quota: Mapping[str, int] = field(default_factory=dict)
+    resold: str = ""
 
     @property
     def party(self) -> str:

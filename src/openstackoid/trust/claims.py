@@ -2,10 +2,11 @@
 
     {"iss": "CloudOne", "aud": "CloudTwo", "sub": USER_ID, "iat": 0, "exp": 0, "jti": ID,
      "user": {"name", "domain": {"id", "name"}}, "project": {"id", "name", "domain": {...}}, "roles": [...],
-     "os_scope": {"*": "CloudOne", "image": "CloudTwo"}, "agreement": ID, "home": SEALED, "act": {"sub": "CloudThree"}}
+     "os_scope": {"*": "CloudOne", "image": "CloudTwo"}, "agreement": ID, "home": SEALED, "act": {"sub": "CloudThree"}, "resold": 1}
 
 `home` is the user's own token, encrypted with a key that only the home cloud has (`sealing`). It is present if the token may be used for requests back
 to the home cloud, or for an exchange there (`gateway.federation.issuer`). `act` (RFC 8693, 4.1) is the cloud that requested this token for a third cloud.
+`resold` counts the clouds before the issuer, when it resells a region and the user is the last but one's: that cloud's name is not told.
 There is no `nbf`: it would equal `iat`.
 """
 
@@ -22,6 +23,7 @@ from openstackoid.core.scope import Scope, is_name
 _LONGEST_SEALED: Final = 3072  # characters: as many as a whole token
 _MOST_ROLES: Final = 64
 _ID_LENGTH: Final = 64
+MOST_RESOLD: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Claims:
     scope: Scope
     sealed: str | None
     actor: str | None = None
+    resold: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """The payload."""
@@ -67,6 +70,7 @@ class Claims:
             "agreement": self.agreement,
         }
         payload |= {"home": self.sealed} if self.sealed is not None else {}
+        payload |= {"resold": self.resold} if self.resold else {}
         return payload | ({"act": {"sub": self.actor}} if self.actor else {})
 
     @classmethod
@@ -94,6 +98,7 @@ class Claims:
                 scopes.parse(json.dumps(payload["os_scope"])),
                 _text(payload["home"], _LONGEST_SEALED) if "home" in payload else None,
                 None if actor is None else cloud_name(actor["sub"]),
+                _depth(payload.get("resold", 0)),
             )
         except (KeyError, TypeError, AttributeError, ScopeError):
             raise TokenError("The token's claims are not those of a federated token.") from None
@@ -140,6 +145,12 @@ def _named(entry: Mapping[str, Any]) -> Named:
 def _text(value: object, longest: int = _ID_LENGTH) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= longest or not value.isprintable():
         raise TokenError("The token's claims are not those of a federated token.")
+    return value
+
+
+def _depth(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST_RESOLD:
+        raise TokenError(f"Expected a region that was resold {MOST_RESOLD} times at most.")
     return value
 
 

@@ -49,7 +49,8 @@ class ContractGrant:
         side: ours.
         state: of the contract.
         grant: the rights of the consumer's users at the provider.
-        region: the region's name at the consumer; empty at the provider.
+        region: at the consumer, the region's name. At the provider, the name of a region of its own that is part of a third cloud, if
+            the virtual region is made of that: requests go there, in this cloud's name. Empty if it is a part of the provider's own cloud.
         resources: what of the provider's cloud is in the region; at the provider alone.
         quota: name of `core.region_quota.QUOTAS` -> how much all projects of the contract may use; at the provider alone.
     """
@@ -74,12 +75,13 @@ class ContractGrant:
         """
         if self.state is GrantState.SUSPENDED:
             provider = "this cloud" if self.side is ContractSide.PROVIDER else self.peer
-            region = f" of the region {self.region}" if self.region else ""
+            region = f" of the region {self.region}" if self.region and self.side is ContractSide.CONSUMER else ""
             raise ContractSuspendedError(
                 f"The contract {self.id}{region} is suspended by {provider}. Its operators can resume it: "
                 f"openstack virtual region contract resume {self.id}."
             )
         url, fingerprint = with_peer.url, with_peer.fingerprint
+        resold = self.region if self.side is ContractSide.PROVIDER else ""
         return Agreement(
             self.id,
             self.peer,
@@ -90,4 +92,5 @@ class ContractGrant:
             by_contract=True,
             resources=self.resources,
             quota=self.quota,
+            resold=resold,
         )

@@ -158,6 +158,11 @@ def _options(parser: argparse.ArgumentParser) -> None:
             action="append",
             help=f"A {option.replace('-', ' ')} in the region (repeat for more)",
         )
+    parser.add_argument(
+        "--of-region",
+        metavar="<region>",
+        help="The region is a part of this region, which this cloud itself has from another",
+    )
     parser.add_argument("--declare", metavar="<file>", type=Path, help="YAML file of metadata that no API tells")
 
 
@@ -167,6 +172,7 @@ def _changes(given: argparse.Namespace) -> dict[str, Any]:
         "images": given.image,
         "external_networks": given.external_network,
         "zones": given.zone,
+        "region": given.of_region,
     }
     resources = {name: values for name, values in kinds.items() if values is not None}
     changes = {

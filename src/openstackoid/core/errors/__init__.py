@@ -36,7 +36,9 @@ OpenStackoidError
 |   |-- ExchangeError        403 token.exchange        home gives no token for a third cloud
 |   |-- HomeError            403 token.home            a request that only the user's own cloud serves
 |   |-- AgreementError       403 agreement.missing     no agreement, or one side has not allowed it
-|   |   `-- ContractSuspendedError 403 contract.suspended  the provider suspends the contract of the virtual region
+|   |   |-- ContractSuspendedError 403 contract.suspended  the provider suspends the contract of the virtual region
+|   |   |-- ResoldError      503 region.unbound        a region that this cloud resells is bound to nothing any more
+|   |   `-- ResoldTooOftenError 508 region.loop        a region was resold too often, or in a circle
 |   |-- NotInRegionError     404 region.missing        something of the provider that is not in the virtual region
 |   |-- OutsideRegionError   400 region.outside        a request that would use it
 |   |-- RegionQuotaError     403 region.quota          a request for more than the region's quota leaves
@@ -83,6 +85,8 @@ from openstackoid.core.errors.regions import (
     OutsideRegionError,
     QuotaUnavailableError,
     RegionQuotaError,
+    ResoldError,
+    ResoldTooOftenError,
     UnmeasuredRequestError,
 )
 from openstackoid.core.errors.scopes import (
@@ -173,6 +177,8 @@ __all__ = [
     "ReplicaDiffersError",
     "ReplicaFailedError",
     "ReplicaRefusedError",
+    "ResoldError",
+    "ResoldTooOftenError",
     "RoleError",
     "RoutingError",
     "RuleError",

@@ -9,6 +9,20 @@ class ContractSuspendedError(AgreementError):
     code = "contract.suspended"
 
 
+class ResoldError(AgreementError):
+    """A region that this cloud resells is not bound to a contract here any more."""
+
+    status = 503
+    code = "region.unbound"
+
+
+class ResoldTooOftenError(AgreementError):
+    """A region was resold by more clouds than a request may pass, or leads back to one of them."""
+
+    status = 508
+    code = "region.loop"
+
+
 class NotInRegionError(TrustError):
     """Something of a provider that is not in the virtual region: to its users it does not exist."""
 

@@ -118,6 +118,11 @@ class Scope:
         """A scope of official service types."""
         return cls(tuple(sorted(entries.items())))
 
+    @classmethod
+    def of_region(cls, provider: str, cloud: str) -> "Scope":
+        """That of a region of a cloud that is part of a provider's: everything there, but users at home."""
+        return cls.of({REST: Name(provider), "identity": Name(cloud)})
+
     def __bool__(self) -> bool:
         return bool(self.entries)
 

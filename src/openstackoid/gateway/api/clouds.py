@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -46,8 +47,14 @@ class Clouds:
 
     async def _here(self, question: Question) -> dict[str, Any]:
         """What this cloud serves, with the keys that sign its federated tokens."""
-        published = self._agreements.keys.published(time.time()) if self._agreements else {}
-        return question.listener.cloud.to_json() | published
+        listener, agreements = question.listener, self._agreements
+        if agreements is None:
+            return listener.cloud.to_json()
+        cloud = listener.cloud
+        if listener.peers and agreements.resold:
+            resold = {kind: listener.frontends.base(kind) for kind in agreements.resold}
+            cloud = replace(cloud, services=resold | dict(cloud.services))
+        return cloud.to_json() | agreements.keys.published(time.time())
 
     async def _all_peers(self, _: Question) -> dict[str, Any]:
         return self.peers()

@@ -84,6 +84,10 @@ class Frontends:
         service, inner = found
         return Route(service, inner, name or None)
 
+    def base(self, kind: str) -> str:
+        """The base URL of a service that is served here."""
+        return self._urls[kind]
+
     def scoped(self, saved: str) -> dict[str, str]:
         """Base URL of each frontend -> the same URL under a saved scope."""
         return {

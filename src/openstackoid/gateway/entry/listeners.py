@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from openstackoid.core.catalog import Cloud
+from openstackoid.core.services import official_types
 from openstackoid.gateway.entry.cors import Cors
 from openstackoid.gateway.entry.frontends import Frontends
 from openstackoid.gateway.settings.config import Config
@@ -56,7 +57,9 @@ def listeners(config: Config) -> dict[str, Listener]:
         below = {kind: f"{config.peering.url}/{kind}" for kind in services}
         cloud = Cloud(config.cloud, below, config.here.labels, config.here.services)
         inner, secure = config.inner(config.peering.address), config.peering.tls is not None and not behind
-        frontends = Frontends({kind: (inner, url) for kind, url in below.items()})
+        # A resold region has services that this cloud may not have: the decision, not the path, says which are served.
+        urls = {kind: f"{config.peering.url}/{kind}" for kind in (*sorted(official_types()), *below)}
+        frontends = Frontends({kind: (inner, url) for kind, url in urls.items()})
         found[inner] = Listener(cloud, frontends, peers=True, https=secure, kind="peering")
     return found
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from openstackoid.core import scope as scopes
 from openstackoid.core.errors import TokenScopeError, UnknownScopeError
-from openstackoid.core.scope import REST, Name, Scope
+from openstackoid.core.scope import Scope
 from openstackoid.gateway.entry.calls import Arrival, Call
 from openstackoid.trust.contracts import ContractGrant
 
@@ -108,7 +108,7 @@ def _explicit(scope: Scope, entry: str) -> Scope:
 
 @lru_cache(maxsize=512)
 def _of_region(provider: str, cloud: str) -> Scope:
-    return Scope.of({REST: Name(provider), "identity": Name(cloud)})
+    return Scope.of_region(provider, cloud)
 
 
 def _call(

@@ -158,6 +158,12 @@ class Agreements:
         """Name of a region of this cloud that is part of another one -> its contract."""
         return self._regions
 
+    @property
+    def resold(self) -> frozenset[str]:
+        """Service types that other clouds may ask for here since this cloud resells regions that have them."""
+        sold = [contract for contract in self._contracts.values() if contract.side is ContractSide.PROVIDER]
+        return frozenset(kind for contract in sold if contract.region for kind in contract.grant.offered)
+
     def peer_statement(self, peer: str) -> Statement:
         """The peer's statement that the agreement is active on its side.
 
@@ -202,7 +208,8 @@ class Agreements:
     def _apply(self, change: Change) -> None:
         self._all = dict(change.agreements) | self._by_file
         self._contracts = change.contracts
-        self._regions = {contract.region: contract for contract in change.contracts.values() if contract.region}
+        consumed = [one for one in change.contracts.values() if one.side is ContractSide.CONSUMER]
+        self._regions = {contract.region: contract for contract in consumed if contract.region}
         # A peer's remembered keys are read with the agreements, but mostly are known here already.
         changed = set(change.changed) | self.peer_keys.restore(self._all, change.documents)
         for name in change.removed:

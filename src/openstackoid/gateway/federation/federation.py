@@ -14,6 +14,7 @@ from openstackoid.gateway.federation.keystone_api import KeystoneApi
 from openstackoid.gateway.federation.keystone_projects import KeystoneProjects
 from openstackoid.gateway.federation.project_states import ProjectStates
 from openstackoid.gateway.federation.projects import Projects
+from openstackoid.gateway.federation.resale import Resale
 from openstackoid.gateway.federation.token_exchange import TokenExchange
 from openstackoid.gateway.settings.config import Config
 from openstackoid.gateway.settings.peering import Trust
@@ -28,6 +29,7 @@ class Federation:
         agreements: with the peers.
         keystone: client of this cloud's own Keystone.
         issuer: of tokens for other clouds.
+        resale: of tokens for users of regions that this cloud resells.
         exchange: requests tokens for third clouds from foreign users' home clouds.
         projects: maps foreign projects to projects of this cloud.
         project_states: whether those may be used.
@@ -39,6 +41,7 @@ class Federation:
     agreements: Agreements
     keystone: Keystone
     issuer: TokenIssuer
+    resale: Resale
     exchange: TokenExchange
     projects: Projects
     project_states: ProjectStates
@@ -77,6 +80,7 @@ class Federation:
             agreements,
             keystone,
             issuer,
+            Resale(config.cloud, agreements, config.trust.lifetime),
             TokenExchange(agreements, peers),
             projects,
             states,

@@ -75,7 +75,11 @@ class ForeignUsers:
         if not arrival.federated or arrival.auth is None:
             return None
         text = arrival.auth.partition(tokens.MARK)[0] if arrival.listener.peers else arrival.auth
-        return ForeignUser(self, self.tokens.read(text), at_peers=arrival.listener.peers)
+        return self.sender(self.tokens.read(text), at_peers=arrival.listener.peers)
+
+    def sender(self, token: ForeignToken, *, at_peers: bool) -> "ForeignUser":
+        """The sender of a request with a token."""
+        return ForeignUser(self, token, at_peers=at_peers)
 
 
 class ForeignUser:

@@ -8,11 +8,11 @@ from openstackoid.gateway.federation.federation import Federation
 from openstackoid.gateway.federation.local_catalog import LocalCatalog
 from openstackoid.gateway.quotas.requests import Quotas
 from openstackoid.gateway.senders.foreign_tokens import ForeignTokens
-from openstackoid.gateway.senders.foreign_user import ForeignUsers
 from openstackoid.gateway.senders.legs import Legs
 from openstackoid.gateway.senders.local_user import LocalUser, PassThroughUser
 from openstackoid.gateway.senders.peer_gateway import PeerGateway
 from openstackoid.gateway.senders.region_images import RegionImages
+from openstackoid.gateway.senders.resold_user import ResoldUsers
 from openstackoid.gateway.senders.returning_user import ReturningUsers
 from openstackoid.gateway.senders.sender import Sender, SenderKind
 from openstackoid.gateway.upstream.rates import Rates
@@ -36,7 +36,7 @@ def of_several_owners(
     """The kinds in a cloud with federated peers."""
     return [
         returning,
-        ForeignUsers(known, federation, legs, images, rates, quotas),
+        ResoldUsers(known, federation, legs, images, rates, quotas),
         PeerGateway(catalog, federation, legs),
         PassThroughUser(catalog, federation.issuer, legs),
         LocalUser(catalog, federation.issuer, legs),

@@ -10,6 +10,7 @@ from cachetools import LRUCache
 from openstackoid.core.catalog import Cloud
 from openstackoid.core.foreign_links import IncomingLinks, OutgoingLinks
 from openstackoid.core.links import Links
+from openstackoid.core.services import is_official
 from openstackoid.gateway.entry.frontends import Route
 from openstackoid.gateway.entry.listeners import Listener
 
@@ -67,6 +68,8 @@ class Linking:
             ours = {kind: scoped.get(url, url) for kind, url in listener.cloud.services.items()}
             if route.saved_scope:  # services that only the peer has
                 ours = {kind: listener.frontends.by_type(route.saved_scope, kind) for kind in peer.services} | ours
+            elif listener.peers and is_official(route.service):  # the same, in a region that this cloud resells
+                ours = {route.service: listener.frontends.base(route.service)} | ours
             table = {url: ours[kind] for kind, url in peer.services.items() if kind in ours}
             if (
                 route.service != "identity"

@@ -1,12 +1,16 @@
 """Contracts, for the operators of either side."""
 
 import asyncio
+import contextlib
 import time
+from dataclasses import replace
 from typing import Any
 
 from openstackoid.core.errors import BadRequestError
-from openstackoid.regions.control import new_id, now
+from openstackoid.regions.control import Control, new_id, now
+from openstackoid.regions.errors import UnknownRegionError
 from openstackoid.regions.handlers.call import Call
+from openstackoid.regions.objects import chain
 from openstackoid.regions.objects.contract import Contract
 from openstackoid.regions.objects.states import CONTRACT, ContractEvent, ContractState, Side, may
 from openstackoid.regions.objects.terms import Terms
@@ -35,6 +39,7 @@ async def request(call: Call) -> dict[str, Any]:
     await call.control.peers.agreement(provider)
     empty = Contract(new_id(), Side.CONSUMER, call.control.cloud, provider)
     terms, reason = Terms.from_json(call.body["terms"]), call.body.get("reason", "")
+    chain.check_circle(call.control.cloud, terms.owners)
     made = empty.cause(ContractEvent.REQUEST, now(), terms, reason)
     await asyncio.to_thread(call.control.contracts.request, made, call.operator.name, int(time.time()))
     call.control.kicked.set()
@@ -46,6 +51,8 @@ async def event(call: Call) -> dict[str, Any]:
     kind = ContractEvent(call.body["event"])
     terms = Terms.from_json(call.body["terms"]) if "terms" in call.body else None
     reason = call.body.get("reason", "")
+    if kind in {ContractEvent.ACCEPT, ContractEvent.COUNTER}:
+        terms = await asyncio.to_thread(_chained, call.control, call.path["contract"], kind, terms)
     contract = await asyncio.to_thread(
         call.control.contracts.cause,
         call.path["contract"],
@@ -55,6 +62,29 @@ async def event(call: Call) -> dict[str, Any]:
     )
     await call.control.changed()
     return await _shown(call, contract)
+
+
+def _chained(control: Control, identity: str, kind: ContractEvent, terms: Terms | None) -> Terms | None:
+    """The terms of an event, with the clouds behind the region if we write them.
+
+    Raises:
+        CircleError, OwnersError, DocumentError: nobody may agree to that.
+    """
+    contract = control.contracts.get(identity)
+    agreed = terms or contract.outcome.terms
+    if agreed is None:
+        return terms
+    if contract.side is Side.CONSUMER:
+        chain.check_circle(control.cloud, agreed.owners)
+        return terms
+    owners: tuple[str, ...] = ()
+    with contextlib.suppress(UnknownRegionError):  # whose contracts are rejected
+        owners = control.owners(control.regions.get(agreed.virtual_region))
+    chain.check_circle(contract.peer, owners)
+    if kind is ContractEvent.COUNTER and terms is not None:
+        terms = agreed = replace(terms, owners=owners)
+    chain.check_owners(agreed, owners)
+    return terms
 
 
 def _listed(row: Summary) -> dict[str, Any]:

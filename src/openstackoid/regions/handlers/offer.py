@@ -1,11 +1,13 @@
 """Offers: ours to peers, and peers' to our operators."""
 
 import asyncio
+import contextlib
 from typing import Any, Final
 
 from openstackoid.core.errors import BadRequestError
 from openstackoid.core.scope import is_name
-from openstackoid.regions.errors import RequirementError, UnknownRegionError
+from openstackoid.regions.control import Control
+from openstackoid.regions.errors import RequirementError, UnknownBindingError, UnknownRegionError
 from openstackoid.regions.handlers.call import Call
 from openstackoid.regions.objects import requirement as requirements
 from openstackoid.regions.objects.offer import Offer, compare, ordered
@@ -58,8 +60,18 @@ async def compare_some(call: Call) -> dict[str, Any]:
 async def to_peer(call: Call) -> dict[str, Any]:
     """What is offered to the peer whose control plane asks."""
     peer = await call.control.peers.caller(call.assertion)
-    regions = await asyncio.to_thread(call.control.regions.all)
-    return {
-        "provider": call.control.cloud,
-        "offers": [region.offer() for region in regions if region.is_offered_to(peer)],
-    }
+    offers = await asyncio.to_thread(_offers, call.control, peer)
+    return {"provider": call.control.cloud, "offers": offers}
+
+
+def _offers(control: Control, peer: str) -> list[dict[str, Any]]:
+    """What a peer sees: no region that comes from it, and none that is not bound any more."""
+    offers = []
+    for region in control.regions.all():
+        if not region.is_offered_to(peer):
+            continue
+        with contextlib.suppress(UnknownBindingError):
+            owners = control.owners(region)
+            if peer not in owners:
+                offers.append(region.offer() | ({"owners": list(owners)} if owners else {}))
+    return offers

@@ -19,6 +19,7 @@ async def list_all(call: Call) -> dict[str, Any]:
 async def create(call: Call) -> dict[str, Any]:
     """A draft."""
     region = VirtualRegion.create(new_id(), call.body, now())
+    await asyncio.to_thread(call.control.owners, region)  # of a region that is bound
     return await _shown(call, await asyncio.to_thread(call.control.regions.create, region, call.operator.name))
 
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from openstackoid.core.region_quota import QUOTAS
 from openstackoid.core.region_resources import Resources
+from openstackoid.regions.objects.chain import resold
 from openstackoid.regions.objects.states import ContractState
 from openstackoid.regions.objects.terms import Terms
 from openstackoid.regions.objects.virtual_region import VirtualRegion
@@ -52,7 +53,9 @@ def provider(
     )
     resources = Resources.from_json(region.resources)
     quota = _quota(terms, region)
-    return ContractGrant(identity, peer, ContractSide.PROVIDER, IN_USE[state], grant, "", resources, quota)
+    return ContractGrant(
+        identity, peer, ContractSide.PROVIDER, IN_USE[state], grant, resold(region.resources), resources, quota
+    )
 
 
 def _offered(terms: Terms, region: VirtualRegion) -> tuple[tuple[str, ...], tuple[Rule, ...]]:

@@ -77,6 +77,7 @@ class Terms:
         clean_up: whether what is left then is removed.
         anonymous: whether the provider learns pseudonyms alone.
         on_delete: what becomes of a sub-project whose project is deleted at home.
+        owners: the clouds behind the provider, if it has the region from others (`chain`), the nearest first.
     """
 
     virtual_region: str
@@ -93,6 +94,7 @@ class Terms:
     clean_up: bool = True
     anonymous: bool = True
     on_delete: OnDelete = OnDelete.CLEAN
+    owners: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -101,7 +103,7 @@ class Terms:
 
     def to_json(self) -> dict[str, Any]:
         """As they stand in messages and in the API."""
-        return {
+        document: dict[str, Any] = {
             "virtual_region": self.virtual_region,
             "version": self.version,
             "region_name": self.region_name,
@@ -118,13 +120,16 @@ class Terms:
             # Not there by default: terms that were signed before it existed keep their digest.
             **({} if self.on_delete is OnDelete.CLEAN else {"on_delete": self.on_delete.value}),
         }
+        # Terms of other regions have the digest that they always had.
+        return document | ({"owners": list(self.owners)} if self.owners else {})
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "Terms":
         """Read terms whose form a schema has checked.
 
         Args:
-            document: the form above; `quota`, `price`, `rules`, `until`, `grace_days`, `clean_up`, `anonymous`, `on_delete` may be missing.
+            document: the form above; `quota`, `price`, `rules`, `until`, `grace_days`, `clean_up`, `anonymous`, `on_delete`, `owners` may be
+                missing.
 
         Raises:
             TermsError: a value contradicts another, or gives what no contract may give; names the place.
@@ -157,6 +162,7 @@ class Terms:
             document.get("clean_up", True),
             document.get("anonymous", True),
             OnDelete(document.get("on_delete", OnDelete.CLEAN)),
+            tuple(document.get("owners", ())),
         )
 
 

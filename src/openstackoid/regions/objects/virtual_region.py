@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from openstackoid.regions.errors import DocumentError, TransitionError
+from openstackoid.regions.objects.chain import check_resold
 from openstackoid.regions.objects.states import REGION, RegionEvent, RegionState, events, find
 from openstackoid.regions.objects.terms import read_quota, read_rules, read_services
 from openstackoid.trust.rules import Rule
@@ -21,7 +22,8 @@ class VirtualRegion:
         domain_id: the domain that holds its projects.
         services: service types of which everything is allowed.
         rules: what is allowed beside these.
-        resources: `flavors`, `images`, `external_networks` by id, `zones` by name: what of the cloud is in the region.
+        resources: `flavors`, `images`, `external_networks` by id, `zones` by name: what of the cloud is in the region; `region`: the name of a
+            region that this cloud has from another one, and of which this is a part (`chain`).
         quota: over all its projects, by the names of `terms.QUOTAS`.
         metadata: what the region is like (`schemas.metadata`).
         state: where it stands.
@@ -133,6 +135,7 @@ def _written(region: VirtualRegion, document: Mapping[str, Any]) -> VirtualRegio
     if not services and not rules:
         raise DocumentError("$.services", "expected a service, or rules: a region that allows nothing is none")
     quota = read_quota(document.get("quota", region.quota), {*services, *(rule.service for rule in rules)})
+    check_resold(document.get("resources", region.resources), quota)
     kept = {name: document[name] for name in ("description", "domain_id", "resources", "metadata") if name in document}
     return replace(region, services=services, rules=rules, quota=quota, **kept)
 

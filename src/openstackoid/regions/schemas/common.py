@@ -42,6 +42,7 @@ def closed(properties: Schema, *required: str) -> Schema:
     return {"type": "object", "properties": properties, "required": names, "additionalProperties": False}
 
 
+OWNERS: Final[Schema] = listed(NAME, 8)
 SERVICES: Final[Schema] = listed({"type": "string", "maxLength": 64}, limits.SERVICES)
 RULES: Final[Schema] = listed(
     closed(

@@ -7,6 +7,7 @@ from openstackoid.regions.schemas.common import (
     ID,
     NAME,
     NUMBER,
+    OWNERS,
     QUOTA,
     REASON,
     RULES,
@@ -30,7 +31,9 @@ _PROPERTIES: Final[Schema] = {
     "metadata": {name: value for name, value in METADATA.items() if name != "$schema"},
     "offered_at": TIME,
 }
-OFFER: Final[Schema] = {"$schema": DIALECT, **closed(_PROPERTIES, "*")}
+_REQUIRED: Final = tuple(_PROPERTIES)
+_PROPERTIES["owners"] = OWNERS  # of a region that its provider has from others
+OFFER: Final[Schema] = {"$schema": DIALECT, **closed(_PROPERTIES, *_REQUIRED)}
 # What a peer answers: hostile until it fits.
 COMPARED: Final[Schema] = {
     "$schema": DIALECT,
@@ -40,5 +43,5 @@ COMPARED: Final[Schema] = {
 }
 OFFERS: Final[Schema] = {
     "$schema": DIALECT,
-    **closed({"provider": NAME, "offers": listed(closed(_PROPERTIES, "*"))}, "*"),
+    **closed({"provider": NAME, "offers": listed(closed(_PROPERTIES, *_REQUIRED))}, "*"),
 }

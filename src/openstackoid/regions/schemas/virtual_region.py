@@ -24,7 +24,8 @@ from openstackoid.regions.schemas.metadata import METADATA, SOURCES
 
 _METADATA: Final[Schema] = {name: value for name, value in METADATA.items() if name != "$schema"}
 RESOURCES: Final[Schema] = closed(
-    dict.fromkeys(("flavors", "images", "external_networks"), listed(KEYSTONE_ID)) | {"zones": listed(TEXT)}
+    dict.fromkeys(("flavors", "images", "external_networks"), listed(KEYSTONE_ID))
+    | {"zones": listed(TEXT), "region": NAME}
 )
 _WRITTEN: Final[Schema] = {
     "name": {**NAME, "not": ID},  # a region is found by either
