@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -131,7 +131,7 @@ class Market:
     xavier: Person  # user of the aggregator
     contracts: dict[str, str]
     before: dict[tuple[str, str], str]  # the catalog without regions
-    tape: Tape  # what the two clouds said to each other
+    tape: Tape = field(default_factory=Tape)  # what the two clouds said to each other
 
     def words(self) -> list[str]:
         """All that says who somebody at the aggregator is: ids of all, and names that stand nowhere else."""
