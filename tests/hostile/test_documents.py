@@ -244,3 +244,19 @@ async def test_documents_of_one_list_of_many_clouds_leave_room_for_others() -> N
         await asyncio.gather(*many)
     finally:
         await rewriting.close()
+
+
+async def test_a_document_in_which_nothing_may_change_needs_no_process() -> None:
+    rewriting = Rewriting()
+    links = Links({"http://two": "http://one"}, "image")
+    try:
+        other = document(4000).replace(b"two", b"six")
+        assert await rewriting.apply(Job("image", WIDE, links=links), other, "peer") is other
+        assert rewriting._idle == []
+        # An escaped slash may be part of any URL.
+        escaped = document(4000).replace(b"http://two", b"http:\\/\\/two")
+        changed = await rewriting.apply(Job("image", WIDE, links=links), escaped, "peer")
+        assert changed.count(b"http://one/x") == 4000
+        assert len(rewriting._idle) == 1
+    finally:
+        await rewriting.close()

@@ -52,6 +52,15 @@ class Job:
     one_image: bool = False
     resources: Resources | None = None
 
+    def concerns(self, body: bytes) -> bool:
+        """Whether a document may change or be refused; if not, it need not be parsed. A search, without looking at its structure."""
+        ids, links = self.ids, self.links
+        return (
+            self.resources is not None
+            or (ids is not None and ids.concerns(body))
+            or (links is not None and links.concern(body))
+        )
+
     def __call__(self, body: bytes) -> bytes:
         """The document with ids and links changed; the original bytes if nothing changes.
 

@@ -22,6 +22,9 @@ from openstackoid.core.limits import MIB, LimitError
 from openstackoid.gateway.upstream.rewriter import ANSWER, DONE, HEAD, LARGE, REFUSED, SAME, Job
 
 SMALL: Final = 1 << 16  # bytes: documents up to this are rewritten in this process
+_SEARCHED: Final = (
+    1 << 20
+)  # bytes: in documents up to this, what may change is searched for in this process: 0.1 ms for each text that changes
 _PROCESSES: Final = 2  # so that one sender's document does not stop another's
 _ALL: Final = 128 * MIB  # bytes of large documents that are held at a time
 _SHARE: Final = 48 * MIB  # bytes of them for one sender
@@ -77,6 +80,8 @@ class Rewriting:
         """
         if len(body) <= SMALL:
             return job(body)
+        if len(body) <= _SEARCHED and not job.concerns(body):
+            return body
         lock = self._senders.setdefault(sender, asyncio.Lock())
         try:
             async with self._of_many if of_many else contextlib.nullcontext(), lock, self._turns:
