@@ -225,3 +225,22 @@ def test_a_dead_gateway_stops_only_what_needs_it(ill: Ill) -> None:
     ill.cloud.again()
     ill.cloud.ready()
     until(lambda: ask(ill.cloud.url("image"), "/v2/images", {"X-Scope": '{"compute":"Moving"}'}).status == 200)
+
+
+def test_a_peer_with_a_rate_gets_nothing_straight(ill: Ill) -> None:
+    until(lambda: ill.ask("Moving").status == 200 and ill.taught("Moving"))
+    config = ill.cloud.gateway.config
+    ill.cloud.halt()
+    ill.cloud.again(config | {"rates": {"peers": {"Moving": 10_000}}})
+    ill.cloud.ready()
+    until(lambda: not ill.taught("Moving"))  # a gateway begins with empty maps
+    until(lambda: ill.ask("Moving").status == 200)
+    for _ in range(3):
+        path = f"/v2/{os.urandom(6).hex()}"
+        assert ill.ask("Moving", path).status == 200
+        assert ill.cloud.passed(path)
+    assert not ill.taught("Moving")
+    ill.cloud.halt()
+    ill.cloud.again(config)
+    ill.cloud.ready()
+    until(lambda: ill.ask("Moving").status == 200 and ill.taught("Moving"))
