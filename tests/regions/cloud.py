@@ -32,6 +32,7 @@ class Cloud:
         base: URL at which it is served.
         domains, projects: id -> document.
         items: (service, list) -> id -> resource.
+        usages: project -> what nova says that its servers were there.
         stuck: ids of resources that cannot be deleted.
         changes: method and path of each change.
         limit: changes after which everything is answered 503; None: never.
@@ -43,6 +44,7 @@ class Cloud:
         self.projects: dict[str, dict[str, Any]] = {}
         self.items: dict[tuple[str, str], dict[str, dict[str, Any]]] = {key: {} for key in _LISTS}
         self.stuck: set[str] = set()
+        self.usages: dict[str, list[dict[str, Any]]] = {}
         self.changes: list[str] = []
         self.limit: int | None = None
         self._grants: set[tuple[str, str]] = set()
@@ -178,6 +180,9 @@ class Cloud:
         admin = "admin" in token["roles"]
         if collection in {"quotas", "os-quota-sets"}:
             return web.Response(status=204 if admin else 403)
+        if collection == "os-simple-tenant-usage":
+            used = self.usages.get(rest[0], []) if rest[0] == token["project"] else None
+            return _refused(403) if used is None else web.json_response({"tenant_usage": {"server_usages": used}})
         if (service, collection) not in self.items:
             return _refused(404)
         items = self.items[service, collection]

@@ -178,6 +178,12 @@ class Plane:
         config["provider"] = {name: self._accounts[name] for name in accounts or self._accounts}
         self._file.write_text(yaml.safe_dump(config))
 
+    def audits(self, *files: Path) -> None:
+        """Let it compare statements with these files, from its next start on."""
+        config = yaml.safe_load(self._file.read_text())
+        config["audit"] = [str(file) for file in files]
+        self._file.write_text(yaml.safe_dump(config))
+
     @property
     def mappings(self) -> ProjectMappings:
         """Which sub-project stands for which project, as gateways write it."""

@@ -37,6 +37,7 @@ OFFERS_PATH: Final = f"{OWN_PREFIX}v1/regions/offers"
 MESSAGES_PATH: Final = f"{OWN_PREFIX}v1/regions/messages"
 PROJECTS_PATH: Final = f"{OWN_PREFIX}v1/regions/projects"
 RESOURCES_PATH: Final = f"{OWN_PREFIX}v1/regions/resources"
+USAGE_PATH: Final = f"{OWN_PREFIX}v1/regions/usage"
 
 # RFC 9110, 7.6.1. Trailer fields are not passed on, so neither is their announcement; the gateway answers Expect itself.
 HOP_BY_HOP: Final = frozenset(

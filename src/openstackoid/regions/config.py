@@ -136,6 +136,7 @@ class Config(BaseModel):
     """The form above.
 
     Attributes:
+        audit: files of this cloud's gateways, to compare statements of use with.
         skew: seconds by which the clocks of two clouds may differ.
         recheck: seconds for which Keystone's answer about a token counts.
         tick: seconds between two polls of the outbox and of the clock.
@@ -155,6 +156,7 @@ class Config(BaseModel):
     keys_env: str | None = None
     keys_command: list[str] | None = None
     policy_file: Path | None = None
+    audit: list[Path] = Field(default_factory=list)
     aggregator: Aggregator | None = None
     provider: Provider | None = None
     ca: Path | None = None

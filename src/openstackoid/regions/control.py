@@ -17,6 +17,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from openstackoid.core.errors import OpenStackoidError
@@ -32,6 +33,7 @@ from openstackoid.regions.errors import (
 )
 from openstackoid.regions.following import Follower
 from openstackoid.regions.identity import Keystone
+from openstackoid.regions.metering import EVERY
 from openstackoid.regions.objects import chain, clock, grant
 from openstackoid.regions.objects.binding import Binding, BindingState, endpoints
 from openstackoid.regions.objects.contract import Contract
@@ -41,6 +43,7 @@ from openstackoid.regions.objects.virtual_region import VirtualRegion
 from openstackoid.regions.objects.work import Stage, WorkKind
 from openstackoid.regions.peers import Peers
 from openstackoid.regions.policies import Policies
+from openstackoid.regions.statements import Statements
 from openstackoid.regions.tables.binding import LEASE, Bindings
 from openstackoid.regions.tables.contract import Contracts, Summary
 from openstackoid.regions.tables.message import Outbox, Outgoing
@@ -76,10 +79,12 @@ class Control:
         keys: this cloud's: pseudonyms are made with them.
         works: what is on record of work in this cloud.
         project_states, mappings: what was said of projects, and which sub-project stands for which.
+        statements: what was used, and what both sides have signed about it.
         worker: does it; None for an aggregator, and for a provider whose operators do it.
         catalog, about: of an aggregator: its catalog, and where its gateway is; None for a provider.
         follower: says what becomes of this cloud's projects; None for a provider.
         kicked: set when a message is to be sent.
+        audit: files of this cloud's gateways.
     """
 
     cloud: str
@@ -95,11 +100,13 @@ class Control:
     works: Works
     project_states: ProjectStates
     mappings: ProjectMappings
+    statements: Statements
     worker: Worker | None = None
     catalog: Catalog | None = None
     about: Aggregator | None = None
     follower: Follower | None = None
     kicked: asyncio.Event = field(default_factory=asyncio.Event)
+    audit: tuple[Path, ...] = ()
 
     def aggregator(self) -> tuple[Catalog, Aggregator]:
         """What writes this cloud's catalog.
@@ -210,6 +217,10 @@ class Control:
         await asyncio.to_thread(self.outbox.acknowledge, message.contract, acknowledged)
         self.kicked.set()  # the next one of this contract
 
+    async def _send_all(self) -> None:
+        await self.send()
+        await self.statements.send()
+
     async def _failed(self, message: Outgoing, why: str) -> None:
         now = int(time.time())
         await asyncio.to_thread(self.outbox.fail, message.contract, message.number, now, why)
@@ -258,10 +269,12 @@ class Control:
         """
         async with asyncio.TaskGroup() as group:
             group.create_task(self._repeat(tick, self._look))
-            group.create_task(self._repeat(tick, self.send, self.kicked))
+            group.create_task(self._repeat(tick, self._send_all, self.kicked))
             group.create_task(self._repeat(tick, self.work))
             if self.follower is not None and self.about is not None:
                 group.create_task(self._repeat(self.about.projects_every, self.follower.run))
+            if self.statements.meter is not None:
+                group.create_task(self._repeat(EVERY, self.statements.meter.run))
 
     async def _look(self) -> None:
         await self.tick()

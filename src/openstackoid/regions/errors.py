@@ -183,6 +183,27 @@ class ServiceFailedError(RegionsError):
     code = "service.failed"
 
 
+class PeriodError(RegionsError):
+    """Days that are no period of a statement: they are none, are not over, or are in another statement."""
+
+    status = 400
+    code = "usage.period"
+
+
+class UnknownStatementError(RegionsError):
+    """The contract has no such statement of use."""
+
+    status = 404
+    code = "usage.statement-missing"
+
+
+class NotMeasuredError(RegionsError):
+    """This control plane measures no use: it has no section provider."""
+
+    status = 409
+    code = "usage.not-measured"
+
+
 class UnauthenticatedError(RegionsError):
     """No token, or one that this cloud's Keystone does not know."""
 

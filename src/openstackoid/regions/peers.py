@@ -13,8 +13,15 @@ from typing import Any, Final
 import aiohttp
 
 from openstackoid.core.errors import AgreementError, PeerAnswerError, PeerTimeoutError, PeerUnreachableError
-from openstackoid.core.protocol import ASSERTION, MESSAGES_PATH, OFFERS_PATH, PROJECTS_PATH, WELL_KNOWN_PATH
-from openstackoid.regions.schemas import message, offer, project_states
+from openstackoid.core.protocol import (
+    ASSERTION,
+    MESSAGES_PATH,
+    OFFERS_PATH,
+    PROJECTS_PATH,
+    USAGE_PATH,
+    WELL_KNOWN_PATH,
+)
+from openstackoid.regions.schemas import message, offer, project_states, usage
 from openstackoid.regions.schemas.common import Schema, check
 from openstackoid.trust import tokens
 from openstackoid.trust.agreements import Agreement
@@ -104,6 +111,21 @@ class Peers:
         agreement = await self.agreement(peer)
         assertion = tokens.assertion(self._cloud, peer, self._keys, int(time.time()), _LIFE)
         return await self._checked("GET", f"{agreement.url}{OFFERS_PATH}", {ASSERTION: assertion}, None, offer.OFFERS)
+
+    async def usage(self, peer: str, asked: Mapping[str, str]) -> list[dict[str, str]]:
+        """What our projects have used at a peer, as `schemas.usage.LINES` has it.
+
+        Args:
+            peer: the provider.
+            asked: contract, first day, and the day after the last one, as `schemas.usage.ASK` has them.
+
+        Raises:
+            AgreementError, PeerError, DocumentError: no peer, no answer, or a wrong one.
+        """
+        agreement = await self.agreement(peer)
+        assertion = tokens.assertion(self._cloud, peer, self._keys, int(time.time()), _LIFE)
+        url, sent = f"{agreement.url}{USAGE_PATH}", {ASSERTION: assertion}
+        return list((await self._checked("POST", url, sent, dict(asked), usage.LINES))["lines"])
 
     async def send(self, peer: str, signed: str) -> int:
         """Send a message; returns up to which number the peer has our messages of its contract.

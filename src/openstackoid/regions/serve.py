@@ -25,14 +25,17 @@ from openstackoid.regions.control import Control
 from openstackoid.regions.following import Follower
 from openstackoid.regions.handlers import routes
 from openstackoid.regions.identity import Keystone
+from openstackoid.regions.metering import Meter
 from openstackoid.regions.objects import message as messages
 from openstackoid.regions.peers import Peers
 from openstackoid.regions.policies import Policies
+from openstackoid.regions.statements import Statements
 from openstackoid.regions.tables import MIGRATIONS
 from openstackoid.regions.tables.binding import Bindings
 from openstackoid.regions.tables.contract import Contracts
 from openstackoid.regions.tables.message import Outbox
 from openstackoid.regions.tables.project_states import ProjectStates
+from openstackoid.regions.tables.usage import Usages
 from openstackoid.regions.tables.virtual_region import Regions
 from openstackoid.regions.tables.work import Works
 from openstackoid.regions.working import Worker
@@ -83,6 +86,8 @@ async def control_of(config: Config) -> AsyncIterator[Control]:
         about = config.aggregator
         catalog = Catalog(_account(config, about), session) if about else None
         accounts = Accounts(config.keystone, config.provider, session) if config.provider else None
+        usages = Usages(database)
+        meter = Meter(usages, contracts, regions, store.projects, accounts) if accounts else None
         yield Control(
             config.cloud,
             regions,
@@ -97,12 +102,14 @@ async def control_of(config: Config) -> AsyncIterator[Control]:
             works,
             states,
             store.projects,
+            Statements(config.cloud, contracts, usages, peers, keys, meter),
             Worker(works, contracts, regions, store.projects, accounts) if accounts else None,
             catalog,
             about,
             Follower(config.cloud, contracts, states, catalog, peers, keys, about.deleted_after)
             if about and catalog
             else None,
+            audit=tuple(config.audit),
         )
     store.close()
     database.close()

@@ -10,7 +10,14 @@ import aiohttp
 from aiohttp import web
 
 from openstackoid.core import errors
-from openstackoid.core.protocol import ASSERTION, MESSAGES_PATH, OFFERS_PATH, PROJECTS_PATH, RESOURCES_PATH
+from openstackoid.core.protocol import (
+    ASSERTION,
+    MESSAGES_PATH,
+    OFFERS_PATH,
+    PROJECTS_PATH,
+    RESOURCES_PATH,
+    USAGE_PATH,
+)
 from openstackoid.gateway.api.endpoints import READS, WRITES, Audience, Endpoint, Question
 
 _LARGEST_REQUEST: Final = 1 << 20  # bytes
@@ -35,7 +42,7 @@ class ControlPlane:
             Endpoint(OFFERS_PATH, READS, Audience.PEERS, self._pass_on),
             *(
                 Endpoint(path, WRITES, Audience.PEERS, self._pass_on)
-                for path in (MESSAGES_PATH, PROJECTS_PATH, RESOURCES_PATH)
+                for path in (MESSAGES_PATH, PROJECTS_PATH, RESOURCES_PATH, USAGE_PATH)
             ),
         ]
 

@@ -5,6 +5,7 @@ GET /openstackoid/v1/agreement                    for a peer's gateway: our side
 POST /openstackoid/v1/projects                    for a peer's gateway: which of our projects are gone
 GET /openstackoid/v1/regions/offers               for a peer's control plane of virtual regions: see `control_plane`
 POST /openstackoid/v1/regions/messages            the same
+POST /openstackoid/v1/regions/usage               the same
 POST /openstackoid/v1/token                       token exchange (RFC 8693): see `token_exchange`
 GET /openstackoid/v1/peers                        the peers and their state
 GET /openstackoid/v1/scopes                       the saved scopes

@@ -98,7 +98,9 @@ class Admission:
         await self.ready(account)
         for name, amount in amounts.items():
             if amount > account.quota[name]:
-                raise _refused(account, name, amount, 0)
+                raise RegionQuotaError(
+                    f"Quota exceeded for {name}: the request takes {amount}, and this region has {account.quota[name]} in all."
+                )
         since, end = _milliseconds(), time.monotonic() + PATIENCE
         while True:
             held = await self._take(account, amounts)

@@ -65,6 +65,7 @@ class Quotas:
 
         Raises:
             RegionQuotaError: the region has not enough left.
+            OutsideRegionError: the request names what is not in the region.
             UnmeasuredRequestError: nobody can say what it takes.
             QuotaUnavailableError: a service does not count or enforce.
             BodyError: the document is too large.
@@ -86,7 +87,8 @@ class Quotas:
         try:
             limits.check(body, limits.REQUEST)
             # As the services read it: what is counted is what they find.
-            needed = region_quota.need(service, path, json.loads(body))
+            document = agreement.resources.request(service, json.loads(body))
+            needed = region_quota.need(service, path, document)
         except UnmeasuredError as error:
             raise UnmeasuredRequestError(f"The region has a quota: {error}.") from None
         except limits.LimitError as error:

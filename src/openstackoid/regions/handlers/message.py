@@ -6,6 +6,7 @@ from typing import Any
 
 from openstackoid.regions.handlers.call import Call
 from openstackoid.regions.objects import message as messages
+from openstackoid.regions.objects import statement as statements
 from openstackoid.regions.objects.message import Message
 from openstackoid.regions.objects.states import Side
 from openstackoid.regions.schemas import message as schema
@@ -16,6 +17,8 @@ from openstackoid.trust import tokens
 async def receive(call: Call) -> dict[str, Any]:
     """Take a message; says up to which number the sender's messages of this contract are here."""
     text = call.body["message"]
+    if statements.is_one(text):
+        return await call.control.statements.receive(text)
     sender = messages.sender(text)
     keys = await call.control.peers.keys(sender, tokens.key_id(text))
     payload = messages.verify(text, keys)

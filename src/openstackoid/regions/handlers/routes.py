@@ -3,14 +3,25 @@
 from dataclasses import dataclass
 from typing import Final
 
-from openstackoid.core.protocol import MESSAGES_PATH, OFFERS_PATH, PROJECTS_PATH
-from openstackoid.regions.handlers import binding, contract, message, offer, project_states, root, virtual_region, whois
+from openstackoid.core.protocol import MESSAGES_PATH, OFFERS_PATH, PROJECTS_PATH, USAGE_PATH
+from openstackoid.regions.handlers import (
+    binding,
+    contract,
+    message,
+    offer,
+    project_states,
+    root,
+    usage,
+    virtual_region,
+    whois,
+)
 from openstackoid.regions.handlers.call import Handler
 from openstackoid.regions.schemas import binding as binding_schema
 from openstackoid.regions.schemas import contract as contract_schema
 from openstackoid.regions.schemas import message as message_schema
 from openstackoid.regions.schemas import offer as offer_schema
 from openstackoid.regions.schemas import project_states as states_schema
+from openstackoid.regions.schemas import usage as usage_schema
 from openstackoid.regions.schemas import virtual_region as region_schema
 from openstackoid.regions.schemas import whois as whois_schema
 from openstackoid.regions.schemas.common import Schema
@@ -47,6 +58,9 @@ _REGIONS: Final = "/v1/virtual-regions"
 _REGION: Final = f"{_REGIONS}/{{virtual_region}}"
 _CONTRACTS: Final = "/v1/contracts"
 _CONTRACT: Final = f"{_CONTRACTS}/{{contract}}"
+_STATEMENTS: Final = f"{_CONTRACT}/statements"
+_STATEMENT: Final = f"{_STATEMENTS}/{{number}}"
+_PERIOD: Final = (("from", "the first day, such as 2026-12-01"), ("until", "the day after the last one"))
 _BINDINGS: Final = "/v1/bindings"
 _BINDING: Final = f"{_BINDINGS}/{{region}}"
 _SHOWN, _AGREED = region_schema.SHOWN, contract_schema.SHOWN
@@ -180,6 +194,44 @@ OPERATORS: Final = (
         whois_schema.ASK,
         whois_schema.FOUND,
     ),
+    Route(
+        "GET",
+        f"{_CONTRACT}/usage",
+        usage.show,
+        "What a contract's projects have used",
+        "contract:usage",
+        answer=usage_schema.USAGE,
+        query=_PERIOD,
+    ),
+    Route("GET", _STATEMENTS, usage.statements, "List statements of use", "contract:usage", answer=usage_schema.LIST),
+    Route(
+        "POST",
+        _STATEMENTS,
+        usage.sign,
+        "Sign a statement of use",
+        "contract:statement",
+        usage_schema.SIGN,
+        usage_schema.SHOWN,
+        status=201,
+    ),
+    Route("GET", _STATEMENT, usage.statement, "Show a statement", "contract:usage", answer=usage_schema.SHOWN),
+    Route(
+        "POST",
+        f"{_STATEMENT}/answer",
+        usage.respond,
+        "Sign an answer to a statement",
+        "contract:statement",
+        usage_schema.RESPOND,
+        usage_schema.SHOWN,
+    ),
+    Route(
+        "GET",
+        f"{_STATEMENT}/differences",
+        usage.differences,
+        "Where a statement differs from what is found now",
+        "contract:usage",
+        answer=usage_schema.COMPARED,
+    ),
     Route("GET", _BINDINGS, binding.list_all, "List bound regions", "binding:list", answer=binding_schema.LIST),
     Route(
         "POST",
@@ -213,5 +265,14 @@ PEERS: Final = (
         None,
         states_schema.SENT,
         states_schema.ANSWER,
+    ),
+    Route(
+        "POST",
+        USAGE_PATH,
+        usage.to_peer,
+        "What the projects of the peer that asks have used",
+        None,
+        usage_schema.ASK,
+        usage_schema.LINES,
     ),
 )

@@ -10,6 +10,8 @@ RULES: Final[tuple[tuple[Any, ...], ...]] = (
     ("contract:list", READER, "List contracts.", [{"method": "GET", "path": _ALL}]),
     ("contract:show", READER, "Show a contract.", [{"method": "GET", "path": _ONE}]),
     ("contract:whois", MANAGER, "Resolve a pseudonym.", [{"method": "POST", "path": f"{_ONE}/whois"}]),
+    ("contract:usage", READER, "Show what was used.", [{"method": "GET", "path": f"{_ONE}/usage"}]),
+    ("contract:statement", MANAGER, "Sign a statement of use.", [{"method": "POST", "path": f"{_ONE}/statements"}]),
     ("contract:request", MANAGER, "Request a contract.", [{"method": "POST", "path": _ALL}]),
     ("contract:event", MANAGER, "Cause an event of a contract.", [{"method": "POST", "path": f"{_ONE}/events"}]),
 )

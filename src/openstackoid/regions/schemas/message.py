@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from openstackoid.regions.objects import statement
 from openstackoid.regions.objects.contract import MOST_MESSAGES
 from openstackoid.regions.objects.message import LONGEST
 from openstackoid.regions.objects.states import ContractEvent
@@ -29,6 +30,6 @@ PAYLOAD: Final[Schema] = {
 }
 SENT: Final[Schema] = {
     "$schema": DIALECT,
-    **closed({"message": {"type": "string", "maxLength": LONGEST}}, "*"),
+    **closed({"message": {"type": "string", "maxLength": max(LONGEST, statement.LONGEST)}}, "*"),
 }
 ANSWER: Final[Schema] = {"$schema": DIALECT, **closed({"contract": ID, "acknowledged": COUNT}, "*")}

@@ -8,6 +8,8 @@ contract_outbox          messages of ours that the other side has not acknowledg
 region_bindings          one row a region of this cloud's catalog that is bound to a contract
 region_work              one row a piece of work outside the database: how far it is, and what is left (`objects.work`)
 region_project_states    one row a project with a sub-project, of either side's contracts (`tables.project_states`)
+contract_usage           one row a contract, project, day and what was used
+contract_statements      statements of use, and the answers to them; never rewritten
 regions_revision         one row, which every change takes first: changes happen one after the other on every database
 """
 
@@ -119,6 +121,32 @@ PROJECT_STATES: Final = Table(
     Column("project", exact(_NAME), primary_key=True),
     Column("state", exact(16), nullable=False),
     Column("since", BigInteger, nullable=False),
+)
+
+USAGE: Final = Table(
+    "contract_usage",
+    METADATA,
+    Column("contract", exact(_ID), primary_key=True),
+    Column("project", exact(_NAME), primary_key=True),
+    Column("day", exact(10), primary_key=True),
+    Column("sku", exact(255), primary_key=True),
+    Column("unit", exact(16), primary_key=True),
+    Column("quantity", exact(32), nullable=False),
+)
+
+STATEMENTS: Final = Table(
+    "contract_statements",
+    METADATA,
+    Column("contract", exact(_ID), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("kind", exact(16), primary_key=True),
+    Column("operator", exact(255), nullable=False),
+    Column("payload", document(), nullable=False),
+    Column("signed", document(), nullable=False),
+    Column("sent", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due", BigInteger, nullable=False),
+    Index("ix_contract_statements_due", "sent", "due"),
 )
 
 REVISION: Final = Table(

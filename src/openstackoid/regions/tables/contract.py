@@ -65,6 +65,18 @@ class Contracts:
         with self._database.reading() as connection:
             return [_summary(row) for row in connection.execute(chosen).mappings()]
 
+    def summary(self, identity: str) -> Summary:
+        """A contract without its messages.
+
+        Raises:
+            UnknownContractError: there is none.
+        """
+        with self._database.reading() as connection:
+            row = _row(connection, identity)
+        if row is None:
+            raise UnknownContractError(f"No contract {identity[:64]}.")
+        return _summary(row)
+
     def get(self, identity: str) -> Contract:
         """A contract with all its messages.
 

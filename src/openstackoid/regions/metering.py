@@ -1,0 +1,143 @@
+"""Measures what the sub-projects of a contract use, by the services' own calls, as a member of each project.
+
+    servers   nova's os-simple-tenant-usage: also of servers that are gone
+    volumes   cinder's list: of those that are there
+    images    glance's list: of those that are there
+
+What was measured is kept (`tables.usage`). It is measured again each hour while contracts are in use, so what is gone meanwhile is missing for an hour at
+most, and a project that is gone keeps its lines.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+from urllib.parse import quote
+
+from openstackoid.core.errors import OpenStackoidError
+from openstackoid.core.services import service_type
+from openstackoid.regions.accounts import Accounts, project_of
+from openstackoid.regions.errors import ServiceFailedError
+from openstackoid.regions.objects import grant, resource_kinds, usage
+from openstackoid.regions.objects.resource_kinds import ResourceKind
+from openstackoid.regions.objects.states import Side
+from openstackoid.regions.objects.usage import Line, Period
+from openstackoid.regions.service_account import ServiceAccount, refusal
+from openstackoid.regions.tables.contract import Contracts, Summary
+from openstackoid.regions.tables.usage import Usages
+from openstackoid.regions.tables.virtual_region import Regions
+from openstackoid.trust.projects import ProjectMappings
+
+EVERY: Final = 3600  # seconds between two measurements
+_OK: Final = 200
+_LOG: Final = logging.getLogger(__name__)
+_COMPUTE: Final = ResourceKind("compute", "/v2.1", "", "")
+_VOLUME: Final = ResourceKind("block-storage", "/v3", "/volumes/detail", "volumes")
+_IMAGE: Final = ResourceKind("image", "/v2", "/images", "images")
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """Measures.
+
+    Attributes:
+        usages, contracts, regions: tables.
+        mappings: which sub-project stands for which project.
+        accounts: to ask with.
+    """
+
+    usages: Usages
+    contracts: Contracts
+    regions: Regions
+    mappings: ProjectMappings
+    accounts: Accounts
+
+    async def measure(self, contract: Summary, period: Period) -> list[Line]:
+        """Measure what is there of a period, keep it, and return all that is kept of it.
+
+        Raises:
+            AccountRefusedError, ServiceFailedError: an account is refused, or a service does not answer.
+        """
+        domain = self.regions.get(contract.terms.virtual_region).domain_id
+        manager, now = self.accounts.domain(domain), datetime.now(UTC)
+        for project, local in await asyncio.to_thread(self.mappings.all, f"contract:{contract.id}"):
+            found = await project_of(manager, local)
+            if found is None or not found.get("enabled", False):
+                continue  # gone or disabled: what was measured stays
+            member = await self.accounts.member(manager, domain, local)
+            lines = await _lines(member, project, local, period, now)
+            await asyncio.to_thread(self.usages.replace, contract.id, project, period, lines)
+        return await asyncio.to_thread(self.usages.lines, contract.id, period)
+
+    async def run(self) -> None:
+        """Measure yesterday and today of all contracts in use."""
+        today = datetime.fromtimestamp(time.time(), UTC).date()
+        period = Period(today - timedelta(days=1), today + timedelta(days=1))
+        for contract in await asyncio.to_thread(self.contracts.all, *grant.IN_USE):
+            if contract.side is Side.PROVIDER:
+                try:
+                    await self.measure(contract, period)
+                except OpenStackoidError as error:
+                    _LOG.error("openstackoid regions: use of %s: %s: %s", contract.id, error.code, error)
+
+
+async def _lines(member: ServiceAccount, project: str, local: str, period: Period, now: datetime) -> list[Line]:
+    urls = await _endpoints(member)
+    lines: list[Line] = []
+    if url := urls.get("compute"):
+        window = f"start={_plain(period.start)}&end={_plain(min(period.over, now))}&detailed=1"
+        path = f"/os-simple-tenant-usage/{quote(local)}?{window}"
+        found = (await _asked(member, resource_kinds.base(url, _COMPUTE) + path)).get("tenant_usage") or {}
+        lines += usage.servers(project, found.get("server_usages") or (), period, now)
+    if url := urls.get("block-storage"):
+        volumes = [
+            (volume.get("created_at"), Decimal(int(volume.get("size") or 0)))
+            for volume in await _pages(member, resource_kinds.base(url, _VOLUME), _VOLUME, "")
+        ]
+        lines += usage.stored(project, usage.VOLUME, volumes, period, now)
+    if url := urls.get("image"):
+        images = [
+            (image.get("created_at"), usage.gib(int(image.get("size") or 0)))
+            for image in await _pages(member, resource_kinds.base(url, _IMAGE), _IMAGE, f"?owner={quote(local)}")
+            if image.get("owner") == local
+        ]
+        lines += usage.stored(project, usage.IMAGE, images, period, now)
+    return lines
+
+
+async def _pages(member: ServiceAccount, base: str, kind: ResourceKind, query: str) -> list[Mapping[str, Any]]:
+    """All items of a list. Cinder's following page is a link beside the list, glance's a path."""
+    items: list[Mapping[str, Any]] = []
+    url = base + kind.path + query
+    while url:
+        answer = await _asked(member, url)
+        items += [item for item in answer.get(kind.key) or () if isinstance(item, dict)]
+        links = [link.get("href") for link in answer.get(f"{kind.key}_links") or () if link.get("rel") == "next"]
+        following = str(links[0]) if links else str(answer.get("next") or "")
+        url = base.partition("/v2")[0] + following if following.startswith("/") else following
+    return items
+
+
+async def _asked(member: ServiceAccount, url: str) -> Mapping[str, Any]:
+    status, answer = await member.call("GET", url)
+    if status != _OK or not isinstance(answer, dict):
+        raise ServiceFailedError(f"A service does not say what {member.name} uses: {refusal(status, answer)}.")
+    return answer
+
+
+async def _endpoints(member: ServiceAccount) -> dict[str, str]:
+    urls: dict[str, str] = {}
+    for service in (await member.described()).get("catalog") or []:
+        official = service_type(str(service.get("type")))
+        for endpoint in service.get("endpoints", []):
+            if official and endpoint.get("interface") == "public":
+                urls.setdefault(official, str(endpoint.get("url")))
+    return urls
+
+
+def _plain(moment: datetime) -> str:
+    return moment.replace(tzinfo=None, microsecond=0).isoformat()
