@@ -30,6 +30,7 @@ from openstackoid.trust.contracts import ContractGrant
 from openstackoid.trust.grants import Grant
 from openstackoid.trust.keys import Keys
 from openstackoid.trust.projects import ProjectMappings
+from openstackoid.trust.region_health import Counted
 from openstackoid.trust.store import Store
 
 if TYPE_CHECKING:
@@ -177,6 +178,10 @@ class Plane:
         config = yaml.safe_load(self._file.read_text())
         config["provider"] = {name: self._accounts[name] for name in accounts or self._accounts}
         self._file.write_text(yaml.safe_dump(config))
+
+    def gateways_counted(self, contract: str, minute: int, counts: Counted) -> None:
+        """As gateways write how a region does."""
+        self._store.region_health.add([(contract, minute, counts)])
 
     def audits(self, *files: Path) -> None:
         """Let it compare statements with these files, from its next start on."""

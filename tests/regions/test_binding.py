@@ -1,5 +1,6 @@
 """A contract in use: what gateways of both sides find in their databases, and what an aggregator's catalog holds. Real control planes."""
 
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from tests.regions.planes import ADMIN, READER, Plane, active, in_state, two_pla
 
 from openstackoid.trust import tokens
 from openstackoid.trust.contracts import ContractSide, GrantState
+from openstackoid.trust.region_health import Counted
 
 BOUND = {
     (kind, interface): url
@@ -78,6 +80,32 @@ async def test_both_sides_gateways_learn_of_a_contract_as_it_goes(planes: tuple[
     await in_use(provider, GrantState.ENDING)
     (ending,) = provider.in_use()
     assert {rule.method for rule in ending.grant.allows} == {"GET", "HEAD", "DELETE"}
+
+
+async def test_status_says_how_a_region_does(planes: tuple[Plane, Plane]) -> None:
+    provider, consumer = planes
+    contract = await active(provider, consumer)
+    await bind(consumer, contract)
+    health = (await bound(consumer))["health"]
+    assert (health["state"], health["reason"], health["requests"], health["last_success"]) == ("up", "", 0, None)
+    moment = int(time.time())
+    consumer.gateways_counted(contract, moment // 60, Counted(4, 3, 100, moment, moment, "peer.timeout"))
+    health = (await bound(consumer))["health"]
+    assert (health["state"], health["reason"]) == ("failing", "peer.timeout")
+    assert (health["error_rate"], health["latency_ms"]) == (0.75, 25)
+    assert health["last_success"]
+    await event(provider, contract, "suspend")
+    await in_state(consumer, contract, "suspended")
+    assert (await bound(consumer))["health"]["state"] == "suspended"
+    await event(provider, contract, "resume")
+    await in_state(consumer, contract, "active")
+    consumer.forget(provider)  # nobody can be asked any more
+
+    async def down() -> bool:
+        health = (await bound(consumer))["health"]
+        return (health["state"], health["reason"]) == ("down", "agreement.missing")
+
+    await until(down)
 
 
 async def test_a_contract_whose_time_has_not_come_admits_nobody(planes: tuple[Plane, Plane]) -> None:

@@ -7,6 +7,7 @@
 A leg describes the request to one cloud; the request's sender makes the leg (`senders`). `upstream` sends the leg, and relays the answer.
 """
 
+import time
 from dataclasses import replace
 from typing import Final
 
@@ -78,7 +79,23 @@ class OneCloud:
         return await self.pass_on(replace(call, scope=NO_SCOPE, caller_scope=NO_SCOPE), who, record)
 
     async def answer(self, call: Call, who: Sender, record: Record) -> Answer:
-        """Send a request to the one cloud of its scope; the returned answer's body is not read yet. Raises as `pass_on`."""
+        """Send a request to the one cloud of its scope; the returned answer's body is not read yet. Raises as `pass_on`.
+
+        Requests of regions are counted for the regions' health.
+        """
+        region = call.contract
+        if region is None:
+            return await self._answer(call, who, record)
+        started = time.perf_counter()
+        try:
+            answer = await self._answer(call, who, record)
+        except errors.PeerError as error:
+            self._parts.regions.note(region, (time.perf_counter() - started) * 1000, None, error.code)
+            raise errors.in_region(error, region.region, region.peer) from None
+        self._parts.regions.note(region, (time.perf_counter() - started) * 1000, answer.status)
+        return answer
+
+    async def _answer(self, call: Call, who: Sender, record: Record) -> Answer:
         lessons, peers = self._parts.lessons if call.teaches else None, self._parts.peers
         begun = lessons.begin(call, who) if lessons else None
         await who.admit(call)

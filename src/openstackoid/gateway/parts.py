@@ -14,6 +14,7 @@ from openstackoid.gateway.replicas.writes import Writes
 from openstackoid.gateway.senders.revocation import Revocation
 from openstackoid.gateway.senders.sender import SenderKind
 from openstackoid.gateway.senders.token_validation import TokenValidation
+from openstackoid.gateway.telemetry.region_health import RegionWatch
 from openstackoid.gateway.upstream.pool import Pool
 from openstackoid.gateway.upstream.rates import Rates
 
@@ -31,6 +32,7 @@ class Parts:
         several: serves reads whose scope means several clouds.
         writes: serves changes whose scope means several clouds.
         rates: of requests to peers.
+        regions: counts requests of this cloud's regions.
     """
 
     here: Cloud
@@ -46,3 +48,4 @@ class Parts:
     peers: Peers
     rates: Rates
     pool: Pool
+    regions: RegionWatch

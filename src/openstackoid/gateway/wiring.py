@@ -53,6 +53,7 @@ from openstackoid.gateway.settings.certificates import certificate_ends
 from openstackoid.gateway.settings.config import Config
 from openstackoid.gateway.telemetry import loops
 from openstackoid.gateway.telemetry.gauges import State
+from openstackoid.gateway.telemetry.region_health import RegionWatch
 from openstackoid.gateway.telemetry.writer import LineWriter
 from openstackoid.gateway.upstream import backends
 from openstackoid.gateway.upstream.backends import Backends
@@ -115,6 +116,7 @@ class Gateway:
             every = config.operations.reconcile
             self._reconciler = Reconciler(self._runner, self._restore, config.cloud, every)
         self._rates: Rates = Rates(config.cloud, config.rates, previous._rates if previous else None)  # noqa: SLF001 - the same class
+        self._region_watch = RegionWatch(self._agreements.store.region_health.add if self._agreements else None)
         self._app = app = App(self._parts(found))
         browsers = {address: listener.cors for address, listener in self.listeners.items() if listener.cors}
         self.requests = Audited(app, config.cloud, self._audit, browsers, behind_haproxy=behind_haproxy)
@@ -144,6 +146,7 @@ class Gateway:
         gateway.peers.start()
         if gateway._federation:
             gateway._federation.absent_projects.start()
+        gateway._region_watch.start()
         if previous is None:
             gateway.start_teaching()
         return gateway
@@ -164,6 +167,7 @@ class Gateway:
         await self.stop_teaching()
         if self._federation:
             await self._federation.absent_projects.stop()
+        await self._region_watch.stop()
         if self._agreements:
             await self._agreements.stop()
         if self._reconciler:
@@ -227,6 +231,7 @@ class Gateway:
             peers=self.peers,
             rates=self._rates,
             pool=self._pool,
+            regions=self._region_watch,
         )
 
     def _regions(self) -> Mapping[str, ContractGrant]:

@@ -55,6 +55,7 @@ from openstackoid.trust.contract_grants import ContractGrants
 from openstackoid.trust.contracts import ContractGrant
 from openstackoid.trust.keys import Keys
 from openstackoid.trust.projects import ProjectMappings
+from openstackoid.trust.region_health import RegionHealth
 
 _LIVING = tuple(state for state in ContractState if state not in OVER)
 CLOCK = "the clock"  # the author of events without an operator
@@ -79,6 +80,7 @@ class Control:
         keys: this cloud's: pseudonyms are made with them.
         works: what is on record of work in this cloud.
         project_states, mappings: what was said of projects, and which sub-project stands for which.
+        health: of the regions that are bound here, as gateways count it.
         statements: what was used, and what both sides have signed about it.
         worker: does it; None for an aggregator, and for a provider whose operators do it.
         catalog, about: of an aggregator: its catalog, and where its gateway is; None for a provider.
@@ -101,6 +103,7 @@ class Control:
     project_states: ProjectStates
     mappings: ProjectMappings
     statements: Statements
+    health: RegionHealth
     worker: Worker | None = None
     catalog: Catalog | None = None
     about: Aggregator | None = None

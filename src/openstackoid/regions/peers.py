@@ -12,7 +12,13 @@ from typing import Any, Final
 
 import aiohttp
 
-from openstackoid.core.errors import AgreementError, PeerAnswerError, PeerTimeoutError, PeerUnreachableError
+from openstackoid.core.errors import (
+    AgreementError,
+    OpenStackoidError,
+    PeerAnswerError,
+    PeerTimeoutError,
+    PeerUnreachableError,
+)
 from openstackoid.core.protocol import (
     ASSERTION,
     MESSAGES_PATH,
@@ -53,6 +59,7 @@ class Peers:
         self._keys = keys
         self._session = session
         self._skew = skew
+        self._alive: dict[str, tuple[float, tuple[int, str]]] = {}
         self._rings: dict[tuple[str, str], tuple[float, Ring]] = {}
 
     async def agreement(self, peer: str) -> Agreement:
@@ -126,6 +133,25 @@ class Peers:
         assertion = tokens.assertion(self._cloud, peer, self._keys, int(time.time()), _LIFE)
         url, sent = f"{agreement.url}{USAGE_PATH}", {ASSERTION: assertion}
         return list((await self._checked("POST", url, sent, dict(asked), usage.LINES))["lines"])
+
+    async def alive(self, peer: str) -> tuple[int, str]:
+        """Whether a peer's door answers now: milliseconds until it did, and the code of why it did not; asked every few seconds at most."""
+        now = time.monotonic()
+        at, found = self._alive.get(peer, (0.0, (0, "")))
+        if at and now - at < _AGAIN:
+            return found
+        error = ""
+        try:
+            agreement = await self.agreement(peer)
+            async with asyncio.timeout(_AGAIN):
+                await self._json("GET", agreement.url + WELL_KNOWN_PATH, {}, None)
+        except OpenStackoidError as failure:
+            error = failure.code
+        except TimeoutError:
+            error = PeerTimeoutError.code
+        found = round((time.monotonic() - now) * 1000), error
+        self._alive[peer] = (now, found)
+        return found
 
     async def send(self, peer: str, signed: str) -> int:
         """Send a message; returns up to which number the peer has our messages of its contract.

@@ -103,6 +103,7 @@ async def control_of(config: Config) -> AsyncIterator[Control]:
             states,
             store.projects,
             Statements(config.cloud, contracts, usages, peers, keys, meter),
+            store.region_health,
             Worker(works, contracts, regions, store.projects, accounts) if accounts else None,
             catalog,
             about,

@@ -11,7 +11,7 @@ from openstackoid.storage.databases import Database
 from openstackoid.trust.contracts import ContractGrant, ContractSide, GrantState
 from openstackoid.trust.grants import Grant
 from openstackoid.trust.quota_leases import forget
-from openstackoid.trust.tables import CONTRACTS, serialise
+from openstackoid.trust.tables import CONTRACTS, REGION_HEALTH, serialise
 
 
 class ContractGrants:
@@ -39,6 +39,7 @@ class ContractGrants:
             for identity in before.keys() - after.keys():
                 connection.execute(delete(CONTRACTS).where(CONTRACTS.c.contract == identity))
                 forget(connection, identity)
+                connection.execute(delete(REGION_HEALTH).where(REGION_HEALTH.c.contract == identity))
             for identity, grant in after.items():
                 if before.get(identity) != grant:
                     connection.execute(delete(CONTRACTS).where(CONTRACTS.c.contract == identity))

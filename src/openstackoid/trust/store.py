@@ -19,6 +19,7 @@ from openstackoid.trust.contract_grants import ContractGrants
 from openstackoid.trust.grants import Grant
 from openstackoid.trust.projects import ProjectMappings
 from openstackoid.trust.quota_leases import QuotaLeases
+from openstackoid.trust.region_health import RegionHealth
 from openstackoid.trust.rows import (
     Event,
     Version,
@@ -65,6 +66,7 @@ class Store:
         projects: the mapping of the peers' projects to ours.
         contracts: those about virtual regions that are in use.
         quotas: what of their quotas is leased to which project.
+        region_health: how this cloud's regions do.
     """
 
     def __init__(self, url: str) -> None:
@@ -80,6 +82,7 @@ class Store:
         self.projects: ProjectMappings = ProjectMappings(self._database)
         self.contracts: ContractGrants = ContractGrants(self._database)
         self.quotas: QuotaLeases = QuotaLeases(self._database)
+        self.region_health: RegionHealth = RegionHealth(self._database)
 
     @property
     def name(self) -> str:

@@ -8,6 +8,7 @@
     quota_leases  one row a contract, project and quota: see `trust.quota_leases`, as for the next two
     quota_holds   what a request under way takes; that of a killed process goes by its time
     quota_locks   which process changes the quotas of a project at a service
+    region_health one row a contract of ours as a consumer, and minute: see `trust.region_health`
     contract_grants  one row a contract about a virtual region that is in use, of either side: see `trust.contracts`
     revision      one row, whose number grows with every change of agreements and peer keys. Every change takes this row first, so
                   changes happen one after the other on every database
@@ -128,6 +129,19 @@ QUOTA_LOCKS: Final = Table(
     Column("service", exact(NAME), primary_key=True),
     Column("holder", exact(32), nullable=False),
     Column("until", BigInteger, nullable=False),
+)
+
+REGION_HEALTH: Final = Table(
+    "region_health",
+    METADATA,
+    Column("contract", exact(32), primary_key=True),
+    Column("minute", BigInteger, primary_key=True, autoincrement=False),
+    Column("requests", BigInteger, nullable=False),
+    Column("failures", BigInteger, nullable=False),
+    Column("milliseconds", BigInteger, nullable=False),
+    Column("last_success", BigInteger, nullable=False),
+    Column("last_failure", BigInteger, nullable=False),
+    Column("error", exact(64), nullable=False),
 )
 
 REVISION: Final = Table(

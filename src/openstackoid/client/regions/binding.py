@@ -45,7 +45,7 @@ class UnbindRegion(Show):
 
 
 class ShowStatus(Lister):
-    """List this cloud's bound regions, the states of their contracts, and what keeps the catalog from being written."""
+    """List this cloud's bound regions: the states of their contracts, what keeps the catalog from being written, and how each one does."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Which regions."""
@@ -58,5 +58,14 @@ class ShowStatus(Lister):
         given = parsed_args.region
         bindings = [self.plane.get("bindings", name) for name in given] or self.plane.get("bindings")["bindings"]
         names = ("region", "provider", "state", "contract", "contract_state", "error")
+        healths = ("state", "reason", "last_success", "latency_ms", "error_rate")
         titles = ("Region", "Provider", "State", "Contract", "Contract State", "Error", "Services")
-        return titles, [(*(row[name] for name in names), ListColumn(row["services"])) for row in bindings]
+        measured = ("Health", "Reason", "Last Success", "Latency (ms)", "Error Rate")
+        return (*titles, *measured), [
+            (
+                *(row[name] for name in names),
+                ListColumn(row["services"]),
+                *(row["health"][name] for name in healths),
+            )
+            for row in bindings
+        ]

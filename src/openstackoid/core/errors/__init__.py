@@ -88,6 +88,7 @@ from openstackoid.core.errors.regions import (
     ResoldError,
     ResoldTooOftenError,
     UnmeasuredRequestError,
+    in_region,
 )
 from openstackoid.core.errors.scopes import (
     BadRequestError,
@@ -197,4 +198,5 @@ __all__ = [
     "UnmeasuredRequestError",
     "UpgradeError",
     "WideScopeError",
+    "in_region",
 ]

@@ -1,6 +1,20 @@
 """What the contract of a virtual region does not allow."""
 
+from typing import Final, TypeVar
+
+from openstackoid.core.errors.base import OpenStackoidError
 from openstackoid.core.errors.trust import AgreementError, TrustError
+
+_RETRY_AFTER: Final = 10.0  # seconds
+E = TypeVar("E", bound=OpenStackoidError)
+
+
+def in_region(error: E, region: str, provider: str) -> E:
+    """The same error for the user of a region, whose provider failed: which region, whose, why, and when to try again."""
+    error.args = (f"The region {region} (of {provider}) cannot be used now, others can: {error}",)
+    if error.retry_after is None:
+        error.retry_after = _RETRY_AFTER
+    return error
 
 
 class ContractSuspendedError(AgreementError):

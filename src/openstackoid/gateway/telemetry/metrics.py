@@ -17,6 +17,7 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    Summary,
     generate_latest,
 )
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -43,6 +44,11 @@ _LEGS: Final = Counter(
     "Clouds that were asked beside others: a status class, or the code of what went wrong.",
     ("service", "cloud", "result"),
 )
+_REGIONS: Final = Summary(
+    "openstackoid_region_seconds",
+    "Time until the answer to a request of a region began, by status class or the code of what went wrong.",
+    ("region", "result"),
+)
 MINTED: Final = Counter("openstackoid_minted", "Federated tokens sent: newly signed, or used again.", ("how",))
 VERIFIED: Final = Counter("openstackoid_verified", "Federated tokens seen: verified, or known already.", ("how",))
 AUDIT_LOST: Final = Counter("openstackoid_audit_lost_lines", "Lines of audit that could not be written.")
@@ -67,6 +73,11 @@ def count(record: Record) -> None:
 def leg(service: str, cloud: str, status: int | None, code: str | None) -> None:
     """Count one cloud of a request to several. An answer counts by its status class only, since a peer may choose its error code."""
     _LEGS.labels(service, cloud, f"{status // 100}xx" if status is not None else code or "").inc()
+
+
+def region(name: str, result: str, seconds: float) -> None:
+    """Count a request of one of this cloud's regions."""
+    _REGIONS.labels(name, result).observe(seconds)
 
 
 def look(peer: str, result: str) -> None:

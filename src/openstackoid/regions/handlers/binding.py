@@ -1,19 +1,23 @@
 """Bindings of regions to contracts, for a consumer's operators."""
 
 import asyncio
+import time
 from typing import Any
 
 from openstackoid.regions.errors import PartyError, TransitionError
 from openstackoid.regions.handlers.call import Call
+from openstackoid.regions.objects import health
 from openstackoid.regions.objects.binding import Binding
 from openstackoid.regions.objects.grant import IN_USE
 from openstackoid.regions.objects.states import Side
+from openstackoid.trust.region_health import Counted
 
 
 async def list_all(call: Call) -> dict[str, Any]:
     """All bound regions, with the states of their contracts."""
     bindings = await asyncio.to_thread(call.control.bindings.all)
-    return {"bindings": [await _shown(call, binding) for binding in bindings]}
+    counted = await _counted(call)
+    return {"bindings": [await _shown(call, binding, counted) for binding in bindings]}
 
 
 async def show(call: Call) -> dict[str, Any]:
@@ -47,9 +51,15 @@ async def unbind(call: Call) -> dict[str, Any]:
     return shown
 
 
-async def _shown(call: Call, binding: Binding) -> dict[str, Any]:
+async def _counted(call: Call) -> dict[str, Counted]:
+    return await asyncio.to_thread(call.control.health.all, int(time.time()) // 60)
+
+
+async def _shown(call: Call, binding: Binding, counted: dict[str, Counted] | None = None) -> dict[str, Any]:
     contract = await asyncio.to_thread(call.control.contracts.get, binding.contract)
     outcome = contract.outcome
+    counts = (await _counted(call) if counted is None else counted).get(binding.contract, Counted())
+    milliseconds, why = await call.control.peers.alive(contract.peer)
     return {
         "region": binding.region,
         "contract": binding.contract,
@@ -58,4 +68,5 @@ async def _shown(call: Call, binding: Binding) -> dict[str, Any]:
         "provider": contract.peer,
         "contract_state": outcome.state,
         "services": list(outcome.terms.services) if outcome.terms else [],
+        "health": health.of(outcome.state, counts, milliseconds, why),
     }

@@ -4,9 +4,21 @@ from typing import Final
 
 from openstackoid.regions.objects.binding import BindingState
 from openstackoid.regions.objects.states import ContractState
-from openstackoid.regions.schemas.common import DIALECT, ID, NAME, REASON, SERVICES, Schema, closed, listed
+from openstackoid.regions.schemas.common import (
+    COUNT,
+    DIALECT,
+    ID,
+    NAME,
+    REASON,
+    SERVICES,
+    TIME,
+    Schema,
+    closed,
+    listed,
+)
 
 BIND: Final[Schema] = {"$schema": DIALECT, **closed({"region": NAME, "contract": ID}, "*")}
+_MAYBE_TIME: Final[Schema] = {"anyOf": [{"type": "null"}, TIME]}
 _BINDING: Final[Schema] = closed(
     {
         "region": NAME,
@@ -16,6 +28,20 @@ _BINDING: Final[Schema] = closed(
         "provider": NAME,
         "contract_state": {"enum": [state.value for state in ContractState]},
         "services": SERVICES,
+        "health": closed(
+            {
+                "state": {"enum": ["up", "failing", "down", *(state.value for state in ContractState)]},
+                "reason": REASON,
+                "door_ms": COUNT,
+                "requests": COUNT,
+                "error_rate": {"type": "number", "minimum": 0, "maximum": 1},
+                "latency_ms": COUNT,
+                "last_success": _MAYBE_TIME,
+                "last_failure": _MAYBE_TIME,
+                "last_error": REASON,
+            },
+            "*",
+        ),
     },
     "*",
 )
