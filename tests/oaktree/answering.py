@@ -49,12 +49,14 @@ class _Clouds(cloud_pb2_grpc.CloudServiceServicer):
     """Gives tokens that end after so many seconds, and counts them."""
 
     def __init__(self) -> None:
+        self.heard: list[tuple[str, str]] = []  # credentials that came with its calls
         self.root_url = ""
         self.lasts = 3600
         self.given = 0
         self.fails = False
 
     def GetRestInfo(self, request: Any, context: Any) -> cloud_pb2.GetRestInfoResponse:  # noqa: N802
+        self.heard += [(name, value) for name, value in context.invocation_metadata() if name.startswith("x-oaktree")]
         if self.fails:
             context.abort(grpc.StatusCode.UNAVAILABLE, "the cloud does not answer")
         self.given += 1

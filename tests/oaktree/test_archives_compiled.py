@@ -10,6 +10,7 @@ from tests.oaktree.answering import Oaktree, Web, running
 from tests.oaktree.toolchains import BUILDS, Built
 
 ROOT = "/compute/v2.1"
+TOKEN = "one of-alice"
 
 
 @pytest.fixture(scope="module", params=sorted(BUILDS))
@@ -31,15 +32,15 @@ def api(oaktree: Oaktree) -> Iterator[Web]:
         yield server
 
 
-def output(programs: Built, *command: str | Path) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | programs.environment
+def output(programs: Built, *command: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | programs.environment | more
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     return done
 
 
 def lines(programs: Built, oaktree: Oaktree, *requests: str) -> list[str]:
-    return output(programs, *programs.requests, oaktree.target, *requests).stdout.splitlines()
+    return output(programs, *programs.requests, oaktree.target, *requests, OAKTREE_TOKEN=TOKEN).stdout.splitlines()
 
 
 def test_servers_of_everywhere(programs: Built, oaktree: Oaktree) -> None:
@@ -95,6 +96,8 @@ def test_a_token_that_ends_is_renewed(programs: Built, oaktree: Oaktree, api: We
     api.seen.clear()
     assert lines(programs, oaktree, *("GET", "servers"), *("GET", "servers")) == ["200", "200"]
     assert [headers["x-auth-token"] for _, _, headers in api.seen] == ["token-3", "token-3"]
+    # The credential of the program, each time that it asked the oaktree.
+    assert oaktree.clouds.heard == 3 * [("x-oaktree-token", TOKEN)]
 
 
 def test_an_oaktree_that_refuses_is_an_error(programs: Built, oaktree: Oaktree, api: Web) -> None:

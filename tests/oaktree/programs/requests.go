@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"os"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
 
 	"openstackoid.org/oaktree"
 	v1 "openstackoid.org/oaktree/v1"
@@ -14,8 +16,9 @@ import (
 func main() {
 	connection, _ := grpc.Dial(os.Args[1], grpc.WithInsecure())
 	compute := oaktree.Rest(connection, &v1.Location{Cloud: "one"}, "compute")
+	ctx := metadata.AppendToOutgoingContext(context.Background(), "x-oaktree-token", os.Getenv("OAKTREE_TOKEN"))
 	for i := 2; i < len(os.Args); i += 2 {
-		request, err := http.NewRequest(os.Args[i], os.Args[i+1], nil)
+		request, err := http.NewRequestWithContext(ctx, os.Args[i], os.Args[i+1], nil)
 		if err != nil {
 			panic(err)
 		}
