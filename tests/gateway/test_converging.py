@@ -24,7 +24,7 @@ from openstackoid.trust import key_files
 
 NAMES: Final = ("CloudOne", "CloudTwo", "CloudThree")
 NETWORKS: Final = "/v2.0/networks"
-REPLICAS: Final = 400 if os.environ.get("OPENSTACKOID_FULL") == "1" else 30  # with about five changes each
+REPLICAS: Final = 400 if os.environ.get("OPENSTACKOID_FULL") == "1" else 48  # with about four changes each
 THREADS: Final = 8
 
 
