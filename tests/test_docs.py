@@ -24,7 +24,7 @@ _LINK: Final = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING: Final = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _COMMAND: Final = re.compile(r"\b(lab (?:up|status|env|logs|down|reset)|gateway check|gateway)\b([^`\n)]*)")
 # Queries have backticks of their own.
-_OAKTREE: Final = re.compile(r"\boaktree (serve|call operation [a-z]+|call [a-z]+)\b([^\n)|]*)")
+_OAKTREE: Final = re.compile(r"\boaktree (serve|call (?:operation|group) [a-z]+|call [a-z]+)\b([^\n)|]*)")
 _OPTION: Final = re.compile(r"(?<!\S)\[?(--?[a-z][a-z-]*)")
 
 

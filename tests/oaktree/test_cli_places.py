@@ -15,6 +15,7 @@ from tests.oaktree.world import Process
 from tests.ports import free_port
 
 from openstackoid.cli import main
+from openstackoid.commands.listing import COMMANDS, group_of
 
 
 @pytest.fixture
@@ -95,10 +96,42 @@ def test_tokens_do_not_go_in_plain_text_over_a_network(sh: Shell, tmp_path: Path
     assert "without TLS" in done.stderr
 
 
-def test_the_help_of_every_command_shows_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
-    verbs = ["list", "get", "create", "update", "delete", "upload", "watch", "clouds", "kinds", "rest", "operation"]
-    for words in (["serve"], ["call"], *(["call", each] for each in verbs)):
-        with pytest.raises(SystemExit) as ended:
-            main(["oaktree", *words, "--help"])
-        assert ended.value.code == 0
-        assert f"openstackoid oaktree {' '.join(words)}" in capsys.readouterr().out
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("serve", "call list", "call get", "call create", "call update", "call delete", "call upload", "call watch"),
+        *("call clouds", "call kinds", "call rest", "call group build"),
+        *(f"call operation {action}" for action in ("list", "show", "wait", "undo")),
+    ],
+)
+def test_the_help_of_every_command_shows_what_it_does(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["oaktree", *words.split(), "--help"])
+    assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"usage: openstackoid oaktree {words} ")
+    assert main(["help", "oaktree", *words.split()]) == 0
+    assert capsys.readouterr().out == shown
+
+
+@pytest.mark.parametrize("group", ["", "call", "call group", "call operation"])
+def test_a_group_lists_its_commands(group: str, capsys: pytest.CaptureFixture[str]) -> None:
+    name = f"oaktree {group}".strip()
+    assert main([*name.split(), "--help"]) == main(["help", *name.split()]) == 0
+    shown = capsys.readouterr().out
+    assert shown.count(f"usage: openstackoid {name} COMMAND") == 2
+    members = {command.name for command in COMMANDS if group_of(command.name) == name}
+    assert members
+    assert all(f"  {member}  " in shown for member in members)
+    with pytest.raises(SystemExit) as ended:
+        main([*name.split(), "nothing"])
+    assert ended.value.code == 2
+    assert f"no command '{name} nothing'; there are: " in capsys.readouterr().err
+
+
+def test_a_list_as_csv(sh: Shell) -> None:
+    """As all other commands that list have it."""
+    lines = sh.ok("list", "servers", "-c", "name", "-c", "where=location", "--sort", "name", "-f", "csv").splitlines()
+    assert lines[0] == "name,where"
+    table = sh.ok("list", "servers", "-c", "name", "--sort", "name", "-f", "value").split()
+    assert [line.partition(",")[0] for line in lines[1:]] == table

@@ -1,6 +1,5 @@
 """Peers of a gateway as clouds of an oaktree: which requests go where, for whom, and what is told of a gateway that does not answer."""
 
-import argparse
 import asyncio
 import json
 import socket
@@ -19,9 +18,9 @@ from tests.oaktree.upstream import TOKEN, Seen, reply
 
 from oaktree.v1 import cloud_pb2, compute_pb2, identity_pb2, identity_pb2_grpc
 from oaktree.v1.location_pb2 import Location
+from openstackoid.commands.listing import COMMANDS
 from openstackoid.core.errors import ConfigError
 from openstackoid.oaktree import statuses
-from openstackoid.oaktree.cli import register
 from openstackoid.oaktree.serving import _again, configured
 from openstackoid.oaktree.upstream import peers
 
@@ -375,9 +374,9 @@ def test_an_error_is_known_by_its_reason() -> None:
 
 
 def test_the_command_line_says_whose_peers() -> None:
-    parser = argparse.ArgumentParser()
-    register(parser.add_subparsers())
-    words = ["oaktree", "serve", "--peers-of", "CloudOne", "--peers-of", "CloudTwo"]
+    serve = next(command for command in COMMANDS if command.name == "oaktree serve")
+    parser = serve.load()(None, None).get_parser("openstackoid oaktree serve")
+    words = ["--peers-of", "CloudOne", "--peers-of", "CloudTwo"]
     arguments = parser.parse_args(words)
     assert configured(arguments).peers.of == ("CloudOne", "CloudTwo")
     assert _again(arguments)[-4:] == words[-4:]

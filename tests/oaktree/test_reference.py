@@ -12,7 +12,8 @@ import pydantic
 import pytest
 
 from openstackoid import oaktree
-from openstackoid.oaktree import cli, codes, errors
+from openstackoid.commands.listing import COMMANDS
+from openstackoid.oaktree import codes, errors
 from openstackoid.oaktree.config import Config
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
@@ -40,18 +41,8 @@ def reasons() -> set[str]:
 
 def parsers() -> dict[str, argparse.ArgumentParser]:
     """Of each command, by its words."""
-    parser = argparse.ArgumentParser()
-    cli.register(parser.add_subparsers())
-
-    def walk(parser: argparse.ArgumentParser, words: str) -> Iterator[tuple[str, argparse.ArgumentParser]]:
-        below = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
-        if not below:
-            yield words, parser
-        for action in below:
-            for name, each in action.choices.items():
-                yield from walk(each, f"{words} {name}".strip())
-
-    return dict(walk(parser, ""))
+    commands = [command for command in COMMANDS if command.name.startswith("oaktree ")]
+    return {command.name: command.load()(None, None).get_parser(command.name) for command in commands}
 
 
 def keys(model: type[pydantic.BaseModel], before: str = "") -> Iterator[str]:

@@ -32,7 +32,7 @@ class LazyCommand:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Commands that begin with the same word.
+    """Commands that begin with the same words.
 
     Attributes:
         summary: what they are about, in one line.
@@ -71,7 +71,22 @@ COMMANDS: Final = (
     LazyCommand("lab logs", "lab.cli:PrintLogs", "lab"),
     LazyCommand("lab down", "lab.cli:StopLab", "lab"),
     LazyCommand("lab reset", "lab.cli:ResetLab", "lab"),
-    LazyCommand("oaktree", "commands.oaktree:Oaktree", "oaktree"),
+    LazyCommand("oaktree serve", "oaktree.cli:ServeOaktree", "oaktree"),
+    LazyCommand("oaktree call list", "oaktree.call.cli:ListResources", "oaktree"),
+    LazyCommand("oaktree call get", "oaktree.call.cli:GetResource", "oaktree"),
+    LazyCommand("oaktree call create", "oaktree.call.cli:CreateResource", "oaktree"),
+    LazyCommand("oaktree call update", "oaktree.call.cli:UpdateResource", "oaktree"),
+    LazyCommand("oaktree call delete", "oaktree.call.cli:DeleteResource", "oaktree"),
+    LazyCommand("oaktree call upload", "oaktree.call.cli:UploadImage", "oaktree"),
+    LazyCommand("oaktree call watch", "oaktree.call.cli:WatchResources", "oaktree"),
+    LazyCommand("oaktree call clouds", "oaktree.call.cli:ListClouds", "oaktree"),
+    LazyCommand("oaktree call kinds", "oaktree.call.cli:ListKinds", "oaktree"),
+    LazyCommand("oaktree call rest", "oaktree.call.cli:ShowRest", "oaktree"),
+    LazyCommand("oaktree call group build", "oaktree.call.cli:BuildGroup", "oaktree"),
+    LazyCommand("oaktree call operation list", "oaktree.call.cli:ListOperations", "oaktree"),
+    LazyCommand("oaktree call operation show", "oaktree.call.cli:ShowOperation", "oaktree"),
+    LazyCommand("oaktree call operation wait", "oaktree.call.cli:WaitForOperation", "oaktree"),
+    LazyCommand("oaktree call operation undo", "oaktree.call.cli:UndoOperation", "oaktree"),
     LazyCommand("manual", "commands.manual:PrintManual"),
     LazyCommand("regions serve", "regions.cli:ServeRegions", "regions"),
 )
@@ -139,6 +154,48 @@ Real OpenStack clouds on this machine, to try scopes on: two at first, each with
   openstackoid lab down                               stops them; their data stay
 """,
     ),
+    "oaktree": Group(
+        "one API for many clouds",
+        """\
+One API for many clouds: every cloud of a clouds.yaml behind one gRPC endpoint.
+
+  openstackoid oaktree serve                              for yourself alone, on a Unix socket
+  openstackoid oaktree call list servers                  every server of every cloud
+  openstackoid oaktree call create image --help           in all of them at once
+""",
+    ),
+    "oaktree call": Group(
+        "ask an oaktree",
+        """\
+Ask an oaktree. Nothing said about where means everywhere.
+
+  openstackoid oaktree call clouds
+  openstackoid oaktree call list servers
+  openstackoid oaktree call list servers --location CloudTwo --filter status=ACTIVE --sort name
+  openstackoid oaktree call list flavors --query 'ram >= `1024`' -f json
+  openstackoid oaktree call get image cirros-cloudtwo
+  openstackoid oaktree call create network --set name=web --location CloudOne --location CloudTwo --undo
+  openstackoid oaktree call watch server vm --until status=ACTIVE
+  openstackoid oaktree call delete server vm
+  openstackoid oaktree call kinds server
+
+A KIND is "compute.server", or "server", or "servers"; 'call kinds' lists all of them.
+
+exit codes: 0 every cloud answered; 1 it failed; 2 it was asked wrongly; 3 some clouds answered, some did not
+""",
+    ),
+    "oaktree call group": Group(
+        "resources of several kinds that refer to each other",
+        """\
+Resources of several kinds that refer to each other: they are created together, in each cloud, and undone together.
+""",
+    ),
+    "oaktree call operation": Group(
+        "what became of creates",
+        """\
+Creates are kept on record: what became of them, also when the answer was lost.
+""",
+    ),
     "regions": Group(
         "the control plane of virtual regions",
         """\
@@ -149,3 +206,8 @@ The control plane of virtual regions: a provider offers parts of its cloud, an a
 """,
     ),
 }
+
+
+def group_of(name: str) -> str:
+    """The group of a command, or of a group: the longest one that its words begin with; empty if there is none."""
+    return max((group for group in GROUPS if name.startswith(f"{group} ")), key=len, default="")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from openstackoid.commands.base import Command
-from openstackoid.commands.listing import COMMANDS, GROUPS
+from openstackoid.commands.listing import COMMANDS, GROUPS, group_of
 
 _SINGLE: Final = "OTHER COMMANDS"
 _HEAD: Final = r""".\" Made by openstackoid manual.
@@ -78,7 +78,7 @@ def page(program: Any) -> str:
     """
     parts = [_HEAD]
     for group, about in GROUPS.items():
-        members = [command for command in COMMANDS if command.name.startswith(f"{group} ")]
+        members = [command for command in COMMANDS if group_of(command.name) == group]
         parts.append(f'.SH "{_text(group.upper())} COMMANDS"\n{_text(about.about.partition(chr(10))[0])}\n')
         parts += [_command(program, command.name, command.load()) for command in members]
     parts.append(f'.SH "{_SINGLE}"\n')

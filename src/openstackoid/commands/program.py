@@ -14,9 +14,10 @@ from cliff.app import App
 from cliff.commandmanager import CommandManager
 from cliff.help import HelpAction
 
-from openstackoid.commands.listing import COMMANDS, GROUPS
+from openstackoid.commands.listing import COMMANDS, GROUPS, group_of
 
 _NAME: Final = "openstackoid"
+_WIDTH: Final = 18  # characters of a command's name in a list
 
 
 class Program(App):
@@ -40,7 +41,7 @@ class Program(App):
     ) -> argparse.ArgumentParser:
         """The options that stand before a command."""
         del version, argparse_kwargs
-        groups = "\n".join(f"  {name:<13}  {group.summary}" for name, group in GROUPS.items())
+        groups = "\n".join(f"  {name:<13}  {group.summary}" for name, group in GROUPS.items() if not group_of(name))
         parser = argparse.ArgumentParser(
             prog=_NAME,
             usage=f"{_NAME} [-h] [--version] COMMAND ...",
@@ -69,8 +70,8 @@ class Program(App):
 
     def run_subcommand(self, argv: list[str]) -> int:
         """Find a command by its words, and run it with the rest of them."""
-        if argv[0] == "help" and argv[1:] and argv[-1] in GROUPS:
-            return self._group([argv[-1], "--help"])
+        if argv[0] == "help" and " ".join(argv[1:]) in GROUPS:
+            return self._group([*argv[1:], "--help"])
         try:
             factory, name, rest = self.command_manager.find_command(argv)
         except ValueError:
@@ -83,16 +84,19 @@ class Program(App):
 
     def _group(self, argv: Sequence[str]) -> int:
         """Show what a group of commands is for; returns the exit code."""
-        word, *rest = argv
-        if word not in GROUPS:
-            near = [name for name in self.get_fuzzy_matches(word) if name]
-            self.parser.error(f"no command {word!r}; nearest: {', '.join(near)}. See {_NAME} --help")
+        count = max((n for n in range(len(argv) + 1) if " ".join(argv[:n]) in GROUPS), default=0)
+        name, rest = " ".join(argv[:count]), argv[count:]
+        if not name:
+            near = [known for known in self.get_fuzzy_matches(argv[0]) if known]
+            self.parser.error(f"no command {argv[0]!r}; nearest: {', '.join(near)}. See {_NAME} --help")
+        members = [(command.name, command.load().summary) for command in COMMANDS if group_of(command.name) == name]
+        members += [(group, about.summary) for group, about in GROUPS.items() if group_of(group) == name]
         if rest and rest[0] not in {"-h", "--help"}:
-            names = ", ".join(name for name, _ in self.command_manager if name.startswith(f"{word} "))
-            self.parser.error(f"no command {word + ' ' + rest[0]!r}; there are: {names}")
-        lines = [f"usage: {_NAME} {word} COMMAND ...", "", GROUPS[word].about, "commands:"]
-        members = [command for command in COMMANDS if command.name.startswith(f"{word} ")]
-        lines += [f"  {command.name:<18}{command.load().summary}" for command in members]
+            names = ", ".join(member for member, _ in members)
+            self.parser.error(f"no command {f'{name} {rest[0]}'!r}; there are: {names}")
+        width = max(len(member) for member, _ in members) + 2
+        lines = [f"usage: {_NAME} {name} COMMAND ...", "", GROUPS[name].about, "commands:"]
+        lines += [f"  {member:<{max(width, _WIDTH)}}{summary}" for member, summary in members]
         print("\n".join(lines), file=self.stdout if rest else sys.stderr)
         return 0 if rest else 2
 

@@ -1,6 +1,8 @@
 """Resources on standard output: a table, JSON, JSON lines, YAML, or values for shell scripts."""
 
+import csv
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -53,11 +55,19 @@ def many(kind: str, found: Sequence[Mapping[str, Any]], chosen: Sequence[Column]
     if form == "table":
         wanted = list(chosen) or columns.usual(kind, found)
         grid([column.name for column in wanted], columns.rows(wanted, found))
+    elif form == "csv":
+        wanted = list(chosen) or columns.usual(kind, found)
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerows([[column.name for column in wanted], *_printable(columns.rows(wanted, found))])
     elif form in ("jsonl", "value"):
         for row in found:
             print(line(row, chosen) if form == "jsonl" else values(kind, row, chosen))
     else:
         whole([chosen_of(row, chosen) for row in found], form)
+
+
+def _printable(rows: Iterable[Iterable[object]]) -> list[list[str]]:
+    return [[printable("" if cell is None else cell) for cell in row] for row in rows]
 
 
 def values(kind: str, found: Mapping[str, Any], chosen: Sequence[Column]) -> str:
@@ -75,6 +85,8 @@ def one(kind: str, found: Mapping[str, Any], chosen: Sequence[Column], form: str
     """Print one resource: as a table, one line per attribute that is set."""
     if form == "table" and chosen:
         print(fields([(column.name, columns.cell(column.of(found))) for column in chosen]))
+    elif form == "csv":
+        many(kind, [found], chosen, form)
     elif form == "table":
         pairs(found)
     elif form == "jsonl":
