@@ -3,8 +3,8 @@
 python -m bench --only regions
 """
 
+import hashlib
 import os
-import secrets
 import statistics
 import time
 from dataclasses import asdict
@@ -22,6 +22,7 @@ from openstackoid.trust.store import Store
 _GOAL: Final = 1.1
 _TURN: Final = 0.2  # seconds
 _TURNS: Final = 12
+_MANY: Final = 1000  # regions
 _SMALL: Final = 1024  # bytes of image data, as `bench.front` asks for
 
 
@@ -32,7 +33,7 @@ def measured(rounds: int) -> dict[str, Any]:
         rounds: of turns.
     """
     began = time.monotonic()
-    rows = _paths(rounds)
+    rows = [*_paths(rounds), *_scale()]
     return {
         "rows": [asdict(row) for row in rows],
         "rounds": rounds,
@@ -75,35 +76,68 @@ def _paths(rounds: int) -> list[Row]:
         return rows
 
 
-def _bind(front: Front, regions: dict[str, bool]) -> None:
-    """Contracts about regions of CloudTwo's, as control planes write them; name -> whether under pseudonyms."""
+def _scale() -> list[Row]:
+    """Many regions bound at one aggregator: what its gateway and HAProxy hold, and how long one more takes to be served."""
+    with Front(log=False) as front:
+        names = {f"V{number}": True for number in range(_MANY + 1)}
+        first = dict(list(names.items())[:1])
+        _bind(front, first)
+        _served(front, "V0")
+        haproxy, gateway = front.home
+        before = gateway.memory(), haproxy.memory()
+        whole = dict(list(names.items())[:_MANY])
+        all_at_once = _bind(front, whole) + _served(front, f"V{_MANY - 1}")
+        after = gateway.memory(), haproxy.memory()
+        one_more = _bind(front, names) + _served(front, f"V{_MANY}")
+        growth = " and ".join(f"{(mine - other) / 2**20:.1f}" for mine, other in zip(after, before, strict=True))
+        return [
+            Row(f"{_MANY} regions: gateway and HAProxy grow, MiB", "", growth),
+            Row("  written and served, all at once, s", "", f"{all_at_once:.2f}"),
+            Row("  one more, written and served, s", "", f"{one_more:.2f}"),
+        ]
+
+
+def _served(front: Front, region: str) -> float:
+    """Seconds until the gateway serves a region."""
+    began = time.monotonic()
+    _ready(
+        Variant(region, front.clouds["CloudOne"].ports["identity"], path=f"/scope/{region}/image{image(_SMALL)}"), 0.02
+    )
+    return time.monotonic() - began
+
+
+def _bind(front: Front, regions: dict[str, bool]) -> float:
+    """Contracts about regions of CloudTwo's, as control planes write them; name -> whether under pseudonyms. Seconds of the user's cloud."""
     one, two = (Store(f"sqlite:///{front.database(cloud)}") for cloud in ("CloudOne", "CloudTwo"))
     grants = {
         name: Grant(services=("compute", "image"), projects=Projects("each", "default"), pseudonyms=hidden)
         for name, hidden in regions.items()
     }
-    ids = {name: secrets.token_hex(16) for name in regions}
+    ids = {name: hashlib.sha256(name.encode()).hexdigest()[:32] for name in regions}
     consumer, provider, active = ContractSide.CONSUMER, ContractSide.PROVIDER, GrantState.ACTIVE
-    one.contracts.replace(
-        lambda: [ContractGrant(ids[name], "CloudTwo", consumer, active, grants[name], name) for name in regions]
-    )
     two.contracts.replace(
         lambda: [ContractGrant(ids[name], "CloudOne", provider, active, grants[name]) for name in regions]
     )
+    began = time.monotonic()
+    one.contracts.replace(
+        lambda: [ContractGrant(ids[name], "CloudTwo", consumer, active, grants[name], name) for name in regions]
+    )
+    took = time.monotonic() - began
     for store in (one, two):
         store.close()
+    return took
 
 
-def _ready(variant: Variant) -> None:
+def _ready(variant: Variant, seconds: float = 0.5) -> None:
     """Until the gateways have read the contracts, and have met all users."""
     end = time.monotonic() + 30
     while True:
         try:
-            load(variant, "full", seconds=0.5)
+            load(variant, "full", seconds=seconds)
         except SystemExit:
             if time.monotonic() > end:
                 raise
-            time.sleep(0.2)
+            time.sleep(0.05)
         else:
             return
 

@@ -169,10 +169,13 @@ class Control:
         """
         if self.catalog is None or self.about is None:
             return
+        states = await asyncio.to_thread(self.contracts.states)
         for binding in await asyncio.to_thread(self.bindings.all):
             if regions and binding.region not in regions:
                 continue
-            if binding.state is BindingState.BOUND and await self._is_over(binding):
+            if binding.state is BindingState.BOUND:
+                if states.get(binding.contract) not in OVER:
+                    continue
                 await asyncio.to_thread(self.bindings.unbind, binding.region)
             holder = secrets.token_hex(16)
             taken = await asyncio.to_thread(self.bindings.take, binding.region, holder, int(time.time()))
@@ -198,10 +201,6 @@ class Control:
             return
         await asyncio.to_thread(self.bindings.done, binding, holder)
         await self.publish()
-
-    async def _is_over(self, binding: Binding) -> bool:
-        contract = await asyncio.to_thread(self.contracts.get, binding.contract)
-        return contract.outcome.state in OVER
 
     async def send(self) -> None:
         """Send due messages; a message that is not acknowledged is due again later."""

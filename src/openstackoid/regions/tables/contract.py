@@ -77,6 +77,12 @@ class Contracts:
             raise UnknownContractError(f"No contract {identity[:64]}.")
         return _summary(row)
 
+    def states(self) -> dict[str, ContractState]:
+        """Id -> state, of all contracts."""
+        with self._database.reading() as connection:
+            rows = connection.execute(select(CONTRACTS.c.id, CONTRACTS.c.state)).all()
+        return {identity: ContractState(state) for identity, state in rows}
+
     def get(self, identity: str) -> Contract:
         """A contract with all its messages.
 
