@@ -201,6 +201,43 @@ def test_what_is_not_in_the_region_is_neither_seen_nor_used(owners: Owners) -> N
         assert answer.code == "region.outside"
 
 
+def test_a_port_goes_into_networks_of_the_region_and_ones_own_alone(owners: Owners) -> None:
+    """neutron lets anybody put a port into a shared network whose id is known."""
+    rights = contract("CloudOne", PROVIDER, services=("image", "network"))
+    under = dataclasses.replace(rights, resources=Resources.from_json({"external_networks": ["in"]}))
+    network, mark = owners.two["network"], under.id
+    shared = {"id": "shared", "project_id": "b" * 32, "shared": True}
+    network.on("/v2.0/networks/shared", reply(200, {"network": shared}))
+    network.on("/v2.0/subnets/shared-subnet", reply(200, {"subnet": shared | {"network_id": "shared"}}))
+    network.on("/v2.0/ports", lambda *_: reply(201, {"port": {}}))
+    with in_use(owners.two, under):
+        project = arrives(owners, under, f"/image/v2/images/{under.id}")
+        network.on("/v2.0/networks/own", reply(200, {"network": {"id": "own", "project_id": project}}))
+        network.on("/v2.0/subnets/own-subnet", reply(200, {"subnet": {"id": "own-subnet", "project_id": project}}))
+
+        def sent(method: str, path: str, document: Any) -> Answer:
+            headers, body = {"Content-Type": "application/json"}, json.dumps(document).encode()
+            return visit(owners, visitor(owners, under), f"/network{path}", headers=headers, method=method, body=body)
+
+        def port(name: str) -> Answer:
+            return sent("POST", "/v2.0/ports", {"port": {"network_id": name, "name": mark}})
+
+        for name in ("own", "in"):
+            assert port(name).status == 201, name
+        passed = len(network.all("/v2.0/ports"))
+        for refused in (
+            port("shared"),
+            port("none"),
+            sent("POST", "/v2.0/ports.json?x=y", {"port": {"network_id": "shared"}}),
+            sent("POST", "/v2.0/ports", {"ports": [{"network_id": "own"}, {"network_id": "shared"}]}),
+            sent("PUT", f"/v2.0/routers/{mark}/add_router_interface", {"subnet_id": "shared-subnet"}),
+        ):
+            assert refusal(refused) == (400, "region.outside")
+        assert len(network.all("/v2.0/ports")) == passed
+        assert not network.all(f"/v2.0/routers/{mark}/add_router_interface")
+        assert sent("PUT", f"/v2.0/routers/{mark}/add_router_interface", {"subnet_id": "own-subnet"}).status == 200
+
+
 def test_a_contract_that_is_suspended_or_over_admits_nobody(owners: Owners) -> None:
     under = contract("CloudOne", PROVIDER)
     with in_use(owners.two, under):

@@ -21,6 +21,9 @@ KINDS: Final = ("flavors", "images", "external_networks", "zones")
 _SERVICES: Final = frozenset({"compute", "image", "network"})
 # keystoneauth and nova allow the project's id after the version.
 _FLAVOR: Final = re.compile(r"/v2(?:\.\d+)?(?:/[0-9a-f-]{32,36})?/flavors/(?!detail(?:[/?]|$))([^/?]+)")
+_PORT_IN_NETWORK: Final = re.compile(
+    r"/v2\.0/(?:ports|routers/[^/]+/(add_router_interface))(?:\.json)?/?(?:\?.*)?\Z", re.ASCII
+)
 _IMAGE: Final = re.compile(r"/v2/images/([^/?]+)/")
 
 
@@ -72,6 +75,27 @@ class Resources:
         """The image whose data or other parts a path names, if only its owner says whether it is in the region; None for any other path."""
         found = _IMAGE.match(path) if service == "image" and self.images else None
         return found[1] if found and found[1] not in self.images else None
+
+    def networks_to_check(self, service: str, method: str, path: str) -> bool:
+        """Whether a request puts a port into a network, of which only its owner says whether it is in the region."""
+        match = _PORT_IN_NETWORK.match(path) if service == "network" and self.external_networks else None
+        return match is not None and method == ("PUT" if match[1] else "POST")
+
+    def in_networks(self, document: Any) -> Iterator[tuple[str, str]]:
+        """`networks` or `subnets`, and the id of one that such a request names and that is not in the region by its id."""
+        if not isinstance(document, dict):
+            return
+        several = document.get("ports")
+        for wanted in (document, document.get("port"), *(several if isinstance(several, list) else ())):
+            if isinstance(wanted, dict):
+                for kind, key in (("networks", "network_id"), ("subnets", "subnet_id")):
+                    if wanted.get(key) is not None and str(wanted[key]) not in self.external_networks:
+                        yield kind, str(wanted[key])
+
+    def owns_network(self, document: Any) -> bool:
+        """Whether neutron's document of a network or subnet says that it is in the region, or belongs to the request's project."""
+        resource = next(iter(document.values()), None) if isinstance(document, dict) else None
+        return isinstance(resource, dict) and (self._has_network(resource) or self._has_subnet(resource))
 
     def request(self, service: str, document: Any) -> Any:
         """Check a request's document, and return it unchanged.

@@ -45,6 +45,7 @@ from openstackoid.gateway.replicas.writes import Writes
 from openstackoid.gateway.senders.foreign_tokens import ForeignTokens
 from openstackoid.gateway.senders.legs import Legs
 from openstackoid.gateway.senders.region_images import RegionImages
+from openstackoid.gateway.senders.region_networks import RegionNetworks
 from openstackoid.gateway.senders.returning_user import ReturningUsers
 from openstackoid.gateway.senders.revocation import Revocation
 from openstackoid.gateway.senders.selection import of_one_owner, of_several_owners
@@ -208,11 +209,14 @@ class Gateway:
             known = ForeignTokens(config.cloud, federation.agreements, federation.keystone, federation.trust)
             returning = ReturningUsers(federation, legs, at_peers_only=config.peering is not None)
             images = RegionImages(found.bases.get("image"), self._pool.shared)
+            networks = RegionNetworks(found.bases.get("network"), self._pool.shared)
             account = federation.trust.quota_account or federation.trust.account
             api = KeystoneApi(found.bases.get("identity", ""), self._pool.shared, account)
             services = ServiceQuotas(found.bases, self._pool.shared, api)
             quotas = Quotas(Admission(federation.agreements.store.quotas, services), services)
-            kinds = of_several_owners(catalog, federation, known, returning, legs, images, self._rates, quotas)
+            kinds = of_several_owners(
+                catalog, federation, known, returning, legs, images, networks, self._rates, quotas
+            )
             validation = TokenValidation(config.cloud, known, federation, catalog)
             table += TokenExchange(returning, federation.issuer).endpoints()
             table += GoneProjects(federation.agreements.assertions, federation.home_projects).endpoints()

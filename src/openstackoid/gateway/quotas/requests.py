@@ -49,7 +49,13 @@ class Quotas:
         return Allowance(tuple((await self._admission.limits(account)).items()))
 
     async def admit(
-        self, agreement: Agreement, project: str, call: Call, path: str, token: str
+        self,
+        agreement: Agreement,
+        project: str,
+        call: Call,
+        path: str,
+        token: str,
+        body: bytes | None = None,
     ) -> "tuple[Taken | None, bytes | None]":
         """Admit a request of a project under a contract.
 
@@ -59,6 +65,7 @@ class Quotas:
             call: the request.
             path: inside the service, with local ids.
             token: of the user, as our services get it.
+            body: of the request, if it was read before.
 
         Returns:
             What the request holds, and its body if it was read.
@@ -72,16 +79,16 @@ class Quotas:
         """
         service = call.service
         if call.method not in _CHANGES or not any(QUOTAS[name] == service for name in agreement.quota):
-            return None, None
+            return None, body
         account = Account.of(agreement.id, agreement.quota, project, service)
         await self._admission.ready(account)
         if not region_quota.may_take(service, call.method, path):
-            return None, None
+            return None, body
         if region_quota.is_upload(service, call.method, path):
             length = call.request.content_length
             first = await self._admission.take(account, {"image_bytes": length}) if length else None
             return Taken(self._admission, account, [first] if first else [], metered=length is None), None
-        body = await read_body(call.request, limits.REQUEST.size)
+        body = await read_body(call.request, limits.REQUEST.size) if body is None else body
         if body is None:
             raise BodyError(f"Expected a JSON document of {limits.size(limits.REQUEST.size)} at most.")
         try:

@@ -25,6 +25,7 @@ from openstackoid.gateway.quotas.requests import Quotas
 from openstackoid.gateway.senders.foreign_tokens import ForeignToken, ForeignTokens
 from openstackoid.gateway.senders.legs import UNCHANGED, Legs, keep_crossing
 from openstackoid.gateway.senders.region_images import RegionImages
+from openstackoid.gateway.senders.region_networks import RegionNetworks
 from openstackoid.gateway.senders.sharing import Sharing
 from openstackoid.gateway.telemetry.audit import Initiator
 from openstackoid.gateway.upstream.legs import Border, Leg, Rewrite
@@ -42,7 +43,7 @@ class ForeignUsers:
         known: verifies the tokens.
         federation: agreements, projects, and tokens for third clouds.
         legs: makes legs; shared by all senders.
-        images: says which images are in a virtual region.
+        images, networks: say which images and networks are in a virtual region.
         rates: of the agreements.
         quotas: of virtual regions.
     """
@@ -53,10 +54,12 @@ class ForeignUsers:
         federation: Federation,
         legs: Legs,
         images: RegionImages,
+        networks: RegionNetworks,
         rates: Rates,
         quotas: Quotas,
     ) -> None:
         self.images = images
+        self.networks = networks
         self.quotas = quotas
         self.tokens = known
         self.federation = federation
@@ -156,7 +159,7 @@ class ForeignUser:
             FrozenProjectError: the project is disabled or deleted.
             ShareError: the request shares with what is no project.
             RuleError: no rule allows the path with the ids of this cloud.
-            NotInRegionError: the path names what is not in the virtual region.
+            NotInRegionError, OutsideRegionError: the request names what is not in the virtual region.
             RegionQuotaError: the virtual region has not enough left for it.
         """
         token, legs, federation = self._token, self._shared.legs, self._shared.federation
@@ -186,6 +189,8 @@ class ForeignUser:
         if resources is not None:
             resources.path(service, path)
             await self._shared.images.check(resources, service, path, headers[protocol.AUTH])
+            if resources.networks_to_check(service, call.method, path):
+                body = await self._shared.networks.check(resources, call.request, headers[protocol.AUTH])
         return await self._counted(call, headers, rewrite, project, initiator, body)
 
     async def _counted(
@@ -204,8 +209,8 @@ class ForeignUser:
             allowance = await quotas.allowance(token.agreement, project, call, path)
             if allowance is not None:
                 rewrite = replace(rewrite, rewrite_body=allowance.rewrite)
-            if body is None:
-                hold, body = await quotas.admit(token.agreement, project, call, path, headers[protocol.AUTH])
+            if body is None or call.service == "network":
+                hold, body = await quotas.admit(token.agreement, project, call, path, headers[protocol.AUTH], body)
         # Only the answer to the user goes to another owner's cloud: answers to our own services' requests stay here.
         border = Border.NONE if token.inner else Border.OUT
         return self._shared.legs.local(call, headers, rewrite, border, initiator, body, hold)

@@ -12,6 +12,7 @@ from openstackoid.gateway.senders.legs import Legs
 from openstackoid.gateway.senders.local_user import LocalUser, PassThroughUser
 from openstackoid.gateway.senders.peer_gateway import PeerGateway
 from openstackoid.gateway.senders.region_images import RegionImages
+from openstackoid.gateway.senders.region_networks import RegionNetworks
 from openstackoid.gateway.senders.resold_user import ResoldUsers
 from openstackoid.gateway.senders.returning_user import ReturningUsers
 from openstackoid.gateway.senders.sender import Sender, SenderKind
@@ -30,13 +31,14 @@ def of_several_owners(
     returning: ReturningUsers,
     legs: Legs,
     images: RegionImages,
+    networks: RegionNetworks,
     rates: Rates,
     quotas: Quotas,
 ) -> list[SenderKind]:
     """The kinds in a cloud with federated peers."""
     return [
         returning,
-        ResoldUsers(known, federation, legs, images, rates, quotas),
+        ResoldUsers(known, federation, legs, images, networks, rates, quotas),
         PeerGateway(catalog, federation, legs),
         PassThroughUser(catalog, federation.issuer, legs),
         LocalUser(catalog, federation.issuer, legs),
