@@ -153,9 +153,9 @@ class Cloud:
         if collection == "domains":
             return web.json_response({"domain": self.domains[rest[0]]})
         if not rest and request.method == "GET":
-            domain = request.query["domain_id"]
-            rows = [project for project in self.projects.values() if project["domain_id"] == domain]
-            return web.json_response({"projects": rows}) if domain == token["domain"] else _refused(403)
+            domain, admin = request.query.get("domain_id"), "admin" in token["roles"]
+            rows = [project for project in self.projects.values() if domain in {None, project["domain_id"]}]
+            return web.json_response({"projects": rows}) if admin or domain == token["domain"] else _refused(403)
         if not rest:
             asked = body["project"]
             if asked["domain_id"] != token["domain"] or "manager" not in token["roles"]:

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from subprocess import PIPE
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
@@ -193,6 +194,12 @@ class Plane:
     def mappings(self) -> ProjectMappings:
         """Which sub-project stands for which project, as gateways write it."""
         return self._store.projects
+
+    def check(self) -> tuple[int, str]:
+        """`openstackoid regions check`: exit code and output."""
+        command = [str(Path(sys.executable).with_name("openstackoid")), "regions", "check", "--config", str(self._file)]
+        done = commands.run(command, stdout=PIPE, stderr=PIPE, text=True, timeout=WAIT)
+        return done.returncode, done.stdout + done.stderr
 
     def stated(self, contract: str) -> dict[str, str]:
         """The states of a contract's projects that are not enabled."""

@@ -45,7 +45,7 @@ async def test_what_the_account_lacks_is_said_and_tried_again(deal: Deal) -> Non
         return ["manager is missing" in work["error"] for work in (await deal.shown())["work"]] == [True]
 
     await until(said)
-    assert (await deal.shown())["state"] == "provisioning"
+    assert (await deal.shown())["state"] == "agreed"
     deal.cloud.add_domain(deal.domain)
     await in_state(deal.consumer, deal.contract, "active")
 

@@ -89,6 +89,7 @@ COMMANDS: Final = (
     LazyCommand("oaktree call operation undo", "oaktree.call.cli:UndoOperation", "oaktree"),
     LazyCommand("manual", "commands.manual:PrintManual"),
     LazyCommand("regions serve", "regions.cli:ServeRegions", "regions"),
+    LazyCommand("regions check", "regions.cli:CheckRegions", "regions"),
 )
 
 GROUPS: Final = {
@@ -201,6 +202,7 @@ Creates are kept on record: what became of them, also when the answer was lost.
         """\
 The control plane of virtual regions: a provider offers parts of its cloud, an aggregator requests contracts about them.
 
+  openstackoid regions check --config /etc/openstackoid/regions.yaml
   openstackoid regions serve --config /etc/openstackoid/regions.yaml
         serves operators and other clouds' control planes; any number of processes serve one database
 """,

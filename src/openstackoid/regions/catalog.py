@@ -107,10 +107,10 @@ class Catalog:
                 await self._call("DELETE", f"/services/{service['id']}", None, _NO_CONTENT, _NOT_FOUND)
 
     async def entities(self, kind: str) -> list[dict[str, Any]]:
-        """This cloud's users, projects or domains.
+        """All of this cloud's users, projects, domains, or of another collection of Keystone.
 
         Args:
-            kind: `users`, `projects` or `domains`.
+            kind: the collection's name.
 
         Raises:
             CatalogError: Keystone does not answer, refuses, or does not list all.
@@ -120,6 +120,14 @@ class Catalog:
             raise CatalogError(f"Keystone does not list all {kind}: its list_limit is too low.")
         entities: list[dict[str, Any]] = answer[kind]
         return entities
+
+    async def may_delete(self, kind: str, identity: str) -> None:
+        """Try to delete something that is not there.
+
+        Raises:
+            CatalogError: Keystone does not answer, or refuses.
+        """
+        await self._call("DELETE", f"/{kind}/{identity}", None, _NOT_FOUND)
 
     async def _is_ours(self, binding: Binding) -> bool:
         status, answer = await self._call("GET", f"/regions/{quote(binding.region)}", None, _OK, _NOT_FOUND)

@@ -253,7 +253,7 @@ class Control:
     def _set_up(self, summary: Summary) -> tuple[ContractEvent, str] | None:
         if self.worker is None:
             return None
-        ready = summary.state is ContractState.PROVISIONING and any(
+        ready = summary.state in {ContractState.AGREED, ContractState.PROVISIONING} and any(
             work.kind is WorkKind.PROVISION and work.stage is Stage.DONE for work in self.works.of(summary.id)
         )
         return clock.set_up(summary.side, summary.state, ready=ready)

@@ -162,6 +162,13 @@ class NoAggregatorError(RegionsError):
     code = "binding.no-catalog"
 
 
+class NoProviderError(RegionsError):
+    """This control plane has no account that sees a contract's projects."""
+
+    status = 409
+    code = "contract.no-account"
+
+
 class CatalogError(RegionsError):
     """This cloud's Keystone does not let its catalog be changed."""
 

@@ -24,10 +24,11 @@ from openstackoid.core.protocol import (
     MESSAGES_PATH,
     OFFERS_PATH,
     PROJECTS_PATH,
+    RESOURCES_PATH,
     USAGE_PATH,
     WELL_KNOWN_PATH,
 )
-from openstackoid.regions.schemas import message, offer, project_states, usage
+from openstackoid.regions.schemas import message, offer, project_states, resource, usage
 from openstackoid.regions.schemas.common import Schema, check
 from openstackoid.trust import tokens
 from openstackoid.trust.agreements import Agreement
@@ -74,6 +75,10 @@ class Peers:
         raise AgreementError(
             f"{self._cloud} has no agreement with {peer[:64]} that is active. Its operators can: openstackoid peer add, allow."
         )
+
+    def agreements(self) -> list[Agreement]:
+        """All agreements to which our operators said yes. Blocks."""
+        return [agreement for agreement in self._store.agreements() if agreement.active]
 
     async def keys(self, peer: str, kid: str = "") -> Mapping[str, Any]:
         """A peer's public keys by kid, asked for again each minute: one that was stolen is not published any more.
@@ -173,6 +178,17 @@ class Peers:
         url, body = f"{agreement.url}{PROJECTS_PATH}", {"statement": signed}
         answer = await self._checked("POST", url, {}, body, project_states.ANSWER)
         return list(answer["projects"])
+
+    async def resources(self, peer: str, contract: str) -> list[dict[str, str]]:
+        """What the projects of a contract have at their provider.
+
+        Raises:
+            AgreementError, PeerError, DocumentError: no peer, no answer, or a refusal.
+        """
+        agreement = await self.agreement(peer)
+        headers = {ASSERTION: tokens.assertion(self._cloud, peer, self._keys, int(time.time()), _LIFE)}
+        url, body = f"{agreement.url}{RESOURCES_PATH}", {"contract": contract}
+        return list((await self._checked("POST", url, headers, body, resource.LIST))["resources"])
 
     async def caller(self, assertion: str | None) -> str:
         """The peer whose control plane asks.

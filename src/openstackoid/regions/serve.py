@@ -104,7 +104,7 @@ async def control_of(config: Config) -> AsyncIterator[Control]:
             store.projects,
             Statements(config.cloud, contracts, usages, peers, keys, meter),
             store.region_health,
-            Worker(works, contracts, regions, store.projects, accounts) if accounts else None,
+            Worker(works, contracts, regions, store.projects, store.quotas, accounts) if accounts else None,
             catalog,
             about,
             Follower(config.cloud, contracts, states, catalog, peers, keys, about.deleted_after)

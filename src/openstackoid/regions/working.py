@@ -23,6 +23,7 @@ from openstackoid.regions.tables.contract import Contracts
 from openstackoid.regions.tables.virtual_region import Regions
 from openstackoid.regions.tables.work import LEASE, Works
 from openstackoid.trust.projects import ProjectMappings, project_name
+from openstackoid.trust.quota_leases import QuotaLeases
 
 _AT_ONCE: Final = 4  # pieces of work
 _LONGEST: Final = 300  # seconds of one attempt
@@ -37,6 +38,7 @@ class Worker:
     Attributes:
         works, contracts, regions: tables.
         mappings: which sub-project stands for which project.
+        leases: of native quota, which go back when a sub-project is gone.
         accounts: to do it with.
     """
 
@@ -44,6 +46,7 @@ class Worker:
     contracts: Contracts
     regions: Regions
     mappings: ProjectMappings
+    leases: QuotaLeases
     accounts: Accounts
 
     async def run(self) -> None:
@@ -74,7 +77,7 @@ class Worker:
         return found
 
     def _record(self) -> None:
-        for summary in self.contracts.all(ContractState.PROVISIONING):
+        for summary in self.contracts.all(ContractState.AGREED, ContractState.PROVISIONING):
             if summary.side is Side.PROVIDER:
                 self.works.add(summary.id, WorkKind.PROVISION, Stage.CHECKING)
         for contract in self.works.ended():
@@ -220,6 +223,7 @@ class Worker:
 
     async def _forget(self, contract: Contract, _: ServiceAccount, work: Work, __: str) -> None:
         await asyncio.to_thread(self.mappings.forget, _party(contract.id), work.project)
+        await asyncio.to_thread(self.leases.forget_project, contract.id, work.local)
 
     def _manager(self, contract: Contract) -> tuple[ServiceAccount, str]:
         terms = contract.outcome.terms

@@ -244,6 +244,13 @@ class QuotaLeases:
             connection.execute(insert(QUOTA_LOCKS).values(values | {"until": now + LOCK}))
         return True
 
+    def forget_project(self, contract: str, project: str) -> None:
+        """Give back all that a project has of a contract's quota: the project is gone, and all that it had."""
+        with self._database.changing() as connection:
+            serialise(connection, 0)
+            for table in (QUOTA_LEASES, QUOTA_HOLDS, QUOTA_LOCKS):
+                connection.execute(delete(table).where(table.c.contract == contract, table.c.project == project))
+
     def unlock(self, contract: str, project: str, service: str, holder: str) -> None:
         """Give the lock back; another holder's stays."""
         with self._database.changing() as connection:

@@ -31,6 +31,22 @@ class ListContracts(Lister):
         ]
 
 
+class ListResources(Lister):
+    """List what the projects of a contract have at the provider, for its users to fetch before it ends."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Of which contract."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("contract", metavar="<contract>", help="ID of the contract")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], "Iterable[tuple[Any, ...]]"]:
+        """One row a resource."""
+        rows = self.plane.get("contracts", parsed_args.contract, "resources")["resources"]
+        names = ("project", "service", "kind", "id", "name")
+        return ("Project", "Service", "Kind", "ID", "Name"), [tuple(row[name] for name in names) for row in rows]
+
+
 class RequestContract(Show):
     """Request a contract about a virtual region."""
 

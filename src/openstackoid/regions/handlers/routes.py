@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from typing import Final
 
-from openstackoid.core.protocol import MESSAGES_PATH, OFFERS_PATH, PROJECTS_PATH, USAGE_PATH
+from openstackoid.core.protocol import MESSAGES_PATH, OFFERS_PATH, PROJECTS_PATH, RESOURCES_PATH, USAGE_PATH
 from openstackoid.regions.handlers import (
     binding,
     contract,
     message,
     offer,
     project_states,
+    resource,
     root,
     usage,
     virtual_region,
@@ -21,6 +22,7 @@ from openstackoid.regions.schemas import contract as contract_schema
 from openstackoid.regions.schemas import message as message_schema
 from openstackoid.regions.schemas import offer as offer_schema
 from openstackoid.regions.schemas import project_states as states_schema
+from openstackoid.regions.schemas import resource as resource_schema
 from openstackoid.regions.schemas import usage as usage_schema
 from openstackoid.regions.schemas import virtual_region as region_schema
 from openstackoid.regions.schemas import whois as whois_schema
@@ -186,6 +188,14 @@ OPERATORS: Final = (
         _AGREED,
     ),
     Route(
+        "GET",
+        f"{_CONTRACT}/resources",
+        resource.list_all,
+        "What the projects of a contract have",
+        "contract:resources",
+        answer=resource_schema.LIST,
+    ),
+    Route(
         "POST",
         f"{_CONTRACT}/whois",
         whois.find,
@@ -274,5 +284,14 @@ PEERS: Final = (
         None,
         usage_schema.ASK,
         usage_schema.LINES,
+    ),
+    Route(
+        "POST",
+        RESOURCES_PATH,
+        resource.to_peer,
+        "What the projects of a contract have",
+        None,
+        resource_schema.ASK,
+        resource_schema.LIST,
     ),
 )

@@ -45,8 +45,10 @@ def set_up(side: Side, state: ContractState, *, ready: bool) -> tuple[ContractEv
         state: the contract's.
         ready: whether what the contract needs is there.
     """
-    if side is Side.PROVIDER and state is ContractState.AGREED:
+    if side is not Side.PROVIDER or not ready:
+        return None
+    if state is ContractState.AGREED:
         return ContractEvent.PROVISION, "the terms are agreed"
-    if side is Side.PROVIDER and state is ContractState.PROVISIONING and ready:
+    if state is ContractState.PROVISIONING:
         return ContractEvent.ACTIVATE, "what the contract needs is there"
     return None

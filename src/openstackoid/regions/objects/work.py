@@ -1,7 +1,7 @@
 """Work of a provider's control plane outside its database, on record before it is done. Pure.
 
     kind        of             stages
-    provision   a contract     checking -> done: then the contract is active
+    provision   a contract     checking -> done: then the contract is provisioned, and active
     clean       a contract     listing -> waiting (for its projects) -> done
     clean       a sub-project  resources -> admin -> project -> mapping -> done
     state       a sub-project  enabling | disabling -> done

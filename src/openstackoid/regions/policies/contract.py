@@ -9,6 +9,7 @@ _ONE: Final = "/v1/contracts/{contract}"
 RULES: Final[tuple[tuple[Any, ...], ...]] = (
     ("contract:list", READER, "List contracts.", [{"method": "GET", "path": _ALL}]),
     ("contract:show", READER, "Show a contract.", [{"method": "GET", "path": _ONE}]),
+    ("contract:resources", READER, "List what its projects have.", [{"method": "GET", "path": f"{_ONE}/resources"}]),
     ("contract:whois", MANAGER, "Resolve a pseudonym.", [{"method": "POST", "path": f"{_ONE}/whois"}]),
     ("contract:usage", READER, "Show what was used.", [{"method": "GET", "path": f"{_ONE}/usage"}]),
     ("contract:statement", MANAGER, "Sign a statement of use.", [{"method": "POST", "path": f"{_ONE}/statements"}]),
