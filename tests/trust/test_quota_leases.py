@@ -167,6 +167,19 @@ def test_nothing_is_admitted_before_the_service_enforces_it(store: Store) -> Non
     assert store.quotas.take(walk.contract, "p1", NEED, walk.now) is None
 
 
+def test_leases_go_with_their_project(store: Store) -> None:
+    """Its sub-project was deleted: what it had leased is free for others, though nobody can set its quota any more."""
+    contract, peer, foreign, local = "c" * 32, f"contract:{'c' * 32}", "f" * 32, "1" * 32
+    store.projects.reserve(peer, foreign, "h" * 32, 10)
+    store.projects.bind(peer, foreign, "h" * 32, local)
+    for project in (local, "2" * 32):
+        store.quotas.prepare(contract, project, NAMES)
+    assert store.quotas.grow(contract, local, QUOTA, QUOTA)
+    assert not store.quotas.grow(contract, "2" * 32, QUOTA, NEED)
+    store.projects.forget(peer, foreign)
+    assert store.quotas.grow(contract, "2" * 32, QUOTA, NEED)
+
+
 def test_leases_go_with_their_contract(store: Store) -> None:
     quota = {"cores": 4}
     under = ContractGrant("c" * 32, "CloudTwo", ContractSide.PROVIDER, GrantState.ACTIVE, Grant(), quota=quota)

@@ -21,7 +21,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, select, update
 
 from openstackoid.storage.databases import Database
-from openstackoid.trust.tables import PROJECTS, RESERVATIONS, serialise
+from openstackoid.trust.tables import PROJECTS, QUOTA_HOLDS, QUOTA_LEASES, QUOTA_LOCKS, RESERVATIONS, serialise
 
 # Seconds: who makes a project renews its reservation in time. Gateways' clocks may differ: who comes too early asks Keystone by name first.
 LEASE: Final = 10
@@ -93,9 +93,12 @@ class ProjectMappings:
             return list(connection.scalars(chosen.order_by(RESERVATIONS.c.foreign_id)))
 
     def forget(self, peer: str, foreign: str) -> None:
-        """Forget a peer's project: ours is deleted, or was never made."""
+        """Forget a peer's project, and what was leased to ours of a contract's quota: ours is deleted, or was never made."""
         with self._database.changing() as connection:
             serialise(connection, 0)
+            local = connection.scalar(select(PROJECTS.c.local_id).where(_of(PROJECTS, peer, foreign)))
+            for table in (QUOTA_LEASES, QUOTA_HOLDS, QUOTA_LOCKS):
+                connection.execute(delete(table).where(table.c.project == local))
             for table in (PROJECTS, RESERVATIONS):
                 connection.execute(delete(table).where(_of(table, peer, foreign)))
 

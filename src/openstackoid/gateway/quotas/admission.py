@@ -10,6 +10,7 @@ The number of gateways does not matter: each step is a transaction, and who chan
 """
 
 import asyncio
+import contextlib
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -190,10 +191,15 @@ class Admission:
         projects = sorted(spare, key=lambda project: -spare[project])
         for first in range(0, len(projects), _AT_ONCE):
             await self._each(
-                projects[first : first + _AT_ONCE], lambda project: self._lower(account.other(project), since)
+                projects[first : first + _AT_ONCE], lambda project: self._try_lower(account.other(project), since)
             )
             if _is_free(account, await self._all(account), amounts):
                 return
+
+    async def _try_lower(self, account: Account, since: int) -> None:
+        """Lower a project's leases, if the service lets it: one whose project is being deleted keeps them, and others may have enough."""
+        with contextlib.suppress(QuotaUnavailableError):
+            await self._lower(account, since)
 
     async def _lower(self, account: Account, since: int) -> None:
         holder = await self._lock(account)
