@@ -62,17 +62,15 @@ def test_the_first_that_has_it(three: Three) -> None:
     assert (answer.status, answer.json["images"]) == (200, [])
 
 
-@pytest.mark.parametrize(("method", "path"), [("POST", "/v2/images"), ("POST", "/v2/tasks"), ("HEAD", "/v2/images")])
+@pytest.mark.parametrize("path", ["/v2/images", "/v2/tasks"])
 @pytest.mark.parametrize("expression", [ALL, "*"])
 def test_a_create_without_a_database_for_operations_is_refused_and_sent_to_nobody(
-    three: Three, method: str, path: str, expression: str
+    three: Three, path: str, expression: str
 ) -> None:
     before = {name: len(cloud["image"].requests) for name, cloud in three.clouds.items()}
-    body = b"{}" if method == "POST" else None
-    answer = ask(three.gateway.url("image"), path, scope(image=expression), method=method, body=body)
-    assert answer.status == 501
-    assert method == "HEAD" or answer.code == "scope.operators"
-    assert path != "/v2/images" or method == "HEAD" or "operations.database" in answer.error
+    answer = ask(three.gateway.url("image"), path, scope(image=expression), method="POST", body=b"{}")
+    assert (answer.status, answer.code) == (501, "scope.operators")
+    assert path != "/v2/images" or "operations.database" in answer.error
     assert {name: len(cloud["image"].requests) for name, cloud in three.clouds.items()} == before
 
 

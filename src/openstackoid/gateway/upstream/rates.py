@@ -16,6 +16,9 @@ from openstackoid.rates.shared import Shared
 
 WORKERS: Final = "OPENSTACKOID_WORKERS"
 _ALL: Final = "*"
+_PATIENCE: Final = (
+    2.0  # seconds for an answer of Redis: a slow one delays requests; without it, more are sent, as others count there
+)
 
 
 class Rates:
@@ -41,7 +44,7 @@ class Rates:
         if previous and previous.kept_at == self.kept_at:
             self._shared, self._limiters = previous.kept
         elif url:
-            self._shared = Shared.at(url)
+            self._shared = Shared.at(url, timeout=_PATIENCE)
 
     @property
     def kept(self) -> tuple[Shared | None, dict[float, Limiter]]:
