@@ -16,7 +16,7 @@ from openstackoid.lab import dashboard, processes
 from openstackoid.lab.environment import default_cache
 from openstackoid.lab.layout import DASHBOARD, Cloud, plan
 
-ADDRESS: Final = "127.0.114.0"
+ADDRESS: Final = "127.0.191.0"
 _STARTS: Final = 120.0  # seconds
 
 
@@ -49,9 +49,7 @@ def opened(folder: Path) -> Iterator[Desk]:
     here, provider = Plane("CloudOne", folder / "here"), Plane("CloudTwo", folder / "provider")
     here.know(provider)
     provider.know(here)
-    base = f"http://{cloud.frontend_host}:5000"
-    catalog = {"compute": f"{base}/compute/v2.1", "image": f"{base}/image", "virtual-region": here.url}
-    front = Front(cloud.frontend_host, 5000, catalog, ["CloudTwo"])
+    front = Front(cloud.frontend_host, 5000, here.url, ["CloudTwo"])
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()

@@ -1,4 +1,4 @@
-"""A cloud before Horizon: a Keystone that logs two users in, a gateway's list of peers, and what a probe asks, as a server on a socket.
+"""A cloud before Horizon: a Keystone that logs two users in, a gateway's list of peers, what a probe asks, and the way to a control plane.
 
 Tokens are those that the control planes' own Keystone of `tests.regions.planes` accepts.
 """
@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from aiohttp import web
+from aiohttp import ClientSession, web
 from tests.dashboard import services
 from tests.regions.planes import ADMIN, MEMBER
 
@@ -26,10 +26,13 @@ class Front:
         peers: names of the clouds that the gateway knows.
     """
 
-    def __init__(self, host: str, port: int, catalog: dict[str, str], peers: list[str]) -> None:
-        """Take the catalog of its own region: service type -> URL; identity is here."""
+    def __init__(self, host: str, port: int, plane: str, peers: list[str]) -> None:
+        """Stand before a control plane, by its URL."""
+        self._plane = plane
+        self._base = base = f"http://{host}:{port}"
         self._host, self._port = host, port
-        self._catalog = {"identity": f"http://{host}:{port}/v3", **catalog}
+        self._catalog = {"identity": f"{base}/v3", "compute": f"{base}/compute/v2.1", "image": f"{base}/image"}
+        self._catalog["virtual-region"] = f"{base}/plane"
         self.peers = peers
 
     @asynccontextmanager
@@ -43,8 +46,10 @@ class Front:
             await runner.cleanup()
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        body = json.loads(await request.read() or b"{}")
         path = request.path.rstrip("/")
+        if path.startswith("/plane"):
+            return await self._pass_on(request)
+        body = json.loads(await request.read() or b"{}")
         if path == "/openstackoid/v1/peers":
             return web.json_response({"cloud": "CloudOne", "peers": [self._peer(name) for name in self.peers]})
         if path == "/openstackoid/v1/explain":
@@ -62,10 +67,22 @@ class Front:
             return web.json_response({"projects": [_PROJECT | {"domain_id": "default"}], "links": {}})
         if path == "/v3/domains":
             return web.json_response({"domains": [{"id": "default", "name": "Default", "enabled": True}], "links": {}})
-        found = services.answers(f"http://{self._host}:{self._port}").get(path)
+        found = services.answers(self._base).get(path)
         if found is not None:
             return web.json_response(found)
         return web.json_response({"error": {"code": 404, "message": f"no {path}"}}, status=404)
+
+    async def _pass_on(self, request: web.BaseRequest) -> web.Response:
+        """To the control plane; use is what `services` says, since nothing is measured here."""
+        if request.path.endswith("/usage"):
+            return web.json_response(services.usage(request.query["from"]))
+        url, body = self._plane + str(request.rel_url).removeprefix("/plane"), await request.read()
+        headers = {name: value for name, value in request.headers.items() if name in {"X-Auth-Token", "Content-Type"}}
+        async with (
+            ClientSession() as session,
+            session.request(request.method, url, data=body, headers=headers) as answer,
+        ):
+            return web.Response(status=answer.status, body=await answer.read(), content_type="application/json")
 
     def _log_in(self, auth: dict[str, Any]) -> web.Response:
         identity = auth["identity"]

@@ -1,4 +1,4 @@
-"""What a probe asks of compute and image, answered as nova and glance do (nova/api/openstack/compute/versions.py, glance/api/versions.py)."""
+"""What a probe asks of compute and image, and the use of a contract: answered as nova and glance do (nova/api/openstack/compute/versions.py, glance/api/versions.py)."""
 
 from typing import Any, Final
 
@@ -32,3 +32,11 @@ def answers(base: str) -> dict[str, Any]:
         "/image/v2/images": {"images": [IMAGE]},
         "/image/v2/schemas/image": {"properties": {"disk_format": {"enum": ["raw", "qcow2"]}}},
     }
+
+
+def usage(day: str) -> dict[str, Any]:
+    """Use of two projects on a day, as a control plane shows it."""
+    line = {"day": day, "sku": "m1.small", "unit": "hour"}
+    mine = {**line, "project": "a" * 32, "name": "blackboard", "quantity": "24.000000", "cost": {"EUR": "0.288"}}
+    other = {**line, "project": "b" * 32, "name": "", "quantity": "12.000000", "cost": {"EUR": "0.144"}}
+    return {"lines": [mine, other], "totals": {"EUR": "0.432"}}

@@ -53,3 +53,37 @@ def test_offers_of_one_place_are_one_mark() -> None:
 @pytest.mark.parametrize("latitude", [None, "48.86", True, 91, float("nan"), [48.86]])
 def test_what_is_no_latitude_is_not_drawn(latitude: Any) -> None:
     assert load("offers/map.py").marks([offer("P/a", latitude=latitude, longitude=2.35), offer("P/b")]) == []
+
+
+def used(day: str, quantity: str, region: str = "V1", unit: str = "hour", **cost: str) -> dict[str, Any]:
+    line = {"day": day, "quantity": quantity, "region": region, "label": f"project of {region}", "sku": "m1.small"}
+    return line | {"unit": unit, "cost": cost}
+
+
+def test_use_is_summed_by_region_in_a_currency_or_a_unit() -> None:
+    charts = load("usage/charts.py")
+    lines = [used("2026-12-01", "24.0", EUR="0.1"), used("2026-12-02", "12", EUR="0.2"), used("2026-12-01", "5", "V2")]
+    lines.append(used("2026-12-01", "7", "V2", unit="GiB-hour"))
+    assert charts.measures(lines) == ["EUR", "GiB-hour", "hour"]
+    euros = {series.name: str(series.total) for series in charts.grouped(lines, "region", "EUR")}
+    assert euros == {"V1": "0.3"}  # exact
+    hours = [(series.name, series.total) for series in charts.grouped(lines, "label", "hour")]
+    assert hours == [("project of V1", 36), ("project of V2", 5)]
+
+
+def test_bars_of_a_day_stand_on_each_other_and_the_highest_one_fills_the_chart() -> None:
+    charts = load("usage/charts.py")
+    lines = [used("2026-12-01", "30"), used("2026-12-01", "10", "V2"), used("2026-12-02", "20")]
+    series = charts.grouped(lines, "region", "hour")
+    bars, top = charts.bars(series, ["2026-12-01", "2026-12-02"])
+    assert top == 40
+    assert [(bar.y, bar.height) for bar in bars] == [(50.0, 150.0), (0.0, 50.0), (100.0, 100.0)]
+    assert charts.bars([], ["2026-12-01"]) == ([], 0)
+
+
+def test_many_regions_are_drawn_as_a_few_and_nothing_is_lost() -> None:
+    charts = load("usage/charts.py")
+    series = charts.grouped([used("2026-12-01", str(n + 1), f"V{n}") for n in range(20)], "region", "hour")
+    few = charts.few(series)
+    assert len(few) == charts.MOST_SERIES
+    assert sum(one.total for one in few) == sum(range(1, 21))

@@ -21,7 +21,8 @@ def test_a_user_logs_in_and_sees_the_quotas_of_the_project(visit_lab: Callable[[
 
 
 def test_a_user_launches_a_server_by_the_wizard(visit_lab: Callable[[str], Visit]) -> None:
-    page = visit_lab("CloudOne").page
+    visited = visit_lab("CloudOne")
+    page = visited.page
     page.goto("project/instances/")
     page.get_by_role("link", name="Launch Instance").click()
     wizard = page.locator(".ng-wizard")  # Horizon gives it no role
@@ -37,6 +38,8 @@ def test_a_user_launches_a_server_by_the_wizard(visit_lab: Callable[[str], Visit
     wizard.get_by_role("link", name="Networks", exact=True).click()
     wizard.get_by_role("button", name="Launch Instance").click()
     expect(page.get_by_role("link", name="by-wizard")).to_be_visible()
+    # This Horizon answers 500 to a question for metadata definitions of a kind that has none.
+    visited.forgive("metadefs", "max_workers")
 
 
 def test_a_user_sees_resources_of_all_clouds_each_with_its_cloud(visit_lab: Callable[[str], Visit]) -> None:

@@ -36,6 +36,7 @@ PAGES_OF_OPERATORS = (
     "regions/",
     f"regions/{'0' * 32}/",
     "regions/create",
+    "usage/",
     f"regions/{'0' * 32}/offer",
 )
 
@@ -183,12 +184,31 @@ def test_an_operator_binds_a_region_and_unbinds_it(visit: Callable[[str], Visit]
     expect(row(page, region_name, "CloudTwo", "active")).to_contain_text("compute, image")
     assert ("compute", "public") in desk.here.door.catalog.of(region_name)
     visited.check("bindings")
+    page.goto("federation/usage/?begin=2026-12-01&until=2026-12-03")
+    expect(page.get_by_role("img", name="EUR a day, by region")).to_be_visible()
+    of_region = page.get_by_role("row").filter(has_text=region_name)
+    expect(of_region).to_contain_text("0.432")
+    expect(page.get_by_role("rowheader", name="blackboard")).to_be_visible()
+    visited.check("usage")
+    page.get_by_label("Currency or unit").fill("hour")
+    page.get_by_role("button", name="Show").click()
+    expect(of_region).to_contain_text("36.000000")
+    page.goto("federation/bindings/")
     row(page, region_name).get_by_role("button", name="Unbind Region").click()
     # Horizon asks again, in a window without a role.
     page.locator(".modal.in").get_by_text("Unbind Region", exact=True).last.click()
+    # The catalog is cleaned in the background.
+    desk.wait(until(lambda: gone(desk, region_name)))
+    page.goto("federation/bindings/")
     expect(row(page, region_name)).not_to_be_attached()
     assert desk.here.door.catalog.of(region_name) == {}
     desk.ask("POST", f"/v1/contracts/{contract}/events", {"event": "end"})
+
+
+async def gone(desk: Desk, region_name: str) -> bool:
+    """Whether a region is bound no more."""
+    _, answer = await desk.here.call("GET", "/v1/bindings")
+    return region_name not in {binding["region"] for binding in answer["bindings"]}
 
 
 def active(desk: Desk, region_name: str) -> str:

@@ -3,9 +3,12 @@
 from pathlib import Path
 from typing import Any, Final
 
+import jsonschema
 import yaml
+from tests.dashboard import services
 
 from openstackoid.regions.policies import DOCUMENTED, base
+from openstackoid.regions.schemas import usage as schema
 
 FILE: Final = Path(__file__).parents[2] / "dashboard" / "openstackoid_dashboard" / "conf" / "openstackoid.yaml"
 
@@ -16,3 +19,7 @@ def test_the_policies_of_the_panels_are_the_control_planes() -> None:
     assert {"contract:event", "operator_manager"} <= {rule["name"] for rule in shown}
     for rule in shown:
         assert rule["check_str"] == rules[rule["name"]], rule["name"]
+
+
+def test_the_use_that_the_front_shows_has_the_control_planes_form() -> None:
+    jsonschema.validate(services.usage("2026-12-01"), schema.USAGE)

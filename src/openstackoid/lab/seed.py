@@ -20,6 +20,7 @@ IMAGE = "cirros"
 IMAGE_SIZE = 1024 * 1024
 NETWORK = "private"
 DEFINITIONS = "OS::Lab::Definitions"
+KINDS = ("Glance::Image", "Nova::Flavor", "Nova::Server", "Nova::Aggregate", "Cinder::Volume", "Cinder::Volumes")
 
 
 def own_image(cloud: str) -> str:
@@ -104,7 +105,7 @@ def add_definitions(api: Api) -> None:
     """Add a namespace of metadata definitions: where there is none, Horizon's pages of images answer 500."""
     path = "/v2/metadefs/namespaces"
     if DEFINITIONS not in {space["namespace"] for space in api.call("GET", "image", path)["namespaces"]}:
-        kinds = [{"name": f"OS::{kind}"} for kind in ("Glance::Image", "Nova::Flavor", "Nova::Server")]
+        kinds = [{"name": f"OS::{kind}"} for kind in KINDS]
         body = {"namespace": DEFINITIONS, "visibility": "public", "resource_type_associations": kinds}
         api.call("POST", "image", path, body)
 

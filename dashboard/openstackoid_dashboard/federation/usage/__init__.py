@@ -1,0 +1,1 @@
+"""What was used under contracts, and what it costs."""
