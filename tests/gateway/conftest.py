@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 from tests.gateway.owners import Bare, Owner, private
-from tests.gateway.replicated import running_replicas, trio
+from tests.gateway.replicated import emptied_replicas, running_replicas, trio
 from tests.gateway.several import Three, three_clouds
 from tests.gateway.wire import SECRETS, Cloud, Gateway, Seen, Upstream, ask, nobody, reply, until
 
-__all__ = ["running_replicas", "trio"]
+__all__ = ["emptied_replicas", "running_replicas", "trio"]
 
 
 @dataclass

@@ -75,8 +75,8 @@ class Stateful:
         collection, name = found[1], unquote(found[2]) if found[2] and found[2] != "detail" else None
         _, item, items = KINDS[collection]
         things = self.things[collection]
-        if collection == "/v2/images" and found[3] == "/file" and name in self.things[collection]:
-            return self._file(seen, things[name])
+        if collection == "/v2/images" and found[3] == "/file" and name is not None:
+            return self._file(seen, things[name]) if name in things else reply(404, {"message": f"no {name} here"})
         body: Any = json.loads(seen.raw) if seen.raw else None
         if seen.method == "POST" and found[3] == "/action" and name in things:
             things[name].setdefault("acted", []).extend(body)

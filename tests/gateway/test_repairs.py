@@ -165,7 +165,7 @@ def test_resources_that_are_alike_become_one_replica(trio: World) -> None:
 
 def test_resources_that_differ_become_one_on_request_alone(trio: World) -> None:
     members = plain(trio, "unlike", admin_state_up=True)
-    thing(trio, "CloudTwo", members["CloudTwo"]).update(name="other", updated_at="2000-01-01T00:00:00Z")
+    thing(trio, "CloudTwo", members["CloudTwo"]).update(name="unlike-too", updated_at="2000-01-01T00:00:00Z")
     wish = {"kind": "network.network", "members": members}
     refused = call(trio, "POST", "", wish)
     assert (refused.status, refused.code) == (409, "replica.differs")
