@@ -47,7 +47,7 @@ class Answers:
         except ValueError:
             return
         lists = [value for value in document.values() if isinstance(value, list)] if isinstance(document, dict) else []
-        for item, cloud in zip(next((found for found in lists if len(found) == len(clouds)), []), clouds, strict=False):
+        for item, cloud in zip(next((items for items in lists if len(items) == len(clouds)), []), clouds, strict=False):
             for name in _names(item):
                 self._items[name].append(cloud)
 
@@ -59,9 +59,9 @@ class Answers:
     def _cloud(self, names: "Iterable[Any]") -> str:
         for name in names:
             # Several clouds may have the same id: their rows stand in the order of the items.
-            found = self._items.get(str(name))
-            if found:
-                return found.popleft()
+            cloud = self._items.get(str(name))
+            if cloud:
+                return cloud.popleft()
         return self._one or "" if not self._items else ""
 
 
@@ -121,5 +121,5 @@ class CloudColumn(CommandHook):
 def _names(item: Any) -> list[str]:
     """What a row may show of an item: its id, or its name if it has none."""
     inner = item.get("keypair", item) if isinstance(item, dict) else {}
-    found = [str(inner[name]) for name in _IDS if isinstance(inner, dict) and name in inner]
-    return found[:1]
+    ids = [str(inner[name]) for name in _IDS if isinstance(inner, dict) and name in inner]
+    return ids[:1]

@@ -139,8 +139,8 @@ class ForgetReplica(command.Command):
 
 def _with_id(parser: Any) -> "argparse.ArgumentParser":
     parser.add_argument("replica", metavar="<replica>", help="ID of the replica (X-Scope-Replica, or `replica list`)")
-    found: argparse.ArgumentParser = parser
-    return found
+    parser_: argparse.ArgumentParser = parser
+    return parser_
 
 
 def ask(ours: command.Command, method: str, path: str, document: Any = None) -> dict[str, Any]:

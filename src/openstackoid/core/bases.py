@@ -21,8 +21,8 @@ class Bases:
         self._lengths: dict[str, list[int]] = {}
         self._table = dict(table)
         for base in table:
-            if found := _ORIGIN.match(base):
-                lengths = self._lengths.setdefault(found[0], [])
+            if match := _ORIGIN.match(base):
+                lengths = self._lengths.setdefault(match[0], [])
                 if len(base) not in lengths:
                     lengths.append(len(base))
         for lengths in self._lengths.values():
@@ -30,8 +30,8 @@ class Bases:
 
     def url(self, url: str) -> str:
         """The URL with its base replaced; the same text if no base matches."""
-        found = _ORIGIN.match(url)
-        for length in self._lengths.get(found[0], ()) if found else ():
+        match = _ORIGIN.match(url)
+        for length in self._lengths.get(match[0], ()) if match else ():
             if length == len(url) or (length < len(url) and url[length] in _ENDS):
                 new = self._table.get(url[:length])
                 if new is not None:

@@ -121,22 +121,22 @@ def base_url(url: str) -> str:
     Raises:
         ValueError: the text is not http(s)://host[:port][/path] in the characters and lengths that are accepted here.
     """
-    found = _BASE.match(url) if len(url) <= limits.URL else None
-    if found is None or len(found["host"]) > limits.HOST or len(found["path"]) > limits.PATH:
+    match = _BASE.match(url) if len(url) <= limits.URL else None
+    if match is None or len(match["host"]) > limits.HOST or len(match["path"]) > limits.PATH:
         raise ValueError(
             f"expected http(s)://host[:port][/path] of {limits.URL} characters at most, the path of {limits.PATH}, in letters, "
             # The text before an @ may be a password.
             f"digits and -._~!$&'()*+,=:@, not {'one with a user' if '@' in url else shown(url)}"
         )
-    if found["ipv6"]:
-        ipaddress.IPv6Address(found["ipv6"])  # or a ValueError
-    scheme, port = found["scheme"].lower(), int(found["port"]) if found["port"] else None
+    if match["ipv6"]:
+        ipaddress.IPv6Address(match["ipv6"])  # or a ValueError
+    scheme, port = match["scheme"].lower(), int(match["port"]) if match["port"] else None
     if port is not None and not 0 < port < 1 << 16:
         raise ValueError(f"expected a port from 1 to 65535, not {shown(url)}")
-    if any(segment in {".", ".."} for segment in found["path"].split("/")):
+    if any(segment in {".", ".."} for segment in match["path"].split("/")):
         raise ValueError(f"expected a path without dots, not {shown(url)}")
     written = "" if port in {None, _PORTS[scheme]} else f":{port}"
-    return f"{scheme}://{found['host'].lower()}{written}{found['path']}"
+    return f"{scheme}://{match['host'].lower()}{written}{match['path']}"
 
 
 def catalog(endpoints: Mapping[str, str], region: str) -> list[Json]:

@@ -115,8 +115,8 @@ class Ids:
         match = _AUTHORITY.match(url)
         start = match.end() if match else 0
         target, fragment_mark, fragment = url[start:].partition("#")
-        target, found = self._account(target)
-        if not found:
+        target, mapped = self._account(target)
+        if not mapped:
             target = self._target(target, query)
         return url[:start] + target + fragment_mark + fragment
 

@@ -186,24 +186,24 @@ def _parsed(text: bytes) -> Value:
     above, node = [root], root  # the root is above itself, so that the loop needs no special case
     after: re.Match[bytes] | None
     while True:
-        found = (_ITEM if node.keys is None else _MEMBER).match(text, place)
-        if found is None:
+        match = (_ITEM if node.keys is None else _MEMBER).match(text, place)
+        if match is None:
             if node.values or not (after := _CLOSING.match(text, place)):
                 raise _not_json(place)
             place = after.end()  # an empty list or object
         else:
             if node.keys is not None:
-                name = names.get(found[1])
+                name = names.get(match[1])
                 if name is None:
-                    name = names[found[1]] = _decoded(found[1])
+                    name = names[match[1]] = _decoded(match[1])
                 node.keys.append(name)
-            place = found.end()
-            if found.lastindex == _BRACKET:
+            place = match.end()
+            if match.lastindex == _BRACKET:
                 above.append(node)
                 node = _opened(text, place)
                 above[-1].values.append(node)
                 continue
-            node.values.append(found.span(2))
+            node.values.append(match.span(2))
         while text[place - 1] != _COMMA_MARK:
             if (text[place - 1] == _LIST_END) != (node.keys is None):
                 raise _not_json(place)

@@ -76,15 +76,15 @@ def read_items(text: str) -> list[str]:
     """
     names, _, runs = text.partition(";")
     clouds = names.split()
-    found: list[str] = []
+    items: list[str] = []
     for run in runs.split():
         index, _, count = run.partition("*")
         if not index.isdigit() or int(index) >= len(clouds) or (count and not count.isdigit()):
             raise ValueError(f"expected indexes of clouds at {ITEMS}")
-        if len(found) + int(count or 1) > _MOST:
+        if len(items) + int(count or 1) > _MOST:
             raise ValueError(f"expected {_MOST} items at most at {ITEMS}")
-        found += [clouds[int(index)]] * int(count or 1)
-    return found
+        items += [clouds[int(index)]] * int(count or 1)
+    return items
 
 
 def write_members(replica: str, members: Mapping[str, str]) -> dict[str, str]:

@@ -133,15 +133,17 @@ def explain(facts: Facts, scope: Scope, known: Known, judge: Callable[[Target], 
         known: the clouds.
         judge: says of one target what `routing.explain` says of a scope without operators.
     """
-    found = plan(facts, scope, known)
-    choices = found.choices if isinstance(found, Alternatives) else () if isinstance(found, Reject) else (found,)
+    planned = plan(facts, scope, known)
+    choices = (
+        planned.choices if isinstance(planned, Alternatives) else () if isinstance(planned, Reject) else (planned,)
+    )
     groups = [choice.targets if isinstance(choice, All) else (choice.target,) for choice in choices]
     expression = scope.get(facts.service)
     names = [" & ".join(target.cloud for target in group) for group in groups]
     why = f"{facts.service} is {expression or known.entry} in the scope, which means {' | '.join(names)} now"
     judged = [[(target, judge(target)) for target in group] for group in groups]
     refused = [one for group in judged for one in group if one[1]["error"]]
-    error = found.error if isinstance(found, Reject) else None
+    error = planned.error if isinstance(planned, Reject) else None
     document = error.body()["error"] if error else None
     if refused and len(refused) == sum(map(len, groups)):
         if len(refused) == 1:
@@ -154,7 +156,7 @@ def explain(facts: Facts, scope: Scope, known: Known, judge: Callable[[Target], 
         "method": facts.method,
         "path": facts.path,
         "scope": {kind: str(part) for kind, part in scope.entries},
-        "decision": "reject" if document else type(found).__name__.lower(),
+        "decision": "reject" if document else type(planned).__name__.lower(),
         "cloud": " | ".join(names) or None,
         "url": None,
         "plan": [[_described(target, verdict) for target, verdict in group] for group in judged],
@@ -308,14 +310,14 @@ def _group(expression: Expression, service: str, known: Known) -> set[str]:
                 f'A choice inside of & is not served: "({expression})". Write the alternatives out: (A & C) | (B & C).'
             )
         case AllClouds():
-            found = set(known.clouds)
+            clouds = set(known.clouds)
         case Label(label):
-            found = {name for name in known.clouds if label in known.labels_of(name)}
+            clouds = {name for name in known.clouds if label in known.labels_of(name)}
         case Around(cloud, ms):
-            found = _near(cloud, float(ms), known)
-    serving = {cloud for cloud in found if known.serves(cloud, service)}
+            clouds = _near(cloud, float(ms), known)
+    serving = {cloud for cloud in clouds if known.serves(cloud, service)}
     if not serving:
-        has = f"those that it means have no {service} service" if found else "it means none now"
+        has = f"those that it means have no {service} service" if clouds else "it means none now"
         raise errors.EmptyScopeError(f'"{expression}" means no cloud for {service}: {has}. Known are: {known.names}.')
     return serving
 

@@ -67,14 +67,14 @@ class Resources:
         Raises:
             NotInRegionError: it names a flavor that is not in the region.
         """
-        found = _FLAVOR.match(path) if service == "compute" and self.flavors else None
-        if found and found[1] not in self.flavors:
-            raise _missing("flavor", found[1])
+        match = _FLAVOR.match(path) if service == "compute" and self.flavors else None
+        if match and match[1] not in self.flavors:
+            raise _missing("flavor", match[1])
 
     def image_to_check(self, service: str, path: str) -> str | None:
         """The image whose data or other parts a path names, if only its owner says whether it is in the region; None for any other path."""
-        found = _IMAGE.match(path) if service == "image" and self.images else None
-        return found[1] if found and found[1] not in self.images else None
+        match = _IMAGE.match(path) if service == "image" and self.images else None
+        return match[1] if match and match[1] not in self.images else None
 
     def networks_to_check(self, service: str, method: str, path: str) -> bool:
         """Whether a request puts a port into a network, of which only its owner says whether it is in the region."""
@@ -124,7 +124,7 @@ class Resources:
             self._only(document, "flavors", "flavor", lambda flavor: flavor.get("id") in self.flavors, self.flavors)
             self._only(document, "images", "image", lambda image: image.get("id") in self.images, self.images)
             zone = "availabilityZoneInfo"
-            self._only(document, zone, "", lambda found: found.get("zoneName") in self.zones, self.zones)
+            self._only(document, zone, "", lambda members: members.get("zoneName") in self.zones, self.zones)
         elif service == "image":
             self._only(document, "images", "", self._has_image, self.images)
             if self.images and _is_image(document) and not self._has_image(document):

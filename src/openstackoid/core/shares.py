@@ -60,10 +60,10 @@ def share(service: str, target: str) -> Share | None:
     """
     path, _, query = target.partition("?")
     pattern, fields = _PLACES.get(service, (None, frozenset[str]()))
-    found = pattern.match(path) if pattern else None
-    if found is None:
+    match = pattern.match(path) if pattern else None
+    if match is None:
         return None
-    in_path = found.groupdict().get("id")
+    in_path = match.groupdict().get("id")
     in_query = (value for name, value in parse_qsl(query) if name in fields)
     return Share(fields, frozenset(_ids([unquote(in_path) if in_path else None, *in_query])))
 

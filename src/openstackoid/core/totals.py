@@ -70,18 +70,18 @@ def total(documents: Sequence[Any]) -> Any:
 
 
 def _objects(objects: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    merged: dict[str, Any] = {}
     for name in dict.fromkeys(name for one in objects for name in one):
         values = [one[name] for one in objects if name in one]
         if name in _OF_ONE and all(map(_is_number, values)):
-            found[name] = min((value for value in values if value != UNLIMITED), default=UNLIMITED)
+            merged[name] = min((value for value in values if value != UNLIMITED), default=UNLIMITED)
         elif name in _JOINED and all(isinstance(value, list) for value in values):
-            found[name] = [item for value in values for item in value]
+            merged[name] = [item for value in values for item in value]
         elif name == _BY_PROJECT and all(isinstance(value, list) for value in values):
-            found[name] = _by_project([item for value in values for item in value])
+            merged[name] = _by_project([item for value in values for item in value])
         else:
-            found[name] = total(values)
-    return found
+            merged[name] = total(values)
+    return merged
 
 
 def _by_project(usages: Sequence[Any]) -> list[Any]:
@@ -90,7 +90,7 @@ def _by_project(usages: Sequence[Any]) -> list[Any]:
     for usage in usages:
         name = usage.get("tenant_id") if isinstance(usage, Mapping) else None
         projects.setdefault(name if isinstance(name, str) else id(usage), []).append(usage)
-    return [total(found) for found in projects.values()]
+    return [total(project) for project in projects.values()]
 
 
 def _sum(numbers: Sequence[float]) -> float:

@@ -76,24 +76,24 @@ class Gateway:
         operators: answers at the operators' address.
     """
 
-    def __init__(self, config: Config, found: Backends, pool: Pool, previous: "Gateway | None") -> None:
+    def __init__(self, config: Config, backends_found: Backends, pool: Pool, previous: "Gateway | None") -> None:
         self.config = config
         self._certificate_ends = certificate_ends(config)
         self._here = config.here
         self._pool = pool
         self._audit = LineWriter(config.cloud, config.audit)
-        trust, api = config.trust, _keystone_api(config, found, pool)
+        trust, api = config.trust, _keystone_api(config, backends_found, pool)
         keystone = Keystone(api, trust.recheck, trust.service_roles) if trust else Keystone(api)
         self._catalog: LocalCatalog = LocalCatalog(
             config,
-            dict(found.endpoints),
-            KeystoneCatalog(api, keystone) if "identity" in found.bases else None,
+            dict(backends_found.endpoints),
+            KeystoneCatalog(api, keystone) if "identity" in backends_found.bases else None,
             previous._catalog if previous else None,  # noqa: SLF001 - the same class
         )
         self.listeners = listeners(config)
         self._federation: Federation | None = None
         if trust:
-            if "identity" not in found.bases:
+            if "identity" not in backends_found.bases:
                 raise errors.ConfigError(
                     "services.identity: expected this cloud's Keystone, whom a trust section needs"
                 )
@@ -118,7 +118,7 @@ class Gateway:
             self._reconciler = Reconciler(self._runner, self._restore, config.cloud, every)
         self._rates: Rates = Rates(config.cloud, config.rates, previous._rates if previous else None)  # noqa: SLF001 - the same class
         self._region_watch = RegionWatch(self._agreements.store.region_health.add if self._agreements else None)
-        self._app = app = App(self._parts(found))
+        self._app = app = App(self._parts(backends_found))
         browsers = {address: listener.cors for address, listener in self.listeners.items() if listener.cors}
         self.requests = Audited(app, config.cloud, self._audit, browsers, behind_haproxy=behind_haproxy)
 
@@ -132,8 +132,8 @@ class Gateway:
         """
         pool = Pool(config)
         try:
-            found = await backends.find(config, pool.shared)
-            gateway = cls(config, found, pool, previous)
+            own_backends = await backends.find(config, pool.shared)
+            gateway = cls(config, own_backends, pool, previous)
             if gateway._agreements:
                 await gateway._agreements.start()
             if gateway._runner:
@@ -192,9 +192,11 @@ class Gateway:
             self.config.fanout.clouds,
         )
 
-    def _parts(self, found: Backends) -> Parts:
+    def _parts(self, own_backends: Backends) -> Parts:
         config, federation, catalog = self.config, self._federation, self._catalog
-        legs = Legs(config.cloud, _upstreams(config.cloud, found), self.peers, Linking(self._here), self._agreements)
+        legs = Legs(
+            config.cloud, _upstreams(config.cloud, own_backends), self.peers, Linking(self._here), self._agreements
+        )
         scoping = Scoping(config.cloud, config.scopes, self._regions)
         explaining = Explaining(self.cloud_map, self.known, scoping, self.peers, self._agreements)
         table = [*self.clouds.endpoints(), *explaining.endpoints()]
@@ -208,11 +210,11 @@ class Gateway:
         if federation:
             known = ForeignTokens(config.cloud, federation.agreements, federation.keystone, federation.trust)
             returning = ReturningUsers(federation, legs, at_peers_only=config.peering is not None)
-            images = RegionImages(found.bases.get("image"), self._pool.shared)
-            networks = RegionNetworks(found.bases.get("network"), self._pool.shared)
+            images = RegionImages(own_backends.bases.get("image"), self._pool.shared)
+            networks = RegionNetworks(own_backends.bases.get("network"), self._pool.shared)
             account = federation.trust.quota_account or federation.trust.account
-            api = KeystoneApi(found.bases.get("identity", ""), self._pool.shared, account)
-            services = ServiceQuotas(found.bases, self._pool.shared, api)
+            api = KeystoneApi(own_backends.bases.get("identity", ""), self._pool.shared, account)
+            services = ServiceQuotas(own_backends.bases, self._pool.shared, api)
             quotas = Quotas(Admission(federation.agreements.store.quotas, services), services)
             kinds = of_several_owners(
                 catalog, federation, known, returning, legs, images, networks, self._rates, quotas
@@ -296,12 +298,14 @@ class Gateway:
         return self._agreements.age if self._agreements else 0.0
 
 
-def _keystone_api(config: Config, found: Backends, pool: Pool) -> KeystoneApi:
-    return KeystoneApi(found.bases.get("identity", ""), pool.shared, config.trust.account if config.trust else None)
+def _keystone_api(config: Config, own_backends: Backends, pool: Pool) -> KeystoneApi:
+    return KeystoneApi(
+        own_backends.bases.get("identity", ""), pool.shared, config.trust.account if config.trust else None
+    )
 
 
-def _upstreams(cloud: str, found: Backends) -> dict[str, Upstream]:
+def _upstreams(cloud: str, own_backends: Backends) -> dict[str, Upstream]:
     return {
         kind: Upstream(f"{cloud}'s {kind} service", base, errors.BackendUnreachableError, errors.BackendTimeoutError)
-        for kind, base in found.bases.items()
+        for kind, base in own_backends.bases.items()
     }

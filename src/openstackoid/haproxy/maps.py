@@ -116,7 +116,7 @@ def places(
         addresses: host of a URL -> its IP address; services of hosts that are missing are left out.
         names: cloud -> name in its certificate, where that is not the URL's host.
     """
-    found = []
+    entries = []
     for cloud, services in sorted(peers.items()):
         for kind, url in sorted(services.items()):
             parts = urlsplit(url)
@@ -131,8 +131,8 @@ def places(
             letter = "T" if tls else "P"
             place = f"{letter}{parts.path}|{ip}|{port}|{parts.netloc}|{name}"
             if is_writable(place):  # others go to the gateway
-                found.append(Entry(f"{cloud}|{kind}", place))
-    return found
+                entries.append(Entry(f"{cloud}|{kind}", place))
+    return entries
 
 
 def _is_address(name: str) -> bool:

@@ -36,9 +36,9 @@ class Pair:
 
 def authority(certificate: Path, key: Path, now: datetime) -> Pair:
     """Read the authority of a lab, or make it."""
-    found = read(certificate, key, now)
-    if found:
-        return found
+    existing = read(certificate, key, now)
+    if existing:
+        return existing
     fresh = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "openstackoid lab")])
     made = begin(name, fresh, now, LIFE_OF_AUTHORITY).issuer_name(name)
@@ -58,8 +58,8 @@ def ensure(
     now: datetime,
 ) -> bool:
     """Make the certificate of a server with a DNS name, at an IP address, unless a valid one exists; returns whether it is new."""
-    found = read(certificate, key, now)
-    if found and is_for(found.certificate, signer, name, address):
+    pair = read(certificate, key, now)
+    if pair and is_for(pair.certificate, signer, name, address):
         return False
     fresh = ec.generate_private_key(ec.SECP256R1())
     # X.520 allows 64 characters; verifiers ignore the common name if there are alternative names.
@@ -112,14 +112,14 @@ def usages(*, signs_certificates: bool) -> x509.KeyUsage:
 def read(certificate: Path, key: Path, now: datetime) -> Pair | None:
     """Read a pair that is complete, belongs together and does not expire soon."""
     try:
-        found = x509.load_pem_x509_certificate(certificate.read_bytes())
+        loaded = x509.load_pem_x509_certificate(certificate.read_bytes())
         private = load_pem_private_key(key.read_bytes(), None)
     except (OSError, ValueError):
         return None
-    if not isinstance(private, ec.EllipticCurvePrivateKey) or private.public_key() != found.public_key():
+    if not isinstance(private, ec.EllipticCurvePrivateKey) or private.public_key() != loaded.public_key():
         return None
-    good = found.not_valid_before_utc <= now <= found.not_valid_after_utc - RENEWED
-    return Pair(found, private) if good else None
+    good = loaded.not_valid_before_utc <= now <= loaded.not_valid_after_utc - RENEWED
+    return Pair(loaded, private) if good else None
 
 
 def is_for(certificate: x509.Certificate, signer: Pair, name: str, address: str) -> bool:

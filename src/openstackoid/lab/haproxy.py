@@ -27,12 +27,12 @@ def program() -> str:
     Raises:
         LabError: HAProxy is not installed; the message names the remedy.
     """
-    found = shutil.which(HAPROXY, path=environment()["PATH"])
-    if found is None:
+    path = shutil.which(HAPROXY, path=environment()["PATH"])
+    if path is None:
         raise LabError(
             "the program haproxy, 2.6 or later, is missing: apt-get install haproxy, or --gateway-only for a lab without"
         )
-    return found
+    return path
 
 
 def environment() -> dict[str, str]:
@@ -65,8 +65,8 @@ def make_folder(cloud: Cloud) -> None:
         LabError: another user made the folder.
     """
     cloud.haproxy.mkdir(exist_ok=True, mode=0o700)
-    found = cloud.haproxy.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+    status = cloud.haproxy.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
         raise LabError(f"{cloud.haproxy} is not a folder of yours alone (mode 0700): {cloud.name}'s HAProxy needs it")
 
 

@@ -32,35 +32,35 @@ _OLDER: Final[Mapping[str, str]] = {"UV_DEFAULT_INDEX": "UV_INDEX_URL", "UV_INDE
 
 def environment(given: Mapping[str, str]) -> dict[str, str]:
     """Give an environment for uv: the given one, with the settings of pip."""
-    found = dict(given)
+    variables = dict(given)
     for option, value in options(given).items():
         variable = _VARIABLES.get(option)
         if variable and value and not given.get(variable) and not given.get(_OLDER.get(variable, "")):
-            found[variable] = _LISTS[option].join(value.split()) if option in _LISTS else value
-    if found.get("UV_INDEX"):
+            variables[variable] = _LISTS[option].join(value.split()) if option in _LISTS else value
+    if variables.get("UV_INDEX"):
         # pip takes the best version of all indexes; uv would take one of the first that has any.
-        found.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")
+        variables.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")
     # pip's requests takes this one; without any, the system's authorities (pip from 24.2 on), which are not all among uv's own.
-    if bundle := found.get("SSL_CERT_FILE") or found.get("REQUESTS_CA_BUNDLE"):
-        found["SSL_CERT_FILE"] = bundle
+    if bundle := variables.get("SSL_CERT_FILE") or variables.get("REQUESTS_CA_BUNDLE"):
+        variables["SSL_CERT_FILE"] = bundle
     else:
-        found.setdefault("UV_SYSTEM_CERTS", "true")
-    return found
+        variables.setdefault("UV_SYSTEM_CERTS", "true")
+    return variables
 
 
 def options(given: Mapping[str, str]) -> dict[str, str]:
     """Read pip's configuration: its files, for all commands and for `install`, then variables."""
     command = [sys.executable, "-m", "pip", "config", "list", "--disable-pip-version-check"]
     listed = subprocess.run(command, env=dict(given), capture_output=True, text=True, check=False)
-    found: dict[str, dict[str, str]] = {"global": {}, "install": {}, ":env:": {}}
+    sections: dict[str, dict[str, str]] = {"global": {}, "install": {}, ":env:": {}}
     # NAME.OPTION='VALUE', and nothing where there is no pip.
     for line in listed.stdout.splitlines():
         name, _, value = line.partition("=")
         section, _, option = name.rpartition(".")
-        if section in found:
-            found[section][option] = str(ast.literal_eval(value))
+        if section in sections:
+            sections[section][option] = str(ast.literal_eval(value))
     variables = {name[4:].lower().replace("_", "-"): value for name, value in given.items() if name.startswith("PIP_")}
-    return found["global"] | found["install"] | found[":env:"] | variables
+    return sections["global"] | sections["install"] | sections[":env:"] | variables
 
 
 def run(*arguments: str, given: Mapping[str, str] | None = None) -> "subprocess.CompletedProcess[str]":

@@ -90,13 +90,13 @@ class Lab:
         self.directory = directory.absolute()
         self.gateway_command = tuple(gateway_command)
         self.cache = cache or environment.default_cache()
-        found = state.load(self.directory)
+        saved = state.load(self.directory)
         wanted: dict[str, Any] = {"with_gateway": with_gateway, "with_haproxy": with_haproxy}
         wanted |= {"trust": trust, "projects": projects, "pseudonyms": pseudonyms}
         wanted |= {"with_dashboard": with_dashboard, "aggregator": aggregator}
         wanted |= {"aggregator_dashboard": aggregator_dashboard}
-        self.state = state.merge(found, clouds, address, defaults=DEFAULTS, **wanted)
-        self.exists = found is not None
+        self.state = state.merge(saved, clouds, address, defaults=DEFAULTS, **wanted)
+        self.exists = saved is not None
         self.clouds: Mapping[str, Cloud] = plan(
             self.directory,
             self.state.clouds,
@@ -120,8 +120,8 @@ class Lab:
 
     def process(self, cloud: str, part: str) -> Process | None:
         """The process of a service, of the gateway or of HAProxy (its master), if it lives."""
-        found = processes.read(self.clouds[cloud].pid_file(part))
-        return found if found and found.alive else None
+        running = processes.read(self.clouds[cloud].pid_file(part))
+        return running if running and running.alive else None
 
     # State.
 

@@ -39,8 +39,8 @@ class Process:
     @property
     def alive(self) -> bool:
         """Whether it still runs: it has not ended, is not a zombie, and its id is not reused."""
-        found = stat(self.pid)
-        return found is not None and found == ("alive", self.started)
+        status = stat(self.pid)
+        return status is not None and status == ("alive", self.started)
 
     @property
     def memory(self) -> int:
@@ -60,8 +60,8 @@ class Process:
             return []  # the id belongs to another process by now
         others = (int(path.name) for path in Path("/proc").glob("[0-9]*") if path.name != str(self.pid))
         seen = [(pid, stat(pid)) for pid in others if group_of(pid) == self.pid]
-        found = [self, *(Process(pid, told[1]) for pid, told in seen if told)]
-        return [process for process in found if process.alive]
+        members = [self, *(Process(pid, told[1]) for pid, told in seen if told)]
+        return [process for process in members if process.alive]
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal, unless it has ended."""
@@ -92,8 +92,8 @@ def group_of(pid: int) -> int | None:
 def read(path: Path) -> Process | None:
     """Read a process from its file, whether it is alive or not."""
     try:
-        found = json.loads(path.read_text(encoding="ascii"))
-        return Process(found["pid"], found["started"])
+        document = json.loads(path.read_text(encoding="ascii"))
+        return Process(document["pid"], document["started"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -118,8 +118,8 @@ def spawn(command: Sequence[str], log: Path, environment: Mapping[str, str], not
     finally:
         os.close(output)
         os.close(empty)
-    found = stat(pid)
-    process = Process(pid, found[1] if found else 0)
+    status = stat(pid)
+    process = Process(pid, status[1] if status else 0)
     if note:
         note.write_text(json.dumps({"pid": process.pid, "started": process.started}), encoding="ascii")
     return process

@@ -85,8 +85,8 @@ def fill(cloud: Cloud, secrets: Secrets, random: Callable[[int], bytes] = os.ura
 
 def add_flavor(api: Api) -> None:
     """Add the flavor."""
-    found = api.call("GET", "compute", "/v2.1/flavors")["flavors"]
-    if FLAVOR["name"] not in {flavor["name"] for flavor in found}:
+    flavors = api.call("GET", "compute", "/v2.1/flavors")["flavors"]
+    if FLAVOR["name"] not in {flavor["name"] for flavor in flavors}:
         api.call("POST", "compute", "/v2.1/flavors", {"flavor": FLAVOR})
 
 

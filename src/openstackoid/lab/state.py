@@ -124,14 +124,14 @@ def parse(document: Mapping[str, Any]) -> State:
     """
     modes = {name: document[name] for name in (*SAID, *ADDED) if name in document}
     old: dict[str, Any] = {"trust": "pass-through", "with_haproxy": False}
-    found = State(tuple(document["clouds"]), document["address"], **(old | modes))
+    state = State(tuple(document["clouds"]), document["address"], **(old | modes))
     for name in ADDED:
-        if not isinstance(getattr(found, name), bool):
-            raise TypeError(f"{name}: {getattr(found, name)!r}")
+        if not isinstance(getattr(state, name), bool):
+            raise TypeError(f"{name}: {getattr(state, name)!r}")
     for name, values in SAID.items():
-        if getattr(found, name) not in values:
-            raise ValueError(f"{name}: {getattr(found, name)!r}")
-    return found
+        if getattr(state, name) not in values:
+            raise ValueError(f"{name}: {getattr(state, name)!r}")
+    return state
 
 
 def save(directory: Path, state: State) -> None:
@@ -139,13 +139,13 @@ def save(directory: Path, state: State) -> None:
     write_private(directory / FILE, json.dumps(asdict(state), indent=2) + "\n")
 
 
-def merge(found: State | None, clouds: Sequence[str], address: str | None, *, defaults: State, **wanted: Any) -> State:
+def merge(saved: State | None, clouds: Sequence[str], address: str | None, *, defaults: State, **wanted: Any) -> State:
     """The state of a lab after ``clouds`` are requested: the existing clouds, then the new ones.
 
     A cloud keeps its address for as long as it lives: it is in its catalog, and in its users' files.
 
     Args:
-        found: the existing lab, or None.
+        saved: the existing lab, or None.
         clouds: requested names.
         address: the requested network, or None for any.
         defaults: the values of a new lab for settings that are not requested.
@@ -155,7 +155,7 @@ def merge(found: State | None, clouds: Sequence[str], address: str | None, *, de
         LabError: the lab exists with another network or other settings.
     """
     wanted = {name: value for name, value in wanted.items() if value is not None}
-    if found is None:
+    if saved is None:
         made = replace(defaults, clouds=tuple(clouds) or defaults.clouds, address=address or defaults.address, **wanted)
         if not made.federated and wanted.keys() & {"projects", "pseudonyms"}:
             raise LabError(f"projects and pseudonyms are of clouds of different owners; this lab {made.meeting}")
@@ -168,16 +168,16 @@ def merge(found: State | None, clouds: Sequence[str], address: str | None, *, de
         if not made.with_gateway and wanted.get("with_haproxy"):
             raise LabError("HAProxy stands before gateways, and this lab is to have none")
         return replace(made, with_haproxy=made.with_gateway and made.with_haproxy)
-    if address is not None and address != found.address:
+    if address is not None and address != saved.address:
         raise LabError(
-            f"this lab is at {found.address}, not at {address}: 'openstackoid lab reset' first, or take another --dir"
+            f"this lab is at {saved.address}, not at {address}: 'openstackoid lab reset' first, or take another --dir"
         )
-    added = {name: wanted.pop(name, False) or getattr(found, name) for name in ADDED}
+    added = {name: wanted.pop(name, False) or getattr(saved, name) for name in ADDED}
     for name, value in wanted.items():
-        has = getattr(found, name)
+        has = getattr(saved, name)
         if value != has:
             raise LabError(f"this lab {SAID[name][has]}: 'openstackoid lab reset' first, or take another --dir")
-    return replace(found, **added, clouds=(*found.clouds, *(name for name in clouds if name not in found.clouds)))
+    return replace(saved, **added, clouds=(*saved.clouds, *(name for name in clouds if name not in saved.clouds)))
 
 
 def secrets_of(directory: Path, random: Callable[[], str] = lambda: secrets.token_urlsafe(18)) -> Secrets:
@@ -186,5 +186,5 @@ def secrets_of(directory: Path, random: Callable[[], str] = lambda: secrets.toke
     if not path.exists():
         made = Secrets(random(), random(), {name: random() for name in ACCOUNTS}, random())
         write_private(path, json.dumps(asdict(made), indent=2) + "\n")
-    found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return Secrets(found["admin"], found["member"], found["services"], found["metadata"])
+    document: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return Secrets(document["admin"], document["member"], document["services"], document["metadata"])

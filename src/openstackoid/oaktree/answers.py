@@ -67,8 +67,8 @@ def text(error: BaseException) -> str:
 
 def url(error: BaseException) -> str:
     """The URL of the request; empty if it is not known."""
-    found = getattr(error, "url", None) or getattr(getattr(error, "response", None), "url", None)
-    return str(found or "").partition("?")[0]
+    address = getattr(error, "url", None) or getattr(getattr(error, "response", None), "url", None)
+    return str(address or "").partition("?")[0]
 
 
 def facts(error: BaseException) -> dict[str, str]:

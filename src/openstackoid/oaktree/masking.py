@@ -21,15 +21,15 @@ _MASK: Final = "***"
 
 def clean(text: object, longest: int = LONGEST) -> str:
     """Make foreign text safe to show: one line of limited length, without invisible characters and without anything that looks like a secret."""
-    found = str(text)[: 20 * LONGEST]
-    found = "".join(
-        " " if character.isspace() else character for character in found if character.isspace() or _shows(character)
+    cleaned = str(text)[: 20 * LONGEST]
+    cleaned = "".join(
+        " " if character.isspace() else character for character in cleaned if character.isspace() or _shows(character)
     )
-    found = " ".join(_ADDRESS.sub("", found).split())
-    found = _QUERY.sub(f"?{_MASK}", _LOGIN.sub(f"{_MASK}@", found))
-    found = _TOKEN.sub(_MASK, _HEADER.sub(rf"\1{_MASK}", found))
-    found = _LONG.sub(_masked, found)
-    return found if len(found) <= longest else found[: longest - 3] + "..."
+    cleaned = " ".join(_ADDRESS.sub("", cleaned).split())
+    cleaned = _QUERY.sub(f"?{_MASK}", _LOGIN.sub(f"{_MASK}@", cleaned))
+    cleaned = _TOKEN.sub(_MASK, _HEADER.sub(rf"\1{_MASK}", cleaned))
+    cleaned = _LONG.sub(_masked, cleaned)
+    return cleaned if len(cleaned) <= longest else cleaned[: longest - 3] + "..."
 
 
 def _shows(character: str) -> bool:

@@ -44,10 +44,10 @@ def status(
         return _relayed(error)
     if isinstance(error, errors.LocatedError):
         place = {"cloud": error.cloud, "region": error.region, "service": error.service}
-        found = status(error.error, **place, creating=creating, as_server=error.as_server)
+        status_ = status(error.error, **place, creating=creating, as_server=error.as_server)
         where = "/".join(filter(None, (error.cloud, error.region)))
-        found.message = clean(f"{where}: {found.message}")
-        return found
+        status_.message = clean(f"{where}: {status_.message}")
+        return status_
     error = _telling(error)
     code, reason, message = _meaning(error, creating)
     if reason == codes.INTERNAL[1] and not isinstance(error, errors.OaktreeError):
@@ -75,10 +75,10 @@ def status(
             field=clean(error.field, 255), description=clean(error.expected)
         )
         details.append(error_details_pb2.BadRequest(field_violations=[violation]))
-    found = status_pb2.Status(code=code.value[0], message=clean(message))
+    status_ = status_pb2.Status(code=code.value[0], message=clean(message))
     for detail in details:
-        found.details.append(_packed(detail))
-    return found
+        status_.details.append(_packed(detail))
+    return status_
 
 
 async def abort(context: Any, error: BaseException, *, cloud: str = "", region: str = "") -> NoReturn:

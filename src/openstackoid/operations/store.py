@@ -124,8 +124,8 @@ class Store(Generic[OperationT, PartT]):
             }
             for number, location in enumerate(locations)
         ]
-        if key is not None and (found := self._one(caller, table.c.idempotency_key == key)) is not None:
-            return found, False
+        if key is not None and (existing := self._one(caller, table.c.idempotency_key == key)) is not None:
+            return existing, False
         try:
             with self.database.changing() as connection:
                 try:
@@ -137,10 +137,10 @@ class Store(Generic[OperationT, PartT]):
                     connection.execute(insert(self._parts), parts)
         except _TakenError:
             # A concurrent call with this key has inserted its operation first.
-            found = None if key is None else self._one(caller, table.c.idempotency_key == key)
-            if found is None:
+            existing = None if key is None else self._one(caller, table.c.idempotency_key == key)
+            if existing is None:
                 raise StoreError(f"{self.database.name}: it refuses a new operation: try again") from None
-            return found, False
+            return existing, False
         operation = self._one(caller, table.c.id == made["id"])
         if operation is None:
             raise StoreError(f"{self.database.name}: an operation is gone that was put on record a moment ago")
@@ -158,7 +158,7 @@ class Store(Generic[OperationT, PartT]):
             return None
         owner, table = secrets.token_hex(16), self._operations
         with self.database.changing() as connection:
-            found = connection.execute(
+            taken = connection.execute(
                 update(table)
                 .where(
                     table.c.id == operation.id,
@@ -168,7 +168,7 @@ class Store(Generic[OperationT, PartT]):
                 )
                 .values(owner=owner, lease_until=self._now() + int(self.lease * 1000), done=0)
             )
-            if found.rowcount != 1:
+            if taken.rowcount != 1:
                 return None
         return self.get(operation.caller, operation.id)
 
@@ -258,9 +258,9 @@ class Store(Generic[OperationT, PartT]):
         chosen = chosen.order_by(table.c.created_at.desc(), table.c.id.desc()).limit(size + 1)
         with self.database.reading() as connection:
             rows = connection.execute(chosen).mappings().all()
-            found = self._whole(connection, rows[:size])
+            operations = self._whole(connection, rows[:size])
         last = rows[size - 1] if len(rows) > size else None
-        return found, "" if last is None else f"{last['created_at']},{last['id']}"
+        return operations, "" if last is None else f"{last['created_at']},{last['id']}"
 
     def recorded(self, resource_ids: Sequence[str], *, but: str) -> set[str]:
         """Which of these resource ids were created by other operations than `but`."""

@@ -34,13 +34,13 @@ def add(arguments: argparse.Namespace) -> int:
     url = _url(arguments)
     _check_fingerprint(arguments)
     with registry.trusting(arguments.config) as (config, store):
-        found = discovery.look(url, config.ca)
-        name = found.cloud.name
+        peer = discovery.look(url, config.ca)
+        name = peer.cloud.name
         _check_name(arguments, config, store, name)
-        pinned = arguments.fingerprint or found.fingerprint
-        _descends(found, pinned)
-        services = ", ".join(sorted(found.cloud.services)) or "none"
-        print(fields([("cloud", name), ("url", url), ("fingerprint", found.fingerprint), ("services", services)]))
+        pinned = arguments.fingerprint or peer.fingerprint
+        _descends(peer, pinned)
+        services = ", ".join(sorted(peer.cloud.services)) or "none"
+        print(fields([("cloud", name), ("url", url), ("fingerprint", peer.fingerprint), ("services", services)]))
         print(f"\n{name} may do here{'' if arguments.allow else ', once you allow it'}:")
         print("\n".join(f"  {line}" for line in grants.lines(grant, config)))
         if not arguments.yes:
@@ -48,7 +48,7 @@ def add(arguments: argparse.Namespace) -> int:
             _ask(asked)
         by = registry.operator()
         store.add(name, url, pinned, grant, by)
-        store.remember_keys(name, found.keys)
+        store.remember_keys(name, peer.keys)
         if arguments.allow:
             store.change(name, "allow", by)
             print(f"{name} is allowed. {SOON}")
@@ -64,13 +64,13 @@ def trust(arguments: argparse.Namespace) -> int:
     with registry.trusting(arguments.config) as (config, store):
         before = registry.changeable(arguments.config, arguments.name, config, store)
         try:
-            found = discovery.look(before.url, config.ca)
+            peer = discovery.look(before.url, config.ca)
         except PeerError as error:
             print(f"Not compared with what {before.peer} publishes: {error}", file=sys.stderr)
         else:
-            if found.cloud.name != before.peer:
-                raise RefusedError(f"{before.url} is a gateway of {found.cloud.name} now, not of {before.peer}.")
-            _descends(found, arguments.fingerprint)
+            if peer.cloud.name != before.peer:
+                raise RefusedError(f"{before.url} is a gateway of {peer.cloud.name} now, not of {before.peer}.")
+            _descends(peer, arguments.fingerprint)
         store.repin(arguments.name, arguments.fingerprint, registry.operator())
     print(f"{arguments.name} is trusted by the key {arguments.fingerprint} from now on, by no other. {SOON}")
     return 0
@@ -99,12 +99,12 @@ def _check_fingerprint(arguments: argparse.Namespace) -> None:
         )
 
 
-def _descends(found: Found, fingerprint: str) -> None:
+def _descends(peer: Found, fingerprint: str) -> None:
     try:
-        Ring(found.keys, fingerprint)
+        Ring(peer.keys, fingerprint)
     except ValueError as error:
         raise RefusedError(
-            f"{found.cloud.name}: {error}. Ask its operator, not over this connection, what openstackoid key show prints there."
+            f"{peer.cloud.name}: {error}. Ask its operator, not over this connection, what openstackoid key show prints there."
         ) from None
 
 

@@ -120,8 +120,8 @@ def _wanted(arguments: argparse.Namespace) -> Callable[[Line], bool]:
 
 def _others(line: Line) -> set[object]:
     """The other clouds of a request: the user's home cloud, and the cloud that served it."""
-    found = {line.get("home") or _home_of_scope(line), None if line.get("decision") == "local" else line.get("peer")}
-    return found - {line.get("cloud"), None}
+    clouds = {line.get("home") or _home_of_scope(line), None if line.get("decision") == "local" else line.get("peer")}
+    return clouds - {line.get("cloud"), None}
 
 
 def row(line: Line) -> tuple[object, ...]:
@@ -154,8 +154,8 @@ def _after(time: object, since: datetime) -> bool:
 
 def _since(arguments: argparse.Namespace) -> datetime:
     text = arguments.since
-    if found := _DURATION.match(text):
-        return datetime.now(UTC) - timedelta(seconds=int(found[1]) * _SECONDS[found[2]])
+    if match := _DURATION.match(text):
+        return datetime.now(UTC) - timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
     try:
         return _zoned(datetime.fromisoformat(text))
     except ValueError:

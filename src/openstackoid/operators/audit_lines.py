@@ -74,13 +74,13 @@ class Reader:
 
     def _pieces(self, text: bytes) -> Iterator[tuple[bytes, Line]]:
         """The lines in a line: several, where the end of one was lost."""
-        found = False
+        complete = False
         for piece in _BEGIN.split(text):
             line = _whole(piece) or _damaged(piece)
             if line:
-                found = True
+                complete = True
                 yield piece, straight(line) if line.get("by") == "haproxy" else line
-        self.others += bool(text) and not found
+        self.others += bool(text) and not complete
 
 
 def _whole(text: bytes) -> Line | None:

@@ -119,9 +119,9 @@ def _told(file: Path) -> Iterator[None]:
 
 
 def _check(file: Path, database: sqlite3.Connection) -> None:
-    found = database.execute("PRAGMA integrity_check").fetchone()
-    if found != ("ok",):
-        raise StoreError(f"{file}: it is damaged: {found[0] if found else 'it cannot be read'}")
+    verdict = database.execute("PRAGMA integrity_check").fetchone()
+    if verdict != ("ok",):
+        raise StoreError(f"{file}: it is damaged: {verdict[0] if verdict else 'it cannot be read'}")
     if not database.execute("SELECT count(*) FROM sqlite_master WHERE name IN ('agreements', 'revision')").fetchone()[
         0
     ]:

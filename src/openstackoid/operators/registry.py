@@ -35,10 +35,10 @@ def url(trust: Trust) -> str:
     Raises:
         ConfigError: a variable should name it, and is empty.
     """
-    found = trust.database or os.environ.get(trust.database_env or "", "")
-    if not found:
+    address = trust.database or os.environ.get(trust.database_env or "", "")
+    if not address:
         raise ConfigError(f"trust.database_env: the variable {trust.database_env} is empty here")
-    return found
+    return address
 
 
 @contextlib.contextmanager
@@ -75,7 +75,7 @@ def trusting(path: Path) -> Iterator[tuple[Config, Store]]:
 
 def entries(config: Config, store: Store | None) -> list[Entry]:
     """All peers, by name, as JSON has them."""
-    found: list[Entry] = [
+    listed: list[Entry] = [
         {
             "name": agreement.peer,
             "state": agreement.state.value,
@@ -89,7 +89,7 @@ def entries(config: Config, store: Store | None) -> list[Entry]:
         }
         for agreement in (store.agreements() if store else [])
     ]
-    found += [
+    listed += [
         {
             "name": name,
             "state": "active",
@@ -102,7 +102,7 @@ def entries(config: Config, store: Store | None) -> list[Entry]:
         }
         for name, peer in config.peers.items()
     ]
-    return sorted(found, key=lambda entry: (entry["name"], entry["from"] != "file"))
+    return sorted(listed, key=lambda entry: (entry["name"], entry["from"] != "file"))
 
 
 def changeable(path: Path, name: str, config: Config, store: Store) -> Agreement:

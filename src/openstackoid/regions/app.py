@@ -82,12 +82,12 @@ class App:
     def _find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
         parts = [unquote(part) for part in (path.rstrip("/") or "/").split("/")]
         matching = [(route, _variables(pattern, parts)) for pattern, route in self._routes]
-        found = {route.method: (route, variables) for route, variables in matching if variables is not None}
-        if not found:
+        matches = {route.method: (route, variables) for route, variables in matching if variables is not None}
+        if not matches:
             raise NoSuchPathError("Nothing at this path: see /v1/openapi.json.")
-        if method not in found:
-            raise MethodError(f"Expected {' or '.join(sorted(found))}, got {method[:16]}.")
-        return found[method]
+        if method not in matches:
+            raise MethodError(f"Expected {' or '.join(sorted(matches))}, got {method[:16]}.")
+        return matches[method]
 
     async def _operator(self, route: Route, request: web.BaseRequest) -> Operator:
         if route.policy is None:
@@ -111,15 +111,15 @@ def _variables(pattern: list[str], parts: list[str]) -> dict[str, str] | None:
     """The variables of a path, or None if it is another one."""
     if len(pattern) != len(parts):
         return None
-    found = {}
+    variables = {}
     for expected, came in zip(pattern, parts, strict=True):
         if expected.startswith("{"):
             if not came:
                 return None
-            found[expected.strip("{}")] = came
+            variables[expected.strip("{}")] = came
         elif expected != came:
             return None
-    return found
+    return variables
 
 
 def _version(headers: Mapping[str, str]) -> tuple[int, int]:

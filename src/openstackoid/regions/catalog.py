@@ -134,13 +134,13 @@ class Catalog:
         return status == _OK and answer["region"].get("description") == binding.description
 
     async def _services(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = (await self._call("GET", "/services", None, _OK))[1]["services"]
-        return [service for service in found if service_type(service["type"])]
+        services: list[dict[str, Any]] = (await self._call("GET", "/services", None, _OK))[1]["services"]
+        return [service for service in services if service_type(service["type"])]
 
     async def _endpoints(self, region: str | None) -> list[dict[str, Any]]:
         path = "/endpoints" if region is None else f"/endpoints?region_id={quote(region)}"
-        found: list[dict[str, Any]] = (await self._call("GET", path, None, _OK))[1]["endpoints"]
-        return found
+        endpoints: list[dict[str, Any]] = (await self._call("GET", path, None, _OK))[1]["endpoints"]
+        return endpoints
 
     async def _call(self, method: str, path: str, body: Any, *expected: int) -> tuple[int, Any]:
         """A request, with a new token if Keystone does not accept the one at hand."""

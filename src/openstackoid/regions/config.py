@@ -215,7 +215,7 @@ def load(path: Path) -> Config:
 
 
 def _from(name: str, value: str | None, variable: str | None) -> str:
-    found = value or os.environ.get(variable or "", "")
-    if not found:
+    text = value or os.environ.get(variable or "", "")
+    if not text:
         raise ConfigError(f"{name}_env: the variable {variable} is empty")
-    return found
+    return text

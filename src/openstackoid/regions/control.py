@@ -133,7 +133,7 @@ class Control:
         await asyncio.to_thread(self.grants.replace, self._in_use)
 
     def _in_use(self) -> list[ContractGrant]:
-        bound, moment, found = {}, grant.utc(int(time.time())), []
+        bound, moment, used = {}, grant.utc(int(time.time())), []
         for binding in self.bindings.all():
             bound[binding.contract] = binding.region
         for summary in self.contracts.all(*grant.IN_USE):
@@ -145,8 +145,8 @@ class Control:
             elif summary.id in bound:
                 made = grant.consumer(summary.id, summary.peer, summary.state, summary.terms, bound[summary.id])
             if made is not None:
-                found.append(made)
-        return found
+                used.append(made)
+        return used
 
     def owners(self, region: VirtualRegion) -> tuple[str, ...]:
         """The clouds behind a virtual region, the nearest first; none behind a part of this cloud. Blocks.

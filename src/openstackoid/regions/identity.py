@@ -85,12 +85,12 @@ class Keystone:
         if status in _REFUSED:
             raise UnauthenticatedError("This cloud's Keystone does not know the token.")
         try:
-            found = json.loads(text)["token"] if status == 200 else None  # noqa: PLR2004
+            answer = json.loads(text)["token"] if status == 200 else None  # noqa: PLR2004
         except (ValueError, KeyError, TypeError, RecursionError):
-            found = None
-        if not isinstance(found, dict):
+            answer = None
+        if not isinstance(answer, dict):
             raise KeystoneError(f"Keystone answered {status}, and no token's data.")
-        return found
+        return answer
 
 
 def _operator(token: Mapping[str, Any]) -> Operator:

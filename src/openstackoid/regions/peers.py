@@ -69,9 +69,9 @@ class Peers:
         Raises:
             AgreementError: there is none.
         """
-        for found in await asyncio.to_thread(self._store.agreements):
-            if found.peer == peer and found.active:
-                return found
+        for agreements in await asyncio.to_thread(self._store.agreements):
+            if agreements.peer == peer and agreements.active:
+                return agreements
         raise AgreementError(
             f"{self._cloud} has no agreement with {peer[:64]} that is active. Its operators can: openstackoid peer add, allow."
         )

@@ -36,7 +36,7 @@ class Ring:
         Raises:
             ValueError: it is not of that form, or no published key descends from the pinned one.
         """
-        found = _jwks(document)
+        keys = _jwks(document)
         trusted = {fingerprint}
         endorsements = document.get("endorsements", []) if isinstance(document, dict) else []
         if not isinstance(endorsements, list) or len(endorsements) > MOST_ENDORSEMENTS:
@@ -45,9 +45,9 @@ class Ring:
             pair = _endorsed(text)
             if pair and pair[0] in trusted:
                 trusted.add(pair[1])
-        self.keys: dict[str, Any] = {kid: key for kid, key in found.items() if kid in trusted}
+        self.keys: dict[str, Any] = {kid: key for kid, key in keys.items() if kid in trusted}
         if not self.keys:
-            shown = ", ".join(found) or "none"
+            shown = ", ".join(keys) or "none"
             raise ValueError(
                 f"no key there has the agreed fingerprint {fingerprint} or was endorsed by it; there: {shown}"
             )
@@ -59,10 +59,10 @@ def first_fingerprint(document: object) -> str:
     Raises:
         ValueError: the document shows no keys.
     """
-    found = _jwks(document)
-    if not found:
+    keys = _jwks(document)
+    if not keys:
         raise ValueError("expected keys: is the gateway there configured for federated peers (trust.keys)?")
-    return next(iter(found))
+    return next(iter(keys))
 
 
 def _jwks(document: object) -> dict[str, Any]:
@@ -92,8 +92,8 @@ def _endorsed(text: object) -> tuple[str, str] | None:
     if not isinstance(text, str) or len(text) > 2048:  # noqa: PLR2004 - two keys and a signature have 500
         return None
     try:
-        found = jws.extract_compact(text.encode())
-        headers = found.headers()
+        statement = jws.extract_compact(text.encode())
+        headers = statement.headers()
         key = _key(headers.get("jwk"))
         if key is None or headers.get("typ") != ENDORSEMENT:
             return None

@@ -93,12 +93,12 @@ def read_object(text: bytes) -> dict[str, Any]:
         ValueError: it is something else.
     """
     try:
-        found = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
+        parsed = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
     except RecursionError:
         raise ValueError("expected less depth") from None
-    if not isinstance(found, dict):
+    if not isinstance(parsed, dict):
         raise ValueError("expected an object")  # noqa: TRY004 - one error for one caller
-    return found
+    return parsed
 
 
 def _header(text: str) -> dict[str, Any]:
@@ -109,10 +109,10 @@ def _header(text: str) -> dict[str, Any]:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    values = dict(pairs)
+    if len(values) != len(pairs):
         raise ValueError("expected each name once")
-    return found
+    return values
 
 
 def _no_constant(name: str) -> Any:

@@ -131,9 +131,9 @@ def marked(token: str, keys: Keys) -> str:
 
 def unmarked(token: str, keys: Keys) -> tuple[str, bool]:
     """(the token, whether a gateway of this cloud marked it). A wrong mark counts as no mark."""
-    plain, found, mark = token.partition(MARK)
+    plain, separator, mark = token.partition(MARK)
     # Bytes of a header that are not UTF-8 are surrogates here.
-    return plain, bool(found) and hmac.compare_digest(mark.encode("utf-8", "replace"), _mark(plain, keys).encode())
+    return plain, bool(separator) and hmac.compare_digest(mark.encode("utf-8", "replace"), _mark(plain, keys).encode())
 
 
 def pseudonym(user: str, audience: str, keys: Keys) -> str:

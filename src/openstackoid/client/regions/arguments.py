@@ -30,21 +30,21 @@ def document(path: Path) -> dict[str, Any]:
     import yaml  # noqa: PLC0415 - for some commands only
 
     try:
-        found = yaml.safe_load(path.read_text())
+        parsed = yaml.safe_load(path.read_text())
     except OSError as error:
         raise CommandError(f"{path}: {error.strerror}") from None
     except yaml.YAMLError as error:
         raise CommandError(f"{path}: not YAML: {getattr(error, 'problem', None) or 'malformed'}") from None
-    if not isinstance(found, dict):
+    if not isinstance(parsed, dict):
         raise CommandError(f"{path}: expected an object of names and values")
     # Times without quotes are dates to YAML.
-    dated: dict[str, Any] = json.loads(json.dumps(found, default=_text))
+    dated: dict[str, Any] = json.loads(json.dumps(parsed, default=_text))
     return dated
 
 
-def shown(found: dict[str, Any]) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+def shown(resource: dict[str, Any]) -> tuple[tuple[str, ...], tuple[Any, ...]]:
     """A document as fields and values, in its order."""
-    return tuple(found), tuple(_column(value) for value in found.values())
+    return tuple(resource), tuple(_column(value) for value in resource.values())
 
 
 def _column(value: Any) -> Any:

@@ -73,5 +73,5 @@ class CompareOffers(Lister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> _Rows:
         """One row a difference."""
-        found = self.plane.get("offers", "compare", offers=",".join(parsed_args.offers))
-        return ("Field", *found["offers"]), [(path, *row) for path, row in found["differences"].items()]
+        comparison = self.plane.get("offers", "compare", offers=",".join(parsed_args.offers))
+        return ("Field", *comparison["offers"]), [(path, *row) for path, row in comparison["differences"].items()]

@@ -30,7 +30,7 @@ def probe(connection: "Connection", resources: "Mapping[str, Iterable[str]]") ->
     values: dict[str, Any] = {"services": services}
     if "compute" in services:
         flavors = connection.compute.flavors(details=True, is_public=True)
-        values["flavors"] = [_flavor(found) for found in _chosen(flavors, resources.get("flavors"))]
+        values["flavors"] = [_flavor(resource) for resource in _chosen(flavors, resources.get("flavors"))]
         zones = (zone.name for zone in connection.compute.availability_zones())
         values["zones"] = [{"name": name} for name in zones if name in resources.get("zones", [name])]
     if "image" in services:
@@ -41,27 +41,27 @@ def probe(connection: "Connection", resources: "Mapping[str, Iterable[str]]") ->
         services["network"]["extensions"] = sorted(extension.alias for extension in connection.network.extensions())
     if "block-storage" in services:
         types = connection.block_storage.types()
-        values["storage"] = {"volume_types": [{"name": found.name} for found in types]}
+        values["storage"] = {"volume_types": [{"name": resource.name} for resource in types]}
     return values
 
 
 def _services(connection: "Connection") -> dict[str, dict[str, Any]]:
     """Official type -> microversions, for what is in the catalog and answers."""
     region = connection.config.region_name
-    found: dict[str, dict[str, Any]] = {}
+    services: dict[str, dict[str, Any]] = {}
     for by_interface in connection.session.get_all_version_data(region_name=region).values():
         for by_type in by_interface.values():
             for name, versions in by_type.items():
                 newest = versions[-1] if versions else {}
                 bounds = {"minimum": newest.get("min_microversion"), "maximum": newest.get("max_microversion")}
                 kind = _AUTHORITY.get_service_type(name) or name
-                found[kind] = {key: str(value) for key, value in bounds.items() if value}
-    return found
+                services[kind] = {key: str(value) for key, value in bounds.items() if value}
+    return services
 
 
-def _chosen(found: "Iterable[Any]", ids: "Iterable[str] | None") -> list[Any]:
+def _chosen(resources: "Iterable[Any]", ids: "Iterable[str] | None") -> list[Any]:
     wanted = None if ids is None else set(ids)
-    return [resource for resource in found if wanted is None or resource.id in wanted]
+    return [resource for resource in resources if wanted is None or resource.id in wanted]
 
 
 def _flavor(flavor: Any) -> dict[str, Any]:
@@ -93,5 +93,5 @@ def _image(image: Any) -> dict[str, Any]:
 def _network(connection: "Connection", ids: "Iterable[str] | None") -> dict[str, Any]:
     aliases = {extension.alias for extension in connection.network.extensions()}
     external = _chosen(connection.network.networks(is_router_external=True), ids)
-    found = [{"name": network.name, **({"mtu": network.mtu} if network.mtu else {})} for network in external]
-    return {"external": found, **{field: alias in aliases for field, alias in _EXTENSIONS.items()}}
+    networks = [{"name": network.name, **({"mtu": network.mtu} if network.mtu else {})} for network in external]
+    return {"external": networks, **{field: alias in aliases for field, alias in _EXTENSIONS.items()}}

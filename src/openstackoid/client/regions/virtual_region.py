@@ -44,10 +44,10 @@ class SetRegion(Show):
 
     def take_action(self, parsed_args: argparse.Namespace) -> _Row:
         """Change what was given."""
-        found, changes = self.plane.get(_PATH, parsed_args.region), _changes(parsed_args)
+        region, changes = self.plane.get(_PATH, parsed_args.region), _changes(parsed_args)
         if changes:
-            found = self.plane.patch(_PATH, found["id"], body={"version": found["version"], **changes})
-        return shown(_declared(self, found, parsed_args.declare))
+            region = self.plane.patch(_PATH, region["id"], body={"version": region["version"], **changes})
+        return shown(_declared(self, region, parsed_args.declare))
 
 
 class ListRegions(Lister):

@@ -43,13 +43,13 @@ def body_of(kind: Kind, document: Any) -> dict[str, Any] | None:
 
 def references(kind: Kind, document: Any) -> list[Named]:
     """Kind and id of each other resource that a request names, without repetition."""
-    found: dict[Named, None] = {}
+    names: dict[Named, None] = {}
     for reference in kind.references:
         for holder, key in _places(document, reference):
             value = holder[key]
             if isinstance(value, str) and value and value not in _WORDS:
-                found[reference.kind, value] = None
-    return list(found)
+                names[reference.kind, value] = None
+    return list(names)
 
 
 def replaced(kind: Kind, document: Any, members: Mapping[Named, str]) -> Any:

@@ -51,25 +51,25 @@ _Token: TypeAlias = tuple[Expression | str, int]
 def _tokens(source: str, text: str, offset: int) -> Iterator[_Token]:
     position, end = 0, len(source.rstrip(" \t"))
     while position < end:
-        found = _TOKEN.match(source, position)
-        if found is None:
+        match = _TOKEN.match(source, position)
+        if match is None:
             position += len(source[position:]) - len(source[position:].lstrip(" \t"))
             raise ScopeError(
                 f"expected a cloud's name, *, @label, around(NAME, NUMBERms), & or |, not {shown(source[position : position + 16])}",
                 text,
                 offset + position,
             )
-        start = offset + found.start(found.lastgroup or 0)
-        if found["around"]:
-            start = offset + found.start("around")
-            yield Around(found["near"], Decimal(found["ms"]).normalize()), start
-        elif found["label"]:
-            yield Label(found["label"]), start
-        elif found["name"]:
-            yield Name(found["name"]), start
+        start = offset + match.start(match.lastgroup or 0)
+        if match["around"]:
+            start = offset + match.start("around")
+            yield Around(match["near"], Decimal(match["ms"]).normalize()), start
+        elif match["label"]:
+            yield Label(match["label"]), start
+        elif match["name"]:
+            yield Name(match["name"]), start
         else:
-            yield found["op"], start
-        position = found.end()
+            yield match["op"], start
+        position = match.end()
 
 
 def _first_of(tokens: list[_Token], index: int, text: str, end: int, depth: int) -> tuple[Expression, int]:

@@ -86,13 +86,13 @@ def _object(text: str) -> list[tuple[str, Any]]:
         raise ScopeError("expected a JSON object", text, len(text) - len(text.lstrip(" \t\r\n")))
     depth = 0
     # A scope is one object without nested lists or objects: a deeper text is refused without parsing it.
-    for count, found in enumerate(_NESTING.finditer(text)):
+    for count, bracket in enumerate(_NESTING.finditer(text)):
         if count > 2 * MOST_SERVICES:  # the brace, then a key and a value for each
-            raise ScopeError(f"expected {MOST_SERVICES} services at most", text, found.start())
-        if found[0] in "{[":
+            raise ScopeError(f"expected {MOST_SERVICES} services at most", text, bracket.start())
+        if bracket[0] in "{[":
             depth += 1
             if depth > 1:
-                raise ScopeError("expected a string that names a cloud, not a list or an object", text, found.start())
+                raise ScopeError("expected a string that names a cloud, not a list or an object", text, bracket.start())
     try:
         pairs = json.loads(text, object_pairs_hook=list)
     except json.JSONDecodeError as error:
@@ -104,7 +104,7 @@ def _object(text: str) -> list[tuple[str, Any]]:
 
 def _located(text: str, pairs: list[tuple[str, Any]]) -> Iterator[tuple[str, int, Any, int]]:
     """The pairs, each key and value with its place in the text, found in one pass over the strings: keys have a colon."""
-    keys = [found.span() for found in _STRING.finditer(text) if found[1] is not None]
+    keys = [match.span() for match in _STRING.finditer(text) if match[1] is not None]
     for (key, value), (key_at, at) in zip(pairs, keys, strict=True):
         yield key, key_at, value, at
 

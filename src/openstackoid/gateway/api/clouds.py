@@ -31,13 +31,13 @@ class Clouds:
 
     def endpoints(self) -> list[Endpoint]:
         """The paths of these answers."""
-        found = [
+        served = [
             Endpoint(WELL_KNOWN_PATH, READS, Audience.ALL, self._here),
             Endpoint(PEERS_PATH, READS, Audience.USERS, self._all_peers),
         ]
         if self._agreements is not None:
-            found.append(Endpoint(AGREEMENT_PATH, READS, Audience.ALL, partial(_statement, self._agreements)))
-        return found
+            served.append(Endpoint(AGREEMENT_PATH, READS, Audience.ALL, partial(_statement, self._agreements)))
+        return served
 
     def peers(self) -> dict[str, Any]:
         """The peers and their state."""

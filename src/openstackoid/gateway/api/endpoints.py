@@ -99,5 +99,5 @@ class Endpoints:
         elsewhere = Audience.USERS if listener.peers else Audience.PEERS
         if endpoint is None or endpoint.audience is elsewhere:
             raise NoSuchPathError(f"Nothing at {path}. Here are: {WELL_KNOWN_PATH}, {PEERS_PATH}, {EXPLAIN_PATH}.")
-        found = await endpoint.answer(Question(request, listener, saved))
-        return found if isinstance(found, web.Response) else answered(found)
+        response = await endpoint.answer(Question(request, listener, saved))
+        return response if isinstance(response, web.Response) else answered(response)

@@ -51,8 +51,8 @@ class Health:
     @property
     def status(self) -> Status:
         """The worst status of a part."""
-        found = {part.status for part in self.parts.values()}
-        return next((status for status in (Status.FAILED, Status.DEGRADED) if status in found), Status.OK)
+        statuses = {part.status for part in self.parts.values()}
+        return next((status for status in (Status.FAILED, Status.DEGRADED) if status in statuses), Status.OK)
 
     @property
     def ready(self) -> bool:

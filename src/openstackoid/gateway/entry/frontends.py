@@ -113,17 +113,17 @@ class Frontends:
         Raises:
             NoSuchServiceError: the target names a service that is not served here. The service without a prefix must not get it, and its token.
         """
-        found = self._by_type(target)
-        if found is not None:
-            return found
-        found = self._find(address, target)
+        route = self._by_type(target)
+        if route is not None:
+            return route
+        route = self._find(address, target)
         first = unquote(target[1:].partition("?")[0].partition("/")[0])
-        if found is not None and found[1] == target and is_service_name(first):
+        if route is not None and route[1] == target and is_service_name(first):
             served = ", ".join(sorted(self._urls))
             raise NoSuchServiceError(
                 f"Expected a service of this gateway after /scope/NAME/, got {first}. Served are: {served}."
             )
-        return found
+        return route
 
     def _by_type(self, target: str) -> tuple[str, str] | None:
         first = target[1:].partition("?")[0].partition("/")[0]

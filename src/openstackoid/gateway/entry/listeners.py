@@ -52,7 +52,7 @@ def listeners(config: Config) -> dict[str, Listener]:
     cors = _cors(config)
     inside = _inside(config, services, cors)
     users = Listener(config.here, front, peers=False, https=https, kind="frontends", cors=cors, inside=inside)
-    found = dict.fromkeys(front.addresses, users)
+    by_address = dict.fromkeys(front.addresses, users)
     if config.peering:
         below = {kind: f"{config.peering.url}/{kind}" for kind in services}
         cloud = Cloud(config.cloud, below, config.here.labels, config.here.services)
@@ -60,8 +60,8 @@ def listeners(config: Config) -> dict[str, Listener]:
         # A resold region has services that this cloud may not have: the decision, not the path, says which are served.
         urls = {kind: f"{config.peering.url}/{kind}" for kind in (*sorted(official_types()), *below)}
         frontends = Frontends({kind: (inner, url) for kind, url in urls.items()})
-        found[inner] = Listener(cloud, frontends, peers=True, https=secure, kind="peering")
-    return found
+        by_address[inner] = Listener(cloud, frontends, peers=True, https=secure, kind="peering")
+    return by_address
 
 
 def _cors(config: Config) -> Cors | None:

@@ -23,8 +23,8 @@ def split_target(target: str) -> tuple[str, str | None]:
     """
     if target.startswith("/"):
         return target, None
-    found = _ABSOLUTE.match(target)
-    if found is None:
+    match = _ABSOLUTE.match(target)
+    if match is None:
         raise BadRequestError("Expected a path that begins with /, or a URL.")
-    rest = target[found.end() :]
-    return rest if rest.startswith("/") else f"/{rest}", found[1]
+    rest = target[match.end() :]
+    return rest if rest.startswith("/") else f"/{rest}", match[1]

@@ -158,11 +158,11 @@ class Lister:
         if marker is None:
             return Positions()
         if is_positions(marker):
-            found = Positions.parse(marker)
-            strange = {*found.after, *found.ended} - {target.cloud for target in self._targets}
+            positions = Positions.parse(marker)
+            strange = {*positions.after, *positions.ended} - {target.cloud for target in self._targets}
             if strange:
                 raise MarkerError(f"The marker is of a list with other clouds: {', '.join(sorted(strange))}.")
-            return found
+            return positions
         return self._memory.after(self._question.key, marker) or await self._walk(marker)
 
     async def _walk(self, marker: str) -> Positions:
@@ -189,7 +189,7 @@ class Lister:
 
     async def _pages(self, after: Positions, limit: int | None) -> dict[str, Page]:
         """Read the next page of each cloud that has more items; a cloud that fails is missing, with its reason."""
-        found: dict[str, Page] = {}
+        first_pages: dict[str, Page] = {}
         asked = {target: after.after.get(target.cloud) for target in self._targets if target.cloud not in after.ended}
         for _ in range(_ROUNDS):
             pages: dict[str, Page] = {}
@@ -203,16 +203,16 @@ class Lister:
             for (target, place), leg in zip(asked.items(), legs, strict=True):
                 self._legs[leg.cloud], page = leg, pages.get(leg.cloud)
                 if leg.code or page is None:
-                    found.pop(leg.cloud, None)
+                    first_pages.pop(leg.cloud, None)
                     continue
-                found[leg.cloud] = page
+                first_pages[leg.cloud] = page
                 if page.part.more and not page.items and page.next_marker not in {None, place}:
                     again[target] = page.next_marker
             if not again:
                 break
             asked = again
         # A cloud that links to a next page and never returns an item has no more.
-        ordered = {target.cloud: found[target.cloud] for target in self._targets if target.cloud in found}
+        ordered = {target.cloud: first_pages[target.cloud] for target in self._targets if target.cloud in first_pages}
         return {
             name: page if page.items or not page.part.more else replace(page, part=replace(page.part, more=False))
             for name, page in ordered.items()
@@ -291,13 +291,13 @@ def _moved(before: Positions, pages: Mapping[str, Page], taken: Sequence[int]) -
 
 def _cut(runs: Sequence[tuple[int, int]], offset: int) -> list[tuple[int, int]]:
     """Drop the first items of runs."""
-    found = []
+    kept = []
     for part, count in runs:
         gone = min(offset, count)
         offset -= gone
         if count > gone:
-            found.append((part, count - gone))
-    return found
+            kept.append((part, count - gone))
+    return kept
 
 
 def _around(name: str, rest: Mapping[str, Any]) -> tuple[bytes, bytes]:

@@ -99,13 +99,13 @@ def annotated(raw: msgspec.Raw, cloud: str) -> bytes:
 
 def without(items: Sequence[msgspec.Raw], fields: Sequence[str]) -> list[msgspec.Raw]:
     """Remove the fields that were requested for sorting, and not by the client."""
-    found = []
+    kept = []
     for item in items:
         text = JsonText(bytes(item))
         if isinstance(text.root, Node):
             text.remove(text.root, [index for index, (name, _) in enumerate(text.root.members()) if name in fields])
-        found.append(msgspec.Raw(text.result()))
-    return found
+        kept.append(msgspec.Raw(text.result()))
+    return kept
 
 
 def _decoded(name: str, fields: Sequence[str], body: bytes) -> tuple[list[msgspec.Raw], list[Any], dict[str, Any]]:
@@ -116,10 +116,10 @@ def _decoded(name: str, fields: Sequence[str], body: bytes) -> tuple[list[msgspe
         msgspec.DecodeError, RecursionError: the document is not a list with this name, or has what msgspec does not read.
     """
     whole = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-    found = whole.pop(name)
+    listed = whole.pop(name)
     rest = {name: msgspec.json.decode(value) for name, value in whole.items()}
-    items = msgspec.json.decode(found, type=list[msgspec.Raw])
-    return items, msgspec.json.decode(found, type=_rows(tuple(fields))), rest
+    items = msgspec.json.decode(listed, type=list[msgspec.Raw])
+    return items, msgspec.json.decode(listed, type=_rows(tuple(fields))), rest
 
 
 def _decoded_by_places(
@@ -135,19 +135,19 @@ def _decoded_by_places(
     if not isinstance(text.root, Node):
         raise PageError("expected an object")
     whole = dict(text.root.members())
-    found = whole.pop(name)
-    if not isinstance(found, Node) or found.keys is not None:
+    items = whole.pop(name)
+    if not isinstance(items, Node) or items.keys is not None:
         raise PageError("expected a list")
     (row,) = get_args(_rows(tuple(fields)))
     names = dict(zip(row.__struct_encode_fields__, row.__struct_fields__, strict=True))
     rows = []
-    for item in found.values:
+    for item in items.values:
         if not isinstance(item, Node) or item.keys is None:
             raise PageError("expected objects")
         chosen = {names[key]: json.loads(text.raw(value)) for key, value in item.members() if key in names}
         rows.append(row(**chosen))
     rest = {name: json.loads(text.raw(value)) for name, value in whole.items()}
-    return [msgspec.Raw(text.raw(item)) for item in found.values], rows, rest
+    return [msgspec.Raw(text.raw(item)) for item in items.values], rows, rest
 
 
 @lru_cache(maxsize=256)

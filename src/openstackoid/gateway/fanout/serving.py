@@ -48,10 +48,10 @@ class Several:
         Raises:
             RoutingError: the scope means no cloud, or clouds that it may not mean.
         """
-        found = plan(Facts(call.service, call.method, call.path, call.hops), call.scope, self._known())
-        if isinstance(found, Reject):
-            raise found.error
-        return found
+        planned = plan(Facts(call.service, call.method, call.path, call.hops), call.scope, self._known())
+        if isinstance(planned, Reject):
+            raise planned.error
+        return planned
 
     async def read(
         self, call: Call, found: All | Alternatives, ask: AskCall, pass_on: PassOnCall, fold: Fold | None = None

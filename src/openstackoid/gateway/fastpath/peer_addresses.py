@@ -123,8 +123,8 @@ class PeerAddresses:
             return
         try:
             async with asyncio.timeout(_TIMEOUT):
-                found = await asyncio.get_running_loop().getaddrinfo(host, None)
+                infos = await asyncio.get_running_loop().getaddrinfo(host, None)
         except (OSError, UnicodeError):  # TimeoutError is an OSError
             self._addresses.pop(host, None)
         else:
-            self._addresses[host] = str(found[0][4][0])
+            self._addresses[host] = str(infos[0][4][0])

@@ -64,26 +64,28 @@ class AgreementDatabase:
         replaced = last is not None and not version.follows(last)
         if replaced:  # the new database may be one that an older version made
             await asyncio.to_thread(self._store.upgrade, create=False)
-        found, contracts, documents = await asyncio.to_thread(self._read)
+        agreements, contracts, documents = await asyncio.to_thread(self._read)
         before, old = self._agreements, self._contracts
-        changed = {name for name in found.keys() | before.keys() if found.get(name) != before.get(name)}
+        changed = {name for name in agreements.keys() | before.keys() if agreements.get(name) != before.get(name)}
         for identity in contracts.keys() | old.keys():
             after = contracts.get(identity)
             if after != old.get(identity):
                 changed |= {contract.peer for contract in (after, old.get(identity)) if contract is not None}
-        self._agreements, self._contracts, self._version = found, contracts, version
-        return Change(found, contracts, documents, changed, before.keys() - found.keys(), last is None, replaced)
+        self._agreements, self._contracts, self._version = agreements, contracts, version
+        return Change(
+            agreements, contracts, documents, changed, before.keys() - agreements.keys(), last is None, replaced
+        )
 
     def _read(self) -> tuple[dict[str, Agreement], dict[str, ContractGrant], dict[str, Any]]:
-        found = {
+        agreements = {
             agreement.peer: agreement
             for agreement in self._store.agreements()
             if is_safe(agreement.url) and not like_domain(agreement.peer)
         }
-        if self._cloud in found:
+        if self._cloud in agreements:
             raise StoreError(
                 f"{self._store.name}: it is another cloud's: it has an agreement with {self._cloud} itself."
             )
-        documents = {name: self._store.known_keys(name) for name in found.keys() | self._others}
+        documents = {name: self._store.known_keys(name) for name in agreements.keys() | self._others}
         contracts = {contract.id: contract for contract in self._store.contracts.all()}
-        return found, contracts, {name: document for name, document in documents.items() if document}
+        return agreements, contracts, {name: document for name, document in documents.items() if document}

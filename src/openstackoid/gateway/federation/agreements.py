@@ -222,8 +222,8 @@ class Agreements:
             self._changed()
 
 
-def _report(cloud: str, database: str, found: Mapping[str, Agreement]) -> None:
-    states = ", ".join(f"{name} {agreement.state}" for name, agreement in sorted(found.items())) or "none"
+def _report(cloud: str, database: str, agreements: Mapping[str, Agreement]) -> None:
+    states = ", ".join(f"{name} {agreement.state}" for name, agreement in sorted(agreements.items())) or "none"
     text = "%s: %s was replaced, or restored. Agreements are as they stand there: %s."
     _LOG.warning(text, cloud, database, states)
 

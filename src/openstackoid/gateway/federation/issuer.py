@@ -122,8 +122,8 @@ class TokenIssuer:
     def forget(self, token: str) -> None:
         """Drop the federated tokens issued for a revoked token."""
         self._keystone.forget(token)
-        found = digest(token)
-        for key in [key for key in self._kept if key[0] == found]:
+        token_digest = digest(token)
+        for key in [key for key in self._kept if key[0] == token_digest]:
             del self._kept[key]
 
     async def reissue(self, claims: Claims, third: str, actor: str) -> IssuedToken:

@@ -46,6 +46,6 @@ class OwnKeys:
         if self._trust.keys is None:
             return (0, 0)
         with contextlib.suppress(OSError):
-            found = self._trust.keys.stat()
-            return (found.st_ino, found.st_ctime_ns)  # its mode counts as well
+            status = self._trust.keys.stat()
+            return (status.st_ino, status.st_ctime_ns)  # its mode counts as well
         return (0, 0)

@@ -58,10 +58,10 @@ class Projects:
         if projects.kind == "one":
             return projects.where or foreign
         if key not in self._known:
-            found = await asyncio.to_thread(self._mappings.get, agreement.party, foreign)
-            if found is None:
+            mapping = await asyncio.to_thread(self._mappings.get, agreement.party, foreign)
+            if mapping is None:
                 return None
-            self._known[key] = found
+            self._known[key] = mapping
         return self._known[key]
 
     def forget(self, agreement: Agreement, foreign: str) -> None:

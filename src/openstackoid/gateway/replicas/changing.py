@@ -55,13 +55,13 @@ class Changing:
             asker: asks who the user is: only replicas of their project count then.
         """
         name = unquote(thing.id or "")
-        found = await asyncio.to_thread(self._runner.registry.having, thing.kind.name, [name])
+        replicas = await asyncio.to_thread(self._runner.registry.having, thing.kind.name, [name])
         clouds = [target.cloud for target in targets]
-        found = [one for one in found if any(one.members.get(cloud) == name for cloud in clouds)]
-        if found and asker is not None:
+        replicas = [one for one in replicas if any(one.members.get(cloud) == name for cloud in clouds)]
+        if replicas and asker is not None:
             project = (await self._callers.of(asker, targets[0])).partition("/")[0]
-            found = [one for one in found if one.owner == project]
-        return max(found, key=lambda one: one.created_at, default=None)
+            replicas = [one for one in replicas if one.owner == project]
+        return max(replicas, key=lambda one: one.created_at, default=None)
 
     async def change(
         self,

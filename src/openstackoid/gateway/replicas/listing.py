@@ -76,11 +76,11 @@ class Listing:
             response.set_status(_CREATED)
             return response
         if name is None and request.method == "GET":
-            found = await asyncio.to_thread(registry.of, owner)
+            replicas = await asyncio.to_thread(registry.of, owner)
             names = await asyncio.to_thread(registry.open, owner)
             operations = [await asyncio.to_thread(self._runner.store.get, *one) for one in names]
             return {
-                "replicas": [_shown(replica) for replica in found],
+                "replicas": [_shown(replica) for replica in replicas],
                 "operations": [_operation(one) for one in operations if one is not None and not one.done],
             }
         replica = await asyncio.to_thread(registry.get, owner, name or "")
@@ -113,8 +113,8 @@ class Listing:
                 return "missing"
             return "there" if reply.good else f"status.{reply.status}"
 
-        found = await asyncio.gather(*(state(*member) for member in replica.members.items()))
-        return dict(zip(replica.members, found, strict=True))
+        states = await asyncio.gather(*(state(*member) for member in replica.members.items()))
+        return dict(zip(replica.members, states, strict=True))
 
 
 def _scope(service: str, cloud: str, entry: str) -> Scope:

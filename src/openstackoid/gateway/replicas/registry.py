@@ -68,8 +68,8 @@ class Registry:
     def get(self, owner: str, replica: str) -> Replica | None:
         """A replica of a project, by its id."""
         with self._database.reading() as connection:
-            found = self._read(connection, {replica})
-        return next((one for one in found if one.owner == owner), None)
+            replicas = self._read(connection, {replica})
+        return next((one for one in replicas if one.owner == owner), None)
 
     def add(self, replica: Replica) -> None:
         """Put a new replica on record."""

@@ -155,8 +155,8 @@ class Runner:
     async def older(self, operation: Operation) -> list[Operation]:
         """The operations on the same replica that began before this one and are not done, the oldest first."""
         names = await asyncio.to_thread(self.registry.older, operation)
-        found = [await asyncio.to_thread(self.store.get, caller, name) for caller, name in names]
-        return [one for one in found if one is not None and not one.done]
+        operations = [await asyncio.to_thread(self.store.get, caller, name) for caller, name in names]
+        return [one for one in operations if one is not None and not one.done]
 
     async def on(self, replica: str) -> list[Operation]:
         """The operations on a replica that are not done, the oldest first."""
@@ -180,12 +180,12 @@ class Runner:
         while True:
             await asyncio.sleep(self._settings.scan)
             try:
-                found = await asyncio.to_thread(self.store.abandoned, _MOST)
+                abandoned = await asyncio.to_thread(self.store.abandoned, _MOST)
             except OpenStackoidError as error:
                 _LOG.warning("operations that nobody runs cannot be looked for: %s", error)
                 continue
             turns = asyncio.Semaphore(_AT_ONCE)
-            await asyncio.gather(*(self._take_over(operation, turns) for operation in found))
+            await asyncio.gather(*(self._take_over(operation, turns) for operation in abandoned))
 
     async def _take_over(self, operation: Operation, turns: asyncio.Semaphore) -> None:
         async with turns:

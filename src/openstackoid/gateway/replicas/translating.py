@@ -57,8 +57,8 @@ class Translator:
         """
         members: list[dict[Named, str]] = [{} for _ in targets]
         for named in references(kind, document):
-            found = await self._in_each(named, targets)
-            for cloud, resource_id in zip(members, found, strict=True):
+            member_ids = await self._in_each(named, targets)
+            for cloud, resource_id in zip(members, member_ids, strict=True):
                 cloud[named] = resource_id
         return [replaced(kind, document, inside) for inside in members]
 
@@ -94,15 +94,15 @@ class Translator:
         if len(names) != 1:
             what = "no cloud has it" if not names else f"it has several names: {', '.join(sorted(names))}"
             raise UnknownReferenceError(f"Expected one {kind.name} {value} in {', '.join(clouds)}: {what}.")
-        name, found = names.pop(), []
+        name, matching = names.pop(), []
         for cloud, items in zip(clouds, lists, strict=True):
             ids = [str(item[kind.id]) for item in items if item.get("name") == name and kind.id in item]
             if len(ids) != 1:
                 raise UnknownReferenceError(
                     f"Expected one {kind.name} named {name} in {cloud}, got {len(ids)}. Name it there, or another cloud in the scope."
                 )
-            found.append(ids[0])
-        return found
+            matching.append(ids[0])
+        return matching
 
     async def _list(self, kind: Kind, target: Target) -> list[dict[str, Any]]:
         path = LISTS[kind.name]

@@ -81,12 +81,12 @@ class Writes:
         Raises:
             OpenStackoidError: it was refused, or failed.
         """
-        found = _thing_path(call)
+        target_path = _thing_path(call)
         if isinstance(plan, Alternatives):
             targets = [_only(choice, call) for choice in plan.choices]
-            if found is None:
+            if target_path is None:
                 return await self._first(call, targets, ask)
-            return await pass_on(to_target(call, await self._having(call, found, targets, ask)))
+            return await pass_on(to_target(call, await self._having(call, target_path, targets, ask)))
         thing, asker = thing_at(call.service, call.path), Asker(call, ask)
         if thing is not None and thing.id is None and call.method == "POST":
             if self._creating is None:
@@ -96,7 +96,7 @@ class Writes:
                 )
             wishes = WriteWishes.of(call.request.headers)
             return await self._creating.create(thing, await document(call.request), plan.targets, asker, wishes)
-        if found is None:
+        if target_path is None:
             raise NotBuiltError(
                 f"{call.method} {call.path} is not served of several clouds: {refusal(call.service, call.method, call.path)}. "
                 f"Name one cloud for {call.service}."
@@ -108,7 +108,7 @@ class Writes:
                 return await upload(thing, replica, plan.targets, asker, wishes.policy, self._idle)
             body = await document(call.request)
             return await self._changing.change(thing, replica, query, body, plan.targets, asker, wishes)
-        return await pass_on(to_target(call, await self._owner(found, plan.targets, asker)))
+        return await pass_on(to_target(call, await self._owner(target_path, plan.targets, asker)))
 
     async def read(self, call: Call, plan: All | Alternatives, pass_on: PassOnCall) -> web.StreamResponse | None:
         """Serve a read of a replica's member: of the cloud that has this id, or of another member's, if that cloud fails.
@@ -204,8 +204,8 @@ class Writes:
 
         deadline = asyncio.get_running_loop().time() + self._settings.timeout
         turns = Turns(asyncio.Semaphore(self._settings.at_once), asyncio.Lock())
-        found = await find(targets, path, question, deadline, turns)
-        return next(target for target in targets if target.cloud == found.leg.cloud)
+        owner = await find(targets, path, question, deadline, turns)
+        return next(target for target in targets if target.cloud == owner.leg.cloud)
 
 
 def _thing_path(call: Call) -> str | None:

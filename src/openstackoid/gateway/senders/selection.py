@@ -56,7 +56,7 @@ def sender(kinds: Sequence[SenderKind], arrival: Arrival) -> Sender:
         TrustError: the token is not accepted here; or a request at the peering address has no federated token.
     """
     for kind in kinds:
-        found = kind.accept(arrival)
-        if found is not None:
-            return found
+        accepted = kind.accept(arrival)
+        if accepted is not None:
+            return accepted
     raise OpenStackoidError("No kind of sender accepts the request.")

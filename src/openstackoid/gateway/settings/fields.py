@@ -40,7 +40,7 @@ def _existing(path: Path, info: ValidationInfo) -> Path:
 def _database(url: str, info: ValidationInfo) -> str:
     folder = info.context[FOLDER] if info.context else None
     # sqlite:///file is relative to the configuration, as every path; sqlite:////file is absolute.
-    return _SQLITE.sub(lambda found: f"sqlite:///{folder / found[1]}", url) if folder else url
+    return _SQLITE.sub(lambda value: f"sqlite:///{folder / value[1]}", url) if folder else url
 
 
 Named = Annotated[str, AfterValidator(_name)]

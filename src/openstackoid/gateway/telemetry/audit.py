@@ -155,15 +155,15 @@ def _bounded(text: str | None, longest: int = _NAME) -> str | None:
 
 def _entries(scope: Scope) -> dict[str, str]:
     """A scope, cut to the length that has room."""
-    found, left = {}, _LONGEST
+    entries, left = {}, _LONGEST
     for number, (kind, expression) in enumerate(scope.entries):
         text = str(expression)
         left -= len(kind) + len(text) + len('"":"",')
         if left < 0:
-            found["..."] = f"and {len(scope.entries) - number} more"
+            entries["..."] = f"and {len(scope.entries) - number} more"
             break
-        found[kind] = text
-    return found
+        entries[kind] = text
+    return entries
 
 
 def _now() -> str:

@@ -105,10 +105,10 @@ class Loop:
 
 def ages() -> dict[str, float]:
     """Name -> seconds since a loop of this process last worked; the oldest of those with one name."""
-    now, found = time.monotonic(), dict[str, float]()
+    now, oldest = time.monotonic(), dict[str, float]()
     for loop in _running:
-        found[loop.name] = max(now - loop.worked, found.get(loop.name, 0.0))
-    return found
+        oldest[loop.name] = max(now - loop.worked, oldest.get(loop.name, 0.0))
+    return oldest
 
 
 def described(error: BaseException) -> str:

@@ -93,10 +93,10 @@ def loop(name: str, worked: float) -> None:
 def text(state: State) -> bytes:
     """The metrics of all workers in Prometheus' text format, with the state of the one that answers."""
     registry = CollectorRegistry()
-    found: _Collector = REGISTRY
+    collector: _Collector = REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        found = MultiProcessCollector(None)  # type: ignore[no-untyped-call]
-    registry.register(_Ages(found))
+        collector = MultiProcessCollector(None)  # type: ignore[no-untyped-call]
+    registry.register(_Ages(collector))
     registry.register(_Now(state))
     return generate_latest(registry)
 
@@ -119,8 +119,8 @@ class _Now:
 class _Ages:
     """Metrics with the age of loops, computed when Prometheus reads them: a loop that hangs could not update its age."""
 
-    def __init__(self, found: _Collector) -> None:
-        self._found = found
+    def __init__(self, collector: _Collector) -> None:
+        self._found = collector
 
     def collect(self) -> Iterable[Metric]:
         """All of them."""

@@ -42,19 +42,19 @@ async def find(config: Config, session: aiohttp.ClientSession) -> Backends:
         else:
             bases[official] = service.backend
     if missing and config.catalog:
-        found = await _catalog(config.catalog, _region(config), session)
+        catalog = await _catalog(config.catalog, _region(config), session)
         for kind, service in missing.items():
-            if kind not in found:
+            if kind not in catalog:
                 raise ConfigError(
                     f"services.{kind}.backend: the catalog at {config.catalog.auth_url} has no {kind} endpoint at "
-                    f"interface {config.catalog.interface}{_in(_region(config))}. It has: {', '.join(sorted(found)) or 'none'}."
+                    f"interface {config.catalog.interface}{_in(_region(config))}. It has: {', '.join(sorted(catalog)) or 'none'}."
                 )
-            root = base_url(_VERSION.sub("", found[kind]))
+            root = base_url(_VERSION.sub("", catalog[kind]))
             if root == service.frontend:
                 raise ConfigError(f"services.{kind}.backend: the catalog's {root} is the frontend itself: a loop")
             bases[kind] = root
             if service.endpoint is None:
-                endpoints[kind] = service.frontend + found[kind][len(root) :]
+                endpoints[kind] = service.frontend + catalog[kind][len(root) :]
     return Backends(bases, endpoints)
 
 

@@ -118,16 +118,16 @@ def main() -> None:
 
 def _answer(job: Job, body: bytes, target: BinaryIO) -> None:
     try:
-        found = job(body)
-        how, found = (SAME, b"") if found is body else (DONE, found)
+        result = job(body)
+        how, result = (SAME, b"") if result is body else (DONE, result)
     except OpenStackoidError as error:
-        how, found = REFUSED, orjson.dumps([error.code, str(error)])
+        how, result = REFUSED, orjson.dumps([error.code, str(error)])
     except LimitError as error:
-        how, found = LARGE, orjson.dumps(["", str(error)])
+        how, result = LARGE, orjson.dumps(["", str(error)])
     except ValueError as error:
-        how, found = MALFORMED, orjson.dumps(["", str(error)])
-    target.write(ANSWER.pack(how, len(found)))
-    target.write(found)
+        how, result = MALFORMED, orjson.dumps(["", str(error)])
+    target.write(ANSWER.pack(how, len(result)))
+    target.write(result)
     target.flush()
 
 

@@ -85,13 +85,13 @@ class Rewriting:
         lock = self._senders.setdefault(sender, asyncio.Lock())
         try:
             async with self._of_many if of_many else contextlib.nullcontext(), lock, self._turns:
-                how, found = await self._ask(job, body)
+                how, result = await self._ask(job, body)
         finally:
             if not lock.locked():
                 self._senders.pop(sender, None)
         if how in {DONE, SAME}:
-            return found if how == DONE else body
-        code, message = orjson.loads(found)
+            return result if how == DONE else body
+        code, message = orjson.loads(result)
         if how == REFUSED:
             raise _error(code)(message)
         raise LimitError(message) if how == LARGE else ValueError(message)

@@ -102,12 +102,18 @@ class Content:
 
         api = self.providers.resource_api
         try:
-            found: str = api.get_project_by_name(name, self.domain)["id"]
+            project_id: str = api.get_project_by_name(name, self.domain)["id"]
         except exception.ProjectNotFound:
-            found = uuid.uuid4().hex
-            fields = {"id": found, "name": name, "domain_id": self.domain, "enabled": True, "description": description}
-            api.create_project(found, fields)
-        return found
+            project_id = uuid.uuid4().hex
+            fields = {
+                "id": project_id,
+                "name": name,
+                "domain_id": self.domain,
+                "enabled": True,
+                "description": description,
+            }
+            api.create_project(project_id, fields)
+        return project_id
 
     def user(self, name: str, password: str, project: str) -> str:
         """Find or create a user; its id."""
@@ -115,11 +121,11 @@ class Content:
 
         api = self.providers.identity_api
         try:
-            found: str = api.get_user_by_name(name, self.domain)["id"]
+            user_id: str = api.get_user_by_name(name, self.domain)["id"]
         except exception.UserNotFound:
             fields = {"name": name, "domain_id": self.domain, "password": password, "enabled": True}
-            found = api.create_user({**fields, "default_project_id": project})["id"]
-        return found
+            user_id = api.create_user({**fields, "default_project_id": project})["id"]
+        return user_id
 
     def grant(self, user: str, project: str, role: str) -> None:
         """Give a user a role in a project."""

@@ -52,10 +52,10 @@ def parse(text: str) -> Address:
     if not host or not port.isdecimal() or int(port) > 65535 or (":" in host and not bracketed):  # noqa: PLR2004 - the number of ports
         raise ConfigError(f"listen: {text}: expected unix:/PATH, HOST:PORT, or [IPV6]:PORT")
     try:
-        found = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        infos = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
         raise ConfigError(f"listen: {text}: {host} is not an address, and no name that resolves: {error}") from error
-    return Address(text, hosts=tuple(dict.fromkeys(str(info[4][0]) for info in found)), port=int(port))
+    return Address(text, hosts=tuple(dict.fromkeys(str(info[4][0]) for info in infos)), port=int(port))
 
 
 def check(config: Config) -> list[Address]:
@@ -130,14 +130,14 @@ def distinct(addresses: Sequence[Address]) -> list[Address]:
     """Remove duplicates: the same host and port, or a host together with all hosts."""
     everywhere = {address.port: address for address in addresses if address.port and _ALL & set(address.hosts)}
     seen: set[tuple[str, int]] = set()
-    found = []
+    kept = []
     for address in addresses:
         if address.port in everywhere:
             if everywhere[address.port] is address:
-                found.append(replace(address, hosts=address.hosts[:1]))
+                kept.append(replace(address, hosts=address.hosts[:1]))
             continue
         hosts = tuple(host for host in address.hosts if not address.port or (host, address.port) not in seen)
         seen |= {(host, address.port) for host in hosts}
         if hosts or address.path:
-            found.append(replace(address, hosts=hosts))
-    return found
+            kept.append(replace(address, hosts=hosts))
+    return kept

@@ -137,13 +137,13 @@ class Authentication:
             *(self._logins.get(credential, at, sender, wait) for (_, at), credential in asked.items()),
             return_exceptions=True,
         )
-        found: dict[tuple[str, Keystone], Login | Exception] = {}
+        outcomes: dict[tuple[str, Keystone], Login | Exception] = {}
         for key, answer in zip(asked, answers, strict=True):
             if isinstance(answer, UnauthenticatedError) or not isinstance(answer, Login | Exception):
                 raise answer
-            found[key] = answer
+            outcomes[key] = answer
         policy = self._settings.policy(settings.policy)
-        logins = {place: found[key] for place, key in places.items()}
+        logins = {place: outcomes[key] for place, key in places.items()}
         return Users(self._clouds, policy, way, logins=logins, passed=passed)
 
 

@@ -96,7 +96,7 @@ class _Known:
             raise errors.ForbiddenError(f"the policy of {self.name} does not allow to {verb} {kind}")
 
     def regions(self, locations: Iterable[Location] = ()) -> list[Region]:
-        found: dict[tuple[str, str, str], Region] = {}
+        by_place: dict[tuple[str, str, str], Region] = {}
         for location in list(locations) or [Location()]:
             refused, allowed = "", False
             for here in self._clouds.places(location):
@@ -104,7 +104,7 @@ class _Known:
                     refused = refused or why
                     continue
                 region = self._region(here, scope_of(location))
-                found[(*region.key, region.identity)] = region
+                by_place[(*region.key, region.identity)] = region
                 allowed = True
             if (
                 refused
@@ -112,11 +112,11 @@ class _Known:
                 and any((location.cloud, location.region, location.project_id, location.project))
             ):
                 raise errors.ForbiddenError(refused)
-        return [found[key] for key in sorted(found)]
+        return [by_place[key] for key in sorted(by_place)]
 
     def remote_parts(self, locations: Iterable[Location] = ()) -> list[RemotePart]:
         wanted = list(locations)
-        found = []
+        parts = []
         for site in self._way.site_names:
             allowed = self._policy.below(site)
             there = [location for location in (_at(site, location) for location in wanted) if location is not None]
@@ -138,8 +138,8 @@ class _Known:
                     raise errors.ForbiddenError(f"the policy of {self.name} does not allow what it asks for at {site}")
                 there = [] if Location() in narrow else narrow
             path = ((PATH, self._way.path),) if self._way.path else ()
-            found.append(RemotePart(site, tuple(there), (*path, *metadata), named, as_caller=bool(metadata)))
-        return found
+            parts.append(RemotePart(site, tuple(there), (*path, *metadata), named, as_caller=bool(metadata)))
+        return parts
 
     def _why_not(self, wanted: Location, here: Location) -> str:
         """The reason why the caller may not use a cloud-region; empty if they may."""
@@ -218,24 +218,24 @@ class Users(_Known):
 
     def _region(self, here: Location, scope: Mapping[str, str]) -> Region:
         del scope  # the scope is that of the credential: see _why_not
-        found = self._logins[self._clouds.home(here)]
-        if isinstance(found, Login):
-            return self._clouds.region(here, {}, found)
+        login = self._logins[self._clouds.home(here)]
+        if isinstance(login, Login):
+            return self._clouds.region(here, {}, login)
 
         def refuse() -> Any:
-            raise found.with_traceback(None)
+            raise login.with_traceback(None)
 
         # The identity is not shared with other callers: the credential was not validated.
         return Region(here, f"unconfirmed {self.name}", refuse, bearer="unconfirmed")
 
     def _metadata(self, site: str) -> tuple[tuple[str, str], ...] | None:
         prefix = f"{site}/"
-        found = tuple(
+        headers = tuple(
             credential.header(credential.cloud.removeprefix(prefix))
             for credential in self._passed
             if credential.cloud.startswith(prefix)
         )
-        return found or None  # without a credential, the other oaktree would take this server for the caller
+        return headers or None  # without a credential, the other oaktree would take this server for the caller
 
 
 def _at(site: str, wanted: Location) -> Location | None:

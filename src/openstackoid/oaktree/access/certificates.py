@@ -70,7 +70,7 @@ class Files:
 
     def changed(self) -> list[bytes] | None:
         """The contents of the files if they changed since the last call; else None. Raises OSError."""
-        now = [(found.st_ino, found.st_mtime_ns, found.st_size) for found in (path.stat() for path in self._paths)]
+        now = [(status.st_ino, status.st_mtime_ns, status.st_size) for status in (path.stat() for path in self._paths)]
         if now == self._seen:
             return None
         self._seen = now

@@ -90,14 +90,14 @@ class Gateways:
         pause = min(self._refresh, _AGAIN)
         call = Call().to(home, self._clouds.peers.region(home), timeout=self._timeout)
         try:
-            found = await in_thread(call, self._threads, ask, self._clouds, home)
+            listed = await in_thread(call, self._threads, ask, self._clouds, home)
         except peers.PeersError as error:
             self._lost(home, error)
         except Exception as error:  # noqa: BLE001 - it affects only its own peers
             reason = statuses.status(error, cloud=home).message
             self._lost(home, peers.PeersError(f"the gateway of {home} has not told its peers: {reason}"))
         else:
-            self._clouds.peers.learn(home, found)
+            self._clouds.peers.learn(home, listed)
             pause = self._refresh
         finally:
             self._due[home] = time.monotonic() + pause

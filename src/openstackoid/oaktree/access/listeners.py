@@ -91,19 +91,19 @@ class Listeners:
 
 
 def _which(path: Path) -> tuple[int, int]:
-    found = path.lstat()
-    return found.st_dev, found.st_ino
+    status = path.lstat()
+    return status.st_dev, status.st_ino
 
 
 def _folder(folder: Path) -> None:
     """Make the folder with access for its user only. In an existing folder, no other user may be able to replace the socket."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = folder.stat()
+        status = folder.stat()
     except OSError as error:
         raise ConfigError(f"listen: unix:{folder}/...: {error.strerror}") from error
-    shared = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not found.st_mode & stat.S_ISVTX
-    if found.st_uid not in (os.getuid(), 0) or shared:
+    shared = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not status.st_mode & stat.S_ISVTX
+    if status.st_uid not in (os.getuid(), 0) or shared:
         raise ConfigError(
             f"listen: {folder} belongs to another user, or others may write there: expected a folder of one's own (chmod 700)"
         )

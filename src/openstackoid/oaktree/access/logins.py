@@ -123,8 +123,8 @@ class Logins:
                         loop.call_soon_threadsafe(self._entries.pop, key, None)
 
                 session = self._clouds.session(at)
-                found = await in_thread(call, self._threads, login, credential, at, session, refused)
-            self._keep(key, found, min(self._clock() + self._remember, found.expires))
+                outcome = await in_thread(call, self._threads, login, credential, at, session, refused)
+            self._keep(key, outcome, min(self._clock() + self._remember, outcome.expires))
         except UnauthenticatedError as error:
             self._failures.failed(sender)
             self._keep(key, error, self._clock() + _WRONG)
@@ -133,15 +133,15 @@ class Logins:
             self._keep(key, error, self._clock() + _SILENT)
             raise
         else:
-            return found
+            return outcome
         finally:
             del self._asking[key]
 
-    def _keep(self, key: tuple[str, str], found: Login | Exception, until: float) -> None:
-        if isinstance(found, Exception):
+    def _keep(self, key: tuple[str, str], outcome: Login | Exception, until: float) -> None:
+        if isinstance(outcome, Exception):
             # The frames of its traceback would keep the credential and the session in memory for as long as it is cached.
-            found.__traceback__ = found.__context__ = found.__cause__ = None
-        self._entries[key] = _Entry(until, found)
+            outcome.__traceback__ = outcome.__context__ = outcome.__cause__ = None
+        self._entries[key] = _Entry(until, outcome)
 
 
 def _seen(task: asyncio.Task[Login]) -> None:

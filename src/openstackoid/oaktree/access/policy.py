@@ -81,8 +81,8 @@ class Policy(_Part):
 
     def below(self, site: str) -> list[Location] | None:
         """The allowed locations at another oaktree, by its names: an empty location for all its clouds; None for none."""
-        found = [location for location in (where.below(site) for where in self.locations) if location is not None]
-        return found or None
+        locations = [location for location in (where.below(site) for where in self.locations) if location is not None]
+        return locations or None
 
     @property
     def limited(self) -> bool:
@@ -95,7 +95,7 @@ EVERYTHING: Final = Policy(verbs=PERMISSIONS, projects=True)
 
 def narrowed(wanted: Iterable[Location], allowed: Iterable[Location]) -> list[Location]:
     """The intersections of the wanted and the allowed locations."""
-    found = []
+    locations = []
     for location in wanted:
         for most in allowed:
             if all(not a or not b or a == b for a, b in ((location.cloud, most.cloud), (location.region, most.region))):
@@ -103,6 +103,6 @@ def narrowed(wanted: Iterable[Location], allowed: Iterable[Location]) -> list[Lo
                 both.CopyFrom(location)
                 both.cloud = location.cloud or most.cloud
                 both.region = location.region or most.region
-                if both not in found:
-                    found.append(both)
-    return found
+                if both not in locations:
+                    locations.append(both)
+    return locations

@@ -146,8 +146,8 @@ class Cache:
 
     def _known(self, key: Key, flight: Flight) -> StampedAnswer | None:
         generation = self._generation(key)
-        found = [answer for answer in (flight.last, self._read(key)) if answer and answer.generation == generation]
-        return max(found, key=lambda answer: answer.asked_at, default=None)
+        answers = [answer for answer in (flight.last, self._read(key)) if answer and answer.generation == generation]
+        return max(answers, key=lambda answer: answer.asked_at, default=None)
 
     def _ask(self, key: Key, flight: Flight, ask: Callable[[], bytes]) -> StampedAnswer:
         generation = self._generation(key)

@@ -41,7 +41,7 @@ class Key:
 
 def _digest(*parts: bytes) -> str:
     # Each part has its length as a prefix: different lists of parts never give the same bytes.
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for part in parts:
-        found.update(len(part).to_bytes(8, "big") + part)
-    return found.hexdigest()
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()

@@ -44,14 +44,14 @@ def kind(text: str) -> str:
     known = _kinds()
     if "." in name:
         # Also a kind that only a newer server knows.
-        found = [candidate for candidate in known if name in (candidate, _plural(candidate))]
-        return found[0] if found else name
-    found = [candidate for candidate in known if name in (_noun(candidate), _plural(_noun(candidate)))]
-    typed = [candidate for candidate in found if known[candidate]]
-    if len(typed) == 1 or len(found) == 1:
-        return (typed if len(typed) == 1 else found)[0]
-    if found:
-        raise WrongError(f"{text} could be any of {', '.join(found)}: say which")
+        candidates = [candidate for candidate in known if name in (candidate, _plural(candidate))]
+        return candidates[0] if candidates else name
+    candidates = [candidate for candidate in known if name in (_noun(candidate), _plural(_noun(candidate)))]
+    typed = [candidate for candidate in candidates if known[candidate]]
+    if len(typed) == 1 or len(candidates) == 1:
+        return (typed if len(typed) == 1 else candidates)[0]
+    if candidates:
+        raise WrongError(f"{text} could be any of {', '.join(candidates)}: say which")
     near = [candidate for candidate in known if name.rstrip("s") in candidate][:_SHOWN]
     hint = f" Did you mean {', '.join(near)}?" if near else ""
     raise WrongError(f"there is no kind {text!r}.{hint} 'openstackoid oaktree call kinds' lists them all")
@@ -86,17 +86,17 @@ def values(given: Iterable[str], option: str) -> dict[str, Any]:
     Raises:
         WrongError: an attribute has another form.
     """
-    found: dict[str, Any] = {}
+    parsed: dict[str, Any] = {}
     for item in given:
         match = _GIVEN.fullmatch(item)
         if not match:
             raise WrongError(f"{option}: expected NAME=TEXT or NAME:=JSON, got {item!r}")
         name, sign, text = match.groups()
         try:
-            found[name] = json.loads(text) if sign == ":=" else text
+            parsed[name] = json.loads(text) if sign == ":=" else text
         except ValueError as error:
             raise WrongError(f"{option} {name}: expected JSON after :=, got {text!r}") from error
-    return found
+    return parsed
 
 
 def attributes(args: argparse.Namespace) -> Struct:
@@ -105,18 +105,18 @@ def attributes(args: argparse.Namespace) -> Struct:
     Raises:
         WrongError: see `values`; or the file is no JSON object.
     """
-    found: dict[str, Any] = {}
+    document: dict[str, Any] = {}
     if args.from_ is not None:
-        found = _document(args.from_)
-        found.pop("location", None)
-    return struct({**found, **values(args.set or (), "--set")}, "--set")
+        document = _document(args.from_)
+        document.pop("location", None)
+    return struct({**document, **values(args.set or (), "--set")}, "--set")
 
 
-def struct(found: Mapping[str, Any], option: str) -> Struct:
+def struct(document: Mapping[str, Any], option: str) -> Struct:
     """Convert attributes to a message; raises WrongError for values that JSON allows and a message does not."""
     made = Struct()
     try:
-        made.update(found)
+        made.update(document)
     except (ValueError, TypeError, OverflowError) as error:
         raise WrongError(f"{option}: {error}") from error
     return made
@@ -125,16 +125,16 @@ def struct(found: Mapping[str, Any], option: str) -> Struct:
 def _document(path: str) -> dict[str, Any]:
     try:
         text = sys.stdin.read() if path == "-" else Path(path).read_text()
-        found = json.loads(text)
+        document = json.loads(text)
     except OSError as error:
         raise WrongError(f"--from {path}: {error.strerror}") from error
     except ValueError as error:
         raise WrongError(f"--from {path}: expected JSON: {error}") from error
-    if isinstance(found, list) and len(found) == 1:
-        found = found[0]
-    if not isinstance(found, dict):
+    if isinstance(document, list) and len(document) == 1:
+        document = document[0]
+    if not isinstance(document, dict):
         raise WrongError(f"--from {path}: expected one JSON object: the attributes")
-    return found
+    return document
 
 
 def locations(given: Iterable[str], oaktree: Oaktree) -> list[Location]:

@@ -60,13 +60,13 @@ class Parts:
     def rows(self) -> Iterator[tuple[object, ...]]:
         """The parts as rows of a table, for people."""
         for step in self._steps.values():
-            found = self._resource(step)
+            resource = self._resource(step)
             yield (
                 errors.place(step.location),
                 stage(step),
                 step.resource_id,
-                found.get("name"),
-                found.get("status") or step.status,
+                resource.get("name"),
+                resource.get("status") or step.status,
             )
 
     def _resource(self, step: Step) -> dict[str, Any]:
@@ -181,8 +181,8 @@ def _generic(answer: resource_pb2.CreateResourceResponse) -> dict[str, Any] | No
 def _typed(answer: image_pb2.CreateImageResponse) -> dict[str, Any] | None:
     if not answer.HasField("image"):
         return None
-    found = output.document(answer.image)
-    return {**found.pop("other", {}), **found}
+    document = output.document(answer.image)
+    return {**document.pop("other", {}), **document}
 
 
 def _image(given: Mapping[str, Any]) -> image_pb2.Image:

@@ -132,8 +132,8 @@ def place(location: Location) -> str:
 
 def place_of(resource: Mapping[str, Any]) -> str:
     """The location of a resource as JSON, in the form of --location."""
-    found = resource.get("location", {})
-    return place(Location(cloud=found.get("cloud", ""), region=found.get("region", "")))
+    location = resource.get("location", {})
+    return place(Location(cloud=location.get("cloud", ""), region=location.get("region", "")))
 
 
 def failures(summary: Summary) -> Iterator[tuple[CloudResult, Failure]]:

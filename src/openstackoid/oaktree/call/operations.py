@@ -74,12 +74,12 @@ def undo(args: argparse.Namespace, oaktree: Oaktree) -> int:
 
 def _document(operation: operation_pb2.Operation) -> dict[str, Any]:
     """The operation as JSON, with stages and errors in the form of `create`."""
-    found = output.document(operation)
-    for part, document in zip(operation.parts, found.get("parts", ()), strict=False):
+    converted = output.document(operation)
+    for part, document in zip(operation.parts, converted.get("parts", ()), strict=False):
         document.pop("operation_id", None)
         document["stage"] = stage(part)
         document["error"] = errors.of_status(part.error).document() if part.HasField("error") else None
-    return found
+    return converted
 
 
 def _print(operation: operation_pb2.Operation, args: argparse.Namespace) -> None:

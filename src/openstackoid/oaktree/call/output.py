@@ -17,16 +17,16 @@ from openstackoid.output import as_json, fields, json_line, printable, table
 
 def document(message: Message) -> dict[str, Any]:
     """Convert a message to JSON, with the names of its fields. A Struct has only doubles: integral values become ints."""
-    found: dict[str, Any] = _whole(MessageToDict(message, preserving_proto_field_name=True))
-    return found
+    converted: dict[str, Any] = _whole(MessageToDict(message, preserving_proto_field_name=True))
+    return converted
 
 
 def resource(message: Resource) -> dict[str, Any]:
     """Convert a resource to JSON: its attributes, and its location."""
-    found = document(message)
-    named = {name: found[name] for name in ("id", "name") if found.get(name)}
-    attributes = {name: value for name, value in sorted(found.get("attributes", {}).items()) if name not in named}
-    return {**named, **attributes, "location": found.get("location", {})}
+    converted = document(message)
+    named = {name: converted[name] for name in ("id", "name") if converted.get(name)}
+    attributes = {name: value for name, value in sorted(converted.get("attributes", {}).items()) if name not in named}
+    return {**named, **attributes, "location": converted.get("location", {})}
 
 
 def _whole(value: Any) -> Any:
@@ -40,80 +40,80 @@ def _whole(value: Any) -> Any:
     return value
 
 
-def line(found: Mapping[str, Any], chosen: Sequence[Column]) -> str:
+def line(row: Mapping[str, Any], chosen: Sequence[Column]) -> str:
     """One resource as a line of JSON: the chosen columns, or all attributes."""
-    return json_line(chosen_of(found, chosen))
+    return json_line(chosen_of(row, chosen))
 
 
-def chosen_of(found: Mapping[str, Any], chosen: Sequence[Column]) -> Mapping[str, Any]:
+def chosen_of(row: Mapping[str, Any], chosen: Sequence[Column]) -> Mapping[str, Any]:
     """The chosen columns of a resource; all attributes if none were chosen."""
-    return {column.name: column.of(found) for column in chosen} if chosen else found
+    return {column.name: column.of(row) for column in chosen} if chosen else row
 
 
-def many(kind: str, found: Sequence[Mapping[str, Any]], chosen: Sequence[Column], form: str) -> None:
+def many(kind: str, rows: Sequence[Mapping[str, Any]], chosen: Sequence[Column], form: str) -> None:
     """Print resources of one kind."""
     if form == "table":
-        wanted = list(chosen) or columns.usual(kind, found)
-        grid([column.name for column in wanted], columns.rows(wanted, found))
+        wanted = list(chosen) or columns.usual(kind, rows)
+        grid([column.name for column in wanted], columns.rows(wanted, rows))
     elif form == "csv":
-        wanted = list(chosen) or columns.usual(kind, found)
+        wanted = list(chosen) or columns.usual(kind, rows)
         writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerows([[column.name for column in wanted], *_printable(columns.rows(wanted, found))])
+        writer.writerows([[column.name for column in wanted], *_printable(columns.rows(wanted, rows))])
     elif form in ("jsonl", "value"):
-        for row in found:
+        for row in rows:
             print(line(row, chosen) if form == "jsonl" else values(kind, row, chosen))
     else:
-        whole([chosen_of(row, chosen) for row in found], form)
+        whole([chosen_of(row, chosen) for row in rows], form)
 
 
 def _printable(rows: Iterable[Iterable[object]]) -> list[list[str]]:
     return [[printable("" if cell is None else cell) for cell in row] for row in rows]
 
 
-def values(kind: str, found: Mapping[str, Any], chosen: Sequence[Column]) -> str:
+def values(kind: str, row: Mapping[str, Any], chosen: Sequence[Column]) -> str:
     """The cells of one resource, with spaces between them."""
     wanted = list(chosen) or columns.usual(kind, [])
-    return " ".join(printable(columns.cell(column.of(found))) for column in wanted)
+    return " ".join(printable(columns.cell(column.of(row))) for column in wanted)
 
 
-def pairs(found: Mapping[str, Any]) -> None:
+def pairs(row: Mapping[str, Any]) -> None:
     """Print the values of a document, one per line, without those that are missing."""
-    print(fields([(name, _text(value)) for name, value in found.items() if value not in (None, "", [], {})]))
+    print(fields([(name, _text(value)) for name, value in row.items() if value not in (None, "", [], {})]))
 
 
-def one(kind: str, found: Mapping[str, Any], chosen: Sequence[Column], form: str) -> None:
+def one(kind: str, row: Mapping[str, Any], chosen: Sequence[Column], form: str) -> None:
     """Print one resource: as a table, one line per attribute that is set."""
     if form == "table" and chosen:
-        print(fields([(column.name, columns.cell(column.of(found))) for column in chosen]))
+        print(fields([(column.name, columns.cell(column.of(row))) for column in chosen]))
     elif form == "csv":
-        many(kind, [found], chosen, form)
+        many(kind, [row], chosen, form)
     elif form == "table":
-        pairs(found)
+        pairs(row)
     elif form == "jsonl":
-        print(line(found, chosen))
+        print(line(row, chosen))
     elif form == "value":
-        print(values(kind, found, chosen))
+        print(values(kind, row, chosen))
     else:
-        whole(chosen_of(found, chosen), form)
+        whole(chosen_of(row, chosen), form)
 
 
-def whole(found: Any, form: str) -> None:
+def whole(document_: Any, form: str) -> None:
     """Print a document as JSON or YAML."""
     if form == "yaml":
         import yaml  # noqa: PLC0415 - for this alone
 
-        print(yaml.safe_dump(found, sort_keys=False), end="")
+        print(yaml.safe_dump(document_, sort_keys=False), end="")
     else:
-        print(as_json(found))
+        print(as_json(document_))
 
 
-def documents(found: Any, form: str) -> None:
+def documents(documents_: Any, form: str) -> None:
     """Print a document, or a list of them, as JSON, JSON lines, or YAML."""
     if form == "jsonl":
-        for row in found if isinstance(found, list) else [found]:
+        for row in documents_ if isinstance(documents_, list) else [documents_]:
             print(json_line(row))
     else:
-        whole(found, form)
+        whole(documents_, form)
 
 
 def grid(head: Iterable[str], cells: Sequence[Sequence[object]]) -> None:

@@ -32,7 +32,7 @@ def list_(args: argparse.Namespace, oaktree: Oaktree) -> int:
     )
     if args.max_age is not None:
         request.options.max_age.FromMilliseconds(int(args.max_age * 1000))
-    found: list[dict[str, Any]] = []
+    resources: list[dict[str, Any]] = []
     seen: set[str] = set()
     summary = None
     streams = args.format in ("jsonl", "value")
@@ -46,15 +46,15 @@ def list_(args: argparse.Namespace, oaktree: Oaktree) -> int:
                 if streams:
                     output.many(kind, [output.resource(resource)], chosen, args.format)
                 else:
-                    found.append(output.resource(resource))
+                    resources.append(output.resource(resource))
             if streams:
                 sys.stdout.flush()
-            progress.show(f"{len(found) or 'some'} of {kind} so far, from {places(seen)} ...")
+            progress.show(f"{len(resources) or 'some'} of {kind} so far, from {places(seen)} ...")
     if not streams:
         if not args.sort:
             # Clouds answer in any order: sort, so that equal requests give equal output.
-            found.sort(key=errors.place_of)
-        output.many(kind, found, chosen, args.format)
+            resources.sort(key=errors.place_of)
+        output.many(kind, resources, chosen, args.format)
     code = conclude(summary, "no cloud was asked: the server has none for you")
     if summary and summary.next_page_token:
         sys.stdout.flush()

@@ -52,13 +52,13 @@ def _lost(_error: grpc.RpcError) -> None:
 
 def _line(answer: resource_pb2.WatchResourceResponse, chosen: list[Column], form: str) -> str:
     change = Change.Name(answer.change).removeprefix("CHANGE_").lower()
-    found = output.resource(answer.resource) if answer.HasField("resource") else {}
+    resource = output.resource(answer.resource) if answer.HasField("resource") else {}
     if form == "jsonl":
         seen_at = answer.seen_at.ToJsonString()
-        return json_line({"change": change, "seen_at": seen_at, "resource": output.chosen_of(found, chosen) or None})
+        return json_line({"change": change, "seen_at": seen_at, "resource": output.chosen_of(resource, chosen) or None})
     wanted = chosen or [columns.column(name) for name in _USUAL]
     when = datetime.fromtimestamp(answer.seen_at.seconds, UTC).astimezone().strftime("%H:%M:%S")
-    return _aligned([when, change, *(cell(column.of(found)) for column in wanted)] if found else [when, change])
+    return _aligned([when, change, *(cell(column.of(resource)) for column in wanted)] if resource else [when, change])
 
 
 def _aligned(cells: list[object]) -> str:

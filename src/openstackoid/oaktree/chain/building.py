@@ -145,8 +145,8 @@ class Building:
             raise _FailedError(error)
         if resource is None:
             return {}
-        found = to_python(resource.attributes)
-        return {**(found if isinstance(found, dict) else {}), "id": resource.id, "name": resource.name}
+        values = to_python(resource.attributes)
+        return {**(values if isinstance(values, dict) else {}), "id": resource.id, "name": resource.name}
 
     async def _undo_all(self) -> None:
         await asyncio.gather(*(self._undo_place(place) for place in self._places))

@@ -49,14 +49,14 @@ class Finder:
         wanted = request.message.id
         only = unique(request.kind, wanted)
         answers = await outcomes(questions, lambda answer: only and getattr(answer, method.field).id == wanted)
-        found = [answer for answer in answers if answer is not None and not isinstance(answer, BaseException)]
-        if len(found) > 1:
-            places = ", ".join(sorted(_place(getattr(answer, method.field).location) for answer in found))
+        owners = [answer for answer in answers if answer is not None and not isinstance(answer, BaseException)]
+        if len(owners) > 1:
+            places = ", ".join(sorted(_place(getattr(answer, method.field).location) for answer in owners))
             raise errors.AmbiguousError(
                 f"{request.kind.name} {wanted!r} is in {places}: give a location with one of them."
             )
-        if found:
-            return found[0]
+        if owners:
+            return owners[0]
         for answer, part in zip(answers, [*remote, None], strict=False):
             missing = isinstance(answer, BaseException) and statuses.reason(statuses.status(answer)) == "NOT_FOUND"
             if isinstance(answer, BaseException) and not missing and not (part and elsewhere(part, answer)):

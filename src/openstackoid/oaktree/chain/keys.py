@@ -28,13 +28,13 @@ def passed(caller: str, key: str) -> str:
     """
     if not key:
         return f"{_mark(caller)}{_MADE}{secrets.token_hex(16)}"
-    found = f"{_mark(caller)}{_GIVEN}{key}"
-    if len(found) > LONGEST_KEY:
+    key_ = f"{_mark(caller)}{_GIVEN}{key}"
+    if len(key_) > LONGEST_KEY:
         most = LONGEST_KEY - _DIGITS - len(_GIVEN)
         raise errors.invalid(
             "options.idempotency_key", f"expected at most {most} characters where it is passed on to another oaktree"
         )
-    return found
+    return key_
 
 
 def own(caller: str, key: str) -> str | None:

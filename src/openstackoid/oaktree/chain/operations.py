@@ -82,23 +82,23 @@ class Operations:
         answers = await asyncio.gather(
             *(self._get(caller, remote_part, there, left) for remote_part in remote_parts), return_exceptions=True
         )
-        found = [reply for reply in answers if isinstance(reply, Operation)]
-        if len(found) > 1:
-            ids = ", ".join(operation.id for operation in found)
+        operations = [reply for reply in answers if isinstance(reply, Operation)]
+        if len(operations) > 1:
+            ids = ", ".join(operation.id for operation in operations)
             raise errors.AmbiguousError(
                 f"the key stands for operations of several oaktrees: give the id of one of {ids}"
             )
         for remote_part, answer in zip(remote_parts, answers, strict=True):
             if (
-                not found
+                not operations
                 and isinstance(answer, BaseException)
                 and not _is_missing(answer)
                 and not elsewhere(remote_part, answer)
             ):
                 raise answer
-        if not found:
+        if not operations:
             raise errors.MissingError(_NONE)
-        return found[0]
+        return operations[0]
 
     async def undo(self, caller: Caller, name: str, left: Left) -> Operation:
         """Delete the resources that an operation created. Returns the operation afterwards.
@@ -162,15 +162,15 @@ class Operations:
         )
         answer = ListOperationsResponse()
         sources: dict[str, _Source] = {}
-        for site, found in zip(asked, answers, strict=True):
-            if isinstance(found, _Source):
-                sources[site] = found
-                answer.failures.extend(found.failures.values())
+        for site, pages in zip(asked, answers, strict=True):
+            if isinstance(pages, _Source):
+                sources[site] = pages
+                answer.failures.extend(pages.failures.values())
             elif not site:
-                raise found
-            elif not elsewhere(next(remote_part for remote_part in remote_parts if remote_part.site == site), found):
+                raise pages
+            elif not elsewhere(next(remote_part for remote_part in remote_parts if remote_part.site == site), pages):
                 failure = answer.failures.add(location=Location(cloud=site))
-                failure.error.CopyFrom(statuses.status(found, cloud=site))
+                failure.error.CopyFrom(statuses.status(pages, cloud=site))
         found_ = sorted(
             (operation for source in sources.values() for _, operation in source.found), key=_place, reverse=True
         )
@@ -196,9 +196,9 @@ class Operations:
     async def _page(self, caller: Caller, to: RemotePart, left: Left, size: int, token: str) -> ListOperationsResponse:
         request = ListOperationsRequest(page_size=size if to.as_caller else _MOST, page_token=token)
         answer = await self._oaktrees.one(f"{_SERVICE}/ListOperations", request, ListOperationsResponse, to, left())
-        found = [operation for operation in answer.operations if _is_own(caller, to, operation)]
+        operations = [operation for operation in answer.operations if _is_own(caller, to, operation)]
         del answer.operations[:]
-        answer.operations.extend(_as_callers_own(caller, to, item) for item in found)
+        answer.operations.extend(_as_callers_own(caller, to, item) for item in operations)
         return answer
 
 

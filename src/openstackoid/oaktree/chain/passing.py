@@ -33,30 +33,30 @@ def here(request: Request, message: Any = None) -> Request:
 
 def addressed(request: Any, to: RemotePart | None, options: Message | None = None, token: str = "") -> Any:
     """A copy of a request message with the locations by the names of another oaktree; with its own locations if `to` is None."""
-    found = type(request)()
-    found.CopyFrom(request)
+    copy = type(request)()
+    copy.CopyFrom(request)
     if options is not None:
-        found.options.CopyFrom(options)
-        found.options.page_token = token
+        copy.options.CopyFrom(options)
+        copy.options.page_token = token
     if to is None:
-        return found
+        return copy
     if "locations" in request.DESCRIPTOR.fields_by_name:
-        del found.locations[:]
-        found.locations.extend(to.locations)
+        del copy.locations[:]
+        copy.locations.extend(to.locations)
     else:
-        found.ClearField("location")
+        copy.ClearField("location")
         for location in to.locations:
-            found.location.CopyFrom(location)
-    return found
+            copy.location.CopyFrom(location)
+    return copy
 
 
 def without(options: Any, *names: str) -> Any:
     """A copy of a message without some of its fields."""
-    found = type(options)()
-    found.CopyFrom(options)
+    copy = type(options)()
+    copy.CopyFrom(options)
     for name in names:
-        found.ClearField(name)
-    return found
+        copy.ClearField(name)
+    return copy
 
 
 def getting(getter: Method, request: Request) -> Any:

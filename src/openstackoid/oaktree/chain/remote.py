@@ -111,8 +111,8 @@ class RemoteOaktrees:
             method, request_serializer=type(request).SerializeToString, response_deserializer=answer.FromString
         )
         try:
-            found: M = await call(request, metadata=to.metadata, timeout=patience or self._patience(left))
-            return prefixed(to.site, found)
+            reply: M = await call(request, metadata=to.metadata, timeout=patience or self._patience(left))
+            return prefixed(to.site, reply)
         except grpc.aio.AioRpcError as error:
             raise relayed(to.site, error, patience=patience or self._own(left)) from None
 
@@ -171,8 +171,8 @@ class RemoteOaktrees:
     async def clouds(self, to: RemotePart, left: float | None) -> list[cloud_pb2.Cloud]:
         """Get the cloud-regions that the caller may use at the other oaktree."""
         request = cloud_pb2.ListCloudsRequest(locations=to.locations)
-        found = await self.one(f"{_SERVICE}/ListClouds", request, cloud_pb2.ListCloudsResponse, to, left)
-        return list(found.clouds)
+        reply = await self.one(f"{_SERVICE}/ListClouds", request, cloud_pb2.ListCloudsResponse, to, left)
+        return list(reply.clouds)
 
     async def rest_info(self, to: RemotePart, service: str, left: float | None) -> cloud_pb2.GetRestInfoResponse:
         """Get the endpoint and token of a cloud's own API from the other oaktree."""
@@ -228,12 +228,12 @@ async def _answers(under_way: Any, to: RemotePart, patience: float | None = None
 def _maker(oaktree: Oaktree) -> Callable[[], grpc.aio.Channel]:
     address = oaktree.target
     if address.startswith("unix:") or oaktree.plaintext:
-        found = addresses.parse(address)
-        if not found.private:
+        address_ = addresses.parse(address)
+        if not address_.private:
             raise ConfigError(
                 f"oaktrees: {oaktree.name}: plaintext is for Unix sockets and loopback addresses: expected TLS"
             )
-        target = f"unix:{found.path}" if found.path else address
+        target = f"unix:{address_.path}" if address_.path else address
         return lambda: grpc.aio.insecure_channel(target, options=_OPTIONS)
     try:
         authority, certificate, key = (
@@ -254,13 +254,13 @@ def relayed(site: str, error: grpc.aio.AioRpcError, *, patience: float | None = 
         error: the error of the call.
         patience: this server's timeout in seconds, if it ended before the caller's deadline.
     """
-    found = None
+    details = None
     metadata: Any = error.trailing_metadata() or ()
     for name, value in metadata:
         if name == "grpc-status-details-bin" and isinstance(value, bytes):
             with contextlib.suppress(DecodeError):
-                found = status_pb2.Status.FromString(value)
-    if found is None or found.code != error.code().value[0]:
+                details = status_pb2.Status.FromString(value)
+    if details is None or details.code != error.code().value[0]:
         if error.code() is StatusCode.DEADLINE_EXCEEDED and patience:
             return OaktreeUnreachableError(site, f"did not answer within {patience:g} s, this server's timeout")
         if error.code() is StatusCode.DEADLINE_EXCEEDED:
@@ -268,7 +268,7 @@ def relayed(site: str, error: grpc.aio.AioRpcError, *, patience: float | None = 
         if error.code() is StatusCode.UNIMPLEMENTED:
             return errors.UnsupportedError(f"the oaktree {site} does not know this rpc")
         return OaktreeUnreachableError(site, f"did not answer: {clean(error.details() or error.code().name, 200)}")
-    status = rpc_status.to_status(renamed_status(site, found))
+    status = rpc_status.to_status(renamed_status(site, details))
     return grpc.aio.AioRpcError(
         status.code, grpc.aio.Metadata(), grpc.aio.Metadata(*status.trailing_metadata), status.details, None
     )

@@ -75,7 +75,7 @@ def _leads(descriptor: Descriptor, above: frozenset[str]) -> bool:
 
 def renamed_status(site: str, status: status_pb2.Status) -> status_pb2.Status:
     """An error of another oaktree with the names of this one; details of unknown types are left out."""
-    found = status_pb2.Status(code=status.code, message=clean(status.message))
+    renamed = status_pb2.Status(code=status.code, message=clean(status.message))
     info = error_details_pb2.ErrorInfo()
     for detail in status.details:
         if detail.Unpack(info):
@@ -83,10 +83,10 @@ def renamed_status(site: str, status: status_pb2.Status) -> status_pb2.Status:
             info.metadata["cloud"] = f"{site}/{cloud}"[:255] if cloud else site
             packed = Packed()
             packed.Pack(info)
-            found.details.append(packed)
+            renamed.details.append(packed)
         elif any(
             detail.Is(detail_type.DESCRIPTOR)
             for detail_type in (error_details_pb2.RetryInfo, error_details_pb2.BadRequest)
         ):
-            found.details.append(detail)
-    return found
+            renamed.details.append(detail)
+    return renamed

@@ -130,10 +130,10 @@ class Creates:
             operation = await self._again(plan, operation)
 
     async def _again(self, plan: Plan, operation: Operation) -> Operation:
-        found = await asyncio.to_thread(self.dependencies.records.get, plan.caller.name, operation.id)
-        if found is None:
+        operation_ = await asyncio.to_thread(self.dependencies.records.get, plan.caller.name, operation.id)
+        if operation_ is None:
             raise errors.MissingError(f"operation {operation.id} was forgotten while it was followed: it was too old")
-        return found
+        return operation_
 
     async def _beat(self) -> None:
         while True:

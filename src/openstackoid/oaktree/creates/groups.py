@@ -99,18 +99,18 @@ def resolved(member: Member, index: int, made: Mapping[str, Sequence[Mapping[str
             return index
         resources = made[name]
         same = resources[index - 1 : index] if len(resources) == member.count else resources
-        found = [jmespath.search(expression, dict(copy)) for copy in same]
-        if None in found:
+        values = [jmespath.search(expression, dict(copy)) for copy in same]
+        if None in values:
             raise errors.invalid(f"{member.name}: ${{{reference}}}", f"{name} has no such value")
-        return found[0] if len(found) == 1 else found
+        return values[0] if len(values) == 1 else values
 
     def insert(match: re.Match[str]) -> str:
         if match[1]:
             return match[0][1:]
-        found = value(match[2])
-        if isinstance(found, list | dict):
+        inserted = value(match[2])
+        if isinstance(inserted, list | dict):
             raise errors.invalid(f"{member.name}: ${{{match[2]}}}", "expected one value within a longer text")
-        return str(found).lower() if isinstance(found, bool) else str(found)
+        return str(inserted).lower() if isinstance(inserted, bool) else str(inserted)
 
     def replaced(given: Any) -> Any:
         if isinstance(given, str):

@@ -170,13 +170,13 @@ class LeasedOperation:
         await delete(self._plan.kind, region, part, call, self._dependencies.threads)
 
     async def _region(self, part: Part) -> Region:
-        found = await asyncio.to_thread(region_of, self._plan.caller, part.location)
-        if found is None:
+        region = await asyncio.to_thread(region_of, self._plan.caller, part.location)
+        if region is None:
             raise CloudGoneError(
                 f"{'/'.join(filter(None, (part.location.cloud, part.location.region)))} is no cloud-region of yours now"
             )
-        self._as_server = not found.bearer
-        return found
+        self._as_server = not region.bearer
+        return region
 
     async def _ask(self, region: Region, function: Callable[..., Any], *args: Any) -> Any:
         call = self._call.to(*region.key, timeout=self._dependencies.timeout)

@@ -124,8 +124,8 @@ class Operations:
         """
         after = _place(token) if token else None
         with _errors():
-            found, end = self._store.page(caller, size, after)
-        return found, base64.urlsafe_b64encode(end.encode()).decode()
+            operations, end = self._store.page(caller, size, after)
+        return operations, base64.urlsafe_b64encode(end.encode()).decode()
 
     def known(self, resource_ids: Sequence[str], *, but: str) -> set[str]:
         """Which of these resource ids were created by other operations."""

@@ -120,17 +120,17 @@ def summary_of(parts: Iterable[Part], also: Mapping[int, status_pb2.Status], ela
 def unknown(kind: Kind, part: Part, ids: Iterable[str], error: BaseException | None) -> OutcomeUnknownError:
     """The error of a part whose outcome is unknown: the known facts, and what the caller can do."""
     shown = list(ids)[:_SHOWN]
-    found = f"found since: {', '.join(shown)}" if shown else "nothing like it was found yet"
+    since = f"found since: {', '.join(shown)}" if shown else "nothing like it was found yet"
     why = f" ({clean(error, 120)})" if error is not None else ""
     asked = text(part.sought or {"attributes": {}})
     return OutcomeUnknownError(
-        f"the create of {kind.name} {asked} was sent, and its answer never came{why}; {found}. "
+        f"the create of {kind.name} {asked} was sent, and its answer never came{why}; {since}. "
         "Ask again with the same key, or look in the cloud and delete what is too much"
     )
 
 
 def attributes_of(message: Message) -> dict[str, Any]:
     """The attributes of a resource, from a typed or a generic message."""
-    found = document(message)
-    inner = found.get("attributes")
-    return inner if isinstance(inner, dict) and "kind" in found else found
+    attributes = document(message)
+    inner = attributes.get("attributes")
+    return inner if isinstance(inner, dict) and "kind" in attributes else attributes

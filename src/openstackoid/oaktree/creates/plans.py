@@ -100,13 +100,13 @@ class Plan:
 
     def within(self, region: Region, zone: str) -> dict[str, Any]:
         """The attributes of one part."""
-        found = dict(self.attributes)
+        attributes = dict(self.attributes)
         if self.content:
-            found = {**self.content.defaults(region), **found, **self.content.attributes(region)}
+            attributes = {**self.content.defaults(region), **attributes, **self.content.attributes(region)}
         if zone:
             name = zone_attribute(self.kind)
-            found |= {name: [zone] if name == "availability_zone_hints" else zone} if name else {}
-        return found
+            attributes |= {name: [zone] if name == "availability_zone_hints" else zone} if name else {}
+        return attributes
 
 
 def planned(
@@ -189,8 +189,8 @@ def zone_attribute(kind: Kind) -> str | None:
 
 def region_of(caller: Caller, location: Location) -> Region | None:
     """The cloud-region of a part; None if the caller no longer has access to it."""
-    found = caller.regions([location])
-    return next((region for region in found if region.key == (location.cloud, location.region)), None)
+    regions = caller.regions([location])
+    return next((region for region in regions if region.key == (location.cloud, location.region)), None)
 
 
 def _attributes(
@@ -217,7 +217,7 @@ def _attributes(
 
 def _places(kind: Kind, caller: Caller, locations: Sequence[Location], zone: str) -> list[Location]:
     """One location for each part, in the caller's order, without duplicates."""
-    found: dict[tuple[str, str], Location] = {}
+    places: dict[tuple[str, str], Location] = {}
     for index, wanted in enumerate(locations or [Location()]):
         named = wanted.zone or zone
         if named and zone_attribute(kind) is None:
@@ -233,8 +233,8 @@ def _places(kind: Kind, caller: Caller, locations: Sequence[Location], zone: str
                 domain_id=wanted.domain_id,
                 domain=wanted.domain,
             )
-            found.setdefault((region.identity, named), place)
-    return list(found.values())
+            places.setdefault((region.identity, named), place)
+    return list(places.values())
 
 
 def _open(value: Any) -> Any:

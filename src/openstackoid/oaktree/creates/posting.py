@@ -99,8 +99,8 @@ async def fetch(seek: Seek, threads: ThreadPoolExecutor) -> Message:
 
     def read() -> Message:
         wanted = recording(seek.kind.cls).existing(id=seek.id, connection=seek.region.connect(), **seek.parents)
-        found = wanted.fetch(seek.kind.proxy(seek.region.connect()))
-        return seek.codec.encode(as_raw(found), seek.region.place())
+        resource = wanted.fetch(seek.kind.proxy(seek.region.connect()))
+        return seek.codec.encode(as_raw(resource), seek.region.place())
 
     return await in_thread(seek.call, threads, read)
 

@@ -62,15 +62,15 @@ class Seen:
 
 def marked(kind: Kind, attributes: Mapping[str, Any], mark: str) -> dict[str, Any]:
     """Add the mark to the attributes, if the kind can carry one."""
-    found = dict(attributes)
+    copy = dict(attributes)
     if kind.name in _METADATA:
-        given = found.get("metadata")
-        found["metadata"] = {**(given if isinstance(given, Mapping) else {}), MARK: mark}
+        given = copy.get("metadata")
+        copy["metadata"] = {**(given if isinstance(given, Mapping) else {}), MARK: mark}
     elif kind.name in _TAGS:
-        found["tags"] = [*found.get("tags", []), f"{MARK}={mark}"]
+        copy["tags"] = [*copy.get("tags", []), f"{MARK}={mark}"]
     elif kind.name in _OWN_ID:
-        found["id"] = marks.own_id(mark)
-    return found
+        copy["id"] = marks.own_id(mark)
+    return copy
 
 
 def sought(kind: Kind, attributes: Mapping[str, Any], parents: Mapping[str, str], mark: str) -> dict[str, Any]:
@@ -114,13 +114,15 @@ def _look(kind: Kind, region: Region, wanted: Mapping[str, Any], sent_at: float)
     if kind.name in _OWN_ID and not wanted.get(BY_TASK):
         return _by_id(kind, region, marks.own_id(mark))
     if kind.name in _METADATA | _TAGS:
-        found = [str(resource.id) for resource in _listed(kind, region, wanted, sent_at) if _carries(resource, mark)]
-        return Seen(tuple(found), surely=True)
+        candidates = [
+            str(resource.id) for resource in _listed(kind, region, wanted, sent_at) if _carries(resource, mark)
+        ]
+        return Seen(tuple(candidates), surely=True)
     if wanted["before"] is None or not kind.cls.allow_list:
         ids = tuple(_alike(kind, region, wanted)) if kind.cls.allow_list else ()
         return Seen(ids, surely=False)
-    found = [resource_id for resource_id in _alike(kind, region, wanted) if resource_id not in wanted["before"]]
-    return Seen(tuple(found), surely=len(found) == 1 or not (found or wanted.get(BY_TASK)))
+    candidates = [resource_id for resource_id in _alike(kind, region, wanted) if resource_id not in wanted["before"]]
+    return Seen(tuple(candidates), surely=len(candidates) == 1 or not (candidates or wanted.get(BY_TASK)))
 
 
 def is_certain(error: BaseException) -> bool:
@@ -163,14 +165,14 @@ def _alike(kind: Kind, region: Region, wanted: Mapping[str, Any]) -> Iterator[st
             yield str(raw.id)
 
 
-def _same(found: Any, wanted: Any) -> bool:
+def _same(actual: Any, wanted: Any) -> bool:
     # An attribute that lists leave out proves nothing; some services return a resource where the request had its id.
-    if found is None:
+    if actual is None:
         return True
-    if isinstance(found, Mapping):
-        return str(wanted) in {str(found.get(key)) for key in ("id", "name")}
+    if isinstance(actual, Mapping):
+        return str(wanted) in {str(actual.get(key)) for key in ("id", "name")}
     # A DNS zone's name may be returned in lower case.
-    return str(found).casefold() == str(wanted).casefold()
+    return str(actual).casefold() == str(wanted).casefold()
 
 
 def _listed(kind: Kind, region: Region, wanted: Mapping[str, Any], since: float | None) -> Iterable[Any]:

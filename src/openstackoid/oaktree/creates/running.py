@@ -217,18 +217,18 @@ class Run(LeasedOperation):
     async def _finish(self, part: Part, region: Region, message: Message) -> None:
         """Complete the create: upload an image's data, and wait until the resource is ready."""
         plan = self._plan
-        found = attributes_of(message)
+        attributes = attributes_of(message)
         if part.stage == common_pb2.STAGE_DONE:
             return
-        if plan.content is not None and readiness.status_of(found).upper() in {"QUEUED", ""}:
+        if plan.content is not None and readiness.status_of(attributes).upper() in {"QUEUED", ""}:
             if self._left.is_set():
                 await self._delete(part, region)
                 await self._step(part, stage=common_pb2.STAGE_UNDONE)
                 return
             await self._fill(part, region, plan.content)
-        elif plan.wait and readiness.is_surely_ready(plan.kind, found):
+        elif plan.wait and readiness.is_surely_ready(plan.kind, attributes):
             await self._connect(part, region)
-            await self._step(part, stage=common_pb2.STAGE_DONE, status=readiness.status_of(found))
+            await self._step(part, stage=common_pb2.STAGE_DONE, status=readiness.status_of(attributes))
             return
         if plan.wait or plan.content is not None:
             await self._wait(part, region)
@@ -270,13 +270,13 @@ class Run(LeasedOperation):
         last: tuple[str, int] | None = None
         async with contextlib.aclosing(self._dependencies.watch(self._seek(part, region))) as states:
             async for message in states:
-                found = attributes_of(message)
-                status, percent = readiness.status_of(found), found.get("progress")
-                if readiness.has_failed(found):
-                    why = readiness.why(found) or "its cloud does not say why"
+                attributes = attributes_of(message)
+                status, percent = readiness.status_of(attributes), attributes.get("progress")
+                if readiness.has_failed(attributes):
+                    why = readiness.why(attributes) or "its cloud does not say why"
                     self._parts[part.number] = replace(part, status=status)
                     raise NotReadyError(f"its status is {status}: {why}")
-                if readiness.is_ready(self._plan.kind.name, found):
+                if readiness.is_ready(self._plan.kind.name, attributes):
                     if await self._connect(part, region):
                         seek = self._seek(part, region, self._dependencies.timeout)
                         message = await fetch(seek, self._dependencies.threads)  # noqa: PLW2901 - with its new address

@@ -108,17 +108,17 @@ def resolved(setup: Setup, attributes: Mapping[str, Any], region: Region) -> dic
         errors.AmbiguousError: the cloud has several resources of a name.
         Exception: openstacksdk's error, if a service does not answer.
     """
-    found = dict(attributes)
+    copy = dict(attributes)
     image = _id(region, "image", "image", setup.image) if setup.image else ""
     if setup.flavor:
-        found["flavor_id"] = _id(region, "compute", "flavor", setup.flavor)
+        copy["flavor_id"] = _id(region, "compute", "flavor", setup.flavor)
     if setup.networks:
-        found["networks"] = [{"uuid": _id(region, "network", "network", name)} for name in setup.networks]
+        copy["networks"] = [{"uuid": _id(region, "network", "network", name)} for name in setup.networks]
     if setup.security_groups:
-        found["security_groups"] = [{"name": name} for name in setup.security_groups]  # Nova resolves the names
+        copy["security_groups"] = [{"name": name} for name in setup.security_groups]  # Nova resolves the names
     if setup.group:
         group = _id(region, "compute", "server_group", setup.group)
-        found["scheduler_hints"] = {**found.get("scheduler_hints", {}), "group": group}
+        copy["scheduler_hints"] = {**copy.get("scheduler_hints", {}), "group": group}
     if setup.boot_volume or setup.boot_from_volume:
         disk: dict[str, Any] = {
             "boot_index": 0,
@@ -128,15 +128,15 @@ def resolved(setup: Setup, attributes: Mapping[str, Any], region: Region) -> dic
         if setup.boot_volume:
             disk |= {"source_type": "volume", "uuid": _id(region, "block_storage", "volume", setup.boot_volume)}
         else:
-            disk |= {"source_type": "image", "uuid": image or found["image_id"]}
+            disk |= {"source_type": "image", "uuid": image or copy["image_id"]}
             disk["volume_size"] = setup.volume_size or _VOLUME_SIZE
-        found["block_device_mapping"] = [disk, *found.get("block_device_mapping", ())]
-        found["image_id"] = ""
+        copy["block_device_mapping"] = [disk, *copy.get("block_device_mapping", ())]
+        copy["image_id"] = ""
     elif image:
-        found["image_id"] = image
+        copy["image_id"] = image
     if setup.volumes:
-        found["block_device_mapping"] = [*_disks(found), *(_attached(region, name) for name in setup.volumes)]
-    return found
+        copy["block_device_mapping"] = [*_disks(copy), *(_attached(region, name) for name in setup.volumes)]
+    return copy
 
 
 def _disks(attributes: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -81,10 +81,10 @@ def inspect(path: Path, declared: str) -> Image:
         ContentError: the file is not of the declared format, or refers to other files.
     """
     try:
-        found = format_inspector.detect_file_format(str(path))
-        if found is None:
+        inspector = format_inspector.detect_file_format(str(path))
+        if inspector is None:
             raise ContentError(f"image.disk_format: expected {declared}, and what came is no image")
-        found.safety_check()
+        inspector.safety_check()
     except format_inspector.SafetyCheckFailed as error:
         checks = ", ".join(sorted(error.failures))
         raise ContentError(
@@ -92,10 +92,10 @@ def inspect(path: Path, declared: str) -> Image:
         ) from None
     except format_inspector.ImageFormatError as error:
         raise ContentError(f"the image cannot be read: {clean(error, 200)}") from None
-    name = str(found)
+    name = str(inspector)
     if (name in _RAW and declared not in _PLAIN) or (name not in _RAW and name != declared):
         raise ContentError(f"image.disk_format: {declared} was declared, and {'raw' if name in _RAW else name} came")
-    return Image(path, declared, path.stat().st_size if name in _RAW else int(found.virtual_size))
+    return Image(path, declared, path.stat().st_size if name in _RAW else int(inspector.virtual_size))
 
 
 def is_convertible(have: str, want: str) -> bool:

@@ -51,22 +51,22 @@ class Attributes:
 
     def read(self, raw: Mapping[str, JSON]) -> dict[str, JSON]:
         """Read a cloud's JSON of one resource, or an attribute dictionary of openstacksdk. Returns attribute -> value, without nulls."""
-        found: dict[str, JSON] = {}
+        values: dict[str, JSON] = {}
         for key, value in raw.items():
             if value is None:
                 continue
             for name, convert, is_wire in self._of.get(key, ()):
-                if is_wire or name not in found:  # a JSON name has priority over openstacksdk's name
-                    found[name] = value if convert is None else convert(value)
+                if is_wire or name not in values:  # a JSON name has priority over openstacksdk's name
+                    values[name] = value if convert is None else convert(value)
         for name, alias in self._aliases:
-            if name not in found and alias in found:
-                found[name] = found[alias]
-        if "id" not in found and found.get(self.id) is not None:
-            found["id"] = found[self.id]
+            if name not in values and alias in values:
+                values[name] = values[alias]
+        if "id" not in values and values.get(self.id) is not None:
+            values["id"] = values[self.id]
         if self._packs and (unknown := self._unknown(raw)):
-            given = found.get("properties", {})
-            found["properties"] = (given if isinstance(given, dict) else {"properties": given}) | unknown
-        return found
+            given = values.get("properties", {})
+            values["properties"] = (given if isinstance(given, dict) else {"properties": given}) | unknown
+        return values
 
     def rest(self, raw: Mapping[str, JSON]) -> dict[str, JSON]:
         """The values of the JSON that openstacksdk has no attribute for."""

@@ -56,15 +56,15 @@ class Codec:
             raw: its JSON, from the cloud or from openstacksdk's `to_dict`.
             place: the cloud-region, with the caller's project: used if the resource itself does not contain them.
         """
-        found = self.attributes.read(raw)
+        values = self.attributes.read(raw)
         other = self.attributes.rest(raw)
         if not self._typed:
             message = self.message()
-            self._place(message, found, place)
-            _fill_any(message, found, other, self._kind)
+            self._place(message, values, place)
+            _fill_any(message, values, other, self._kind)
             return message
-        message, left = self._begun(found)
-        self._place(message, found, place)
+        message, left = self._begun(values)
+        self._place(message, values, place)
         for name, value in left.items():
             if (entry := self._setters.get(name)) is None:
                 continue
@@ -78,16 +78,16 @@ class Codec:
             fill(cast("Any", message).other, other)
         return message
 
-    def _begun(self, found: dict[str, JSON]) -> tuple[Message, dict[str, JSON]]:
+    def _begun(self, values: dict[str, JSON]) -> tuple[Message, dict[str, JSON]]:
         """Make a message from the values that need no conversion, which are most. Returns it, and the other values."""
         simple: dict[str, JSON] = {}
         left: dict[str, JSON] = {}
-        for name, value in found.items():
+        for name, value in values.items():
             (simple if type(value) is self._simple.get(name) else left)[name] = value
         try:
             return self.message(**simple), left
         except (TypeError, ValueError):  # a number that is too large, or a string that is not valid Unicode
-            return self.message(), found
+            return self.message(), values
 
     def decode(self, message: Message) -> dict[str, JSON]:
         """The fields that a caller set in a message: attribute -> value, for openstacksdk's constructors."""
@@ -104,25 +104,25 @@ class Codec:
         return given
 
     @staticmethod
-    def _place(message: Message, found: Mapping[str, JSON], place: Location) -> None:
+    def _place(message: Message, values: Mapping[str, JSON], place: Location) -> None:
         location: Location = cast("Any", message).location
         location.CopyFrom(place)
-        project = found.get("project_id")
+        project = values.get("project_id")
         if isinstance(project, str) and project and project != place.project_id:
             location.project_id = project
             location.project = location.domain_id = location.domain = ""
-        zone = found.get("availability_zone")
+        zone = values.get("availability_zone")
         if isinstance(zone, str) and zone:
             location.zone = zone
 
 
-def _fill_any(message: Message, found: dict[str, JSON], other: dict[str, JSON], kind: str) -> None:
+def _fill_any(message: Message, values: dict[str, JSON], other: dict[str, JSON], kind: str) -> None:
     generic = cast("Any", message)
     generic.kind = kind
     for name in ("id", "name"):
-        if isinstance(value := found.get(name), str | int):
+        if isinstance(value := values.get(name), str | int):
             setattr(generic, name, str(value))
-    fill(generic.attributes, other | found)
+    fill(generic.attributes, other | values)
 
 
 def _setter(field: Any) -> Callable[[Any, str, JSON], None]:

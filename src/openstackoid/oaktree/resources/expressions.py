@@ -80,11 +80,11 @@ def compiled(name: str, expression: str, shape: Shape | None = None) -> Any:
     if len(expression) > _LONGEST:
         raise errors.invalid(name, f"expected at most {_LONGEST} characters, got {len(expression)}")
     try:
-        found = jmespath.compile(expression)
-        _check(name, found.parsed, shape)
+        expression_ = jmespath.compile(expression)
+        _check(name, expression_.parsed, shape)
     except (jmespath_exceptions.JMESPathError, RecursionError) as error:
         raise errors.invalid(name, f"expected a JMESPath expression: {str(error).splitlines()[0]}") from error
-    return found
+    return expression_
 
 
 def path(name: str, text: str, shape: Shape) -> None:

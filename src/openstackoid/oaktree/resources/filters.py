@@ -50,14 +50,14 @@ class Filters:
         """Whether a resource matches the filters and the query."""
         if not self.compared and self.query is None:
             return True
-        found = document(message)
-        found = found.get("attributes", {}) | found if "attributes" in found else found
-        if any(not _equal(found.get(name), value) for name, value in self.compared.items()):
+        attributes = document(message)
+        attributes = attributes.get("attributes", {}) | attributes if "attributes" in attributes else attributes
+        if any(not _equal(attributes.get(name), value) for name, value in self.compared.items()):
             return False
         if self.query is None:
             return True
         try:
-            return _true(self.query.search(found))
+            return _true(self.query.search(attributes))
         except jmespath_exceptions.JMESPathError:
             # A function got a value of the wrong type, such as contains() of null: the resource does not match.
             return False
@@ -139,7 +139,7 @@ def named(kind: Kind, name: str) -> dict[str, Any]:
 
 
 def _order(text: str, shape: Shape) -> list[tuple[str, bool]]:
-    found = []
+    keys = []
     for part in text.split(",") if text.strip() else []:
         match = _ORDER.fullmatch(" ".join(part.split()))
         if not match:
@@ -147,8 +147,8 @@ def _order(text: str, shape: Shape) -> list[tuple[str, bool]]:
                 "options.order_by", f'expected fields as in "name, created_at desc", got {part.strip()!r}'
             )
         path("options.order_by", match[1], shape)
-        found.append((match[1], match[2] == "desc"))
-    return found
+        keys.append((match[1], match[2] == "desc"))
+    return keys
 
 
 def _page(token: str, digest: str) -> Mapping[str, Any]:
@@ -164,15 +164,15 @@ def _page(token: str, digest: str) -> Mapping[str, Any]:
     return page
 
 
-def _equal(found: Any, wanted: Any) -> bool:
-    if isinstance(found, bool) or isinstance(wanted, bool):
-        return found is wanted or str(found).lower() == str(wanted).lower()
-    if isinstance(found, dict):
+def _equal(actual: Any, wanted: Any) -> bool:
+    if isinstance(actual, bool) or isinstance(wanted, bool):
+        return actual is wanted or str(actual).lower() == str(wanted).lower()
+    if isinstance(actual, dict):
         # Nested resources are compared by id or name.
-        return str(wanted) in {str(found.get(key)) for key in ("id", "name", "original_name")}
-    if isinstance(found, list):
-        return wanted in found
-    return found is not None and (found == wanted or str(found).casefold() == str(wanted).casefold())
+        return str(wanted) in {str(actual.get(key)) for key in ("id", "name", "original_name")}
+    if isinstance(actual, list):
+        return wanted in actual
+    return actual is not None and (actual == wanted or str(actual).casefold() == str(wanted).casefold())
 
 
 def _true(value: Any) -> bool:
@@ -181,12 +181,12 @@ def _true(value: Any) -> bool:
 
 
 def _at(message: Message, name: str) -> Any:
-    found: Any = document(message)
-    if "attributes" in found:
-        found = found["attributes"] | found
+    value: Any = document(message)
+    if "attributes" in value:
+        value = value["attributes"] | value
     for part in name.split("."):
-        found = found.get(part) if isinstance(found, dict) else None
-    return found
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
 
 
 def _rank(name: str, message: Message) -> tuple[str, Any]:

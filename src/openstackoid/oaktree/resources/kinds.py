@@ -92,11 +92,11 @@ class Kind:
             openstack.exceptions.ServiceDisabledException: the cloud has no such service.
         """
         with offered(cloud), usable(cloud):
-            found = getattr(cloud, self.service)
-            if not isinstance(found, proxy.Proxy):
+            service_proxy = getattr(cloud, self.service)
+            if not isinstance(service_proxy, proxy.Proxy):
                 # openstacksdk's placeholder for a missing service raises at every use (service_description._ServiceDisabledProxyShim).
-                found.get  # noqa: B018
-        return found
+                service_proxy.get  # noqa: B018
+        return service_proxy
 
     def codec(self, message: type[Message]) -> Codec:
         """The codec for a message type."""
@@ -125,11 +125,11 @@ class Raw:
     def get(self, name: str, default: Any = None) -> Any:
         """Get an attribute by openstacksdk's name, for filters that the API does not support."""
         attributes = self._kind.attributes
-        found = attributes.by_name.get(attributes.id if name == "id" and "id" not in self.json else name)
-        if found is None:
+        attribute = attributes.by_name.get(attributes.id if name == "id" and "id" not in self.json else name)
+        if attribute is None:
             return self.json.get(name, default)
-        value = self.json.get(found.wire, self.json.get(name))
-        return default if value is None else found.convert(value)
+        value = self.json.get(attribute.wire, self.json.get(name))
+        return default if value is None else attribute.convert(value)
 
 
 def _existing(kind: Kind, _cls: type, connection: object = None, microversion: object = None, **raw: Any) -> Raw:

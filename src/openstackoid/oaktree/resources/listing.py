@@ -75,17 +75,17 @@ async def listed(ask: Lists, call: Call, threads: ThreadPoolExecutor) -> AsyncIt
         left = len(parts)
         while left:
             together: list[Message] = []
-            for found in await _waiting(waiting):
-                if isinstance(found, _Part):
-                    found.elapsed = time.monotonic() - started
+            for batch in await _waiting(waiting):
+                if isinstance(batch, _Part):
+                    batch.elapsed = time.monotonic() - started
                     left -= 1
                 elif ask.filters.order:
-                    kept += found
-                elif len(together) + len(found) <= _BATCH:
-                    together += found
+                    kept += batch
+                elif len(together) + len(batch) <= _BATCH:
+                    together += batch
                 else:
                     yield together
-                    together = found
+                    together = batch
             if together:
                 yield together
         page: dict[str, Any] = {_name(part.region): part.last for part in parts if part.last}
@@ -106,11 +106,11 @@ async def listed(ask: Lists, call: Call, threads: ThreadPoolExecutor) -> AsyncIt
 
 async def _waiting(queue: asyncio.Queue[Any]) -> list[Any]:
     """Wait for an item of a queue. Returns it with all other items that are already in the queue."""
-    found = [await queue.get()]
+    ready = [await queue.get()]
     with contextlib.suppress(asyncio.QueueEmpty):
         while True:
-            found.append(queue.get_nowait())
-    return found
+            ready.append(queue.get_nowait())
+    return ready
 
 
 def _turn(ask: Lists) -> list[Region]:
@@ -153,8 +153,8 @@ async def _again(ask: Lists, part: _Part, here: Call) -> list[Message] | None:
     """Repeat a recorded list request on the event loop. Returns its items, or None if openstacksdk must send the request or read the answer."""
     if ask.repeats is None or ask.memory or _size(ask):
         return None
-    found = await ask.repeats.ask(ask.kind, ask.codec, part.region, _asked(ask, part), here)
-    return None if found is None else _wanted(ask, part, found, None)
+    answer = await ask.repeats.ask(ask.kind, ask.codec, part.region, _asked(ask, part), here)
+    return None if answer is None else _wanted(ask, part, answer, None)
 
 
 def _read(ask: Lists, part: _Part, give: Any) -> list[Message]:
@@ -162,15 +162,15 @@ def _read(ask: Lists, part: _Part, give: Any) -> list[Message]:
     if ask.memory and not _size(ask):
         return _wanted(ask, part, _remembered(ask, part), give)
     with TURNS.running():
-        found = _wanted(ask, part, items(ask, part), give)
+        messages = _wanted(ask, part, items(ask, part), give)
         if not _size(ask):
             repeating.learn(ask.kind, part.region, _asked(ask, part))
-        return found
+        return messages
 
 
-def _wanted(ask: Lists, part: _Part, found: Iterable[Message], give: Any) -> list[Message]:
+def _wanted(ask: Lists, part: _Part, messages: Iterable[Message], give: Any) -> list[Message]:
     batch: list[Message] = []
-    for message in found:
+    for message in messages:
         if not _keeps(ask, message):
             continue
         batch.append(message)
@@ -186,15 +186,15 @@ def _remembered(ask: Lists, part: _Part) -> Iterator[Message]:
     memory = ask.memory
     assert memory is not None  # noqa: S101 - for the types
     began = time.time()
-    found = memory.cache.get(
+    remembered = memory.cache.get(
         cached_lists.key(part.region.identity, ask.kind.name, ask.codec.message, ask.filters.sent, ask.parents),
         lambda: _packed(ask, part.region),
         max_age=memory.max_age,
         refresh=memory.refresh,
     )
-    if found.asked_at < began:
-        part.remembered_at = found.asked_at
-    return cached_lists.unpack(ask.codec.message, found.value)
+    if remembered.asked_at < began:
+        part.remembered_at = remembered.asked_at
+    return cached_lists.unpack(ask.codec.message, remembered.value)
 
 
 def _packed(ask: Lists, region: Region) -> bytes:

@@ -46,11 +46,11 @@ def files() -> Iterator[FileDescriptor]:
 def methods() -> list[Method]:
     """All RPCs of the verbs, typed and generic."""
     return [
-        found
+        method_
         for file in files()
         for service in file.services_by_name.values()
         for method in service.methods
-        if (found := _method(service.full_name, method)) is not None
+        if (method_ := _method(service.full_name, method)) is not None
     ]
 
 

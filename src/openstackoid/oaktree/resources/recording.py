@@ -37,22 +37,22 @@ def recording(cls: type[resource.Resource]) -> type[resource.Resource]:
 
 def existing(cls: type[resource.Resource], json: Mapping[str, Any], connection: Any) -> resource.Resource:
     """Make a resource from the JSON of a list."""
-    found: Any = recording(cls).existing(connection=connection, **json)
-    found.recorded = dict(json)
-    return found  # type: ignore[no-any-return]
+    resource_: Any = recording(cls).existing(connection=connection, **json)
+    resource_.recorded = dict(json)
+    return resource_  # type: ignore[no-any-return]
 
 
-def recorded(found: resource.Resource) -> dict[str, Any] | None:
+def recorded(resource_: resource.Resource) -> dict[str, Any] | None:
     """The JSON of a resource in the cloud's last answer, as in a list; None if there was no answer."""
-    return getattr(found, "recorded", None)
+    return getattr(resource_, "recorded", None)
 
 
-def as_raw(found: resource.Resource) -> dict[str, Any]:
+def as_raw(resource_: resource.Resource) -> dict[str, Any]:
     """All known values of a resource, by the names of the API: those of the request, overridden by those of the cloud's answer."""
-    answered = recorded(found)
+    answered = recorded(resource_)
     if answered is None:
-        parts = [found.to_dict(computed=False, original_names=True, ignore_none=True), found._uri.attributes]  # noqa: SLF001 - to_dict leaves them out
+        parts = [resource_.to_dict(computed=False, original_names=True, ignore_none=True), resource_._uri.attributes]  # noqa: SLF001 - to_dict leaves them out
     else:
         # Not to_dict, which adds empty lists for missing values.
-        parts = [found._body.attributes, found._header.attributes, found._uri.attributes, answered]  # noqa: SLF001 - as it reads them
+        parts = [resource_._body.attributes, resource_._header.attributes, resource_._uri.attributes, answered]  # noqa: SLF001 - as it reads them
     return {name: value for part in parts for name, value in part.items() if value is not None}

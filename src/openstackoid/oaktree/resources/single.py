@@ -54,14 +54,14 @@ async def find(want: Wanted, call: Call, threads: ThreadPoolExecutor) -> Found:
         raise errors.invalid("id", f"expected the id or the name of a {want.kind.name}")
     results = await outcomes(
         [_look(want, region, call, threads) for region in want.regions],
-        lambda found: found is not None and found.resource.id == want.id and unique(want.kind, want.id),
+        lambda matches: matches is not None and matches.resource.id == want.id and unique(want.kind, want.id),
     )
-    found = [result for result in results if isinstance(result, Found)]
-    if len(found) > 1:
-        places = ", ".join(sorted("/".join(filter(None, match.region.key)) for match in found))
+    matches = [result for result in results if isinstance(result, Found)]
+    if len(matches) > 1:
+        places = ", ".join(sorted("/".join(filter(None, match.region.key)) for match in matches))
         raise errors.AmbiguousError(f"{want.kind.name} {want.id!r} is in {places}: give a location with one of them.")
-    if found:
-        return found[0]
+    if matches:
+        return matches[0]
     for region, result in zip(want.regions, results, strict=True):
         if isinstance(result, BaseException):
             raise region.located(result, want.kind.service)
@@ -80,24 +80,24 @@ async def update(
     for name in changes:
         if name not in want.kind.attributes.by_name:
             raise errors.invalid(f"resource.{name}", f"{want.kind.name} has no such attribute")
-    found = await find(want, call, threads)
+    match = await find(want, call, threads)
 
     def change() -> Message:
         for name, value in changes.items():
-            setattr(found.resource, name, value)
-        changed = found.resource.commit(want.kind.proxy(found.region.connect()))
-        return want.codec.encode(as_raw(changed), found.region.place())
+            setattr(match.resource, name, value)
+        changed = match.resource.commit(want.kind.proxy(match.region.connect()))
+        return want.codec.encode(as_raw(changed), match.region.place())
 
-    return found.region, await _there(want, found.region, call, threads, change)
+    return match.region, await _there(want, match.region, call, threads, change)
 
 
 async def delete(want: Wanted, call: Call, threads: ThreadPoolExecutor) -> Found:
     """Delete the resource. Returns it; the deletion may still be in progress: use `Watch` to wait for its end."""
-    found = await find(want, call, threads)
+    match = await find(want, call, threads)
     await _there(
-        want, found.region, call, threads, lambda: found.resource.delete(want.kind.proxy(found.region.connect()))
+        want, match.region, call, threads, lambda: match.resource.delete(want.kind.proxy(match.region.connect()))
     )
-    return found
+    return match
 
 
 async def _there(want: Wanted, region: Region, call: Call, threads: ThreadPoolExecutor, change: Callable[[], T]) -> T:
@@ -122,19 +122,19 @@ def look(want: Wanted, region: Region) -> Found | None:
     """
     proxy = want.kind.proxy(region.connect())
     cls = recording(want.kind.cls)
-    found: resource.Resource | None
+    match: resource.Resource | None
     try:
         if want.kind.of_project:
             project = want.parents.get("project_id") or segment("id", want.id)
-            found = cls.new(connection=region.connect(), project_id=project).fetch(proxy)
+            match = cls.new(connection=region.connect(), project_id=project).fetch(proxy)
         else:
-            found = _by_id(cls, proxy, region, want) or _by_name(proxy, want)
+            match = _by_id(cls, proxy, region, want) or _by_name(proxy, want)
     except exceptions.DuplicateResource as error:
         place = "/".join(filter(None, region.key))
         raise errors.AmbiguousError(f"{place} has several of {want.kind.name} {want.id!r}: give an id.") from error
-    if found is None:
+    if match is None:
         return None
-    return Found(region, found, want.codec.encode(as_raw(found), region.place()))
+    return Found(region, match, want.codec.encode(as_raw(match), region.place()))
 
 
 def _by_id(cls: type[resource.Resource], proxy: Any, region: Region, want: Wanted) -> resource.Resource | None:

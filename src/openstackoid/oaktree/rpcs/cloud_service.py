@@ -69,7 +69,7 @@ class CloudService(cloud_pb2_grpc.CloudServiceServicer):
         async with RpcContext(context) as call:
             caller = await self._authenticate(context)
             _check(request.locations, "locations")
-            found = [self._cloud(region) for region in caller.regions(request.locations)]
+            clouds = [self._cloud(region) for region in caller.regions(request.locations)]
             remote_parts = caller.remote_parts(request.locations)
             answers = await asyncio.gather(
                 *(self._oaktrees.clouds(remote_part, call.left()) for remote_part in remote_parts),
@@ -81,11 +81,11 @@ class CloudService(cloud_pb2_grpc.CloudServiceServicer):
                         continue
                     lost = cloud_pb2.Cloud(location=Location(cloud=remote_part.site), available=False)
                     lost.last_error.CopyFrom(statuses.status(answer, cloud=remote_part.site))
-                    found.append(lost)
+                    clouds.append(lost)
                 else:
-                    found += answer
-            found.sort(key=lambda cloud: (cloud.location.cloud, cloud.location.region))
-            return cloud_pb2.ListCloudsResponse(clouds=found)
+                    clouds += answer
+            clouds.sort(key=lambda cloud: (cloud.location.cloud, cloud.location.region))
+            return cloud_pb2.ListCloudsResponse(clouds=clouds)
 
     async def GetRestInfo(self, request: cloud_pb2.GetRestInfoRequest, context: Any) -> cloud_pb2.GetRestInfoResponse:  # noqa: N802 - the rpc's name
         """Get the endpoint of one cloud's own API, with a token for it."""
@@ -114,14 +114,14 @@ class CloudService(cloud_pb2_grpc.CloudServiceServicer):
             region = regions[0]
             here = call.to(*region.key, timeout=self._timeout)
             try:
-                found = await in_thread(here, self._threads, rest_info, region, official)
+                info = await in_thread(here, self._threads, rest_info, region, official)
             except Exception as error:
                 raise region.located(error, official) from error
             answer = cloud_pb2.GetRestInfoResponse(
-                root_url=found.root_url, headers=found.headers, location=region.location
+                root_url=info.root_url, headers=info.headers, location=region.location
             )
-            if found.expires_at is not None:
-                answer.expires_at.FromMilliseconds(int(found.expires_at * 1000))
+            if info.expires_at is not None:
+                answer.expires_at.FromMilliseconds(int(info.expires_at * 1000))
             return answer
 
     def _cloud(self, region: Region) -> cloud_pb2.Cloud:
@@ -130,12 +130,12 @@ class CloudService(cloud_pb2_grpc.CloudServiceServicer):
             lost.last_error.CopyFrom(statuses.status(region.error, cloud=region.location.cloud))
             return lost
         state = self._states(*region.key)
-        found = cloud_pb2.Cloud(location=region.location, services=region.services(), available=state.available)
+        cloud = cloud_pb2.Cloud(location=region.location, services=region.services(), available=state.available)
         if state.last_error is not None:
-            found.last_error.CopyFrom(state.last_error)
+            cloud.last_error.CopyFrom(state.last_error)
         if state.retry_at is not None:
-            found.retry_at.FromMilliseconds(int(state.retry_at * 1000))
-        return found
+            cloud.retry_at.FromMilliseconds(int(state.retry_at * 1000))
+        return cloud
 
 
 def rest_info(region: Region, service: str) -> RestInfo:

@@ -86,7 +86,7 @@ class GroupService(group_pb2_grpc.GroupServiceServicer):
 
     async def _places(self, request: Request, locations: Sequence[Location]) -> list[Location]:
         """The cloud-regions of a request, here and at other oaktrees, each once, with the requested project."""
-        found: dict[bytes, Location] = {}
+        places: dict[bytes, Location] = {}
         for index, wanted in enumerate(locations or [Location()]):
             if wanted.zone:
                 raise errors.invalid(
@@ -96,15 +96,15 @@ class GroupService(group_pb2_grpc.GroupServiceServicer):
                 place = Location()
                 place.CopyFrom(wanted)
                 place.cloud, place.region = region.key
-                found[_id(place)] = place
+                places[_id(place)] = place
             remote = request.caller.remote_parts([wanted] if locations else [])
             if remote and (wanted.project or wanted.project_id):
                 raise errors.invalid(f"locations[{index}].project", "expected none for clouds of other oaktrees")
             for part in remote:
                 for cloud in await self._engine.oaktrees.clouds(part, request.call.left()):
                     place = Location(cloud=cloud.location.cloud, region=cloud.location.region)
-                    found[_id(place)] = place
-        return list(found.values())
+                    places[_id(place)] = place
+        return list(places.values())
 
 
 def _id(place: Location) -> bytes:

@@ -42,14 +42,14 @@ def listed(kinds: Kinds, wanted: str) -> resource_pb2.ListKindsResponse:
     Raises:
         errors.InvalidError: no kind matches.
     """
-    found = [
+    documents = [
         document
         for name, document in sorted(kinds.documents.items())
         if wanted in ("", name) or name.startswith(f"{wanted}.")
     ]
-    if not found:
+    if not documents:
         raise errors.invalid("kind", f"expected a kind or a service that has some, got {wanted[:80]!r}")
-    return resource_pb2.ListKindsResponse(kinds=map(_kind, found))
+    return resource_pb2.ListKindsResponse(kinds=map(_kind, documents))
 
 
 def _kind(document: Mapping[str, Any]) -> resource_pb2.Kind:

@@ -69,10 +69,10 @@ class OperationService(operation_pb2_grpc.OperationServiceServicer):
             caller = await self._authenticate(context)
             operation = await self._find(caller, request.id, context)
             if isinstance(operation, operation_pb2.Operation):
-                found = self._remote.watch(caller, operation.id, context.time_remaining)
+                states = self._remote.watch(caller, operation.id, context.time_remaining)
             else:
-                found = self._watched(caller, operation)
-            async with contextlib.aclosing(self._deadlines.until(found, caller.expires)) as operations:
+                states = self._watched(caller, operation)
+            async with contextlib.aclosing(self._deadlines.until(states, caller.expires)) as operations:
                 async for state in operations:
                     yield operation_pb2.WatchOperationResponse(operation=state)
 
@@ -82,10 +82,10 @@ class OperationService(operation_pb2_grpc.OperationServiceServicer):
             if last is not None:
                 await asyncio.sleep(self._poll)
                 operation = await self._own(caller, operation.id)
-            found = await self._settled(caller, operation)
-            if found != last:
-                yield found
-            last = found
+            state = await self._settled(caller, operation)
+            if state != last:
+                yield state
+            last = state
 
     async def ListOperations(self, request: Any, context: Any) -> Any:  # noqa: N802
         """List the caller's operations as recorded, here and at other oaktrees."""
@@ -95,9 +95,11 @@ class OperationService(operation_pb2_grpc.OperationServiceServicer):
                 raise errors.invalid("page_size", f"expected 0 to {_MOST}, got {request.page_size}")
 
             async def here(size: int, token: str) -> operation_pb2.ListOperationsResponse:
-                found, following = await asyncio.to_thread(self._dependencies.records.page, caller.name, size, token)
+                operations, following = await asyncio.to_thread(
+                    self._dependencies.records.page, caller.name, size, token
+                )
                 return operation_pb2.ListOperationsResponse(
-                    operations=[message_of(operation) for operation in found], next_page_token=following
+                    operations=[message_of(operation) for operation in operations], next_page_token=following
                 )
 
             return await self._remote.list(
@@ -129,10 +131,10 @@ class OperationService(operation_pb2_grpc.OperationServiceServicer):
             return await self._remote.keyed(caller, name, left)
 
     async def _own(self, caller: Caller, name: str) -> Operation:
-        found = await asyncio.to_thread(self._dependencies.records.get, caller.name, name) if name else None
-        if found is None:
+        operation = await asyncio.to_thread(self._dependencies.records.get, caller.name, name) if name else None
+        if operation is None:
             raise errors.MissingError("no operation of yours has this id or key; they are forgotten after some days")
-        return found
+        return operation
 
     async def _settled(self, caller: Caller, operation: Operation) -> operation_pb2.Operation:
         """An operation as it is now. If its worker is dead, clouds are queried for the outcome of its parts."""

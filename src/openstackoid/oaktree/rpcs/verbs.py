@@ -74,16 +74,16 @@ class Verbs:
             memory=self._memory(request.message.options),
             repeats=self._engine.repeats,
         )
-        async for found in listing.listed(lists, request.call, self._engine.threads):
-            if isinstance(found, Summary):
-                yield request.method.response(summary=found)
+        async for batch in listing.listed(lists, request.call, self._engine.threads):
+            if isinstance(batch, Summary):
+                yield request.method.response(summary=batch)
             else:
-                yield request.method.response(**{request.method.field: found})
+                yield request.method.response(**{request.method.field: batch})
 
     async def get(self, request: Request) -> Message:
         """Get one resource."""
-        found = await single.find(self._wanted(request), request.call, self._engine.threads)
-        return request.method.response(**{request.method.field: found.message})
+        match = await single.find(self._wanted(request), request.call, self._engine.threads)
+        return request.method.response(**{request.method.field: match.message})
 
     async def create(self, request: Request) -> AsyncIterator[Message]:
         """Yield the steps, the resources, then the summary."""
@@ -127,14 +127,14 @@ class Verbs:
     async def delete(self, request: Request) -> Message:
         """Delete one resource. Returns its location and id."""
         try:
-            found = await single.delete(self._wanted(request), request.call, self._engine.threads)
+            match = await single.delete(self._wanted(request), request.call, self._engine.threads)
         except errors.MissingError:
             if request.message.allow_missing:
                 return request.method.response()
             raise
         await self._forget(request)
-        answer: Any = request.method.response(id=found.resource.id)
-        answer.location.CopyFrom(found.message.location)  # type: ignore[attr-defined]
+        answer: Any = request.method.response(id=match.resource.id)
+        answer.location.CopyFrom(match.message.location)  # type: ignore[attr-defined]
         return answer  # type: ignore[no-any-return]
 
     async def watch(self, request: Request) -> AsyncIterator[bytes]:

@@ -85,12 +85,10 @@ def arrived(question: Question, outcome: Answer | Exception) -> Callable[..., An
     def give(adapter: Any, request: requests.PreparedRequest, *_: object) -> requests.Response | None:
         if not left or (request.method, request.url) != ("GET", question.url):
             return None
-        found = left.pop()
-        if isinstance(found, Exception):
-            raise found
-        raw = HTTPResponse(
-            io.BytesIO(found.body), found.headers, found.status, reason=found.reason, preload_content=False
-        )
+        item = left.pop()
+        if isinstance(item, Exception):
+            raise item
+        raw = HTTPResponse(io.BytesIO(item.body), item.headers, item.status, reason=item.reason, preload_content=False)
         return HTTPAdapter.build_response(adapter, request, raw)
 
     return give

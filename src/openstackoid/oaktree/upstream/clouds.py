@@ -89,12 +89,12 @@ class Clouds:
 
     def regions(self, locations: Iterable[Location] = ()) -> list[Region]:
         """The cloud-regions of a request, with the file's credentials, each with the requested project; sorted."""
-        found = {}
+        by_place = {}
         for location in list(locations) or [Location()]:
             for here in self.places(location):
                 region = self.region(here, scope_of(location))
-                found[region.identity] = region
-        return list(found.values())
+                by_place[region.identity] = region
+        return list(by_place.values())
 
     def region(self, here: Location, scope: Mapping[str, str], login: Login | None = None) -> Region:
         """One cloud-region, with the credentials of the file or others.
@@ -172,14 +172,14 @@ class Clouds:
         return self._sessions(at.cloud, at.region, verify=at.verify, cert=at.cert)
 
     def _keystone(self, cloud: str, region: str) -> Keystone:
-        found = self._config.get_one(cloud=cloud, region_name=region or None, validate=False)
-        url = str((found.config.get("auth") or {}).get("auth_url") or "").rstrip("/")
+        one_region = self._config.get_one(cloud=cloud, region_name=region or None, validate=False)
+        url = str((one_region.config.get("auth") or {}).get("auth_url") or "").rstrip("/")
         if not url.startswith(("http://", "https://")):
             message = f"the server's clouds.yaml has no auth_url for {cloud}: no credential for it can be checked"
             raise UnauthenticatedError(message, cloud=cloud)
         for version in ("/v2.0", "/v3"):
             url = url.removesuffix(version)
-        verify, cert = found.get_requests_verify_args()
+        verify, cert = one_region.get_requests_verify_args()
         return Keystone(cloud, region, f"{url}/v3", verify, cert)
 
     def _peers(self, homes: Iterable[str]) -> Peers:
@@ -205,26 +205,28 @@ class Clouds:
         cloud = peer.home if peer else here.cloud
         options: dict[str, Any] = {"auth": dict(scope)} if scope else {}
         # No validation if the file's credentials are not used: there may be none.
-        found = self._config.get_one(cloud=cloud, region_name=here.region or None, validate=login is None, **options)
-        files(found.config)
-        verify, cert = found.get_requests_verify_args()
+        one_region = self._config.get_one(
+            cloud=cloud, region_name=here.region or None, validate=login is None, **options
+        )
+        files(one_region.config)
+        verify, cert = one_region.get_requests_verify_args()
         # The file has no image format for a peer.
-        config = {**found.config, IMAGE_FORMAT: None if peer else self._image_format(cloud)}
+        config = {**one_region.config, IMAGE_FORMAT: None if peer else self._image_format(cloud)}
         if peer:
             config.pop("scope", None)  # a client setting for home: its vendor hook would overwrite our scope
         if login is not None:
             # openstacksdk reads the file's credentials in some calls, and would act as the file's user.
             config = {name: value for name, value in config.items() if name != "passcode"}
-            config["auth"] = {"auth_url": (found.config.get("auth") or {}).get("auth_url")}
+            config["auth"] = {"auth_url": (one_region.config.get("auth") or {}).get("auth_url")}
         return cloud_region.CloudRegion(
-            name=found.name,
-            region_name=found.region_name,
+            name=one_region.name,
+            region_name=one_region.region_name,
             config=config,
             openstack_config=self._config if login is None else None,
             session=self._sessions(
                 here.cloud,
                 here.region,
-                auth=_auth(login, peer) if login else found.get_auth(),
+                auth=_auth(login, peer) if login else one_region.get_auth(),
                 verify=verify,
                 cert=cert,
                 timeout=config.get("api_timeout"),

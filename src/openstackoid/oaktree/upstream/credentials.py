@@ -76,7 +76,7 @@ def parse(metadata: Iterable[tuple[str, Any]]) -> list[Credential]:
     Raises:
         errors.InvalidError: a malformed value, or two values for one cloud. The message does not contain the value.
     """
-    found: dict[str, Credential] = {}
+    credentials: dict[str, Credential] = {}
     for name, value in _separated(metadata):
         if name == TOKEN:
             words = _words(name, value, "CLOUD TOKEN")
@@ -90,14 +90,14 @@ def parse(metadata: Iterable[tuple[str, Any]]) -> list[Credential]:
             continue
         if not good or not NAME.fullmatch(credential.cloud):
             raise errors.invalid(f"metadata.{name}", "a word of it has characters that it cannot have, or is too long")
-        if credential.cloud in found:
+        if credential.cloud in credentials:
             raise errors.invalid(
                 f"metadata.{name}", f"expected one credential for a cloud, got several for {credential.cloud}"
             )
-        found[credential.cloud] = credential
-        if len(found) > _MOST:
+        credentials[credential.cloud] = credential
+        if len(credentials) > _MOST:
             raise errors.invalid(f"metadata.{name}", f"expected credentials for at most {_MOST} clouds")
-    return [found[cloud] for cloud in sorted(found)]
+    return [credentials[cloud] for cloud in sorted(credentials)]
 
 
 def _separated(metadata: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:

@@ -49,8 +49,8 @@ class Led:
         """The cached result, or else the result of `ask`, which is cached if `holds` is true for it."""
         key = f"{what} {wanted}"
         if key in self._found:
-            found: T = self._found[key]
-            return found
+            endpoint: T = self._found[key]
+            return endpoint
         answer = ask()
         if holds(answer) and len(self._found) < _MOST:
             self._found[key] = answer

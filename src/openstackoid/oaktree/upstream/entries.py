@@ -66,8 +66,8 @@ def read(config: OpenStackConfig) -> Entries:
             _check_name(name)
             with understood(entry):
                 _check(entry)
-                found = {(name, _region(region)) for region in config._get_regions(name)}  # noqa: SLF001 - get_all uses it
-            regions |= found
+                names = {(name, _region(region)) for region in config._get_regions(name)}  # noqa: SLF001 - get_all uses it
+            regions |= names
         except EntryError as error:
             flaws[_shown(name)] = error
     for name, _ in regions:

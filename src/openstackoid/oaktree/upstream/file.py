@@ -65,12 +65,12 @@ def load(path: Path | None) -> OpenStackConfig:
             "load_envvars": False,
         }
     try:
-        found = _Config(**options)
+        loaded = _Config(**options)
     except Exception as error:
         raise ConfigError(f"{path or 'clouds.yaml'}: {str(error) or type(error).__name__}") from error
     if "defaults" not in clouds:
-        found.cloud_config["clouds"].pop("defaults", None)  # openstacksdk adds it if there is no other cloud
-    return found
+        loaded.cloud_config["clouds"].pop("defaults", None)  # openstacksdk adds it if there is no other cloud
+    return loaded
 
 
 def _usual() -> Path | None:

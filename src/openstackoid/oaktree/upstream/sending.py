@@ -107,9 +107,9 @@ class Sender:
             authority for authority in (authorities, *((cert,) if isinstance(cert, str) else cert or ())) if authority
         ]
         key = (verify, *((file, Path(file).stat().st_mtime_ns) for file in files))
-        if (found := self._contexts.get(key)) is None:
-            found = self._contexts[key] = _context(authorities, cert)
-        return found
+        if (context := self._contexts.get(key)) is None:
+            context = self._contexts[key] = _context(authorities, cert)
+        return context
 
 
 def _context(authorities: str | bool, cert: Any) -> ssl.SSLContext:

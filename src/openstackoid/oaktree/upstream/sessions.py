@@ -43,8 +43,8 @@ class Session(keystone_session.Session):
         if led is not None:
             return led.access
         auth: Any = self.auth
-        found: AccessInfo | None = auth.get_access(self) if hasattr(auth, "get_access") else None
-        return found
+        current: AccessInfo | None = auth.get_access(self) if hasattr(auth, "get_access") else None
+        return current
 
     @property
     def led(self) -> Led | None:
@@ -75,7 +75,7 @@ class Session(keystone_session.Session):
         ask = functools.partial(super().get_endpoint_data, auth, **wanted)
         led = self._current(auth)
         # Only endpoint data from a successful discovery has a status.
-        return ask() if led is None else led.get("data", wanted, ask, lambda found: found and found.status)
+        return ask() if led is None else led.get("data", wanted, ask, lambda endpoint: endpoint and endpoint.status)
 
     def _current(self, auth: plugin.BaseAuthPlugin | None) -> Led | None:
         """The cache of the current token; None if there is no valid token."""

@@ -117,8 +117,8 @@ def _listed(subject: Subject, **filters: str) -> Found:
     path = {"base_path": subject.kind.list_path} if subject.kind.list_path else {}
     place = subject.region.place()
     options: dict[str, Any] = {**path, **subject.parents, **filters}
-    found = subject.kind.raw.list(_proxy(subject), **options)
-    return place, (cast("Raw", raw).json for raw in found)
+    resources = subject.kind.raw.list(_proxy(subject), **options)
+    return place, (cast("Raw", raw).json for raw in resources)
 
 
 def _got(subject: Subject, name: str) -> Found:
@@ -141,8 +141,8 @@ def one(subject: Subject, name: str, before: States, *, named_too: bool) -> Stat
     # For a name in place of an id, some services answer 400, or 403 for a resource that the caller
     # may not see, whether it exists or not.
     if (raw := _by_id(subject, name, exceptions.BadRequestException, exceptions.ForbiddenException)) is not None:
-        found = state(subject.kind, subject.region.identity, subject.region.place(), raw, asked=name)
-        return _same(found, before)
+        state_ = state(subject.kind, subject.region.identity, subject.region.place(), raw, asked=name)
+        return _same(state_, before)
     if not (named_too and subject.listable):
         return None
     place, raws = _listed(subject, **filters.named(subject.kind, name))
@@ -178,8 +178,8 @@ def _by_id(subject: Subject, name: str, *also: type[exceptions.HttpException]) -
         return _fetched(subject, name, also)
     # Quotas and similar kinds: openstacksdk has special methods to get them.
     want = single.Wanted(kind, kind.codec(Resource), [region], name, subject.parents)
-    found = single.look(want, region)
-    return None if found is None else as_raw(found.resource)
+    match = single.look(want, region)
+    return None if match is None else as_raw(match.resource)
 
 
 def _fetched(subject: Subject, name: str, also: tuple[type[exceptions.HttpException], ...]) -> dict[str, Any] | None:
@@ -191,8 +191,8 @@ def _fetched(subject: Subject, name: str, also: tuple[type[exceptions.HttpExcept
         if not (answers.absent(error) or isinstance(error, also)):
             raise
         return None
-    found = recorded(wanted)
-    return as_raw(wanted) if found is None else {**found, **subject.parents}
+    resource = recorded(wanted)
+    return as_raw(wanted) if resource is None else {**resource, **subject.parents}
 
 
 def _proxy(subject: Subject) -> Any:

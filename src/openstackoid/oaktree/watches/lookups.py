@@ -37,5 +37,5 @@ class Lookups:
 
     def get(self, name: str, since: float) -> Lookup | None:
         """The result of a lookup since the given time; None if there was no lookup."""
-        found = self._kept.get(name)
-        return found if found is not None and found.at > since else None
+        lookup = self._kept.get(name)
+        return lookup if lookup is not None and lookup.at > since else None

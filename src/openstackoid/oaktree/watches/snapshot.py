@@ -96,9 +96,9 @@ class Snapshot:
         before, seen = self.states, time.monotonic() - answer.age
         # As for lists; and watchers that were added meanwhile have got the known states.
         later = {name for name in watched if name not in ids or self.seen.get(name, seen) > seen}
-        found = answer.states | {name: before[name] for name in later if name in before}
+        states = answer.states | {name: before[name] for name in later if name in before}
         self.complete = False
-        self.states = {name: state for name, state in found.items() if name in watched}
+        self.states = {name: state for name, state in states.items() if name in watched}
         self.seen = {name: max(seen, self.seen.get(name, seen)) for name in self.states}
         self.at = time.time() - answer.age
         return {name: before[name] for name in ids if name in before}

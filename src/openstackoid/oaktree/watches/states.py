@@ -82,17 +82,17 @@ def status_of(kind: Kind) -> str | None:
     return next((name for name in _STATUSES if name in kind.attributes.by_name), None)
 
 
-def state(kind: Kind, identity: str, place: Location, found: Mapping[str, Any], *, asked: str = "") -> State:
+def state(kind: Kind, identity: str, place: Location, resource: Mapping[str, Any], *, asked: str = "") -> State:
     """Make the state from a cloud's JSON.
 
     Args:
         kind: the kind of the resource.
         identity: see `State`.
         place: see `State`.
-        found: the JSON.
+        resource: the JSON.
         asked: the id of the request, for resources whose JSON has no id.
     """
-    raw = Raw(kind, dict(found))
+    raw = Raw(kind, dict(resource))
     named = status_of(kind)
 
     def text(name: str | None) -> str:
@@ -107,5 +107,5 @@ def state(kind: Kind, identity: str, place: Location, found: Mapping[str, Any], 
         status=text(named),
         zone=text("availability_zone"),
         place=place,
-        raw=orjson.dumps(found, option=_CANONICAL),
+        raw=orjson.dumps(resource, option=_CANONICAL),
     )

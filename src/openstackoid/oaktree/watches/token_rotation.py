@@ -43,8 +43,8 @@ class TokenRotation:
     def next(self) -> Subject:
         """The subject with the next token in the rotation."""
         name = next(iter(self._by))
-        found = self._by[name] = self._by.pop(name)
-        return found[0]
+        token = self._by[name] = self._by.pop(name)
+        return token[0]
 
     def of(self, subject: Subject) -> Iterable[Watcher]:
         """The watchers with the token of this subject."""

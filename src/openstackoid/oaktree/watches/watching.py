@@ -137,19 +137,19 @@ class Watches:
             [poll.find(watch.id, subject) for poll, subject in joined],
             lambda state: state is not None and state.id == watch.id and unique(watch.kind, watch.id),
         )
-        found = [(*joiner, state) for joiner, state in zip(joined, results, strict=True) if isinstance(state, State)]
-        if len(found) > 1:
-            places = ", ".join(sorted("/".join(filter(None, subject.region.key)) for _, subject, _ in found))
+        joiners = [(*joiner, state) for joiner, state in zip(joined, results, strict=True) if isinstance(state, State)]
+        if len(joiners) > 1:
+            places = ", ".join(sorted("/".join(filter(None, subject.region.key)) for _, subject, _ in joiners))
             raise errors.AmbiguousError(
                 f"{watch.kind.name} {watch.id!r} is in {places}: give a location with one of them."
             )
         for (_, subject), result in zip(joined, results, strict=True):
-            if not found and isinstance(result, BaseException):
+            if not joiners and isinstance(result, BaseException):
                 raise subject.located(result)
-        if not found:
+        if not joiners:
             places = ", ".join(sorted({region.location.cloud for region in watch.regions})) or "no cloud"
             raise errors.MissingError(f"{watch.kind.name} {watch.id!r} is not in {places}, by id or by name.")
-        [(poll, subject, state)] = found
+        [(poll, subject, state)] = joiners
         watcher = Watcher(watch.until, watch.codec, poll.leave, most=self._most, id_=state.id)
         poll.add(watcher, subject, state)
         return watcher

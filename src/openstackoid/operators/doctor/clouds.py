@@ -70,8 +70,8 @@ def peers(config: Config, entries: list[Entry]) -> Iterator[Finding]:
         yield _identity(check, entry, answer)
         if entry["token"] == "federated":  # noqa: S105 - a mode
             skew = config.trust.skew if config.trust else 30.0
-            if found := clock(f"{check}: clock", answer.ahead, skew):
-                yield found
+            if fault := clock(f"{check}: clock", answer.ahead, skew):
+                yield fault
             yield _agreement(f"{check}: agreement", config.cloud, entry, seen)
 
 

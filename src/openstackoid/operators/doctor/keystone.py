@@ -36,8 +36,8 @@ def answers(config: Config) -> Iterator[Finding]:
         yield failed("Keystone", f"{url}: expected its versions, got status {answer.status}", remedy)
     else:
         yield ok("Keystone", f"answers at {url}")
-        if found := clock("Keystone's clock", answer.ahead, config.trust.skew if config.trust else 30.0):
-            yield found
+        if fault := clock("Keystone's clock", answer.ahead, config.trust.skew if config.trust else 30.0):
+            yield fault
 
 
 def accounts(config: Config, grants: Iterable[Grant]) -> Iterator[Finding]:
@@ -75,10 +75,10 @@ def _rights(
     for domain in domains:
         check = f"projects in {domain}"
         options: dict[str, Any] = {"auth": auth, "endpoint_override": section.auth_url, "raise_exc": False}
-        found = made.get(f"/domains/{domain}", **options)
+        answer = made.get(f"/domains/{domain}", **options)
         listed = made.get(f"/projects?domain_id={domain}&name=openstackoid-doctor", **options)
         grant = f"openstack role add --user {section.username} --domain {domain} manager"
-        if found.status_code == requests.codes.not_found:
+        if answer.status_code == requests.codes.not_found:
             yield failed(
                 check, "Keystone knows no such domain", "Correct projects of the agreement: openstackoid peer allow"
             )

@@ -25,7 +25,9 @@ async def list_all(call: Call) -> dict[str, Any]:
     if state is not None and state not in set(ContractState):
         raise BadRequestError(f"Expected ?state= with one of {', '.join(ContractState)}.")
     states = [ContractState(state)] if state else []
-    return {"contracts": [_listed(found) for found in await asyncio.to_thread(call.control.contracts.all, *states)]}
+    return {
+        "contracts": [_listed(contract) for contract in await asyncio.to_thread(call.control.contracts.all, *states)]
+    }
 
 
 async def show(call: Call) -> dict[str, Any]:

@@ -50,10 +50,10 @@ async def compare_some(call: Call) -> dict[str, Any]:
         if not is_name(provider):
             raise BadRequestError(f"Expected PROVIDER/NAME, got {label[:128]!r}.")
         documents = (await call.control.peers.offers(provider))["offers"]
-        found = [document for document in documents if document["name"] == name]
-        if not found:
+        matches = [document for document in documents if document["name"] == name]
+        if not matches:
             raise UnknownRegionError(f"{provider} offers no virtual region {name[:64]!r}.")
-        chosen.append(Offer(provider, found[0], metadata.plain(found[0]["metadata"])))
+        chosen.append(Offer(provider, matches[0], metadata.plain(matches[0]["metadata"])))
     return {"offers": labels, "differences": compare(chosen)}
 
 

@@ -65,8 +65,8 @@ def endpoints(region: str, base: str, identity: str, services: tuple[str, ...]) 
         identity: URL of this cloud's Keystone, with `/v3`: a region without an identity service is none to clients.
         services: official service types of the contract.
     """
-    found = {
+    urls = {
         _CATALOG_TYPES.get(kind, kind): f"{base}{SCOPED_PREFIX}{region}/{kind}{_PATHS.get(kind, '')}"
         for kind in sorted(services)
     }
-    return {"identity": identity} | found
+    return {"identity": identity} | urls

@@ -48,9 +48,9 @@ def ordered(offers: Iterable[Offer], path: str) -> list[Offer]:
     whole = _SHORT.get(path, path)
 
     def key(offer: Offer) -> tuple[Any, ...]:
-        found = _leaves(offer.values, whole.split("."))
-        numbers = [Decimal(str(value)) for value in found if _is_number(value)]
-        texts = sorted(str(value) for value in found if not _is_number(value))
+        leaves = _leaves(offer.values, whole.split("."))
+        numbers = [Decimal(str(value)) for value in leaves if _is_number(value)]
+        texts = sorted(str(value) for value in leaves if not _is_number(value))
         currency = str(offer.values.get("price", {}).get("currency", "")) if whole.startswith("price.") else ""
         if numbers:
             return (0, currency, min(numbers), "", offer.label)

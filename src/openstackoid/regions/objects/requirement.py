@@ -115,22 +115,22 @@ class _Parser:
         self._next = 0
 
     def whole(self) -> Requirement:
-        found = self._any(0)
+        requirement = self._any(0)
         if self._next < len(self._tokens):
             raise self._unexpected("and, or, or the end")
-        return found
+        return requirement
 
     def _split(self) -> "list[tuple[str, str, int]]":
         place, tokens = 0, []
         while self._text[place:].strip():
-            found = _TOKEN.match(self._text, place)
-            if found is None:
+            match = _TOKEN.match(self._text, place)
+            if match is None:
                 raise RequirementError(
                     "expected a path such as location.country, a comparison or a bracket", self._text, place
                 )
-            kind = found.lastgroup or ""
-            tokens.append((kind, found.group(kind), found.start(kind)))
-            place = found.end()
+            kind = match.lastgroup or ""
+            tokens.append((kind, match.group(kind), match.start(kind)))
+            place = match.end()
         return tokens
 
     def _any(self, depth: int) -> Requirement:

@@ -57,12 +57,14 @@ class Bindings:
         with self._database.changing() as connection:
             serialise(connection)
             for row in connection.execute(select(BINDINGS).where(same)).mappings():
-                found = _binding(row)
-                if (found.region, found.contract) != (region, contract):
-                    raise BoundError(f"The region {found.region} is bound to the contract {found.contract} already.")
-                if found.state is BindingState.UNBINDING:
+                binding = _binding(row)
+                if (binding.region, binding.contract) != (region, contract):
+                    raise BoundError(
+                        f"The region {binding.region} is bound to the contract {binding.contract} already."
+                    )
+                if binding.state is BindingState.UNBINDING:
                     raise BoundError(f"The region {region} is being unbound: try again when it is gone.")
-                return found
+                return binding
             made = Binding(region, contract)
             connection.execute(insert(BINDINGS).values(_values(made) | {"operator": by[:_LONGEST_TEXT]}))
         return made
