@@ -17,6 +17,7 @@ import requests
 import yaml
 from requests.adapters import HTTPAdapter
 from tests import commands
+from tests.lab.endings import managed
 from tests.real.tools import Config, reconfigured
 from tests.real.wire import Recorder, Tape
 
@@ -161,7 +162,7 @@ def opened(lab: Lab) -> Iterator[Market]:
             recorder.record(tape, door, place, (cloud.certificate, cloud.certificate_key))
         rita, pia = (Person(lab.clouds_yaml, f"{name}-admin") for name in lab.clouds)
         before = dict(rita.catalog)
-        contracts = {region: sold(rita, pia, region) for region in ("V1", "V2")}
+        contracts = {region: sold(rita, pia, region, lab) for region in ("V1", "V2")}
         yield Market(lab, rita, pia, new_user(lab, rita), contracts, before, tape)
 
 
@@ -179,11 +180,15 @@ def address(url: str) -> tuple[str, int]:
     return where.hostname or "", where.port or 0
 
 
-def sold(rita: Person, pia: Person, region: str) -> str:
-    """Offer, request, accept, bind; returns the contract's id."""
-    domain = pia.ask("POST", "RegionOne", "identity", "/domains", 201, json={"domain": {"name": f"of-{region}"}})
+def sold(rita: Person, pia: Person, region: str, lab: Lab | None = None, **changed: Any) -> str:
+    """Offer, request, accept, bind; returns the contract's id. With the lab the domain has a manager, so that the provider sets up by itself."""
+    if lab is None:
+        body = {"domain": {"name": f"of-{region}"}}
+        domain = pia.ask("POST", "RegionOne", "identity", "/domains", 201, json=body)["domain"]["id"]
+    else:
+        domain, _ = managed(lab, pia, region)
     plane = ("RegionOne", "virtual-region")
-    document = {"name": f"part-{region}", "domain_id": domain["domain"]["id"], "services": SERVICES}
+    document: dict[str, Any] = {"name": f"part-{region}", "domain_id": domain, "services": SERVICES}
     if region == "V2":
         document["resources"] = resources(pia)
     made = pia.ask("POST", *plane, "/v1/virtual-regions", 201, json=document)
@@ -195,6 +200,7 @@ def sold(rita: Person, pia: Person, region: str) -> str:
         "services": SERVICES,
         "from": "2020-01-01T00:00:00Z",
         "answer_by": "2099-01-01T00:00:00Z",
+        **changed,
     }
     asked = {"provider": "Provider", "terms": terms}
     contract = str(rita.ask("POST", *plane, "/v1/contracts", 201, json=asked)["id"])
@@ -204,7 +210,7 @@ def sold(rita: Person, pia: Person, region: str) -> str:
         return next((str(row["state"]) for row in listed if row["id"] == contract), "")
 
     until(lambda: state(pia) == "requested")
-    for event in ("accept", "provision", "activate"):
+    for event in ("accept", "provision", "activate") if lab is None else ("accept",):
         pia.ask("POST", *plane, f"/v1/contracts/{contract}/events", json={"event": event})
     until(lambda: state(rita) == "active")
     rita.ask("POST", *plane, "/v1/bindings", 201, json={"region": region, "contract": contract})

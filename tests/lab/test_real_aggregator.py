@@ -7,8 +7,9 @@ from typing import Any, Final
 
 import pytest
 import requests
+from tests.lab import endings
 from tests.lab.anonymity import hits
-from tests.lab.market import PASSWORD, SERVICES, Market, Person, answered, opened, until
+from tests.lab.market import PASSWORD, SERVICES, Market, Person, answered, opened, sold, until
 from tests.real.evidence import stored
 
 from openstackoid.lab import Lab
@@ -162,6 +163,30 @@ def test_suspended_and_resumed(market: Market) -> None:
     assert xavier.send("GET", f"{xavier.catalog['V2', 'image']}/v2/images").status_code == 200
     market.event(market.pia, "V1", "resume", "active")
     answered(lambda: xavier.send("GET", images), 200)
+
+
+def test_nothing_is_left_at_the_provider_after_the_end(market: Market) -> None:
+    rita, pia, plane = market.rita, market.pia, ("RegionOne", "virtual-region")
+    before = endings.everything(pia)
+    contract = sold(rita, pia, "V3", market.lab, grace_days=0)
+    xavier = Person(market.xavier.file, market.xavier.entry)  # whose catalog has V3
+    until(lambda: xavier.send("GET", f"{xavier.catalog['V3', 'image']}/v2/images").ok)
+    endings.use(xavier, "V3")
+    assert all(endings.everything(pia)[key] - before[key] for key in before)
+    rita.ask("POST", *plane, f"/v1/contracts/{contract}/events", json={"event": "end"})
+
+    def cleaned() -> Any:
+        clean_up = pia.ask("GET", *plane, f"/v1/contracts/{contract}")["clean_up"]
+        return clean_up if clean_up and clean_up["done"] else None
+
+    assert (until(cleaned)["left"], endings.everything(pia)) == ([], before)
+    until(lambda: rita.send("GET", f"{rita.catalog[plane]}/v1/bindings/V3").status_code == 404)
+    answered(lambda: xavier.send("GET", f"{xavier.catalog['V3', 'image']}/v2/images"), 404)
+
+
+def test_a_domains_manager_can_do_nothing_in_another_domain(market: Market) -> None:
+    """Keystone's own policies, on which the control plane's account rests."""
+    endings.check_manager(market.lab, market.pia)
 
 
 def test_ended_and_unbound(market: Market) -> None:

@@ -111,7 +111,16 @@ def regions(cloud: Cloud) -> dict[str, Any]:
         "trust_database": f"sqlite:///{cloud.database('trust')}",
         "keys": str(cloud.keys),
         "ca": str(cloud.ca),
-        **({"aggregator": about} if cloud.kinds == ("identity",) else {}),
+        **({"aggregator": about} if cloud.kinds == ("identity",) else {"provider": accounts(cloud)}),
+    }
+
+
+def accounts(cloud: Cloud) -> dict[str, Any]:
+    """Give the accounts with which a provider sets up and cleans up: a user of each region's domain, whom its operators make, and the admin."""
+    password = {"password_file": str(cloud.trust_password)}
+    return {
+        "manager": {"username": "openstackoid", **password},
+        "admin": {"username": "admin", "project_name": "admin", **password},
     }
 
 
