@@ -69,8 +69,8 @@ class SeveralClouds:
             call, relay = as_get(call, ask, pass_on)
         try:
             if call.method == "GET":
-                served = await writes.read(call, plan, relay)
-                served = served or await several.read(call, plan, ask, relay, writes.fold(call))
+                served = await writes.read(call, plan, ask, relay)
+                served = served or await several.read(call, plan, ask, relay, writes.fold(call, plan, ask))
             else:
                 served = await writes.write(call, plan, ask, pass_on)
         finally:

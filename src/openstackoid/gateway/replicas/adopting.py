@@ -37,7 +37,7 @@ async def adopt(runner: Runner, known: Known, body: Any, caller: str, asker: Ask
     given = body if isinstance(body, dict) else {}
     kind, members = _kind(given.get("kind")), _members(given.get("members"), known)
     project = caller.partition("/")[0]
-    replica = Replica(secrets.token_hex(16), kind.name, project, time.time(), members)
+    replica = Replica(secrets.token_hex(16), kind.name, project, time.time(), members, adopted=True)
     for other in await asyncio.to_thread(runner.registry.having, kind.name, members.values()):
         taken = [cloud for cloud, name in members.items() if other.members.get(cloud) == name]
         if taken and other.owner == project:

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from openstackoid.core.errors import NotBuiltError, ReplicaBusyError
+from openstackoid.core.errors import NotBuiltError, OpenStackoidError, ReplicaBusyError
 from openstackoid.core.plans import Target
 from openstackoid.core.replication import Thing, refusal
 from openstackoid.core.replication.actions import shared_action
@@ -20,7 +20,7 @@ from openstackoid.gateway.replicas.change import Change
 from openstackoid.gateway.replicas.creating import read_json
 from openstackoid.gateway.replicas.outcomes import changed
 from openstackoid.gateway.replicas.records import Operation, Policy, Work, location_of
-from openstackoid.gateway.replicas.registry import Replica
+from openstackoid.gateway.replicas.registry import Replica, counting
 from openstackoid.gateway.replicas.running import Runner
 from openstackoid.gateway.replicas.sealed import Request
 from openstackoid.gateway.replicas.steps import Steps
@@ -46,22 +46,35 @@ class Changing:
         self._callers = callers
         self._entry = entry
 
-    async def replica(self, thing: Thing, targets: Sequence[Target], asker: Asker | None) -> Replica | None:
-        """The replica that a resource is a member of, in one of these clouds.
-
-        Args:
-            thing: the resource.
-            targets: the clouds.
-            asker: asks who the user is: only replicas of their project count then.
-        """
-        name = unquote(thing.id or "")
-        replicas = await asyncio.to_thread(self._runner.registry.having, thing.kind.name, [name])
-        clouds = [target.cloud for target in targets]
-        replicas = [one for one in replicas if any(one.members.get(cloud) == name for cloud in clouds)]
-        if replicas and asker is not None:
+    async def replica(self, thing: Thing, targets: Sequence[Target], asker: Asker) -> Replica | None:
+        """The replica of the user's project that a resource is a member of, in one of these clouds."""
+        replicas = await self._having(thing, targets)
+        if replicas:
             project = (await self._callers.of(asker, targets[0])).partition("/")[0]
             replicas = [one for one in replicas if one.owner == project]
         return max(replicas, key=lambda one: one.created_at, default=None)
+
+    async def shown(self, thing: Thing, targets: Sequence[Target], asker: Asker) -> Replica | None:
+        """As `replica`, for a read: of another project too, if the user's has none."""
+        replicas = await self._having(thing, targets)
+        project = await self.project(replicas, targets[0], asker)
+        key = lambda one: (one.owner == project, one.created_at)  # noqa: E731 - one use
+        return max(counting(replicas, project), key=key, default=None)
+
+    async def project(self, replicas: Sequence[Replica], target: Target, asker: Asker) -> str | None:
+        """The user's project, if it matters which of some replicas are theirs; None too if Keystone does not say: a read needs no record."""
+        if len(replicas) < 2 and not any(one.adopted for one in replicas):  # noqa: PLR2004 - one of several
+            return None
+        try:
+            return (await self._callers.of(asker, target)).partition("/")[0]
+        except OpenStackoidError:
+            return None
+
+    async def _having(self, thing: Thing, targets: Sequence[Target]) -> list[Replica]:
+        name = unquote(thing.id or "")
+        replicas = await asyncio.to_thread(self._runner.registry.having, thing.kind.name, [name])
+        clouds = [target.cloud for target in targets]
+        return [one for one in replicas if any(one.members.get(cloud) == name for cloud in clouds)]
 
     async def change(
         self,
@@ -99,8 +112,9 @@ class Changing:
             )
         inside = [target for target in targets if target.cloud in replica.members]
         documents: list[Any] = []
+        caller = await self._callers.of(asker, targets[0])
         if document is not None:
-            translator = Translator(self._runner.registry, asker, by_name=wishes.by_name)
+            translator = Translator(self._runner.registry, asker, caller.partition("/")[0], by_name=wishes.by_name)
             documents = await translator.documents(kind, document, inside)
         content_type = asker.call.request.headers.get("Content-Type", JSON)
         rest = f"{thing.rest}?{query}" if query else thing.rest
@@ -109,7 +123,6 @@ class Changing:
             asker.call.auth or "", headers, kind.service, method, thing.collection, rest, content_type, documents
         )
         work = Work.DELETE if method == "DELETE" else Work.UPDATE
-        caller = await self._callers.of(asker, targets[0])
         digest = hashlib.sha256(json.dumps([kind.name, thing.id, rest, document], sort_keys=True).encode()).hexdigest()
         more = {
             "replica": replica.id,

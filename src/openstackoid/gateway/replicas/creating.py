@@ -75,7 +75,7 @@ class Creating:
             before = await asyncio.to_thread(self._runner.store.get, caller, wishes.key)
             if before is not None:
                 return await self._again(before, digest, thing, asker)
-        translator = Translator(self._runner.registry, asker, by_name=wishes.by_name)
+        translator = Translator(self._runner.registry, asker, caller.partition("/")[0], by_name=wishes.by_name)
         request = Request(
             asker.call.auth or "",
             list(asker.call.headers.items()),

@@ -1,7 +1,7 @@
 """Replicas and their members in SQL. Methods block: in a coroutine, use `asyncio.to_thread`."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, delete, insert, or_, select, update
@@ -20,6 +20,7 @@ class Replica:
         owner: id of the project, in the cloud that issues its users' tokens.
         created_at: seconds since 1970.
         members: cloud -> id of the resource there, the clouds sorted by name.
+        adopted: whether it was made of resources that were there, which may be anybody's.
     """
 
     id: str
@@ -27,6 +28,7 @@ class Replica:
     owner: str
     created_at: float
     members: Mapping[str, str]
+    adopted: bool = False
 
 
 class Registry:
@@ -74,7 +76,7 @@ class Registry:
     def add(self, replica: Replica) -> None:
         """Put a new replica on record."""
         with self._database.changing() as connection:
-            put(connection, replica.id, replica.kind, replica.owner, replica.members)
+            put(connection, replica.id, replica.kind, replica.owner, replica.members, adopted=replica.adopted)
 
     def change(self, write: Callable[[Connection], None]) -> None:
         """Write in a transaction of its own."""
@@ -128,16 +130,42 @@ class Registry:
             members.setdefault(row["replica"], {})[row["cloud"]] = row["resource_id"]
         chosen = select(REPLICAS).where(REPLICAS.c.id.in_(ids)).order_by(REPLICAS.c.created_at, REPLICAS.c.id)
         return [
-            Replica(row["id"], row["kind"], row["owner"], row["created_at"] / 1000, members.get(row["id"], {}))
+            Replica(
+                row["id"],
+                row["kind"],
+                row["owner"],
+                row["created_at"] / 1000,
+                members.get(row["id"], {}),
+                bool(row["adopted"]),
+            )
             for row in connection.execute(chosen).mappings()
         ]
 
 
-def put(connection: Connection, replica: str, kind: str, owner: str, members: Mapping[str, str]) -> None:
+def counting(replicas: Sequence[Replica], project: str | None) -> list[Replica]:
+    """The replicas that count for a project, with its own first.
+
+    Those of others, which users of public resources name, count as well, but not if they were adopted: an adoption may name anybody's resource
+    beside one of its own, and who names the one must not be given the other.
+
+    Args:
+        replicas: of all projects.
+        project: None if it is not known.
+    """
+    return sorted(
+        (one for one in replicas if one.owner == project or not one.adopted), key=lambda one: one.owner != project
+    )
+
+
+def put(
+    connection: Connection, replica: str, kind: str, owner: str, members: Mapping[str, str], *, adopted: bool = False
+) -> None:
     """Record a replica and its members, in the transaction of a step; a cloud's member takes the place of an older one, which is lost."""
     if connection.scalar(select(REPLICAS.c.id).where(REPLICAS.c.id == replica)) is None:
         connection.execute(
-            insert(REPLICAS).values(id=replica, kind=kind, owner=owner, created_at=int(time.time() * 1000))
+            insert(REPLICAS).values(
+                id=replica, kind=kind, owner=owner, created_at=int(time.time() * 1000), adopted=int(adopted)
+            )
         )
     rows = connection.execute(select(MEMBERS.c.cloud, MEMBERS.c.resource_id).where(MEMBERS.c.replica == replica))
     there = {row[0]: row[1] for row in rows}

@@ -161,7 +161,7 @@ class _Members:
                 document = to_create(self._kind, shown)
                 if document is None:
                     return State(cloud, name, "missing")
-                translator = Translator(self._runner.registry, self._asker, by_name=False)
+                translator = Translator(self._runner.registry, self._asker, self._replica.owner, by_name=False)
                 documents = await translator.documents(self._kind, document, [target])
                 work, policy = Work.CREATE, Policy.UNDO
         except NotReplicableError:

@@ -5,7 +5,7 @@ replicas_operations   one row per create, update or delete, with `operations.tab
                       intent    what it does, and what happens if a cloud fails
                       sealed    the request and the user's token, encrypted with this cloud's keys, for the gateway that takes over
 replicas_parts        one row per cloud, with the bytes of an image that were sent to it
-replicas              one row per replica: its kind, and the project that owns it
+replicas              one row per replica: its kind, the project that owns it, and whether it was made of resources that were there
 replicas_members      one row per member: its cloud and its id there
 replicas_doubts       one row per replica whose members may differ
 replicas_leases       one row: which gateway repairs those
@@ -14,7 +14,7 @@ replicas_leases       one row: which gateway repairs those
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, text
 
 from openstackoid.operations import tables
 from openstackoid.storage.columns import document, exact
@@ -38,6 +38,7 @@ REPLICAS: Final = Table(
     Column("kind", exact(64), nullable=False),
     Column("owner", exact(255), nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("adopted", Integer, nullable=False, server_default=text("0")),
     Index("ix_replicas_owner", "owner", "created_at"),
 )
 MEMBERS: Final = Table(

@@ -11,7 +11,7 @@ from openstackoid.core.replication import Kind, kind_named
 from openstackoid.core.replication.references import Named, body_of, references, replaced
 from openstackoid.core.scope import Name
 from openstackoid.gateway.replicas.asking import Asker, parsed
-from openstackoid.gateway.replicas.registry import Registry, Replica
+from openstackoid.gateway.replicas.registry import Registry, Replica, counting
 from openstackoid.gateway.replicas.wishes import MATCH
 
 # Where the list of a kind is, for a request to another service than the call's own.
@@ -35,12 +35,14 @@ class Translator:
     Args:
         registry: of replicas.
         asker: asks clouds on behalf of the user.
+        project: the user's.
         by_name: whether resources of the same name may stand for each other.
     """
 
-    def __init__(self, registry: Registry, asker: Asker, *, by_name: bool) -> None:
+    def __init__(self, registry: Registry, asker: Asker, project: str, *, by_name: bool) -> None:
         self._registry = registry
         self._asker = asker
+        self._project = project
         self._by_name = by_name
 
     async def documents(self, kind: Kind, document: Any, targets: Sequence[Target]) -> list[Any]:
@@ -67,7 +69,7 @@ class Translator:
         kind, value = kind_named(named[0]), named[1]
         clouds = [_cloud_of(target, kind.service) for target in targets]
         replicas = await asyncio.to_thread(self._registry.having, kind.name, [value])
-        chosen = _best(replicas, clouds)
+        chosen = _best(counting(replicas, self._project), clouds, self._project)
         if chosen is not None:
             missing = [cloud for cloud in clouds if cloud not in chosen.members]
             if missing:
@@ -126,9 +128,13 @@ def _cloud_of(target: Target, service: str) -> str:
     return expression.cloud if isinstance(expression, Name) else target.cloud
 
 
-def _best(replicas: Sequence[Replica], clouds: Sequence[str]) -> Replica | None:
-    """The replica with members in the most of these clouds, the newest of several: a name may have been used before."""
-    return max(replicas, key=lambda one: (len(set(clouds) & set(one.members)), one.created_at), default=None)
+def _best(replicas: Sequence[Replica], clouds: Sequence[str], project: str) -> Replica | None:
+    """The replica with members in the most of these clouds, of several one of the project, the newest of them: a name may have been used before."""
+    return max(
+        replicas,
+        key=lambda one: (len(set(clouds) & set(one.members)), one.owner == project, one.created_at),
+        default=None,
+    )
 
 
 def path_of(collection: str, resource_id: str) -> str:

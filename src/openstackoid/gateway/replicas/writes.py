@@ -110,20 +110,22 @@ class Writes:
             return await self._changing.change(thing, replica, query, body, plan.targets, asker, wishes)
         return await pass_on(to_target(call, await self._owner(target_path, plan.targets, asker)))
 
-    async def read(self, call: Call, plan: All | Alternatives, pass_on: PassOnCall) -> web.StreamResponse | None:
+    async def read(
+        self, call: Call, plan: All | Alternatives, ask: AskCall, pass_on: PassOnCall
+    ) -> web.StreamResponse | None:
         """Serve a read of a replica's member: of the cloud that has this id, or of another member's, if that cloud fails.
 
         Returns:
             The answer; None if it is no member of a replica.
         """
         thing = thing_at(call.service, call.path)
-        if not isinstance(plan, All):
+        if not isinstance(plan, All) or thing is None or thing.id is None or self._changing is None:
             return None
         try:
-            replica = await self._replica(thing, plan.targets, None)
+            replica = await self._changing.shown(thing, plan.targets, Asker(call, ask))
         except StoreError:
             return None  # a read needs no record: the member is found as any other resource is
-        if replica is None or thing is None or thing.id is None:
+        if replica is None:
             return None
         query = call.route.path[len(call.path) :]
         members = [target for target in plan.targets if target.cloud in replica.members]
@@ -150,11 +152,19 @@ class Writes:
             raise failure
         return response
 
-    def fold(self, call: Call) -> Fold | None:
+    def fold(self, call: Call, plan: All | Alternatives, ask: AskCall) -> Fold | None:
         """What leaves further members of replicas out of a list by name (`fanout.folding`)."""
-        return folding(self._runner.registry, call, self._entry) if self._runner else None
+        if self._runner is None or self._changing is None:
+            return None
+        changing, first = self._changing, plan if isinstance(plan, All) else plan.choices[0]
+        target = first.targets[0] if isinstance(first, All) else first.target
 
-    async def _replica(self, thing: Thing | None, targets: Sequence[Target], asker: Asker | None) -> Replica | None:
+        async def whose(replicas: Sequence[Replica]) -> str | None:
+            return await changing.project(replicas, target, Asker(call, ask))
+
+        return folding(self._runner.registry, call, self._entry, whose)
+
+    async def _replica(self, thing: Thing | None, targets: Sequence[Target], asker: Asker) -> Replica | None:
         if self._changing is None or thing is None or thing.id is None:
             return None
         return await self._changing.replica(thing, targets, asker)
