@@ -13,6 +13,7 @@ from openstackoid.core.partial import read_members
 from openstackoid.lab import Lab
 
 from .conftest import CLOUDS, User
+from .tools import until
 
 pytestmark = pytest.mark.topologies("pass-through")
 
@@ -124,3 +125,34 @@ def test_an_image_is_copied_to_clouds_of_other_owners(alice: User, tmp_path: Pat
         assert shown["checksum"] == hashlib.md5(data.read_bytes(), usedforsecurity=False).hexdigest()
         assert not shown["properties"]["os_hidden"]
         alice.ok(f"openstack image delete {image} --os-scope image={cloud}")
+
+
+def test_a_server_in_every_cloud_from_one_image(alice: User, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.write_bytes(os.urandom(100_000))
+    upload = f"image create --file {data} --disk-format raw --container-format bare boots"
+    image = alice.json(scoped(upload, "image"))["id"]
+    flavors = {
+        cloud: next(
+            row["ID"]
+            for row in alice.json(f"openstack flavor list --os-scope compute={cloud}")
+            if row["Name"] == "m1.tiny"
+        )
+        for cloud in CLOUDS
+    }
+    adopted = " ".join(f"{cloud}={flavor}" for cloud, flavor in flavors.items())
+    replica = alice.json(f"openstack replica adopt flavor {adopted}")["id"]
+    services = ("compute", "image", "network")
+    create = f"server create --image {image} --flavor {flavors['CloudOne']} --no-network --wait web"
+    server = alice.json(scoped(f"{create} --os-compute-api-version 2.37", *services))
+    assert server["status"] == "ACTIVE"
+    assert all("web" in servers for servers in names(alice, "server", "compute").values())
+    rows = alice.json(scoped("server list --name web", *services))
+    assert {row["Status"] for row in rows} == {"ACTIVE"}
+    alice.ok(scoped(f"server stop {server['id']}", *services))
+    until(lambda: all(states == ["SHUTOFF"] for states in names(alice, "server", "compute", "Status").values()))
+    assert alice.json(scoped(f"server show {server['id']}", *services))["status"] == "SHUTOFF"
+    alice.ok(scoped(f"server delete {server['id']} --wait", *services))
+    assert not any("web" in servers for servers in names(alice, "server", "compute").values())
+    alice.ok(f"openstack replica forget {replica}")
+    alice.ok(scoped(f"image delete {image}", "image"))
