@@ -24,6 +24,7 @@ from tests.real.wire import Recorder, Tape
 from openstackoid.lab import Cloud, Lab
 
 SERVICES: Final = ["compute", "image", "network"]
+QUOTA: Final = {"instances": 3, "cores": 3, "networks": 5, "ports": 6}  # of V2
 XAVIER: Final = "xavier-5c1f"  # names that stand nowhere else
 PROJECT: Final = "blackboard-5c1f"
 PASSWORD: Final = "a-password-of-the-tests-5c1f"
@@ -200,6 +201,7 @@ def sold(rita: Person, pia: Person, region: str, lab: Lab | None = None, **chang
         "services": SERVICES,
         "from": "2020-01-01T00:00:00Z",
         "answer_by": "2099-01-01T00:00:00Z",
+        "quota": QUOTA if region == "V2" else {},
         **changed,
     }
     asked = {"provider": "Provider", "terms": terms}

@@ -2,7 +2,9 @@
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final
 
 import pytest
@@ -135,6 +137,52 @@ def test_what_is_not_in_the_region_is_neither_seen_nor_used(market: Market) -> N
     subnet = {"subnet": {"network_id": network, "ip_version": 4, "cidr": "10.9.0.0/24"}}
     xavier.ask("POST", "V2", "network", "/v2.0/subnets", 201, json=subnet)
     xavier.ask("POST", "V2", "compute", "/servers", 202, json={"server": good})
+
+
+def _has_left_build(status: Callable[[str], str], server: str) -> bool:
+    return status(server) != "BUILD"
+
+
+def test_the_quota_of_a_region_is_hard_and_shown(market: Market) -> None:
+    """By nova's and neutron's own quotas of the sub-project, which never pass the region's; V1 has none."""
+    xavier, pia = market.xavier, market.pia
+    servers = xavier.ask("GET", "V2", "compute", "/servers/detail")["servers"]
+    shown = xavier.openstack("--os-region-name", "V2", "limits", "show", "--absolute")
+    limits = {row["Name"]: row["Value"] for row in shown}
+    assert (limits["instances"], limits["total_cores"]) == (3, 3)
+    networks = xavier.ask("GET", "V2", "network", f"/v2.0/quotas/{xavier.project}/details")["quota"]["network"]
+    assert networks["limit"] == 5
+
+    (flavor,) = xavier.ask("GET", "V2", "compute", "/flavors")["flavors"]
+    images = xavier.ask("GET", "V2", "image", "/v2/images?name=cirros")["images"]
+    network = xavier.ask("GET", "V2", "network", "/v2.0/networks?name=one")["networks"][0]["id"]
+    wanted = {"name": "more", "flavorRef": flavor["id"], "imageRef": images[0]["id"], "networks": [{"uuid": network}]}
+
+    def create(_: int = 0) -> requests.Response:
+        return xavier.send("POST", f"{xavier.catalog['V2', 'compute']}/servers", json={"server": wanted})
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(create, range(4)))
+    made = [answer.json()["server"]["id"] for answer in answers if answer.status_code == 202]
+    assert len(made) == 3 - len(servers), [answer.text for answer in answers]
+    refused = next(answer for answer in answers if answer.status_code != 202)
+    assert (refused.status_code, refused.json()["error"]["openstackoid_code"]) == (403, "region.quota")
+
+    def status(server: str) -> str:
+        return str(xavier.ask("GET", "V2", "compute", f"/servers/{server}")["server"]["status"])
+
+    for server in made:
+        until(partial(_has_left_build, status, server))
+        assert status(server) == "ACTIVE"
+    # The services' own quotas: what is leased, and no more; other projects of the provider keep theirs.
+    every = pia.ask("GET", "RegionOne", "compute", "/servers/detail?all_tenants=1")["servers"]
+    (local,) = {row["tenant_id"] for row in every if row["id"] in made}
+    assert pia.ask("GET", "RegionOne", "compute", f"/os-quota-sets/{local}")["quota_set"]["instances"] == 3
+    others = {row["tenant_id"] for row in every} - {local}
+    for project in others:
+        assert pia.ask("GET", "RegionOne", "compute", f"/os-quota-sets/{project}")["quota_set"]["instances"] == 10
+    xavier.send("DELETE", f"{xavier.catalog['V2', 'compute']}/servers/{made[0]}")
+    answered(create, 202)
 
 
 def test_nobody_at_the_provider_learns_who_the_user_is(market: Market) -> None:
