@@ -234,7 +234,7 @@ class Cloud:
 
 
 def _owner(item: dict[str, Any]) -> Any:
-    return item.get("project_id", item.get("owner"))
+    return item.get("owner", item.get("project_id"))
 
 
 def _refused(status: int, message: str = "Refused.") -> web.Response:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -101,9 +102,29 @@ async def test_both_sides_see_the_same_use_under_their_own_names(deal: Deal) -> 
         ]
         assert {(line["project"], line["name"]) for line in shown["lines"]} == {(deal.project, name)}
         assert shown["totals"] == {"EUR": "0.360000000"}
+    # Servers that nova has archived stay counted.
+    deal.provider.door.cloud.usages[deal.local] = []
+    assert (await deal.call(deal.provider, "GET", f"/usage{QUERY}"))["totals"] == {"EUR": "0.360000000"}
     # A project that is gone keeps what was measured.
     deal.provider.door.cloud.projects.pop(deal.local)
     assert (await deal.call(deal.provider, "GET", f"/usage{QUERY}"))["totals"] == {"EUR": "0.360000000"}
+
+
+async def test_what_is_deleted_stays_counted(deal: Deal) -> None:
+    """Nobody makes use undone: not who deletes what was stored, and not who asks for a year of it afterwards."""
+    cloud, today = deal.provider.door.cloud, datetime.now(UTC).date()
+    yesterday = today - timedelta(days=1)
+    image = cloud.put("image", "images", deal.local, size=1 << 30, created_at=f"{yesterday}T00:00:00Z")
+    query = f"?from={yesterday}&until={today}"
+    before = (await deal.call(deal.provider, "GET", f"/usage{query}"))["lines"]
+    assert [(line["sku"], line["quantity"]) for line in before] == [("image", "24.000000")]
+    del cloud.items["image", "images"][image]
+    year = f"?from={today - timedelta(days=365)}&until={today}"
+    await deal.call(deal.consumer, "GET", f"/usage{year}")
+    assert (await deal.call(deal.provider, "GET", f"/usage{query}"))["lines"] == before
+    # Nothing is counted twice, whoever asks how often.
+    cloud.put("image", "images", deal.local, size=1 << 30, created_at=f"{yesterday}T00:00:00Z")
+    assert (await deal.call(deal.provider, "GET", f"/usage{query}"))["lines"] == before
 
 
 async def test_a_statement_is_signed_by_both_and_never_changes(deal: Deal) -> None:
@@ -111,14 +132,13 @@ async def test_a_statement_is_signed_by_both_and_never_changes(deal: Deal) -> No
     await deal.both(1)
     assert (await deal.call(deal.consumer, "GET", "/statements/1/differences"))["differences"] == []
     # The same again is the same statement, also when the provider would measure something else now.
-    deal.provider.door.cloud.usages[deal.local] = [server("m1.small", "2026-05-01T00:00:00", "2026-05-01T01:00:00")]
+    deal.provider.door.cloud.usages[deal.local] = [server("m1.small", "2026-05-01T00:00:00", "2026-05-03T00:00:00")]
     again = await deal.call(deal.provider, "POST", "/statements", MAY, 201)
     assert (again["digest"], again["lines"]) == (made["digest"], made["lines"])
     for plane in (deal.provider, deal.consumer):
         found = (await deal.call(plane, "GET", "/statements/1/differences"))["differences"]
         assert [(row["what"], row["day"], row["stated"], row["own"]) for row in found] == [
-            ("quantity", "2026-05-01", "24.000000", "1.000000"),
-            ("quantity", "2026-05-02", "12.000000", ""),
+            ("quantity", "2026-05-02", "12.000000", "24.000000"),
         ]
     overlapping = {"from": "2026-05-31", "until": "2026-06-02"}
     refused = await deal.call(deal.provider, "POST", "/statements", overlapping, 400)

@@ -54,6 +54,15 @@ def test_lines_cost_what_the_contract_says() -> None:
     assert usage.totals([line, line, other], PRICES) == {"EUR": "0.195000000"}
 
 
+def test_a_cost_has_no_exponent_and_no_largest_price() -> None:
+    """A price of nothing is written 0E-9 by `str`, and the default context has 28 digits: neither may stop a statement."""
+    line = Line("p", "2026-05-01", "m1.small", "hour", Decimal("999999999999.999999999"))
+    assert usage.totals([line], [Price("m1.small", "hour", "EUR", "0")]) == {"EUR": "0.000000000"}
+    largest = usage.totals([line], [Price("m1.small", "hour", "EUR", "999999999999.999999999")])
+    assert largest == {"EUR": "999999999999999999998000.000000000"}
+    assert line.to_json() | {"quantity": "0.000000"} == Line(*line.key, Decimal("0.000000")).to_json()
+
+
 @pytest.mark.parametrize(
     ("first", "until_day"),
     [("2026-05-01", "2026-05-01"), ("2026-05-02", "2026-05-01"), ("x", "2026-05-01"), ("2020-01-01", "2026-01-01")],

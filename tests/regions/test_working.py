@@ -9,6 +9,8 @@ import pytest_asyncio
 from tests.regions.deals import Deal, event, shown
 from tests.regions.planes import Plane, in_state, two_planes, until
 
+from openstackoid.core.protocol import PROJECTS_PATH
+from openstackoid.regions.objects.project_states import ProjectState, Statement
 from openstackoid.trust.projects import project_name
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -74,6 +76,55 @@ async def test_a_project_whose_making_was_killed_is_found_by_its_name(deal: Deal
     await deal.event("end")
     await deal.cleaned()
     assert (deal.projects(), deal.provider.mappings.reserved(deal.party)) == (set(), [])
+
+
+async def test_a_project_that_came_again_after_its_clean_up_is_cleaned_up_again(deal: Deal) -> None:
+    """Its home says that it is deleted, and uses its id once more: nothing of the second sub-project may stay."""
+    await deal.active()
+    foreign = "e" * 32
+    first = deal.sub_project(foreign)
+    states = Statement("CloudA", "CloudP", deal.contract, 10**6, {foreign: ProjectState.DELETED})
+    path, signed = PROJECTS_PATH, states.sign(deal.consumer.keys, 2e9)
+    await deal.provider.as_peer(path, {"statement": signed})
+
+    async def gone() -> bool:
+        return first not in deal.projects() and not deal.provider.mappings.all(deal.party)
+
+    await until(gone)
+    second = deal.sub_project(foreign)
+    await deal.event("end")
+
+    async def ended() -> bool:
+        clean_up = (await deal.shown())["clean_up"]
+        return bool(clean_up["done"] and clean_up["ended"])
+
+    await until(ended)
+    assert (deal.cloud.of(second), deal.projects()) == ({}, set())
+
+
+async def test_a_project_that_is_being_made_at_the_end_is_waited_for(deal: Deal) -> None:
+    await deal.active()
+    deal.provider.mappings.reserve(deal.party, "a" * 32, "h" * 32, 10)
+    await deal.event("end")
+
+    async def waits() -> bool:
+        return [work["stage"] for work in (await deal.shown())["work"] if work["kind"] == "clean"] == ["waiting"]
+
+    await until(waits)
+    local = deal.sub_project()
+    await deal.cleaned()
+    assert (deal.cloud.of(local), deal.projects()) == ({}, set())
+
+
+async def test_an_image_with_the_words_of_other_kinds_is_removed(deal: Deal) -> None:
+    """Users give images any property: it neither names another owner, nor says that the image is going."""
+    await deal.active()
+    local = deal.sub_project()
+    deal.cloud.put("image", "images", local, project_id="0" * 32, name="hidden")
+    deal.cloud.put("image", "images", local, provisioning_status="DELETING", name="lasting")
+    await deal.event("end")
+    await deal.cleaned()
+    assert not [item for item in deal.cloud.items["image", "images"].values() if item["owner"] == local]
 
 
 async def test_what_cannot_be_deleted_is_named_and_tried_again(deal: Deal) -> None:

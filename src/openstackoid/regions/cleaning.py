@@ -10,13 +10,13 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from openstackoid.core.services import service_type
+from openstackoid.regions import listing
 from openstackoid.regions.errors import ServiceFailedError
 from openstackoid.regions.objects import resource_kinds
 from openstackoid.regions.objects.resource_kinds import KINDS, ResourceKind
 from openstackoid.regions.objects.work import Left
 from openstackoid.regions.service_account import ServiceAccount, refusal
 
-_OK: Final = 200
 _GONE: Final = frozenset({404, 410})
 # The service has no such list: an extension that is not loaded, or a policy that leaves it to admins, who alone can have made any.
 _NO_LIST: Final = frozenset({300, 403, 404, 405, 501})
@@ -61,7 +61,7 @@ class Cleaner:
         self._project = project
 
     async def inventory(self) -> list[Left]:
-        """What is there: the first page of each kind.
+        """What is there.
 
         Raises:
             AccountRefusedError, ServiceFailedError: the account is refused, or a service does not list.
@@ -77,7 +77,7 @@ class Cleaner:
         done = Pass()
         async for place in self._places():
             seen: set[str] = set()
-            # A list has pages: the next one comes to the front when the first one is gone.
+            # Once more, until nothing new is in it: some lists show less than all.
             while items := [
                 item for item in await self._items(place) if resource_kinds.identity(place.kind, item) not in seen
             ]:
@@ -87,7 +87,7 @@ class Cleaner:
         return done
 
     async def _remove(self, place: _Place, item: Mapping[str, Any], done: Pass) -> None:
-        if resource_kinds.is_going(item):
+        if resource_kinds.is_going(place.kind, item):
             done.left.append(self._left(place, item, _DELETING))
             return
         try:
@@ -110,7 +110,7 @@ class Cleaner:
             await self._unprotect(place, item)
         if kind.service == "object-store":
             await self._empty_container(place, item)
-        identity = quote(resource_kinds.identity(kind, item), safe="")
+        identity = segment(resource_kinds.identity(kind, item))
         path = kind.delete or f"{kind.path.partition('?')[0].rstrip('/')}/{{id}}"
         named = {"id": identity, "name": quote(str(item.get("stack_name", "")), safe=""), "project": self._project}
         return await self._member.call("DELETE", place.base + path.format(**named))
@@ -132,10 +132,12 @@ class Cleaner:
 
     async def _empty_container(self, place: _Place, container: Mapping[str, Any]) -> None:
         """A container with objects cannot be deleted."""
-        url = f"{place.base}/{quote(str(container['name']), safe='')}"
-        status, objects = await self._member.call("GET", f"{url}?format=json")
-        for item in objects if status == _OK and isinstance(objects, list) else []:
-            await self._member.call("DELETE", f"{url}/{quote(str(item.get('name', '')))}")
+        url = f"{place.base}/{segment(str(container['name']))}"
+        _, _, objects = await listing.whole(self._member, f"{url}?format=json", "")
+        for item in objects:
+            name = "/".join(segment(part) for part in str(item.get("name", "")).split("/"))
+            if name:
+                await self._member.call("DELETE", f"{url}/{name}")
 
     async def _places(self) -> AsyncIterator[_Place]:
         catalog = (await self._member.described()).get("catalog") or []
@@ -153,21 +155,26 @@ class Cleaner:
         kind = place.kind
         joined = "&" if "?" in kind.path else "?"
         query = f"{joined}{kind.own}={quote(self._project)}" if kind.own else ""
-        status, answer = await self._member.call("GET", place.url(kind.path) + query)
+        status, answer, items = await listing.whole(self._member, place.url(kind.path) + query, kind.key)
         if status in _NO_LIST:
             return []
-        items = answer if isinstance(answer, list) else answer.get(kind.key) if isinstance(answer, dict) else None
-        if status >= 300 or not isinstance(items, list):  # noqa: PLR2004 - any success
+        page = answer if isinstance(answer, list) else answer.get(kind.key) if isinstance(answer, dict) else None
+        if status >= 300 or not isinstance(page, list):  # noqa: PLR2004 - any success
             if status == 204:  # noqa: PLR2004 - object-store: an empty list
-                return []
+                return items
             raise ServiceFailedError(f"{kind.service} does not list {kind.path}: {refusal(status, answer)}.")
-        return [item for item in items if isinstance(item, dict) and resource_kinds.is_of(kind, item, self._project)]
+        return [item for item in items if resource_kinds.is_of(kind, item, self._project)]
 
     @staticmethod
     def _left(place: _Place, item: Mapping[str, Any], reason: str) -> Left:
         kind = place.kind
         name = str(item.get("name") or item.get("stack_name") or "")[:255]
         return Left(kind.service, kind.key or kind.name, resource_kinds.identity(kind, item)[:255], name, reason[:255])
+
+
+def segment(name: str) -> str:
+    """A name that users choose, as one segment of a path: never one of dots, by which a URL leads to another place."""
+    return name.replace(".", "%2E") if name in {".", ".."} else quote(name, safe="")
 
 
 async def clean_as_admin(admin: ServiceAccount, project: str) -> None:

@@ -4,13 +4,13 @@
     volumes   cinder's list: of those that are there
     images    glance's list: of those that are there
 
-What was measured is kept (`tables.usage`). It is measured again each hour while contracts are in use, so what is gone meanwhile is missing for an hour at
-most, and a project that is gone keeps its lines.
+What was measured is kept (`tables.usage`), and never becomes less: a turn adds what volumes and images that are there have taken since the turn
+before, and takes of nova's words on a day the largest. Turns are once an hour and whenever somebody asks, so what came and went between two of them
+is missing; nothing else is, although nova forgets servers that were archived. A project that is gone keeps its lines.
 """
 
 import asyncio
 import logging
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,6 +20,7 @@ from urllib.parse import quote
 
 from openstackoid.core.errors import OpenStackoidError
 from openstackoid.core.services import service_type
+from openstackoid.regions import listing
 from openstackoid.regions.accounts import Accounts, project_of
 from openstackoid.regions.errors import ServiceFailedError
 from openstackoid.regions.objects import grant, resource_kinds, usage
@@ -57,26 +58,45 @@ class Meter:
     accounts: Accounts
 
     async def measure(self, contract: Summary, period: Period) -> list[Line]:
-        """Measure what is there of a period, keep it, and return all that is kept of it.
+        """Measure up to now, and return all that is kept of a period.
 
         Raises:
             AccountRefusedError, ServiceFailedError: an account is refused, or a service does not answer.
         """
         domain = self.regions.get(contract.terms.virtual_region).domain_id
-        manager, now = self.accounts.domain(domain), datetime.now(UTC)
+        manager, now = self.accounts.domain(domain), datetime.now(UTC).replace(microsecond=0)
+        failure: OpenStackoidError | None = None
         for project, local in await asyncio.to_thread(self.mappings.all, f"contract:{contract.id}"):
-            found = await project_of(manager, local)
-            if found is None or not found.get("enabled", False):
-                continue  # gone or disabled: what was measured stays
-            member = await self.accounts.member(manager, domain, local)
-            lines = await _lines(member, project, local, period, now)
-            await asyncio.to_thread(self.usages.replace, contract.id, project, period, lines)
+            try:
+                await self._measure(manager, domain, contract.id, project, local, period, now)
+            except OpenStackoidError as error:
+                failure = error  # the others are measured all the same
+        if failure is not None:
+            raise failure
         return await asyncio.to_thread(self.usages.lines, contract.id, period)
 
+    async def _measure(
+        self,
+        manager: ServiceAccount,
+        domain: str,
+        contract: str,
+        project: str,
+        local: str,
+        period: Period,
+        now: datetime,
+    ) -> None:
+        found = await project_of(manager, local)
+        if found is None or not found.get("enabled", False):
+            return  # gone or disabled: what was measured stays
+        member = await self.accounts.member(manager, domain, local)
+        since = await asyncio.to_thread(self.usages.measured, contract, project)
+        servers, stored = await _lines(member, project, local, period, since, now)
+        await asyncio.to_thread(self.usages.record, contract, project, servers, stored, since, now)
+
     async def run(self) -> None:
-        """Measure yesterday and today of all contracts in use."""
-        today = datetime.fromtimestamp(time.time(), UTC).date()
-        period = Period(today - timedelta(days=1), today + timedelta(days=1))
+        """Measure all contracts in use."""
+        today = datetime.now(UTC).date()
+        period = Period(today, today + timedelta(days=1))
         for contract in await asyncio.to_thread(self.contracts.all, *grant.IN_USE):
             if contract.side is Side.PROVIDER:
                 try:
@@ -85,48 +105,52 @@ class Meter:
                     _LOG.error("openstackoid regions: use of %s: %s: %s", contract.id, error.code, error)
 
 
-async def _lines(member: ServiceAccount, project: str, local: str, period: Period, now: datetime) -> list[Line]:
+async def _lines(
+    member: ServiceAccount, project: str, local: str, asked: Period, since: datetime | None, now: datetime
+) -> tuple[list[Line], list[Line]]:
+    """What servers have used on the days since, and on those asked for, in all; and what was stored since, to be added."""
     urls = await _endpoints(member)
-    lines: list[Line] = []
+    tomorrow = now.date() + timedelta(days=1)
+    longest = tomorrow - timedelta(days=usage.MOST_DAYS)
+    first = longest if since is None else max(longest, min(asked.first, since.date() - timedelta(days=1)))
+    period, servers, stored = Period(first, tomorrow), [], []
     if url := urls.get("compute"):
-        window = f"start={_plain(period.start)}&end={_plain(min(period.over, now))}&detailed=1"
+        window = f"start={_plain(period.start)}&end={_plain(now)}&detailed=1"
         path = f"/os-simple-tenant-usage/{quote(local)}?{window}"
         found = (await _asked(member, resource_kinds.base(url, _COMPUTE) + path)).get("tenant_usage") or {}
-        lines += usage.servers(project, found.get("server_usages") or (), period, now)
+        servers += usage.servers(project, found.get("server_usages") or (), period, now)
     if url := urls.get("block-storage"):
         volumes = [
             (volume.get("created_at"), Decimal(int(volume.get("size") or 0)))
-            for volume in await _pages(member, resource_kinds.base(url, _VOLUME), _VOLUME, "")
+            for volume in await _items(member, resource_kinds.base(url, _VOLUME), _VOLUME, "")
         ]
-        lines += usage.stored(project, usage.VOLUME, volumes, period, now)
+        stored += usage.stored(project, usage.VOLUME, volumes, period, now, since)
     if url := urls.get("image"):
         images = [
             (image.get("created_at"), usage.gib(int(image.get("size") or 0)))
-            for image in await _pages(member, resource_kinds.base(url, _IMAGE), _IMAGE, f"?owner={quote(local)}")
+            for image in await _items(member, resource_kinds.base(url, _IMAGE), _IMAGE, f"?owner={quote(local)}")
             if image.get("owner") == local
         ]
-        lines += usage.stored(project, usage.IMAGE, images, period, now)
-    return lines
+        stored += usage.stored(project, usage.IMAGE, images, period, now, since)
+    return servers, stored
 
 
-async def _pages(member: ServiceAccount, base: str, kind: ResourceKind, query: str) -> list[Mapping[str, Any]]:
-    """All items of a list. Cinder's following page is a link beside the list, glance's a path."""
-    items: list[Mapping[str, Any]] = []
-    url = base + kind.path + query
-    while url:
-        answer = await _asked(member, url)
-        items += [item for item in answer.get(kind.key) or () if isinstance(item, dict)]
-        links = [link.get("href") for link in answer.get(f"{kind.key}_links") or () if link.get("rel") == "next"]
-        following = str(links[0]) if links else str(answer.get("next") or "")
-        url = base.partition("/v2")[0] + following if following.startswith("/") else following
+async def _items(member: ServiceAccount, base: str, kind: ResourceKind, query: str) -> list[Mapping[str, Any]]:
+    status, answer, items = await listing.whole(member, base + kind.path + query, kind.key)
+    if status != _OK:
+        raise _failed(member, status, answer)
     return items
 
 
 async def _asked(member: ServiceAccount, url: str) -> Mapping[str, Any]:
     status, answer = await member.call("GET", url)
     if status != _OK or not isinstance(answer, dict):
-        raise ServiceFailedError(f"A service does not say what {member.name} uses: {refusal(status, answer)}.")
+        raise _failed(member, status, answer)
     return answer
+
+
+def _failed(member: ServiceAccount, status: int, answer: Any) -> ServiceFailedError:
+    return ServiceFailedError(f"A service does not say what {member.name} uses: {refusal(status, answer)}.")
 
 
 async def _endpoints(member: ServiceAccount) -> dict[str, str]:

@@ -15,13 +15,18 @@ from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
+from yarl import URL
 
 from openstackoid.regions.errors import AccountRefusedError, ServiceFailedError
 
-_LARGEST: Final = 8 << 20  # bytes of an answer
+_LARGEST: Final = 32 << 20  # bytes of an answer
 _SHOWN: Final = 160  # characters of a refusal
 _CREATED, _UNAUTHORIZED = 201, 401
 Scope = Mapping[str, Any]
+
+
+class TooLargeError(ServiceFailedError):
+    """An answer that is too large to be read: fewer items are to be asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +127,18 @@ class ServiceAccount:
             headers.setdefault("Content-Type", "application/json")
         try:
             async with self._session.request(
-                method, url, headers=headers, data=data, allow_redirects=False
+                # As it stands: a name with dot segments must not lead to another place.
+                method,
+                URL(url, encoded=True),
+                headers=headers,
+                data=data,
+                allow_redirects=False,
             ) as response:
                 text = bytearray()
                 async for chunk in response.content.iter_chunked(1 << 16):
                     text += chunk
                     if len(text) > _LARGEST:
-                        raise ServiceFailedError(f"{method} {_path(url)}: more than {_LARGEST >> 20} MiB.")
+                        raise TooLargeError(f"{method} {_path(url)}: more than {_LARGEST >> 20} MiB.")
                 token = response.headers.get("X-Subject-Token", "")
                 return response.status, json.loads(text) if text.strip() else {}, token
         except (aiohttp.ClientError, TimeoutError) as error:

@@ -27,7 +27,7 @@ from openstackoid.trust.quota_leases import QuotaLeases
 
 _AT_ONCE: Final = 4  # pieces of work
 _LONGEST: Final = 300  # seconds of one attempt
-_SETTLED: Final = 3  # seconds after its end in which gateways may still have a project made
+_SETTLED: Final = 3  # seconds after its end in which requests that gateways had let in may still make something
 _AGAIN: Final = 1  # seconds until the next pass, while passes achieve something
 
 
@@ -141,12 +141,19 @@ class Worker:
         if terms is None or not terms.clean_up:
             await asyncio.to_thread(self.works.advance, work, holder, Stage.DONE)
             return 0
-        # A gateway that was making a project when the contract ended has it on record, or reads twice a second that the contract is over.
-        await asyncio.to_thread(self._record_projects, contract, await self._unbound(contract))
+        ended = await asyncio.to_thread(self._ended_at, contract.id)
+        if now < ended + _SETTLED:  # gateways read twice a second that the contract is over
+            await asyncio.to_thread(self.works.advance, work, holder, Stage.WAITING)
+            return now + _AGAIN
+        # A gateway that was making a project when the contract ended has it on record.
+        making = await asyncio.to_thread(self.mappings.making, _party(contract.id))
+        unbound = await self._unbound(contract)
+        waits = any(not unbound.get(foreign) for foreign in making)
+        named = {foreign: local for foreign, local in unbound.items() if local or foreign not in making}
+        await asyncio.to_thread(self._record_projects, contract, named)
         works = await asyncio.to_thread(self.works.of, contract.id)
         open_ = any(other.stage is not Stage.DONE for other in works if other.project != WHOLE)
-        ended = await asyncio.to_thread(self._ended_at, contract.id)
-        if open_ or now < ended + _SETTLED:
+        if open_ or waits:
             await asyncio.to_thread(self.works.advance, work, holder, Stage.WAITING)
             return now + _AGAIN
         await asyncio.to_thread(self.works.advance, work, holder, Stage.DONE)
@@ -222,7 +229,7 @@ class Worker:
             await delete_project(manager, work.local)
 
     async def _forget(self, contract: Contract, _: ServiceAccount, work: Work, __: str) -> None:
-        await asyncio.to_thread(self.mappings.forget, _party(contract.id), work.project)
+        await asyncio.to_thread(self.mappings.forget, _party(contract.id), work.project, work.local)
         await asyncio.to_thread(self.leases.forget_project, contract.id, work.local)
 
     def _manager(self, contract: Contract) -> tuple[ServiceAccount, str]:

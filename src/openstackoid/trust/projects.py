@@ -92,11 +92,28 @@ class ProjectMappings:
         with self._database.reading() as connection:
             return list(connection.scalars(chosen.order_by(RESERVATIONS.c.foreign_id)))
 
-    def forget(self, peer: str, foreign: str) -> None:
-        """Forget a peer's project, and what was leased to ours of a contract's quota: ours is deleted, or was never made."""
+    def making(self, peer: str) -> list[str]:
+        """Those of `reserved` that a process is making now."""
+        now = int(time.time())
+        chosen = select(RESERVATIONS.c.foreign_id).where(RESERVATIONS.c.peer == peer)
+        # A time far in the future is not from a running process: clocks were set back.
+        live = (RESERVATIONS.c.expires > now) & (RESERVATIONS.c.expires <= now + 2 * LEASE)
+        with self._database.reading() as connection:
+            return list(connection.scalars(chosen.where(live).order_by(RESERVATIONS.c.foreign_id)))
+
+    def forget(self, peer: str, foreign: str, deleted: str | None = None) -> None:
+        """Forget a peer's project, and what was leased to ours of a contract's quota: ours is deleted, or was never made.
+
+        Args:
+            peer: the other cloud.
+            foreign: id of its project.
+            deleted: id of ours; if another one stands for the peer's by now, that one stays. Empty: none was made. None: whichever it is.
+        """
         with self._database.changing() as connection:
             serialise(connection, 0)
             local = connection.scalar(select(PROJECTS.c.local_id).where(_of(PROJECTS, peer, foreign)))
+            if local is not None and deleted is not None and local != deleted:
+                return
             for table in (QUOTA_LEASES, QUOTA_HOLDS, QUOTA_LOCKS):
                 connection.execute(delete(table).where(table.c.project == local))
             for table in (PROJECTS, RESERVATIONS):

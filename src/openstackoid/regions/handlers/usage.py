@@ -125,7 +125,7 @@ def _summary(signed: Signed, found: Signed | None) -> dict[str, Any]:
 def _priced(lines: list[Line], contract: Summary, names: dict[str, str] | None) -> list[dict[str, Any]]:
     priced = []
     for line in lines:
-        cost = {currency: str(amount) for currency, amount in usage.cost(line, contract.terms.price).items()}
+        cost = {currency: usage.plain(amount) for currency, amount in usage.cost(line, contract.terms.price).items()}
         name = (names or {}).get(line.project, "")
         priced.append({**line.to_json(), "name": name, "cost": cost})
     return priced

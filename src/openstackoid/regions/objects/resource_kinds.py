@@ -27,7 +27,8 @@ class ResourceKind:
         delete: path of one, below the version; `{path}/{id}` if empty.
         before: special preparation: `router`, `image`; empty for none.
         slow: whether the service answers before the resource is gone.
-        owner: field that must name the project, if the item has it.
+        owner: fields that must name the project, if the item has them: none that users may set (an image has any property beside its fields).
+        state: fields that say whether the service is deleting it; the same.
     """
 
     service: str
@@ -39,7 +40,8 @@ class ResourceKind:
     delete: str = ""
     before: str = ""
     slow: bool = False
-    owner: tuple[str, ...] = ("project_id", "tenant_id", "owner")
+    owner: tuple[str, ...] = ("project_id", "tenant_id")
+    state: tuple[str, ...] = ("status",)
 
     @property
     def name(self) -> str:
@@ -55,9 +57,22 @@ def _volumes(path: str, key: str) -> ResourceKind:
     return ResourceKind("block-storage", "/v3", f"/{path}", key, slow=True)
 
 
+def _images(path: str) -> ResourceKind:
+    return ResourceKind("image", "/v2", path, "images", own="owner", before="image", owner=("owner",))
+
+
 # Services that stand on others come first: a stack's servers, a load balancer's ports, a server's volumes.
 KINDS: Final = (
-    ResourceKind("orchestration", "/v1", "/stacks", "stacks", delete="/stacks/{name}/{id}", slow=True),
+    ResourceKind(
+        "orchestration",
+        "/v1",
+        "/stacks",
+        "stacks",
+        delete="/stacks/{name}/{id}",
+        slow=True,
+        owner=("project",),
+        state=("stack_status",),
+    ),
     ResourceKind(
         "load-balancer",
         "/v2",
@@ -65,8 +80,17 @@ KINDS: Final = (
         "loadbalancers",
         delete="/lbaas/loadbalancers/{id}?cascade=true",
         slow=True,
+        state=("provisioning_status",),
     ),
-    ResourceKind("compute", "/v2.1", "/servers/detail", "servers", delete="/servers/{id}", slow=True),
+    ResourceKind(
+        "compute",
+        "/v2.1",
+        "/servers/detail",
+        "servers",
+        delete="/servers/{id}",
+        slow=True,
+        state=("OS-EXT-STS:task_state", "status"),
+    ),
     ResourceKind("compute", "/v2.1", "/os-server-groups", "server_groups"),
     ResourceKind("shared-file-system", "/v2", "/snapshots", "snapshots", slow=True),
     ResourceKind("shared-file-system", "/v2", "/shares", "shares", slow=True),
@@ -84,8 +108,8 @@ KINDS: Final = (
     _network("subnetpools", "subnetpools"),
     _network("address-scopes", "address_scopes"),
     _network("rbac-policies", "rbac_policies"),
-    ResourceKind("image", "/v2", "/images", "images", own="owner", before="image"),
-    ResourceKind("image", "/v2", "/images?os_hidden=true", "images", own="owner", before="image"),
+    _images("/images"),
+    _images("/images?os_hidden=true"),
     ResourceKind("dns", "/v2", "/zones", "zones"),
     ResourceKind("key-manager", "/v1", "/containers", "containers", identity=("container_ref",)),
     ResourceKind("key-manager", "/v1", "/secrets", "secrets", identity=("secret_ref",)),
@@ -110,10 +134,9 @@ def identity(kind: ResourceKind, item: Mapping[str, Any]) -> str:
     return str(value).rstrip("/").rsplit("/", 1)[-1]
 
 
-def is_going(item: Mapping[str, Any]) -> bool:
+def is_going(kind: ResourceKind, item: Mapping[str, Any]) -> bool:
     """Whether a service is deleting an item already."""
-    fields = ("OS-EXT-STS:task_state", "status", "provisioning_status", "stack_status")
-    return any(str(item.get(name)).upper() in _GOING for name in fields)
+    return any(str(item.get(name)).upper() in _GOING for name in kind.state)
 
 
 def is_of(kind: ResourceKind, item: Mapping[str, Any], project: str) -> bool:

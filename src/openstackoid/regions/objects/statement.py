@@ -17,7 +17,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from openstackoid.regions.objects.terms import Terms, digest
-from openstackoid.regions.objects.usage import Line, Period, totals
+from openstackoid.regions.objects.usage import Line, Period, plain, totals
 from openstackoid.trust import signatures
 from openstackoid.trust.keys import Keys
 
@@ -82,7 +82,7 @@ def make(
     us: str, peer: str, contract: str, number: int, period: Period, lines: Sequence[Line], terms: Terms, time: str
 ) -> Statement:
     """A provider's statement of lines."""
-    rows = [[*line.key, str(line.quantity)] for line in sorted(lines)]
+    rows = [[*line.key, plain(line.quantity)] for line in sorted(lines)]
     return Statement(
         {
             "iss": us,

@@ -9,7 +9,7 @@ the GiB and hour. Prices are the contract's: a line costs what each price with i
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any, Final
 
 from openstackoid.regions.errors import PeriodError
@@ -22,6 +22,8 @@ _HOUR: Final = Decimal(3600)
 _STEP: Final = Decimal("0.000001")
 _CENT: Final = Decimal("0.000000001")
 _GIB: Final = Decimal(1 << 30)
+# Enough for the largest quantity by the largest price: neither the other side nor the default context makes a cost fail.
+_EXACT: Final = Context(prec=96)
 _DAY: Final = timedelta(days=1)
 
 
@@ -47,7 +49,7 @@ class Line:
             "day": self.day,
             "sku": self.sku,
             "unit": self.unit,
-            "quantity": str(self.quantity),
+            "quantity": plain(self.quantity),
         }
 
     @classmethod
@@ -120,7 +122,12 @@ def servers(project: str, usages: Iterable[Mapping[str, Any]], period: Period, n
 
 
 def stored(
-    project: str, sku: str, things: Iterable[tuple[str | None, Decimal]], period: Period, now: datetime
+    project: str,
+    sku: str,
+    things: Iterable[tuple[str | None, Decimal]],
+    period: Period,
+    now: datetime,
+    since: datetime | None = None,
 ) -> list[Line]:
     """Lines of what is stored now.
 
@@ -130,12 +137,14 @@ def stored(
         things: when each was made, and its GiB.
         period: which days.
         now: until when.
+        since: from when on; None for all that is known.
     """
     totals: dict[str, Decimal] = {}
     for created, gib in things:
         began = moment(created)
         if began is None:
             continue
+        began = began if since is None else max(began, since)
         for day, start, end in period.days():
             lasted = _overlap(began, now, start, end)
             if lasted:
@@ -153,8 +162,9 @@ def cost(line: Line, prices: Iterable[Price]) -> dict[str, Decimal]:
     amounts: dict[str, Decimal] = {}
     for price in prices:
         if (price.sku, price.unit) == (line.sku, line.unit):
-            amount = (Decimal(price.amount) * line.quantity).quantize(_CENT)
-            amounts[price.currency] = amounts.get(price.currency, Decimal(0)) + amount
+            product = _EXACT.multiply(Decimal(price.amount), line.quantity)
+            amount = product.quantize(_CENT, context=_EXACT)
+            amounts[price.currency] = _EXACT.add(amounts.get(price.currency, Decimal(0)), amount)
     return amounts
 
 
@@ -164,8 +174,13 @@ def totals(lines: Iterable[Line], prices: Iterable[Price]) -> dict[str, str]:
     found: dict[str, Decimal] = {}
     for line in lines:
         for currency, amount in cost(line, known).items():
-            found[currency] = found.get(currency, Decimal(0)) + amount
-    return {currency: str(found[currency]) for currency in sorted(found)}
+            found[currency] = _EXACT.add(found.get(currency, Decimal(0)), amount)
+    return {currency: plain(found[currency]) for currency in sorted(found)}
+
+
+def plain(amount: Decimal) -> str:
+    """A number without an exponent: `str` writes 0.000000000 as 0E-9."""
+    return format(amount, "f")
 
 
 def moment(text: object) -> datetime | None:

@@ -21,10 +21,12 @@ from openstackoid.regions.schemas.common import (
 MOST_LINES: Final = 10_000
 _DAY: Final[Schema] = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
 _QUANTITY: Final[Schema] = {"type": "string", "pattern": "^[0-9]{1,12}([.][0-9]{1,9})?$"}
+# Of all lines together.
+_SUM: Final[Schema] = {"type": "string", "pattern": "^[0-9]{1,32}([.][0-9]{1,9})?$"}
 _CURRENCIES: Final[Schema] = {
     "type": "object",
     "propertyNames": {"pattern": "^[A-Z]{3}$"},
-    "additionalProperties": _QUANTITY,
+    "additionalProperties": _SUM,
     "maxProperties": 16,
 }
 _COMPACT: Final[Schema] = {

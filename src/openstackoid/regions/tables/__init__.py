@@ -9,6 +9,7 @@ region_bindings          one row a region of this cloud's catalog that is bound 
 region_work              one row a piece of work outside the database: how far it is, and what is left (`objects.work`)
 region_project_states    one row a project with a sub-project, of either side's contracts (`tables.project_states`)
 contract_usage           one row a contract, project, day and what was used
+contract_usage_marks     one row a contract and project: until when it was measured
 contract_statements      statements of use, and the answers to them; never rewritten
 regions_revision         one row, which every change takes first: changes happen one after the other on every database
 """
@@ -132,6 +133,14 @@ USAGE: Final = Table(
     Column("sku", exact(255), primary_key=True),
     Column("unit", exact(16), primary_key=True),
     Column("quantity", exact(32), nullable=False),
+)
+
+USAGE_MARKS: Final = Table(
+    "contract_usage_marks",
+    METADATA,
+    Column("contract", exact(_ID), primary_key=True),
+    Column("project", exact(_NAME), primary_key=True),
+    Column("until", BigInteger, nullable=False),
 )
 
 STATEMENTS: Final = Table(

@@ -1,22 +1,22 @@
 """Use of contracts in the database, and statements of it. Calls block: in a coroutine, `asyncio.to_thread`.
 
-Lines are what a provider has measured; a day that is measured again is written again, and one that cannot be measured any more, since its project is
-gone, stays. Statements and answers are only ever added.
+Lines are what a provider has measured, and until when it has; they only grow. Statements and answers are only ever added.
 """
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, and_, insert, select, update
 
 from openstackoid.regions.errors import ForkError, PeriodError, UnknownStatementError
 from openstackoid.regions.objects.statement import ANSWER, STATEMENT, Statement
 from openstackoid.regions.objects.terms import digest
-from openstackoid.regions.objects.usage import Line, Period
-from openstackoid.regions.tables import CONTRACTS, STATEMENTS, USAGE, serialise
+from openstackoid.regions.objects.usage import Line, Period, plain
+from openstackoid.regions.tables import CONTRACTS, STATEMENTS, USAGE, USAGE_MARKS, serialise
 from openstackoid.storage.databases import Database
 
 _AT_ONCE: Final = 100
@@ -57,15 +57,49 @@ class Usages:
         """Use a database whose tables are there."""
         self._database = database
 
-    def replace(self, contract: str, project: str, period: Period, lines: Sequence[Line]) -> None:
-        """Write what a project has used in a period, instead of what was written of it."""
-        days = {day for day, _, _ in period.days()}
-        of = (USAGE.c.contract == contract) & (USAGE.c.project == project)
+    def measured(self, contract: str, project: str) -> datetime | None:
+        """Until when a project was measured; None if it never was."""
+        with self._database.reading() as connection:
+            until = connection.scalar(select(USAGE_MARKS.c.until).where(_mark(contract, project)))
+        return None if until is None else datetime.fromtimestamp(until, UTC)
+
+    def record(
+        self,
+        contract: str,
+        project: str,
+        servers: Sequence[Line],
+        stored: Sequence[Line],
+        since: datetime | None,
+        now: datetime,
+    ) -> bool:
+        """Write what a project has used; false if another process has written meanwhile: nothing is written then.
+
+        While clocks are set back nothing is added.
+
+        Args:
+            contract: id.
+            project: the consumer's.
+            servers: whole days so far: the larger number stays.
+            stored: what is to be added, of the time since.
+            since: as `measured` had it.
+            now: until when it was measured.
+        """
+        before, until = None if since is None else int(since.timestamp()), int(now.timestamp())
         with self._database.changing() as connection:
             serialise(connection)
-            connection.execute(delete(USAGE).where(of & USAGE.c.day.in_(days)))
-            for line in lines:
-                connection.execute(insert(USAGE).values({"contract": contract, **line.to_json()}))
+            mark = connection.scalar(select(USAGE_MARKS.c.until).where(_mark(contract, project)))
+            if mark != before:
+                return False
+            if mark is None:
+                values = {"contract": contract, "project": project, "until": until}
+                connection.execute(insert(USAGE_MARKS).values(values))
+            elif until > mark:
+                connection.execute(update(USAGE_MARKS).where(_mark(contract, project)).values(until=until))
+            added = stored if mark is None or until > mark else ()
+            for lines, adds in ((servers, False), (added, True)):
+                for line in lines:
+                    _grow(connection, contract, line, adds=adds)
+        return True
 
     def lines(self, contract: str, period: Period) -> list[Line]:
         """What was measured in a period."""
@@ -157,6 +191,21 @@ class Usages:
             attempts = connection.scalar(select(_S.attempts).where(row)) or 0
             pause = min(_LONGEST_PAUSE, 1 << min(attempts, 16))
             connection.execute(update(STATEMENTS).where(row).values(attempts=attempts + 1, due=now + pause))
+
+
+def _mark(contract: str, project: str) -> Any:
+    return (USAGE_MARKS.c.contract == contract) & (USAGE_MARKS.c.project == project)
+
+
+def _grow(connection: Connection, contract: str, line: Line, *, adds: bool) -> None:
+    columns = (USAGE.c.contract, USAGE.c.project, USAGE.c.day, USAGE.c.sku, USAGE.c.unit)
+    row = and_(*(column == value for column, value in zip(columns, (contract, *line.key), strict=True)))
+    kept = connection.scalar(select(USAGE.c.quantity).where(row))
+    if kept is None:
+        connection.execute(insert(USAGE).values({"contract": contract, **line.to_json()}))
+        return
+    quantity = Decimal(kept) + line.quantity if adds else max(Decimal(kept), line.quantity)
+    connection.execute(update(USAGE).where(row).values(quantity=plain(quantity)))
 
 
 def _of(contract: str, number: int, kind: str) -> Any:

@@ -29,15 +29,24 @@ class Works:
     def add(
         self, contract: str, kind: WorkKind, stage: Stage, project: str = WHOLE, local: str = "", *, again: bool = False
     ) -> None:
-        """Put work on record; what is on record already stays, unless it is to be done `again` from this stage on."""
+        """Put work on record; what is on record already stays, unless it is to be done `again` from this stage on, or is of another sub-project.
+
+        A project that was cleaned up may have come again at its home: another sub-project stands for it, and is to be cleaned up as well.
+        """
         row = (WORK.c.contract == contract) & (WORK.c.kind == kind.value) & (WORK.c.project == project)
         values = {"stage": stage.value, "attempts": 0, "error": "", "due": 0}
         with self._database.changing() as connection:
             serialise(connection)
-            if connection.scalar(select(WORK.c.contract).where(row)) is not None:
-                if again:
+            on_record = connection.execute(select(WORK.c.local).where(row)).one_or_none()
+            if on_record is not None:
+                other = bool(local) and on_record.local != local
+                if again or other:
                     # Whoever has it now loses it: what it does of another stage must not count for this one.
-                    connection.execute(update(WORK).where(row).values({**values, "holder": "", "until": 0}))
+                    connection.execute(
+                        update(WORK)
+                        .where(row)
+                        .values({**values, "local": local or on_record.local, "holder": "", "until": 0})
+                    )
                 return
             made = {"contract": contract, "kind": kind.value, "project": project, "local": local, **values}
             connection.execute(insert(WORK).values({**made, "removed": 0, "remaining": "[]", "holder": "", "until": 0}))
