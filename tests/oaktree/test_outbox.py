@@ -103,6 +103,18 @@ def test_an_operation_that_ends_again_is_told_again(records: Operations, clock: 
     assert second.attempts == 0
 
 
+def test_operations_that_nobody_is_told_of_hide_no_others(
+    records: Operations, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("openstackoid.oaktree.creates.outbox._AT_ONCE", 2)
+    for _ in range(5):
+        begin(records, "carol")
+    mine = {begin(records, "bob").id for _ in range(3)}
+    clock.now += 11
+    records.outbox.put_interrupted()
+    assert {notice.operation for notice in due(records)} == mine
+
+
 def test_an_operation_whose_worker_died_is_told_once(records: Operations, clock: Clock) -> None:
     operation = begin(records, "bob")
     begin(records, "carol")
