@@ -1,5 +1,6 @@
 """Rates of requests to a peer, over two gateways of two workers that share a Redis; and how many reads of several clouds run at a time."""
 
+import asyncio
 import json
 import socket
 import threading
@@ -17,6 +18,8 @@ from tests.redis_server import redis_server
 
 from openstackoid.core.errors import ConfigError
 from openstackoid.gateway.settings.loading import load
+from openstackoid.gateway.settings.sections import Rates as Settings
+from openstackoid.gateway.upstream.rates import Rates
 
 RATE: Final = 20
 BOTH: Final = {"X-Scope": '{"image": "CloudOne & Small"}'}
@@ -186,3 +189,20 @@ def test_wrong_rates_are_refused(tmp_path: Path, rates: dict[str, Any], message:
         load(file)
     assert "rates" in str(caught.value)
     assert message in str(caught.value)
+
+
+def test_a_redis_that_never_answers_holds_up_no_database() -> None:
+    """Whoever waits for it has threads of their own: those of the event loop are the databases'."""
+
+    async def scenario() -> None:
+        settings = Settings(peers={"*": 1000.0}, redis=f"redis://127.0.0.1:{silent.getsockname()[1]}")
+        rates = Rates("CloudOne", settings)
+        turns = [asyncio.create_task(rates.turn("Small", None)) for _ in range(100)]
+        await asyncio.sleep(0)
+        database = asyncio.create_task(asyncio.to_thread(int))
+        finished, _ = await asyncio.wait({database, *turns}, return_when=asyncio.FIRST_COMPLETED)
+        assert finished == {database}
+        await asyncio.gather(*turns)  # each has its part of the rate while Redis is away
+
+    with socket.create_server(("127.0.0.1", 0), backlog=200) as silent:
+        asyncio.run(scenario())

@@ -7,6 +7,7 @@ N seconds are there more than `rate * N` requests and one second's worth of them
 import asyncio
 import math
 import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from openstackoid.core.errors import PeerRateError
@@ -16,6 +17,8 @@ from openstackoid.rates.shared import Shared
 
 WORKERS: Final = "OPENSTACKOID_WORKERS"
 _ALL: Final = "*"
+# Of their own: a Redis that does not answer must not hold the threads in which databases are asked. Below the connections of `Shared`.
+_THREADS: Final = ThreadPoolExecutor(32, thread_name_prefix="rates")
 _PATIENCE: Final = (
     2.0  # seconds for an answer of Redis: a slow one delays requests; without it, more are sent, as others count there
 )
@@ -87,7 +90,7 @@ class Rates:
         if limiter is None:
             limiter = self._limiters[rate] = self._limiter(rate)
         if limiter.blocks:
-            return await asyncio.to_thread(limiter.reserve, key, longest)
+            return await asyncio.get_running_loop().run_in_executor(_THREADS, limiter.reserve, key, longest)
         return limiter.reserve(key, longest)
 
     def _limiter(self, rate: float) -> Limiter:
