@@ -87,6 +87,27 @@ def differing(kind: Kind, model: Mapping[str, Any], other: Mapping[str, Any]) ->
     return unlike(compared.changed), unlike(compared.fixed)
 
 
+def written(kind: Kind, document: Any) -> dict[str, Any]:
+    """What an update sets of the fields that are compared.
+
+    Args:
+        kind: of the resource.
+        document: of the update.
+    """
+    fields = COMPARED[kind.name].changed
+    if kind.item:
+        inner = document.get(kind.item) if isinstance(document, dict) else None
+        return {name: inner[name] for name in fields if name in inner} if isinstance(inner, dict) else {}
+    steps = [step for step in document if isinstance(step, dict)] if isinstance(document, list) else []
+    given = {str(step.get("path")).removeprefix("/"): step.get("value") for step in steps}
+    return {name: given[name] for name in fields if name in given}
+
+
+def shows(resource: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+    """Whether a resource has these values."""
+    return all(_value(resource.get(name)) == _value(value) for name, value in values.items())
+
+
 def to_mend(kind: Kind, model: Mapping[str, Any], fields: list[str]) -> Any:
     """The update that makes a member as the model.
 

@@ -107,10 +107,10 @@ def original(cloud: str, document: Any) -> Original:
     algorithm, digest = str(document.get("os_hash_algo") or ""), str(document.get("os_hash_value") or "")
     if algorithm not in _ALGORITHMS or not _HEX.match(digest):
         algorithm, digest = "sha512", ""
-    fields: dict[str, Any] = {key: document[key] for key in _CARRIED if document.get(key) is not None}
+    fields: dict[str, Any] = {key: document[key] for key in _CARRIED if _is_plain(document.get(key))}
     left: dict[str, str] = {}
     for key, value in document.items():
-        if key in _OWN or key in fields or value is None:
+        if key in _OWN or key in _CARRIED or value is None:
             continue
         why = _why_left(key, value)
         if why:
@@ -169,6 +169,13 @@ def has_data(image: Original, document: Mapping[str, Any], digest: str = "") -> 
     if document.get("os_hash_algo") != image.algorithm or not digest:
         return None
     return document.get("os_hash_value") == digest
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is of a form that glance shows."""
+    if isinstance(value, list):
+        return all(isinstance(tag, str) for tag in value)
+    return isinstance(value, (str, int))
 
 
 def _why_left(key: str, value: Any) -> str | None:

@@ -155,7 +155,8 @@ class Copies:
         if by_id or not isinstance(shown, dict):
             images = [] if shown is None else [shown]
         else:
-            images = shown.get("images") or []
+            listed = shown.get("images")
+            images = listed if isinstance(listed, list) else []
         if not images:
             raise NoSuchImageError(f"{wish.source} has no image {wish.image}. Nothing was copied.")
         if len(images) > 1:

@@ -1,6 +1,6 @@
 """Repairs replicas by itself, where a cloud refused its part of a change that the others have: slowly, by one gateway at a time, some at a time.
 
-    an update that a cloud refused    the repair of `repair`: the last write wins
+    an update that a cloud refused    the repair of `repair`, of what the user wrote alone: a cloud that refuses must not decide what others get
     a delete that a cloud refused     is sent again: a delete wins over every update
 
 Changes that wait for a cloud that is away are no matter of this: `running` continues them.
@@ -15,6 +15,7 @@ from typing import Final
 
 from openstackoid.core.errors import OpenStackoidError
 from openstackoid.core.replication import kind_named
+from openstackoid.core.replication.comparing import written
 from openstackoid.gateway.replicas import registry
 from openstackoid.gateway.replicas.asking import Asker
 from openstackoid.gateway.replicas.doubts import Doubt, Doubts
@@ -23,6 +24,7 @@ from openstackoid.gateway.replicas.repair import SAME, Repair, target_of
 from openstackoid.gateway.replicas.running import Restore, Runner
 from openstackoid.gateway.replicas.steps import NOT_FOUND
 from openstackoid.gateway.replicas.translating import LISTS, path_of
+from openstackoid.gateway.telemetry.loops import described
 
 _LOG: Final = logging.getLogger(__name__)
 _MOST: Final = 100  # doubts of one round
@@ -74,11 +76,12 @@ class Reconciler:
 
         async def one(doubt: Doubt) -> None:
             async with turns:
+                settled = False
                 try:
                     settled = await self._settled(doubt)
-                    await asyncio.to_thread(self._doubts.settle if settled else self._doubts.tried, doubt)
                 except Exception as error:  # noqa: BLE001 - one that cannot be repaired must not end the loop for the others
-                    _LOG.warning("replica %s is not repaired: %s", doubt.replica, error)
+                    _LOG.warning("replica %s is not repaired: %s", doubt.replica, described(error))
+                await asyncio.to_thread(self._doubts.settle if settled else self._doubts.tried, doubt)
 
         await asyncio.gather(*map(one, await asyncio.to_thread(self._doubts.due, _MOST)))
 
@@ -91,7 +94,9 @@ class Reconciler:
         asker = self._restore(request)
         if request.method == "DELETE" and not request.rest:
             return await self._delete(replica, asker)
-        states = await self._repair.repair(replica, doubt.caller, asker)
+        documents = request.documents if not request.rest else ()
+        wrote = written(kind_named(replica.kind), documents[0] if documents else None)
+        states = await self._repair.repair(replica, doubt.caller, asker, wrote)
         return all(state.state in SAME for state in states)
 
     async def _delete(self, replica: Replica, asker: Asker) -> bool:

@@ -8,6 +8,7 @@
 
 import asyncio
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from openstackoid.core import scope as scopes
 from openstackoid.core.errors import NotReplicableError, OpenStackoidError
 from openstackoid.core.plans import Target
 from openstackoid.core.replication import Kind, kind_named
-from openstackoid.core.replication.comparing import differing, newest, to_create, to_mend
+from openstackoid.core.replication.comparing import differing, newest, shows, to_create, to_mend
 from openstackoid.core.replication.copying import original
 from openstackoid.core.replication.references import body_of
 from openstackoid.core.scope import REST, Name, Scope
@@ -61,13 +62,17 @@ class Repair:
         self._runner = runner
         self._entry = entry
 
-    async def repair(self, replica: Replica, caller: str, asker: Asker) -> list[State]:
+    async def repair(
+        self, replica: Replica, caller: str, asker: Asker, wrote: Mapping[str, Any] | None = None
+    ) -> list[State]:
         """Repair one replica.
 
         Args:
             replica: as it was read.
             caller: PROJECT/USER, of the replica's project.
             asker: asks clouds on behalf of the user.
+            wrote: what the user has written, if nobody has asked for this repair: the members get nothing else then, whatever a cloud says of
+                its own and of its time.
 
         Returns:
             The state of each member, by cloud.
@@ -83,7 +88,7 @@ class Repair:
             return [State(cloud, name, "gone") for cloud, name in replica.members.items()]
         if left:
             return [State(cloud, name, "waits") for cloud, name in current.members.items()]
-        return await _Members(self._runner, self._entry, current, caller, asker).repair()
+        return await _Members(self._runner, self._entry, current, caller, asker).repair(wrote)
 
 
 class _Members:
@@ -97,7 +102,7 @@ class _Members:
         self._asker = asker
         self._kind: Kind = kind_named(replica.kind)
 
-    async def repair(self) -> list[State]:
+    async def repair(self, wrote: Mapping[str, Any] | None) -> list[State]:
         members = self._replica.members
         shown = await asyncio.gather(*(self.show(cloud, name) for cloud, name in members.items()))
         looked = dict(zip(members, shown, strict=True))
@@ -107,8 +112,14 @@ class _Members:
             return [State(cloud, name, "gone") for cloud, name in members.items()]
         if not there:
             return [State(cloud, members[cloud], str(one)) for cloud, one in looked.items()]
-        model = newest(there, self._entry)
-        states = await asyncio.gather(*(self._mend(cloud, one, model, there) for cloud, one in looked.items()))
+        if wrote is None:
+            model = newest(there, self._entry)
+        else:
+            having = {cloud: one for cloud, one in there.items() if shows(one, wrote)}
+            if not having:  # a later write has reached all
+                return [State(cloud, members[cloud], "same") for cloud in looked]
+            model = self._entry if self._entry in having else newest(having, self._entry)
+        states = await asyncio.gather(*(self._mend(cloud, one, model, there, wrote) for cloud, one in looked.items()))
         return list(states)
 
     async def show(self, cloud: str, name: str) -> dict[str, Any] | str:
@@ -125,7 +136,12 @@ class _Members:
         return "missing" if reply.status == NOT_FOUND else f"status.{reply.status}"
 
     async def _mend(
-        self, cloud: str, shown: dict[str, Any] | str, model: str, there: dict[str, dict[str, Any]]
+        self,
+        cloud: str,
+        shown: dict[str, Any] | str,
+        model: str,
+        there: dict[str, dict[str, Any]],
+        wrote: Mapping[str, Any] | None,
     ) -> State:
         name = self._replica.members[cloud]
         if shown == "missing":
@@ -133,6 +149,8 @@ class _Members:
         if isinstance(shown, str) or cloud == model:
             return State(cloud, name, shown if isinstance(shown, str) else "same")
         changed, fixed = differing(self._kind, there[model], shown)
+        if wrote is not None:
+            changed, fixed = [field for field in changed if field in wrote], []
         if changed and self._kind.update:
             document = to_mend(self._kind, there[model], changed)
             try:

@@ -16,7 +16,7 @@ from openstackoid.gateway.replicas.creation import Creation
 from openstackoid.gateway.replicas.records import Operation, Part, Work
 from openstackoid.gateway.replicas.registry import Registry
 from openstackoid.gateway.replicas.sealed import Request, Seals
-from openstackoid.gateway.replicas.steps import Means, Steps
+from openstackoid.gateway.replicas.steps import COPIES, Means, Steps
 from openstackoid.operations.stages import OPEN
 from openstackoid.operations.store import LostError, Store
 
@@ -63,6 +63,7 @@ class Runner:
         self._owners: Final[set[str]] = set()
         self._running: Final[set[asyncio.Task[bool]]] = set()
         self._loops: Final[list[asyncio.Task[None]]] = []
+        self._taking: Final[set[asyncio.Task[None]]] = set()
 
     def start(self) -> None:
         """Begin to renew leases, and to look for operations that nobody runs."""
@@ -71,7 +72,7 @@ class Runner:
 
     async def stop(self) -> None:
         """Stop; operations that still run are taken over by another gateway."""
-        tasks = [*self._loops, *self._running]
+        tasks = [*self._loops, *self._taking, *self._running]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -184,8 +185,18 @@ class Runner:
             except OpenStackoidError as error:
                 _LOG.warning("operations that nobody runs cannot be looked for: %s", error)
                 continue
+            copies = [operation for operation in abandoned if operation.work is Work.COPY]
+            short = [operation for operation in abandoned if operation.work is not Work.COPY]
             turns = asyncio.Semaphore(_AT_ONCE)
-            await asyncio.gather(*(self._take_over(operation, turns) for operation in abandoned))
+            for operation in copies[: max(0, COPIES - len(self._taking))]:
+                self._copy(operation)
+            await asyncio.gather(*(self._take_over(operation, turns) for operation in short))
+
+    def _copy(self, operation: Operation) -> None:
+        """Take a copy over, and go on: its data may take hours, and the others must not wait for them."""
+        task = asyncio.create_task(self._take_over(operation, asyncio.Semaphore()))
+        self._taking.add(task)
+        task.add_done_callback(self._taking.discard)
 
     async def _take_over(self, operation: Operation, turns: asyncio.Semaphore) -> None:
         async with turns:

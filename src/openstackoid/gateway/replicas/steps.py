@@ -21,7 +21,7 @@ from openstackoid.operations.stages import Stage
 from openstackoid.operations.store import Store
 
 NOT_FOUND: Final = 404
-_COPIES: Final = 8  # images that a worker copies at a time
+COPIES: Final = 8  # images that a worker copies at a time
 _PASSING: Final = frozenset({401, 429, 503})  # the token has expired, too many requests, the service is away
 
 
@@ -45,7 +45,7 @@ class Means:
     idle: float
     entry: str
     pause: float = 1.0
-    copies: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_COPIES))
+    copies: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(COPIES))
 
 
 class Steps:
