@@ -306,6 +306,12 @@ def test_uploads_are_counted_by_their_bytes(region: Region) -> None:
     assert chunked(100 << 10) == 204
     imported = region.post(0, token, "/image/v2/images/one/import", {"method": {"name": "web-download"}})
     assert (imported.status, imported.code) == (400, "region.unmeasured")
+    # Glance reads these as /v2/images, too (glance/api/middleware/version_negotiation.py).
+    negotiated = {**binary, "Accept": "application/vnd.openstack.images-v2"}
+    for images in ("/v2.9/images", "//v2/images", "/v2//images", "/images"):
+        path = f"/image{images}/one/file"
+        refused = ask(region.doors[0], path, negotiated, method="PUT", body=data, token=token)
+        assert (refused.status, refused.code) == (403, "agreement.rule"), images
 
 
 def test_a_gateway_that_is_killed_while_it_moves_a_lease_leaves_the_sum_as_it_was(

@@ -126,6 +126,17 @@ def test_a_killed_create_counts_until_its_time(store: Store) -> None:
     assert store.quotas.under_way(walk.contract, "compute", later) == frozenset()
 
 
+def test_what_is_renewed_counts_on(store: Store) -> None:
+    """An upload that takes longer than a killed process is waited for: glance counts it when it is whole."""
+    walk = Walk(store.quotas)
+    for _ in walk.move("p1", NEED):
+        pass
+    held = store.quotas.take(walk.contract, "p1", NEED, walk.now)
+    assert held
+    store.quotas.renew([held], walk.now + HOLD - 1)
+    assert store.quotas.begin_count(walk.contract, "p1", "compute", walk.now + HOLD + 1).under_way == NEED
+
+
 def test_what_is_admitted_during_a_count_is_not_lost(store: Store) -> None:
     walk = Walk(store.quotas)
     for _ in walk.move("p1", {"cores": 8, "instances": 4}):

@@ -135,6 +135,12 @@ class QuotaLeases:
                     chosen = _of(row["contract"], row["project"]) & (_L.name == name) & (_L.bound >= amount)
                     connection.execute(update(QUOTA_LEASES).where(chosen).values(bound=_L.bound - amount))
 
+    def renew(self, held: Collection[str], now: int) -> None:
+        """Keep what a request holds that is still under way."""
+        with self._database.changing() as connection:
+            serialise(connection, 0)
+            connection.execute(update(QUOTA_HOLDS).where(QUOTA_HOLDS.c.id.in_(held)).values(expires=now + HOLD))
+
     def under_way(self, contract: str, service: str, now: int) -> frozenset[str]:
         """The requests that hold something of a service's quotas."""
         chosen = (QUOTA_HOLDS.c.contract == contract) & (QUOTA_HOLDS.c.service == service)

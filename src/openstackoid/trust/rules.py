@@ -80,6 +80,15 @@ def allowed(rules: Iterable[Rule], service: str, method: str, path: str) -> bool
     )
 
 
+def is_canonical(service: str, path: str) -> bool:
+    """Whether a path has the one form that quotas, resources and shares of a region are matched against.
+
+    Glance reads `/v2.9/images`, `//v2/images`, and with a version in the header `Accept` also `/images`, as `/v2/images`
+    (glance/api/middleware/version_negotiation.py).
+    """
+    return service != "image" or (path.startswith("/v2/") and "//" not in path) or path.rstrip("/") == "/v2"
+
+
 def covers(rules: Iterable[Rule], service: str, method: str, before: str, after: str) -> bool:
     """Whether one rule allows a request for every value of one segment of its path.
 

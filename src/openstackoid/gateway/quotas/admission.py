@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -132,6 +132,10 @@ class Admission:
     async def finish(self, held: str, *, refused: bool) -> None:
         """What a request held is over; `refused`: it certainly took nothing."""
         await asyncio.to_thread(self._leases.finish, held, refused=refused)
+
+    async def renew(self, held: Collection[str]) -> None:
+        """Keep what a request holds: it is still under way."""
+        await asyncio.to_thread(self._leases.renew, held, int(time.time()))
 
     async def doubt(self, account: Account) -> None:
         """The service refused what was admitted: its quota is set again before the next request."""

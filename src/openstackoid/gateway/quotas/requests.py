@@ -1,22 +1,26 @@
 """Quota of a request: what it takes is measured, admitted and held until its answer; what it shows is what the region has left."""
 
+import asyncio
+import contextlib
 import json
 import time
 from collections.abc import AsyncIterator
 from typing import Final
 
 from openstackoid.core import limits, region_quota
-from openstackoid.core.errors import BodyError, RegionQuotaError, UnmeasuredRequestError
+from openstackoid.core.errors import BodyError, OpenStackoidError, RegionQuotaError, UnmeasuredRequestError
 from openstackoid.core.region_quota import QUOTAS, Allowance, Need, UnmeasuredError
 from openstackoid.gateway.entry.calls import Call
 from openstackoid.gateway.quotas.admission import Account, Admission
 from openstackoid.gateway.quotas.services import ServiceQuotas
 from openstackoid.gateway.upstream.bodies import read_body
 from openstackoid.trust.agreements import Agreement
+from openstackoid.trust.quota_leases import HOLD
 
 _CHANGES: Final = frozenset({"POST", "PUT", "PATCH"})
 _KEEP: Final = 60.0  # seconds for which a flavor's size is remembered
 _MOST: Final = 1024  # flavors
+_RENEW: Final = HOLD / 4  # seconds between two renewals of what an upload holds
 _STEP: Final = 256 << 20  # bytes that an upload of unknown length takes at a time
 _FAILED, _SERVERS = 400, 500
 _BY_QUOTA: Final = frozenset({403, 409, 413})  # nova, neutron, cinder
@@ -148,6 +152,7 @@ class Taken:
         self._held = held
         self._metered = metered
         self.refusal: RegionQuotaError | None = None
+        self._keeping: asyncio.Task[None] | None = None
 
     async def sent(self, status: int | None, *, received: bool = True) -> None:
         """The head of the answer came, or none.
@@ -156,6 +161,8 @@ class Taken:
             status: of the answer; None if none came.
             received: false if the request certainly was not received.
         """
+        if self._keeping is not None:
+            self._keeping.cancel()
         if status is None and received and self.refusal is None:
             return  # nobody knows what was done: it goes by its time
         refused = not received or (status is not None and _FAILED <= status < _SERVERS)
@@ -165,13 +172,23 @@ class Taken:
             await self._admission.doubt(self._account)
 
     async def meter(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The pieces of a body, as long as there is room for them."""
+        """The pieces of a body, as long as there is room for them.
+
+        A body may take longer than a killed process is waited for, and glance counts an image when it is whole: what it holds is kept until the answer.
+        """
+        self._keeping = asyncio.create_task(self._keep())
         room = 0
         async for piece in pieces:
             while self._metered and len(piece) > room:
                 room += await self._more(len(piece) - room)
             room -= len(piece)
             yield piece
+
+    async def _keep(self) -> None:
+        while True:
+            await asyncio.sleep(_RENEW)
+            with contextlib.suppress(OpenStackoidError):  # the next time
+                await self._admission.renew(self._held)
 
     async def _more(self, least: int) -> int:
         for step in (max(_STEP, least), least):

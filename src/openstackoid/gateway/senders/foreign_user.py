@@ -31,7 +31,7 @@ from openstackoid.gateway.telemetry.audit import Initiator
 from openstackoid.gateway.upstream.legs import Border, Leg, Rewrite
 from openstackoid.gateway.upstream.rates import Rates
 from openstackoid.trust import tokens
-from openstackoid.trust.rules import allowed
+from openstackoid.trust.rules import allowed, is_canonical
 
 _NO_PROJECT: Final = "0" * 32
 
@@ -273,6 +273,10 @@ class ForeignUser:
             raise RuleError(
                 f"{self._shared.legs.cloud}'s agreement with {self._token.claims.issuer} has no rule that allows {method} {service} "
                 f"{call.path}. It allows something of: {', '.join(grant.offered) or 'nothing'}."
+            )
+        if not looks and not is_canonical(service, path):
+            raise RuleError(
+                f"{self._shared.legs.cloud} takes image requests from other clouds at /v2/ alone, not at {call.path}."
             )
 
     def _mapping(self, project: str, others: Mapping[str, str] = MappingProxyType({})) -> Rewrite:
