@@ -5,7 +5,7 @@ from typing import Any, Final, TypeVar
 
 from google.protobuf.any_pb2 import Any as Packed
 from google.protobuf.descriptor import Descriptor
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 
 from oaktree.v1.common_pb2 import Progress
@@ -73,20 +73,29 @@ def _leads(descriptor: Descriptor, above: frozenset[str]) -> bool:
     return any(field.message_type is not None and _leads(field.message_type, above) for field in descriptor.fields)
 
 
+_KEPT: Final[tuple[type[Message], ...]] = (
+    error_details_pb2.ErrorInfo,
+    error_details_pb2.RetryInfo,
+    error_details_pb2.BadRequest,
+)
+
+
 def renamed_status(site: str, status: status_pb2.Status) -> status_pb2.Status:
-    """An error of another oaktree with the names of this one; details of unknown types are left out."""
+    """An error of another oaktree with the names of this one; details of unknown types, and what is none of its type, are left out."""
     renamed = status_pb2.Status(code=status.code, message=clean(status.message))
-    info = error_details_pb2.ErrorInfo()
     for detail in status.details:
-        if detail.Unpack(info):
-            cloud = info.metadata.get("cloud", "")
-            info.metadata["cloud"] = f"{site}/{cloud}"[:255] if cloud else site
-            packed = Packed()
-            packed.Pack(info)
-            renamed.details.append(packed)
-        elif any(
-            detail.Is(detail_type.DESCRIPTOR)
-            for detail_type in (error_details_pb2.RetryInfo, error_details_pb2.BadRequest)
-        ):
-            renamed.details.append(detail)
+        for detail_type in _KEPT:
+            message = detail_type()
+            try:
+                fits = detail.Unpack(message)
+            except DecodeError:
+                break
+            if fits:
+                if isinstance(message, error_details_pb2.ErrorInfo):
+                    cloud = message.metadata.get("cloud", "")
+                    message.metadata["cloud"] = f"{site}/{cloud}"[:255] if cloud else site
+                packed = Packed()
+                packed.Pack(message)
+                renamed.details.append(packed)
+                break
     return renamed
