@@ -56,6 +56,21 @@ def test_an_end_is_told_to_each_webhook_of_its_caller(records: Operations, clock
     assert (again.webhook, again.attempts, again.id) == ("ci", 1, ci.id)
 
 
+def test_a_failed_attempt_is_made_again_after_its_own_pause(records: Operations, clock: Clock) -> None:
+    records.end(begin(records, "bob"))
+    [first] = due(records)
+    assert records.outbox.claim(first, 30)
+    assert records.outbox.postpone(first, 1)
+    assert due(records) == []
+    clock.now += 2
+    [second] = due(records)
+    assert (second.id, second.attempts) == (first.id, 1)
+    # Somebody else makes the next attempt: who was late with the first one changes nothing.
+    assert records.outbox.claim(second, 30)
+    assert not records.outbox.postpone(first, 0)
+    assert due(records) == []
+
+
 def test_of_many_workers_one_has_a_notice(url: str, records: Operations) -> None:
     records.end(begin(records, "bob"))
     [notice] = due(records)

@@ -121,6 +121,12 @@ class Outbox:
             notice, values, and_(NOTICES.c.attempts == notice.attempts, NOTICES.c.next_at == notice.next_at)
         )
 
+    def postpone(self, notice: Notice, pause: float) -> bool:
+        """Have a claimed notice due again after a pause in seconds: its attempt has failed. False if somebody else has taken it meanwhile."""
+        return self._change(
+            notice, {"next_at": self._now() + int(pause * 1000)}, NOTICES.c.attempts == notice.attempts + 1
+        )
+
     def close(self, notice: Notice) -> bool:
         """Note that a notice was delivered, or given up; False if the operation has ended again meanwhile."""
         return self._change(notice, {"next_at": None})

@@ -128,13 +128,15 @@ class Deliveries:
             _LOG.warning("webhook %s: operation %s is not told to it", notice.webhook, notice.operation)
             await asyncio.to_thread(self._outbox.close, notice)
             return
-        if not await asyncio.to_thread(self._outbox.claim, notice, max(_TIMEOUT, pause(notice.attempts))):
+        wait = pause(notice.attempts)
+        if not await asyncio.to_thread(self._outbox.claim, notice, _TIMEOUT + wait):
             return
         why = await self._post(http, webhook, notice, body_of(operation))
         if why is None:
             await asyncio.to_thread(self._outbox.close, notice)
         else:
             _LOG.warning("webhook %s: operation %s: %s", webhook.name, operation.id, why)
+            await asyncio.to_thread(self._outbox.postpone, notice, wait)
 
     async def _post(self, http: aiohttp.ClientSession, webhook: Webhook, notice: Notice, body: bytes) -> str | None:
         """One attempt. Returns why it failed, or None."""
