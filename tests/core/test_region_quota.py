@@ -14,6 +14,7 @@ SERVERS = "/v2.1/servers"
     ("service", "path", "document", "expected"),
     [
         ("compute", SERVERS, {"server": {"flavorRef": "1"}}, Need({"instances": 1}, "1", 1)),
+        ("compute", "/v2.1/os-volumes_boot", {"server": {"flavorRef": "1"}}, Need({"instances": 1}, "1", 1)),
         ("compute", f"/v2.1/{PROJECT}/servers", {"server": {"flavorRef": 1}}, Need({"instances": 1}, "1", 1)),
         (
             "compute",

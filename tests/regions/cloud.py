@@ -204,6 +204,9 @@ class Cloud:
         if request.method == "PATCH":
             item["protected"] = False
             return web.json_response(item)
+        if rest[1:] == ["action"]:
+            item["locked"] = item.get("locked") and "unlock" not in body
+            return web.Response(status=202)
         if rest[1:] == ["remove_router_interface"]:
             return web.json_response({}) if self.items["network", "ports"].pop(body["port_id"], None) else _refused(404)
         return self._delete(service, collection, item, admin=admin)
@@ -216,6 +219,8 @@ class Cloud:
             "routers": any(port.get("device_id") == identity for port in ports),
             "networks": any(port.get("network_id") == identity for port in ports),
         }
+        if item.get("locked"):
+            return _refused(409, f"Instance {identity} is locked")
         if identity in self.stuck or in_use.get(collection):
             return _refused(409, "It is in use.")
         if item.get("protected") or (item.get("name") == "default" and not admin):

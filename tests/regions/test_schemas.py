@@ -14,7 +14,7 @@ from openstackoid.regions import schemas
 from openstackoid.regions.errors import DocumentError
 from openstackoid.regions.objects.states import ContractEvent
 from openstackoid.regions.objects.virtual_region import VirtualRegion
-from openstackoid.regions.schemas import contract, message, metadata, offer, virtual_region
+from openstackoid.regions.schemas import common, contract, message, metadata, offer, virtual_region
 from openstackoid.regions.schemas.common import check
 
 ROOT: Final = Path(__file__).parents[2]
@@ -27,6 +27,16 @@ REGION: Final[dict[str, Any]] = {
     "resources": {"flavors": ["1", "2"]},
     "metadata": metadata.dated({"location": {"country": "FR"}}, "declared", TIME),
 }
+
+
+@pytest.mark.parametrize(
+    ("schema", "good"), [(common.NAME, "V1"), (common.ID, "a" * 32), (common.AMOUNT, "1.5"), (common.TIME, TIME)]
+)
+def test_a_line_feed_at_the_end_is_no_part_of_a_name(schema: dict[str, Any], good: str) -> None:
+    check(good, schema)
+    for wrong in (good + "\n", "\n" + good):
+        with pytest.raises(DocumentError):
+            check(wrong, schema)
 
 
 def test_every_schema_is_one_of_2020_12() -> None:

@@ -116,6 +116,15 @@ async def test_a_project_that_is_being_made_at_the_end_is_waited_for(deal: Deal)
     assert (deal.cloud.of(local), deal.projects()) == ({}, set())
 
 
+async def test_a_server_that_its_user_locked_is_removed(deal: Deal) -> None:
+    await deal.active()
+    local = deal.sub_project()
+    deal.cloud.put("compute", "servers", local, name="kept", locked=True)
+    await deal.event("end")
+    await deal.cleaned()
+    assert (deal.cloud.of(local), deal.projects()) == ({}, set())
+
+
 async def test_an_image_with_the_words_of_other_kinds_is_removed(deal: Deal) -> None:
     """Users give images any property: it neither names another owner, nor says that the image is going."""
     await deal.active()

@@ -24,6 +24,13 @@ def test_counts_of_several_gateways_add_up(store: Store) -> None:
     assert health.all(minute + 100)[ONE].last_success == 110
 
 
+def test_a_gateway_whose_clock_is_ahead_does_not_count_for_days(store: Store) -> None:
+    health, minute = store.region_health, 30_000_000
+    health.add([(ONE, minute, Counted(1, 0, 1, 100))])
+    health.add([(ONE, minute + 50, Counted(9, 9, 9, 0, 300, "peer.timeout"))])
+    assert (health.all(minute)[ONE].requests, health.all(minute)[ONE].failures) == (1, 0)
+
+
 def test_health_goes_with_its_contract(store: Store) -> None:
     bound = ContractGrant(ONE, "CloudTwo", ContractSide.CONSUMER, GrantState.ACTIVE, Grant(), "V1")
     store.contracts.replace(lambda: [bound])

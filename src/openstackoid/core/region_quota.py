@@ -33,7 +33,10 @@ _ABSOLUTE: Final[Mapping[str, str]] = {
     "maxTotalVolumeGigabytes": "gigabytes",
 }
 # keystoneauth and the services allow the project's id after the version.
-_COMPUTE: Final = re.compile(r"/v2(?:\.\d+)?(?:/[0-9a-f-]{32,36})?/servers(?:/([^/]+)/action)?/?\Z")
+_COMPUTE: Final = re.compile(
+    # A server is made at os-volumes_boot as well (nova/api/openstack/compute/routes.py).
+    r"/v2(?:\.\d+)?(?:/[0-9a-f-]{32,36})?/(?:servers(?:/([^/]+)/action)?|os-volumes_boot)/?\Z"
+)
 _VOLUMES: Final = re.compile(r"/v3(?:/[0-9a-f-]{32,36})?/(?:(volumes|snapshots)|volumes/([^/]+)/action)/?\Z")
 _NETWORK: Final = re.compile(
     r"/v2\.0/(?:(networks|ports|floatingips)|routers/[^/]+/add_router_interface)(?:\.json)?/?\Z"

@@ -17,6 +17,7 @@ from openstackoid.regions.objects.resource_kinds import KINDS, ResourceKind
 from openstackoid.regions.objects.work import Left
 from openstackoid.regions.service_account import ServiceAccount, refusal
 
+_CONFLICT: Final = 409
 _GONE: Final = frozenset({404, 410})
 # The service has no such list: an extension that is not loaded, or a policy that leaves it to admins, who alone can have made any.
 _NO_LIST: Final = frozenset({300, 403, 404, 405, 501})
@@ -113,7 +114,12 @@ class Cleaner:
         identity = segment(resource_kinds.identity(kind, item))
         path = kind.delete or f"{kind.path.partition('?')[0].rstrip('/')}/{{id}}"
         named = {"id": identity, "name": quote(str(item.get("stack_name", "")), safe=""), "project": self._project}
-        return await self._member.call("DELETE", place.base + path.format(**named))
+        url = place.base + path.format(**named)
+        status, answer = await self._member.call("DELETE", url)
+        if status == _CONFLICT and kind.before == "server":  # locked by its user: another member may unlock it
+            await self._member.call("POST", f"{url}/action", {"unlock": None})
+            status, answer = await self._member.call("DELETE", url)
+        return status, answer
 
     async def _empty_router(self, place: _Place, router: Mapping[str, Any]) -> None:
         """A router with interfaces or routes cannot be deleted."""

@@ -25,7 +25,7 @@ class ResourceKind:
         identity: path of keys to an item's id.
         own: query parameter by which the list shows this project's alone, for a list that has shared ones, too.
         delete: path of one, below the version; `{path}/{id}` if empty.
-        before: special preparation: `router`, `image`; empty for none.
+        before: special preparation: `router`, `image`, `server`; empty for none.
         slow: whether the service answers before the resource is gone.
         owner: fields that must name the project, if the item has them: none that users may set (an image has any property beside its fields).
         state: fields that say whether the service is deleting it; the same.
@@ -88,6 +88,7 @@ KINDS: Final = (
         "/servers/detail",
         "servers",
         delete="/servers/{id}",
+        before="server",
         slow=True,
         state=("OS-EXT-STS:task_state", "status"),
     ),

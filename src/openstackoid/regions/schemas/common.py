@@ -1,9 +1,12 @@
 """Parts that the schemas share, and the check of a document against one."""
 
+import re
+from collections.abc import Iterator
 from typing import Any, Final
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.exceptions import best_match
+from jsonschema.validators import extend
 
 from openstackoid.core import limits
 from openstackoid.core.region_quota import QUOTAS
@@ -59,13 +62,23 @@ QUOTA: Final[Schema] = closed(dict.fromkeys(QUOTAS, COUNT))
 PRICE: Final[Schema] = listed(closed({"sku": TEXT, "unit": TEXT, "currency": CURRENCY, "amount": AMOUNT}, "*"))
 
 
+def _pattern(_: Any, pattern: str, instance: object, __: Any) -> Iterator[ValidationError]:
+    """As JSON Schema has it: `$` is the end alone, while that of Python is also before a line feed at the end."""
+    strict = pattern[:-1] + r"\Z" if pattern.endswith("$") else pattern
+    if isinstance(instance, str) and re.search(strict, instance) is None:
+        yield ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+_Validator: Final = extend(Draft202012Validator, {"pattern": _pattern})
+
+
 def check(document: object, schema: Schema) -> None:
     """Compare a document with a schema.
 
     Raises:
         DocumentError: it is another; names the place, and what was expected there.
     """
-    error = best_match(Draft202012Validator(schema).iter_errors(document))
+    error = best_match(_Validator(schema).iter_errors(document))
     if error is not None:
         message = error.message if len(error.message) <= _SHOWN else f"{error.message[:_SHOWN]}..."
         raise DocumentError(error.json_path[:_SHOWN], message)
