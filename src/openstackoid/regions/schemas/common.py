@@ -69,7 +69,7 @@ def _pattern(_: Any, pattern: str, instance: object, __: Any) -> Iterator[Valida
         yield ValidationError(f"{instance!r} does not match {pattern!r}")
 
 
-_Validator: Final = extend(Draft202012Validator, {"pattern": _pattern})
+_Validator: Final = extend(Draft202012Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
 
 
 def check(document: object, schema: Schema) -> None:
