@@ -116,6 +116,24 @@ async def test_a_project_that_is_being_made_at_the_end_is_waited_for(deal: Deal)
     assert (deal.cloud.of(local), deal.projects()) == ({}, set())
 
 
+async def test_an_answer_of_another_form_fails_that_work_alone(deal: Deal) -> None:
+    await deal.active()
+    local = deal.sub_project()
+    ports = deal.cloud.items["network", "ports"].values()
+    port = next(port for port in ports if (port["project_id"], port["device_owner"][:7]) == (local, "network"))
+    identity = port.pop("id")
+    await deal.event("end")
+
+    async def failed() -> bool:
+        clean_up = (await deal.shown())["clean_up"]
+        return bool(clean_up) and "another form than expected (KeyError)" in str(clean_up["errors"])
+
+    await until(failed)
+    port["id"] = identity
+    await deal.cleaned()
+    assert (deal.cloud.of(local), deal.projects()) == ({}, set())
+
+
 async def test_a_server_that_its_user_locked_is_removed(deal: Deal) -> None:
     await deal.active()
     local = deal.sub_project()

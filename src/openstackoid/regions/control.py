@@ -296,6 +296,10 @@ class Control:
             except OpenStackoidError as error:
                 _LOG.error("openstackoid regions: %s: %s", error.code, error)
                 await asyncio.sleep(tick)
+            except Exception as error:  # noqa: BLE001 - one job must not end the others
+                # Without the error's message, which may quote an answer.
+                _LOG.error("openstackoid regions: %s in a job", type(error).__name__)
+                await asyncio.sleep(tick)
 
 
 def _cause(state: ContractState, event: ContractEvent, why: str) -> Callable[[Contract], Contract]:

@@ -100,6 +100,11 @@ class Worker:
             )
             await asyncio.to_thread(self.works.failed, taken, holder, why, int(time.time()))
             return
+        except Exception as error:  # noqa: BLE001 - whatever an answer does, the work is given back
+            # An answer of a form that nobody expected: other work goes on. Without the error's message, which may quote the answer.
+            why = f"service.failed: an answer of another form than expected ({type(error).__name__})"
+            await asyncio.to_thread(self.works.failed, taken, holder, why, int(time.time()))
+            return
         finally:
             renewing.cancel()
         await asyncio.to_thread(self.works.give_back, taken, holder, due)
