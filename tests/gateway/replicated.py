@@ -19,7 +19,8 @@ from openstackoid.trust import key_files
 NAMES: Final = ("CloudOne", "CloudTwo", "CloudThree")
 ALL: Final = "CloudOne & CloudTwo & CloudThree"
 NETWORKS: Final = "/v2.0/networks"
-STRANGER: Final = "gAAAAAmarker-stranger"
+STRANGER: Final = "gAAAAAmarker-stranger"  # has no replicas
+RIVAL: Final = "gAAAAAmarker-rival"
 
 
 @dataclass
@@ -121,8 +122,8 @@ def trio(emptied_replicas: World) -> Iterator[World]:
 
 
 def whose(seen: Seen, _: socket.socket) -> bytes:
-    """Keystone: a stranger is of another project."""
-    project = "f" * 32 if seen.get("X-Subject-Token") == STRANGER else PROJECT
+    """Keystone: strangers are of other projects."""
+    project = {STRANGER: "f" * 32, RIVAL: "e" * 32}.get(seen.get("X-Subject-Token") or "", PROJECT)
     return reply(200, {"token": {"user": {"id": "u"}, "project": {"id": project}, "catalog": []}})
 
 

@@ -150,6 +150,8 @@ class Writes:
             return response
         if response is None and failure is not None:
             raise failure
+        if response is not None and response.status == NOT_FOUND:
+            return None  # the user sees no member: a replica of others, who chose its id, hides no resource of another cloud
         return response
 
     def fold(self, call: Call, plan: All | Alternatives, ask: AskCall) -> Fold | None:
