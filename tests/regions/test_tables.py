@@ -2,6 +2,8 @@
 
 import threading
 import time
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 import pytest
@@ -22,10 +24,12 @@ from openstackoid.regions.objects import message as messages
 from openstackoid.regions.objects.contract import Contract
 from openstackoid.regions.objects.message import Message
 from openstackoid.regions.objects.states import ContractEvent, ContractState, RegionEvent, RegionState, Side
+from openstackoid.regions.objects.usage import Line, Period
 from openstackoid.regions.objects.virtual_region import VirtualRegion
 from openstackoid.regions.tables import METADATA, MIGRATIONS
 from openstackoid.regions.tables.contract import Contracts
 from openstackoid.regions.tables.message import LONGEST_PAUSE, Outbox
+from openstackoid.regions.tables.usage import Usages
 from openstackoid.regions.tables.virtual_region import Regions
 from openstackoid.storage.databases import Database
 from openstackoid.trust.keys import fresh_keys
@@ -189,3 +193,31 @@ def test_of_operators_who_act_at_once_one_is_first_and_the_others_are_told(datab
     assert len(done) == 1
     assert set(refused) == {"TransitionError"}
     assert len(kept.get("0f" * 16).ours) == 1
+
+
+def test_what_two_processes_measure_at_once_counts_once(url: str) -> None:
+    Store(url).upgrade()
+    database = Database(url)
+    MIGRATIONS.upgrade(database)
+    usages, contract, period = Usages(database), "c" * 32, Period(date(2026, 5, 1), date(2026, 5, 2))
+
+    def line(sku: str, quantity: int) -> Line:
+        return Line("p" * 32, "2026-05-01", sku, "hour", Decimal(quantity))
+
+    def record(servers: int, stored: int, since: datetime | None, now: datetime) -> bool:
+        lines = [line("m1.small", servers)], [line("volume", stored)]
+        return usages.record(contract, "p" * 32, *lines, since, now)
+
+    noon = datetime(2026, 5, 1, 12, tzinfo=UTC)
+    assert usages.measured(contract, "p" * 32) is None
+    assert record(5, 7, None, noon)
+    assert not record(9, 7, None, noon)  # another process began at the same time
+    since = usages.measured(contract, "p" * 32)
+    assert since == noon
+    assert record(4, 1, since, noon + timedelta(hours=1))
+    assert record(6, 1, noon + timedelta(hours=1), noon)  # the clock was set back: nothing is added
+    assert {kept.sku: kept.quantity for kept in usages.lines(contract, period)} == {
+        "m1.small": Decimal(6),
+        "volume": Decimal(8),
+    }
+    assert usages.measured(contract, "p" * 32) == noon + timedelta(hours=1)

@@ -192,6 +192,8 @@ async def test_what_a_peer_sends_is_checked(deal: Deal) -> None:
         ({"number": 3}, deal.provider, "usage.period"),
         ({"number": 2}, deal.provider, "usage.period"),
         ({"number": 2, "from": "2026-06-01", "until": "2026-06-02"}, deal.provider, "usage.period"),
+        ({"number": 2, "from": "2019-01-01", "until": "2020-01-01", "lines": []}, deal.provider, "usage.period"),
+        ({"number": 2, "from": "2098-01-01", "until": "2098-02-01", "lines": []}, deal.provider, "usage.period"),
         ({"lines": [[*line[:4], "-1"]]}, deal.provider, "region.document"),
         ({"lines": [["../x", *line[1:]]]}, deal.provider, "region.document"),
         ({"aud": "CloudZ"}, deal.provider, "contract.party"),

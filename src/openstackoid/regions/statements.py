@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from openstackoid.core.errors import OpenStackoidError
@@ -128,6 +128,7 @@ class Statements:
         else:
             statement = Statement(payload)
             _check_lines(statement)
+            _check_days(statement, contract)
             await asyncio.to_thread(self.usages.add, statement, text, sender, ours=False, now=now)
         return {"contract": contract.id, "acknowledged": payload["number"]}
 
@@ -164,6 +165,17 @@ class Statements:
             await asyncio.to_thread(self.usages.failed, due, int(time.time()))
             return
         await asyncio.to_thread(self.usages.sent, due)
+
+
+def _check_days(statement: Statement, contract: Summary) -> None:
+    """Check that a peer's statement is of days of the contract that are over: so there are no more of them than days.
+
+    Raises:
+        PeriodError: it is not.
+    """
+    period, tomorrow = statement.period, datetime.now(UTC) + timedelta(days=1)  # clocks may differ
+    if period.over > tomorrow or period.over <= contract.terms.begins:
+        raise PeriodError(f"Expected days of the contract that are over, got {period.first} to {period.end}.")
 
 
 def _check_lines(statement: Statement) -> None:
