@@ -1,9 +1,9 @@
 """One request to clouds of several kinds of owners, whose services go on to a third cloud: as nova does, which validates the token and asks for an image.
 
-    CloudOne     home of the users, where the request enters
-    CloudTwo     of another owner; takes its images from CloudThree, with a token that home made for that
-    CloudThree   of a third owner; gets pseudonyms of users; allows CloudTwo's users images alone
-    CloudNear    of CloudOne's owner: gets the user's own token
+CloudOne     home of the users, where the request enters
+CloudTwo     of another owner; takes its images from CloudThree, with a token that home made for that
+CloudThree   of a third owner; gets pseudonyms of users; allows CloudTwo's users images alone
+CloudNear    of CloudOne's owner: gets the user's own token
 """
 
 import json

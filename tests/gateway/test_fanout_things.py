@@ -34,6 +34,18 @@ def test_what_nobody_has_is_404_only_if_all_say_so(three: Three) -> None:
 def test_image_data_comes_from_where_it_is(three: Three, expression: str) -> None:
     answer = ask(three.gateway.url("image"), f"/v2/images/{IMAGE.format(1)}/file", scope(image=expression))
     assert (answer.status, answer.body) == (200, b"CloudTwo" * 20000)
+    assert answer.get("X-Scope-Cloud") == "CloudTwo"  # also of an answer that is streamed
+
+
+def test_a_change_says_which_cloud_made_it(three: Three) -> None:
+    path, given = f"/v2/images/{IMAGE.format(1)}", scope(image="CloudOne | CloudTwo")
+    answer = ask(three.gateway.url("image"), path, given, method="PATCH", body=b"[]")
+    assert (answer.status, answer.get("X-Scope-Cloud")) == (200, "CloudTwo")
+    assert three.clouds["CloudTwo"]["image"].seen(path).method == "PATCH"
+    # An error, and a scope that names one cloud, are as the service wrote them.
+    answer = ask(three.gateway.url("image"), f"/v2/images/{IMAGE.format(99)}", given, method="PATCH", body=b"[]")
+    assert (answer.status, answer.get("X-Scope-Cloud")) == (404, None)
+    assert ask(three.gateway.url("image"), path, scope(image="CloudTwo")).get("X-Scope-Cloud") is None
 
 
 @pytest.mark.parametrize("expression", ["Dead | CloudTwo", "CloudTwo | Dead", "Dead & Dead | CloudTwo | CloudThree"])

@@ -14,6 +14,7 @@ from typing import Final
 from aiohttp import web
 
 from openstackoid.core import errors
+from openstackoid.core.partial import CLOUD
 from openstackoid.core.routing import CloudMap, Facts, Local, Reject, Remote, decide
 from openstackoid.core.scope import Scope
 from openstackoid.gateway.entry.calls import Call
@@ -115,6 +116,8 @@ class OneCloud:
         elif lessons and begun is not None:
             lessons.learn(call, who, decision, leg, begun)
         answer = await send(call, leg, self._parts.pool, record)
+        if call.names_cloud and answer.status < _FAILED:
+            answer.headers[CLOUD] = decision.cloud
         if isinstance(decision, Remote) and answer.status in _REFUSED and peers.federated(decision.cloud):
             peers.refresh_soon(decision.cloud)
         return answer

@@ -69,6 +69,7 @@ class Call:
         teaches: whether the decision may hold for later requests with the same scope.
         contract: of the region that the path names, if the scope is that of a region; None for any other scope.
         deadline: until when the request waits for its turn at a peer with a rate, in the event loop's time; None: as configured.
+        names_cloud: whether a successful answer names the cloud that gave it (X-Scope-Cloud), since the scope means several.
     """
 
     request: web.BaseRequest
@@ -84,6 +85,7 @@ class Call:
     teaches: bool = True
     contract: ContractGrant | None = None
     deadline: float | None = None
+    names_cloud: bool = False
 
     @property
     def service(self) -> str:

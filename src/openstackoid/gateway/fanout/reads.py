@@ -35,7 +35,6 @@ from openstackoid.gateway.fanout.wishes import Wishes
 
 UNAUTHORIZED: Final = 401
 _OK: Final = 200
-_FAILED: Final = 400
 # After these statuses another cloud is asked: no service answered, at most a proxy in front of it.
 _GO_ON_STATUS: Final = frozenset({502, 503, 504})
 _LOOKED_FOR: Final = frozenset({"name", "id"})  # query parameters that look for one resource in a list
@@ -44,7 +43,7 @@ _DATA: Final = re.compile(r"(/v2/images/[^/?]+)/file\Z")  # image data is stream
 # Headers of one cloud's answer that describe the merged document as well.
 _OF_DOCUMENT: Final = ("Content-Type", "OpenStack-API-Version", "X-OpenStack-Nova-API-Version", "Vary")
 
-# Forwards the request to one cloud, as if the scope had named that cloud alone, and its answer to the client.
+# Forwards the request to one cloud, as if the scope had named that cloud alone, and its answer to the client, with the cloud's name.
 PassOn: TypeAlias = Callable[[Target], Awaitable[web.StreamResponse]]
 
 
@@ -243,7 +242,7 @@ class _Reading:
             if target.cloud == known:
                 response = await self._pass_on(target)
                 if response.prepared or response.status != NOT_FOUND:
-                    return _of_cloud(response, target.cloud)
+                    return Served(response, ())
                 self._memory.forget(key)
         async with self._place():  # not while data are passed on
             found = await find(targets, data[1] if data else read.target, self._ask, self._deadline, self._turns)
@@ -255,10 +254,12 @@ class _Reading:
             self._memory.has(key, found.leg.cloud)
         if data and reply.good:
             target = next(target for target in targets if target.cloud == found.leg.cloud)
-            return replace(_of_cloud(await self._pass_on(target), target.cloud), legs=found.legs)
+            return Served(await self._pass_on(target), found.legs)
         response = _as_it_came(reply)
         response.headers.update(_missing(found.legs))
-        return replace(_of_cloud(response, found.leg.cloud), legs=found.legs)
+        if reply.good:
+            response.headers[CLOUD] = found.leg.cloud
+        return Served(response, found.legs)
 
     def _require(self, legs: Sequence[Leg], asked: int) -> None:
         """Raise MissedError if fewer clouds answered than the client needs."""
@@ -304,12 +305,6 @@ def _as_it_came(reply: Reply) -> web.Response:
     headers = reply.headers.copy()
     headers.popall("Content-Length", None)
     return web.Response(status=reply.status, headers=headers, body=reply.body)
-
-
-def _of_cloud(response: web.StreamResponse, cloud: str) -> Served:
-    if not response.prepared and response.status < _FAILED:
-        response.headers[CLOUD] = cloud
-    return Served(response, ())
 
 
 def _missing(legs: Sequence[Leg]) -> dict[str, str]:

@@ -96,7 +96,7 @@ class Several:
             body = response.body
             return Reply(response.status, response.headers, body if isinstance(body, bytes) else b"")
 
-        served = await self._reads.read(read, found, question, lambda target: pass_on(to_target(call, target)))
+        served = await self._reads.read(read, found, question, lambda target: pass_on(to_owner(call, target)))
         for leg in served.legs:
             metrics.leg(call.service, leg.cloud, leg.reply.status if leg.reply else None, leg.code)
         if served.document is not None and isinstance(served.response, web.Response):
@@ -107,6 +107,11 @@ class Several:
 def to_target(call: Call, target: Target) -> Call:
     """The same call for one cloud of a plan: its scope has no operators, and HAProxy is not taught the decision."""
     return replace(call, scope=target.scope, caller_scope=target.scope, scope_text=None, teaches=False)
+
+
+def to_owner(call: Call, target: Target) -> Call:
+    """The same, for the one cloud that has what the call is about: the answer names it, also one that is streamed."""
+    return replace(to_target(call, target), names_cloud=True)
 
 
 def _base(call: Call) -> str:

@@ -19,7 +19,7 @@ from aiohttp import web
 
 from openstackoid.core.errors import NotBuiltError, OpenStackoidError, PeerError
 from openstackoid.core.lists import listing
-from openstackoid.core.partial import CLOUD, write_members
+from openstackoid.core.partial import write_members
 from openstackoid.core.plans import All, Alternatives, Target
 from openstackoid.core.replication import Thing, refusal, thing_at
 from openstackoid.core.user_data import is_upload
@@ -28,7 +28,7 @@ from openstackoid.gateway.entry.calls import Call
 from openstackoid.gateway.fanout.asking import Leg, MissedError, Reply, Turns
 from openstackoid.gateway.fanout.finding import NOT_FOUND, find
 from openstackoid.gateway.fanout.folding import Fold
-from openstackoid.gateway.fanout.serving import to_target
+from openstackoid.gateway.fanout.serving import to_owner
 from openstackoid.gateway.replicas.asking import AskCall, Asker
 from openstackoid.gateway.replicas.callers import Callers
 from openstackoid.gateway.replicas.changing import Changing
@@ -86,7 +86,7 @@ class Writes:
             targets = [_only(choice, call) for choice in plan.choices]
             if target_path is None:
                 return await self._first(call, targets, ask)
-            return await pass_on(to_target(call, await self._having(call, target_path, targets, ask)))
+            return await pass_on(to_owner(call, await self._having(call, target_path, targets, ask)))
         thing, asker = thing_at(call.service, call.path), Asker(call, ask)
         if thing is not None and thing.id is None and call.method == "POST":
             if self._creating is None:
@@ -108,7 +108,7 @@ class Writes:
                 return await upload(thing, replica, plan.targets, asker, wishes.policy, self._idle)
             body = await document(call.request)
             return await self._changing.change(thing, replica, query, body, plan.targets, asker, wishes)
-        return await pass_on(to_target(call, await self._owner(target_path, plan.targets, asker)))
+        return await pass_on(to_owner(call, await self._owner(target_path, plan.targets, asker)))
 
     async def read(
         self, call: Call, plan: All | Alternatives, ask: AskCall, pass_on: PassOnCall
@@ -134,7 +134,7 @@ class Writes:
         failure: OpenStackoidError | None = None
         for target in members:
             path = f"{path_of(thing.collection, replica.members[target.cloud])}{thing.rest}{query}"
-            one = to_target(call, target)
+            one = to_owner(call, target)
             try:
                 response = await pass_on(replace(one, route=replace(one.route, path=path)))
             except PeerError as error:
@@ -145,7 +145,6 @@ class Writes:
             if response.status in _GO_ON_STATUS or response.status == NOT_FOUND:
                 continue
             if response.status < _FAILED:
-                response.headers[CLOUD] = target.cloud
                 response.headers.update(write_members(replica.id, replica.members))
             return response
         if response is None and failure is not None:
@@ -178,11 +177,11 @@ class Writes:
         request = made(call.method, headers, body if call.request.body_exists else None)
         for target in targets[:-1]:
             try:
-                return await ask(replace(to_target(call, target), request=request))
+                return await ask(replace(to_owner(call, target), request=request))
             except OpenStackoidError as error:
                 if error.received:
                     raise
-        return await ask(replace(to_target(call, targets[-1]), request=request))
+        return await ask(replace(to_owner(call, targets[-1]), request=request))
 
     async def _having(self, call: Call, path: str, targets: Sequence[Target], ask: AskCall) -> Target:
         """The first cloud that has a resource.
