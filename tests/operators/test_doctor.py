@@ -1,5 +1,6 @@
 """`openstackoid doctor`: what is wrong with a gateway and what it depends on, and what to do about it. Two clouds of two owners, fake at the wire."""
 
+import dataclasses
 import email.utils
 import io
 import json
@@ -15,12 +16,14 @@ import pytest
 import trustme
 from tests.gateway.conftest import federated
 from tests.gateway.owners import PASSWORD, Owner
+from tests.gateway.test_regions import contract, in_use
 from tests.gateway.wire import Gateway, nobody, reply, until
 
 from openstackoid.cli import main
 from openstackoid.operators.doctor.finding import Result
 from openstackoid.operators.doctor.web import clock
 from openstackoid.trust import key_files
+from openstackoid.trust.contracts import ContractSide
 from openstackoid.trust.grants import Grant
 from openstackoid.trust.store import Store
 
@@ -207,6 +210,34 @@ def test_a_peer_whose_side_is_not_allowed(clinic: Clinic) -> None:
     _, found = clinic.examine({"trust": trust, "peers": {}})
     agreement = found["peer CloudTwo: agreement"]
     assert (agreement["result"], agreement["remedy"]) == ("warning", "openstackoid peer allow CloudTwo")
+
+
+def test_the_account_for_quotas(clinic: Clinic) -> None:
+    """Each service that counts for a contract's quota is asked with the account, and told nothing."""
+    trust = clinic.gateway.config["trust"]
+    other = {"trust": trust | {"quota_account": trust["account"] | {"username": "olga"}}}
+    sold = dataclasses.replace(contract("CloudTwo", ContractSide.PROVIDER), quota={"cores": 4, "ports": 10})
+    compute, network = clinic.one["compute"], clinic.one["network"]
+    compute.on("/v2.1/servers/detail", lambda _seen, _sock: reply(200, {"servers": []}))
+    network.on("/v2.0/quotas/", lambda _seen, _sock: reply(403, {"NeutronError": {}}))
+    with in_use(clinic.one, sold):
+        code, findings = clinic.examine(other)
+        assert (code, findings["trust.quota_account"]["result"]) == (1, "ok")
+        assert findings["trust.quota_account: compute"]["result"] == "ok"
+        refused = findings["trust.quota_account: network"]
+        assert (refused["result"], "status 403" in refused["detail"]) == ("failed", True)
+        assert refused["remedy"] == "openstack role add --user olga --project PROJECT admin"
+        assert not any("image" in check for check in findings if check.startswith("trust.quota_account"))
+        # Without an account of its own, the other one counts.
+        network.on("/v2.0/quotas/", lambda _seen, _sock: reply(200, {"quota": {}}))
+        assert clinic.examine()[1]["trust.account: network"]["result"] == "ok"
+        none = {"trust": {key: value for key, value in trust.items() if key != "account"}}
+        assert "quotas of compute, network" in clinic.examine(none)[1]["trust.quota_account"]["detail"]
+    assert {seen.method for seen in (*compute.all("/v2.1/servers"), *network.all("/v2.0/quotas"))} == {"GET"}
+    wrong = trust["account"] | {"password_file": "wrong"}
+    (clinic.one.folder / "wrong").write_text("wrong")
+    findings = clinic.examine({"trust": trust | {"quota_account": wrong}})[1]
+    assert "trust.quota_account.username" in findings["trust.quota_account"]["remedy"]
 
 
 def test_haproxy_that_does_not_run(clinic: Clinic, tmp_path: Path) -> None:

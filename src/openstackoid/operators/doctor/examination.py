@@ -6,8 +6,9 @@ from pathlib import Path
 from openstackoid.core.errors import OpenStackoidError
 from openstackoid.gateway.checking import checked
 from openstackoid.operators import registry
-from openstackoid.operators.doctor import clouds, keystone, machine, proxy
+from openstackoid.operators.doctor import clouds, keystone, machine, proxy, quotas
 from openstackoid.operators.doctor.finding import Finding, failed, ok, skipped
+from openstackoid.trust.contracts import ContractGrant
 from openstackoid.trust.grants import Grant
 
 
@@ -22,15 +23,16 @@ def examine(path: Path) -> Iterator[Finding]:
         return
     yield ok("configuration", f"{path}: the gateway accepts it")
     yield from machine.certificates(config)
-    entries = registry.entries(config, None)
+    entries, contracts = registry.entries(config, None), list[ContractGrant]()
     if config.trust:
         yield machine.keys(config.trust)
-        finding, entries = machine.database(config, config.trust)
+        finding, entries, contracts = machine.database(config, config.trust)
         yield finding
     # The gateway uses the file's entry of a peer that the database has, too.
     entries = [entry for entry in entries if "hidden" not in entry["from"]]
     yield from keystone.answers(config)
-    yield from keystone.accounts(config, [Grant.model_validate(peer["grant"]) for peer in entries if peer["grant"]])
+    grants = [Grant.model_validate(peer["grant"]) for peer in entries if peer["grant"]]
+    yield from keystone.accounts(config, grants, quotas.counted(contracts))
     yield from clouds.gateway(config)
     yield from clouds.peers(config, entries)
     if config.haproxy:

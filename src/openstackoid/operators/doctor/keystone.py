@@ -1,6 +1,6 @@
 """Checks of this cloud's Keystone: it answers, the gateway's accounts can do their work, and the catalog leads to the gateway."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import requests
@@ -11,6 +11,7 @@ from openstackoid.core.catalog import PROJECT
 from openstackoid.core.services import service_type
 from openstackoid.gateway.settings.config import Config
 from openstackoid.gateway.settings.fields import Catalog
+from openstackoid.operators.doctor import quotas
 from openstackoid.operators.doctor.finding import Finding, failed, ok, skipped, warning
 from openstackoid.operators.doctor.web import clock, fetch
 from openstackoid.trust.grants import Grant
@@ -40,9 +41,21 @@ def answers(config: Config) -> Iterator[Finding]:
             yield fault
 
 
-def accounts(config: Config, grants: Iterable[Grant]) -> Iterator[Finding]:
-    """Whether the gateway's accounts can log in, have the rights that they need, and where the catalog that they see leads."""
-    sections = {"catalog": config.catalog, "trust.account": config.trust.account if config.trust else None}
+def accounts(config: Config, grants: Iterable[Grant], counted: Collection[str] = ()) -> Iterator[Finding]:
+    """Whether the gateway's accounts can log in, have the rights that they need, and where the catalog that they see leads.
+
+    Args:
+        config: of the gateway.
+        grants: of the peers.
+        counted: the services that count something for the quotas of contracts.
+    """
+    trust = config.trust
+    sections = {
+        "catalog": config.catalog,
+        "trust.account": trust.account if trust else None,
+        "trust.quota_account": trust.quota_account if trust else None,
+    }
+    counts = "trust.quota_account" if sections["trust.quota_account"] else "trust.account"
     catalog: Sequence[Mapping[str, Any]] | None = None
     domains = sorted({grant.projects.where or "" for grant in grants if grant.projects.kind == "each"})
     for key, section in sections.items():
@@ -55,14 +68,20 @@ def accounts(config: Config, grants: Iterable[Grant]) -> Iterator[Finding]:
             remedy = f"Correct {key}.username, .password_file and .project_name, or the user in Keystone"
             yield failed(key, f"Keystone refuses {section.username}: {error}", remedy)
             continue
-        catalog = access.service_catalog.catalog
+        if key != "trust.quota_account":
+            catalog = access.service_catalog.catalog
         roles = set(access.role_names or ())
         yield ok(key, f"{section.username} logs in with the roles {', '.join(sorted(roles)) or 'none'}")
         if key == "trust.account":
             yield from _rights(made, auth, section, roles, domains)
+        if key == counts:
+            yield from quotas.rights(config, made, auth, section.username, key, counted)
     if sections["trust.account"] is None and domains:
         remedy = "Set trust.account to a user with the role manager in these domains, or admin"
         yield failed("trust.account", f"missing; agreements need projects in {', '.join(domains)}", remedy)
+    if counted and sections[counts] is None:
+        remedy = "Set trust.quota_account to a user with the role admin"
+        yield failed("trust.quota_account", f"missing; contracts have quotas of {', '.join(counted)}", remedy)
     if catalog is None:
         yield skipped("catalog", "needs an account: catalog or trust.account")
     else:

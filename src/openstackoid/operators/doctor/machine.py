@@ -13,6 +13,7 @@ from openstackoid.operators.doctor.finding import Finding, failed, ok, warning
 from openstackoid.operators.registry import Entry
 from openstackoid.output import when
 from openstackoid.trust import key_files
+from openstackoid.trust.contracts import ContractGrant
 from openstackoid.trust.store import Store
 
 _SOON: Final = 14 * 86400.0  # seconds, as in the alert rule
@@ -41,15 +42,15 @@ def keys(trust: Trust) -> Finding:
     return ok("keys", f"{detail}; the next one signs from {when(coming[0]['from'])}" if coming else detail)
 
 
-def database(config: Config, trust: Trust) -> tuple[Finding, list[Entry]]:
-    """Whether the database can be read, and all peers. It is not changed, so tables that are missing are a finding."""
+def database(config: Config, trust: Trust) -> tuple[Finding, list[Entry], list[ContractGrant]]:
+    """Whether the database can be read, all peers, and the contracts in use. It is not changed, so tables that are missing are a finding."""
     store = Store(registry.url(trust))
     try:
-        entries = registry.entries(config, store)
+        entries, contracts = registry.entries(config, store), store.contracts.all()
         detail = f"{store.name}: revision {store.revision()}"
     except OpenStackoidError as error:
         remedy = "Start the database, and check trust.database; tables that are missing: openstackoid database upgrade"
-        return failed("database", str(error), remedy), registry.entries(config, None)
+        return failed("database", str(error), remedy), registry.entries(config, None), []
     finally:
         store.close()
-    return ok("database", detail), entries
+    return ok("database", detail), entries, contracts
