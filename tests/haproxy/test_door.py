@@ -51,7 +51,6 @@ def test_ranges_and_errors_pass_as_they_are(at: Door) -> None:
 def test_what_clients_and_gateways_send_beside_goes_straight(at: Door) -> None:
     token = at.learn()
     client: dict[str, str | None] = {
-        "User-Agent": "openstacksdk/4.0",
         "Accept": "*/*",
         "Accept-Encoding": "gzip, deflate",
         "Content-Type": "application/octet-stream",
@@ -59,7 +58,7 @@ def test_what_clients_and_gateways_send_beside_goes_straight(at: Door) -> None:
         "X-Openstackoid-Assertion": at.one.assertion("CloudTwo")["X-Openstackoid-Assertion"],
     }
     seen = at.straight(token, headers=client)
-    kept = {"host", "user-agent", "accept", "accept-encoding", "content-type", "openstack-api-version"}
+    kept = {"host", "accept", "accept-encoding", "content-type", "openstack-api-version"}
     assert names(seen) == kept | {"x-auth-token", "x-openstack-request-id"}
 
 

@@ -92,6 +92,7 @@ ODD: list[list[str]] = [
     ["Accept: \xff"],
     ["Accept: a\tb"],
     ["Accept: a", "accept: b"],
+    ["User-Agent: openstacksdk/4.0"],
     ["User-Agent: \x00"],
     [f"X-Own-{number}: 1" for number in range(90)],
     ["Accept: */*"] * 90,

@@ -28,10 +28,10 @@ PREFIX_WIDTH: Final = (
 )
 _ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 _BASE: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)*\Z")
-# Headers that clients and gateways send with such a request, and that may reach a service from anybody: none for a body or for decisions.
+# Headers that clients and gateways send with such a request, and that may reach a service from anybody: none for a body or for decisions. No
+# User-Agent: gateways of this version send none, and what one of an older version sends is for the gateway to remove.
 _HEADERS: Final = (
     "host",
-    "user-agent",
     *("accept", "accept-encoding", "accept-language", "cache-control", "pragma"),
     *("range", "if-range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since"),
     *("content-type", "openstack-api-version"),
