@@ -222,7 +222,7 @@ class Gateway:
             validation = TokenValidation(config.cloud, known, federation, catalog)
             table += TokenExchange(returning, federation.issuer).endpoints()
             table += GoneProjects(federation.agreements.assertions, federation.home_projects).endpoints()
-        teacher = self._teacher
+        teacher, several = self._teacher, Several(config.fanout, self.known)
         return Parts(
             here=self._here,
             listeners=self.listeners,
@@ -231,8 +231,8 @@ class Gateway:
             kinds=kinds,
             validation=validation,
             revocation=Revocation(federation.issuer if federation else None, teacher),
-            several=Several(config.fanout, self.known),
-            writes=Writes(self._runner, config.fanout, config.cloud, config.timeouts.idle),
+            several=several,
+            writes=Writes(self._runner, config.fanout, config.cloud, config.timeouts.idle, several.admission),
             lessons=Lessons(teacher, self.cloud_map, self.peers, federation) if teacher else None,
             peers=self.peers,
             rates=self._rates,

@@ -34,13 +34,16 @@ class Several:
     Args:
         settings: bounds.
         known: the clouds that are known now.
+
+    Attributes:
+        admission: bounds how many requests to several clouds run at a time; of changes too.
     """
 
     def __init__(self, settings: Fanout, known: Callable[[], Known]) -> None:
         self._settings = settings
         self._known = known
-        admission = Admission(settings.running, min(settings.running, settings.running_per_user))
-        self._reads = FanOut(settings.at_once, admission)
+        self.admission: Final = Admission(settings.running, min(settings.running, settings.running_per_user))
+        self._reads = FanOut(settings.at_once, self.admission)
 
     def plan(self, call: Call) -> One | All | Alternatives:
         """The plan of a call: the clouds to ask, and how.
@@ -78,7 +81,7 @@ class Several:
             query,
             _base(call),
             call.scope,
-            digest(call.auth or ""),
+            user_of(call),
             known.entry,
             wishes,
             deadline,
@@ -112,6 +115,11 @@ def to_target(call: Call, target: Target) -> Call:
 def to_owner(call: Call, target: Target) -> Call:
     """The same, for the one cloud that has what the call is about: the answer names it, also one that is streamed."""
     return replace(to_target(call, target), names_cloud=True)
+
+
+def user_of(call: Call) -> bytes:
+    """Whose places a request takes: a digest of its token."""
+    return digest(call.auth or "")
 
 
 def _base(call: Call) -> str:

@@ -11,9 +11,10 @@ A change is never sent to a second cloud unless the first surely has not receive
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import replace
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from aiohttp import web
 
@@ -25,10 +26,11 @@ from openstackoid.core.replication import Thing, refusal, thing_at
 from openstackoid.core.user_data import is_upload
 from openstackoid.gateway.entry.bodies import document, made
 from openstackoid.gateway.entry.calls import Call
+from openstackoid.gateway.fanout.admission import Admission
 from openstackoid.gateway.fanout.asking import Leg, MissedError, Reply, Turns
 from openstackoid.gateway.fanout.finding import NOT_FOUND, find
 from openstackoid.gateway.fanout.folding import Fold
-from openstackoid.gateway.fanout.serving import to_owner
+from openstackoid.gateway.fanout.serving import to_owner, user_of
 from openstackoid.gateway.replicas.asking import AskCall, Asker
 from openstackoid.gateway.replicas.callers import Callers
 from openstackoid.gateway.replicas.changing import Changing
@@ -56,9 +58,12 @@ class Writes:
         settings: bounds of requests to several clouds.
         entry: name of this cloud.
         idle: seconds without a byte in which an upload to one cloud is given up.
+        admission: bounds how many requests to several clouds run at a time.
     """
 
-    def __init__(self, runner: Runner | None, settings: Fanout, entry: str, idle: float) -> None:
+    def __init__(self, runner: Runner | None, settings: Fanout, entry: str, idle: float, admission: Admission) -> None:
+        self._admission = admission
+        self._running: set[asyncio.Task[web.Response]] = set()
         self._runner = runner
         self._settings = settings
         self._idle = idle
@@ -95,7 +100,8 @@ class Writes:
                     f"Name one cloud for {call.service}."
                 )
             wishes = WriteWishes.of(call.request.headers)
-            return await self._creating.create(thing, await document(call.request), plan.targets, asker, wishes)
+            body = await document(call.request)
+            return await self._placed(call, self._creating.create(thing, body, plan.targets, asker, wishes))
         if target_path is None:
             raise NotBuiltError(
                 f"{call.method} {call.path} is not served of several clouds: {refusal(call.service, call.method, call.path)}. "
@@ -107,8 +113,11 @@ class Writes:
             if is_upload(call.service, call.method, call.path) and thing.rest == "/file":
                 return await upload(thing, replica, plan.targets, asker, wishes.policy, self._idle)
             body = await document(call.request)
-            return await self._changing.change(thing, replica, query, body, plan.targets, asker, wishes)
-        return await pass_on(to_owner(call, await self._owner(target_path, plan.targets, asker)))
+            change = self._changing.change(thing, replica, query, body, plan.targets, asker, wishes)
+            return await self._placed(call, change)
+        async with self._place(call):
+            owner = await self._owner(target_path, plan.targets, asker)
+        return await pass_on(to_owner(call, owner))
 
     async def read(
         self, call: Call, plan: All | Alternatives, ask: AskCall, pass_on: PassOnCall
@@ -164,6 +173,32 @@ class Writes:
             return await changing.project(replicas, target, Asker(call, ask))
 
         return folding(self._runner.registry, call, self._entry, whose)
+
+    def _place(self, call: Call) -> AbstractAsyncContextManager[None]:
+        """A place among the requests to several clouds; FanOutsError if none becomes free in time."""
+        deadline = asyncio.get_running_loop().time() + self._settings.timeout
+        return self._admission.place(user_of(call), deadline)
+
+    async def _placed(self, call: Call, change: Coroutine[Any, Any, web.Response]) -> web.Response:
+        """Run a change in a place, waited for before anything is on record. It keeps the place to its end, also if the client goes away."""
+        async with AsyncExitStack() as waiting:
+            waiting.callback(change.close)  # if it never begins
+            await waiting.enter_async_context(self._place(call))
+            held = waiting.pop_all()
+
+        async def run() -> web.Response:
+            async with held:
+                return await change
+
+        task = asyncio.create_task(run())
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    def _ended(self, task: "asyncio.Task[web.Response]") -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # the one who waits for it may be gone
 
     async def _replica(self, thing: Thing | None, targets: Sequence[Target], asker: Asker) -> Replica | None:
         if self._changing is None or thing is None or thing.id is None:

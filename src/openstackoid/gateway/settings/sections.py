@@ -97,7 +97,7 @@ class Fanout(Section):
         timeout: seconds after which a cloud that has not answered is missing; a client may ask for fewer.
         clouds: that one request may ask.
         at_once: clouds that one request asks at a time.
-        running: such requests that ask clouds at a time, in one worker.
+        running: such requests that run at a time, in one worker.
         running_per_user: of one user's token.
     """
 
