@@ -1,13 +1,18 @@
 """The data of an image goes to all members of its replica in one pass."""
 
 import hashlib
+import json
 import socket
+from typing import Any
 
 import pytest
+from multidict import CIMultiDict
 from tests.gateway.replicated import ALL, NAMES, World, send
 from tests.gateway.wire import Answer, Seen, ask, reply, scope, until
 
 from openstackoid.core.partial import read_members
+from openstackoid.gateway.fanout.asking import Reply
+from openstackoid.gateway.replicas.asking import reason
 
 DATA = bytes(range(256)) * 20_000  # 5 MB
 
@@ -50,10 +55,10 @@ def test_all_clouds_get_the_data(trio: World, image: str, data: bytes) -> None:
 
 def test_a_cloud_that_refuses_is_named_and_the_others_finish(trio: World, image: str) -> None:
     came = [takes(trio, name, reply(204)) for name in NAMES]
-    takes(trio, "CloudTwo", reply(413, {"message": "too large"}))
+    takes(trio, "CloudTwo", reply(413, {"message": "the image is too large"}))
     answer = upload(trio, image)
     assert (answer.status, answer.code) == (409, "replica.refused")
-    assert "CloudTwo answered 413" in answer.error
+    assert "CloudTwo answered 413: the image is too large" in answer.error
     assert "complete in CloudOne, CloudThree" in answer.error
     assert came[0] == came[2] == [hashlib.sha256(DATA).digest()]
 
@@ -95,3 +100,22 @@ def test_a_client_that_goes_away_ends_all_uploads(trio: World, image: str) -> No
 
 def _uploads(trio: World, name: str, image: str) -> list[Seen]:
     return trio.clouds[name]["image"].all(f"/v2/images/{image}/file")
+
+
+@pytest.mark.parametrize(
+    ("document", "why"),
+    [
+        ({"message": "no"}, ": no"),
+        ({"message": "no", "code": 403}, ": no"),
+        ({"forbidden": {"message": "no", "code": 403}}, ": no"),
+        ({"message": {"message": "no"}}, ": no"),
+        ({"message": ["no"]}, ""),
+        ({"message": "n\no"}, ""),
+        ({"forbidden": "no"}, ""),
+        (["no"], ""),
+        ({}, ""),
+    ],
+)
+def test_a_refusal_is_told_in_the_cloud_s_own_words(document: Any, why: str) -> None:
+    answer = Reply(403, CIMultiDict(), json.dumps(document).encode())
+    assert reason(answer, "CloudTwo") == f"CloudTwo answered 403{why}"

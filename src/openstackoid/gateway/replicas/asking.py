@@ -137,9 +137,13 @@ def parsed(reply: Reply) -> Any:
 
 
 def reason(reply: Reply, cloud: str) -> str:
-    """Why a cloud refused, for people: its own words, shortened."""
+    """Why a cloud refused, for people: its own words, shortened.
+
+    Services write `{"itemNotFound": {"message": ...}}`, or `{"message": ...}`, alone or beside other fields.
+    """
     document = parsed(reply)
-    inner = next(iter(document.values()), None) if isinstance(document, dict) and len(document) == 1 else document
-    message = inner.get("message") if isinstance(inner, dict) else None
+    fields = document if isinstance(document, dict) else {}
+    inner = next(iter(fields.values())) if len(fields) == 1 else None
+    message = inner.get("message") if isinstance(inner, dict) else fields.get("message")
     text = f": {message[:200]}" if isinstance(message, str) and message.isprintable() else ""
     return f"{cloud} answered {reply.status}{text}"
