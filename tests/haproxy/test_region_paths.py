@@ -10,10 +10,10 @@ from tests.gateway.owners import ALICE, DEMO, payload
 from tests.gateway.test_regions import CONSUMER, contract, in_use, put
 from tests.gateway.wire import Answer, ask, raw, until
 from tests.haproxy.test_traps import image_data, parsed
-from tests.haproxy.world import World, names
+from tests.haproxy.world import World, marked, names
 
 from openstackoid.haproxy import maps
-from openstackoid.trust.contracts import ContractGrant, GrantState
+from openstackoid.trust.contracts import ContractGrant, ContractSide, GrantState
 
 
 @dataclass
@@ -96,6 +96,46 @@ def test_a_suspended_or_unbound_region_is_not_served_by_what_was_learned(region:
     put(one)
     until(lambda: region.ask(region.path()).status == 404)
     assert region.ask(region.path()).code == "scope.unknown"
+
+
+@pytest.mark.parametrize("side", ContractSide)
+def test_no_contract_is_gone_around_by_a_token_that_passes_through(world: World, side: ContractSide) -> None:
+    """CloudThree gets users' own tokens. With a contract it gets none, nor from what HAProxy has learned before."""
+    one, token = world.one, world.one.keystone.issue("alice", "member")
+    scope, path = marked("image", "CloudThree"), image_data()
+    key = maps.way("image", scope["X-Scope"], method="GET")
+
+    def passes() -> Answer:
+        return ask(one.url("image"), path, scope, token=token)
+
+    def learned() -> bool:
+        assert passes().status == 200
+        return key in one.proxy.ways
+
+    until(learned)
+    bound = contract("CloudThree", side, f"V{secrets.token_hex(4)}")
+    in_region = f"/scope/{bound.region}/image{path}"
+    for state in (GrantState.ACTIVE, GrantState.SUSPENDED):
+        with in_use(one, dataclasses.replace(bound, state=state)):
+            until(lambda: passes().status == 403)
+            before = len(world.three["image"].all(path))
+            refused = passes()
+            assert (refused.status, refused.code) == (403, "contract.pass_through")
+            assert "peers.CloudThree.token" in refused.error
+            if side is CONSUMER:
+                assert ask(one.url("identity"), in_region, token=token).code == "contract.pass_through"
+            assert len(world.three["image"].all(path)) == before
+            assert key not in one.proxy.ways
+            # Services here cannot validate tokens there either, nor tokens of there.
+            subject = {"X-Subject-Token": token, "X-Scope": '{"identity":"CloudThree"}'}
+            assert ask(one.url("identity"), "/v3/auth/tokens", subject, token=token).code == "contract.pass_through"
+            why = "/openstackoid/v1/explain?service=image&path=/v2/images"
+            explained = ask(one.url("image"), why, scope, token=None).json
+            assert (explained["decision"], explained["error"]["openstackoid_code"]) == (
+                "reject",
+                "contract.pass_through",
+            )
+    until(lambda: passes().status == 200)
 
 
 def test_a_region_that_is_bound_to_another_contract_leads_there(region: Region) -> None:

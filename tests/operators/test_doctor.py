@@ -240,6 +240,16 @@ def test_the_account_for_quotas(clinic: Clinic) -> None:
     assert "trust.quota_account.username" in findings["trust.quota_account"]["remedy"]
 
 
+def test_a_contract_beside_pass_through(clinic: Clinic) -> None:
+    bound = contract("CloudThree", ContractSide.CONSUMER, "V1")
+    passing = {"CloudThree": {"url": clinic.two.frontends["identity"], "token": "pass-through"}}
+    with in_use(clinic.one, bound):
+        code, findings = clinic.examine({"peers": clinic.gateway.config["peers"] | passing})
+        assert (code, findings[f"contract {bound.id}"]["result"]) == (1, "failed")
+        assert "peers.CloudThree.token" in findings[f"contract {bound.id}"]["remedy"]
+        assert f"contract {bound.id}" not in clinic.examine()[1]
+
+
 def test_haproxy_that_does_not_run(clinic: Clinic, tmp_path: Path) -> None:
     haproxy = {"gateway": "127.77.77.77", "directory": str(tmp_path)}
     code, found = clinic.examine({"haproxy": haproxy})

@@ -23,6 +23,12 @@ class ContractSuspendedError(AgreementError):
     code = "contract.suspended"
 
 
+class ContractPassThroughError(AgreementError):
+    """A cloud with which a contract is in use is configured to get users' tokens, which no contract limits."""
+
+    code = "contract.pass_through"
+
+
 class ResoldError(AgreementError):
     """A region that this cloud resells is not bound to a contract here any more."""
 

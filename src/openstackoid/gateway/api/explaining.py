@@ -68,14 +68,18 @@ class Explaining:
             return plans.explain(
                 facts, scope, self._known(), lambda target: self._judged(facts, target.scope, cloud_map)
             )
-        return explain(facts, scope, cloud_map) if in_region else self._judged(facts, scope, cloud_map)
+        return self._judged(facts, scope, cloud_map, in_region=in_region)
 
-    def _judged(self, facts: Facts, scope: Scope, cloud_map: CloudMap) -> dict[str, Any]:
-        """What happens to a request for one cloud, by the scope and the agreement."""
+    def _judged(self, facts: Facts, scope: Scope, cloud_map: CloudMap, *, in_region: bool = False) -> dict[str, Any]:
+        """What happens to a request for one cloud, by the scope, and by the agreement unless it is in a region."""
         explained = explain(facts, scope, cloud_map)
-        if explained["decision"] == "remote" and self._peers.federated(explained["cloud"]):
+        if explained["decision"] == "remote":
             try:
-                explained["why"] += self._agreed(facts, scope, cloud_map.here.name, explained["cloud"])
+                if not self._peers.federated(explained["cloud"]):
+                    if self._agreements is not None:
+                        self._agreements.check_pass_through(explained["cloud"])
+                elif not in_region:
+                    explained["why"] += self._agreed(facts, scope, cloud_map.here.name, explained["cloud"])
             except errors.TrustError as error:
                 explained |= {"decision": "reject", "url": None, "error": error.body()["error"]}
                 explained["why"].append(str(error))

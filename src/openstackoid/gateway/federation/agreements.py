@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from openstackoid.core.errors import AgreementError, ConfigError
+from openstackoid.core.errors import AgreementError, ConfigError, ContractPassThroughError
 from openstackoid.gateway.federation.agreement_database import AgreementDatabase, Change
 from openstackoid.gateway.federation.assertions import Assertions
 from openstackoid.gateway.federation.generations import Generations
@@ -163,6 +163,19 @@ class Agreements:
         """Service types that other clouds may ask for here since this cloud resells regions that have them."""
         sold = [contract for contract in self._contracts.values() if contract.side is ContractSide.PROVIDER]
         return frozenset(kind for contract in sold if contract.region for kind in contract.grant.offered)
+
+    def check_pass_through(self, peer: str) -> None:
+        """Check that no contract would be gone around by passing users' tokens to a peer: it gets them with all rights that they have.
+
+        Raises:
+            ContractPassThroughError: a contract with the peer is in use, in whatever state.
+        """
+        for contract in self._contracts.values():
+            if contract.peer == peer:
+                raise ContractPassThroughError(
+                    f"{self._cloud} passes its users' tokens to {peer} (token: pass-through), which no contract limits, and has the contract "
+                    f"{contract.id} with it. Its operators can remove peers.{peer}.token from the gateway's configuration, in both clouds, or end the contract."
+                )
 
     def peer_statement(self, peer: str) -> Statement:
         """The peer's statement that the agreement is active on its side.

@@ -112,13 +112,17 @@ class Legs:
 
         Raises:
             PeerUnreachableError: the peer was removed meanwhile.
+            ContractPassThroughError: the peer gets users' tokens, and a contract with it is in use.
         """
         name, service = decision.cloud, call.route.service
         peer = self.peers.clouds.get(name)
         if peer is None:
             raise PeerUnreachableError(f"{name} is a peer of {self.cloud} no more.")
-        if self.agreements is not None and self.peers.federated(name):
-            headers[protocol.ASSERTION] = self.agreements.assertions.assertion_for(name)
+        if self.agreements is not None:
+            if self.peers.federated(name):
+                headers[protocol.ASSERTION] = self.agreements.assertions.assertion_for(name)
+            else:
+                self.agreements.check_pass_through(name)
         headers[protocol.HOPS] = ",".join((*call.hops, self.cloud))
         _ask_readable(headers, service, rewrite, border)
         links = self.linking.there(peer, call.listener, call.route, foreign=border is Border.IN)

@@ -1,6 +1,6 @@
 """Checks of what runs: the gateway at its frontends, its health, and the peers in both directions."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -9,6 +9,7 @@ from openstackoid.gateway.settings.config import Config
 from openstackoid.operators.doctor.finding import Finding, failed, ok, skipped, warning
 from openstackoid.operators.doctor.web import Answer, clock, fetch
 from openstackoid.operators.registry import Entry
+from openstackoid.trust.contracts import ContractGrant
 from openstackoid.trust.rings import Ring
 
 _OK: Final = 200
@@ -73,6 +74,16 @@ def peers(config: Config, entries: list[Entry]) -> Iterator[Finding]:
             if fault := clock(f"{check}: clock", answer.ahead, skew):
                 yield fault
             yield _agreement(f"{check}: agreement", config.cloud, entry, seen)
+
+
+def contracts(entries: list[Entry], in_use: Collection[ContractGrant]) -> Iterator[Finding]:
+    """Whether a contract is with a cloud that gets users' tokens, so that the gateway refuses all requests there."""
+    passing = {entry["name"] for entry in entries if entry["token"] != "federated"}  # noqa: S105 - a mode
+    for contract in in_use:
+        if contract.peer in passing:
+            detail = f"{contract.peer} gets users' tokens (pass-through), which no contract limits: the gateway refuses requests there"
+            remedy = f"Remove peers.{contract.peer}.token: pass-through, in both clouds, or end the contract"
+            yield failed(f"contract {contract.id}", detail, remedy)
 
 
 def _identity(check: str, entry: Entry, answer: Answer) -> Finding:
