@@ -168,6 +168,44 @@ def test_what_is_in_a_resold_region_is_its_sellers_choice(chain: Chain) -> None:
     chain.settled("/compute/v2.1/flavors/2", 404, "region.missing")
 
 
+def test_a_port_goes_into_networks_of_the_resold_region_and_ones_own_alone(chain: Chain) -> None:
+    """The seller sells one network of the provider's; the provider's contract with the seller names none."""
+    network, mark = chain.base["network"], secrets.token_hex(8)
+    shared = {"id": "shared", "project_id": "b" * 32, "shared": True}
+    network.on("/v2.0/networks/shared", reply(200, {"network": shared}))
+    network.on("/v2.0/subnets/shared-subnet", reply(200, {"subnet": shared | {"network_id": "shared"}}))
+    network.on("/v2.0/ports", reply(201, {"port": {}}))
+    chain.agree(resources=Resources.from_json({"external_networks": ["in"]}))
+
+    def sent(method: str, path: str, document: Any) -> Answer:
+        headers, body = {"Content-Type": "application/json"}, json.dumps(document).encode()
+        return chain.ask(f"/network{path}", headers=headers, method=method, body=body)
+
+    def port(name: str) -> Answer:
+        return sent("POST", "/v2.0/ports", {"port": {"network_id": name, "tenant_id": DEMO}})
+
+    until(lambda: port("shared").status == 400)
+    chain.settled(f"/network/v2.0/networks/{mark}", 200)
+    own = {"id": "own", "project_id": chain.at_base.line(f"/v2.0/networks/{mark}")["local_project"]}
+    network.on("/v2.0/networks/own", reply(200, {"network": own}))
+    for name in ("own", "in"):
+        assert port(name).status == 201, name
+    passed = len(network.all("/v2.0/ports"))
+    for refused in (
+        port("shared"),
+        port("none"),
+        sent("POST", "/v2.0/ports", {"ports": [{"network_id": "own"}, {"network_id": "shared"}]}),
+        sent("PUT", f"/v2.0/routers/{mark}/add_router_interface", {"subnet_id": "shared-subnet"}),
+    ):
+        assert refusal(refused) == (400, "region.outside")
+    assert len(network.all("/v2.0/ports")) == passed
+    assert not network.all(f"/v2.0/routers/{mark}/add_router_interface")
+    # The provider learns nothing of the user by these questions.
+    questions = [*network.all("/v2.0/networks/shared"), *network.all("/v2.0/subnets/shared-subnet")]
+    assert questions
+    assert [word for word in (ALICE, DEMO, "alice", "CloudTop", SECOND) if word in repr(questions)] == []
+
+
 def test_a_hidden_loop_ends(chain: Chain) -> None:
     """Somebody before CloudTop has resold it as often as a region may be: by a token that CloudTop signs."""
     scope = {"*": "CloudMiddle", "identity": "CloudTop"}

@@ -190,7 +190,9 @@ class ForeignUser:
             resources.path(service, path)
             await self._shared.images.check(resources, service, path, headers[protocol.AUTH])
             if resources.networks_to_check(service, call.method, path):
-                body = await self._shared.networks.check(resources, call.request, headers[protocol.AUTH])
+                body = await self._shared.networks.check(
+                    resources, call.request, {protocol.AUTH: headers[protocol.AUTH]}
+                )
         return await self._counted(call, headers, rewrite, project, initiator, body)
 
     async def _counted(

@@ -50,7 +50,7 @@ class ResoldUser(ForeignUser):
 
         Raises:
             ProjectError, FrozenProjectError, ShareError: as `ForeignUser.local`.
-            NotInRegionError: the path names what is not in the virtual region.
+            NotInRegionError, OutsideRegionError: the request names what is not in the virtual region.
             AgreementError, RoleError: the contract with the provider does not allow it.
         """
         token, shared = self._token, self._shared
@@ -78,6 +78,11 @@ class ResoldUser(ForeignUser):
             resources.path(call.service, path)
             if resources.image_to_check(call.service, path) is not None:
                 raise NotInRegionError(f"{legs.cloud} cannot say which images of a region that it resells are in it.")
+            if resources.networks_to_check(call.service, call.method, path):
+                # The provider is asked as for the request itself, in this cloud's name.
+                own = {protocol.AUTH: issued.token, protocol.HOPS: legs.cloud}
+                own[protocol.ASSERTION] = federation.agreements.assertions.assertion_for(decision.cloud)
+                body = await shared.networks.check(resources, call.request, own, decision)
         headers = legs.remote_headers(call, decision)
         keep_crossing(headers)
         headers[protocol.AUTH] = issued.token
