@@ -3,7 +3,8 @@
 Everything runs on the loopback address: one upstream, a bare aiohttp forwarder as the baseline, two pairs of gateways, and a load
 generator, each in a process of its own. Variants are measured in turns, so that other work on the machine meets all of them.
 What trust between owners costs beside that is in `bench.trust`, HAProxy in front in `bench.fast`, lists over many clouds by oaktree
-in `bench.oaktree`, by scopes with operators in `bench.several`, uploads to several clouds in `bench.uploads`, and regions that are parts of other clouds in `bench.regions`.
+in `bench.oaktree`, by scopes with operators in `bench.several`, uploads to several clouds in `bench.uploads`, regions that are parts of other clouds in `bench.regions`,
+and what their control planes negotiate in `bench.negotiations`.
 """
 
 import argparse
@@ -14,10 +15,19 @@ import platform
 import statistics
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from bench import clouds, fast, oaktree, real, regions, several, trust, uploads
+from bench import clouds, fast, negotiations, oaktree, real, regions, several, trust, uploads
 from bench.stage import Stage, Variant, Watch, load
+
+_SECTIONS: Final[dict[str, Any]] = {
+    "fast": fast,
+    "oaktree": oaktree,
+    "several": several,
+    "regions": regions,
+    "negotiations": negotiations,
+    "uploads": uploads,
+}
 
 
 def main() -> None:
@@ -32,14 +42,10 @@ def main() -> None:
         "--real", action="store_true", help="also the stock client on a running lab, which is restarted"
     )
     parser.add_argument("--lab", type=Path, metavar="DIR", help="the lab's folder, for --real")
-    parser.add_argument(
-        "--only", choices=("fast", "oaktree", "several", "regions", "uploads"), help="this section alone"
-    )
+    parser.add_argument("--only", choices=tuple(_SECTIONS), help="this section alone")
     arguments = parser.parse_args()
     if arguments.only:
-        section: Any = {"fast": fast, "oaktree": oaktree, "several": several, "regions": regions, "uploads": uploads}[
-            arguments.only
-        ]
+        section = _SECTIONS[arguments.only]
         found = section.measured(arguments.rounds)
         print(json.dumps(found, indent=2) if arguments.output == "json" else "\n".join(section.lines(found)))
         return
