@@ -102,7 +102,9 @@ class Gateway:
             self._federation = Federation.of(config, agreements, api, keystone, pool.peers)
         self._agreements = self._federation.agreements if self._federation else None
         known = previous.peers.clouds if previous else {}
-        self.peers: Peers = Peers(config.timeouts, pool.peers, self._targets(), self._agreements, known)
+        self.peers: Peers = Peers(
+            config.timeouts, pool.peers, self._targets(), self._agreements, known, self._peer_returned
+        )
         self.clouds = Clouds(self.known, self.peers, self._agreements)
         self.operators = Operators(self.clouds, self._state, self._health)
         self._teacher: Teacher | None = None
@@ -263,6 +265,11 @@ class Gateway:
 
     def _set_targets(self) -> None:
         self.peers.set_targets(self._targets())
+
+    def _peer_returned(self, name: str) -> None:
+        """A peer answers again: what waits for it is tried now."""
+        if self._runner:
+            self._runner.wake(name)
 
     def _reachable(self) -> tuple[dict[str, Cloud], dict[str, str]]:
         """Peers that HAProxy may reach directly, and the names in their certificates."""

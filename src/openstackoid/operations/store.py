@@ -28,7 +28,7 @@ class LostError(OpenStackoidError):
     code = "operation.lost"
 
 
-_NOBODY: Final = ""  # owner of an operation that was left
+NOBODY: Final = ""  # owner of an operation that was left
 # Writes more in the transaction of a step.
 Also = Callable[[Connection], None]
 
@@ -153,7 +153,7 @@ class Store(Generic[OperationT, PartT]):
             operation: as it was read.
             waiting: take one as well that its last owner left, and whose pause has not ended.
         """
-        is_free = operation.done or self.is_over(operation) or (waiting and operation.owner == _NOBODY)
+        is_free = operation.done or self.is_over(operation) or (waiting and operation.owner == NOBODY)
         if not is_free:
             return None
         owner, table = secrets.token_hex(16), self._operations
@@ -231,7 +231,7 @@ class Store(Generic[OperationT, PartT]):
             connection.execute(
                 update(table)
                 .where(table.c.id == operation.id, table.c.owner == operation.owner, table.c.done == 0)
-                .values(owner=_NOBODY, lease_until=self._now() + int(pause * 1000))
+                .values(owner=NOBODY, lease_until=self._now() + int(pause * 1000))
             )
 
     def get(self, caller: str, name: str) -> OperationT | None:

@@ -7,7 +7,7 @@ is reported on standard error, in `/openstackoid/v1/peers` and in the metrics.
 import asyncio
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -26,6 +26,7 @@ from openstackoid.trust.keys import OVERLAP
 _LOG: Final = logging.getLogger(__name__)
 _QUIET_INTERVAL: Final = 10.0  # seconds between two log lines about one peer
 _KEY_INTERVAL: Final = OVERLAP / 2  # seconds
+_MISSED_INTERVAL: Final = 5.0  # seconds between two polls of the peers that did not answer
 # Seconds for which a failure is cached, so that a dead peer costs one timeout a second.
 _FAILURE_LIFETIME: Final = 1.0
 
@@ -45,8 +46,14 @@ class Peers:
         targets: Mapping[str, Target],
         agreements: Agreements | None,
         known: Mapping[str, Cloud | None],
+        returned: Callable[[str], None] = lambda _name: None,
     ) -> None:
-        """Begin with the catalogs that are known already, so that a reload loses none."""
+        """Begin with the catalogs that are known already, so that a reload loses none.
+
+        `returned` is called with the name of a peer that answers again.
+        """
+        self._returned = returned
+        self._due = -math.inf  # when all peers are polled the next time, in the event loop's time
         self._targets: Mapping[str, Target] = {}
         self._documents = PeerDocuments(session, timeouts.connect)
         self._timeouts = timeouts
@@ -76,6 +83,7 @@ class Peers:
             else:
                 self.clouds.setdefault(name, None)
         self._targets = targets
+        self._due = -math.inf
         self._refresher.wake()
 
     def federated(self, name: str) -> bool:
@@ -134,7 +142,19 @@ class Peers:
 
     async def _refresh(self) -> float:
         asked = [name for name, target in self._targets.items() if target.services is None or target.federated]
-        await asyncio.gather(*map(self._look, asked))
+        clock = asyncio.get_running_loop().time
+        if clock() < self._due:
+            await asyncio.gather(*(self._look(name) for name in asked if name in self.errors))
+        else:
+            targets = self._targets
+            await asyncio.gather(*map(self._look, asked))
+            if self._targets is targets:  # the peers have not changed meanwhile
+                self._due = clock() + self._interval(asked)
+        pause = max(0.0, self._due - clock())
+        return min(pause, _MISSED_INTERVAL) if any(name in self.errors for name in asked) else pause
+
+    def _interval(self, asked: list[str]) -> float:
+        """Seconds between two polls of all these peers."""
         fast = any(self.clouds.get(name) is None for name in asked) or self._waiting(asked)
         # A peer's next key is published this long before its first use at least.
         most = _KEY_INTERVAL if any(map(self.federated, asked)) else self._timeouts.refresh
@@ -163,7 +183,8 @@ class Peers:
             )
         else:
             metrics.look(name, "ok")
-            self.errors.pop(name, None)
+            if self.errors.pop(name, None) is not None:
+                self._returned(name)
             if self._spoke.pop(name, None):
                 _LOG.info("peer %s: answers as it should again", name)
 

@@ -1,14 +1,20 @@
 """Replicas and their members in SQL. Methods block: in a coroutine, use `asyncio.to_thread`."""
 
+import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import Connection, and_, delete, insert, or_, select, update
 
 from openstackoid.gateway.replicas.records import Operation
 from openstackoid.gateway.replicas.tables import MEMBERS, REPLICAS, TABLES
+from openstackoid.operations.stages import Stage
+from openstackoid.operations.store import NOBODY
 from openstackoid.storage.databases import Database
+
+_AT_ONCE: Final = 500  # operations of one statement
 
 
 @dataclass(frozen=True)
@@ -119,6 +125,25 @@ class Registry:
         chosen = select(table.c.caller, table.c.id).where(table.c.replica == replica, table.c.done == 0)
         with self._database.reading() as connection:
             return [(row[0], row[1]) for row in connection.execute(chosen.order_by(table.c.created_at, table.c.id))]
+
+    def wake(self, cloud: str) -> int:
+        """End the pauses of operations that nobody runs, and that have something left to do in a cloud. Returns their number."""
+        table, parts, now = TABLES.operations, TABLES.parts, int(time.time() * 1000)
+        waits = (table.c.done == 0, table.c.owner == NOBODY, table.c.lease_until >= now)
+        chosen = (
+            select(table.c.id, parts.c.location)
+            .join(parts, parts.c.operation == table.c.id)
+            .where(*waits, parts.c.stage != int(Stage.DONE))
+        )
+        with self._database.reading() as connection:
+            rows = connection.execute(chosen).all()
+        names = sorted({row[0] for row in rows if json.loads(row[1])["cloud"] == cloud})
+        woken = 0
+        for start in range(0, len(names), _AT_ONCE):
+            with self._database.changing() as connection:
+                some = table.c.id.in_(names[start : start + _AT_ONCE])
+                woken += connection.execute(update(table).where(*waits, some).values(lease_until=now - 1)).rowcount
+        return woken
 
     @staticmethod
     def _read(connection: Connection, ids: set[str]) -> list[Replica]:

@@ -64,6 +64,8 @@ class Runner:
         self._running: Final[set[asyncio.Task[bool]]] = set()
         self._loops: Final[list[asyncio.Task[None]]] = []
         self._taking: Final[set[asyncio.Task[None]]] = set()
+        self._waking: Final[set[asyncio.Task[None]]] = set()
+        self._returns: Final[dict[str, float]] = {}  # cloud -> when it was seen to answer again (monotonic)
 
     def start(self) -> None:
         """Begin to renew leases, and to look for operations that nobody runs."""
@@ -72,12 +74,28 @@ class Runner:
 
     async def stop(self) -> None:
         """Stop; operations that still run are taken over by another gateway."""
-        tasks = [*self._loops, *self._taking, *self._running]
+        tasks = [*self._loops, *self._taking, *self._waking, *self._running]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._loops.clear()
         await asyncio.to_thread(self.store.close)
+
+    def wake(self, cloud: str) -> None:
+        """Have operations that wait for a cloud tried at the next look, whatever their pause: the cloud answers again."""
+        self._returns[cloud] = time.monotonic()
+        task = asyncio.create_task(self._wake(cloud))
+        self._waking.add(task)
+        task.add_done_callback(self._waking.discard)
+
+    async def _wake(self, cloud: str) -> None:
+        try:
+            number = await asyncio.to_thread(self.registry.wake, cloud)
+        except OpenStackoidError as error:
+            _LOG.warning("operations that wait for %s are tried when their pause ends: %s", cloud, error)
+            return
+        if number:
+            _LOG.info("%s answers again: %d operations that waited for it are tried now", cloud, number)
 
     async def run(self, operation: Operation, work: Callable[[], Awaitable[bool]]) -> bool:
         """Run an operation to its end, or as far as it comes now; it goes on if the caller is cancelled.
@@ -98,6 +116,7 @@ class Runner:
         """Begin to run an operation, as `run`; nobody has to wait for it."""
 
         async def leased() -> bool:
+            began = time.monotonic()
             self._owners.add(operation.owner)
             try:
                 ended = await work()
@@ -106,6 +125,8 @@ class Runner:
             if not ended:
                 # Soon at first, then ever more rarely: the cloud may be away for long.
                 pause = min(_LONGEST_PAUSE, max(0.0, time.time() - operation.created_at) / 4)
+                if any(self._returns.get(part.cloud, 0.0) > began for part in operation.parts):
+                    pause = 0.0  # its request may have failed a moment before that
                 await asyncio.to_thread(self.store.leave, operation, pause)
             return ended
 
