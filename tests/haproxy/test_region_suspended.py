@@ -71,13 +71,19 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def connections(served: Served) -> Iterator[list[http.client.HTTPConnection]]:
     """Connections to the gateway behind HAProxy that stay open, at least one to each worker."""
     at = urlsplit(served.one.alone("identity")).netloc
-    opened = [http.client.HTTPConnection(at, timeout=60) for _ in range(CONNECTIONS)]
+    opened: list[http.client.HTTPConnection] = []
+
+    def spread() -> bool:
+        """Open one more; whether there are enough, and at each worker: one may serve a moment later than the other."""
+        connection = http.client.HTTPConnection(at, timeout=60)
+        connection.connect()
+        opened.append(connection)
+        answered(served, connection, "/openstackoid/v1/none")  # accepted, so that a worker holds it
+        return len(opened) >= CONNECTIONS and served.workers_of(opened) == served.workers()
+
     try:
-        for connection in opened:
-            connection.connect()
-            answered(served, connection, "/openstackoid/v1/none")  # accepted, so that a worker holds it
+        until(spread)
         assert len(served.workers()) == 2
-        assert served.workers_of(opened) == served.workers()
         yield opened
     finally:
         for connection in opened:
