@@ -20,7 +20,8 @@ from openstackoid.trust import tokens
 from openstackoid.trust.claims import MOST_RESOLD
 from openstackoid.trust.contracts import ContractGrant, GrantState
 
-FIRST, SECOND = "F1", "S1"  # the region at the first aggregator, and at the one that has it from there
+# The region at the first aggregator, and at the one that has it from there: long enough to be in no token by chance.
+FIRST, SECOND = "region-first", "region-second"
 
 
 @dataclass
