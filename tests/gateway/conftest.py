@@ -146,7 +146,8 @@ def owners(tmp_path_factory: pytest.TempPathFactory, away: int) -> Iterator[Owne
     }
     more: dict[str, Any] = {"operations": {"database": f"sqlite:///{folder}/operations.sqlite"}}
     settings = {each: {"peers": peers[each.name], "recheck": 300} for each in (one, two, three)}
-    settings[one]["more"] = more
+    settings[one] |= {"more": more, "one_owner": ["CloudTwo", "CloudThree"]}
+    settings[two]["one_owner"] = ["CloudOne"]
     with federated(settings) as started:
         until(lambda: all(_agreed(each, gateway) for each, gateway in started.items()))
         yield Owners(one, two, three, bare, hidden, dead, *started.values())

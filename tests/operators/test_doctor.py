@@ -250,6 +250,16 @@ def test_a_contract_beside_pass_through(clinic: Clinic) -> None:
         assert f"contract {bound.id}" not in clinic.examine()[1]
 
 
+def test_a_contract_under_which_own_tokens_cross(clinic: Clinic) -> None:
+    bound = dataclasses.replace(contract("CloudThree", ContractSide.CONSUMER, "V1"), pass_through=True)
+    with in_use(clinic.one, bound):
+        code, findings = clinic.examine()
+        assert (code, findings[f"contract {bound.id}"]["result"]) == (1, "failed")
+        assert "CloudThree to trust.one_owner" in findings[f"contract {bound.id}"]["remedy"]
+        known = {"trust": clinic.gateway.config["trust"] | {"one_owner": ["CloudThree"]}}
+        assert f"contract {bound.id}" not in clinic.examine(known)[1]
+
+
 def test_haproxy_that_does_not_run(clinic: Clinic, tmp_path: Path) -> None:
     haproxy = {"gateway": "127.77.77.77", "directory": str(tmp_path)}
     code, found = clinic.examine({"haproxy": haproxy})

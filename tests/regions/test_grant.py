@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -9,9 +10,11 @@ from tests.regions.negotiating import ID, REGION, TERMS
 
 from openstackoid.regions.objects import grant
 from openstackoid.regions.objects.states import ContractState
+from openstackoid.regions.objects.terms import TokenMode
 from openstackoid.regions.objects.virtual_region import VirtualRegion
 from openstackoid.trust.contracts import ContractSide, GrantState
 from openstackoid.trust.rules import Rule
+from openstackoid.trust.store import Store
 
 NOW: Final = TERMS.begins + timedelta(days=1)
 ALL: Final = ("image", "block-storage", "compute")
@@ -66,3 +69,19 @@ def test_what_is_in_the_region_is_said_to_gateways() -> None:
     assert found
     assert found.resources.to_json() == {"flavors": ["1"], "zones": ["nova"]}
     assert grant.utc(0) == datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("token", TokenMode)
+def test_gateways_learn_with_which_tokens_users_come(token: TokenMode, tmp_path: Path) -> None:
+    terms = replace(TERMS, token=token, anonymous=False)
+    sold = grant.provider(ID, "CloudA", ContractState.ACTIVE, terms, region(*ALL), NOW)
+    bound = grant.consumer("b" * 32, "CloudP", ContractState.ACTIVE, terms, "V1")
+    assert sold
+    assert bound
+    store = Store(f"sqlite:///{tmp_path}/trust.sqlite")
+    store.upgrade()
+    store.contracts.replace(lambda: [sold, bound])
+    passes = token is TokenMode.PASS_THROUGH
+    assert {one.id: one.pass_through for one in store.contracts.all()} == {ID: passes, "b" * 32: passes}
+    assert {one.id: one for one in store.contracts.all()} == {ID: sold, "b" * 32: bound}
+    store.close()

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from tests.regions.negotiating import DOCUMENT, TERMS
 
-from openstackoid.regions.errors import TermsError
-from openstackoid.regions.objects.terms import Terms, digest
+from openstackoid.regions.errors import AnonymityError, TermsError
+from openstackoid.regions.objects.terms import Terms, TokenMode, digest
 
 
 def test_terms_are_read_with_official_service_types_and_written_again() -> None:
@@ -54,3 +54,18 @@ def test_a_digest_depends_on_values_alone() -> None:
     assert digest({"a": 1, "b": "ü"}) == digest({"b": "ü", "a": 1})
     assert digest({"a": 1}) != digest({"a": 2})
     assert TERMS.digest == Terms.from_json(TERMS.to_json()).digest
+
+
+def test_users_with_their_own_tokens_are_not_anonymous() -> None:
+    with pytest.raises(AnonymityError, match="federated") as caught:
+        Terms.from_json(DOCUMENT | {"token": "pass-through", "anonymous": True})
+    assert (caught.value.place, caught.value.code, caught.value.status) == ("$.anonymous", "contract.anonymity", 400)
+    without = {name: value for name, value in DOCUMENT.items() if name != "anonymous"}
+    with pytest.raises(AnonymityError):
+        Terms.from_json(without | {"token": "pass-through"})
+    own = Terms.from_json(DOCUMENT | {"token": "pass-through", "anonymous": False})
+    assert own.token is TokenMode.PASS_THROUGH
+    assert Terms.from_json(own.to_json()) == own
+    # Terms that were signed before there was a choice keep their digest.
+    assert "token" not in TERMS.to_json()
+    assert own.digest != Terms.from_json(DOCUMENT | {"anonymous": False}).digest

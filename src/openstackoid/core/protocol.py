@@ -18,6 +18,7 @@ OF_SEVERAL: Final = f"{SCOPE}-"  # options of a request to several clouds, and t
 HOPS: Final = f"{OURS}Hops"
 CLIENT: Final = f"{OURS}Client"
 ASSERTION: Final = f"{OURS}Assertion"
+CONTRACT: Final = f"{OURS}Contract"  # beside a user's own token, between two clouds of one owner
 
 MARK: Final = "!SCOPE!"  # between a token and the scope that it carries
 
@@ -62,4 +63,4 @@ GUARDED: Final = frozenset(
     }
 )
 # Headers that may occur in a request once: two readers could use two different ones.
-ONCE: Final = (AUTH, SUBJECT, SERVICE, SCOPE, HOPS, ASSERTION, "Content-Length", "Content-Type", "Host")
+ONCE: Final = (AUTH, SUBJECT, SERVICE, SCOPE, HOPS, ASSERTION, CONTRACT, "Content-Length", "Content-Type", "Host")

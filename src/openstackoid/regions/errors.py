@@ -4,6 +4,7 @@ OpenStackoidError
 `-- RegionsError             -
     |-- DocumentError        400 region.document       a document's value is wrong; says where
     |-- TermsError           400 contract.terms        terms that contradict themselves; says where
+    |   `-- AnonymityError   400 contract.anonymity    anonymous users who would come with their own tokens
     |-- TransitionError      409 region.state          the state does not allow the event
     |-- PartyError           403 contract.party        the event is the other side's to cause
     |-- StaleTermsError      409 contract.stale        other terms are on the table by now
@@ -44,6 +45,12 @@ class TermsError(DocumentError):
     """Terms of a contract that contradict themselves, or give more than any contract may."""
 
     code = "contract.terms"
+
+
+class AnonymityError(TermsError):
+    """Terms that promise anonymity to users who come with their own tokens."""
+
+    code = "contract.anonymity"
 
 
 class RequirementError(RegionsError):

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, RowMapping, delete, insert, select
 
@@ -12,6 +12,9 @@ from openstackoid.trust.contracts import ContractGrant, ContractSide, GrantState
 from openstackoid.trust.grants import Grant
 from openstackoid.trust.quota_leases import forget
 from openstackoid.trust.tables import CONTRACTS, REGION_HEALTH, serialise
+
+# Stands among the rights, if it holds: a gateway of a version that does not know it cannot read the contract, and serves nothing under it.
+_PASS_THROUGH: Final = "pass_through"  # noqa: S105 - a mode
 
 
 class ContractGrants:
@@ -59,16 +62,21 @@ def _all(connection: Connection) -> list[ContractGrant]:
 def _grant(row: RowMapping) -> ContractGrant | None:
     try:
         side, state = ContractSide(row["side"]), GrantState(row["state"])
-        grant = Grant.model_validate_json(row["allowed"])
+        allowed = json.loads(row["allowed"])
+        pass_through = bool(allowed.pop(_PASS_THROUGH, False))
+        grant = Grant.model_validate(allowed)
     except ValueError:  # pydantic's errors are ValueErrors
         return None
     resources = Resources.from_json(json.loads(row["resources"] or "{}"))
     quota = json.loads(row["quota"] or "{}")
-    return ContractGrant(row["contract"], row["peer"], side, state, grant, row["region"], resources, quota)
+    return ContractGrant(
+        row["contract"], row["peer"], side, state, grant, row["region"], resources, quota, pass_through
+    )
 
 
 def _values(grant: ContractGrant) -> dict[str, Any]:
-    allowed = json.dumps(grant.grant.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    given = grant.grant.model_dump(mode="json") | ({_PASS_THROUGH: True} if grant.pass_through else {})
+    allowed = json.dumps(given, sort_keys=True, separators=(",", ":"))
     values = {"contract": grant.id, "peer": grant.peer, "side": grant.side.value, "state": grant.state.value}
     resources = json.dumps(grant.resources.to_json(), separators=(",", ":"))
     quota = json.dumps(dict(grant.quota), sort_keys=True, separators=(",", ":"))

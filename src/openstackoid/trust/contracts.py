@@ -53,6 +53,8 @@ class ContractGrant:
             the virtual region is made of that: requests go there, in this cloud's name. Empty if it is a part of the provider's own cloud.
         resources: what of the provider's cloud is in the region; at the provider alone.
         quota: name of `core.region_quota.QUOTAS` -> how much all projects of the contract may use; at the provider alone.
+        pass_through: whether the consumer's users come with their own tokens, which the provider's gateway exchanges at their home; between clouds
+            of one owner alone.
     """
 
     id: str
@@ -63,6 +65,7 @@ class ContractGrant:
     region: str = ""
     resources: Resources = WHOLE
     quota: Mapping[str, int] = field(default_factory=dict)
+    pass_through: bool = False
 
     def agreement(self, with_peer: Agreement) -> Agreement:
         """The contract as an agreement.

@@ -37,7 +37,7 @@ OpenStackoidError
 |   |-- HomeError            403 token.home            a request that only the user's own cloud serves
 |   |-- AgreementError       403 agreement.missing     no agreement, or one side has not allowed it
 |   |   |-- ContractSuspendedError 403 contract.suspended  the provider suspends the contract of the virtual region
-|   |   |-- ContractPassThroughError 403 contract.pass_through  a contract with a cloud to which tokens pass through
+|   |   |-- ContractPassThroughError 403 contract.pass_through  users' own tokens would cross, and contract or configuration does not provide for it
 |   |   |-- ResoldError      503 region.unbound        a region that this cloud resells is bound to nothing any more
 |   |   `-- ResoldTooOftenError 508 region.loop        a region was resold too often, or in a circle
 |   |-- NotInRegionError     404 region.missing        something of the provider that is not in the virtual region

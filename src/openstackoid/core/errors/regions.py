@@ -24,7 +24,7 @@ class ContractSuspendedError(AgreementError):
 
 
 class ContractPassThroughError(AgreementError):
-    """A cloud with which a contract is in use is configured to get users' tokens, which no contract limits."""
+    """Users' own tokens would cross to another cloud under a contract that does not provide for it, or against this cloud's configuration."""
 
     code = "contract.pass_through"
 

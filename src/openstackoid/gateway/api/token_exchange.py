@@ -1,11 +1,12 @@
 """Token exchange (RFC 8693) at a user's home: a federated token for another cloud.
 
-There are two kinds of callers. A user, with a token of this cloud, requests a token to use directly in another cloud. A peer's gateway, with a
+There are three kinds of callers. A user, with a token of this cloud, requests a token to use directly in another cloud. A peer's gateway, with a
 federated token issued for that peer, requests a token for a third cloud that the signed scope names; the peer authenticates with an assertion
-(RFC 7523).
+(RFC 7523). A peer of the same owner, to which a user came with a token of this cloud's Keystone, requests one for itself, under the contract that provides for it.
 
     grant_type=urn:ietf:params:oauth:grant-type:token-exchange & subject_token=... & subject_token_type=... & audience=CloudThree
     [& client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer & client_assertion=...]
+    [& contract=ID]                             from a peer, beside a user's own token
     [& os_scope={"image": "CloudThree"}]        from a user: the token's scope; all services of the audience if not given
 
 Refusals are in OpenStack's form, not OAuth's: our gateways and OpenStack's clients read them.
@@ -27,6 +28,7 @@ from openstackoid.gateway.federation.issuer import IssuedToken, TokenIssuer
 from openstackoid.gateway.federation.token_exchange import ACCESS, GRANT, JWT
 from openstackoid.gateway.senders.returning_user import ReturningUsers
 from openstackoid.trust import tokens
+from openstackoid.trust.contracts import ContractSide
 
 
 class TokenExchange:
@@ -57,9 +59,14 @@ class TokenExchange:
         audience = form["audience"]
         if not is_name(audience):
             raise BadRequestError("Expected the name of a cloud at audience.")
-        if question.listener.peers and form["subject_token_type"] != JWT:
+        if form["subject_token_type"] == JWT:
+            issued = await self._for_peer(form, audience)
+        elif "contract" in form:
+            issued = await self._under_contract(form, audience)
+        elif question.listener.peers:
             raise TokenError(f"Other clouds call {self._cloud} here: its users ask at its frontends.")
-        issued = await (self._for_peer if form["subject_token_type"] == JWT else self._for_user)(form, audience)
+        else:
+            issued = await self._for_user(form, audience)
         return {
             "access_token": issued.token,
             "issued_token_type": JWT,
@@ -70,6 +77,18 @@ class TokenExchange:
     async def _for_peer(self, form: dict[str, str], audience: str) -> IssuedToken:
         claims, _ = self._returning.read(form["subject_token"], form.get("client_assertion"))
         return await self._issuer.reissue(claims, audience, claims.audience)
+
+    async def _under_contract(self, form: dict[str, str], audience: str) -> IssuedToken:
+        """The token for a peer of the same owner to which one of our users came with the own token.
+
+        Only the peer itself gets one: it has the user's token, which it could use here.
+        """
+        token, agreements = form["subject_token"], self._returning.federation.agreements
+        peer = agreements.assertions.authenticate_peer(form.get("client_assertion"))
+        if tokens.is_federated(token) or peer != audience:
+            raise TokenError(f"Expected a token of {self._cloud}, and {peer} at audience.")
+        contract = agreements.passing(peer, form["contract"], ContractSide.CONSUMER)
+        return await self._issuer.for_peer(token, peer, Scope.of_region(peer, self._cloud), None, contract)
 
     async def _for_user(self, form: dict[str, str], audience: str) -> IssuedToken:
         token = form["subject_token"]

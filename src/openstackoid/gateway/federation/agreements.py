@@ -68,10 +68,12 @@ class Agreements:
         if trust is None:
             raise ConfigError("expected a trust section")
         self._cloud = config.cloud
+        self._one_owner = frozenset(trust.one_owner)
         self._by_file = {name: _of_file(config.cloud, name, peer) for name, peer in config.peers.items() if peer.allow}
         self._all = dict(self._by_file)
         self._contracts: Mapping[str, ContractGrant] = {}
         self._regions: Mapping[str, ContractGrant] = {}
+        self._passing: dict[str, list[ContractGrant]] = {}
         self._seen = time.monotonic()
         self.statements: dict[str, Statement] = dict(previous.statements) if previous else {}
         self.generations = Generations()
@@ -177,6 +179,44 @@ class Agreements:
                     f"{contract.id} with it. Its operators can remove peers.{peer}.token from the gateway's configuration, in both clouds, or end the contract."
                 )
 
+    def passing(self, peer: str, identity: str, side: ContractSide) -> ContractGrant:
+        """A contract under which users' own tokens cross from its consumer to its provider.
+
+        Args:
+            peer: the other cloud.
+            identity: the contract's id.
+            side: ours.
+
+        Raises:
+            AgreementError: it is not in force.
+            ContractPassThroughError: its users come with federated tokens, or the configuration does not name the peer as a cloud of the same owner.
+        """
+        agreement, contract = self.active_agreement(peer), self._contracts.get(identity)
+        if contract is None or (contract.peer, contract.side) != (peer, side):
+            raise AgreementError(f"{self._cloud} has no contract {identity[:64]} with {peer} that is in force.")
+        if not contract.pass_through:
+            raise ContractPassThroughError(
+                f"Users come with federated tokens under the contract {identity} between {self._cloud} and {peer}: no user's own token crosses. "
+                "Other terms (token: pass-through) are agreed by the operators of both."
+            )
+        if peer not in self._one_owner:
+            raise ContractPassThroughError(
+                f"The contract {identity} has users' own tokens cross between {self._cloud} and {peer}, and the gateway of {self._cloud} does not know "
+                f"{peer} as a cloud of its own owner. Its operators can add {peer} to trust.one_owner in the gateway's configuration, in both clouds, or "
+                "agree on token: federated."
+            )
+        contract.agreement(agreement)
+        return contract
+
+    @property
+    def any_passing(self) -> bool:
+        """Whether `passing_from` names any contract."""
+        return bool(self._passing)
+
+    def passing_from(self, peer: str) -> list[ContractGrant]:
+        """The contracts under which users of a peer may come with their own tokens, if the configuration names the peer as a cloud of the same owner."""
+        return self._passing.get(peer, [])
+
     def peer_statement(self, peer: str) -> Statement:
         """The peer's statement that the agreement is active on its side.
 
@@ -223,6 +263,10 @@ class Agreements:
         self._contracts = change.contracts
         consumed = [one for one in change.contracts.values() if one.side is ContractSide.CONSUMER]
         self._regions = {contract.region: contract for contract in consumed if contract.region}
+        self._passing = {}
+        for contract in change.contracts.values():
+            if contract.pass_through and contract.side is ContractSide.PROVIDER and contract.peer in self._one_owner:
+                self._passing.setdefault(contract.peer, []).append(contract)
         # A peer's remembered keys are read with the agreements, but mostly are known here already.
         changed = set(change.changed) | self.peer_keys.restore(self._all, change.documents)
         for name in change.removed:

@@ -81,7 +81,7 @@ class Federation:
             keystone,
             issuer,
             Resale(config.cloud, agreements, config.trust.lifetime),
-            TokenExchange(agreements, peers),
+            TokenExchange(agreements, peers, config.trust.recheck),
             projects,
             states,
             HomeProjects(api, agreements, config.trust.recheck),

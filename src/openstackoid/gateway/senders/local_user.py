@@ -22,6 +22,7 @@ from openstackoid.gateway.senders.legs import UNCHANGED, Legs, keep_crossing
 from openstackoid.gateway.senders.sharing import named_in_body
 from openstackoid.gateway.telemetry.audit import Initiator
 from openstackoid.gateway.upstream.legs import Border, CacheableToken, Leg, Rewrite, RewriteBody
+from openstackoid.trust.contracts import ContractGrant, ContractSide
 from openstackoid.trust.rules import Rule
 
 _IDENTITY: Final = "identity"
@@ -122,6 +123,8 @@ class LocalUser:
             )
         if call.auth is None or self._issuer is None:
             return self._legs.remote(call, decision, headers, border=Border.IN)
+        if call.contract is not None and call.contract.pass_through:
+            return self._under_contract(call, call.contract, decision)
         if overrides_method(call):
             raise TokenScopeError(
                 "A request that changes its method on the way (_method) goes to no other owner's cloud."
@@ -147,6 +150,17 @@ class LocalUser:
             )
             access_rules.check(issued.limits, Rule(service, call.method, rewrite.path(service, call.route.path)))
         return self._legs.remote(call, decision, headers, rewrite, Border.IN, initiator, body=body)
+
+    def _under_contract(self, call: Call, contract: ContractGrant, decision: Remote) -> Leg:
+        """A leg to a provider of the same owner, which takes the user's own token: it asks this cloud what that means under the contract, and admits or refuses the request."""
+        headers = self._legs.remote_headers(call, decision)
+        keep_crossing(headers)
+        if self._legs.agreements is not None:
+            self._legs.agreements.passing(contract.peer, contract.id, ContractSide.CONSUMER)
+        headers[protocol.AUTH] = call.auth or ""
+        headers[protocol.CONTRACT] = contract.id
+        initiator = Initiator(self._legs.cloud, agreement=contract.id)
+        return self._legs.remote(call, decision, headers, border=Border.IN, initiator=initiator)
 
     async def _pseudonyms(self, call: Call, issued: IssuedToken) -> tuple[dict[str, str], bytes | None]:
         """Our projects in a request -> their pseudonyms at a peer, and the request's body if it had to be read: it may name another project."""

@@ -10,6 +10,7 @@ from openstackoid.gateway.quotas.requests import Quotas
 from openstackoid.gateway.senders.foreign_tokens import ForeignTokens
 from openstackoid.gateway.senders.legs import Legs
 from openstackoid.gateway.senders.local_user import LocalUser, PassThroughUser
+from openstackoid.gateway.senders.passed_token import PassedTokens
 from openstackoid.gateway.senders.peer_gateway import PeerGateway
 from openstackoid.gateway.senders.region_images import RegionImages
 from openstackoid.gateway.senders.region_networks import RegionNetworks
@@ -36,9 +37,11 @@ def of_several_owners(
     quotas: Quotas,
 ) -> list[SenderKind]:
     """The kinds in a cloud with federated peers."""
+    foreign = ResoldUsers(known, federation, legs, images, networks, rates, quotas)
     return [
         returning,
-        ResoldUsers(known, federation, legs, images, networks, rates, quotas),
+        foreign,
+        PassedTokens(foreign, federation),
         PeerGateway(catalog, federation, legs),
         PassThroughUser(catalog, federation.issuer, legs),
         LocalUser(catalog, federation.issuer, legs),

@@ -80,6 +80,7 @@ class Trust(Section):
         allow_expired_window: seconds for which an expired token still serves work that began before, as Keystone's option.
         check_projects: seconds between two questions to a peer which of its projects are gone.
         service_roles: roles of this cloud's services, as keystonemiddleware's `service_token_roles`.
+        one_owner: names of clouds of this cloud's owner: under contracts with these whose terms say so, users' own tokens cross.
     """
 
     keys: ExistingFile | None = None
@@ -95,6 +96,7 @@ class Trust(Section):
     allow_expired_window: Annotated[int, Field(ge=0, le=14 * 86400)] = 172800
     check_projects: Annotated[float, Field(ge=0.1, le=86400)] = 3600
     service_roles: list[str] = Field(default_factory=lambda: list(SERVICE_ROLES))
+    one_owner: list[Named] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _one_of_each(self) -> "Trust":

@@ -76,13 +76,18 @@ def peers(config: Config, entries: list[Entry]) -> Iterator[Finding]:
             yield _agreement(f"{check}: agreement", config.cloud, entry, seen)
 
 
-def contracts(entries: list[Entry], in_use: Collection[ContractGrant]) -> Iterator[Finding]:
-    """Whether a contract is with a cloud that gets users' tokens, so that the gateway refuses all requests there."""
+def contracts(config: Config, entries: list[Entry], in_use: Collection[ContractGrant]) -> Iterator[Finding]:
+    """Whether the gateway refuses all requests of a contract: users' tokens would cross that should not, by the contract or the configuration."""
+    one_owner = config.trust.one_owner if config.trust else []
     passing = {entry["name"] for entry in entries if entry["token"] != "federated"}  # noqa: S105 - a mode
     for contract in in_use:
         if contract.peer in passing:
             detail = f"{contract.peer} gets users' tokens (pass-through), which no contract limits: the gateway refuses requests there"
             remedy = f"Remove peers.{contract.peer}.token: pass-through, in both clouds, or end the contract"
+            yield failed(f"contract {contract.id}", detail, remedy)
+        elif contract.pass_through and contract.peer not in one_owner:
+            detail = f"users come with their own tokens, and {contract.peer} is not known as a cloud of the same owner: the gateway refuses requests"
+            remedy = f"Add {contract.peer} to trust.one_owner, in both clouds, or agree on terms with token: federated"
             yield failed(f"contract {contract.id}", detail, remedy)
 
 

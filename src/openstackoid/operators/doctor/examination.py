@@ -35,6 +35,6 @@ def examine(path: Path) -> Iterator[Finding]:
     yield from keystone.accounts(config, grants, quotas.counted(contracts))
     yield from clouds.gateway(config)
     yield from clouds.peers(config, entries)
-    yield from clouds.contracts(entries, contracts)
+    yield from clouds.contracts(config, entries, contracts)
     if config.haproxy:
         yield from proxy.haproxy(path)

@@ -7,7 +7,7 @@ from openstackoid.core.region_quota import QUOTAS
 from openstackoid.core.region_resources import Resources
 from openstackoid.regions.objects.chain import resold
 from openstackoid.regions.objects.states import ContractState
-from openstackoid.regions.objects.terms import Terms
+from openstackoid.regions.objects.terms import Terms, TokenMode
 from openstackoid.regions.objects.virtual_region import VirtualRegion
 from openstackoid.trust.contracts import ContractGrant, ContractSide, GrantState
 from openstackoid.trust.grants import Grant, Projects
@@ -54,7 +54,15 @@ def provider(
     resources = Resources.from_json(region.resources)
     quota = _quota(terms, region)
     return ContractGrant(
-        identity, peer, ContractSide.PROVIDER, IN_USE[state], grant, resold(region.resources), resources, quota
+        identity,
+        peer,
+        ContractSide.PROVIDER,
+        IN_USE[state],
+        grant,
+        resold(region.resources),
+        resources,
+        quota,
+        passes(terms),
     )
 
 
@@ -88,7 +96,14 @@ def consumer(identity: str, peer: str, state: ContractState, terms: Terms, regio
     if state not in IN_USE:
         return None
     grant = Grant(services=terms.services, rules=terms.rules, pseudonyms=terms.anonymous)
-    return ContractGrant(identity, peer, ContractSide.CONSUMER, IN_USE[state], grant, region)
+    return ContractGrant(
+        identity, peer, ContractSide.CONSUMER, IN_USE[state], grant, region, pass_through=passes(terms)
+    )
+
+
+def passes(terms: Terms) -> bool:
+    """Whether users' own tokens cross to the provider."""
+    return terms.token is TokenMode.PASS_THROUGH
 
 
 def served(terms: Terms) -> tuple[str, ...]:

@@ -8,7 +8,8 @@
      "grace_days": 30, "clean_up": true, "anonymous": true, "on_delete": "clean"}
 
 `from` and `until` bound the use; `answer_by` is when a request or a counter expires. `clean_up`: what is left after the grace days is removed. `on_delete`: what the provider does with a
-sub-project whose project is deleted at home: `clean` removes it with all that it has, `disable` keeps it, disabled, until the contract is over. The
+sub-project whose project is deleted at home: `clean` removes it with all that it has, `disable` keeps it, disabled, until the contract is over.
+`token`: `federated` (default), or `pass-through` between clouds of one owner, whose users come with their own tokens; nobody is anonymous then. The
 **digest** of terms is what an acceptance signs: SHA-256 of their JSON with sorted names and without spaces, in hex.
 """
 
@@ -23,7 +24,7 @@ from typing import Any, Final
 
 from openstackoid.core.region_quota import QUOTAS
 from openstackoid.core.services import service_type
-from openstackoid.regions.errors import TermsError
+from openstackoid.regions.errors import AnonymityError, TermsError
 from openstackoid.trust.rules import METHODS, Rule, is_pattern
 
 MOST_GRACE: Final = 3650  # days
@@ -59,6 +60,13 @@ class OnDelete(StrEnum):
     DISABLE = "disable"
 
 
+class TokenMode(StrEnum):
+    """With which tokens the consumer's users come to the provider."""
+
+    FEDERATED = "federated"
+    PASS_THROUGH = "pass-through"  # noqa: S105 - a mode
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What both sides of a contract sign; the form above.
@@ -77,6 +85,7 @@ class Terms:
         clean_up: whether what is left then is removed.
         anonymous: whether the provider learns pseudonyms alone.
         on_delete: what becomes of a sub-project whose project is deleted at home.
+        token: with which tokens users come.
         owners: the clouds behind the provider, if it has the region from others (`chain`), the nearest first.
     """
 
@@ -94,6 +103,7 @@ class Terms:
     clean_up: bool = True
     anonymous: bool = True
     on_delete: OnDelete = OnDelete.CLEAN
+    token: TokenMode = TokenMode.FEDERATED
     owners: tuple[str, ...] = ()
 
     @property
@@ -119,6 +129,7 @@ class Terms:
             "anonymous": self.anonymous,
             # Not there by default: terms that were signed before it existed keep their digest.
             **({} if self.on_delete is OnDelete.CLEAN else {"on_delete": self.on_delete.value}),
+            **({} if self.token is TokenMode.FEDERATED else {"token": self.token.value}),
         }
         # Terms of other regions have the digest that they always had.
         return document | ({"owners": list(self.owners)} if self.owners else {})
@@ -128,11 +139,12 @@ class Terms:
         """Read terms whose form a schema has checked.
 
         Args:
-            document: the form above; `quota`, `price`, `rules`, `until`, `grace_days`, `clean_up`, `anonymous`, `on_delete`, `owners` may be
+            document: the form above; `quota`, `price`, `rules`, `until`, `grace_days`, `clean_up`, `anonymous`, `on_delete`, `token`, `owners` may be
                 missing.
 
         Raises:
             TermsError: a value contradicts another, or gives what no contract may give; names the place.
+            AnonymityError: users who come with their own tokens would have to be anonymous.
         """
         begins, answer_by = read_time(document["from"], "$.from"), read_time(document["answer_by"], "$.answer_by")
         until = document.get("until")
@@ -147,6 +159,12 @@ class Terms:
         grace = document.get("grace_days", 30)
         if not 0 <= grace <= MOST_GRACE:
             raise TermsError("$.grace_days", f"expected 0 to {MOST_GRACE}, got {grace}")
+        anonymous, token = document.get("anonymous", True), TokenMode(document.get("token", TokenMode.FEDERATED))
+        if anonymous and token is TokenMode.PASS_THROUGH:
+            raise AnonymityError(
+                "$.anonymous",
+                "expected false beside token: pass-through: a user's own token says who the user is. For anonymous users: token: federated",
+            )
         return cls(
             document["virtual_region"],
             document["version"],
@@ -160,8 +178,9 @@ class Terms:
             tuple(_price(price, f"$.price[{index}]") for index, price in enumerate(document.get("price", ()))),
             grace,
             document.get("clean_up", True),
-            document.get("anonymous", True),
+            anonymous,
             OnDelete(document.get("on_delete", OnDelete.CLEAN)),
+            token,
             tuple(document.get("owners", ())),
         )
 

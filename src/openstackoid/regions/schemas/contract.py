@@ -3,7 +3,7 @@
 from typing import Final
 
 from openstackoid.regions.objects.states import ContractEvent, ContractState, Side
-from openstackoid.regions.objects.terms import MOST_GRACE, OnDelete
+from openstackoid.regions.objects.terms import MOST_GRACE, OnDelete, TokenMode
 from openstackoid.regions.objects.work import MOST_LEFT, Stage, WorkKind
 from openstackoid.regions.schemas.common import (
     COUNT,
@@ -40,6 +40,7 @@ TERMS: Final[Schema] = closed(
         "clean_up": _YES,
         "anonymous": _YES,
         "on_delete": {"enum": [choice.value for choice in OnDelete]},
+        "token": {"enum": [mode.value for mode in TokenMode]},
         "owners": OWNERS,
     },
     "virtual_region",
