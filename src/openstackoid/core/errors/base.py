@@ -16,6 +16,7 @@ class OpenStackoidError(Exception):
     code: ClassVar[str] = "internal"
     received: bool = True  # whether the other side may have got the request: false only if that is certain
     retry_after: float | None = None  # seconds after which the same request may succeed
+    at: str = ""  # an address that belongs to it, for operators' logs alone: users are told names
 
     def body(self) -> dict[str, Any]:
         """The error as OpenStack's clients read it: `{"error": {code, title, message, openstackoid_code}}`."""

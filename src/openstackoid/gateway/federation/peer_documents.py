@@ -50,7 +50,7 @@ class PeerDocuments:
         Raises:
             PeerError: it does not answer, or not as it should.
         """
-        expected = f"Expected what {name} serves at {url}{protocol.WELL_KNOWN_PATH}"
+        expected = f"Expected what {name} serves at {protocol.WELL_KNOWN_PATH}"
         status, body = await self._get(name, url, protocol.WELL_KNOWN_PATH, {}, limits.PEER)
         if status != _OK:
             raise PeerAnswerError(f"{expected}, got status {status}. Is a gateway there?")
@@ -80,7 +80,7 @@ class PeerDocuments:
             return Statement.from_json(parsed(body, limits.STATEMENT)) if status == _OK else UNKNOWN
         except ValueError as error:
             raise BadDocumentError(
-                f"Expected {name}'s side of the agreement at {url}{protocol.AGREEMENT_PATH}: {error}."
+                f"Expected {name}'s side of the agreement at {protocol.AGREEMENT_PATH}: {error}."
             ) from None
 
     async def _get(self, name: str, url: str, path: str, headers: Mapping[str, str], limit: Limit) -> tuple[int, bytes]:
@@ -92,6 +92,6 @@ class PeerDocuments:
                 self.trips.setdefault(name, deque(maxlen=_TRIPS)).append((time.monotonic() - started) * 1000)
                 return answer.status, await whole(answer.content, limit)
         except TimeoutError:
-            raise PeerTimeoutError(f"{name} did not answer within {self._timeout:g} s at {url}.") from None
+            raise PeerTimeoutError(f"{name} did not answer within {self._timeout:g} s.") from None
         except (aiohttp.ClientError, OSError) as error:
-            raise PeerUnreachableError(f"{name} cannot be reached at {url}: {reason(error)}.") from None
+            raise PeerUnreachableError(f"{name} cannot be reached: {reason(error)}.") from None

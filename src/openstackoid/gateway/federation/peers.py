@@ -5,6 +5,7 @@ is reported on standard error, in `/openstackoid/v1/peers` and in the metrics.
 """
 
 import asyncio
+import copy
 import logging
 import math
 from collections.abc import Callable, Mapping
@@ -128,7 +129,7 @@ class Peers:
                 task.add_done_callback(lambda _: self._asking.pop(name, None))
             await asyncio.shield(self._asking[name])
         if self.clouds.get(name) is None:
-            error = self.errors[name]
+            error = copy.copy(self.errors[name])  # the caller adds to its text
             error.received = False  # the request itself was not sent
             raise error
 
@@ -198,14 +199,13 @@ class Peers:
         now = asyncio.get_running_loop().time()
         self.errors[name] = error
         self._failed_at[name] = now
-        if not isinstance(error, BadDocumentError):
-            return
-        if target.services is None and self._targets.get(name) == target:
+        unusable = isinstance(error, BadDocumentError)
+        if unusable and target.services is None and self._targets.get(name) == target:
             self._serves(name, None)
         line, spoke = self._spoke.get(name, ("", -math.inf))
         if str(error) != line and now - spoke >= _QUIET_INTERVAL:
             self._spoke[name] = (str(error), now)
-            _LOG.error("peer %s: %s", name, error)
+            _LOG.error("peer %s: %s (%s)", name, error, error.at or target.url)
 
     async def _listen(self, name: str, target: Target) -> None:
         """Read a federated peer's documents: its catalog, its signing keys, and its statement of the agreement."""
@@ -216,9 +216,9 @@ class Peers:
         strange = sorted(url for url in cloud.services.values() if _origin(url) != _origin(target.url))
         if strange and target.services is None:
             # Users choose method and path: a peer must not choose which host of ours they reach.
-            raise BadDocumentError(
-                f"Expected {name}'s services at the host that was agreed, {target.url}, not at {strange[0]}."
-            )
+            error = BadDocumentError(f"Expected {name}'s services at the host that was agreed, got another host.")
+            error.at = strange[0]
+            raise error
         assertion = self._agreements.assertions.assertion_for(name)
         statement = await self._documents.statement(name, target.url, assertion)
         if self._targets.get(name) == target:

@@ -9,6 +9,7 @@ import aiohttp
 from openstackoid.core.errors import OpenStackoidError
 from openstackoid.gateway.settings.config import Config
 from openstackoid.gateway.telemetry import traces
+from openstackoid.gateway.upstream.failures import FailureLog
 from openstackoid.gateway.upstream.rewriting import Rewriting
 
 _NO_AUTO: Final = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
@@ -33,7 +34,7 @@ class Upstream:
 
 
 class Pool:
-    """Connections to upstreams: shared ones, and single ones for streamed bodies; and the processes that rewrite documents."""
+    """Connections to upstreams: shared ones, and single ones for streamed bodies; the processes that rewrite documents; the log of failures."""
 
     def __init__(self, config: Config) -> None:
         # The authorities that certificates of peers and backends are verified with.
@@ -44,6 +45,7 @@ class Pool:
         far = aiohttp.TCPConnector(limit=0, keepalive_timeout=60, ssl=trusted)
         single = aiohttp.TCPConnector(limit=0, force_close=True, ssl=trusted)
         self.rewriting = Rewriting()
+        self.failures = FailureLog()
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=config.timeouts.connect, sock_read=config.timeouts.idle
         )

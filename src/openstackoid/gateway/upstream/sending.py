@@ -24,7 +24,7 @@ from openstackoid.gateway.upstream import bodies
 from openstackoid.gateway.upstream.answers import Answer
 from openstackoid.gateway.upstream.failures import reason
 from openstackoid.gateway.upstream.legs import Leg
-from openstackoid.gateway.upstream.pool import Pool
+from openstackoid.gateway.upstream.pool import Pool, Upstream
 
 
 async def send(call: Call, leg: Leg, pool: Pool, record: Record) -> Answer:
@@ -75,16 +75,8 @@ async def _send(call: Call, leg: Leg, pool: Pool) -> Answer:
     url = URL(upstream.base + leg.target, encoded=True)
     try:
         response = await session.request(call.method, url, headers=headers, data=body, allow_redirects=False)
-    except aiohttp.ConnectionTimeoutError:
-        raise _unreceived(upstream.timeout(f"{upstream.name} did not answer in time at {upstream.base}.")) from None
-    except aiohttp.ClientConnectorError as error:
-        raise _unreceived(
-            upstream.unreachable(f"{upstream.name} cannot be reached at {upstream.base}: {reason(error)}.")
-        ) from None
-    except TimeoutError:
-        raise upstream.timeout(f"{upstream.name} did not answer in time at {upstream.base}.") from None
-    except (aiohttp.ClientError, OSError) as error:
-        raise upstream.unreachable(f"{upstream.name} cannot be reached at {upstream.base}: {reason(error)}.") from None
+    except (aiohttp.ClientError, OSError) as error:  # a TimeoutError is an OSError
+        raise pool.failures.note(_failed(upstream, error), upstream.base) from None
     try:
         hdrs.refuse_long(upstream.name, response.raw_headers)
         return Answer(leg, response)
@@ -93,7 +85,11 @@ async def _send(call: Call, leg: Leg, pool: Pool) -> Answer:
         raise
 
 
-def _unreceived(error: OpenStackoidError) -> OpenStackoidError:
-    """The error of a connection that was never made."""
-    error.received = False
-    return error
+def _failed(upstream: Upstream, error: BaseException) -> OpenStackoidError:
+    """The error for the user, who is not told the address; of a connection that was never made, nothing was received."""
+    if isinstance(error, TimeoutError):
+        failure = upstream.timeout(f"{upstream.name} did not answer in time.")
+    else:
+        failure = upstream.unreachable(f"{upstream.name} cannot be reached: {reason(error)}.")
+    failure.received = not isinstance(error, aiohttp.ConnectionTimeoutError | aiohttp.ClientConnectorError)
+    return failure
