@@ -178,9 +178,9 @@ def test_agreements_that_cannot_be_read_are_believed_for_a_minute(pair: Pair, tm
     agreements = Agreements(type(config).model_validate(document), lambda: None)
     agreements.store.upgrade()
     assert agreements.active_agreement("CloudFive").active
-    agreements._seen -= 59
+    agreements._seen -= 30
     assert agreements.active_agreement("CloudFive").active
-    agreements._seen -= 2
+    agreements._seen -= 31
     with pytest.raises(StaleError) as caught:
         agreements.active_agreement("CloudFive")
     assert isinstance(caught.value, AgreementError)
