@@ -106,8 +106,8 @@ def _cpu(front: Front, rounds: int, *, goals: bool = True) -> list[Row]:
         total += sum(mine.requests for _, mine in pairs)
         low, middle, high = compared([other.cpu for other, _ in pairs], [mine.cpu for _, mine in pairs])
         other, mine = (statistics.median(turn.cpu for turn in each) for each in zip(*pairs, strict=True))
-        told = f"{middle:.3f} ({low:.2f} to {high:.2f}); {mine:.1f} us, plain {other:.1f} us"
-        rows.append(Row(variant.name, f">= {goal}" if goals else "", told, middle >= goal if goals else None))
+        figure = f"{middle:.3f} ({low:.2f} to {high:.2f}); {mine:.1f} us, plain {other:.1f} us"
+        rows.append(Row(variant.name, f">= {goal}" if goals else "", figure, middle >= goal if goals else None))
     rows.append(Row("requests of these that the gateway served", "", f"{by_gateway / total:.3%} of {total}"))
     return rows
 
@@ -122,8 +122,8 @@ def _by_gateways(front: Front, rounds: int) -> list[Row]:
             pairs += zip(found[front.plain_tls.name], found[variant.name], strict=True)
         low, middle, high = compared([other.cpu for other, _ in pairs], [mine.cpu for _, mine in pairs])
         other, mine = (statistics.median(turn.cpu for turn in each) for each in zip(*pairs, strict=True))
-        told = f"{middle:.3f} ({low:.2f} to {high:.2f}); {mine:.1f} us, plain {other:.1f} us"
-        rows.append(Row(variant.name, "", told))
+        figure = f"{middle:.3f} ({low:.2f} to {high:.2f}); {mine:.1f} us, plain {other:.1f} us"
+        rows.append(Row(variant.name, "", figure))
     return rows
 
 
@@ -134,8 +134,8 @@ def _forgotten(front: Front) -> Row:
     haproxy.tell(f"clear map {haproxy.folder / TOKENS_MAP}")
     run = load(front.data, "full", seconds=3)
     served = front.seen() - before
-    told = f"{served:.0f} of {run['requests']} in {time.monotonic() - began:.1f} s, for {len(TOKENS)} tokens"
-    return Row("all learned tokens end under full load: the gateway serves", "", told)
+    figure = f"{served:.0f} of {run['requests']} in {time.monotonic() - began:.1f} s, for {len(TOKENS)} tokens"
+    return Row("all learned tokens end under full load: the gateway serves", "", figure)
 
 
 def _latency(front: Front, rounds: int) -> Row:
@@ -149,11 +149,11 @@ def _latency(front: Front, rounds: int) -> Row:
         name: statistics.median(mine - other for mine, other in zip(each, plain, strict=True))
         for name, each in medians.items()
     }
-    told = ", ".join(f"{name} {each:+.3f}" for name, each in added.items())
+    figure = ", ".join(f"{name} {each:+.3f}" for name, each in added.items())
     return Row(
         f"added p50 at {_RATE} requests/s, ms",
         "<= 0.03",
-        f"{told}; plain {statistics.median(plain):.3f}",
+        f"{figure}; plain {statistics.median(plain):.3f}",
         max(added.values()) <= 0.03,
     )
 
@@ -181,11 +181,11 @@ def _reloads(front: Front) -> Row:
     if front.home[0].worker() == before:
         raise SystemExit("bench: HAProxy was not reloaded")
     why = f" {found['failures']}" if found["failed"] else ""
-    told = (
+    figure = (
         f"{found['failed']} of {found['answered'] + found['failed']} failed, {found['connections']} connections{why}; "
         f"{statistics.median(times):.1f} s an apply"
     )
-    return Row(f"{_RELOADS} reloads, 50 busy and 50 idle clients", f"0 of {_LEAST}", told, found["failed"] == 0)
+    return Row(f"{_RELOADS} reloads, 50 busy and 50 idle clients", f"0 of {_LEAST}", figure, found["failed"] == 0)
 
 
 def _hostile(front: Front) -> Row:
@@ -200,8 +200,8 @@ def _hostile(front: Front) -> Row:
             raise SystemExit(f"bench: a hostile scope ({name}) was not refused with 400: {found['failures']}")
         costs[name] = watch.cpu / found["answered"] * 1000
     worst = max(costs, key=lambda name: costs[name])
-    told = f"{costs[worst]:.3f} ({worst}); the others {min(costs.values()):.3f} and more"
-    return Row("hostile scope of 15 KB, HAProxy and gateway, ms", "<= 0.1", told, costs[worst] <= 0.1)
+    figure = f"{costs[worst]:.3f} ({worst}); the others {min(costs.values()):.3f} and more"
+    return Row("hostile scope of 15 KB, HAProxy and gateway, ms", "<= 0.1", figure, costs[worst] <= 0.1)
 
 
 def _download(front: Front) -> list[Row]:

@@ -75,10 +75,10 @@ class Haproxy(Process):
     def worker(self) -> int:
         """Process id of the worker; 0 if there is none yet."""
         try:
-            told = dict(line.partition(": ")[::2] for line in self.tell("show info").splitlines())
+            info = dict(line.partition(": ")[::2] for line in self.tell("show info").splitlines())
         except OSError:
             return 0
-        self._worker = int(told.get("Pid", 0))
+        self._worker = int(info.get("Pid", 0))
         return self._worker
 
     def reload(self) -> None:

@@ -60,8 +60,8 @@ async def _rows(folder: Path, rounds: int) -> list[Row]:
                 done += sum(await asyncio.gather(*(_until(end, provider, consumer, region) for _ in range(number))))
                 wall += time.monotonic() - began
             cpu = (_cpu(provider) + _cpu(consumer) - before) / done
-            told = f"{done / wall:.1f} a second; {1000 * cpu:.0f} ms of CPU each, both sides; {done} done"
-            rows.append(Row(f"{number} at a time", "", told))
+            figure = f"{done / wall:.1f} a second; {1000 * cpu:.0f} ms of CPU each, both sides; {done} done"
+            rows.append(Row(f"{number} at a time", "", figure))
     return rows
 
 

@@ -62,9 +62,13 @@ def _config(folder: Path, cloud_port: int, port: int) -> Path:
     clouds = folder / "clouds.yaml"
     clouds.write_text(yaml.safe_dump({"clouds": {"One": {"auth": auth, "region_name": "RegionOne"}}}))
     config = folder / "oaktree.yaml"
-    told: dict[str, Any] = {"listen": [f"127.0.0.1:{port}"], "clouds": str(clouds), "watch": {"interval": _INTERVAL}}
-    told |= {"callers": {"local": True}, "operations": {"database": f"sqlite:///{folder}/operations.db"}}
-    config.write_text(yaml.safe_dump(told))
+    settings: dict[str, Any] = {
+        "listen": [f"127.0.0.1:{port}"],
+        "clouds": str(clouds),
+        "watch": {"interval": _INTERVAL},
+    }
+    settings |= {"callers": {"local": True}, "operations": {"database": f"sqlite:///{folder}/operations.db"}}
+    config.write_text(yaml.safe_dump(settings))
     return config
 
 

@@ -149,5 +149,5 @@ def _beside(variant: Variant, scoped: Variant, rounds: int) -> Row:
         pairs += zip(found[scoped.name], found[variant.name], strict=True)
     low, middle, high = compared([mine.cpu for _, mine in pairs], [other.cpu for other, _ in pairs])
     other, mine = (statistics.median(turn.cpu for turn in each) for each in zip(*pairs, strict=True))
-    told = f"{middle:.3f} ({low:.2f} to {high:.2f}); {mine:.1f} us, X-Scope {other:.1f} us"
-    return Row(variant.name, f"<= {_GOAL}", told, middle <= _GOAL)
+    figure = f"{middle:.3f} ({low:.2f} to {high:.2f}); {mine:.1f} us, X-Scope {other:.1f} us"
+    return Row(variant.name, f"<= {_GOAL}", figure, middle <= _GOAL)

@@ -100,15 +100,15 @@ class Simulation:
 
     async def _control(self, request: web.Request) -> web.Response:
         cloud = self.cloud(request.match_info["cloud"])
-        told = await request.json()
-        if "latency" in told:
-            cloud.latency = told["latency"] / 1000
-        cloud.fault = told.get("fault", cloud.fault)
-        cloud.everywhere = told.get("everywhere", cloud.everywhere)
-        cloud.build = told.get("build", cloud.build)
-        if "servers" in told:
-            cloud.fill(told["servers"])
-        if told.get("forget"):
+        order = await request.json()
+        if "latency" in order:
+            cloud.latency = order["latency"] / 1000
+        cloud.fault = order.get("fault", cloud.fault)
+        cloud.everywhere = order.get("everywhere", cloud.everywhere)
+        cloud.build = order.get("build", cloud.build)
+        if "servers" in order:
+            cloud.fill(order["servers"])
+        if order.get("forget"):
             cloud.requests.clear()
         return web.json_response({})
 

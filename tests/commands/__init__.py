@@ -1,9 +1,9 @@
 """Commands that tests start: `popen` and `run` stand for those of `subprocess`, and cost a fork where they can.
 
 Most of a command's start is Python that imports libraries, the same ones again and again. So for each kind of command there is
-a process that has imported them (`server.py`): it forks for each command that is started. What is forked is a process as any
-other: a child of the one that runs the tests, with arguments, an environment, a working directory and streams of its own. Our
-own modules are not imported before; each process does that itself, as when it is started in full.
+a process that has imported them (`server.py`), with our own modules: it forks for each command that is started. What is forked
+is a process as any other: a child of the one that runs the tests, with arguments, an environment, a working directory and streams
+of its own.
 
 In full is started: what is no command of those kinds, what needs more than that (`preexec_fn`, file descriptors), and what
 finds other variables in its environment than those that no library reads while it is imported. With OPENSTACKOID_REAL_STARTS=1

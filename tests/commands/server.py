@@ -4,8 +4,8 @@
 
 SOCKET is a descriptor of a socket of whole messages. It gets one order a message, JSON, with the command's three streams; the
 answer is the new process. NAME is the commands' own, which some libraries look at. VARIABLE... is how the variables begin that
-commands have of their own. IMPORTS... are files and folders of ours, whose imports of others are imported here; for
-`openstackclient` its plugins are.
+commands have of their own. IMPORTS... are files and folders of ours: they are imported here, with what they import anywhere, if
+they are in `src`; of others, only what they import from libraries. For `openstackclient` its plugins are.
 
 The new process is no child of this one but its sibling, by clone(2)'s CLONE_PARENT: who asked for it waits for it, and gets its exit
 code and its signals, as it would of a process that it had started itself.
@@ -29,6 +29,9 @@ from pathlib import Path
 from typing import Any, Final
 
 _OURS: Final = frozenset({"openstackoid", "oaktree", "bench", "tests"})
+# Programs of tests are imported by commands themselves: what is measured or broken on purpose has a fresh state.
+_PROGRAMS: Final = frozenset({"bench", "tests"})
+_SOURCES: Final = Path("src")
 _CLONE_PARENT: Final = 0x8000
 _CLONE: Final = {"x86_64": 56, "aarch64": 220}  # its number, of the kernel
 # This one imports all plugins of the client that are installed, ours as well: here it finds none, and each command loads it once more.
@@ -77,7 +80,7 @@ def preload(imports: Sequence[str], variables: tuple[str, ...]) -> None:
         os._Environ.__getitem__ = plain  # type: ignore[method-assign]
     early = sorted({name for name in read if name.startswith(variables)} - {"PYTHONDONTWRITEBYTECODE"})
     assert not early, f"read by an import, so commands need real starts: {', '.join(early)}"
-    assert not _OURS & {name.partition(".")[0] for name in sys.modules}, "ours are imported by commands themselves"
+    assert not _PROGRAMS & {name.partition(".")[0] for name in sys.modules}, "a program of tests has been imported"
 
 
 def import_client() -> None:
@@ -98,7 +101,7 @@ class _NoPlugins(list[Any]):
 
 
 def modules(wanted: str) -> Iterator[str]:
-    """Names of others' modules."""
+    """Names of modules: others', and ours of `src`, which read nothing of their surroundings while they are imported."""
     if wanted == "openstackclient":
         for distribution in importlib.metadata.distributions():
             points = (point for point in distribution.entry_points if point.group.startswith(_PLUGINS))
@@ -106,6 +109,9 @@ def modules(wanted: str) -> Iterator[str]:
         return
     path = Path(wanted)
     for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+        if file.is_relative_to(_SOURCES) and file.stem != "__main__":
+            parts = file.relative_to(_SOURCES).with_suffix("").parts
+            yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             names: list[str] = []
             if isinstance(node, ast.Import):

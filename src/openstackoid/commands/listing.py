@@ -168,7 +168,7 @@ One API for many clouds: every cloud of a clouds.yaml behind one gRPC endpoint.
     "oaktree call": Group(
         "ask an oaktree",
         """\
-Ask an oaktree. Nothing said about where means everywhere.
+Ask an oaktree. Without a location, all of its clouds are asked.
 
   openstackoid oaktree call clouds
   openstackoid oaktree call list servers

@@ -44,20 +44,20 @@ async def find(targets: Sequence[Target], path: str, ask: Ask, deadline: float, 
     legs = await ask_all(ask, [(target, path) for target in targets], deadline, turns)
     having = [leg for leg in legs if leg.reply and leg.reply.good]
     # 404 is an answer; any other error makes the cloud missing.
-    told = [_without_reason(leg) if leg.reply and leg.reply.status == NOT_FOUND else leg for leg in legs]
+    legs_seen = [_without_reason(leg) if leg.reply and leg.reply.status == NOT_FOUND else leg for leg in legs]
     if len(having) > 1:
         places = ", ".join(leg.cloud for leg in having)
         raise AmbiguousError(f"Several clouds have {path.partition('?')[0]}: {places}. Name one of them in the scope.")
     if having:
-        return Found(told, having[0])
-    missed = [leg for leg in told if leg.code]
-    absent = [leg for leg in told if not leg.code]
+        return Found(legs_seen, having[0])
+    missed = [leg for leg in legs_seen if leg.code]
+    absent = [leg for leg in legs_seen if not leg.code]
     if absent and (not missed or not names_an_id(path)):
-        return Found(told, absent[0])
+        return Found(legs_seen, absent[0])
     refused = [leg for leg in missed if leg.reply]
     if len(refused) == len(legs):
-        return Found(told, refused[0])
-    raise MissedError(f"{_nobody(absent)} {reasons(missed)}", told)
+        return Found(legs_seen, refused[0])
+    raise MissedError(f"{_nobody(absent)} {reasons(missed)}", legs_seen)
 
 
 def names_an_id(path: str) -> bool:

@@ -40,7 +40,6 @@ from openstackoid.haproxy.maps import Entry
 from openstackoid.haproxy.plan import ADMIN, HERE, LEASED, TOKENS, WAYS
 
 _LOG: Final = logging.getLogger(__name__)
-_SEVERAL: Final = int(os.environ.get(WORKERS, "1")) > 1
 _POLL_INTERVAL: Final = 0.2  # seconds between two checks for changes
 LEASE: Final = 10.0  # seconds for which HAProxy uses its entries without a renewal
 _RENEWED: Final = 1.0  # seconds between two renewals
@@ -80,6 +79,7 @@ class Teacher:
         self._answers = False  # whether HAProxy answers
         self._leased = 0.0  # HAProxy's entries hold until then (Unix seconds)
         self._worker = ""
+        self._has_siblings = int(os.environ.get(WORKERS, "1")) > 1
         self._turn = asyncio.Lock()  # held during a command: one command after the other
         self._working: set[asyncio.Task[None]] = set()
         self._spoke = 0.0
@@ -181,7 +181,7 @@ class Teacher:
 
     async def forget(self, token: str) -> None:
         """Delete a revoked user's token from HAProxy. Returns when HAProxy has deleted it, or does not answer."""
-        if _SEVERAL:
+        if self._has_siblings:
             # Another worker may have taught the token, under a scope that this worker does not know.
             self._tokens.clear()
             await self._safely(self._drop(None))

@@ -1,7 +1,8 @@
 """Requests that another cloud's services send to this cloud's on behalf of our own users, because the scope leaves a service here.
 
 A user who takes only compute from another cloud leaves network at home: nova there asks home's neutron. Without a `home` rule that is refused,
-and nova shows the refusal to the user. So the refusal says who asked whom, and which scope does not need it.
+and nova shows the refusal to the user. So the refusal names the service that asked, the cloud and service that it asked, and a scope that
+does not need it.
 """
 
 from typing import Final

@@ -41,19 +41,19 @@ def not_created(steps: Steps) -> OpenStackoidError:
     wrong = [part for part in steps.parts if part.code]
     unsure, left = steps.of(*OPEN), steps.of(*MADE)
     undone = steps.of(Stage.UNDONE)
-    said = [summary(wrong)]
+    sentences = [summary(wrong)]
     if undone:
-        said.append(f"What was created in {_names(undone)} is deleted again.")
+        sentences.append(f"What was created in {_names(undone)} is deleted again.")
     if left:
-        said.append(f"It is still in {_names(left)}, and is deleted as soon as that cloud lets it.")
+        sentences.append(f"It is still in {_names(left)}, and is deleted as soon as that cloud lets it.")
     if unsure:
         then = "deleted" if steps.operation.policy is Policy.UNDO else "kept"
-        said.append(f"Whether {_names(unsure)} has created it is not certain yet: it is looked for, and {then}.")
+        sentences.append(f"Whether {_names(unsure)} has created it is not certain yet: it is looked for, and {then}.")
     if not left and not unsure:
-        said.append("It is in no cloud.")
-    said.append(f"(operation {steps.operation.id})")
+        sentences.append("It is in no cloud.")
+    sentences.append(f"(operation {steps.operation.id})")
     refused = not left and not unsure and all(not is_passing(part) for part in wrong)
-    return (ReplicaRefusedError if refused else ReplicaFailedError)(" ".join(said))
+    return (ReplicaRefusedError if refused else ReplicaFailedError)(" ".join(sentences))
 
 
 def changed(steps: Steps, entry: str) -> web.Response:
