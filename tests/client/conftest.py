@@ -37,7 +37,7 @@ class FakeCloud:
 
     gateway: bool = True
     asked: list[Asked] = field(default_factory=list)
-    queries: list[dict[str, str]] = field(default_factory=list)  # of explain
+    queries: list[dict[str, str]] = field(default_factory=list)  # of explain, and of repairs
     logins: int = 0
     listed: list[tuple[str, str, str]] = field(
         default_factory=list
@@ -143,6 +143,7 @@ class FakeCloud:
                 error = {"code": 404, "title": "Not Found", "message": message, "openstackoid_code": "replica.missing"}
                 return 404, {"error": error}, {}
             case "/openstackoid/v1/replicas" if method == "POST" and "id" in query:
+                self.queries.append(query)
                 states = [
                     {"cloud": "CloudOne", "id": "a", "state": "same", "fields": []},
                     {"cloud": "CloudTwo", "id": "b", "state": "differs", "fields": ["cidr"]},

@@ -167,7 +167,10 @@ def test_replicas_are_repaired_and_adopted(
     for words in (("r",), ("--all",)):
         assert run("replica", "repair", *words, "-f", "json") == 1
         assert json.loads(capsys.readouterr().out)[1] == differs
+    assert run("replica", "repair", "r", "--from", "CloudTwo") == 1
+    assert cloud.queries[-1] == {"id": "r", "from": "CloudTwo"}
+    capsys.readouterr()
     assert run("replica", "adopt", "network", "CloudOne=a", "CloudTwo=b", "-f", "json") == 0
     assert json.loads(capsys.readouterr().out)["members"] == ["CloudOne: a", "CloudTwo: b"]
     posts = [asked for asked in cloud.asked if (asked.method, asked.path) == ("POST", "/openstackoid/v1/replicas")]
-    assert len(posts) == 3
+    assert len(posts) == 4

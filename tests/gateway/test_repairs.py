@@ -45,20 +45,34 @@ def thing(trio: World, cloud: str, name: str, path: str = NETWORKS) -> dict[str,
     return trio.states[cloud].things[path][name]
 
 
-def test_members_get_what_was_written_last(trio: World) -> None:
+def test_members_get_what_was_written_last_by_our_record(trio: World) -> None:
+    """A cloud says itself when its member was written: it must not have its values win so."""
     name, members = replica_of(network(trio, "old"))
-    for cloud, member in members.items():
-        thing(trio, cloud, member)["updated_at"] = "2030-01-01T00:00:00Z"
-    thing(trio, "CloudTwo", members["CloudTwo"]).update(name="new", updated_at="2030-01-01T00:00:01Z")
+    assert send(trio, "PUT", f"{NETWORKS}/{members['CloudOne']}", {"network": {"name": "ours-now"}}).status == 200
+    thing(trio, "CloudTwo", members["CloudTwo"]).update(name="theirs", updated_at="9999-01-01T00:00:00Z")
+    thing(trio, "CloudOne", members["CloudOne"])["name"] = "lost"
     repaired = repair(trio, name)
     assert {cloud: one["state"] for cloud, one in repaired.items()} == {
         "CloudOne": "changed",
-        "CloudTwo": "same",
-        "CloudThree": "changed",
+        "CloudTwo": "changed",
+        "CloudThree": "same",
     }
-    assert repaired["CloudOne"]["fields"] == ["name"]
-    assert trio.where(NETWORKS, "new") == list(NAMES)
-    assert set(states(trio, name).values()) == {"same"}
+    assert repaired["CloudTwo"]["fields"] == ["name"]
+    assert trio.where(NETWORKS, "ours-now") == list(NAMES)
+    # The entry cloud's clock is ours: a later change there wins.
+    thing(trio, "CloudOne", members["CloudOne"]).update(name="at-home", updated_at="9999-01-01T00:00:00Z")
+    assert states(trio, name) == {"CloudOne": "same", "CloudTwo": "changed", "CloudThree": "changed"}
+    assert trio.where(NETWORKS, "at-home") == list(NAMES)
+
+
+def test_a_user_names_the_cloud_that_the_others_are_made_like(trio: World) -> None:
+    name, members = replica_of(network(trio, "base-of-all"))
+    thing(trio, "CloudTwo", members["CloudTwo"])["name"] = "chosen"
+    answer = call(trio, "POST", f"?id={name}&from=Nowhere")
+    assert (answer.status, answer.code) == (400, "request.malformed")
+    answer = call(trio, "POST", f"?id={name}&from=CloudTwo")
+    assert {one["cloud"]: one["state"] for one in answer.json["replica"]["members"]}["CloudTwo"] == "same"
+    assert trio.where(NETWORKS, "chosen") == list(NAMES)
 
 
 def test_what_a_cloud_has_lost_is_created_anew_and_stays_a_member(trio: World) -> None:

@@ -83,16 +83,23 @@ class RepairReplica(command.Lister):
         chosen = parser.add_mutually_exclusive_group(required=True)
         chosen.add_argument("replica", metavar="<replica>", nargs="?", help="ID of the replica")
         chosen.add_argument("--all", action="store_true", help="Repair all replicas of the project")
+        parser.add_argument(
+            "--from",
+            dest="source",
+            metavar="<cloud>",
+            help="Make the members like that of this cloud (default: what was written last through the gateway)",
+        )
         return parser
 
     def take_action(self, parsed_args: "argparse.Namespace") -> tuple[tuple[str, ...], "Iterable[tuple[Any, ...]]"]:
         """One row a member."""
+        more = f"&from={quote(parsed_args.source)}" if parsed_args.source else ""
         names = [parsed_args.replica]
         if parsed_args.all:
             names = [one["id"] for one in _ask(self, "GET", "")["replicas"]]
         rows = []
         for name in names:
-            for member in _ask(self, "POST", f"?id={quote(name)}")["replica"]["members"]:
+            for member in _ask(self, "POST", f"?id={quote(name)}{more}")["replica"]["members"]:
                 self._failed |= member["state"] not in _REPAIRED
                 rows.append((name, member["cloud"], member["id"], member["state"], ListColumn(member["fields"])))
         return ("Replica", "Cloud", "ID", "State", "Fields"), rows

@@ -4,7 +4,7 @@
     fixed     fields that no update sets: members that differ there stay as they are, and are named
     anew      whether a member that a cloud has lost can be created from what another cloud shows of its own
 
-The last write is the largest time of the last update, as the clouds show it; of equal times that of the entry cloud, then of the first by name.
+What the members are made alike to says `last_write`.
 An image that is lost is copied (`copying`). Servers and volumes are not created anew: what is in them is in no other cloud.
 """
 
@@ -59,13 +59,13 @@ COMPARED: Final[Mapping[str, Compared]] = {
 
 
 def newest(members: Mapping[str, Mapping[str, Any]], entry: str) -> str:
-    """The cloud whose member was written last.
+    """The cloud whose member was written last, as the clouds show it; of equal times the entry cloud, then the first by name.
 
     Args:
         members: cloud -> the resource there.
         entry: the entry cloud.
     """
-    return max(sorted(members, reverse=True), key=lambda cloud: (_written(members[cloud]), cloud == entry))
+    return max(sorted(members, reverse=True), key=lambda cloud: (written_at(members[cloud]), cloud == entry))
 
 
 def differing(kind: Kind, model: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[list[str], list[str]]:
@@ -134,7 +134,8 @@ def _value(value: Any) -> Any:
     return sorted(map(str, value)) if isinstance(value, list) else value or None
 
 
-def _written(resource: Mapping[str, Any]) -> datetime:
+def written_at(resource: Mapping[str, Any]) -> datetime:
+    """When a resource was written last, as its cloud shows it; 1970 if it shows no time."""
     for name in _TIMES:
         value = resource.get(name)
         if isinstance(value, str):

@@ -9,7 +9,8 @@ from typing import Any, Final
 from openstackoid.core.errors import BadRequestError, ReplicaDiffersError, ReplicaRefusedError, UnknownCloudError
 from openstackoid.core.plans import Known
 from openstackoid.core.replication import KINDS, Kind
-from openstackoid.core.replication.comparing import differing, newest
+from openstackoid.core.replication.comparing import differing
+from openstackoid.core.replication.last_write import model
 from openstackoid.gateway.replicas.asking import Asker
 from openstackoid.gateway.replicas.registry import Replica
 from openstackoid.gateway.replicas.repair import members_shown
@@ -47,7 +48,7 @@ async def adopt(runner: Runner, known: Known, body: Any, caller: str, asker: Ask
     lacking = [f"{cloud} ({one})" for cloud, one in shown.items() if not isinstance(one, dict)]
     if lacking:
         raise ReplicaRefusedError(f"Expected a {kind.name} in each cloud, and not in {', '.join(lacking)}.")
-    _compare(kind, there, newest(there, known.entry), may_differ=given.get("differing") is True)
+    _compare(kind, there, model(there, known.entry, None)[0], may_differ=given.get("differing") is True)
     await asyncio.to_thread(runner.registry.add, replica)
     return replica
 

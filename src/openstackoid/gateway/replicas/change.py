@@ -14,6 +14,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from openstackoid.core.errors import OpenStackoidError
+from openstackoid.core.replication.last_write import set_by_update
 from openstackoid.gateway.replicas import registry
 from openstackoid.gateway.replicas.doubts import doubt
 from openstackoid.gateway.replicas.records import Part, Work
@@ -68,6 +69,14 @@ class Change:
             return None
         return functools.partial(doubt, replica=operation.replica, caller=operation.caller, sealed=operation.sealed)
 
+    def _written(self, document: object) -> Callable[[Connection], None] | None:
+        """Records what an update sets, with the first cloud that has it: a later update may have gone ahead of the others."""
+        steps = self._steps
+        if steps.operation.work is not Work.UPDATE or steps.of(Stage.DONE):
+            return None
+        change = functools.partial(set_by_update, steps.kind, document=document, rest=steps.request.rest)
+        return functools.partial(registry.rewrite, replica=steps.operation.replica, change=change)
+
     async def _apply(self, part: Part) -> None:
         steps, number = self._steps, part.number
         deletes = steps.operation.work is Work.DELETE
@@ -86,7 +95,7 @@ class Change:
             done = replace(part, stage=Stage.DONE, status=reply.status, code=None, error="", sent_at=time.time())
             whole = deletes and not steps.request.rest
             dropped = functools.partial(registry.drop, replica=steps.operation.replica, clouds=[part.cloud])
-            await steps.record(done, also=dropped if whole else None)
+            await steps.record(done, also=dropped if whole else self._written(document))
         else:
             steps.replies[number] = reply
             wrong = failed(part, reply, part.stage)

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Final
 
 from openstackoid.core.errors import OpenStackoidError
+from openstackoid.core.replication.last_write import set_by_create
 from openstackoid.core.replication.marking import carriers, created_id, marked, own_id_of, search, unmarked
 from openstackoid.gateway.replicas import registry
 from openstackoid.gateway.replicas.asking import parsed
@@ -31,6 +32,7 @@ from openstackoid.operations import marks
 from openstackoid.operations.stages import MADE, OPEN, Stage
 
 _ASKED_ERRORS: Final = (OpenStackoidError, TimeoutError)
+_TRIES: Final = 4  # to put a description right
 
 
 class Creation:
@@ -79,7 +81,12 @@ class Creation:
         members = {part.cloud: part.resource_id for part in made}
         operation = steps.operation
         put = functools.partial(
-            registry.put, replica=operation.replica, kind=operation.kind, owner=operation.project, members=members
+            registry.put,
+            replica=operation.replica,
+            kind=operation.kind,
+            owner=operation.project,
+            members=members,
+            values=set_by_create(steps.kind, steps.request.documents[0]),
         )
         converging = operation.policy is Policy.CONVERGE and any(
             part.stage is Stage.ACCEPTED or is_passing(part) for part in steps.of(Stage.ACCEPTED, Stage.FAILED)
@@ -179,13 +186,17 @@ class Creation:
             await steps.record(failed(part, reply, part.stage))
 
     async def _put_right(self, part: Part) -> None:
-        """Replace the mark in a description by what the client wrote. If that fails, the mark stays: nothing depends on it any more."""
+        """Replace the mark in a description by what the client wrote. If that fails some times, the mark stays: nothing depends on it any more."""
         steps = self._steps
         document = unmarked(steps.kind, steps.request.documents[part.number])
         if document is None:
             return
-        with contextlib.suppress(*_ASKED_ERRORS):
-            reply = await steps.ask(part, "PUT", steps.member_path(part), document)
-            if reply.good:
-                first = steps.replies.get(part.number)
-                steps.replies[part.number] = replace(reply, status=first.status if first else reply.status)
+        for number in range(_TRIES):
+            await asyncio.sleep(number * steps.means.pause)
+            with contextlib.suppress(*_ASKED_ERRORS):
+                reply = await steps.ask(part, "PUT", steps.member_path(part), document)
+                if reply.good:
+                    first = steps.replies.get(part.number)
+                    steps.replies[part.number] = replace(reply, status=first.status if first else reply.status)
+                if reply.good or marks.refused(reply.status):
+                    return

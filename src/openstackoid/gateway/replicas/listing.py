@@ -2,7 +2,7 @@
 
 GET    /openstackoid/v1/replicas                   all of them, and the operations that are not done yet
 GET    /openstackoid/v1/replicas?id=ID&check=1     one, and whether each cloud has its member now
-POST   /openstackoid/v1/replicas?id=ID             repairs one, see `repair`; the state of each member
+POST   /openstackoid/v1/replicas?id=ID             repairs one, see `repair`; the state of each member; from=CLOUD: as that cloud's member
 POST   /openstackoid/v1/replicas                   makes one of resources that are there, see `adopting`
 DELETE /openstackoid/v1/replicas?id=ID             forgets one; its members stay in their clouds
 """
@@ -90,7 +90,8 @@ class Listing:
             await asyncio.to_thread(registry.forget, owner, replica.id)
             return web.Response(status=204)
         if request.method == "POST":
-            repaired = await Repair(self._runner, known.entry).repair(replica, caller, asker)
+            source = request.query.get("from")
+            repaired = await Repair(self._runner, known.entry).repair(replica, caller, asker, source=source)
             return {"replica": {"id": replica.id, "kind": replica.kind, "members": [_state(one) for one in repaired]}}
         states = await self._states(replica, asker) if "check" in request.query else {}
         return {"replica": _shown(replica, states)}

@@ -4,10 +4,11 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, and_, delete, insert, or_, select, update
 
+from openstackoid.core.replication.last_write import Written
 from openstackoid.gateway.replicas.records import Operation
 from openstackoid.gateway.replicas.tables import MEMBERS, REPLICAS, TABLES
 from openstackoid.operations.stages import Stage
@@ -27,6 +28,7 @@ class Replica:
         created_at: seconds since 1970.
         members: cloud -> id of the resource there, the clouds sorted by name.
         adopted: whether it was made of resources that were there, which may be anybody's.
+        written: what was written last; None if nothing is on record.
     """
 
     id: str
@@ -35,6 +37,7 @@ class Replica:
     created_at: float
     members: Mapping[str, str]
     adopted: bool = False
+    written: Written | None = None
 
 
 class Registry:
@@ -162,6 +165,7 @@ class Registry:
                 row["created_at"] / 1000,
                 members.get(row["id"], {}),
                 bool(row["adopted"]),
+                _written(row["written"], row["written_at"]),
             )
             for row in connection.execute(chosen).mappings()
         ]
@@ -183,15 +187,27 @@ def counting(replicas: Sequence[Replica], project: str | None) -> list[Replica]:
 
 
 def put(
-    connection: Connection, replica: str, kind: str, owner: str, members: Mapping[str, str], *, adopted: bool = False
+    connection: Connection,
+    replica: str,
+    kind: str,
+    owner: str,
+    members: Mapping[str, str],
+    *,
+    adopted: bool = False,
+    values: Mapping[str, Any] | None = None,
 ) -> None:
-    """Record a replica and its members, in the transaction of a step; a cloud's member takes the place of an older one, which is lost."""
+    """Record a replica and its members, in the transaction of a step; a cloud's member takes the place of an older one, which is lost.
+
+    `values` is what the create has set, if it is a new one.
+    """
     if connection.scalar(select(REPLICAS.c.id).where(REPLICAS.c.id == replica)) is None:
         connection.execute(
             insert(REPLICAS).values(
                 id=replica, kind=kind, owner=owner, created_at=int(time.time() * 1000), adopted=int(adopted)
             )
         )
+        if values is not None:
+            write(connection, replica, values)
     rows = connection.execute(select(MEMBERS.c.cloud, MEMBERS.c.resource_id).where(MEMBERS.c.replica == replica))
     there = {row[0]: row[1] for row in rows}
     for cloud, resource_id in members.items():
@@ -209,6 +225,19 @@ def renew(connection: Connection, replica: str, members: Mapping[str, str]) -> N
         put(connection, replica, row[0], row[1], members)
 
 
+def write(connection: Connection, replica: str, values: Mapping[str, Any]) -> None:
+    """Record what was written last of a replica, and that it was now, in the transaction of a step."""
+    changed = {"written": json.dumps(values), "written_at": int(time.time() * 1000)}
+    connection.execute(update(REPLICAS).where(REPLICAS.c.id == replica).values(changed))
+
+
+def rewrite(connection: Connection, replica: str, change: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
+    """Change what is on record as written last, in the transaction of a step; of a replica without a record, what `change` makes of nothing."""
+    row = connection.execute(select(REPLICAS.c.written).where(REPLICAS.c.id == replica)).first()
+    if row is not None:
+        write(connection, replica, change(json.loads(row[0]) if row[0] else {}))
+
+
 def drop(connection: Connection, replica: str, clouds: Iterable[str]) -> None:
     """Forget members that were deleted, and the replica with its last member."""
     connection.execute(delete(MEMBERS).where(MEMBERS.c.replica == replica, MEMBERS.c.cloud.in_(list(clouds))))
@@ -222,3 +251,7 @@ def is_open(database: Database, operation: str) -> bool:
     with database.reading() as connection:
         chosen = select(table.c.id).where(table.c.id == operation, table.c.done == 0)
         return connection.scalar(chosen) is not None
+
+
+def _written(values: str | None, at: int | None) -> Written | None:
+    return Written(json.loads(values), at / 1000) if values is not None and at is not None else None

@@ -2,7 +2,7 @@
 
 1. Changes on record that wait for a cloud go first, in their order. While one is open, nothing else is done: it is the later write.
 2. A member that was not deleted on record, and that its cloud does not have, is created anew (`core.replication.comparing`), an image is copied.
-3. Members that differ get what the member has that was written last.
+3. Members that differ get what was written last, by our record: `core.replication.last_write`.
 4. A replica that no cloud has a member of is forgotten. Nothing is ever deleted here.
 """
 
@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from openstackoid.core import scope as scopes
-from openstackoid.core.errors import NotReplicableError, OpenStackoidError
+from openstackoid.core.errors import BadRequestError, NotReplicableError, OpenStackoidError
 from openstackoid.core.plans import Target
 from openstackoid.core.replication import Kind, kind_named
 from openstackoid.core.replication.comparing import differing, newest, shows, to_create, to_mend
 from openstackoid.core.replication.copying import original
+from openstackoid.core.replication.last_write import model
 from openstackoid.core.replication.references import body_of
 from openstackoid.core.scope import REST, Name, Scope
 from openstackoid.gateway.fanout.asking import Reply
@@ -63,7 +64,12 @@ class Repair:
         self._entry = entry
 
     async def repair(
-        self, replica: Replica, caller: str, asker: Asker, wrote: Mapping[str, Any] | None = None
+        self,
+        replica: Replica,
+        caller: str,
+        asker: Asker,
+        wrote: Mapping[str, Any] | None = None,
+        source: str | None = None,
     ) -> list[State]:
         """Repair one replica.
 
@@ -73,13 +79,17 @@ class Repair:
             asker: asks clouds on behalf of the user.
             wrote: what the user has written, if nobody has asked for this repair: the members get nothing else then, whatever a cloud says of
                 its own and of its time.
+            source: the cloud whose member the others are made alike to, if the user names one.
 
         Returns:
             The state of each member, by cloud.
 
         Raises:
+            BadRequestError: `source` has no member, or does not show it.
             StoreError: the database failed.
         """
+        if source is not None and source not in replica.members:
+            raise BadRequestError(f"Expected one of {', '.join(replica.members)} at from, got {source[:64]!r}.")
         for operation in await self._runner.on(replica.id):
             await self._runner.resume(operation, asker if operation.caller == caller else None, waiting=True)
         left = await self._runner.on(replica.id)
@@ -88,7 +98,7 @@ class Repair:
             return [State(cloud, name, "gone") for cloud, name in replica.members.items()]
         if left:
             return [State(cloud, name, "waits") for cloud, name in current.members.items()]
-        return await _Members(self._runner, self._entry, current, caller, asker).repair(wrote)
+        return await _Members(self._runner, self._entry, current, caller, asker).repair(wrote, source)
 
 
 class _Members:
@@ -102,7 +112,7 @@ class _Members:
         self._asker = asker
         self._kind: Kind = kind_named(replica.kind)
 
-    async def repair(self, wrote: Mapping[str, Any] | None) -> list[State]:
+    async def repair(self, wrote: Mapping[str, Any] | None, source: str | None) -> list[State]:
         members = self._replica.members
         shown = await asyncio.gather(*(self.show(cloud, name) for cloud, name in members.items()))
         looked = dict(zip(members, shown, strict=True))
@@ -112,14 +122,17 @@ class _Members:
             return [State(cloud, name, "gone") for cloud, name in members.items()]
         if not there:
             return [State(cloud, members[cloud], str(one)) for cloud, one in looked.items()]
+        if source is not None and source not in there:
+            raise BadRequestError(f"{source} does not show its member: {looked[source]}. Nothing was repaired.")
         if wrote is None:
-            model = newest(there, self._entry)
+            base, resource = model(there, self._entry, self._replica.written, source)
         else:
             having = {cloud: one for cloud, one in there.items() if shows(one, wrote)}
             if not having:  # a later write has reached all
                 return [State(cloud, members[cloud], "same") for cloud in looked]
-            model = self._entry if self._entry in having else newest(having, self._entry)
-        states = await asyncio.gather(*(self._mend(cloud, one, model, there, wrote) for cloud, one in looked.items()))
+            base = self._entry if self._entry in having else newest(having, self._entry)
+            resource = there[base]
+        states = await asyncio.gather(*(self._mend(cloud, one, base, resource, wrote) for cloud, one in looked.items()))
         return list(states)
 
     async def show(self, cloud: str, name: str) -> dict[str, Any] | str:
@@ -139,20 +152,20 @@ class _Members:
         self,
         cloud: str,
         shown: dict[str, Any] | str,
-        model: str,
-        there: dict[str, dict[str, Any]],
+        base: str,
+        resource: dict[str, Any],
         wrote: Mapping[str, Any] | None,
     ) -> State:
         name = self._replica.members[cloud]
         if shown == "missing":
-            return await self._create(cloud, model, there[model])
-        if isinstance(shown, str) or cloud == model:
-            return State(cloud, name, shown if isinstance(shown, str) else "same")
-        changed, fixed = differing(self._kind, there[model], shown)
+            return await self._create(cloud, base, resource)
+        if isinstance(shown, str):
+            return State(cloud, name, shown)
+        changed, fixed = differing(self._kind, resource, shown)
         if wrote is not None:
             changed, fixed = [field for field in changed if field in wrote], []
         if changed and self._kind.update:
-            document = to_mend(self._kind, there[model], changed)
+            document = to_mend(self._kind, resource, changed)
             try:
                 path = path_of(LISTS[self._kind.name], name)
                 reply = await self._ask(cloud, self._kind.update, path, document)
@@ -166,14 +179,14 @@ class _Members:
             return State(cloud, name, "differs", tuple(fixed))
         return State(cloud, name, "changed" if changed else "same", tuple(changed))
 
-    async def _create(self, cloud: str, model: str, shown: dict[str, Any]) -> State:
+    async def _create(self, cloud: str, base: str, shown: dict[str, Any]) -> State:
         """Create a member anew, as an operation on record: nothing is doubled if the answer is lost, or this gateway dies."""
         name, target = self._replica.members[cloud], self._target(cloud)
         token, headers = self._asker.call.auth or "", list(self._asker.call.headers.items())
         try:
             if self._kind.name == "image.image":
-                image = original(model, shown)
-                documents = [image.to_json(), scopes.format(self._target(model).scope)]
+                image = original(base, shown)
+                documents = [image.to_json(), scopes.format(self._target(base).scope)]
                 work, policy = Work.COPY, Policy.KEEP
             else:
                 document = to_create(self._kind, shown)

@@ -5,7 +5,8 @@ replicas_operations   one row per create, update or delete, with `operations.tab
                       intent    what it does, and what happens if a cloud fails
                       sealed    the request and the user's token, encrypted with this cloud's keys, for the gateway that takes over
 replicas_parts        one row per cloud, with the bytes of an image that were sent to it
-replicas              one row per replica: its kind, the project that owns it, and whether it was made of resources that were there
+replicas              one row per replica: its kind, the project that owns it, whether it was made of resources that were there, and
+                      written   what creates and updates have set of the fields that are compared, and when: `core.replication.last_write`
 replicas_members      one row per member: its cloud and its id there
 replicas_doubts       one row per replica whose members may differ
 replicas_leases       one row: which gateway repairs those
@@ -39,6 +40,8 @@ REPLICAS: Final = Table(
     Column("owner", exact(255), nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("adopted", Integer, nullable=False, server_default=text("0")),
+    Column("written", document(), nullable=True),
+    Column("written_at", BigInteger, nullable=True),
     Index("ix_replicas_owner", "owner", "created_at"),
 )
 MEMBERS: Final = Table(
