@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 from tests.gateway.stateful import Stateful
-from tests.gateway.wire import PROJECT, Answer, Cloud, Gateway, Seen, ask, nobody, reply, scope, until
+from tests.gateway.wire import PROJECT, TOKEN, Answer, Cloud, Gateway, Seen, ask, nobody, reply, scope, until
 
 from openstackoid.gateway.replicas.records import FORM, Operation, Part
 from openstackoid.gateway.replicas.registry import Registry, Replica
@@ -139,7 +139,7 @@ def send(trio: World, method: str, path: str, document: Any = None, clouds: str 
     given |= {name.replace("_", "-"): value for name, value in headers.items()}
     body = None if document is None else json.dumps(document).encode()
     token = given.pop("token", None)
-    return ask(trio.gateway.url(service), path, given, method=method, body=body, **({"token": token} if token else {}))
+    return ask(trio.gateway.url(service), path, given, method=method, body=body, token=token or TOKEN)
 
 
 def network(trio: World, name: str, clouds: str = ALL, **headers: str) -> Answer:

@@ -79,12 +79,13 @@ def ask(
     method: str = "GET",
     body: bytes | None = None,
     token: str | None = TOKEN,
+    timeout: float = 60,
 ) -> Answer:
     """One request on a connection of its own, with exactly these headers (and Host if none is given, and a length)."""
     _, _, rest = url.partition("://")
     netloc, slash, prefix = rest.partition("/")
     given = list(headers.items()) if isinstance(headers, dict) else list(headers or [])
-    connection = http.client.HTTPConnection(netloc, timeout=60)
+    connection = http.client.HTTPConnection(netloc, timeout=timeout)
     try:
         named = any(name.lower() == "host" for name, _ in given)
         connection.putrequest(method, f"{slash}{prefix}{path}", skip_accept_encoding=True, skip_host=named)

@@ -40,7 +40,7 @@ from openstackoid.gateway.replicas.copies import Copies
 from openstackoid.gateway.replicas.listing import Listing
 from openstackoid.gateway.replicas.reconciling import Reconciler
 from openstackoid.gateway.replicas.sealed import Request
-from openstackoid.gateway.replicas.starting import runner
+from openstackoid.gateway.replicas.starting import patience, runner
 from openstackoid.gateway.replicas.writes import Writes
 from openstackoid.gateway.senders.foreign_tokens import ForeignTokens
 from openstackoid.gateway.senders.legs import Legs
@@ -234,7 +234,7 @@ class Gateway:
             validation=validation,
             revocation=Revocation(federation.issuer if federation else None, teacher),
             several=several,
-            writes=Writes(self._runner, config.fanout, config.cloud, config.timeouts.idle, several.admission),
+            writes=Writes(self._runner, config.fanout, config.cloud, patience(config), several.admission),
             lessons=Lessons(teacher, self.cloud_map, self.peers, federation) if teacher else None,
             peers=self.peers,
             rates=self._rates,

@@ -56,6 +56,7 @@ OpenStackoidError
 `-- PeerError                -   the other side failed
 |-- PeerUnreachableError 502 peer.unreachable
 |-- PeerTimeoutError     504 peer.timeout
+|   `-- PeerSlowError    504 peer.slow
 |-- PeerRateError        429 peer.rate             more requests to a peer than this cloud may send
 |-- PeerAnswerError      502 peer.answer           the answer cannot be passed on
 |-- PeerLeadsAwayError   502 peer.leads-away       the answer would send a client to another host
@@ -77,6 +78,7 @@ from openstackoid.core.errors.peers import (
     PeerError,
     PeerLeadsAwayError,
     PeerRateError,
+    PeerSlowError,
     PeerTimeoutError,
     PeerUnreachableError,
 )
@@ -171,6 +173,7 @@ __all__ = [
     "PeerError",
     "PeerLeadsAwayError",
     "PeerRateError",
+    "PeerSlowError",
     "PeerTimeoutError",
     "PeerUnreachableError",
     "ProjectError",

@@ -23,6 +23,12 @@ class PeerTimeoutError(PeerError):
     code = "peer.timeout"
 
 
+class PeerSlowError(PeerTimeoutError):
+    """The peer sends or takes data more slowly than is allowed."""
+
+    code = "peer.slow"
+
+
 class PeerAnswerError(PeerError):
     """The peer answered with something that cannot be passed on."""
 

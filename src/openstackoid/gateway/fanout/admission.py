@@ -34,12 +34,12 @@ class Admission:
         self._users: dict[Hashable, _User] = {}
 
     @asynccontextmanager
-    async def place(self, who: Hashable, deadline: float) -> AsyncIterator[None]:
+    async def place(self, who: Hashable, deadline: float | None) -> AsyncIterator[None]:
         """Wait for a place, and hold it.
 
         Args:
             who: the user.
-            deadline: of the request, in the event loop's time.
+            deadline: of the request, in the event loop's time; None to wait for as long as it takes.
 
         Raises:
             FanOutsError: none becomes free before the deadline.
@@ -62,7 +62,7 @@ class Admission:
                 del self._users[who]
 
 
-async def _acquire(places: asyncio.Semaphore, deadline: float, whose: str) -> None:
+async def _acquire(places: asyncio.Semaphore, deadline: float | None, whose: str) -> None:
     try:
         async with asyncio.timeout_at(deadline):
             await places.acquire()

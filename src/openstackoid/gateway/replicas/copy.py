@@ -61,7 +61,7 @@ class Copy:
             LostError, StoreError: as `Steps.record`.
         """
         steps = self._steps
-        async with steps.means.copies:
+        async with steps.means.copies.place(steps.operation.caller, None):
             for number in range(_TRIES):
                 await asyncio.sleep(number * steps.means.pause)
                 await asyncio.gather(*(self._prepare(part) for part in steps.of(*_LEFT)))
@@ -142,7 +142,7 @@ class Copy:
             return same
         if not (self._original.digest or digest):
             return STATE not in image  # it was verified when it was made, as the original's cloud shows no checksum
-        data = Data(self._original, self._original.digest or digest)
+        data = Data(self._original, self._original.digest or digest, self._steps.means.patience)
         return await data.is_at(self._steps.asker, part.target, str(image["id"]))
 
     async def _create(self, part: Part) -> None:
@@ -169,19 +169,19 @@ class Copy:
 
     async def _fill(self, parts: list[Part]) -> None:
         """Send the data to images that wait for it, and verify each."""
-        data = Data(self._original, self._original.digest)
+        patience = self._steps.means.patience
+        data = Data(self._original, self._original.digest, patience)
         try:
             answer = await data.open(self._steps.asker, self._steps.request.documents[1])
         except _ERRORS as error:
             await asyncio.gather(*(self._drop(part, missed(part, error, part.stage)) for part in parts))
             return
-        branches = [Branch() for _ in parts]
+        branches = [Branch(part.cloud, patience) for part in parts]
         tasks = [asyncio.create_task(self._put(*pair)) for pair in zip(parts, branches, strict=True)]
         ticking = asyncio.create_task(self._tick(parts, data))
         source: BaseException | None = None
         try:
-            await pour(data.checked(answer), list(zip(branches, tasks, strict=True)), self._steps.means.idle)
-            await asyncio.wait(tasks)
+            await pour(data.checked(answer), list(zip(branches, tasks, strict=True)))
         except OpenStackoidError as error:
             source = error  # of the original's cloud
         finally:
@@ -191,7 +191,7 @@ class Copy:
             await asyncio.wait((*tasks, ticking))  # connections are closed
         if not ticking.cancelled() and (lost := ticking.exception()):
             raise lost
-        results = [_result(task, source) for task in tasks]
+        results = [_result(task, branch.error or source) for task, branch in zip(tasks, branches, strict=True)]
         await asyncio.gather(*(self._verify(*pair, data) for pair in zip(parts, results, strict=True)))
 
     async def _put(self, part: Part, branch: Branch) -> Reply:
@@ -268,13 +268,13 @@ class _RefusedError(Exception):
         self.reply = reply
 
 
-def _result(task: "asyncio.Task[Reply]", source: BaseException | None) -> Reply | BaseException:
-    """The outcome of one cloud's upload; the source's error if that broke off."""
+def _result(task: "asyncio.Task[Reply]", cause: BaseException | None) -> Reply | BaseException:
+    """The outcome of one cloud's upload; `cause` if it was broken off because of that."""
     if task.cancelled():
-        return source or TimeoutError()
+        return cause or TimeoutError()
     error = task.exception()
     if error is None:
         return task.result()
     with contextlib.suppress(*_ERRORS):
         raise error
-    return source or error
+    return cause or error

@@ -1,6 +1,7 @@
 """The data of an image that is copied: read in its cloud, and checked on its way."""
 
 import hashlib
+import time
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -11,6 +12,7 @@ from openstackoid.core.plans import Target
 from openstackoid.core.replication.copying import Original
 from openstackoid.core.scope import parse
 from openstackoid.gateway.replicas.asking import Asker
+from openstackoid.gateway.replicas.pace import Pace, Patience, too_slow
 from openstackoid.gateway.upstream.answers import Answer
 from openstackoid.gateway.upstream.failures import reason
 
@@ -23,17 +25,19 @@ class Data:
     Args:
         original: the image.
         expected: its digest; empty if its cloud shows none.
+        patience: how slow a cloud may be that sends data.
 
     Attributes:
         size: bytes that came.
         digest: of all of them, once they have come.
     """
 
-    def __init__(self, original: Original, expected: str) -> None:
+    def __init__(self, original: Original, expected: str, patience: Patience) -> None:
         self.size = 0
         self.digest = ""
         self._original = original
         self._expected = expected
+        self._patience = patience
 
     async def open(self, asker: Asker, scope: str) -> Answer:
         """Ask the original's cloud for the data.
@@ -68,11 +72,12 @@ class Data:
 
         Raises:
             PeerAnswerError: they are not.
-            PeerTimeoutError, PeerUnreachableError: they do not come.
+            PeerTimeoutError, PeerUnreachableError: they do not come, or too slowly (PeerSlowError).
         """
         name, hashing, held = answer.leg.upstream.name, hashlib.new(self._original.algorithm), b""
-        self.size = 0
+        self.size, pace = 0, Pace(self._patience)
         while True:
+            began = time.monotonic()
             try:
                 piece = await answer.piece()
             except TimeoutError:
@@ -81,6 +86,8 @@ class Data:
                 raise PeerUnreachableError(f"{name} broke off the image's data: {reason(error)}.") from None
             if not piece:
                 break
+            if not pace.holds(time.monotonic() - began, len(piece)):
+                raise too_slow(name, "sends", self._patience)
             hashing.update(piece)
             self.size += len(piece)
             if self.size > self._original.size:

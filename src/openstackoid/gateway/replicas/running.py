@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from openstackoid.core.errors import OpenStackoidError
+from openstackoid.gateway.fanout.admission import Admission
 from openstackoid.gateway.replicas.asking import Asker
 from openstackoid.gateway.replicas.change import Change
 from openstackoid.gateway.replicas.copy import Copy
 from openstackoid.gateway.replicas.creation import Creation
+from openstackoid.gateway.replicas.pace import Patience
 from openstackoid.gateway.replicas.records import Operation, Part, Work
 from openstackoid.gateway.replicas.registry import Registry
 from openstackoid.gateway.replicas.sealed import Request, Seals
-from openstackoid.gateway.replicas.steps import COPIES, Means, Steps
+from openstackoid.gateway.replicas.steps import Means, Steps
 from openstackoid.operations.stages import OPEN
 from openstackoid.operations.store import LostError, Store
 
@@ -32,12 +34,20 @@ Restore: TypeAlias = Callable[[Request], Asker]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Times in seconds: `scan`, between two looks for operations that nobody runs; the others as in `Means`."""
+    """Of the configuration; times are seconds.
+
+    Attributes:
+        timeout, settle, patience: as in `Means`.
+        scan: between two looks for operations that nobody runs.
+        copies, copies_per_user: copies of images that run at a time, in all and of one user.
+    """
 
     timeout: float
     settle: float
     scan: float
-    idle: float
+    patience: Patience
+    copies: int
+    copies_per_user: int
 
 
 class Runner:
@@ -57,13 +67,20 @@ class Runner:
         self.store: Final = store
         self.registry: Final = Registry(store.database)
         self.seals: Final = seals
-        self.means: Final = Means(store, settings.timeout, settings.settle, settings.idle, entry)
+        self.means: Final = Means(
+            store,
+            settings.timeout,
+            settings.settle,
+            settings.patience,
+            entry,
+            Admission(settings.copies, settings.copies_per_user),
+        )
         self._settings: Final = settings
         self._restore: Final = restore
         self._owners: Final[set[str]] = set()
         self._running: Final[set[asyncio.Task[bool]]] = set()
         self._loops: Final[list[asyncio.Task[None]]] = []
-        self._taking: Final[set[asyncio.Task[None]]] = set()
+        self._taking: Final[dict[asyncio.Task[None], str]] = {}  # copies that were taken over, and whose they are
         self._waking: Final[set[asyncio.Task[None]]] = set()
         self._returns: Final[dict[str, float]] = {}  # cloud -> when it was seen to answer again (monotonic)
 
@@ -209,15 +226,18 @@ class Runner:
             copies = [operation for operation in abandoned if operation.work is Work.COPY]
             short = [operation for operation in abandoned if operation.work is not Work.COPY]
             turns = asyncio.Semaphore(_AT_ONCE)
-            for operation in copies[: max(0, COPIES - len(self._taking))]:
+            for operation in copies:
                 self._copy(operation)
             await asyncio.gather(*(self._take_over(operation, turns) for operation in short))
 
     def _copy(self, operation: Operation) -> None:
-        """Take a copy over, and go on: its data may take hours, and the others must not wait for them."""
+        """Take a copy over if it has a place, and go on: its data may take hours, and the others must not wait for them."""
+        callers = list(self._taking.values())
+        if len(callers) >= self._settings.copies or callers.count(operation.caller) >= self._settings.copies_per_user:
+            return
         task = asyncio.create_task(self._take_over(operation, asyncio.Semaphore()))
-        self._taking.add(task)
-        task.add_done_callback(self._taking.discard)
+        self._taking[task] = operation.caller
+        task.add_done_callback(self._taking.pop)
 
     async def _take_over(self, operation: Operation, turns: asyncio.Semaphore) -> None:
         async with turns:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from openstackoid.core.errors import ConfigError
 from openstackoid.gateway.federation.own_keys import OwnKeys
+from openstackoid.gateway.replicas.pace import Patience
 from openstackoid.gateway.replicas.records import FORM
 from openstackoid.gateway.replicas.running import Restore, Runner, Settings
 from openstackoid.gateway.replicas.sealed import Seals
@@ -41,5 +42,17 @@ def runner(config: Config, own_keys: OwnKeys | None, restore: Restore) -> Runner
         return own_keys.current if own_keys and settings.keys is None else key_files.load(settings.keys)
 
     keys()  # an error now, and not with the first create
-    times = Settings(settings.timeout, settings.settle, settings.scan, config.timeouts.idle)
-    return Runner(store, Seals(keys, time.time), times, restore, config.cloud)
+    chosen = Settings(
+        settings.timeout,
+        settings.settle,
+        settings.scan,
+        patience(config),
+        settings.copies,
+        settings.copies_per_user,
+    )
+    return Runner(store, Seals(keys, time.time), chosen, restore, config.cloud)
+
+
+def patience(config: Config) -> Patience:
+    """How slow a cloud may be that sends or takes data of an image."""
+    return Patience(config.timeouts.idle, config.operations.least_rate if config.operations else 0.0)

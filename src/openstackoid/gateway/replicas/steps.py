@@ -3,15 +3,17 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from sqlalchemy import Connection, update
 
 from openstackoid.core.errors import OpenStackoidError
 from openstackoid.core.replication import Kind, kind_named
+from openstackoid.gateway.fanout.admission import Admission
 from openstackoid.gateway.fanout.asking import Reply
 from openstackoid.gateway.replicas.asking import Asker, reason
+from openstackoid.gateway.replicas.pace import Patience
 from openstackoid.gateway.replicas.records import Operation, Part
 from openstackoid.gateway.replicas.sealed import Request
 from openstackoid.gateway.replicas.tables import TABLES
@@ -21,7 +23,6 @@ from openstackoid.operations.stages import Stage
 from openstackoid.operations.store import Store
 
 NOT_FOUND: Final = 404
-COPIES: Final = 8  # images that a worker copies at a time
 _PASSING: Final = frozenset({401, 429, 503})  # the token has expired, too many requests, the service is away
 
 
@@ -33,19 +34,19 @@ class Means:
         store: of operations.
         timeout: for each request to a cloud.
         settle: after which a cloud no longer processes a request whose answer never came.
-        idle: in which a cloud takes nothing of an image until it is left behind.
+        patience: how slow a cloud may be that sends or takes data of an image.
         entry: name of this cloud.
+        copies: places of the copies of images, each of which holds some pieces in memory.
         pause: between two looks for what an unanswered request may have made.
-        copies: turns of the copies of images, each of which holds some pieces in memory.
     """
 
     store: Store[Operation, Part]
     timeout: float
     settle: float
-    idle: float
+    patience: Patience
     entry: str
+    copies: Admission
     pause: float = 1.0
-    copies: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(COPIES))
 
 
 class Steps:

@@ -14,6 +14,7 @@ from openstackoid.core.replication import Thing
 from openstackoid.gateway.entry.bodies import send_continue
 from openstackoid.gateway.fanout.asking import Reply
 from openstackoid.gateway.replicas.asking import Asker, reason
+from openstackoid.gateway.replicas.pace import Patience
 from openstackoid.gateway.replicas.records import Policy
 from openstackoid.gateway.replicas.registry import Replica
 from openstackoid.gateway.replicas.tee import Branch, Streamed, pour
@@ -49,7 +50,7 @@ class _Result:
 
 
 async def upload(
-    thing: Thing, replica: Replica, targets: Sequence[Target], asker: Asker, policy: Policy, patience: float
+    thing: Thing, replica: Replica, targets: Sequence[Target], asker: Asker, policy: Policy, patience: Patience
 ) -> web.Response:
     """Send image data to all members of a replica in these clouds, at the pace of the slowest.
 
@@ -59,7 +60,7 @@ async def upload(
         targets: the clouds.
         asker: asks them on behalf of the user; its call has the data.
         policy: `keep` if the data of some clouds will do.
-        patience: seconds that one cloud may take nothing; then it is left behind.
+        patience: how slow one cloud may be; then it is left behind.
 
     Returns:
         The answer of one cloud; members that have not got the data are named beside it.
@@ -71,19 +72,20 @@ async def upload(
     inside = [target for target in targets if target.cloud in replica.members]
     request = asker.call.request
     await send_continue(request)
-    branches = [Branch() for _ in inside]
+    branches = [Branch(target.cloud, patience) for target in inside]
     tasks = [
         asyncio.create_task(_send(thing, replica, target, asker, branch))
         for target, branch in zip(inside, branches, strict=True)
     ]
     try:
-        await pour(request.content.iter_any(), list(zip(branches, tasks, strict=True)), patience)
-        await asyncio.wait(tasks)
+        await pour(request.content.iter_any(), list(zip(branches, tasks, strict=True)))
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)  # their connections are closed
-    results = [_result(target.cloud, task, patience) for target, task in zip(inside, tasks, strict=True)]
+    results = [
+        _result(target.cloud, task, branch) for target, task, branch in zip(inside, tasks, branches, strict=True)
+    ]
     return _answer(results, replica, policy)
 
 
@@ -97,9 +99,9 @@ async def _send(thing: Thing, replica: Replica, target: Target, asker: Asker, br
     return await asker.put(target, path, Streamed(call.method, headers, call.request.content_length, branch))
 
 
-def _result(cloud: str, task: asyncio.Task[Reply], patience: float) -> _Result:
+def _result(cloud: str, task: asyncio.Task[Reply], branch: Branch) -> _Result:
     if task.cancelled():
-        return _Result(cloud, error=PeerTimeoutError(f"{cloud} took no data for {patience:g} s."))
+        return _Result(cloud, error=branch.error or PeerTimeoutError(f"{cloud} did not take all data."))
     error = task.exception()
     if isinstance(error, OpenStackoidError):
         return _Result(cloud, error=error)

@@ -36,6 +36,7 @@ from openstackoid.gateway.replicas.callers import Callers
 from openstackoid.gateway.replicas.changing import Changing
 from openstackoid.gateway.replicas.creating import Creating
 from openstackoid.gateway.replicas.folding import folding
+from openstackoid.gateway.replicas.pace import Patience
 from openstackoid.gateway.replicas.registry import Replica
 from openstackoid.gateway.replicas.running import Runner
 from openstackoid.gateway.replicas.translating import path_of
@@ -57,16 +58,18 @@ class Writes:
         runner: of operations; None if the configuration has no place for them.
         settings: bounds of requests to several clouds.
         entry: name of this cloud.
-        idle: seconds without a byte in which an upload to one cloud is given up.
+        patience: how slow one cloud may be that takes data of an image.
         admission: bounds how many requests to several clouds run at a time.
     """
 
-    def __init__(self, runner: Runner | None, settings: Fanout, entry: str, idle: float, admission: Admission) -> None:
+    def __init__(
+        self, runner: Runner | None, settings: Fanout, entry: str, patience: Patience, admission: Admission
+    ) -> None:
         self._admission = admission
         self._running: set[asyncio.Task[web.Response]] = set()
         self._runner = runner
         self._settings = settings
-        self._idle = idle
+        self._patience = patience
         self._entry = entry
         callers = Callers()
         self._creating = Creating(runner, callers, entry) if runner else None
@@ -111,7 +114,7 @@ class Writes:
         if replica is not None and thing is not None and self._changing is not None:
             wishes, query = WriteWishes.of(call.request.headers), call.route.path.partition("?")[2]
             if is_upload(call.service, call.method, call.path) and thing.rest == "/file":
-                return await upload(thing, replica, plan.targets, asker, wishes.policy, self._idle)
+                return await upload(thing, replica, plan.targets, asker, wishes.policy, self._patience)
             body = await document(call.request)
             change = self._changing.change(thing, replica, query, body, plan.targets, asker, wishes)
             return await self._placed(call, change)

@@ -190,6 +190,8 @@ class Operations(Section):
         scan: seconds between two looks for operations that nobody runs.
         keep: seconds after which an operation is deleted, with its idempotency key.
         reconcile: seconds between two repairs of replicas whose members may differ.
+        copies, copies_per_user: copies of images that run at a time in one worker, in all and of one user.
+        least_rate: bytes a second that a cloud must send or take of an image; 0 for any rate.
     """
 
     database: DatabaseUrl | None = None
@@ -201,6 +203,9 @@ class Operations(Section):
     scan: Seconds = 5
     reconcile: Seconds = 300
     keep: Annotated[float, Field(gt=0, le=365 * 86400)] = 7 * 86400
+    copies: Annotated[int, Field(ge=1, le=1000)] = 8
+    copies_per_user: Annotated[int, Field(ge=1, le=1000)] = 4
+    least_rate: Annotated[float, Field(ge=0, le=1e9)] = 16_384
 
     @model_validator(mode="after")
     def _one_database(self) -> "Operations":
