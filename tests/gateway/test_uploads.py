@@ -35,7 +35,7 @@ def takes(trio: World, name: str, answer: bytes) -> list[bytes]:
     digests: list[bytes] = []
 
     def before(seen: Seen, _name: str) -> bytes | None:
-        if not seen.target.endswith("/file"):
+        if seen.method != "PUT" or not seen.target.endswith("/file"):
             return None
         digests.append(hashlib.sha256(seen.raw).digest())
         return answer

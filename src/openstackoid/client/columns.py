@@ -1,4 +1,4 @@
-"""The Cloud column of list commands, and their warnings about missing clouds.
+"""The Cloud column of list commands.
 
 cliff, under the stock client, calls hooks of a command that stand in the entry point group `openstack.cli.COMMAND` (cliff/hooks.py,
 cliff/command.py `_load_hooks`); `after` of a command that lists gets and gives columns and rows (cliff/display.py). So `-c Cloud`,
@@ -10,10 +10,8 @@ Bodies of lists do not name clouds: a header names the cloud of each item (`core
 from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any, Final
 
-from cliff.hooks import CommandHook
-
-from openstackoid.client import settings
-from openstackoid.core.partial import CLOUD, ITEMS, MISSING, read_items, read_missing
+from openstackoid.client.missing import Missed, MissingClouds
+from openstackoid.core.partial import CLOUD, ITEMS, read_items
 
 if TYPE_CHECKING:
     import argparse
@@ -21,23 +19,22 @@ if TYPE_CHECKING:
 
     import requests
 
-PARTIAL: Final = 3  # exit code of a command whose answer is without some of the clouds
 COLUMN: Final = "Cloud"
 _IDS: Final = ("id", "uuid", "name")
 _COLUMNS: Final = ("ID", "Id", "UUID", "Name", "Key Pair Name")
 
 
-class Answers:
+class Answers(Missed):
     """The clouds named in the answers to a command."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._items: defaultdict[str, deque[str]] = defaultdict(deque)
         self._one: str | None = None
-        self.missed: dict[str, str] = {}
 
     def saw(self, response: "requests.Response", *_: Any, **__: Any) -> None:
         """Read an answer: a hook of requests."""
-        self.missed.update(read_missing(response.headers.get(MISSING, "")))
+        super().saw(response)
         self._one = response.headers.get(CLOUD, self._one)
         text = response.headers.get(ITEMS)
         if text is None:
@@ -65,57 +62,22 @@ class Answers:
         return self._one or "" if not self._items else ""
 
 
-class CloudColumn(CommandHook):
-    """The hook, for one run of a command."""
+class CloudColumn(MissingClouds):
+    """The hook, for one run of a list command."""
 
-    def __init__(self, command: Any) -> None:
-        super().__init__(command)
-        self._command: Any = command
-        self._answers: Answers | None = None
-
-    def get_parser(self, parser: "argparse.ArgumentParser") -> "argparse.ArgumentParser":
-        """The options stay as they are."""
-        return parser
-
-    def get_epilog(self) -> str:
-        """The help stays as it is."""
-        return ""
-
-    def before(self, parsed_args: "argparse.Namespace") -> "argparse.Namespace":
-        """Install the hook for answers, if the scope means several clouds."""
-        manager = self._command.app.client_manager
-        session = getattr(manager, "session", None)
-        if session is not None and settings.read_configured(manager.get_configuration()).has_operators:
-            self._answers = Answers()
-            session.session.hooks["response"].append(self._answers.saw)
-        return parsed_args
-
-    def after(self, parsed_args: "argparse.Namespace", return_code: Any) -> Any:  # noqa: ARG002 - cliff's names
+    def after(self, parsed_args: "argparse.Namespace", return_code: Any) -> Any:
         """Add the column; name the clouds that are missed, and have the command end with their exit code."""
-        answers = self._answers
-        if answers is None:
+        answers = self._missed
+        if not isinstance(answers, Answers):
             return return_code
         columns, data = return_code
-        rows = [tuple(row) for row in data]
+        rows = [tuple(row) for row in data]  # only now all requests are sent
+        super().after(parsed_args, (columns, rows))
         clouds = answers.clouds(columns, rows)
-        if answers.missed:
-            self._tell(answers.missed)
         return (*columns, COLUMN), [(*row, cloud) for row, cloud in zip(rows, clouds, strict=True)]
 
-    def _tell(self, missed: dict[str, str]) -> None:
-        app, produce = self._command.app, self._command.produce_output
-        for cloud, code in missed.items():
-            what = f"{code.removeprefix('more=')} more clouds are" if cloud == "..." else f"{cloud} is"
-            why = "" if cloud == "..." else f": {code}"
-            print(f"{what} missing{why}", file=app.stderr)
-
-        def produce_and_end(*arguments: Any, **named: Any) -> None:
-            produce(*arguments, **named)
-            if not app.interactive_mode:
-                raise SystemExit(PARTIAL)
-
-        # The only way to another exit code: a list command's run() always returns 0 (cliff/display.py).
-        self._command.produce_output = produce_and_end
+    def _reader(self) -> "Answers":
+        return Answers()
 
 
 def _names(item: Any) -> list[str]:
