@@ -202,9 +202,8 @@ def _attributes(
     place = f"{field_name}.attributes" if generic else field_name
     setup, given = setups.parse(kind, codec.decode(resource), typed, place)
     wires = {attribute.wire for attribute in kind.attributes.all}
-    open_ended = bool(kind.cls._store_unknown_attrs_as_properties or kind.cls._allow_unknown_attrs_in_body)  # noqa: SLF001
     for name in given:
-        if name not in kind.attributes.by_name and name not in wires and not open_ended:
+        if name not in kind.attributes.by_name and name not in wires and not kind.attributes.open_ended:
             where = f"{field_name}.{'attributes' if generic else 'other'}.{name}"
             raise errors.invalid(where, f"{kind.name} has no such attribute")
     chooses_id = kind.cls.create_opts.method == "PUT"

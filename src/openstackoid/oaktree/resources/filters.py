@@ -87,7 +87,7 @@ def parse(kind: Kind, options: ListOptions, message: type[Message] = Resource, *
         errors.InvalidError: an option is invalid; names the field.
     """
     given = to_python(options.filters)
-    known = kind.raw._query_mapping._mapping  # noqa: SLF001 - openstacksdk has no public accessor
+    known = kind.filters
     attributes = kind.attributes.by_name
     sent, compared = {}, {}
     for name, value in given.items():
@@ -133,8 +133,7 @@ def sendable(kind: Kind, name: str, value: Any) -> Any | None:
 
 def named(kind: Kind, name: str) -> dict[str, Any]:
     """The API filter for a name; empty if the kind has none."""
-    known = kind.raw._query_mapping._mapping  # noqa: SLF001 - openstacksdk has no public accessor
-    pattern = sendable(kind, "name", name) if "name" in known else None
+    pattern = sendable(kind, "name", name) if "name" in kind.filters else None
     return {} if pattern is None else {"name": pattern}
 
 

@@ -76,6 +76,11 @@ class Kind:
         return f"{self.cls.base_path}/detail" if self.name in _DETAIL else None
 
     @functools.cached_property
+    def filters(self) -> frozenset[str]:
+        """The filters of the kind's API, by openstacksdk's names."""
+        return frozenset(self.cls._query_mapping._mapping)  # noqa: SLF001 - openstacksdk has no public accessor
+
+    @functools.cached_property
     def parents(self) -> frozenset[str]:
         """The parameters of the kind's path."""
         return frozenset(_NEEDED.findall(self.cls.base_path))

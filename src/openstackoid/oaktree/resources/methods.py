@@ -1,5 +1,6 @@
 """The RPCs of all services, read from their descriptors: the verb, the kind, and the fields of each. Pure."""
 
+import functools
 import importlib
 import pkgutil
 from collections.abc import Iterator
@@ -43,15 +44,16 @@ def files() -> Iterator[FileDescriptor]:
             yield importlib.import_module(f"oaktree.v1.{module.name}").DESCRIPTOR
 
 
-def methods() -> list[Method]:
-    """All RPCs of the verbs, typed and generic."""
-    return [
+@functools.cache
+def methods() -> tuple[Method, ...]:
+    """All RPCs of the verbs, typed and generic. Read once: it takes 17 ms, and a server's start needs it four times."""
+    return tuple(
         method_
         for file in files()
         for service in file.services_by_name.values()
         for method in service.methods
         if (method_ := _method(service.full_name, method)) is not None
-    ]
+    )
 
 
 def _method(service: str, method: Any) -> Method | None:

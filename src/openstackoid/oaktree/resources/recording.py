@@ -4,7 +4,7 @@ import functools
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
-from openstack import resource
+from openstack import fields, resource
 
 
 @functools.cache
@@ -51,8 +51,15 @@ def as_raw(resource_: resource.Resource) -> dict[str, Any]:
     """All known values of a resource, by the names of the API: those of the request, overridden by those of the cloud's answer."""
     answered = recorded(resource_)
     if answered is None:
-        parts = [resource_.to_dict(computed=False, original_names=True, ignore_none=True), resource_._uri.attributes]  # noqa: SLF001 - to_dict leaves them out
+        # to_dict leaves the parameters of the path out.
+        parts = [resource_.to_dict(computed=False, original_names=True, ignore_none=True), _kept(resource_, fields.URI)]
     else:
         # Not to_dict, which adds empty lists for missing values.
-        parts = [resource_._body.attributes, resource_._header.attributes, resource_._uri.attributes, answered]  # noqa: SLF001 - as it reads them
+        parts = [*(_kept(resource_, part) for part in (fields.Body, fields.Header, fields.URI)), answered]
     return {name: value for part in parts for name, value in part.items() if value is not None}
+
+
+def _kept(resource_: resource.Resource, part: type[fields.Body | fields.Header | fields.URI]) -> Mapping[str, Any]:
+    """The values of one part of a resource as openstacksdk keeps them, read as its fields read them."""
+    kept: Mapping[str, Any] = getattr(resource_, part.key).attributes
+    return kept

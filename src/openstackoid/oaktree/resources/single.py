@@ -128,7 +128,7 @@ def look(want: Wanted, region: Region) -> Found | None:
             project = want.parents.get("project_id") or segment("id", want.id)
             match = cls.new(connection=region.connect(), project_id=project).fetch(proxy)
         else:
-            match = _by_id(cls, proxy, region, want) or _by_name(proxy, want)
+            match = _by_id(cls, proxy, region, want) or _by_name(proxy, region, want)
     except exceptions.DuplicateResource as error:
         place = "/".join(filter(None, region.key))
         raise errors.AmbiguousError(f"{place} has several of {want.kind.name} {want.id!r}: give an id.") from error
@@ -156,7 +156,7 @@ def _by_id(cls: type[resource.Resource], proxy: Any, region: Region, want: Wante
         return None
 
 
-def _by_name(proxy: Any, want: Wanted) -> resource.Resource | None:
+def _by_name(proxy: Any, region: Region, want: Wanted) -> resource.Resource | None:
     cls = want.kind.cls
     if not cls.allow_list:
         return None
@@ -173,4 +173,4 @@ def _by_name(proxy: Any, want: Wanted) -> resource.Resource | None:
     if not matches:
         return None
     raw: Any = matches[0]
-    return existing(cls, raw.json, proxy._get_connection())  # noqa: SLF001 - as Resource.list does
+    return existing(cls, raw.json, region.connect())

@@ -14,6 +14,7 @@ import keystoneauth1.exceptions as keystone
 from keystoneauth1 import access, plugin, session
 from keystoneauth1.identity import v3
 from keystoneauth1.identity.access import AccessInfoPlugin
+from keystoneauth1.identity.base import BaseIdentityPlugin
 
 from openstackoid.oaktree import answers, errors
 from openstackoid.oaktree.upstream.credentials import Credential, UnauthenticatedError
@@ -98,7 +99,7 @@ def login(credential: Credential, at: Keystone, through: session.Session, refuse
         UnauthenticatedError: Keystone refuses them, or they are for no project, domain, or system.
         Exception: of keystoneauth, if Keystone did not answer.
     """
-    auth: plugin.BaseAuthPlugin
+    auth: BaseIdentityPlugin
     if credential.id:
         auth = _ApplicationCredential(credential, at.url, refused)
         try:
@@ -116,14 +117,14 @@ def login(credential: Credential, at: Keystone, through: session.Session, refuse
         raise errors.AnswerError(f"{at.cloud} did not answer with a token's document") from None
 
 
-def _login(credential: Credential, at: Keystone, info: access.AccessInfo, auth: plugin.BaseAuthPlugin) -> Login:
+def _login(credential: Credential, at: Keystone, info: access.AccessInfo, auth: BaseIdentityPlugin) -> Login:
     if info.expires is None or info.will_expire_soon(0):
         raise _unconfirmed(credential, f"the token for {at.cloud} has ended")
     if not info.scoped:
         raise _unconfirmed(
             credential, f"the token for {at.cloud} is for no project, domain or system: ask for one that is"
         )
-    identity = _identity(at, info)
+    identity = _identity(at, auth)
     return Login(
         cloud=credential.cloud,
         identity=identity,
@@ -168,8 +169,9 @@ def _unconfirmed(credential: Credential, message: str) -> UnauthenticatedError:
     return UnauthenticatedError(message, cloud=credential.cloud)
 
 
-def _identity(at: Keystone, info: access.AccessInfo) -> str:
+def _identity(at: Keystone, auth: BaseIdentityPlugin) -> str:
     """A digest of the token's user, scope and rights: it differs if one right is added or removed."""
-    document = {name: value for name, value in info._data["token"].items() if name not in _OF_THE_TOKEN}  # noqa: SLF001 - has no accessor
+    token = json.loads(auth.get_auth_state() or "{}")["body"]["token"]
+    document = {name: value for name, value in token.items() if name not in _OF_THE_TOKEN}
     document["roles"] = sorted(str(role.get("id")) for role in document.get("roles") or ())
     return hashlib.sha256(json.dumps([at.cloud, at.url, document], sort_keys=True).encode()).hexdigest()
