@@ -151,6 +151,11 @@ def test_javascript_renews_a_token_that_ends(oaktree: Oaktree, package: Path) ->
     assert tokens == ["token-1", "token-2", "token-3", "token-3"]
 
 
+def test_proto_loader_reads_the_folder_as_it_is(oaktree: Oaktree) -> None:
+    program = ROOT / "tests/oaktree/javascript/proto-loader.mjs"
+    check_listing(run("node", program, PACKAGE / "node_modules", ROOT / "proto", oaktree.target))
+
+
 @pytest.mark.parametrize(
     ("language", "file", "said"),
     [
