@@ -32,4 +32,4 @@ def main(expression: str, seconds: float | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], float(sys.argv[2]) if len(sys.argv) > 2 else None))  # noqa: PLR2004
+    sys.exit(main(sys.argv[1], float(sys.argv[2]) if len(sys.argv) > 2 else None))  # noqa: PLR2004 - the program, and the expression

@@ -19,10 +19,10 @@ class _Call(grpc.ClientCallDetails):
 
 # Generic only in the type stubs: at run time they take no type parameters.
 class WithMetadata(
-    grpc.UnaryUnaryClientInterceptor,  # type: ignore[type-arg]
-    grpc.UnaryStreamClientInterceptor,  # type: ignore[type-arg]
-    grpc.StreamUnaryClientInterceptor,  # type: ignore[type-arg]
-    grpc.StreamStreamClientInterceptor,  # type: ignore[type-arg]
+    grpc.UnaryUnaryClientInterceptor,  # type: ignore[type-arg] # as said above
+    grpc.UnaryStreamClientInterceptor,  # type: ignore[type-arg] # as said above
+    grpc.StreamUnaryClientInterceptor,  # type: ignore[type-arg] # as said above
+    grpc.StreamStreamClientInterceptor,  # type: ignore[type-arg] # as said above
 ):
     """The interceptor that adds the metadata."""
 

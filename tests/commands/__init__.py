@@ -59,6 +59,7 @@ OF_COMMANDS: Final = (
     "NOTIFY_SOCKET",
     "PYTEST_",
     "PYTHONDONTWRITEBYTECODE",
+    "XDG_STATE_HOME",
 )
 _ORDINARY: Final = frozenset(
     {

@@ -2,13 +2,12 @@
 
 import json
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
-from tests import commands
+from tests.oaktree.shell import called
 from tests.oaktree.whole_cloud import World, two_clouds
 
 GROUP = """
@@ -34,9 +33,8 @@ def world(both: World) -> World:
 
 
 def build(world: World, file: str | Path, *words: str, typed: str = "") -> CompletedProcess[str]:
-    command = [sys.executable, "-m", "openstackoid", "oaktree", "call", "group", "build", str(file), *words]
     environment = {**os.environ, "OAKTREE_TARGET": world.address}
-    return commands.run(command, env=environment, input=typed, capture_output=True, text=True, check=False, timeout=120)
+    return called(["oaktree", "call", "group", "build", str(file), *words], environment, typed)
 
 
 def test_a_group_of_a_file_is_created_everywhere_and_not_twice(world: World, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests import commands
 from tests.oaktree.shell import PROGRAM, Shell, shell
 from tests.oaktree.upstream import until
 from tests.oaktree.world import Process
@@ -29,12 +30,12 @@ def test_serve_and_call_meet_without_being_told_where(sh: Shell, runtime: Path, 
     clouds = sh.clouds.clouds_yaml(tmp_path / "clouds.yaml", ["Alpha"])
     env = sh.env(XDG_RUNTIME_DIR=str(runtime), XDG_STATE_HOME=str(tmp_path))
     del env["OAKTREE_TARGET"]
-    process = subprocess.Popen([*PROGRAM, "serve", "--clouds", str(clouds)], env=env, stderr=subprocess.PIPE, text=True)
+    process = commands.popen([*PROGRAM, "serve", "--clouds", str(clouds)], env=env, stderr=subprocess.PIPE, text=True)
     assert process.stderr
     try:
         assert f"unix:{runtime}/oaktree.sock" in process.stderr.readline()
         assert stat.S_IMODE((runtime / "oaktree.sock").stat().st_mode) == 0o600
-        done = subprocess.run([*PROGRAM, "call", "list", "servers", "-c", "name", "-f", "value"], env=env, capture_output=True, text=True, check=True)  # fmt: skip
+        done = commands.run([*PROGRAM, "call", "list", "servers", "-c", "name", "-f", "value"], env=env, capture_output=True, text=True, check=True)  # fmt: skip
         assert done.stdout.split() == ["Alpha-0", "Alpha-1", "Alpha-2"]
     finally:
         process.send_signal(signal.SIGINT)

@@ -3,14 +3,15 @@
 import contextlib
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import grpc
 import pytest
 import yaml
+from tests import commands
 from tests.oaktree.keystone import entry
 from tests.oaktree.nova import Nova
 from tests.oaktree.shell import PROGRAM
@@ -37,7 +38,9 @@ def serving(folder: Path, *words: str, **environment: str) -> Iterator[Client]:
     """`openstackoid oaktree serve`, as it is started from a shell."""
     at = free_port()
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
-    state = {"XDG_STATE_HOME": str(folder), "HOME": str(folder)}
+    state = {"XDG_STATE_HOME": str(folder)}
+    if not words and "OS_CLIENT_CONFIG_FILE" not in environment:
+        state["HOME"] = str(folder)  # where it looks for a file
     before = dict(os.environ)
     os.environ.clear()
     os.environ.update(kept | state | environment)
@@ -117,7 +120,7 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path, text: str, says: str) ->
     file = tmp_path / "clouds.yaml"
     file.write_text(text)
     command = [*PROGRAM, "serve", "--listen", f"127.0.0.1:{free_port()}", "--clouds", str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    done = commands.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode not in (0, -9)
     assert str(file) in done.stderr
     assert says in done.stderr
@@ -129,10 +132,11 @@ def test_a_region_that_its_cloud_has_not_is_an_error_for_the_shell_too(tmp_path:
     file = written(tmp_path / "clouds.yaml", one=entry(cloud.url), typo=typo)
     at = free_port()
     environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path)}
-    server = Process(at, tmp_path / "log", *PROGRAM, "serve", "--listen", f"127.0.0.1:{at}", "--clouds", str(file))
+    with mock.patch.dict(os.environ, environment):
+        server = Process(at, tmp_path / "log", *PROGRAM, "serve", "--listen", f"127.0.0.1:{at}", "--clouds", str(file))
     try:
         command = [*PROGRAM, "call", "list", "servers", "--target", f"127.0.0.1:{at}", "--plaintext"]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+        done = commands.run(command, env=environment, capture_output=True, text=True, timeout=300)
         assert done.returncode == 3
         assert "the cloud has no region 'RegionOnee'; it has RegionOne" in done.stderr
         assert "CLOUD_CONFIG_INVALID" in done.stderr

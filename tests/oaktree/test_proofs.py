@@ -33,7 +33,7 @@ from oaktree.v1.resource_pb2 import ListResourcesRequest
 from openstackoid.oaktree.resources.structs import to_python
 
 END: Final[Any] = grpc.aio.EOF  # type: ignore[attr-defined] # types of grpc.aio lack it
-WORKERS: Final = 4
+WORKERS: Final = volume(4, 2)
 GENEROUS: Final = 120.0
 
 
@@ -90,21 +90,21 @@ def reason(status: Any) -> str:
 # Rates.
 
 
-async def test_the_rate_is_never_exceeded_over_four_workers(
+async def test_the_rate_is_never_exceeded_over_all_workers(
     tmp_path: Path, clouds: Simulated, redis: RedisServer
 ) -> None:
-    rate, burst, seconds = 60, 15, 4.0
+    rate, burst, lists = 60, 15, volume(240, 2)
     file = clouds.clouds_yaml(tmp_path / "clouds.yaml", ("paced", "free"))
     limits = {"clouds": {"paced": {"rate": rate, "burst": burst}}}
     with serving(tmp_path, file, workers=WORKERS, redis=redis.url, limits=limits) as server:
         await over_all_workers(server, clouds, "paced", WORKERS)
         before = len(clouds.report("paced")["requests"])
         async with channels(server, 24) as connections:
-            end = time.monotonic() + seconds
+            numbers = iter(range(lists))
 
             async def ask(channel: grpc.aio.Channel) -> int:
                 stub, done = compute_pb2_grpc.ComputeServiceStub(channel), 0
-                while time.monotonic() < end:
+                for _ in numbers:
                     found, reasons = await listed(stub, "paced", "free")
                     assert (found, reasons) == ({"paced": 3, "free": 3}, {})
                     done += 1
@@ -117,8 +117,7 @@ async def test_the_rate_is_never_exceeded_over_four_workers(
     times = sorted(at for at, _, _ in requests)
     assert too_early(times[before:], times[before - 1], rate, burst) == []
     # A limiter that lets hardly anything through would pass the line above.
-    assert done > len(connections)
-    assert len(times) - before > rate
+    assert len(times) - before >= done == lists > rate
 
 
 # Clouds that are dead.
@@ -139,8 +138,7 @@ async def test_a_dead_cloud_costs_its_deadline_once(tmp_path: Path, clouds: Simu
             clouds.tell("dying", fault="hang", everywhere=True)
             found, reasons = await listed(stub, "well", "dying")
             assert found == {"well": 3}
-            assert set(reasons) == {"dying"}
-            assert reasons["dying"] in {"CLOUD_TIMEOUT", "DEADLINE_EXCEEDED"}
+            assert reasons == {"dying": "CLOUD_TIMEOUT"}
             asked = len(clouds.report("dying")["requests"])
             for _ in range(50):
                 assert await listed(stub, "well", "dying") == ({"well": 3}, {"dying": "CLOUD_LEFT_ALONE"})
@@ -235,7 +233,9 @@ class User:
             self.remembered += all(each.HasField("remembered_at") for each in answer.summary.results)
 
 
-@pytest.mark.parametrize(("workers", "calls"), [(1, volume(10_000)), (2, volume(5_000))], ids=["memory", "redis"])
+@pytest.mark.parametrize(
+    ("workers", "calls"), [(1, volume(10_000, 16)), (2, volume(5_000, 16))], ids=["memory", "redis"]
+)
 async def test_no_answer_reaches_another_user(
     tmp_path: Path, clouds: Simulated, redis: RedisServer, workers: int, calls: int
 ) -> None:

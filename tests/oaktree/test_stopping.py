@@ -13,6 +13,7 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2
 from grpc import StatusCode
+from tests import commands
 from tests.oaktree.creator import DONE, all_of, request
 from tests.oaktree.failures import detail, reason, status
 from tests.oaktree.keystone import clouds_yaml
@@ -191,7 +192,7 @@ def test_a_watch_of_the_shell_asks_the_next_server(tmp_path: Path, clouds: Simul
     server = serving(tmp_path, clouds, "one")
     words = ("watch", "server", "one-1", "--until-query", "starts_with(status, 'STOPPED')", "-f", "jsonl")
     command = (sys.executable, "-m", "openstackoid", "oaktree", "call", *words)
-    process = subprocess.Popen(
+    process = commands.popen(
         [*command, "--target", server.address, "--plaintext", "--timeout", "30"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip

@@ -3,10 +3,8 @@
 import contextlib
 import json
 import os
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -14,7 +12,7 @@ import pytest
 import yaml
 from google.protobuf import struct_pb2
 from tests.oaktree.keystone import PROJECT, Keystone, entry
-from tests.oaktree.shell import PROGRAM
+from tests.oaktree.shell import called
 from tests.oaktree.upstream import Seen, reply
 from tests.oaktree.world import Oaktree
 
@@ -100,17 +98,9 @@ def test_by_the_typed_call(world: World) -> None:
     assert world.heat.sent[-1]["template"] == HOT
 
 
-def test_by_the_shell(world: World, tmp_path: Path) -> None:
-    command = [*PROGRAM, "call", "create", "stack", "--set", "name=web", "--set", f"template={HOT}"]
-    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path)}
-    done = subprocess.run(
-        [*command, "--target", world.address, "--plaintext"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+def test_by_the_shell(world: World) -> None:
+    words = ["oaktree", "call", "create", "stack", "--set", "name=web", "--set", f"template={HOT}"]
+    done = called([*words, "--target", world.address, "--plaintext"], dict(os.environ))
     assert done.returncode == 0, done.stderr
     assert world.heat.sent[-1]["template"] == HOT
 
