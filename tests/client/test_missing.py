@@ -84,3 +84,18 @@ def test_commands_that_show_or_change_have_the_hook() -> None:
     expected = {name for name in names if name.endswith("_show")} | changing & names
     assert {"server_create", "image_delete", "network_set", "volume_unset"} <= expected
     assert {name for name in expected if not entry_points(group=f"openstack.cli.{name}")} == set()
+
+
+def test_creates_alone_ask_for_things_of_the_same_name(
+    run: "Callable[..., int]", partial: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str | None] = []
+    monkeypatch.setattr(partial, "saw", lambda headers: seen.append(headers.get("X-Scope-Match")))
+    with pytest.raises(SystemExit):
+        run("network", "create", "lab", *NETWORKS)
+    assert "name" in seen
+    seen.clear()
+    with pytest.raises(SystemExit):
+        run("network", "create", "lab", *NETWORKS, "--os-scope-match", "id")
+    assert run("image", "delete", "id-1", *IMAGES, "--os-scope-match", "name") == 3
+    assert set(seen) == {None}, "a change by name would reach one cloud's thing alone"

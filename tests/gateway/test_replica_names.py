@@ -76,3 +76,53 @@ def test_openstacksdk_finds_a_replica_by_its_name(trio: World) -> None:
         networks.network.find_network("two", ignore_missing=False)
     with connection(trio, "network", "CloudTwo | CloudOne") as networks:
         assert networks.network.find_network("two", ignore_missing=False).id in trio.states["CloudTwo"].things[NETWORKS]
+
+
+def test_one_of_each_name_stands_for_all_on_request(trio: World) -> None:
+    """What each cloud has had before, under ids of its own: images, flavors, networks."""
+    things = {NETWORKS: "nets", "/v2/images": "images", "/v2.1/flavors": "flavors"}
+    for cloud, state in trio.states.items():
+        for path, name in things.items():
+            state.things[path][f"{name}-{cloud}"] = {"id": f"{name}-{cloud}", "name": name}
+    by_name = {"X-Scope-Match": "name"}
+    network, compute = trio.gateway.url("network"), trio.gateway.url("compute")
+    (one,) = ask(network, f"{NETWORKS}?name=nets", scope(network=ALL) | by_name).json["networks"]
+    assert one["id"] == "nets-CloudOne"
+    assert len(ask(network, f"{NETWORKS}?name=nets", scope(network=ALL)).json["networks"]) == 3
+    # Nova has no search for a flavor's name; clients ask for its id first.
+    shown = ask(compute, "/v2.1/flavors/flavors", scope(compute=ALL) | by_name)
+    assert (shown.status, shown.json["flavor"]["id"], shown.get("X-Scope-Cloud")) == (
+        200,
+        "flavors-CloudOne",
+        "CloudOne",
+    )
+    assert ask(compute, "/v2.1/flavors/flavors", scope(compute=ALL)).status == 404
+    assert ask(compute, "/v2.1/flavors/none", scope(compute=ALL) | by_name).status == 404
+    server = {"imageRef": "images-CloudOne", "flavorRef": "flavors-CloudOne", "networks": [{"uuid": "nets-CloudOne"}]}
+    body = json.dumps({"server": {"name": "by-name"} | server}).encode()
+    given = scope(compute=ALL, image=ALL) | by_name | {"Content-Type": "application/json"}
+    answer = ask(compute, "/v2.1/servers", given, method="POST", body=body)
+    assert answer.status in {201, 202}, answer.body
+    for cloud, state in trio.states.items():
+        (made_there,) = state.named("/v2.1/servers", "by-name")
+        named = (made_there["imageRef"], made_there["flavorRef"], made_there["networks"][0]["uuid"])
+        assert named == (f"images-{cloud}", f"flavors-{cloud}", f"nets-{cloud}")
+    # Two of the name in one cloud: which one is meant is not certain.
+    for path, name in things.items():
+        trio.states["CloudTwo"].things[path]["second"] = {"id": "second", "name": name}
+    assert len(ask(network, f"{NETWORKS}?name=nets", scope(network=ALL) | by_name).json["networks"]) == 4
+    assert ask(compute, "/v2.1/flavors/flavors", scope(compute=ALL) | by_name).status == 404
+    refused = ask(compute, "/v2.1/servers", given, method="POST", body=body)
+    assert (refused.status, refused.code) == (409, "replica.reference")
+    assert "in CloudTwo, got 2" in refused.error
+
+
+def test_an_id_of_several_clouds_is_of_the_entry_cloud_on_request(trio: World) -> None:
+    for state in trio.states.values():
+        state.things["/v2.1/flavors"]["1"] = {"id": "1", "name": "tiny"}
+    compute = trio.gateway.url("compute")
+    assert ask(compute, "/v2.1/flavors/1", scope(compute=ALL)).code == "scope.ambiguous"
+    shown = ask(compute, "/v2.1/flavors/1", scope(compute=ALL) | {"X-Scope-Match": "name"})
+    assert (shown.status, shown.get("X-Scope-Cloud")) == (200, "CloudOne")
+    # It is not remembered for those who do not ask for it.
+    assert ask(compute, "/v2.1/flavors/1", scope(compute=ALL)).code == "scope.ambiguous"

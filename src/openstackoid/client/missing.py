@@ -96,6 +96,21 @@ class MissingClouds(CommandHook):
         return True
 
 
+class CreateInEach(MissingClouds):
+    """The hook of commands that create: what they name, an image or a network, is that of each cloud, if each has one of that name.
+
+    Commands that change or delete get no such header: a name would reach one cloud's thing alone.
+    """
+
+    def before(self, parsed_args: "argparse.Namespace") -> "argparse.Namespace":
+        """Also ask for things of the same name, unless the user asks for ids."""
+        parsed_args = super().before(parsed_args)
+        manager = self._command.app.client_manager
+        if self._missed is not None and manager.get_configuration().get(settings.MATCH_KEY) != "id":
+            manager.session.additional_headers[settings.MATCH] = "name"
+        return parsed_args
+
+
 def _line(cloud: str, code: str, what: str) -> str:
     if cloud == "...":
         return f"{code.removeprefix('more=')} more clouds are {what}"

@@ -68,5 +68,15 @@ def build_option_parser(parser: "argparse.ArgumentParser") -> "argparse.Argument
         default=os.environ.get("OS_SCOPE_DEADLINE") or None,
         help="Seconds after which a cloud that has not answered is left out of the answer of several (Env: OS_SCOPE_DEADLINE)",
     )
+    parser.add_argument(
+        "--os-scope-match",
+        metavar="<name|id>",
+        dest=settings.MATCH_KEY,
+        default=os.environ.get("OS_SCOPE_MATCH") or None,
+        help=(
+            "Whether images, flavors, networks and key pairs of the same name in each cloud stand for each other in creates in several "
+            "clouds (default: name; Env: OS_SCOPE_MATCH)"
+        ),
+    )
     parser.set_defaults(vendor_hook=HOOK)
     return parser

@@ -32,6 +32,8 @@ KEY: Final = "scope"  # of clouds.yaml, and of the merged configuration
 # (openstack/config/loader.py, _fix_backwards_api_timeout), so there the key and the variable have another name than the option.
 REQUIRE_KEY: Final = "scope_require"
 TIMEOUT_KEY: Final = "scope_deadline"
+MATCH_KEY: Final = "scope_match"
+MATCH: Final = "X-Scope-Match"
 _WISHES: Final = {
     REQUIRE_KEY: ("X-Scope-Require", re.compile(r"all|any|[1-9][0-9]{0,4}"), "all, any or a number of clouds"),
     TIMEOUT_KEY: (
@@ -39,6 +41,7 @@ _WISHES: Final = {
         re.compile(r"(?=.*[1-9])[0-9]{1,4}(?:\.[0-9]{1,3})?"),
         "seconds, such as 5 or 2.5",
     ),
+    MATCH_KEY: ("", re.compile(r"name|id"), "name or id"),
 }
 _ALL: Final = "ALL"
 
@@ -109,7 +112,8 @@ def wishes(config: Mapping[str, Any]) -> dict[str, str]:
             from openstackoid.core.errors import ScopeError  # noqa: PLC0415 - as in read
 
             raise ScopeError(f"expected {expected} at {key}", str(value), 0)
-        headers[header] = str(value)
+        if header:  # commands that create send X-Scope-Match by themselves
+            headers[header] = str(value)
     return headers
 
 

@@ -90,6 +90,7 @@ def several(
     *,
     require: "str | int | None" = None,
     timeout: float | None = None,
+    match: str | None = None,
 ) -> "Iterator[Several]":
     """A Connection like another one, to the clouds that a scope means; see `scoped`.
 
@@ -98,11 +99,15 @@ def several(
         scope: such as `{"compute": "*"}`.
         require: how many clouds must answer: `all`, `any` (the default) or a number; else openstacksdk raises its error for 502.
         timeout: seconds after which a cloud that has not answered is left out.
+        match: `name` if one image, flavor, network or key pair of a name in each cloud stands for all of them: for creates. What is changed or deleted
+            by name is then one cloud's alone.
 
     Raises:
         ScopeError: for a malformed scope, requirement or timeout, before any request.
     """
-    wishes = settings.wishes({settings.REQUIRE_KEY: require, settings.TIMEOUT_KEY: timeout})
+    wishes = settings.wishes({settings.REQUIRE_KEY: require, settings.TIMEOUT_KEY: timeout, settings.MATCH_KEY: match})
+    if match == "name":
+        wishes[settings.MATCH] = match
     with scoped(connection, scope) as there:
         import copy  # noqa: PLC0415 - a client without several clouds needs none of it
 

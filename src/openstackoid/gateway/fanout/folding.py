@@ -33,6 +33,25 @@ async def folded(pages: Mapping[str, Page], fold: Fold) -> dict[str, Page]:
     }
 
 
+def one_of_each(fold: Fold | None, entry: str) -> Fold:
+    """Also leaves out what has the same name in other clouds, if no cloud has two of them: for clients that ask for that, in lists by name.
+
+    Args:
+        fold: of replicas.
+        entry: the cloud whose item stands for all, if it has one.
+    """
+
+    async def folding(items: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+        left_out = set(await fold(items)) if fold is not None else set()
+        left = [item for item in items if item not in left_out]
+        clouds = [cloud for cloud, _ in left]
+        if len(set(clouds)) < len(clouds):
+            return left_out
+        return left_out | set(sorted(left, key=lambda item: item[0] != entry)[1:])
+
+    return folding
+
+
 def _without(page: Page, left_out: set[str]) -> Page:
     kept = [place for place, resource_id in enumerate(page.ids) if resource_id not in left_out]
     if len(kept) == len(page.ids):

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote, unquote
 
 import orjson
 from aiohttp import web
@@ -27,8 +27,8 @@ from openstackoid.gateway.fanout.adding import add_up
 from openstackoid.gateway.fanout.admission import Admission
 from openstackoid.gateway.fanout.asking import ANSWERS, Ask, Leg, MissedError, Reply, Turns, answers, reasons
 from openstackoid.gateway.fanout.documents import Document
-from openstackoid.gateway.fanout.finding import NOT_FOUND, find, names_an_id
-from openstackoid.gateway.fanout.folding import Fold
+from openstackoid.gateway.fanout.finding import NOT_FOUND, Found, find, find_by_name, names_an_id
+from openstackoid.gateway.fanout.folding import Fold, one_of_each
 from openstackoid.gateway.fanout.listing import Lister, Question
 from openstackoid.gateway.fanout.memory import FanOutMemory
 from openstackoid.gateway.fanout.wishes import Wishes
@@ -37,6 +37,8 @@ UNAUTHORIZED: Final = 401
 _OK: Final = 200
 # After these statuses another cloud is asked: no service answered, at most a proxy in front of it.
 _GO_ON_STATUS: Final = frozenset({502, 503, 504})
+_EXACT_NAMES: Final = frozenset({"image", "network"})  # services in whose lists `name` is a whole name
+_FLAVOR: Final = re.compile(r"(/v\d{1,3}(?:\.\d{1,3})?(?:/[0-9a-f]{32})?/flavors)/([^/?]+)\Z")
 _LOOKED_FOR: Final = frozenset({"name", "id"})  # query parameters that look for one resource in a list
 _THING: Final = re.compile(r"(/v\d{1,3}(?:\.\d{1,3})?(?:/[0-9a-f]{32})?/[A-Za-z_-]+)/[^/?]+")
 _DATA: Final = re.compile(r"(/v2/images/[^/?]+)/file\Z")  # image data is streamed, never buffered
@@ -222,6 +224,8 @@ class _Reading:
             _without_page(read.query),
         )
         fold = read.fold if read.looks_for_one else None
+        if read.wishes.by_name and read.service in _EXACT_NAMES and _by_name(read.query):
+            fold = one_of_each(fold, read.entry)
         question = Question(row, read.path, read.query, read.base, key, read.wishes.annotate, fold, read.wishes.answers)
         listed = await Lister(question, targets, self._ask, self._deadline, self._turns, self._memory).answer()
         if listed.body is None:
@@ -245,12 +249,17 @@ class _Reading:
                     return Served(response, ())
                 self._memory.forget(key)
         async with self._place():  # not while data are passed on
-            found = await find(targets, data[1] if data else read.target, self._ask, self._deadline, self._turns)
+            path = data[1] if data else read.target
+            entry = read.entry if read.wishes.by_name else None
+            found = await find(targets, path, self._ask, self._deadline, self._turns, entry)
+            flavor = _FLAVOR.match(read.path) if entry is not None else None
+            if flavor is not None and found.leg.reply is not None and found.leg.reply.status == NOT_FOUND:
+                found = await self._flavor(flavor[1], unquote(flavor[2]), targets, found)
         self._require(found.legs, len(targets))
         reply = found.leg.reply
         if reply is None:
             raise MissedError(found.leg.message, found.legs)
-        if reply.good and not any(leg.code for leg in found.legs):
+        if reply.good and entry is None and not any(leg.code for leg in found.legs):
             self._memory.has(key, found.leg.cloud)
         if data and reply.good:
             target = next(target for target in targets if target.cloud == found.leg.cloud)
@@ -260,6 +269,16 @@ class _Reading:
         if reply.good:
             response.headers[CLOUD] = found.leg.cloud
         return Served(response, found.legs)
+
+    async def _flavor(self, collection: str, name: str, targets: Sequence[Target], found: Found) -> Found:
+        """The flavor of a name, in place of an answer that there is none of this id."""
+        more = (self._ask, self._deadline, self._turns)
+        named = await find_by_name(targets, collection, name, *more, self._read.entry)
+        if named is None:
+            return found
+        target, flavor = named
+        one = await find([target], f"{collection}/{quote(flavor, safe='')}", *more)
+        return Found(found.legs, one.leg)
 
     def _require(self, legs: Sequence[Leg], asked: int) -> None:
         """Raise MissedError if fewer clouds answered than the client needs."""
@@ -284,6 +303,10 @@ class _Reading:
         response = _as_it_came(chosen.reply)
         response.headers.update(_missing(legs))
         return Served(response, legs)
+
+
+def _by_name(query: str) -> bool:
+    return any(name == "name" for name, _ in parse_qsl(query))
 
 
 def _after(missed: Sequence[Leg], served: Served) -> Served:

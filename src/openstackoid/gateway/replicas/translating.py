@@ -10,9 +10,9 @@ from openstackoid.core.plans import Target
 from openstackoid.core.replication import Kind, kind_named
 from openstackoid.core.replication.references import Named, body_of, references, replaced
 from openstackoid.core.scope import Name
+from openstackoid.gateway.fanout.wishes import MATCH
 from openstackoid.gateway.replicas.asking import Asker, parsed
 from openstackoid.gateway.replicas.registry import Registry, Replica, counting
-from openstackoid.gateway.replicas.wishes import MATCH
 
 # Where the list of a kind is, for a request to another service than the call's own.
 LISTS: Final[Mapping[str, str]] = {
@@ -85,7 +85,7 @@ class Translator:
         if not self._by_name:
             raise UnknownReferenceError(
                 f"{kind.name} {value} is no replica in {', '.join(sorted(set(clouds)))}. Create it under the same scope, "
-                f"or send {MATCH}: name, which takes the one of the same name in each cloud."
+                f"or send {MATCH}: name (--os-scope-match name), which takes the one of the same name in each cloud."
             )
         return await self._same_name(kind, value, targets, clouds)
 

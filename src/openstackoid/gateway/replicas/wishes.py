@@ -13,10 +13,10 @@ from multidict import CIMultiDictProxy
 
 from openstackoid.core.errors import BadRequestError
 from openstackoid.core.protocol import OF_SEVERAL
+from openstackoid.gateway.fanout.wishes import MATCH
 from openstackoid.gateway.replicas.records import Policy
 
 ON_FAILURE: Final = f"{OF_SEVERAL}On-Failure"
-MATCH: Final = f"{OF_SEVERAL}Match"
 KEY: Final = "Idempotency-Key"
 _KEY: Final = re.compile(r'"?([\x21\x23-\x5b\x5d-\x7e]{1,255})"?\Z')
 
