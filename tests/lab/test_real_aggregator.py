@@ -13,6 +13,7 @@ from tests.lab import endings
 from tests.lab.anonymity import hits
 from tests.lab.market import PASSWORD, SERVICES, Market, Person, answered, opened, sold, until
 from tests.real.evidence import stored
+from tests.real.tools import Config, reconfigured
 
 from openstackoid.lab import Lab
 from openstackoid.trust import key_files, tokens
@@ -21,6 +22,15 @@ pytestmark = pytest.mark.real
 
 ADDRESS: Final = "127.0.56.0"
 HOST: Final = ".56.2:"  # the aggregator's frontends
+
+
+def one_owner(peer: str) -> Callable[[Config], None]:
+    """A change of a gateway's configuration: the peer is of the same owner."""
+
+    def change(config: Config) -> None:
+        config["trust"]["one_owner"] = [peer]
+
+    return change
 
 
 @pytest.fixture(scope="module")
@@ -230,6 +240,27 @@ def test_nothing_is_left_at_the_provider_after_the_end(market: Market) -> None:
     assert (until(cleaned)["left"], endings.everything(pia)) == ([], before)
     until(lambda: rita.send("GET", f"{rita.catalog[plane]}/v1/bindings/V3").status_code == 404)
     answered(lambda: xavier.send("GET", f"{xavier.catalog['V3', 'image']}/v2/images"), 404)
+
+
+def test_a_region_whose_users_come_with_their_own_tokens(market: Market) -> None:
+    """For a provider of the aggregator's own owner. Its services see no token of the aggregator's Keystone."""
+    lab, rita, pia, plane = market.lab, market.rita, market.pia, ("RegionOne", "virtual-region")
+    with reconfigured(lab, Aggregator=one_owner("Provider"), Provider=one_owner("Aggregator")):
+        contract = sold(rita, pia, "V4", lab, grace_days=0, anonymous=False, token="pass-through")
+        xavier = Person(market.xavier.file, market.xavier.entry)
+        until(lambda: xavier.send("GET", f"{xavier.catalog['V4', 'image']}/v2/images").ok)
+        endings.use(xavier, "V4")
+        assert xavier.openstack("--os-region-name", "V4", "server", "list")
+        # At the provider's own frontend, too, the same token has the rights of the contract.
+        scoped = {"X-Auth-Token": f'{xavier.token}!SCOPE!{{"identity": "Aggregator"}}'}
+        servers = f"{lab.clouds['Provider'].frontend('compute')}/v2.1/servers"
+        there = requests.get(servers, headers=scoped, timeout=60)
+        assert [server["name"] for server in there.json()["servers"]] == ["vm"]
+        assert requests.get(f"{servers}/detail?all_tenants=1", headers=scoped, timeout=60).status_code == 403
+        token = xavier.token
+        assert (token in hits(bytes(market.tape), [token]), hits(stored(lab.clouds["Provider"]), [token])) == (True, {})
+        rita.ask("POST", *plane, f"/v1/contracts/{contract}/events", json={"event": "end"})
+        answered(lambda: xavier.send("GET", f"{xavier.catalog['V4', 'image']}/v2/images"), 404)
 
 
 def test_a_domains_manager_can_do_nothing_in_another_domain(market: Market) -> None:
