@@ -4,13 +4,18 @@ import json
 import math
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 from tests.oaktree.counting import too_early
 from tests.oaktree.upstream import reply, until, upstream
 from tests.redis_server import RedisServer, redis_server
@@ -141,6 +146,57 @@ def test_without_redis_each_worker_keeps_to_its_part_and_goes_back_when_it_is_th
         own.start()
         until(lambda: not shared.away and limiter.reserve("z/R") == 0 and not shared.away)
         assert Redis.from_url(own.url).exists("oaktree:rate:z/R")
+
+
+def test_after_a_failure_one_thread_tries_and_all_others_go_on_without() -> None:
+    """A Redis that takes its time to fail must not hold every thread again and again."""
+    now = [0.0]
+    shared = Shared(Redis(), pause=2.0, clock=lambda: now[0])
+
+    def fails() -> None:
+        raise RedisConnectionError
+
+    def ask(question: Callable[[], object]) -> object:
+        try:
+            return shared.ask(question)
+        except AwayError:
+            return "away"
+
+    assert (ask(fails), shared.away, ask(int)) == ("away", True, "away")
+    for answer in (fails, int):
+        now[0] += 2.0
+        begun, go_on, others = threading.Event(), threading.Event(), []
+
+        def slow(answer: Callable[[], object] = answer, begun: Any = begun, go_on: Any = go_on) -> object:
+            begun.set()
+            assert go_on.wait(60)
+            return answer()
+
+        with ThreadPoolExecutor(1) as pool:
+            trial = pool.submit(ask, slow)
+            assert begun.wait(60)
+            others += [ask(int) for _ in range(3)]
+            go_on.set()
+            assert (others, trial.result(60)) == (["away"] * 3, "away" if answer is fails else 0)
+    assert [ask(int) for _ in range(2)] == [0, 0]
+    assert not shared.away
+
+
+def test_an_answer_to_an_older_request_does_not_say_that_redis_is_back() -> None:
+    now = [0.0]
+    shared = Shared(Redis(), pause=2.0, clock=lambda: now[0])
+
+    def others_fail() -> int:
+        with pytest.raises(AwayError):
+            shared.ask(_refused)
+        return 1
+
+    assert shared.ask(others_fail) == 1
+    assert shared.away
+
+
+def _refused() -> None:
+    raise RedisConnectionError
 
 
 def test_a_redis_that_says_nonsense_is_as_one_that_is_away(redis: RedisServer) -> None:

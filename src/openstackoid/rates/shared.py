@@ -18,9 +18,13 @@ class AwayError(Exception):
 
 
 class Shared:
-    """One Redis. Thread-safe.
+    """One Redis. Thread-safe; a circuit breaker.
 
-    A failure costs the current callers at most `timeout` seconds; then no request is sent for `pause` seconds.
+        closed     every request is sent; one that fails opens it
+        open       for `pause` seconds no request is sent
+        half-open  then one caller tries, while all others still do without: it closes if Redis answers, and is open again if not
+
+    A failure costs the callers of that moment at most `timeout` seconds, and after that one caller in each `pause`.
     """
 
     def __init__(self, redis: "Redis", *, pause: float = 2.0, clock: Callable[[], float] = time.monotonic) -> None:
@@ -35,7 +39,9 @@ class Shared:
         self._pause: Final = pause
         self._clock: Final = clock
         self._lock: Final = threading.Lock()
-        self._until = float("-inf")
+        self._until = float("-inf")  # while it is open
+        self._open = False
+        self._trying = False
 
     @classmethod
     def at(cls, url: str, *, timeout: float = 0.25, pause: float = 2.0, connections: int = 64) -> "Shared":
@@ -61,7 +67,7 @@ class Shared:
     def away(self) -> bool:
         """Whether Redis failed less than `pause` seconds ago."""
         with self._lock:
-            return self._clock() < self._until
+            return self._open and self._clock() < self._until
 
     def ask(self, question: Callable[[], T]) -> T:
         """Call a function that sends commands to Redis. Returns its result.
@@ -69,11 +75,34 @@ class Shared:
         Raises:
             AwayError: Redis is unavailable, or answered with an error.
         """
-        if self.away:
-            raise AwayError
+        trial = self._begin()
         try:
-            return question()
+            answer = question()
         except (RedisError, OSError) as error:
             with self._lock:
+                self._open = True
                 self._until = self._clock() + self._pause
             raise AwayError from error
+        else:
+            if trial:  # an answer to an older request says nothing of Redis as it is now
+                with self._lock:
+                    self._open = False
+            return answer
+        finally:
+            if trial:
+                with self._lock:
+                    self._trying = False
+
+    def _begin(self) -> bool:
+        """Whether this request is the one that tries whether Redis is back.
+
+        Raises:
+            AwayError: it is not to be asked now.
+        """
+        with self._lock:
+            if not self._open:
+                return False
+            if self._trying or self._clock() < self._until:
+                raise AwayError
+            self._trying = True
+            return True
