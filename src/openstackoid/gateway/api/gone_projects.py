@@ -1,6 +1,8 @@
 """Answers peers that ask which projects of this cloud are gone: `POST /openstackoid/v1/projects`.
 
-{"projects": [ID, ...]}  ->  {"gone": [ID, ...]}
+{"projects": [ID, ...], "question": ID}  ->  {"gone": [ID, ...]}
+
+`question` is the same for all requests of a question about more projects than fit into one, and may be missing.
 """
 
 from typing import Any
@@ -46,7 +48,10 @@ class GoneProjects:
         ids = document.get("projects") if isinstance(document, dict) else None
         if not isinstance(ids, list) or len(ids) > limits.PROJECTS_ASKED or not all(map(_is_id, ids)):
             raise BadRequestError(f"Expected a list of at most {limits.PROJECTS_ASKED} ids at projects.")
-        return {"gone": await self._projects.gone(peer, ids)}
+        page_of = document.get("question", "") if isinstance(document, dict) else ""
+        if page_of and not _is_id(page_of):
+            raise BadRequestError("Expected an id at question, or nothing.")
+        return {"gone": await self._projects.gone(peer, ids, str(page_of))}
 
 
 def _is_id(value: object) -> bool:

@@ -14,6 +14,7 @@ Keystone comes first and the database second, so after a kill the next turn does
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final
@@ -74,33 +75,34 @@ class AbsentProjects:
         whole_turn = True
         for agreement in [known for known in self._agreements.all().values() if known.active]:
             held = await asyncio.to_thread(self._agreements.store.projects.held, agreement.peer)
+            question = secrets.token_hex(16)
             for first in range(0, len(held), limits.PROJECTS_ASKED):
                 try:
-                    await self._follow(agreement, held[first : first + limits.PROJECTS_ASKED])
+                    await self._follow(agreement, held[first : first + limits.PROJECTS_ASKED], question)
                 except PeerError as error:
                     _LOG.debug("projects of %s: %s", agreement.peer, error)
                     whole_turn = False
         return self._interval if whole_turn else min(self._interval, _RETRY)
 
-    async def _follow(self, agreement: Agreement, held: Sequence[Mapped]) -> None:
-        """Ask about some projects, and do what the answer means.
+    async def _follow(self, agreement: Agreement, held: Sequence[Mapped], question: str) -> None:
+        """Ask about some projects, a page of one question, and do what the answer means.
 
         Raises:
             PeerError: the peer does not say, or Keystone does not work.
         """
-        gone = await self._ask(agreement, held)
+        gone = await self._ask(agreement, held, question)
         for mapped in held:
             if (mapped.foreign in gone) is not (mapped.gone is not None):
                 await self._change(agreement, mapped, gone=mapped.foreign in gone)
 
-    async def _ask(self, agreement: Agreement, held: Sequence[Mapped]) -> frozenset[str]:
+    async def _ask(self, agreement: Agreement, held: Sequence[Mapped], question: str) -> frozenset[str]:
         """The projects that are gone, by the peer's word.
 
         Raises:
             PeerError: the peer does not answer, or not as it should, or does not know.
         """
         peer, url = agreement.peer, agreement.url + GONE_PROJECTS_PATH
-        body = orjson.dumps({"projects": [mapped.foreign for mapped in held]})
+        body = orjson.dumps({"projects": [mapped.foreign for mapped in held], "question": question})
         headers = {ASSERTION: self._agreements.assertions.assertion_for(peer)} | _JSON
         try:
             async with self._session.post(

@@ -5,10 +5,10 @@ The answer is about all of them, or there is none: an account that does not see 
 """
 
 import asyncio
-import math
 import time
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Final
 
@@ -17,9 +17,27 @@ from openstackoid.core.errors import AccountError, BackendUnreachableError, Rate
 from openstackoid.gateway.federation.agreements import Agreements
 from openstackoid.gateway.federation.keystone_api import KeystoneApi
 from openstackoid.trust import tokens
-from openstackoid.trust.keys import Keys
 
 _MIN_INTERVAL: Final = 1.0  # seconds
+_PAGES_WITHIN: Final = 120.0  # seconds for which a list is kept for the next pages of a question
+_MOST_PAGES: Final = 1000  # of one question
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """The last question of a peer.
+
+    Attributes:
+        at: when it came (monotonic).
+        question: its id; empty if the peer gives none.
+        shown: this cloud's projects by the ids that the peer knows; None when they are not kept any more.
+        pages: how many were answered.
+    """
+
+    at: float
+    question: str
+    shown: asyncio.Future[frozenset[str]] | None
+    pages: int = 1
 
 
 class HomeProjects:
@@ -35,14 +53,15 @@ class HomeProjects:
         self._api = api
         self._agreements = agreements
         self._interval = max(interval, _MIN_INTERVAL)
-        self._answered: dict[str, float] = {}  # peer -> when (monotonic)
+        self._answered: dict[str, _Answered] = {}
 
-    async def gone(self, peer: str, ids: Sequence[str]) -> list[str]:
+    async def gone(self, peer: str, ids: Sequence[str], question: str = "") -> list[str]:
         """Those of some ids that stand for no project of this cloud.
 
         Args:
             peer: who asks, authenticated.
             ids: as the peer knows the projects.
+            question: of which the ids are a page: the next pages are answered from the same list, so they need not wait.
 
         Raises:
             AgreementError: the agreement is not in force.
@@ -52,12 +71,28 @@ class HomeProjects:
         """
         agreement = self._agreements.active_agreement(peer)
         now = time.monotonic()
-        if now - self._answered.get(peer, -math.inf) < self._interval:
+        for other in [name for name, known in self._answered.items() if now - known.at >= _PAGES_WITHIN]:
+            self._answered[other] = replace(self._answered[other], shown=None)
+        last = self._answered.get(peer)
+        if last is not None and last.shown is not None and question and last.question == question:
+            if last.pages >= _MOST_PAGES:
+                raise RateError(f"Expected {_MOST_PAGES} pages of a question about projects at most.")
+            self._answered[peer] = replace(last, pages=last.pages + 1)
+            return _missing(ids, await last.shown)
+        if last is not None and now - last.at < self._interval:
             raise RateError(f"Expected one question about projects in {self._interval:g} s.")
-        self._answered[peer] = now
-        existing = await self._existing()
+        # A list that fails is as good as none: the pages after it fail with it.
+        shown = asyncio.ensure_future(self._shown(peer if agreement.grant.project_pseudonyms else None))
+        self._answered[peer] = _Answered(now, question, shown)
+        return _missing(ids, await asyncio.shield(shown))
+
+    async def _shown(self, hidden_from: str | None) -> frozenset[str]:
+        """All projects of this cloud by the ids that a peer knows."""
+        existing, keys = await self._existing(), self._agreements.keys
+        if hidden_from is None:
+            return frozenset(existing)
         return await asyncio.to_thread(
-            _missing, ids, existing, peer if agreement.grant.project_pseudonyms else None, self._agreements.keys
+            lambda: frozenset(tokens.project_pseudonym(project, hidden_from, keys) for project in existing)
         )
 
     async def _existing(self) -> list[str]:
@@ -79,9 +114,5 @@ class HomeProjects:
         return [str(project["id"]) for project in projects]
 
 
-def _missing(ids: Sequence[str], existing: Sequence[str], hidden_from: str | None, keys: Keys) -> list[str]:
-    if hidden_from is None:
-        shown = set(existing)
-    else:
-        shown = {tokens.project_pseudonym(project, hidden_from, keys) for project in existing}
+def _missing(ids: Sequence[str], shown: frozenset[str]) -> list[str]:
     return [identity for identity in ids if identity not in shown]
