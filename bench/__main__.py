@@ -4,7 +4,7 @@ Everything runs on the loopback address: one upstream, a bare aiohttp forwarder 
 generator, each in a process of its own. Variants are measured in turns, so that other work on the machine meets all of them.
 What trust between owners costs beside that is in `bench.trust`, HAProxy in front in `bench.fast`, lists over many clouds by oaktree
 in `bench.oaktree`, by scopes with operators in `bench.several`, uploads to several clouds in `bench.uploads`, regions that are parts of other clouds in `bench.regions`,
-and what their control planes negotiate in `bench.negotiations`.
+what their control planes negotiate in `bench.negotiations`, and a real Keystone with 1000 of them in `bench.region_catalog`.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from bench import clouds, fast, negotiations, oaktree, real, regions, several, trust, uploads
+from bench import clouds, fast, negotiations, oaktree, real, region_catalog, regions, several, trust, uploads
 from bench.stage import Stage, Variant, Watch, load
 
 _SECTIONS: Final[dict[str, Any]] = {
@@ -26,6 +26,7 @@ _SECTIONS: Final[dict[str, Any]] = {
     "several": several,
     "regions": regions,
     "negotiations": negotiations,
+    "catalog": region_catalog,
     "uploads": uploads,
 }
 

@@ -171,7 +171,9 @@ class Catalog:
         scope = {"project": {"name": account.project, "domain": {"name": account.project_domain}}}
         identity = {"methods": ["password"], "password": {"user": user}}
         self._token = ""
-        status, _, token = await self._send("POST", "/auth/tokens", {"auth": {"identity": identity, "scope": scope}})
+        status, _, token = await self._send(
+            "POST", "/auth/tokens?nocatalog", {"auth": {"identity": identity, "scope": scope}}
+        )
         if status != _CREATED or not token:
             raise CatalogError(f"Keystone refused {account.username}, who writes the catalog, with status {status}.")
         return token

@@ -10,6 +10,7 @@ import time
 from typing import Final
 
 from openstackoid.core import catalog as catalogs
+from openstackoid.core import limits
 from openstackoid.core.catalog import Json
 from openstackoid.core.errors import AccountError
 from openstackoid.gateway.federation.keystone import Keystone
@@ -52,7 +53,10 @@ class KeystoneCatalog:
 
     async def _whole(self) -> list[Json] | None:
         try:
-            answers = [await self._api.by_account("GET", f"/v3/{kind}") for kind in ("services", "endpoints")]
+            answers = [
+                await self._api.by_account("GET", f"/v3/{kind}", limit=limits.ANSWER)
+                for kind in ("services", "endpoints")
+            ]
             if all(status == _OK for status, _ in answers):
                 return catalogs.of_endpoints(answers[0][1].get("services", []), answers[1][1].get("endpoints", []))
         except AccountError:
