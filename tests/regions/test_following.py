@@ -154,6 +154,19 @@ async def test_statements_that_are_refused(follow: Follow) -> None:
 async def test_what_is_said_of_projects() -> None:
     listed = {"on": True, "off": False}
     followed = ["on", "off", "new", "old"]
-    states, missing = compare(followed, listed, {"old": 100, "on": 5}, now=200, deleted_after=100)
+    before = {"old": 100, "on": 5}
+    states, missing = compare(followed, listed, before, 200, 100, {"old": 100.0, "new": 0.0})
     assert states == {"off": "disabled", "new": "disabled", "old": "deleted"}
     assert missing == {"new": 200, "old": 100}
+
+
+@pytest.mark.asyncio(loop_scope="function")
+async def test_a_clock_that_steps_makes_no_project_deleted() -> None:
+    """An hour forward, between two lists that were short or in one that follows a restart; and back."""
+    hour = 3600
+    for watched, state in ((0.0, "disabled"), (60.0, "disabled"), (599.0, "disabled"), (600.0, "deleted")):
+        states, missing = compare(["p"], {}, {"p": 1000}, 1000 + hour, hour, {"p": watched})
+        assert (states, missing) == ({"p": state}, {"p": 1000})
+    # It was set back: the time begins again, instead of an hour later.
+    states, missing = compare(["p"], {}, {"p": 1000 + hour}, 1000, hour, {"p": 700.0})
+    assert (states, missing) == ({"p": "disabled"}, {"p": 1000})

@@ -8,7 +8,7 @@ A renamed project needs nothing: the provider never learns its name, and the sub
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from openstackoid.regions.catalog import Catalog
@@ -58,6 +58,8 @@ class Follower:
         self._peers = peers
         self._keys = keys
         self._deleted_after = deleted_after
+        # (Contract, project) -> since when this process has missed it in every list (monotonic).
+        self._missed: dict[tuple[str, str], float] = {}
 
     async def run(self) -> None:
         """Compare the projects of all contracts in use, and say what is to be said.
@@ -93,8 +95,8 @@ class Follower:
         followed = list(before)
         for _ in range(2):
             missing_since = {project: at for project, (state, at) in before.items() if state is ProjectState.MISSING}
-            now = int(time.time())
-            said, missing = compare(followed, listed, missing_since, now, self._deleted_after)
+            now, watched = int(time.time()), self._watched(contract.id, followed, listed)
+            said, missing = compare(followed, listed, missing_since, now, self._deleted_after, watched)
             serial = await asyncio.to_thread(self._states.next_serial, contract.id)
             statement = Statement(self._cloud, contract.peer, contract.id, serial, said)
             answer = await self._peers.say(contract.peer, statement.sign(self._keys, now))
@@ -108,6 +110,14 @@ class Follower:
             if set(answer) <= set(followed):
                 return
             before, followed = after, answer
+
+    def _watched(self, contract: str, followed: Collection[str], listed: Mapping[str, bool]) -> dict[str, float]:
+        """For how many seconds this process has missed projects in every list."""
+        now = time.monotonic()
+        missed = {project: self._missed.get((contract, project), now) for project in followed if project not in listed}
+        self._missed = {key: since for key, since in self._missed.items() if key[0] != contract}
+        self._missed |= {(contract, project): since for project, since in missed.items()}
+        return {project: now - since for project, since in missed.items()}
 
     def _as_known(self, contract: Summary, projects: Mapping[str, bool]) -> dict[str, bool]:
         """The projects under the ids by which the provider knows them."""

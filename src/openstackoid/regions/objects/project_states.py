@@ -8,8 +8,9 @@ The consumer compares its own projects with those for which the provider has mad
 A project that is not named is enabled. A statement says what is to be, not what has changed: one that is lost or arrives twice changes nothing, and
 one with a lower serial than another before it is refused. The answer names the projects that have sub-projects now.
 
-A project that the consumer's Keystone does not list is called disabled first, and deleted after a time (`DELETED_AFTER`): a database that was
-restored from a copy, or an account that sees less than it should, must not cost users their servers.
+A project that the consumer's Keystone does not list is called disabled first, and deleted after a time (`deleted_after` of the configuration): a database
+that was restored from a copy, or an account that sees less than it should, must not cost users their servers. The wall clock alone does not decide: it may
+step, also while no process runs. So who says it must have seen the project missing in each of its own lists for some time, by a clock that does not step.
 """
 
 from collections.abc import Collection, Mapping
@@ -23,6 +24,7 @@ from openstackoid.trust.keys import Keys
 TYPE: Final = "openstackoid-projects+jws"
 LONGEST: Final = 1 << 19  # characters of a signed statement
 MOST: Final = 10_000  # projects of a contract
+WATCHED: Final = 600  # seconds for which a process has to miss a project itself before it calls it deleted
 
 
 class ProjectState(StrEnum):
@@ -70,6 +72,7 @@ def compare(
     missing_since: Mapping[str, int],
     now: int,
     deleted_after: int,
+    watched: Mapping[str, float],
 ) -> tuple[dict[str, ProjectState], dict[str, int]]:
     """What to say of the projects that have sub-projects.
 
@@ -79,13 +82,18 @@ def compare(
         missing_since: projects that were missing the last time -> since when (Unix seconds).
         now: Unix seconds.
         deleted_after: seconds.
+        watched: projects that this process has missed in every list for some time -> for how many seconds, by a clock that does not step.
 
     Returns:
         The states to say, and the projects that are missing with the time since when.
     """
-    missing = {project: missing_since.get(project, now) for project in followed if project not in listed}
+    # A time in the future is of a clock that was ahead.
+    missing = {project: min(missing_since.get(project, now), now) for project in followed if project not in listed}
+    least = min(deleted_after, WATCHED)
     states = {
-        project: ProjectState.DELETED if now - since >= deleted_after else ProjectState.DISABLED
+        project: ProjectState.DELETED
+        if now - since >= deleted_after and watched.get(project, 0.0) >= least
+        else ProjectState.DISABLED
         for project, since in missing.items()
     }
     states |= {project: ProjectState.DISABLED for project in followed if listed.get(project) is False}

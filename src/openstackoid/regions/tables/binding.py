@@ -89,9 +89,9 @@ class Bindings:
             holder: 32 characters that no other process has.
             now: Unix seconds.
         """
-        free = (
-            (BINDINGS.c.region == region) & (BINDINGS.c.until <= now) & (BINDINGS.c.state != BindingState.BOUND.value)
-        )
+        # A time further ahead than any lease is of a clock that was set back.
+        over = (BINDINGS.c.until <= now) | (BINDINGS.c.until > now + 2 * LEASE)
+        free = (BINDINGS.c.region == region) & over & (BINDINGS.c.state != BindingState.BOUND.value)
         with self._database.changing() as connection:
             serialise(connection)
             held = {"holder": holder, "until": now + LEASE}

@@ -175,7 +175,8 @@ class Usages:
         """Ours that the other side does not have, and that are to be sent now."""
         columns = (_S.contract, _S.number, _S.kind, CONTRACTS.c.peer, _S.signed)
         chosen = select(*columns).join(CONTRACTS, CONTRACTS.c.id == _S.contract)
-        chosen = chosen.where((_S.sent == 0) & (_S.due <= now)).order_by(_S.due, _S.number).limit(_AT_ONCE)
+        chosen = chosen.where((_S.sent == 0) & ((_S.due <= now) | (_S.due > now + 2 * _LONGEST_PAUSE)))
+        chosen = chosen.order_by(_S.due, _S.number).limit(_AT_ONCE)
         with self._database.reading() as connection:
             return [Due(*row) for row in connection.execute(chosen)]
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import RowMapping, delete, exists, insert, select, update
 
 from openstackoid.regions.objects.states import ContractState, Side
-from openstackoid.regions.objects.work import MOST_LEFT, WHOLE, Left, Stage, Work, WorkKind, pause
+from openstackoid.regions.objects.work import LONGEST_PAUSE, MOST_LEFT, WHOLE, Left, Stage, Work, WorkKind, pause
 from openstackoid.regions.tables import CONTRACTS, WORK, serialise
 from openstackoid.storage.databases import Database
 
@@ -55,7 +55,7 @@ class Works:
         """What is not done, is due, and is in nobody's hands."""
         chosen = (
             select(WORK)
-            .where(WORK.c.stage != Stage.DONE.value, WORK.c.due <= now, WORK.c.until <= now)
+            .where(WORK.c.stage != Stage.DONE.value, _is_due(now), _is_free(now))
             .order_by(WORK.c.due, WORK.c.contract, WORK.c.project)
             .limit(_AT_ONCE)
         )
@@ -85,7 +85,7 @@ class Works:
             holder: 32 characters that no other process has.
             now: Unix seconds.
         """
-        free = _row(work) & (WORK.c.until <= now) & (WORK.c.stage != Stage.DONE.value)
+        free = _row(work) & _is_free(now) & (WORK.c.stage != Stage.DONE.value)
         with self._database.changing() as connection:
             serialise(connection)
             held = {"holder": holder, "until": now + LEASE}
@@ -129,6 +129,15 @@ class Works:
         with self._database.changing() as connection:
             serialise(connection)
             return bool(connection.execute(update(WORK).where(held).values(values)).rowcount)
+
+
+# A clock that was ahead, and was set back, has left times that no other could: they hold nobody up.
+def _is_free(now: int) -> Any:
+    return (WORK.c.until <= now) | (WORK.c.until > now + 2 * LEASE)
+
+
+def _is_due(now: int) -> Any:
+    return (WORK.c.due <= now) | (WORK.c.due > now + 2 * LONGEST_PAUSE)
 
 
 def _row(work: Work) -> Any:
