@@ -7,6 +7,7 @@ As keystone/common/policies/project.py and grant.py have it: the domain of the t
 import json
 import secrets
 from typing import Any, Final
+from urllib.parse import unquote
 
 from aiohttp import web
 
@@ -33,6 +34,9 @@ class Cloud:
         domains, projects: id -> document.
         items: (service, list) -> id -> resource.
         usages: project -> what nova says that its servers were there.
+        users: ids of its own users.
+        keypairs: user -> names.
+        deleted: servers that nova still knows.
         stuck: ids of resources that cannot be deleted.
         changes: method and path of each change.
         limit: changes after which everything is answered 503; None: never.
@@ -43,6 +47,9 @@ class Cloud:
         self.domains: dict[str, dict[str, Any]] = {}
         self.projects: dict[str, dict[str, Any]] = {}
         self.items: dict[tuple[str, str], dict[str, dict[str, Any]]] = {key: {} for key in _LISTS}
+        self.users: set[str] = set()
+        self.keypairs: dict[str, list[str]] = {}
+        self.deleted: list[dict[str, Any]] = []
         self.stuck: set[str] = set()
         self.usages: dict[str, list[dict[str, Any]]] = {}
         self.changes: list[str] = []
@@ -63,7 +70,8 @@ class Cloud:
     def fill(self, project: str) -> None:
         """One of everything, tied together as real ones are."""
         server, network, router = (secrets.token_hex(16) for _ in range(3))
-        self.put("compute", "servers", project, id=server, name="vm")
+        self.put("compute", "servers", project, id=server, name="vm", tenant_id=project, user_id=f"user-of-{project}")
+        self.keypairs[f"user-of-{project}"] = ["key", "../other"]
         self.put("compute", "os-server-groups", project)
         self.put("network", "networks", project, id=network)
         self.put("network", "subnets", project, network_id=network)
@@ -150,6 +158,10 @@ class Cloud:
         _, _, collection, *rest = request.path.split("/")
         if collection == "roles":
             return web.json_response({"roles": [{"id": "role-member", "name": "member"}]})
+        if collection == "users":
+            return web.json_response({"user": {"id": rest[0]}}) if rest[0] in self.users else _refused(404)
+        if collection == "domains" and rest[0] not in self.domains:
+            return _refused(404)
         if collection == "domains":
             return web.json_response({"domain": self.domains[rest[0]]})
         if not rest and request.method == "GET":
@@ -175,14 +187,19 @@ class Cloud:
         return web.json_response({"project": project})
 
     def _service(self, request: web.BaseRequest, body: Any, token: dict[str, Any]) -> web.Response:
-        parts = [part for part in request.path.split("/") if part and not part.startswith("v2")]
+        parts = [part for part in request.rel_url.raw_path.split("/") if part and not part.startswith("v2")]
         service, collection, rest = parts[0], parts[1], [part for part in parts[2:] if part != "detail"]
         admin = "admin" in token["roles"]
         if collection in {"quotas", "os-quota-sets"}:
             return web.Response(status=204 if admin else 403)
         if collection == "os-simple-tenant-usage":
-            used = self.usages.get(rest[0], []) if rest[0] == token["project"] else None
+            used = self.usages.get(rest[0], []) if admin or rest[0] == token["project"] else None
             return _refused(403) if used is None else web.json_response({"tenant_usage": {"server_usages": used}})
+        if collection == "os-keypairs":
+            return self._keypair(request, rest, admin=admin)
+        if collection == "servers" and request.query.get("deleted") == "1":
+            rows = [row for row in self.deleted if admin and _owner(row) == request.query.get("project_id")]
+            return web.json_response({"servers": rows})
         if (service, collection) not in self.items:
             return _refused(404)
         items = self.items[service, collection]
@@ -211,6 +228,17 @@ class Cloud:
             return web.json_response({}) if self.items["network", "ports"].pop(body["port_id"], None) else _refused(404)
         return self._delete(service, collection, item, admin=admin)
 
+    def _keypair(self, request: web.BaseRequest, rest: list[str], *, admin: bool) -> web.Response:
+        named = request.headers.get("OpenStack-API-Version") == "compute 2.10"
+        user = request.query.get("user_id", "") if named else ""
+        if not (admin and user):
+            return _refused(403)
+        names = self.keypairs.get(user, [])
+        if request.method == "GET":
+            return web.json_response({"keypairs": [{"keypair": {"name": name}} for name in names]})
+        names.remove(unquote("/".join(rest)))
+        return web.Response(status=202)
+
     def _delete(self, service: str, collection: str, item: dict[str, Any], *, admin: bool) -> web.Response:
         identity = item["id"]
         ports = self.items["network", "ports"].values()
@@ -232,7 +260,8 @@ class Cloud:
         return web.Response(status=204)
 
     def _gone(self, server: str) -> None:
-        self.items["compute", "servers"].pop(server, None)
+        gone = self.items["compute", "servers"].pop(server, None)
+        self.deleted += [gone] if gone else []
         ports = self.items["network", "ports"]
         for identity in [identity for identity, port in ports.items() if port.get("device_id") == server]:
             del ports[identity]

@@ -74,7 +74,7 @@ class Deal:
     async def cleaned(self) -> dict[str, Any]:
         async def done() -> Any:
             clean_up = (await self.shown())["clean_up"]
-            return clean_up if clean_up and clean_up["done"] else None
+            return clean_up if clean_up and clean_up["done"] and clean_up["ended"] else None
 
         document: dict[str, Any] = await until(done)
         return document

@@ -59,7 +59,7 @@ QUERY = "?from=2026-05-01&until=2026-06-01"
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def planes(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Plane, Plane]]:
-    async with two_planes(tmp_path_factory.mktemp("usage"), accounts=("manager",)) as both:
+    async with two_planes(tmp_path_factory.mktemp("usage"), accounts=("manager", "admin")) as both:
         both[0].door.cloud.add_domain(DOMAIN)
         yield both
 
@@ -125,6 +125,19 @@ async def test_what_is_deleted_stays_counted(deal: Deal) -> None:
     # Nothing is counted twice, whoever asks how often.
     cloud.put("image", "images", deal.local, size=1 << 30, created_at=f"{yesterday}T00:00:00Z")
     assert (await deal.call(deal.provider, "GET", f"/usage{query}"))["lines"] == before
+
+
+async def test_a_disabled_project_is_measured_as_an_admin(deal: Deal) -> None:
+    """Nobody can log in to it, and what it has costs all the same."""
+    cloud, today = deal.provider.door.cloud, datetime.now(UTC).date()
+    yesterday = today - timedelta(days=1)
+    cloud.projects[deal.local]["enabled"] = False
+    cloud.put("image", "images", deal.local, size=1 << 30, created_at=f"{yesterday}T00:00:00Z")
+    cloud.put("image", "images", "f" * 32, size=1 << 30, created_at=f"{yesterday}T00:00:00Z", visibility="public")
+    shown = await deal.call(deal.provider, "GET", f"/usage?from={yesterday}&until={today}")
+    assert [(line["sku"], line["quantity"]) for line in shown["lines"]] == [("image", "24.000000")]
+    assert (await deal.call(deal.provider, "GET", f"/usage{QUERY}"))["totals"] == {"EUR": "0.360000000"}
+    assert not cloud.projects[deal.local]["enabled"]
 
 
 async def test_a_statement_is_signed_by_both_and_never_changes(deal: Deal) -> None:

@@ -1,6 +1,8 @@
 """A provider sets up what a contract needs, and cleans up what it leaves, without its operators. Real control planes; clouds at the wire."""
 
+import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -65,8 +67,52 @@ async def test_nothing_is_left_after_the_end(deal: Deal) -> None:
     assert (clean_up["projects"], clean_up["projects_done"], clean_up["left"]) == (2, 2, [])
     assert clean_up["resources_removed"] > 10
     assert [cloud.of(local) for local in locals_] == [{}, {}]
+    assert [cloud.keypairs[f"user-of-{local}"] for local in locals_] == [[], []]
     assert (deal.projects(), cloud.of(others)) == before
     assert deal.provider.mappings.all(deal.party) == []
+
+
+async def test_keypairs_go_with_the_contract_and_not_before_and_those_of_ones_own_users_stay(deal: Deal) -> None:
+    """Users of the contract may work in other projects of it; and an operator may have made a server in one."""
+    cloud = deal.cloud
+    await deal.active(grace_days=1)
+    gone, kept = (deal.sub_project(letter * 32) for letter in "ef")
+    own = f"operator-{deal.domain}"
+    cloud.users.add(own)
+    cloud.keypairs[own] = ["mine"]
+    cloud.put("compute", "servers", kept, tenant_id=kept, user_id=own)
+    statement = Statement("CloudA", "CloudP", deal.contract, 1, {"e" * 32: ProjectState.DELETED})
+    sent = {"statement": statement.sign(deal.consumer.keys, time.time())}
+    assert (await deal.provider.as_peer(PROJECTS_PATH, sent))[0] == 200
+
+    async def removed() -> bool:
+        return gone not in cloud.projects
+
+    await until(removed)
+    assert cloud.keypairs[f"user-of-{gone}"] == ["key", "../other"]
+    for name in ("end", "finish"):
+        await deal.event(name)
+    assert (await deal.cleaned())["left"] == []
+    assert [cloud.keypairs[f"user-of-{local}"] for local in (gone, kept)] == [[], []]
+    assert cloud.keypairs[own] == ["mine"]
+
+
+async def test_a_domain_that_nobody_needs_is_named_with_the_commands(deal: Deal) -> None:
+    await deal.active()
+    await deal.event("end")
+    name, domain = f"r-{deal.domain[:8]}", deal.domain
+    last = [f"openstack domain set --disable {domain}", f"openstack domain delete {domain}"]
+    first = [f"openstack virtual region withdraw {name}", f"openstack virtual region delete {name}"]
+    assert (await deal.cleaned())["by_hand"] == [*first, *last]
+    for method, path in (("POST", "/withdraw"), ("DELETE", "")):
+        status, answer = await deal.provider.call(method, f"/v1/virtual-regions/{name}{path}")
+        assert status in {200, 204}, answer
+    assert (await deal.cleaned())["by_hand"] == last
+    code, text = await asyncio.to_thread(deal.provider.check)
+    assert (code, f"the domain {domain} is not needed any more" in text) == (0, True), text
+    assert f"by hand: {'; '.join(last)}" in text
+    del deal.cloud.domains[domain]
+    assert domain not in (await asyncio.to_thread(deal.provider.check))[1]
 
 
 async def test_a_project_whose_making_was_killed_is_found_by_its_name(deal: Deal) -> None:
@@ -214,5 +260,8 @@ async def test_without_an_admin_what_is_left_is_named(tmp_path: Path) -> None:
         local = deal.sub_project()
         await deal.event("end")
         clean_up = await deal.cleaned()
-        assert [(item["kind"], item["name"]) for item in clean_up["left"]] == [("security_groups", "default")]
+        assert [(item["kind"], item["name"]) for item in clean_up["left"]] == [
+            ("security_groups", "default"),
+            ("keypairs", ""),
+        ]
         assert deal.cloud.of(local) == {"security-groups": 1}

@@ -1,7 +1,8 @@
 """`openstackoid regions check`: what the accounts of a control plane lack, each right tried without harm, and the remedy."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -9,13 +10,17 @@ from urllib.parse import quote
 
 from openstackoid.core.errors import OpenStackoidError
 from openstackoid.regions.accounts import Accounts, check_manager
+from openstackoid.regions.admin_cleaning import lists_keypairs
 from openstackoid.regions.catalog import Catalog
 from openstackoid.regions.config import Config
 from openstackoid.regions.control import Control, new_id
 from openstackoid.regions.errors import AccountRefusedError
+from openstackoid.regions.objects import by_hand
+from openstackoid.regions.objects.states import RegionState
+from openstackoid.regions.objects.virtual_region import VirtualRegion
 from openstackoid.regions.service_account import ServiceAccount, refusal
 
-_OK, _FORBIDDEN = 200, 403
+_OK, _FORBIDDEN, _NOT_FOUND = 200, 403, 404
 _UNKNOWN: Final = "0" * 32  # no project has this id
 
 
@@ -26,7 +31,7 @@ class Finding:
     Attributes:
         what: for people.
         fault: what is wrong; empty if nothing is.
-        remedy: what to do about it.
+        remedy: what to do about it; without a fault, what operators can do by hand.
     """
 
     what: str
@@ -41,7 +46,9 @@ async def check(control: Control, config: Config, accounts: Accounts | None) -> 
         findings += await _aggregator(control.catalog, config)
     if accounts is not None:
         domains: dict[str, list[str]] = {}
-        for region in await asyncio.to_thread(control.regions.all):
+        regions = await asyncio.to_thread(lambda: control.regions.all(retired=True))
+        findings += await _unneeded(accounts, regions)
+        for region in [region for region in regions if region.state is not RegionState.RETIRED]:
             domains.setdefault(region.domain_id, []).append(region.name)
         for domain, names in sorted(domains.items()):
             findings += await _manager(accounts, domain, ", ".join(names))
@@ -67,6 +74,20 @@ async def _aggregator(catalog: Catalog, config: Config) -> list[Finding]:
     for kind in ("regions", "services", "endpoints"):
         act = partial(catalog.may_delete, kind, _UNKNOWN)
         findings += [await _tried(f"{name} may delete {kind}", act, remedy)]
+    return findings
+
+
+async def _unneeded(accounts: Accounts, regions: Sequence[VirtualRegion]) -> list[Finding]:
+    """Domains that no region needs any more, unless an admin sees that they are gone."""
+    admin = accounts.admin()
+    findings = []
+    for domain, names in sorted(by_hand.unneeded(regions).items()):
+        if admin is not None:
+            with contextlib.suppress(OpenStackoidError):
+                if (await admin.keystone("GET", f"/domains/{quote(domain, safe='')}"))[0] == _NOT_FOUND:
+                    continue
+        what = f"the domain {domain} is not needed any more: its regions ({', '.join(names)}) are retired"
+        findings.append(Finding(what, remedy="; ".join(by_hand.commands(domain, regions))))
     return findings
 
 
@@ -104,11 +125,16 @@ async def _manager(accounts: Accounts, domain: str, regions: str) -> list[Findin
 async def _admin(accounts: Accounts) -> list[Finding]:
     admin = accounts.admin()
     if admin is None:
-        remedy = "set provider.admin, or delete default security groups and quotas by hand after a contract's end"
+        remedy = (
+            "set provider.admin, or delete default security groups, quotas and keypairs of users by hand after a contract's end; "
+            "use of disabled projects is not measured"
+        )
         return [Finding("an admin for what services leave to admins", "there is none", remedy)]
     remedy = f"openstack role add --user {admin.name.split(' ')[0]} --project PROJECT admin"
+    nova = f"{admin.name} lists keypairs of other users (those of users who never had a server stay in nova after a contract's end)"
     return [
         await _tried(f"{admin.name} is an admin", lambda: _is_admin(admin), remedy),
+        await _tried(nova, lambda: lists_keypairs(admin), remedy),
         await _tried(f"{admin.name} lists all projects", lambda: _lists(admin), remedy),
     ]
 

@@ -21,6 +21,9 @@ _CONFLICT: Final = 409
 _GONE: Final = frozenset({404, 410})
 # The service has no such list: an extension that is not loaded, or a policy that leaves it to admins, who alone can have made any.
 _NO_LIST: Final = frozenset({300, 403, 404, 405, 501})
+_FORBIDDEN: Final = 403
+# Services in which a role beside `member` can make what a member may not list (barbican's `creator`, with its older policies).
+_OF_OTHER_ROLES: Final = frozenset({"key-manager"})
 _DELETING: Final = "is being deleted"
 
 
@@ -31,10 +34,12 @@ class Pass:
     Attributes:
         removed: how many resources a service has removed, or has begun to.
         left: those that are still there, with the reason.
+        unseen: kinds that members may have made, and that the account may not list: nobody knows whether any are there.
     """
 
     removed: int = 0
     left: list[Left] = field(default_factory=list)
+    unseen: list[Left] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,7 @@ class Cleaner:
     def __init__(self, member: ServiceAccount, project: str) -> None:
         self._member = member
         self._project = project
+        self._unseen: list[Left] = []
 
     async def inventory(self) -> list[Left]:
         """What is there.
@@ -76,6 +82,7 @@ class Cleaner:
             AccountRefusedError, ServiceFailedError: the account is refused, or a service does not list.
         """
         done = Pass()
+        self._unseen = done.unseen
         async for place in self._places():
             seen: set[str] = set()
             # Once more, until nothing new is in it: some lists show less than all.
@@ -163,6 +170,11 @@ class Cleaner:
         query = f"{joined}{kind.own}={quote(self._project)}" if kind.own else ""
         status, answer, items = await listing.whole(self._member, place.url(kind.path) + query, kind.key)
         if status in _NO_LIST:
+            if status == _FORBIDDEN and kind.service in _OF_OTHER_ROLES:
+                why = (
+                    f"the account may not list these, so any that users made are still there: {refusal(status, answer)}"
+                )
+                self._unseen.append(Left(kind.service, kind.key or kind.name, "", "", why[:255]))
             return []
         page = answer if isinstance(answer, list) else answer.get(kind.key) if isinstance(answer, dict) else None
         if status >= 300 or not isinstance(page, list):  # noqa: PLR2004 - any success
@@ -181,37 +193,3 @@ class Cleaner:
 def segment(name: str) -> str:
     """A name that users choose, as one segment of a path: never one of dots, by which a URL leads to another place."""
     return name.replace(".", "%2E") if name in {".", ".."} else quote(name, safe="")
-
-
-async def clean_as_admin(admin: ServiceAccount, project: str) -> None:
-    """Remove what a service leaves to admins: the project's default security group, and its quotas.
-
-    Listing security groups makes a missing default one (neutron/db/securitygroups_db.py, get_security_groups), so this comes last, and deletes
-    after it has listed.
-
-    Raises:
-        AccountRefusedError, ServiceFailedError: the account is refused, or a service does not do it.
-    """
-    for service in (await admin.described()).get("catalog") or []:
-        kind = service_type(str(service.get("type")))
-        for endpoint in service.get("endpoints", []):
-            if endpoint.get("interface") != "public" or kind not in {"network", "compute"}:
-                continue
-            row = next(row for row in KINDS if row.service == kind)
-            base = resource_kinds.base(str(endpoint["url"]), row)
-            if kind == "compute":
-                await _checked(admin, "DELETE", f"{base}/os-quota-sets/{quote(project)}")
-                continue
-            groups = f"{base}/security-groups"
-            answer = await _checked(admin, "GET", f"{groups}?project_id={quote(project)}")
-            for group in answer.get("security_groups", []):
-                if {group.get("project_id"), group.get("tenant_id")} - {None} == {project}:
-                    await _checked(admin, "DELETE", f"{groups}/{quote(str(group['id']))}")
-            await _checked(admin, "DELETE", f"{base}/quotas/{quote(project)}")
-
-
-async def _checked(admin: ServiceAccount, method: str, url: str) -> dict[str, Any]:
-    status, answer = await admin.call(method, url)
-    if status >= 300 and status not in _GONE:  # noqa: PLR2004 - any success
-        raise ServiceFailedError(f"{admin.name}: {method} {url.rpartition('/')[2]}: {refusal(status, answer)}.")
-    return answer if isinstance(answer, dict) else {}

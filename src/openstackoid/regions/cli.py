@@ -66,4 +66,6 @@ class CheckRegions(_Configured):
             print(f"{'FAULT' if finding.fault else 'ok   '}  {printable(finding.what)}")
             if finding.fault:
                 print(f"       {printable(finding.fault)}\n       remedy: {printable(finding.remedy)}")
+            elif finding.remedy:
+                print(f"       by hand: {printable(finding.remedy)}")
         return int(any(finding.fault for finding in findings))

@@ -86,9 +86,17 @@ class Meter:
         now: datetime,
     ) -> None:
         found = await project_of(manager, local)
-        if found is None or not found.get("enabled", False):
-            return  # gone or disabled: what was measured stays
-        member = await self.accounts.member(manager, domain, local)
+        if found is None:
+            return  # gone: what was measured stays
+        if found.get("enabled", False):
+            member = await self.accounts.member(manager, domain, local)
+        else:
+            # Nobody can log in to a disabled project; what it has costs all the same. Without an admin nova counts the time of its servers when the
+            # project is enabled again, and nobody that of volumes and images.
+            admin = self.accounts.admin()
+            if admin is None:
+                return
+            member = admin
         since = await asyncio.to_thread(self.usages.measured, contract, project)
         servers, stored = await _lines(member, project, local, period, since, now)
         await asyncio.to_thread(self.usages.record, contract, project, servers, stored, since, now)
@@ -110,6 +118,8 @@ async def _lines(
 ) -> tuple[list[Line], list[Line]]:
     """What servers have used on the days since, and on those asked for, in all; and what was stored since, to be added."""
     urls = await _endpoints(member)
+    # A member is shown the own project's; cinder reads the parameters of an admin only.
+    whose = f"?all_tenants=1&project_id={quote(local)}"
     tomorrow = now.date() + timedelta(days=1)
     longest = tomorrow - timedelta(days=usage.MOST_DAYS)
     first = longest if since is None else max(longest, min(asked.first, since.date() - timedelta(days=1)))
@@ -122,7 +132,8 @@ async def _lines(
     if url := urls.get("block-storage"):
         volumes = [
             (volume.get("created_at"), Decimal(int(volume.get("size") or 0)))
-            for volume in await _items(member, resource_kinds.base(url, _VOLUME), _VOLUME, "")
+            for volume in await _items(member, resource_kinds.base(url, _VOLUME), _VOLUME, whose)
+            if volume.get(_OWNER, local) == local
         ]
         stored += usage.stored(project, usage.VOLUME, volumes, period, now, since)
     if url := urls.get("image"):
@@ -133,6 +144,9 @@ async def _lines(
         ]
         stored += usage.stored(project, usage.IMAGE, images, period, now, since)
     return servers, stored
+
+
+_OWNER: Final = "os-vol-tenant-attr:tenant_id"
 
 
 async def _items(member: ServiceAccount, base: str, kind: ResourceKind, query: str) -> list[Mapping[str, Any]]:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from openstackoid.core.errors import OpenStackoidError
 from openstackoid.regions import cleaning
 from openstackoid.regions.accounts import Accounts, check_manager, delete_project, project_of, set_enabled
+from openstackoid.regions.admin_cleaning import clean_as_admin, remove_keypairs
 from openstackoid.regions.errors import ServiceFailedError
 from openstackoid.regions.objects.contract import Contract
 from openstackoid.regions.objects.states import ContractState, Side
@@ -161,6 +162,11 @@ class Worker:
         if open_ or waits:
             await asyncio.to_thread(self.works.advance, work, holder, Stage.WAITING)
             return now + _AGAIN
+        # Last, and of all its projects that ever were: a user may have had servers in several.
+        admin = self.accounts.admin()
+        if admin is not None:
+            cleaned = {other.local for other in works if other.kind is WorkKind.CLEAN and other.local}
+            await remove_keypairs(admin, sorted(cleaned))
         await asyncio.to_thread(self.works.advance, work, holder, Stage.DONE)
         return 0
 
@@ -216,18 +222,29 @@ class Worker:
         done = await cleaning.Cleaner(member, work.local).clean()
         await asyncio.to_thread(self.works.achieved, work, holder, done.removed, tuple(done.left))
         if not done.left:
+            await asyncio.to_thread(self.works.achieved, work, holder, 0, tuple(done.unseen))
             return 0
         if done.removed:
             return int(time.time()) + _AGAIN
         raise ServiceFailedError(f"{len(done.left)} resources are still there: {_named(done.left)}")
 
-    async def _as_admin(self, _: Contract, __: ServiceAccount, work: Work, holder: str) -> None:
+    async def _as_admin(self, contract: Contract, _: ServiceAccount, work: Work, holder: str) -> None:
         admin = self.accounts.admin()
-        if admin is not None and work.local:
-            await cleaning.clean_as_admin(admin, work.local)
+        if not work.local:
+            await asyncio.to_thread(self.works.achieved, work, holder, 0, ())
             return
-        left = Left("network", "security_groups", "", "default", "needs provider.admin: neutron leaves it to admins")
-        await asyncio.to_thread(self.works.achieved, work, holder, 0, (left,) if work.local else ())
+        if admin is not None:
+            await clean_as_admin(admin, work.local)
+            return
+        left = [Left("network", "security_groups", "", "default", "needs provider.admin: neutron leaves it to admins")]
+        if contract.outcome.state is ContractState.ENDED:
+            left.append(
+                Left("compute", "keypairs", "", "", "needs provider.admin: nova lists another user's to admins")
+            )
+        rows = await asyncio.to_thread(self.works.of, work.contract)
+        kept = next((row.left for row in rows if (row.kind, row.project) == (work.kind, work.project)), ())
+        kept = tuple(item for item in kept if item not in left)
+        await asyncio.to_thread(self.works.achieved, work, holder, 0, (*kept, *left))
 
     async def _delete(self, _: Contract, manager: ServiceAccount, work: Work, __: str) -> None:
         if work.local:

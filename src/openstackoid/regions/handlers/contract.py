@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,11 +11,11 @@ from openstackoid.core.errors import BadRequestError
 from openstackoid.regions.control import Control, new_id, now
 from openstackoid.regions.errors import UnknownRegionError
 from openstackoid.regions.handlers.call import Call
-from openstackoid.regions.objects import chain
+from openstackoid.regions.objects import by_hand, chain
 from openstackoid.regions.objects.contract import Contract
 from openstackoid.regions.objects.states import CONTRACT, ContractEvent, ContractState, Side, may
 from openstackoid.regions.objects.terms import Terms
-from openstackoid.regions.objects.work import Stage, summary
+from openstackoid.regions.objects.work import Stage, Work, summary
 from openstackoid.regions.schemas.contract import MOST_SHOWN
 from openstackoid.regions.tables.contract import Summary
 
@@ -100,6 +101,21 @@ def _listed(row: Summary) -> dict[str, Any]:
     }
 
 
+def _clean_up(control: Control, contract: Contract, works: Sequence[Work]) -> dict[str, Any] | None:
+    """How far the clean-up is, and when all is done what it leaves to people: a domain that no contract needs."""
+    found, terms = summary(works), contract.outcome.terms
+    if found is None:
+        return None
+    commands: list[str] = []
+    if terms is not None and found["done"] and found["ended"]:
+        regions = control.regions.all(retired=True)
+        domain = next((region.domain_id for region in regions if region.id == terms.virtual_region), "")
+        of_domain = [region for region in regions if region.domain_id == domain]
+        if of_domain and not any(control.regions.contracts(region.id) for region in of_domain):
+            commands = by_hand.commands(domain, of_domain)
+    return found | {"by_hand": commands}
+
+
 async def _shown(call: Call, contract: Contract) -> dict[str, Any]:
     outcome = contract.outcome
     waiting = await asyncio.to_thread(call.control.contracts.unacknowledged, contract.id)
@@ -116,7 +132,7 @@ async def _shown(call: Call, contract: Contract) -> dict[str, Any]:
         "unacknowledged": waiting,
         "sending_error": error,
         "allowed": allowed,
-        "clean_up": summary(works),
+        "clean_up": await asyncio.to_thread(_clean_up, call.control, contract, works),
         "work": [work.to_json() for work in works if work.stage is not Stage.DONE][:MOST_SHOWN],
         "history": [
             {

@@ -98,6 +98,7 @@ _CLEAN_UP: Final[Schema] = closed(
         "resources_removed": COUNT,
         "left": listed(closed({**_LEFT, "project": _ID_HERE}, "*"), MOST_LEFT),
         "errors": listed(REASON, 100_000),
+        "by_hand": listed(REASON, 1000),
     },
     "*",
 )
