@@ -21,12 +21,12 @@ def made(trio: World, kind: str, expression: str, document: object) -> None:
     assert answer.status == 201, answer.body
 
 
-def connection(trio: World, service: str, expression: str) -> Connection:
-    url = trio.gateway.url(service) + {"network": "/v2.0", "image": "/v2"}[service]
+def connection(trio: World, service: str, expression: str, **more: str) -> Connection:
+    url = trio.gateway.url(service) + {"network": "/v2.0", "image": "/v2", "compute": "/v2.1"}[service]
     version = {"id": "v2.0", "status": "CURRENT", "links": [{"rel": "self", "href": url}]}
     for cloud in trio.clouds.values():
         cloud[service].on(url.removeprefix(trio.gateway.url(service)), reply(200, {"version": version}))
-    session = Session(auth=Token(url, TOKEN), additional_headers=scope(**{service: expression}))
+    session = Session(auth=Token(url, TOKEN), additional_headers=scope(**{service: expression}) | more)
     given: dict[str, Any] = {f"{service}_endpoint_override": url, f"{service}_api_version": "2"}
     return Connection(session=session, oslo_conf=None, **given)
 
@@ -107,6 +107,12 @@ def test_one_of_each_name_stands_for_all_on_request(trio: World) -> None:
         (made_there,) = state.named("/v2.1/servers", "by-name")
         named = (made_there["imageRef"], made_there["flavorRef"], made_there["networks"][0]["uuid"])
         assert named == (f"images-{cloud}", f"flavors-{cloud}", f"nets-{cloud}")
+    with connection(trio, "network", ALL, **by_name) as networks:
+        assert networks.network.find_network("nets", ignore_missing=False).id == "nets-CloudOne"
+    with connection(trio, "image", ALL, **by_name) as images:
+        assert images.image.find_image("images", ignore_missing=False).id == "images-CloudOne"
+    with connection(trio, "compute", ALL, **by_name) as computes:
+        assert computes.compute.find_flavor("flavors", ignore_missing=False).id == "flavors-CloudOne"
     # Two of the name in one cloud: which one is meant is not certain.
     for path, name in things.items():
         trio.states["CloudTwo"].things[path]["second"] = {"id": "second", "name": name}
