@@ -99,3 +99,19 @@ def test_creates_alone_ask_for_things_of_the_same_name(
         run("network", "create", "lab", *NETWORKS, "--os-scope-match", "id")
     assert run("image", "delete", "id-1", *IMAGES, "--os-scope-match", "name") == 3
     assert set(seen) == {None}, "a change by name would reach one cloud's thing alone"
+
+
+def test_the_client_says_what_happens_if_a_cloud_fails(
+    run: "Callable[..., int]", partial: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str | None] = []
+    monkeypatch.setattr(partial, "saw", lambda headers: seen.append(headers.get("X-Scope-On-Failure")))
+    with pytest.raises(SystemExit):
+        run("network", "create", "lab", *NETWORKS, "--os-scope-on-failure", "converge")
+    assert "converge" in seen
+    seen.clear()
+    monkeypatch.setenv("OS_SCOPE_ON_FAILURE", "keep")
+    with pytest.raises(SystemExit):
+        run("network", "create", "lab", *NETWORKS)
+    assert "keep" in seen
+    assert run("network", "create", "lab", *NETWORKS, "--os-scope-on-failure", "hope") == 1

@@ -69,6 +69,16 @@ def build_option_parser(parser: "argparse.ArgumentParser") -> "argparse.Argument
         help="Seconds after which a cloud that has not answered is left out of the answer of several (Env: OS_SCOPE_DEADLINE)",
     )
     parser.add_argument(
+        "--os-scope-on-failure",
+        metavar="<undo|keep|converge>",
+        dest=settings.FAILURE_KEY,
+        default=os.environ.get("OS_SCOPE_ON_FAILURE") or None,
+        help=(
+            "What happens to a create in several clouds if one fails: undo it everywhere, keep what worked, or create the rest when the cloud "
+            "is back (default: undo; Env: OS_SCOPE_ON_FAILURE)"
+        ),
+    )
+    parser.add_argument(
         "--os-scope-match",
         metavar="<name|id>",
         dest=settings.MATCH_KEY,

@@ -33,6 +33,7 @@ KEY: Final = "scope"  # of clouds.yaml, and of the merged configuration
 REQUIRE_KEY: Final = "scope_require"
 TIMEOUT_KEY: Final = "scope_deadline"
 MATCH_KEY: Final = "scope_match"
+FAILURE_KEY: Final = "scope_on_failure"
 MATCH: Final = "X-Scope-Match"
 _WISHES: Final = {
     REQUIRE_KEY: ("X-Scope-Require", re.compile(r"all|any|[1-9][0-9]{0,4}"), "all, any or a number of clouds"),
@@ -41,6 +42,7 @@ _WISHES: Final = {
         re.compile(r"(?=.*[1-9])[0-9]{1,4}(?:\.[0-9]{1,3})?"),
         "seconds, such as 5 or 2.5",
     ),
+    FAILURE_KEY: ("X-Scope-On-Failure", re.compile(r"undo|keep|converge"), "undo, keep or converge"),
     MATCH_KEY: ("", re.compile(r"name|id"), "name or id"),
 }
 _ALL: Final = "ALL"
