@@ -5,10 +5,12 @@ from pathlib import Path
 
 from openstackoid.lab import clients, config
 from openstackoid.lab.layout import plan
+from openstackoid.lab.service_types import KNOWN
+from openstackoid.lab.state import ACCOUNTS
 
-CLOUDS = plan(Path("/lab"), ["CloudOne", "CloudTwo", "CloudThree"], "127.0.1.0")
+CLOUDS = plan(Path("/lab"), ["CloudOne", "CloudTwo", "CloudThree"], "127.0.1.0", with_volumes=True)
 CLOUD = CLOUDS["CloudOne"]
-SECRETS = config.Secrets("admin-pw", "member-pw", dict.fromkeys(("nova", "glance", "neutron", "placement"), "pw"), "m")
+SECRETS = config.Secrets("admin-pw", "member-pw", dict.fromkeys(ACCOUNTS, "pw"), "m")
 
 
 def parsed(name: str) -> configparser.ConfigParser:
@@ -26,7 +28,7 @@ def test_services_ask_each_other_through_the_gateway_only() -> None:
 
 
 def test_service_tokens_are_as_in_production() -> None:
-    for name in ("nova.conf", "glance-api.conf", "neutron.conf", "placement.conf"):
+    for name in ("nova.conf", "glance-api.conf", "neutron.conf", "placement.conf", "cinder.conf"):
         checks = parsed(name)["keystone_authtoken"]
         assert checks["service_token_roles_required"] == "true"
         assert checks["service_token_roles"] == "service"
@@ -38,6 +40,18 @@ def test_service_tokens_are_as_in_production() -> None:
 def test_forwarded_headers_are_believed() -> None:
     for name in config.files(CLOUD, SECRETS, Path("/env")):
         assert parsed(name)["oslo_middleware"]["enable_proxy_headers_parsing"] == "true"
+
+
+def test_a_cloud_has_block_storage_if_the_lab_has_and_no_configuration_of_it_otherwise() -> None:
+    (without,) = plan(Path("/lab"), ["CloudOne"], "127.0.1.0").values()
+    assert "cinder.conf" not in config.files(without, SECRETS, Path("/env"))
+    assert "block-storage" not in clients.gateway(without, {}, None)["services"]
+    terms = clients.Terms(dict.fromkeys(CLOUDS, "fingerprint"))
+    written = clients.gateway(CLOUD, CLOUDS, terms)
+    assert written["services"]["block-storage"]["endpoint"] == "http://127.0.1.2:8776/v3/%(project_id)s"
+    assert "block-storage" in written["peers"]["CloudTwo"]["allow"]["services"]
+    clouds = plan(Path("/lab"), ["A", "P"], "127.0.1.0", aggregator=True, with_volumes=True)
+    assert [cloud.kinds for cloud in clouds.values()] == [("identity",), tuple(KNOWN)]
 
 
 def test_values_are_not_taken_for_references() -> None:
@@ -65,7 +79,7 @@ def test_a_gateway_knows_all_other_clouds() -> None:
 def test_a_gateway_stands_behind_haproxy_or_alone() -> None:
     fast = clients.gateway(CLOUD, CLOUDS, None)
     assert fast["haproxy"] == {"gateway": "127.0.1.3", "directory": "/lab/CloudOne/haproxy", "threads": 1}
-    alone = plan(Path("/lab"), ["CloudOne"], "127.0.1.0", with_haproxy=False)
+    alone = plan(Path("/lab"), ["CloudOne"], "127.0.1.0", with_haproxy=False, with_volumes=True)
     written = clients.gateway(alone["CloudOne"], alone, None)
     assert "haproxy" not in written
     assert written["services"] == fast["services"]

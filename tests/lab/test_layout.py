@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from openstackoid.lab import LabError
-from openstackoid.lab.layout import DASHBOARD, GATEWAY, HAPROXY, REGIONS, SERVICES, Cloud, plan
+from openstackoid.lab.layout import DASHBOARD, GATEWAY, HAPROXY, REGIONS, Cloud, plan
+from openstackoid.lab.service_types import SERVICES
 
 HERE = Path("/lab")
 

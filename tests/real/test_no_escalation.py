@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from openstackoid.lab import Lab
-from openstackoid.lab.layout import SERVICES
+from openstackoid.lab.service_types import SERVICES
 
 from .conftest import User
 from .tools import federated

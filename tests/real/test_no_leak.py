@@ -16,7 +16,8 @@ import pytest
 import requests
 
 from openstackoid.lab import Lab
-from openstackoid.lab.layout import PEERING_PORT, SERVICES, Cloud
+from openstackoid.lab.layout import PEERING_PORT, Cloud
+from openstackoid.lab.service_types import SERVICES
 from openstackoid.trust import key_files, tokens
 
 from .evidence import is_accepted, stored, tokens_in, unwrapped

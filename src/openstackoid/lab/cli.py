@@ -85,6 +85,9 @@ class StartLab(_WithDirectory, Command):
             f"(default: {', '.join(DEFAULT_AGGREGATOR)}); the aggregator has a Horizon",
         )
         parser.add_argument(
+            "--volumes", action="store_true", help="each cloud but an aggregator has block storage (cinder)"
+        )
+        parser.add_argument(
             "--cache",
             type=Path,
             default=default_cache(),
@@ -110,6 +113,7 @@ class StartLab(_WithDirectory, Command):
             with_dashboard=parsed_args.dashboard or None,
             aggregator=parsed_args.aggregator or None,
             aggregator_dashboard=parsed_args.aggregator or None,
+            with_volumes=parsed_args.volumes or None,
             cache=parsed_args.cache,
         )
         if not lab.up(lambda line: print(line, flush=True)):

@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from .config import Secrets
-from .layout import REGION, SERVICES, Cloud
+from .layout import REGION, Cloud
+from .service_types import SERVICES
 
 MEMBER = "alice"
 PROJECT = "demo"
 # Keystone's own first domain, where projects for other clouds' users are made too.
 DOMAIN = "default"
 REGIONS_TYPE = "virtual-region"
-# The services that the clouds of a lab allow each other: all but identity, which is never shared.
-SHARED = tuple(kind for kind in SERVICES if kind != "identity")
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,8 @@ def agreement(peer: Cloud, terms: Terms) -> dict[str, Any]:
         "tls_name": peer.certificate_name,
         "fingerprint": terms.fingerprints[peer.name],
         "allow": {
-            "services": list(SHARED),
+            # All but identity, which is never shared.
+            "services": [kind for kind in peer.kinds if kind != "identity"],
             "projects": f"each:{DOMAIN}" if terms.projects == "each" else terms.projects,
             "pseudonyms": terms.pseudonyms,
         },

@@ -21,6 +21,7 @@ from .errors import LabError
 
 PACKAGES = (
     "cheroot",
+    "cinder",
     "glance",
     "keystone",
     "neutron",

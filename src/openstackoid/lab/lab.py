@@ -23,8 +23,9 @@ import yaml
 from openstackoid.trust import key_files
 
 from . import clients, config, environment, haproxy, meeting, owners, processes, seed, starting, state
-from .layout import CA, DASHBOARD, DEFAULT_ADDRESS, DEFAULT_CLOUDS, GATEWAY, HAPROXY, SERVICES, Cloud, plan
+from .layout import CA, DASHBOARD, DEFAULT_ADDRESS, DEFAULT_CLOUDS, GATEWAY, HAPROXY, Cloud, plan
 from .processes import Health, Process
+from .service_types import SERVICES
 from .starting import Part, Progress, Starter
 
 DEFAULTS = state.State(DEFAULT_CLOUDS, DEFAULT_ADDRESS, with_gateway=True)
@@ -63,6 +64,7 @@ class Lab:
         with_dashboard: whether each cloud has a Horizon; an existing lab keeps those that it has.
         aggregator: whether the first cloud is an aggregator of virtual regions, and the others are providers; see ``state.State``.
         aggregator_dashboard: whether the aggregator has a Horizon.
+        with_volumes: whether each cloud but an aggregator has block storage; they do not by default.
         gateway_command: the command of a gateway; ``--config FILE`` is added.
         cache: where the services' environment is kept; the user's cache folder when not given.
 
@@ -84,6 +86,7 @@ class Lab:
         with_dashboard: bool | None = None,
         aggregator: bool | None = None,
         aggregator_dashboard: bool | None = None,
+        with_volumes: bool | None = None,
         gateway_command: Sequence[str] = GATEWAY_COMMAND,
         cache: Path | None = None,
     ) -> None:
@@ -94,7 +97,7 @@ class Lab:
         wanted: dict[str, Any] = {"with_gateway": with_gateway, "with_haproxy": with_haproxy}
         wanted |= {"trust": trust, "projects": projects, "pseudonyms": pseudonyms}
         wanted |= {"with_dashboard": with_dashboard, "aggregator": aggregator}
-        wanted |= {"aggregator_dashboard": aggregator_dashboard}
+        wanted |= {"aggregator_dashboard": aggregator_dashboard, "with_volumes": with_volumes}
         self.state = state.merge(saved, clouds, address, defaults=DEFAULTS, **wanted)
         self.exists = saved is not None
         self.clouds: Mapping[str, Cloud] = plan(
@@ -107,6 +110,7 @@ class Lab:
             with_dashboard=self.state.with_dashboard,
             aggregator=self.state.aggregator,
             aggregator_dashboard=self.state.aggregator_dashboard,
+            with_volumes=self.state.with_volumes,
         )
 
     @property

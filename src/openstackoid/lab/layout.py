@@ -12,9 +12,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 from .errors import LabError
+from .service_types import KNOWN, SERVICES, VOLUMES
 
 REGION = "RegionOne"
 DEFAULT_CLOUDS = ("CloudOne", "CloudTwo")
@@ -37,31 +37,6 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 PLAIN = re.compile(r"[A-Za-z0-9/._+=@-]+")
 # Bytes of a Unix socket's path, less what HAProxy appends to it while it begins to listen there (".PID.tmp").
 LONGEST_SOCKET = 107 - len(".4194304.tmp")
-
-
-@dataclass(frozen=True)
-class Service:
-    """One of OpenStack's services: its type in the catalog, its name, its usual port and path."""
-
-    kind: str
-    name: str
-    port: int
-    path: str = ""
-    databases: tuple[str, ...] = ()
-
-
-SERVICES: Mapping[str, Service] = MappingProxyType(
-    {
-        service.kind: service
-        for service in (
-            Service("identity", "keystone", 5000, "/v3", ("keystone",)),
-            Service("image", "glance", 9292, "", ("glance",)),
-            Service("placement", "placement", 8778, "", ("placement",)),
-            Service("compute", "nova", 8774, "/v2.1", ("nova_api", "nova")),
-            Service("network", "neutron", 9696, "", ("neutron",)),
-        )
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -94,15 +69,15 @@ class Cloud:
 
     def backend(self, kind: str) -> str:
         """URL where a service really listens."""
-        return f"http://{self.backend_host}:{SERVICES[kind].port}"
+        return f"http://{self.backend_host}:{KNOWN[kind].port}"
 
     def frontend(self, kind: str) -> str:
         """URL where users and other services call it: HAProxy's or the gateway's (the backend's, in a lab without both)."""
-        return f"http://{self.frontend_host}:{SERVICES[kind].port}" if self.with_gateway else self.backend(kind)
+        return f"http://{self.frontend_host}:{KNOWN[kind].port}" if self.with_gateway else self.backend(kind)
 
     def endpoint(self, kind: str) -> str:
         """URL of a service in the cloud's catalog."""
-        return self.frontend(kind) + SERVICES[kind].path
+        return self.frontend(kind) + KNOWN[kind].path
 
     @property
     def auth_url(self) -> str:
@@ -230,12 +205,12 @@ class Cloud:
         return self.directory / "run" / f"{part}.json"
 
     def database(self, name: str) -> Path:
-        """SQLite file of a database: keystone, glance, placement, neutron, nova_api, nova, nova_cell0, or the gateway's trust."""
+        """SQLite file of a database: keystone, glance, placement, neutron, nova_api, nova, nova_cell0, cinder, or the gateway's trust."""
         return self.directory / "db" / f"{name}.sqlite"
 
     def databases(self, kind: str) -> Mapping[str, Path]:
         """Databases of a service, by name."""
-        return {name: self.database(name) for name in SERVICES[kind].databases}
+        return {name: self.database(name) for name in KNOWN[kind].databases}
 
     @property
     def images(self) -> Path:
@@ -249,8 +224,8 @@ class Cloud:
         if part == REGIONS:
             return ((self.frontend_host, REGIONS_PORT), (self.gateway_host, REGIONS_PEERS_PORT))
         if part not in {GATEWAY, HAPROXY}:
-            return ((self.backend_host, SERVICES[part].port),)
-        ports = [*(SERVICES[kind].port for kind in self.kinds), *([PEERING_PORT] if self.federated else [])]
+            return ((self.backend_host, KNOWN[part].port),)
+        ports = [*(KNOWN[kind].port for kind in self.kinds), *([PEERING_PORT] if self.federated else [])]
         if part == HAPROXY:
             return tuple((self.frontend_host, port) for port in ports)
         return (*((self.gateway_host, port) for port in ports), (self.frontend_host, ADMIN_PORT))
@@ -277,6 +252,7 @@ def plan(
     with_dashboard: bool = False,
     aggregator: bool = False,
     aggregator_dashboard: bool = False,
+    with_volumes: bool = False,
 ) -> dict[str, Cloud]:
     """Place the clouds; the order of the names determines their addresses. With ``aggregator`` the first one has identity alone.
 
@@ -285,6 +261,7 @@ def plan(
     """
     check_names(names)
     fast = with_gateway and with_haproxy
+    kinds = (*SERVICES, VOLUMES.kind) if with_volumes else tuple(SERVICES)
     clouds = {
         name: Cloud(
             name,
@@ -296,7 +273,7 @@ def plan(
             fast,
             with_gateway and federated,
             with_dashboard or (aggregator_dashboard and aggregator and name == names[0]),
-            ("identity",) if aggregator and name == names[0] else tuple(SERVICES),
+            ("identity",) if aggregator and name == names[0] else kinds,
             aggregator,
         )
         for name, (backend, frontend, behind) in zip(names, hosts(address, len(names)), strict=True)

@@ -18,8 +18,9 @@ from openstackoid.core.protocol import WELL_KNOWN_PATH
 
 from . import clients, config, dashboard, environment, haproxy, processes, state
 from .errors import LabError
-from .layout import DASHBOARD, GATEWAY, HAPROXY, REGION, REGIONS, SERVICES, Cloud
+from .layout import DASHBOARD, GATEWAY, HAPROXY, REGION, REGIONS, Cloud
 from .processes import Process
+from .service_types import KNOWN
 
 REGIONS_COMMAND = (sys.executable, "-m", "openstackoid", "regions", "serve")
 Progress = Callable[[str], None]
@@ -66,7 +67,7 @@ class Starter:
         for name, part in missing:
             for host, port in self.clouds[name].listens(part):
                 processes.check_free(host, port, f"{name}'s {part}")
-        services = [(name, part) for name, part in missing if part in SERVICES]
+        services = [(name, part) for name, part in missing if part in KNOWN]
         home = environment.ensure(self.cache, self.report) if services else None
         for name, part in missing:
             self.clouds[name].pid_file(part).unlink(missing_ok=True)
@@ -142,7 +143,7 @@ class Starter:
             "service": kind,
             "cloud": cloud.name,
             "host": cloud.backend_host,
-            "port": SERVICES[kind].port,
+            "port": KNOWN[kind].port,
             "etc": str(cloud.etc),
             "databases": {name: str(path) for name, path in cloud.databases(kind).items()},
             "log": str(cloud.log(kind)),
@@ -157,16 +158,18 @@ class Starter:
                     "service_passwords": dict(known.services),
                     "member": {"name": clients.MEMBER, "password": known.member, "project": clients.PROJECT},
                     "catalog": {
-                        **{kind: cloud.endpoint(kind) for kind in cloud.kinds},
+                        **{KNOWN[kind].listed or kind: cloud.endpoint(kind) for kind in cloud.kinds},
                         **({clients.REGIONS_TYPE: cloud.regions} if cloud.with_regions else {}),
                     },
                     "names": {
-                        **{kind: service.name for kind, service in SERVICES.items()},
+                        **{service.listed or kind: service.name for kind, service in KNOWN.items()},
                         clients.REGIONS_TYPE: "openstackoid",
                     },
                 }
             case "image":
                 order["store"] = str(cloud.images)
+            case "block-storage":
+                order["state"] = str(cloud.directory / "cinder")
             case "compute":
                 order["state"] = str(cloud.directory / "nova")
                 order["needs"] = [cloud.frontend("identity") + "/v3", cloud.frontend("placement") + "/"]

@@ -17,7 +17,7 @@ from .errors import LabError
 from .layout import DEFAULT_AGGREGATOR
 
 FILE = "lab.json"
-ACCOUNTS = ("nova", "glance", "neutron", "placement")
+ACCOUNTS = ("nova", "glance", "neutron", "placement", "cinder")
 
 
 Trust = Literal["federated", "pass-through"]
@@ -35,6 +35,7 @@ SAID: Mapping[str, Mapping[object, str]] = MappingProxyType(
         },
         "pseudonyms": {True: "gives its users pseudonyms", False: "gives its users no pseudonyms"},
         "aggregator": {True: "has an aggregator of virtual regions", False: "has no aggregator"},
+        "with_volumes": {True: "has block storage", False: "has no block storage"},
     }
 )
 
@@ -58,6 +59,7 @@ class State:
         aggregator_dashboard: whether the aggregator has one.
         aggregator: whether the first cloud has no service but identity, and all have control planes of virtual regions: contracts say what
             the clouds allow each other.
+        with_volumes: whether each cloud but an aggregator has block storage.
     """
 
     clouds: tuple[str, ...]
@@ -70,6 +72,7 @@ class State:
     with_dashboard: bool = False
     aggregator: bool = False
     aggregator_dashboard: bool = False
+    with_volumes: bool = False
 
     @property
     def federated(self) -> bool:

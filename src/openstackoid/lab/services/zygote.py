@@ -30,7 +30,7 @@ from typing import Any, NoReturn
 from . import common
 
 # Where each service is: a module of this package with DATABASES, preload(), make_schema(), prepare() and application().
-SERVICES = ("identity", "network", "compute", "image", "placement")
+SERVICES = ("identity", "network", "compute", "image", "placement", "block-storage")
 
 
 def start(orders: dict[str, Any]) -> None:
@@ -59,7 +59,7 @@ def start(orders: dict[str, Any]) -> None:
 
 def zygote(service: str, orders: Sequence[dict[str, Any]], templates: Path) -> None:
     """Import a service, and fork its servers."""
-    module = importlib.import_module(f".{service}", __package__)
+    module = importlib.import_module(f".{service.replace('-', '_')}", __package__)
     module.preload()
     ensure_templates(module, templates)
     for order in orders:
