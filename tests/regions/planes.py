@@ -31,6 +31,7 @@ from openstackoid.trust.contracts import ContractGrant
 from openstackoid.trust.grants import Grant
 from openstackoid.trust.keys import Keys
 from openstackoid.trust.projects import ProjectMappings
+from openstackoid.trust.quota_leases import QuotaLeases
 from openstackoid.trust.region_health import Counted
 from openstackoid.trust.store import Store
 
@@ -130,12 +131,14 @@ class Plane:
     Attributes:
         url: where its operators call.
         door: where its peers do.
+        folder: of its files.
+        database_url: of its database.
         log: what it writes.
     """
 
     def __init__(self, cloud: str, directory: Path, database: str | None = None, keystone: str | None = None) -> None:
         """Write its configuration; without a Keystone, the door is one."""
-        self.cloud = cloud
+        self.cloud, self.folder = cloud, directory
         directory.mkdir()
         self.keys = key_files.create(directory / "keys.json")
         operators, self.inner, door = free_ports(3)
@@ -143,7 +146,7 @@ class Plane:
         self.door = Door(self.keys, door, self.inner)
         self._file = directory / "regions.yaml"
         self.log = directory / "log"
-        database = database or f"sqlite:///{directory / 'database.sqlite'}"
+        self.database_url = database = database or f"sqlite:///{directory / 'database.sqlite'}"
         config = {
             "cloud": cloud,
             "keystone": keystone or f"{self.door_url}/v3",
@@ -194,6 +197,11 @@ class Plane:
     def mappings(self) -> ProjectMappings:
         """Which sub-project stands for which project, as gateways write it."""
         return self._store.projects
+
+    @property
+    def quotas(self) -> QuotaLeases:
+        """What of contracts' quotas is leased, as gateways write it."""
+        return self._store.quotas
 
     def check(self) -> tuple[int, str]:
         """`openstackoid regions check`: exit code and output."""

@@ -156,6 +156,9 @@ async def test_a_pseudonym_is_resolved_by_the_aggregator_alone(planes: tuple[Pla
         assert await consumer.call("POST", path, {"id": identity}) == (200, xavier)
     assert (await consumer.call("POST", path, {"id": project}))[1]["name"] == "blackboard"
     assert f'"id": "{user}"' in consumer.log.read_text()
+    assert (await consumer.call("POST", path, {"id": user, "reason": "report 7"})) == (200, xavier)
+    assert '"reason": "report 7"' in consumer.log.read_text()
+    assert (await consumer.call("POST", path, {"id": user, "reason": "x" * 1025}))[0] == 400
     other = tokens.pseudonym("u" * 32, f"contract:{'0' * 32}", consumer.keys)
     for plane, identity, token, status, code in (
         (consumer, other, ADMIN, 404, "pseudonym.unknown"),

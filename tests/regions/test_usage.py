@@ -110,6 +110,20 @@ async def test_both_sides_see_the_same_use_under_their_own_names(deal: Deal) -> 
     assert (await deal.call(deal.provider, "GET", f"/usage{QUERY}"))["totals"] == {"EUR": "0.360000000"}
 
 
+async def test_a_provider_sees_what_of_the_quota_is_leased(deal: Deal) -> None:
+    provider, local = deal.provider, deal.local
+    assert (await deal.call(provider, "GET", "/leases"))["leases"] == []
+    provider.quotas.prepare(deal.contract, local, ("cores", "ram"))
+    assert provider.quotas.grow(deal.contract, local, {"cores": 10}, {"cores": 10})
+    lease = {"project": local, "granted": 0, "used": 0, "counted_at": None, "in_force": False}
+    cores, ram = (await deal.call(provider, "GET", "/leases"))["leases"]
+    assert (ram, cores["name"], cores["granted"]) == (lease | {"name": "ram"}, "cores", 10)
+    shown = await openstack(provider, "virtual", "region", "contract", "leases", deal.contract, "-c", "Leased")
+    assert shown == [{"Leased": 10}, {"Leased": 0}]
+    refused = await deal.call(deal.consumer, "GET", "/leases", status=403)
+    assert refused["error"]["openstackoid_code"] == "contract.party"
+
+
 async def test_what_is_deleted_stays_counted(deal: Deal) -> None:
     """Nobody makes use undone: not who deletes what was stored, and not who asks for a year of it afterwards."""
     cloud, today = deal.provider.door.cloud, datetime.now(UTC).date()

@@ -55,6 +55,7 @@ from openstackoid.trust.contract_grants import ContractGrants
 from openstackoid.trust.contracts import ContractGrant
 from openstackoid.trust.keys import Keys
 from openstackoid.trust.projects import ProjectMappings
+from openstackoid.trust.quota_leases import QuotaLeases
 from openstackoid.trust.region_health import RegionHealth
 
 _LIVING = tuple(state for state in ContractState if state not in OVER)
@@ -85,6 +86,7 @@ class Control:
         worker: does it; None for an aggregator, and for a provider whose operators do it.
         catalog, about: of an aggregator: its catalog, and where its gateway is; None for a provider.
         follower: says what becomes of this cloud's projects; None for a provider.
+        leases: of contracts' quotas, as gateways grant them.
         kicked: set when a message is to be sent.
         audit: files of this cloud's gateways.
     """
@@ -108,6 +110,7 @@ class Control:
     catalog: Catalog | None = None
     about: Aggregator | None = None
     follower: Follower | None = None
+    leases: QuotaLeases | None = None
     kicked: asyncio.Event = field(default_factory=asyncio.Event)
     audit: tuple[Path, ...] = ()
 

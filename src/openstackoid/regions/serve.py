@@ -110,6 +110,7 @@ async def control_of(config: Config) -> AsyncIterator[Control]:
             Follower(config.cloud, contracts, states, catalog, peers, keys, about.deleted_after)
             if about and catalog
             else None,
+            leases=store.quotas,
             audit=tuple(config.audit),
         )
     store.close()

@@ -47,6 +47,23 @@ class ListResources(Lister):
         return ("Project", "Service", "Kind", "ID", "Name"), [tuple(row[name] for name in names) for row in rows]
 
 
+class ListLeases(Lister):
+    """List what of a contract's quota is leased to which project of this cloud, and what of that was used when it was counted the last time."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Of which contract."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("contract", metavar="<contract>", help="ID of the contract")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], "Iterable[tuple[Any, ...]]"]:
+        """One row a lease."""
+        rows = self.plane.get("contracts", parsed_args.contract, "leases")["leases"]
+        names = ("project", "name", "granted", "used", "counted_at", "in_force")
+        titles = ("Project", "Quota", "Leased", "Used", "Counted At", "In Force")
+        return titles, [tuple(row[name] for name in names) for row in rows]
+
+
 class RequestContract(Show):
     """Request a contract about a virtual region."""
 
@@ -153,11 +170,13 @@ class FindPseudonym(Show):
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("id", metavar="<id>", help="A pseudonym, or the ID of a user at the provider")
         parser.add_argument("--contract", metavar="<contract>", required=True, help="ID of the contract")
+        parser.add_argument("--reason", metavar="<text>", default="", help="Why; it is written down with who asked")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> _Row:
         """Its fields."""
-        return shown(self.plane.post("contracts", parsed_args.contract, "whois", body={"id": parsed_args.id}))
+        body = {"id": parsed_args.id} | ({"reason": parsed_args.reason} if parsed_args.reason else {})
+        return shown(self.plane.post("contracts", parsed_args.contract, "whois", body=body))
 
 
 def _terms(parser: argparse.ArgumentParser, *, required: bool) -> None:

@@ -7,6 +7,7 @@ from openstackoid.core.protocol import MESSAGES_PATH, OFFERS_PATH, PROJECTS_PATH
 from openstackoid.regions.handlers import (
     binding,
     contract,
+    lease,
     message,
     offer,
     project_states,
@@ -19,6 +20,7 @@ from openstackoid.regions.handlers import (
 from openstackoid.regions.handlers.call import Handler
 from openstackoid.regions.schemas import binding as binding_schema
 from openstackoid.regions.schemas import contract as contract_schema
+from openstackoid.regions.schemas import lease as lease_schema
 from openstackoid.regions.schemas import message as message_schema
 from openstackoid.regions.schemas import offer as offer_schema
 from openstackoid.regions.schemas import project_states as states_schema
@@ -194,6 +196,14 @@ OPERATORS: Final = (
         "What the projects of a contract have",
         "contract:resources",
         answer=resource_schema.LIST,
+    ),
+    Route(
+        "GET",
+        f"{_CONTRACT}/leases",
+        lease.list_all,
+        "What of a contract's quota is leased to which project",
+        "contract:usage",
+        answer=lease_schema.LIST,
     ),
     Route(
         "POST",

@@ -1,6 +1,6 @@
 """Who a pseudonym is, for an abuse report of a provider. Nothing is kept to answer it: pseudonyms are computed again from the users that there are.
 
-Each question is written to standard error, with the operator who asked.
+Each question is written to standard error, with the operator who asked, and why.
 """
 
 import asyncio
@@ -25,6 +25,7 @@ async def find(call: Call) -> dict[str, Any]:
             f"{contract.peer} is the consumer of the contract {contract.id}: its operators know its users."
         )
     asked = {"event": "whois", "time": now(), "operator": call.operator.name, "contract": contract.id, "id": identity}
+    asked["reason"] = call.body.get("reason", "")
     sys.stderr.write(f"{json.dumps(asked)}\n")
     sys.stderr.flush()
     party, keys = f"contract:{contract.id}", call.control.keys
