@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from openstackoid.audit.lines import straight
 from openstackoid.lab import Lab
 from openstackoid.lab.state import default_directory
-from openstackoid.operators.audit_lines import straight
 
 CLOUDS = ("CloudOne", "CloudTwo")
 

@@ -166,6 +166,18 @@ class FakeCloud:
                 )
             case "/openstackoid/v1/copies":
                 return self._copy(query)
+            case "/openstackoid/v1/audit" if query.get("user") == "nobody":
+                message = "The policy audit:list does not allow this to you."
+                error = {
+                    "code": 403,
+                    "title": "Forbidden",
+                    "message": message,
+                    "openstackoid_code": "operator.forbidden",
+                }
+                return 403, {"error": error}, {}
+            case "/openstackoid/v1/audit":
+                self.queries.append(query)
+                return 200, audited(int(query.get("marker", 0)), int(query["limit"])), {}
             case "/openstackoid/v1/scopes":
                 auth_url = f"{self.url}/scope/everywhere/v3"
                 return 200, {"scopes": [{"name": "everywhere", "scope": {"image": "*"}, "auth_url": auth_url}]}, {}
@@ -239,6 +251,34 @@ class FakeCloud:
             "audit_ids": ["a"],
             "catalog": catalog,
         }
+
+
+def audited(first: int, limit: int) -> dict[str, Any]:
+    """A gateway's page of audit: the second of five is empty, because nothing of what it read was asked for."""
+    pages: list[list[dict[str, Any]]] = [
+        [_several(), _went("a")],
+        [],
+        [_went("b")],
+        [_went("c"), _went("d")],
+        [_went("e")],
+    ]
+    return {"cloud": "CloudOne", "lines": pages[first][:limit], "next": str(first + 1) if first < 4 else None}
+
+
+def _went(name: str) -> dict[str, Any]:
+    line = {"time": "2030-01-01T00:00:00.000Z", "cloud": "CloudOne", "direction": "out", "decision": "remote"}
+    line |= {"peer": "CloudTwo", "user": name, "home": "CloudOne", "project": "p", "method": "GET", "service": "image"}
+    return line | {
+        "path": "/v2/images",
+        "status": 403,
+        "error": "agreement.rule",
+        "agreement": "g",
+        "client": "10.0.0.9",
+    }
+
+
+def _several() -> dict[str, Any]:
+    return _went("s") | {"decision": "several", "legs": [{"peer": "CloudOne"}, {"peer": "CloudTwo"}]}
 
 
 def _where(scope: str | None, service: str) -> str:

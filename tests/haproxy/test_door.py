@@ -7,8 +7,8 @@ from tests.gateway.wire import ask, reply, until
 from tests.haproxy.doorway import DATA, Door, fresh, request_id
 from tests.haproxy.world import World, names
 
-from openstackoid.operators.audit import direction
-from openstackoid.operators.audit_lines import Reader
+from openstackoid.audit.filters import direction
+from openstackoid.audit.lines import Reader
 from openstackoid.trust import tokens
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tests.gateway.wire import Answer, Cloud, Gateway, ask, connect, everything, until
 
-from openstackoid.operators.audit_lines import Reader
+from openstackoid.audit.lines import Reader
 
 REQUESTS = 500  # at 400 bytes each, three times what a pipe holds
 

@@ -9,10 +9,10 @@ import pytest
 from tests.gateway.wire import UNASKED, Cloud, Gateway, Upstream, ask, connect, everything, raw, reply, until
 from tests.haproxy.world import Fronted, marked
 
+from openstackoid.audit.lines import DAMAGED, Reader
 from openstackoid.core import scope as scopes
 from openstackoid.core.request_ids import PATTERN
 from openstackoid.gateway.telemetry.audit import LegRecord, Record
-from openstackoid.operators.audit_lines import DAMAGED, Reader
 
 FORGED = '","status":200,"user":"somebody-else","x":"'
 

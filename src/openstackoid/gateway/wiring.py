@@ -31,6 +31,7 @@ from openstackoid.gateway.federation.keystone_api import KeystoneApi
 from openstackoid.gateway.federation.keystone_catalog import KeystoneCatalog
 from openstackoid.gateway.federation.local_catalog import LocalCatalog
 from openstackoid.gateway.federation.peers import Peers
+from openstackoid.gateway.operating import table as operating
 from openstackoid.gateway.parts import Parts
 from openstackoid.gateway.quotas.admission import Admission
 from openstackoid.gateway.quotas.requests import Quotas
@@ -84,6 +85,7 @@ class Gateway:
         self._audit = LineWriter(config.cloud, config.audit)
         trust, api = config.trust, _keystone_api(config, backends_found, pool)
         keystone = Keystone(api, trust.recheck, trust.service_roles) if trust else Keystone(api)
+        self._keystone = keystone
         self._catalog: LocalCatalog = LocalCatalog(
             config,
             dict(backends_found.endpoints),
@@ -203,6 +205,8 @@ class Gateway:
         explaining = Explaining(self.cloud_map, self.known, scoping, self.peers, self._agreements)
         table = [*self.clouds.endpoints(), *explaining.endpoints()]
         table += SavedScopes(config.scopes).endpoints()
+        if config.operators:
+            table += operating.endpoints(config, config.operators, self._keystone, self._agreements)
         if self._runner:
             table += Listing(self._runner, self._restore, self.known).endpoints()
             table += Copies(self._runner, self._restore, self.known).endpoints()

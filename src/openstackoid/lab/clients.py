@@ -41,6 +41,7 @@ def gateway(cloud: Cloud, clouds: Mapping[str, Cloud], terms: Terms | None) -> d
         "cloud": cloud.name,
         "region": REGION,
         "audit": str(cloud.audit),
+        "operators": {"audit": [str(cloud.log("haproxy"))] if cloud.with_haproxy else []},
         "admin": {"listen": cloud.gateway_admin.removeprefix("http://")},
         # One thread: several HAProxies share a machine with all of their clouds.
         **(

@@ -4,26 +4,16 @@ import argparse
 import sys
 from typing import Final
 
-from openstackoid.core.catalog import base_url
-from openstackoid.core.errors import OpenStackoidError, PeerError
-from openstackoid.gateway.settings.config import Config
-from openstackoid.gateway.settings.peering import is_safe
-from openstackoid.operators import discovery, grants, registry
-from openstackoid.operators.discovery import Found
+from openstackoid.core.errors import PeerError
+from openstackoid.gateway.operating import peers
+from openstackoid.gateway.operating.peers import RefusedError
+from openstackoid.operators import grants, registry
 from openstackoid.output import fields, refuse
+from openstackoid.trust import discovery
 from openstackoid.trust.agreements import is_fingerprint
 from openstackoid.trust.grants import Grant
-from openstackoid.trust.rings import Ring
-from openstackoid.trust.store import AgreementExistsError, Store
 
 SOON: Final = "Gateways take it within a second."
-
-
-class RefusedError(OpenStackoidError):
-    """The operator did not confirm, or the given fingerprint differs from the published one."""
-
-    status = 403
-    code = "peer.refused"
 
 
 def add(arguments: argparse.Namespace) -> int:
@@ -36,9 +26,9 @@ def add(arguments: argparse.Namespace) -> int:
     with registry.trusting(arguments.config) as (config, store):
         peer = discovery.look(url, config.ca)
         name = peer.cloud.name
-        _check_name(arguments, config, store, name)
+        peers.check_new(name, arguments.url, config, store, arguments.config)
         pinned = arguments.fingerprint or peer.fingerprint
-        _descends(peer, pinned)
+        peers.check_descent(peer, pinned)
         services = ", ".join(sorted(peer.cloud.services)) or "none"
         print(fields([("cloud", name), ("url", url), ("fingerprint", peer.fingerprint), ("services", services)]))
         print(f"\n{name} may do here{'' if arguments.allow else ', once you allow it'}:")
@@ -62,7 +52,7 @@ def trust(arguments: argparse.Namespace) -> int:
     """Pin another key."""
     _check_fingerprint(arguments)
     with registry.trusting(arguments.config) as (config, store):
-        before = registry.changeable(arguments.config, arguments.name, config, store)
+        before = peers.changeable(arguments.name, config, store, arguments.config)
         try:
             peer = discovery.look(before.url, config.ca)
         except PeerError as error:
@@ -70,24 +60,13 @@ def trust(arguments: argparse.Namespace) -> int:
         else:
             if peer.cloud.name != before.peer:
                 raise RefusedError(f"{before.url} is a gateway of {peer.cloud.name} now, not of {before.peer}.")
-            _descends(peer, arguments.fingerprint)
+            peers.check_descent(peer, arguments.fingerprint)
         store.repin(arguments.name, arguments.fingerprint, registry.operator())
     print(f"{arguments.name} is trusted by the key {arguments.fingerprint} from now on, by no other. {SOON}")
     return 0
 
 
 # Parts of both.
-
-
-def _check_name(arguments: argparse.Namespace, config: Config, store: Store, name: str) -> None:
-    if name == config.cloud:
-        raise RefusedError(
-            f"{arguments.url} is a gateway of {name}, which is this cloud. Its URL or its name is wrong."
-        )
-    if name in config.peers:
-        raise AgreementExistsError(f"{name} stands in {arguments.config} already (peers.{name}): edit the file.")
-    if any(agreement.peer == name for agreement in store.agreements()):
-        raise AgreementExistsError(f"There is an agreement with {name} already; see: openstackoid peer show {name}")
 
 
 def _check_fingerprint(arguments: argparse.Namespace) -> None:
@@ -99,23 +78,11 @@ def _check_fingerprint(arguments: argparse.Namespace) -> None:
         )
 
 
-def _descends(peer: Found, fingerprint: str) -> None:
-    try:
-        Ring(peer.keys, fingerprint)
-    except ValueError as error:
-        raise RefusedError(
-            f"{peer.cloud.name}: {error}. Ask its operator, not over this connection, what openstackoid key show prints there."
-        ) from None
-
-
 def _url(arguments: argparse.Namespace) -> str:
     try:
-        url = base_url(arguments.url)
+        return peers.safe_url(arguments.url)
     except ValueError as error:
         refuse(arguments, f"URL: {error}")
-    if not is_safe(url):
-        refuse(arguments, f"URL: expected https, for nobody may listen to what federated clouds say; got {url}")
-    return url
 
 
 def _ask(question: str) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 
+from openstackoid.gateway.operating import peers
 from openstackoid.operators import grants, registry
 from openstackoid.operators.adding import SOON
 from openstackoid.output import table
@@ -11,7 +12,7 @@ from openstackoid.trust.store import UnknownPeerError
 def allow(arguments: argparse.Namespace) -> int:
     """Say yes."""
     with registry.trusting(arguments.config) as (config, store):
-        before = registry.changeable(arguments.config, arguments.name, config, store)
+        before = peers.changeable(arguments.name, config, store, arguments.config)
         grant = grants.chosen_or_refuse(arguments, before.grant) if grants.given(arguments) else None
         after = store.change(arguments.name, "allow", registry.operator(), grant)
     if after is None:  # by another, in this very moment
@@ -25,7 +26,7 @@ def allow(arguments: argparse.Namespace) -> int:
 def suspend(arguments: argparse.Namespace) -> int:
     """Take the yes back."""
     with registry.trusting(arguments.config) as (config, store):
-        registry.changeable(arguments.config, arguments.name, config, store)
+        peers.changeable(arguments.name, config, store, arguments.config)
         store.change(arguments.name, "suspend", registry.operator())
     print(f"{arguments.name} is suspended. {SOON} To say yes again: openstackoid peer allow {arguments.name}")
     return 0
@@ -34,7 +35,7 @@ def suspend(arguments: argparse.Namespace) -> int:
 def forget(arguments: argparse.Namespace) -> int:
     """Forget which projects of ours stand for projects of theirs that are gone."""
     with registry.trusting(arguments.config) as (config, store):
-        if arguments.name not in {entry["name"] for entry in registry.entries(config, store)}:
+        if arguments.name not in {entry["name"] for entry in peers.entries(config, store)}:
             raise UnknownPeerError(f"No agreement with {arguments.name}.")
         forgotten = [
             (project, store.forget_project(arguments.name, project, registry.operator()))
@@ -53,7 +54,7 @@ def forget(arguments: argparse.Namespace) -> int:
 def remove(arguments: argparse.Namespace) -> int:
     """End it."""
     with registry.trusting(arguments.config) as (config, store):
-        registry.changeable(arguments.config, arguments.name, config, store)
+        peers.changeable(arguments.name, config, store, arguments.config)
         bound = store.projects.all(arguments.name)
         store.change(arguments.name, "remove", registry.operator())
     if bound:

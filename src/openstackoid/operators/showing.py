@@ -6,18 +6,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from openstackoid.operators import discovery, grants, registry
+from openstackoid.gateway.operating.peers import Entry, entries
+from openstackoid.operators import grants, registry
+from openstackoid.trust import discovery
 from openstackoid.trust.grants import Grant
 from openstackoid.trust.store import UnknownPeerError
 
 
-def peers(config: Path) -> list[registry.Entry]:
+def peers(config: Path) -> list[Entry]:
     """All peers, of the database and of the file."""
     with registry.opened_if_any(config) as (read, store):
-        return registry.entries(read, store)
+        return entries(read, store)
 
 
-def offer(entry: registry.Entry) -> str:
+def offer(entry: Entry) -> str:
     """Which services a peer's users may use here."""
     if entry["grant"] is None:
         return "all (its users' own tokens)"
@@ -56,11 +58,11 @@ class Peer:
             UnknownPeerError: neither the file nor the database has such a peer.
         """
         with registry.opened_if_any(config) as (self._config, store):
-            entries = registry.entries(self._config, store)
+            listed = entries(self._config, store)
             projects = store.projects.held(name) if store else []
-        entry = next((entry for entry in entries if entry["name"] == name), None)
+        entry = next((entry for entry in listed if entry["name"] == name), None)
         if entry is None:
-            names = ", ".join(entry["name"] for entry in entries) or "none"
+            names = ", ".join(entry["name"] for entry in listed) or "none"
             raise UnknownPeerError(f"No peer {name}. There are: {names}.")
         self._frontend = next(iter(self._config.services.values())).frontend
         answer = discovery.seen_by_gateway(self._frontend, self._config.ca)

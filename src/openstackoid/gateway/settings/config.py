@@ -39,6 +39,7 @@
     haproxy: {gateway: 127.0.0.3}                 # HAProxy takes the frontends; the gateway listens there, behind it
     admin: {listen: "127.0.0.1:8700"}             # health, metrics
     audit: /var/log/openstackoid/audit.jsonl      # standard output if not given
+    operators: {audit: [/var/log/haproxy.log]}    # the operators' API: audit and agreements, by oslo.policy
     timeouts: {connect: 5, idle: 60, refresh: 30, grace: 30}    # seconds
     fanout: {timeout: 10, clouds: 1024, at_once: 128}           # requests to several clouds
     rates: {peers: {"*": 200, CloudTwo: 20}, redis: "redis://10.0.0.9"}     # requests a second to each peer, over all workers
@@ -66,6 +67,7 @@ from openstackoid.gateway.settings.sections import (
     Fanout,
     Haproxy,
     Operations,
+    OperatorsApi,
     Rates,
     Service,
     Timeouts,
@@ -103,6 +105,7 @@ class Config(Section):
     ca: ExistingFile | None = None
     admin: Admin | None = None
     audit: RelativePath | None = None
+    operators: OperatorsApi | None = None
     timeouts: Timeouts = Timeouts()
     fanout: Fanout = Fanout()
     rates: Rates = Rates()
@@ -144,6 +147,8 @@ class Config(Section):
             raise ValueError(
                 "operations.keys: expected a file of this cloud's keys (openstackoid key create), or a trust section"
             )
+        if self.operators and "identity" not in official:
+            raise ValueError("services.identity: expected this cloud's Keystone, whom a section operators needs")
         if self.haproxy:
             outer = {address for address, _ in taken} | ({self.peering.address} if self.peering else set())
             inner = {self.inner(address) for address in outer}

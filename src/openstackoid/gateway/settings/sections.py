@@ -81,6 +81,18 @@ class Admin(Section):
     listen: Listen
 
 
+class OperatorsApi(Section):
+    """The operators' API, at the frontends, for tokens of this cloud.
+
+    Attributes:
+        policy: own rules of oslo.policy; None for the defaults.
+        audit: files with lines of audit that the API reads beside `audit`, such as HAProxy's, each with what it was rotated to.
+    """
+
+    policy: ExistingFile | None = None
+    audit: Annotated[list[RelativePath], Field(max_length=7)] = Field(default_factory=list)
+
+
 class Timeouts(Section):
     """Seconds: `connect`, to connect; `idle`, without a byte; `refresh`, between two polls of a peer; `grace`, for running requests at a stop."""
 

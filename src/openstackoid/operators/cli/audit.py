@@ -52,6 +52,11 @@ A request stands once in the audit of each cloud that it met; --format json has 
             metavar="WHEN",
             help="30s, 15m, 2h, 7d, or a time such as 2030-01-31T12:00 (UTC, if it says no zone)",
         )
+        parser.add_argument("--until", metavar="WHEN", help="a time as well; what ended then is left out")
+        parser.add_argument("--status", metavar="STATUS", help="404, or a class of statuses: 4xx")
+        parser.add_argument(
+            "--request", metavar="ID", help="a global request id, which a chain or a request to several clouds shares"
+        )
         parser.add_argument("--errors", action="store_true", help="only what was refused or failed")
         parser.add_argument("-n", "--lines", type=int, default=0, metavar="N", help="the last N only (default: all)")
         return parser

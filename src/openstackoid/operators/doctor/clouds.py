@@ -5,10 +5,10 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from openstackoid.core.protocol import PEERS_PATH, WELL_KNOWN_PATH
+from openstackoid.gateway.operating.peers import Entry
 from openstackoid.gateway.settings.config import Config
 from openstackoid.operators.doctor.finding import Finding, failed, ok, skipped, warning
 from openstackoid.operators.doctor.web import Answer, clock, fetch
-from openstackoid.operators.registry import Entry
 from openstackoid.trust.contracts import ContractGrant
 from openstackoid.trust.rings import Ring
 

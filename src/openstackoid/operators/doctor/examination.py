@@ -5,7 +5,7 @@ from pathlib import Path
 
 from openstackoid.core.errors import OpenStackoidError
 from openstackoid.gateway.checking import checked
-from openstackoid.operators import registry
+from openstackoid.gateway.operating import peers
 from openstackoid.operators.doctor import clouds, keystone, machine, proxy, quotas
 from openstackoid.operators.doctor.finding import Finding, failed, ok, skipped
 from openstackoid.trust.contracts import ContractGrant
@@ -23,7 +23,7 @@ def examine(path: Path) -> Iterator[Finding]:
         return
     yield ok("configuration", f"{path}: the gateway accepts it")
     yield from machine.certificates(config)
-    entries, contracts = registry.entries(config, None), list[ContractGrant]()
+    entries, contracts = peers.entries(config, None), list[ContractGrant]()
     if config.trust:
         yield machine.keys(config.trust)
         finding, entries, contracts = machine.database(config, config.trust)

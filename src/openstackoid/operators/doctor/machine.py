@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from openstackoid.core.errors import OpenStackoidError
+from openstackoid.gateway.operating import peers
+from openstackoid.gateway.operating.peers import Entry
 from openstackoid.gateway.settings.certificates import certificate_ends
 from openstackoid.gateway.settings.config import Config
 from openstackoid.gateway.settings.peering import Trust
 from openstackoid.operators import registry
 from openstackoid.operators.doctor.finding import Finding, failed, ok, warning
-from openstackoid.operators.registry import Entry
 from openstackoid.output import when
 from openstackoid.trust import key_files
 from openstackoid.trust.contracts import ContractGrant
@@ -46,11 +47,11 @@ def database(config: Config, trust: Trust) -> tuple[Finding, list[Entry], list[C
     """Whether the database can be read, all peers, and the contracts in use. It is not changed, so tables that are missing are a finding."""
     store = Store(registry.url(trust))
     try:
-        entries, contracts = registry.entries(config, store), store.contracts.all()
+        entries, contracts = peers.entries(config, store), store.contracts.all()
         detail = f"{store.name}: revision {store.revision()}"
     except OpenStackoidError as error:
         remedy = "Start the database, and check trust.database; tables that are missing: openstackoid database upgrade"
-        return failed("database", str(error), remedy), registry.entries(config, None), []
+        return failed("database", str(error), remedy), peers.entries(config, None), []
     finally:
         store.close()
     return ok("database", detail), entries, contracts

@@ -60,7 +60,7 @@ class Reader:
     def _lines(self, lines: Iterable[bytes]) -> Iterator[Line]:
         torn: tuple[bytes, Line] | None = None
         for text in lines:
-            for piece, line in self._pieces(text.strip()):
+            for piece, line in self.pieces(text.strip()):
                 # A line that had no room on a full disk is written again, whole, after its first part.
                 if torn and not piece.startswith(torn[0]):
                     self.damaged += 1
@@ -72,7 +72,7 @@ class Reader:
             self.damaged += 1
             yield torn[1]
 
-    def _pieces(self, text: bytes) -> Iterator[tuple[bytes, Line]]:
+    def pieces(self, text: bytes) -> Iterator[tuple[bytes, Line]]:
         """The lines in a line: several, where the end of one was lost."""
         complete = False
         for piece in _BEGIN.split(text):
