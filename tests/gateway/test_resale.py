@@ -135,6 +135,26 @@ def test_ids_in_requests_go_all_the_way(chain: Chain) -> None:
     assert DEMO not in repr((seen, made))
 
 
+def test_clients_find_versions_before_they_log_in(chain: Chain) -> None:
+    """The seller asks the provider in its own name: a version document needs no user."""
+
+    def versions(seen: Seen, _: socket.socket) -> bytes:
+        links = [{"rel": "self", "href": f"http://{seen.get('Host')}/v2.1/"}]
+        return reply(300, {"versions": [{"id": "v2.1", "status": "CURRENT", "links": links}]})
+
+    chain.base["compute"].on("/", versions)
+    url = chain.at_top.url("identity")
+    try:
+        answer = ask(url, f"/scope/{SECOND}/compute/", token=None)
+    finally:
+        del chain.base["compute"].handlers["/"]  # the beginning of every path
+    assert answer.status == 300, answer.body
+    assert answer.json["versions"][0]["links"][0]["href"] == f"{url}/scope/{SECOND}/compute/v2.1/"
+    # Of a service that is not sold there is nothing to be seen, and nothing but versions is.
+    assert ask(url, f"/scope/{SECOND}/image/", token=None).status in {403, 404}
+    assert ask(url, f"/scope/{SECOND}/compute/v2.1/servers", token=None).status == 401
+
+
 def test_what_one_contract_does_not_give_is_refused_by_its_owner(chain: Chain) -> None:
     refused = chain.ask("/image/v2/images")
     assert refused.status in {403, 404}

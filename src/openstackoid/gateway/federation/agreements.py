@@ -166,6 +166,13 @@ class Agreements:
         sold = [contract for contract in self._contracts.values() if contract.side is ContractSide.PROVIDER]
         return frozenset(kind for contract in sold if contract.region for kind in contract.grant.offered)
 
+    def sold_region(self, peer: str, service: str) -> str:
+        """A region of this cloud that is resold to a peer with a service; empty if there is none."""
+        sold = (contract for contract in self._contracts.values() if contract.side is ContractSide.PROVIDER)
+        return next(
+            (one.region for one in sold if one.peer == peer and one.region and service in one.grant.offered), ""
+        )
+
     def check_pass_through(self, peer: str) -> None:
         """Check that no contract would be gone around by passing users' tokens to a peer: it gets them with all rights that they have.
 

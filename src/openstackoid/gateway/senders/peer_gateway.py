@@ -1,7 +1,10 @@
 """A peer's gateway that sends a request of its own, without a user's token."""
 
+import copy
+
 from openstackoid.core import protocol
 from openstackoid.core.errors import TokenError
+from openstackoid.core.scope import Scope
 from openstackoid.gateway.entry.calls import Arrival
 from openstackoid.gateway.entry.frontends import is_version_document
 from openstackoid.gateway.federation.federation import Federation
@@ -12,6 +15,8 @@ from openstackoid.gateway.senders.local_user import LocalUser
 
 class PeerGateway(LocalUser):
     """The gateway of a cloud with an active agreement: it may look at version documents.
+
+    Those of services that this cloud has for regions that it resells to the peer alone are the documents of a region's provider.
 
     Args:
         catalog: this cloud's.
@@ -24,11 +29,13 @@ class PeerGateway(LocalUser):
     def __init__(self, catalog: LocalCatalog, federation: Federation, legs: Legs) -> None:
         super().__init__(catalog, federation.issuer, legs)
         self._agreements = federation.agreements
+        self._resale = federation.resale
 
     def accept(self, arrival: Arrival) -> "PeerGateway | None":
         """Accept a request at the peering address without a federated token.
 
         Raises:
+            ResoldError: this cloud has unbound the region that it resells.
             TrustError: the caller is not a peer's gateway, or requests something else than a version document.
         """
         if not arrival.listener.peers:
@@ -40,4 +47,9 @@ class PeerGateway(LocalUser):
         self._agreements.active_agreement(peer)
         if arrival.request.method not in {"GET", "HEAD"} or not is_version_document(arrival.route.path):
             raise TokenError("The request you have made requires authentication.")
-        return self
+        region = self._agreements.sold_region(peer, arrival.route.service)
+        if not region or arrival.route.service in arrival.listener.cloud.services:
+            return self
+        seller = copy.copy(self)
+        seller.scope = Scope.of_region(self._resale.contract(region).peer, cloud)
+        return seller
