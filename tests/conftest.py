@@ -2,5 +2,7 @@
 
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+from tests.volume import volume
+
+settings.register_profile("busy", max_examples=volume(200), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")

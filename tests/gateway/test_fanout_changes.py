@@ -7,12 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.gateway.lists import FakeCloud, next_link, row
 from tests.gateway.test_fanout_walks import Clouds, written
+from tests.volume import volume
 
 # (item's number, cloud, position among the pages) of what comes or goes between two pages.
 changes = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 2), st.integers(0, 6), st.booleans()), max_size=12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=volume(60), deadline=None)
 @given(st.lists(st.integers(0, 9), min_size=3, max_size=3), changes, st.integers(1, 5), st.booleans())
 def test_what_stays_is_found_once(
     sizes: list[int], changed: list[tuple[int, int, int, bool]], limit: int, by_id: bool

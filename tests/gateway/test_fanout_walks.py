@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 from tests.gateway.lists import ROWS, FakeCloud, next_link, row, shown
+from tests.volume import volume
 
 from openstackoid.core.errors import MarkerError
 from openstackoid.core.lists import Listing, listing
@@ -99,7 +100,7 @@ QUERIES: Final = {
 }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=volume(60), deadline=None)
 @given(
     LISTS,
     st.sampled_from([(kind, query) for kind, some in QUERIES.items() for query in some]),
@@ -133,7 +134,7 @@ def test_a_walk_finds_everything_once_and_in_one_order(
     asyncio.run(check())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=volume(40), deadline=None)
 @given(LISTS, st.integers(1, 9), st.booleans(), st.sets(st.integers(0, 3)))
 def test_clouds_that_know_no_pages_are_walked_as_those_that_do(
     lists: list[list[tuple[str, str]]], limit: int, by_id: bool, without: set[int]
@@ -159,7 +160,7 @@ def test_a_walk_by_the_last_id_needs_no_memory(lists: list[list[tuple[str, str]]
     asyncio.run(check())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=volume(40), deadline=None)
 @given(LISTS, st.integers(1, 4), st.sets(st.integers(1, 6), max_size=4))
 def test_a_cloud_that_fails_now_and_then_is_missed_and_loses_nothing_when_it_is_back(
     lists: list[list[tuple[str, str]]], limit: int, failures: set[int]

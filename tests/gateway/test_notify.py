@@ -49,7 +49,7 @@ class Systemd:
         self._socket.close()
 
 
-@pytest.fixture(params=["path", "abstract"])
+@pytest.fixture
 def systemd(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Systemd]:
     name = f"@openstackoid-test-{os.urandom(8).hex()}" if request.param == "abstract" else str(tmp_path / "notify")
     made = Systemd(name)
@@ -69,7 +69,7 @@ def ended(gateway: Gateway) -> int:
     return gateway.process.wait(60)
 
 
-@WORKERS
+@pytest.mark.parametrize(("systemd", "workers"), [("path", 2), ("abstract", 1)], indirect=["systemd"])
 def test_it_is_told_all_that_systemd_waits_for(systemd: Systemd, cloud: Cloud, tmp_path: Path, workers: int) -> None:
     gateway = Gateway(tmp_path / "gateway", cloud.config(), "--workers", str(workers), environment=systemd.environment)
     try:

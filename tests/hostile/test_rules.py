@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from tests.gateway.owners import refusal
 from tests.hostile.honest import Honest
+from tests.volume import volume
 
 from openstackoid.trust import rules
 from openstackoid.trust.grants import Grant
@@ -44,7 +45,7 @@ def matches(pattern: str, path: str) -> bool:
     return allowed([Rule("image", "GET", pattern)], "image", "GET", path)
 
 
-@settings(max_examples=500)
+@settings(max_examples=volume(500))
 @given(PATTERNS, PATHS)
 @example("/**", "/")
 @example("/a***b", "/aab")
@@ -54,7 +55,7 @@ def test_patterns_mean_what_regular_expressions_mean(pattern: str, path: str) ->
         assert matches(pattern, path) is meant(pattern, path)
 
 
-@settings(max_examples=500)
+@settings(max_examples=volume(500))
 @given(PATTERNS, st.sampled_from(["/", "/a/", "/a", "/a/b/"]), st.sampled_from(["", "/", "/a", "/b/a", "b"]))
 def test_what_covers_a_segment_means_the_same(pattern: str, before: str, after: str) -> None:
     if is_pattern(pattern):

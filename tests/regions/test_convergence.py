@@ -13,6 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from tests.regions.negotiating import TERMS, TIME, pair, terms
+from tests.volume import volume
 
 from openstackoid.core.errors import TrustError
 from openstackoid.regions.errors import RegionsError
@@ -158,4 +159,6 @@ def assert_signed_by_both(contract: Contract, *, agreed: bool) -> None:
 
 
 def test_both_sides_end_in_the_same_state() -> None:
-    run_state_machine_as_test(Negotiation, settings=settings(max_examples=150, stateful_step_count=40, deadline=None))
+    run_state_machine_as_test(
+        Negotiation, settings=settings(max_examples=volume(150), stateful_step_count=40, deadline=None)
+    )

@@ -28,6 +28,7 @@ from tests.trust.signing import (
     signed,
     stamped,
 )
+from tests.volume import volume
 
 from openstackoid.core.errors import TokenError
 from openstackoid.trust import tokens
@@ -238,7 +239,7 @@ def test_ten_thousand_mutations_of_a_good_one_are_refused() -> None:
 _TEXT = st.text(st.characters(exclude_categories=[]), max_size=200)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=volume(500), deadline=None)
 @given(_TEXT | st.lists(_TEXT | _TEXT.map(encoded), min_size=3, max_size=3).map(".".join))
 @example("x~\udcff")
 @example("eyJ0eXAiOiJvcGVuc3RhY2tvaWQrand0In0.\udcff.")

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from joserfc import jws
 from joserfc.jwk import OctKey, OKPKey
 from tests.trust.signing import claims
+from tests.volume import volume
 
 from openstackoid.core.errors import TokenError
 from openstackoid.trust import key_files, tokens
@@ -220,7 +221,7 @@ def test_a_rotation_publishes_first_and_signs_later() -> None:
     second.rotated(begins)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=volume(60), deadline=None)
 @given(
     st.lists(st.integers(OVERLAP, 40 * DAY), min_size=1, max_size=5),
     st.floats(0, 1),
@@ -355,7 +356,7 @@ _DOCUMENT = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=volume(150), deadline=None)
 @given(_JSON | _DOCUMENT, st.just("A" * 43))
 def test_a_ring_of_anything_is_a_value_error_and_nothing_else(document: Any, fingerprint: str) -> None:
     for read in (lambda: Ring(document, fingerprint), lambda: first_fingerprint(document)):
