@@ -75,7 +75,7 @@ class Process:
 
     def wait(self) -> None:
         """Until it listens."""
-        end = time.monotonic() + 15
+        end = time.monotonic() + 60
         while self._process.poll() is None and time.monotonic() < end:
             with contextlib.suppress(OSError), socket.create_connection((self._host, self.port), 0.2):
                 return

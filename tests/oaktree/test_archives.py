@@ -3,16 +3,14 @@
 import os
 import shutil
 import subprocess
-import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.oaktree import installed
 from tests.oaktree.answering import Oaktree, running
 from tools import archives
-
-from openstackoid.lab import installing
 
 ROOT = Path(__file__).parents[2]
 LISTED = "one web-one ACTIVE\ntwo web-two ACTIVE\n"
@@ -33,27 +31,18 @@ def run(*command: str | Path, cwd: Path | None = None, **environment: str) -> "s
 
 
 def test_the_wheel_alone_lists_everywhere(oaktree: Oaktree, tmp_path: Path) -> None:
-    wheel = archives.python(tmp_path)
-    uv = Path(sys.executable).with_name("uv")
-    python = tmp_path / "venv/bin/python"
-    index = installing.environment(os.environ)
-    for command in (
-        (uv, "venv", "-q", "--python", sys.executable, tmp_path / "venv"),
-        (uv, "pip", "install", "-q", "--python", python, "-c", ROOT / "constraints.txt", wheel),
-    ):
-        done = run(*command, cwd=tmp_path, **index)
-        assert done.returncode == 0, done.stderr
+    python = installed.python()
     shutil.copy(ROOT / "examples/oaktree/list_everywhere.py", tmp_path)
     done = run(python, "list_everywhere.py", cwd=tmp_path, OAKTREE_TARGET=f"unix:{oaktree.socket}")
     assert (done.stdout, done.returncode) == (LISTED, 1)
     assert FAILED in done.stderr
-    there = run(uv, "pip", "list", "--python", python, cwd=tmp_path).stdout.split()
+    there = run(installed.UV, "pip", "list", "--python", python, cwd=tmp_path).stdout.split()
     # What openstacksdk finds by itself, where it is installed.
     done = run(
         python, "-c", "from importlib.metadata import entry_points; print(entry_points(group='keystoneauth1.plugin'))"
     )
     assert "oaktree.openstacksdk.plugin:Loader" in done.stdout
-    assert (next((tmp_path / "venv").glob("lib/*/site-packages/oaktree")) / "openstacksdk/transport.py").exists()
+    assert (next(python.parents[1].glob("lib/*/site-packages/oaktree")) / "openstacksdk/transport.py").exists()
     assert not {"openstacksdk", "keystoneauth1", "openstackoid", "aiohttp", "sqlalchemy"} & set(there)
     done = run(python, "-c", "import oaktree.client, oaktree.v1.network_pb2; import openstackoid", cwd=tmp_path)
     assert "No module named 'openstackoid'" in done.stderr

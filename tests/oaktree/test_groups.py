@@ -1,9 +1,6 @@
 """Groups: resources of several kinds that refer to each other, in every cloud of a request, undone together."""
 
 import asyncio
-import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +9,7 @@ import grpc
 import pytest
 from tests.oaktree.creator import DONE, UNDONE, Oaktree, held
 from tests.oaktree.failures import refused
+from tests.oaktree.installed import example
 from tests.oaktree.making import Cloud
 from tests.oaktree.upstream import eventually, reply
 from tests.oaktree.whole_cloud import World, two_clouds
@@ -211,10 +209,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 def test_the_example_builds_a_group_everywhere(world: World) -> None:
-    example = Path(__file__).parents[2] / "examples/oaktree/group_everywhere.py"
-    environment = os.environ | {"OAKTREE_TARGET": world.address}
-    command = [sys.executable, "-W", "error", str(example)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    done = example("group_everywhere.py", OAKTREE_TARGET=world.address)
     assert (done.returncode, sorted(done.stdout.splitlines())) == (0, ["one 5 ", "two 5 "]), done.stderr
     for cloud in world.clouds.values():
         mine = cloud.id("networks", "mine")

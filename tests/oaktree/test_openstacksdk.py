@@ -13,6 +13,7 @@ import openstack.exceptions as sdk
 import pytest
 import yaml
 from openstack.config import OpenStackConfig
+from tests.oaktree import installed
 from tests.oaktree.upstream import reply
 from tests.oaktree.whole_cloud import World, two_clouds
 
@@ -173,7 +174,7 @@ def test_threads_share_a_connection(world: World, everywhere: Any) -> None:
 
 
 def run(file: Path, *command: str | Path) -> str:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("OS_", "PYTHON"))}
     environment = {**kept, "OS_CLIENT_CONFIG_FILE": str(file)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
@@ -181,11 +182,12 @@ def run(file: Path, *command: str | Path) -> str:
 
 
 def test_the_example_is_openstacksdk_alone(world: World, file: Path) -> None:
-    example = ROOT / "examples/oaktree/under_openstacksdk.py"
-    assert "oaktree" not in example.read_text().partition('"""\n')[2]
+    program = ROOT / "examples/oaktree/under_openstacksdk.py"
+    assert "oaktree" not in program.read_text().partition('"""\n')[2]
     for cloud in world.clouds.values():
         cloud.add("servers", "web", status="ACTIVE")
-    assert run(file, sys.executable, example).split() == ["web", "ACTIVE"] * 2
+    python = installed.python("openstacksdk")
+    assert run(file, python, program).split() == ["web", "ACTIVE"] * 2
     assert [kind for kind, _ in world.clouds["one"].posted] == ["networks"]
     assert not world.clouds["two"].posted
 

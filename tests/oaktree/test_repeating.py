@@ -176,6 +176,11 @@ async def test_a_large_answer_is_read_in_a_thread(asker: Asker) -> None:
     assert len(await asker.names()) == 4
     assert asker.threads.used == 2
     assert len(asker.seen) == before + 1
+    # The next one is openstacksdk's from the beginning, on its own connection.
+    assert len(await asker.names()) == 4
+    assert asker.threads.used == 3
+    first, second, third = (each.connection for each in asker.seen)
+    assert first == third != second
 
 
 @pytest.mark.parametrize(

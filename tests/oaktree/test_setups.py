@@ -1,15 +1,12 @@
 """One request for a server in all clouds, by names that each of them looks up: typed, generic, with floating IPs and from volumes."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 from google.protobuf import struct_pb2
+from tests.oaktree.installed import example
 from tests.oaktree.whole_cloud import WholeCloud, World, two_clouds
 
 from oaktree.v1 import compute_pb2, operation_pb2, resource_pb2
@@ -181,23 +178,21 @@ def test_undo_leaves_addresses_that_others_made(world: World) -> None:
 
 
 def test_the_example_boots_everywhere_or_nowhere(world: World) -> None:
-    example = Path(__file__).parents[2] / "examples/oaktree/boot_everywhere.py"
-    environment = os.environ | {"OAKTREE_TARGET": world.address}
-    command = [sys.executable, "-W", "error", str(example), "web", "fedora", "small", "private"]
+    words = ("boot_everywhere.py", "web", "fedora", "small", "private")
     world.clouds["one"].add("images", "fedora", status="active")
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=300)
+    done = example(*words, OAKTREE_TARGET=world.address)
+    assert done.returncode == 0, done.stderr
     assert "two STAGE_FAILED image.image 'fedora' is not in two/RegionOne" in done.stdout
     assert world.clouds["one"].resources["servers"] == {}
     world.clouds["two"].add("images", "fedora", status="active")
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=300)
+    done = example(*words, OAKTREE_TARGET=world.address)
+    assert done.returncode == 0, done.stderr
     assert {"one STAGE_DONE ", "two STAGE_DONE "} <= set(done.stdout.splitlines())
 
 
 def test_the_example_goes_away_and_awaits_what_became_of_it(world: World) -> None:
-    example = Path(__file__).parents[2] / "examples/oaktree/boot_and_await.py"
-    command = [sys.executable, "-W", "error", str(example), "web", "cirros", "small"]
-    environment = os.environ | {"OAKTREE_TARGET": world.address}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=300)
+    done = example("boot_and_await.py", "web", "cirros", "small", OAKTREE_TARGET=world.address)
+    assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "True [('one', 'ACTIVE'), ('two', 'ACTIVE')]"
 
 

@@ -61,6 +61,11 @@ class Led:
         with self._lock:
             return self._questions.get(key)
 
+    def drop(self, key: Hashable) -> None:
+        """Store that the request is not to be repeated with this token."""
+        with self._lock:
+            self._questions[key] = None
+
     def learn(self, key: Hashable, ask: Callable[[], Question | None]) -> None:
         """Store the question that `ask` returns, or None if the request cannot be recorded. Does nothing if the key is known.
 
