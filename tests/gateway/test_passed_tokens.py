@@ -152,6 +152,23 @@ def test_a_role_that_does_not_count_and_a_limited_token_are_refused(deal: Deal) 
     assert "member" in str(deal.direct("image", IMAGES, guest).error)
 
 
+def test_the_audit_says_who_was_refused(deal: Deal, owners: Owners) -> None:
+    path = f"/v1/{deal.bound.id}"
+    assert deal.direct("image", path).code == "agreement.rule"
+    line = owners.at_two.line(path)
+    assert (line["home"], line["user"], line["project"], line["agreement"]) == ("CloudOne", ALICE, DEMO, deal.bound.id)
+
+
+def test_home_asks_its_keystone_for_each_exchange(deal: Deal) -> None:
+    """The provider keeps the answer as long as home would: together it would be twice as long after a revocation."""
+    keystone = deal.owners.one.keystone
+    token = keystone.issue("alice", "member")
+    assert [deal.exchanged(subject_token=token).status for _ in range(2)] == [200, 200]
+    assert keystone.asked(token) == 2
+    del keystone.known[token]
+    assert refusal(deal.exchanged(subject_token=token)) == (401, "token.invalid")
+
+
 def test_with_two_such_contracts_only_the_region_says_which_is_meant(deal: Deal, owners: Owners) -> None:
     other = dataclasses.replace(contract("CloudTwo", CONSUMER, f"{deal.bound.region}-2"), pass_through=True)
     put(owners.one, deal.bound, other)

@@ -242,3 +242,21 @@ def test_a_place_in_another_versions_form_gets_nothing_in_the_clear(world: World
     assert (answer.status, answer.code) == (502, "peer.unreachable")
     assert not everywhere(world, path)
     straight(world, headers, TOKEN)
+
+
+def test_no_scope_with_another_owners_identity_is_taught(world: World) -> None:
+    """Its users come with tokens of their own cloud, which the gateway exchanges: a request without a token must not lead past it."""
+    one, text = world.one, '{"identity":"CloudTwo"}'
+    own = marked("identity", "CloudThree")  # a cloud of the same owner: its tokens are valid here
+
+    def known() -> bool:
+        for token in (None, one.keystone.issue("alice", "member")):
+            ask(one.url("image"), fresh(), {"X-Scope": text}, token=token)
+        ask(one.url("image"), fresh(), own, token=one.keystone.issue("alice", "member"))
+        return f"GET|image|{own['X-Scope']}" in one.proxy.ways
+
+    until(known)
+    assert f"GET|image|{text}" not in one.proxy.ways
+    path = fresh()
+    ask(one.url("image"), path, {"X-Scope": text}, token=None)
+    assert one.passed(path)

@@ -99,7 +99,10 @@ class OneCloud:
     async def _answer(self, call: Call, who: Sender, record: Record) -> Answer:
         lessons, peers = self._parts.lessons if call.teaches else None, self._parts.peers
         begun = lessons.begin(call, who) if lessons else None
-        await who.admit(call)
+        try:
+            await who.admit(call)
+        finally:
+            record.note(who.initiator)  # it may be known only now; also of a request that is refused
         if call.scope:
             await self._know(call.scope, call.route.service, record)
         facts = Facts(call.route.service, call.method, call.path, call.hops)

@@ -88,7 +88,10 @@ class TokenExchange:
         if tokens.is_federated(token) or peer != audience:
             raise TokenError(f"Expected a token of {self._cloud}, and {peer} at audience.")
         contract = agreements.passing(peer, form["contract"], ContractSide.CONSUMER)
-        return await self._issuer.for_peer(token, peer, Scope.of_region(peer, self._cloud), None, contract)
+        # The peer keeps the answer for `trust.recheck` seconds: Keystone's own must not be as old as that already.
+        return await self._issuer.for_peer(
+            token, peer, Scope.of_region(peer, self._cloud), contract=contract, fresh=True
+        )
 
     async def _for_user(self, form: dict[str, str], audience: str) -> IssuedToken:
         token = form["subject_token"]

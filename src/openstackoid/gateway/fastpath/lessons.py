@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from openstackoid.core.routing import CloudMap, Local, Remote
+from openstackoid.core.scope import Scope
 from openstackoid.gateway.entry.calls import Call
 from openstackoid.gateway.entry.scoping import explicit
 from openstackoid.gateway.fastpath.teacher import Teacher
@@ -54,6 +55,8 @@ class Lessons:
         if who.begins_here and not (call.listener.peers or named_in_path or call.subject):
             cloud_map = self._cloud_map()
             whole, federated = explicit(call.scope, cloud_map.here.name), self._peers.federated(decision.cloud)
+            if self._is_others_user(whole, cloud_map.here.name):
+                return
             self._teacher.learned(
                 call, decision, leg.rewrite.cacheable, whole, cloud_map, federated=federated, begun=begun
             )
@@ -64,6 +67,14 @@ class Lessons:
             project = leg.initiator.local_project or ""
             until = federation.project_states.trusted_until(project)
             self._teacher.visited(token, project, until, call.hops, federation.agreements, self._cloud_map(), begun)
+
+    def _is_others_user(self, whole: Scope, here: str) -> bool:
+        """Whether a scope names another owner's cloud for identity: what stands for its token is the gateway's to say (`senders.passed_token`).
+
+        The key of an entry has no token in it, so one request without a token would send the tokens of all later ones straight to a service.
+        """
+        home = whole.only("identity")
+        return home is not None and home != here and self._peers.federated(home)
 
 
 def _image_token(call: Call, who: Sender) -> ForeignToken | None:

@@ -81,7 +81,14 @@ class TokenIssuer:
         )
 
     async def for_peer(
-        self, token: str, peer: str, scope: Scope, asked: Rule | None = None, contract: ContractGrant | None = None
+        self,
+        token: str,
+        peer: str,
+        scope: Scope,
+        asked: Rule | None = None,
+        contract: ContractGrant | None = None,
+        *,
+        fresh: bool = False,
     ) -> IssuedToken:
         """A federated token for a peer, which replaces one of our users' tokens.
 
@@ -91,6 +98,7 @@ class TokenIssuer:
             scope: explicit; it is signed.
             asked: the request that the token is for; None when the caller gets the token itself, for any request.
             contract: of the region that the request is for; None for a request under the agreement with the peer.
+            fresh: whether Keystone is asked now, however young its last answer is.
 
         Raises:
             TokenError: our Keystone does not accept the token.
@@ -103,7 +111,7 @@ class TokenIssuer:
         known, now = self._kept.get(key), time.time()
         kept = known[1] if known and known[0] == generation else None
         young = kept is not None and kept.agreement == terms.id and now < kept.renew
-        body = await self._keystone.token(token, fresh=not young)
+        body = await self._keystone.token(token, fresh=fresh or not young)
         if body is None:
             raise TokenError(f"The token is not valid in {self._cloud}, its own cloud.")
         access_rules.check(access_rules.of(body), asked)

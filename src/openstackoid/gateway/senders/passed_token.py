@@ -106,7 +106,9 @@ class PassedUser:
 
     @property
     def initiator(self) -> Initiator:
-        """Only whose user it is, before the home was asked."""
+        """The user; before the home was asked, only whose it is."""
+        if self._user is not None:
+            return self._user.initiator
         return Initiator(self._contract.peer, agreement=self._contract.id)
 
     async def admit(self, call: Call) -> None:
@@ -115,13 +117,16 @@ class PassedUser:
         Raises:
             PeerError: the user's home does not answer.
             TokenError, ExchangeError: it gives no token.
+            RateError: it is asked about too many unknown tokens.
             TrustError: as `ForeignUser.admit`.
         """
         exchange, users, contract = self._shared.federation.exchange, self._shared.users, self._contract
-        token = users.tokens.read(await exchange.under_contract(contract, self._own, self._shared.cloud))
+        by_home = call.listener.peers
+        text = await exchange.under_contract(contract, self._own, self._shared.cloud, by_home=by_home)
+        token = users.tokens.read(text)
         if token.agreement.id != contract.id or token.claims.issuer != contract.peer:
             raise ExchangeError(f"{contract.peer} gave a token under another contract than {contract.id}.")
-        self._user = users.sender(token, at_peers=call.listener.peers)
+        self._user = users.sender(token, at_peers=by_home)
         await self._user.admit(call)
 
     async def local(self, call: Call) -> Leg:
