@@ -196,6 +196,20 @@ def test_what_cannot_be_added_is_refused_and_nothing_is_kept(desk: Desk, changed
     assert [entry["name"] for entry in desk.ask(AGREEMENTS).json["agreements"]] == ["CloudFile"]
 
 
+@pytest.mark.parametrize(
+    ("grant", "place"),
+    [
+        ({"roles": {"admin": "admin"}}, "grant.roles: admin gives people of another cloud power"),
+        ({"projects": "all"}, "grant.projects: expected same"),
+        ({"rules": [{"service": "image"}]}, "grant.rules.0: expected service, method and path"),
+        ({"services": ["identity"]}, "grant: identity is never shared"),
+    ],
+)
+def test_a_grant_that_is_none_says_where(desk: Desk, grant: dict[str, Any], place: str) -> None:
+    body = {"url": desk.other.url, "fingerprint": desk.other.keys.fingerprint, "grant": grant}
+    assert desk.ask(AGREEMENTS, method="POST", body=body).error.startswith(place)
+
+
 def test_what_stands_in_the_file_and_what_is_no_event_is_refused(desk: Desk) -> None:
     for name, body, code in (
         ("CloudFile", {"event": "suspend"}, "peer.exists"),

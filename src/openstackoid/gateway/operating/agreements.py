@@ -183,5 +183,8 @@ def _grant(given: Any) -> Grant | None:
         return Grant.model_validate(given)
     except ValidationError as error:
         detail = error.errors(include_url=False, include_context=False)[0]
-        place = ".".join(["grant", *map(str, detail["loc"])])
-        raise GrantError(f"{place}: {str(detail['msg']).removeprefix('Value error, ')}.") from None
+        place, message = ["grant", *map(str, detail["loc"])], str(detail["msg"]).removeprefix("Value error, ")
+        field, colon, rest = message.partition(": ")
+        if not detail["loc"] and colon and field in Grant.model_fields:
+            place, message = ["grant", field], rest  # of the grant as a whole, which names the field itself
+        raise GrantError(f"{'.'.join(place)}: {message}.") from None
