@@ -14,7 +14,9 @@ from openstack_dashboard.api import base
 from openstackoid_dashboard import control_plane, sending
 from openstackoid_dashboard.errors import FederationError
 
+NO_CONTENT = 204
 LARGEST_SHOWN = 200  # characters of an answer that is not what was asked for
+OWN_PREFIX = "/openstackoid/v1/"  # of the gateway's own paths
 PEERS_PATH = "/openstackoid/v1/peers"
 EXPLAIN_PATH = "/openstackoid/v1/explain"
 
@@ -86,6 +88,29 @@ def explain(request: Any, service: str, region: str, scope: str, method: str, pa
     return _checked(_send("GET", url, headers, params=query))
 
 
+def operate(request: Any, method: str, path: str, query: Any = None, body: Any = None) -> dict[str, Any]:
+    """Send a request to the operators' API of this cloud's gateway.
+
+    Args:
+        request: of the user.
+        method: of HTTP.
+        path: `audit` or `agreements`.
+        query: parameters; those that are empty are left out.
+        body: JSON.
+
+    Returns:
+        The answer; empty if it has no document.
+
+    Raises:
+        FederationError: a refusal, with its permanent code; or no gateway with an operators' API answers.
+    """
+    parts = urlsplit(base.url_for(request, "identity"))
+    given = {name: value for name, value in (query or {}).items() if value}
+    url, headers = f"{parts.scheme}://{parts.netloc}{OWN_PREFIX}{path}", {"X-Auth-Token": request.user.token.id}
+    answer = _send(method, url, headers, params=given, json=body)
+    return {} if answer.status_code == NO_CONTENT else _checked(answer)
+
+
 def ask(request: Any, method: str, *path: str, query: Any = None, body: Any = None) -> dict[str, Any]:
     """Send a request to the control plane of virtual regions.
 
@@ -122,5 +147,6 @@ def _checked(answer: requests.Response) -> dict[str, Any]:
     error = document.get("error")
     if isinstance(error, dict):
         code = error.get("openstackoid_code") or error.get("title")
-        raise FederationError(f"{error.get('message')} (HTTP {answer.status_code}, {code})")
+        message = error.get("message")
+        raise FederationError(f"{message} (HTTP {answer.status_code}, {code})", str(message))
     raise FederationError(f"HTTP {answer.status_code}: {answer.text[:LARGEST_SHOWN]!r}")

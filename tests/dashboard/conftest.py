@@ -9,11 +9,23 @@ from playwright.sync_api import Browser
 from tests.dashboard import desk as desks
 from tests.dashboard.desk import Desk
 from tests.dashboard.front import PASSWORD
+from tests.dashboard.hostile import HOSTILE
 from tests.dashboard.watching import Visit, chromium, new_visit, sign_in
 
 from openstackoid.lab import Lab
 
 ADDRESS = "127.0.111.0"
+REGION = {
+    "name": "north",
+    "description": HOSTILE,
+    "domain_id": "default",
+    "services": ["compute", "image"],
+    "quota": {"cores": 20},
+}
+DECLARED = {
+    "location": {"country": "FR", "city": HOSTILE, "latitude": 48.9, "longitude": 2.4},
+    "price": {"currency": "EUR", "items": [{"sku": "m1.small", "unit": "hour", "amount": "0.012"}]},
+}
 
 
 @pytest.fixture(scope="package")
@@ -73,3 +85,16 @@ def visit_lab(lab: Lab, browser: Browser, visits: list[Visit]) -> Callable[[str]
         return visits[-1]
 
     return log_in
+
+
+@pytest.fixture(scope="package")
+def offered(desk: Desk) -> None:
+    """The provider offers two regions; their texts are hostile."""
+    for name, declared in (
+        ("north", DECLARED),
+        ("south", DECLARED | {"location": {"country": "DE", "latitude": 52.5, "longitude": 13.4}}),
+    ):
+        region = desk.ask("POST", "/v1/virtual-regions", REGION | {"name": name})
+        values = {"source": "declared", "values": declared}
+        desk.ask("POST", f"/v1/virtual-regions/{region['id']}/metadata", values)
+        desk.ask("POST", f"/v1/virtual-regions/{region['id']}/offer", {})

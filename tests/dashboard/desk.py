@@ -1,6 +1,7 @@
 """The desk of an operator: a Horizon before a front, two control planes, no real cloud."""
 
 import asyncio
+import os
 import shutil
 import threading
 from collections.abc import Callable, Coroutine, Iterator
@@ -10,13 +11,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.dashboard.front import Front
+from tests.dashboard.gateways import Operated, operated
 from tests.regions.planes import Plane
 
 from openstackoid.lab import dashboard, processes
 from openstackoid.lab.environment import default_cache
 from openstackoid.lab.layout import DASHBOARD, Cloud, plan
 
-ADDRESS: Final = "127.0.191.0"
+DOMAIN: Final = "d" * 32  # of CloudOne's regions that are used
+ADDRESS: Final = f"127.{64 + os.getpid() % 128}.191.0"  # two runs on one machine are not in each other's way
 _STARTS: Final = 120.0  # seconds
 
 
@@ -27,12 +30,14 @@ class Desk:
     Attributes:
         url: of Horizon.
         here, provider: the control planes.
+        gateway: of CloudOne, with an operators' API.
         wait: for something to be awaited, in the thread of the servers.
     """
 
     url: str
     here: Plane
     provider: Plane
+    gateway: Operated
     wait: Callable[[Coroutine[Any, Any, Any]], Any]
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
@@ -47,6 +52,9 @@ def opened(folder: Path) -> Iterator[Desk]:
     """Start all of it, and end it."""
     (cloud,) = plan(folder, ["CloudOne"], ADDRESS, with_haproxy=False, with_dashboard=True).values()
     here, provider = Plane("CloudOne", folder / "here"), Plane("CloudTwo", folder / "provider")
+    # CloudOne measures what its own regions are used for.
+    here.sets_up("manager")
+    here.door.cloud.add_domain(DOMAIN)
     here.know(provider)
     provider.know(here)
     front = Front(cloud.frontend_host, 5000, here.url, ["CloudTwo"])
@@ -69,8 +77,9 @@ def opened(folder: Path) -> Iterator[Desk]:
             plane.start()
         for plane in (here, provider):
             wait(plane.ready())
-        with _horizon(cloud):
-            yield Desk(cloud.dashboard, here, provider, wait)
+        with operated(folder / "gateway", here) as gateway, _horizon(cloud):
+            front.gateway = gateway.url
+            yield Desk(cloud.dashboard, here, provider, gateway, wait)
     finally:
         for plane in (here, provider):
             plane.stop()

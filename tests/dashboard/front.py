@@ -10,12 +10,13 @@ from typing import Any, Final
 
 from aiohttp import ClientSession, web
 from tests.dashboard import services
+from tests.dashboard.hostile import HOSTILE
 from tests.regions.planes import ADMIN, MEMBER
+from yarl import URL
 
 PASSWORD: Final = "a-password-of-the-front"
 USERS: Final = {"admin": ADMIN, "alice": MEMBER}
 _PROJECT: Final = {"id": "a" * 32, "name": "demo", "domain": {"id": "default", "name": "Default"}, "enabled": True}
-HOSTILE: Final = "<script>document.title='hacked'</script><img src=x onerror=\"document.title='hacked'\">"
 _EXPIRES: Final = "2099-01-01T00:00:00.000000Z"
 
 
@@ -24,7 +25,10 @@ class Front:
 
     Attributes:
         peers: names of the clouds that the gateway knows.
+        gateway: URL of a real gateway, which has the operators' API; empty if there is none.
     """
+
+    gateway = ""
 
     def __init__(self, host: str, port: int, plane: str, peers: list[str]) -> None:
         """Stand before a control plane, by its URL."""
@@ -49,6 +53,8 @@ class Front:
         path = request.path.rstrip("/")
         if path.startswith("/plane"):
             return await self._pass_on(request)
+        if path in {"/openstackoid/v1/audit", "/openstackoid/v1/agreements"}:
+            return await _sent_on(request, self.gateway + str(request.rel_url))
         body = json.loads(await request.read() or b"{}")
         if path == "/openstackoid/v1/peers":
             return web.json_response({"cloud": "CloudOne", "peers": [self._peer(name) for name in self.peers]})
@@ -67,6 +73,16 @@ class Front:
             return web.json_response({"projects": [_PROJECT | {"domain_id": "default"}], "links": {}})
         if path == "/v3/domains":
             return web.json_response({"domains": [{"id": "default", "name": "Default", "enabled": True}], "links": {}})
+        if request.headers.get("X-Scope-Annotate"):
+            # Two clouds answer, a third does not; names are of others.
+            items = [
+                {"id": "i1", "name": HOSTILE, "cloud": "CloudTwo"},
+                {"id": "i2", "name": "ours", "cloud": "CloudOne"},
+            ]
+            return web.json_response(
+                {path.rpartition("/")[2].replace("detail", "servers"): items},
+                headers={"X-Scope-Missing": "CloudNine;code=peer.timeout"},
+            )
         found = services.answers(self._base).get(path)
         if found is not None:
             return web.json_response(found)
@@ -76,13 +92,7 @@ class Front:
         """To the control plane; use is what `services` says, since nothing is measured here."""
         if request.path.endswith("/usage"):
             return web.json_response(services.usage(request.query["from"]))
-        url, body = self._plane + str(request.rel_url).removeprefix("/plane"), await request.read()
-        headers = {name: value for name, value in request.headers.items() if name in {"X-Auth-Token", "Content-Type"}}
-        async with (
-            ClientSession() as session,
-            session.request(request.method, url, data=body, headers=headers) as answer,
-        ):
-            return web.Response(status=answer.status, body=await answer.read(), content_type="application/json")
+        return await _sent_on(request, self._plane + str(request.rel_url).removeprefix("/plane"))
 
     def _log_in(self, auth: dict[str, Any]) -> web.Response:
         identity = auth["identity"]
@@ -121,6 +131,16 @@ class Front:
             "error": None,
             "agreement": {"ours": "active", "theirs": "active", "offered_here": [], "offered_there": []},
         }
+
+
+async def _sent_on(request: web.BaseRequest, url: str) -> web.Response:
+    """The answer of a server behind this one."""
+    headers = {name: value for name, value in request.headers.items() if name in {"X-Auth-Token", "Content-Type"}}
+    async with (
+        ClientSession() as session,
+        session.request(request.method, URL(url, encoded=True), data=await request.read(), headers=headers) as answer,
+    ):
+        return web.Response(status=answer.status, body=await answer.read(), content_type="application/json")
 
 
 def _endpoint(url: str) -> dict[str, str]:

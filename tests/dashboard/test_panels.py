@@ -8,22 +8,18 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect
 from tests.dashboard.desk import Desk
-from tests.dashboard.front import HOSTILE
-from tests.dashboard.watching import Visit, row
+from tests.dashboard.hostile import HOSTILE
+from tests.dashboard.watching import Visit, row, submit
 from tests.regions.planes import MEMBER, in_state, terms, until
 
-REGION = {
-    "name": "north",
-    "description": HOSTILE,
-    "domain_id": "default",
-    "services": ["compute", "image"],
-    "quota": {"cores": 20},
-}
-DECLARED = {
-    "location": {"country": "FR", "city": HOSTILE, "latitude": 48.9, "longitude": 2.4},
-    "price": {"currency": "EUR", "items": [{"sku": "m1.small", "unit": "hour", "amount": "0.012"}]},
-}
 PAGES_OF_OPERATORS = (
+    "audit/",
+    "audit/?user=bob",
+    "agreements/",
+    "agreements/add",
+    "agreements/CloudTwo/",
+    "agreements/CloudTwo/allow",
+    "agreements/CloudTwo/trust",
     "offers/",
     "offers/compare?offers=CloudTwo/north,CloudTwo/south",
     "offers/CloudTwo/north/",
@@ -31,6 +27,15 @@ PAGES_OF_OPERATORS = (
     "contracts/",
     f"contracts/{'0' * 32}/",
     f"contracts/{'0' * 32}/accept",
+    f"contracts/{'0' * 32}/whois",
+    f"contracts/{'0' * 32}/statements/",
+    f"contracts/{'0' * 32}/statements/sign",
+    f"contracts/{'0' * 32}/statements/1/",
+    f"contracts/{'0' * 32}/statements/1/?compare=now",
+    f"contracts/{'0' * 32}/statements/1/statement.csv",
+    f"contracts/{'0' * 32}/statements/1/statement.json",
+    f"contracts/{'0' * 32}/statements/1/accept",
+    f"contracts/{'0' * 32}/statements/1/refuse",
     "bindings/",
     "bindings/bind",
     "regions/",
@@ -38,20 +43,8 @@ PAGES_OF_OPERATORS = (
     "regions/create",
     "usage/",
     f"regions/{'0' * 32}/offer",
+    f"regions/{'0' * 32}/declare",
 )
-
-
-@pytest.fixture(scope="module")
-def offered(desk: Desk) -> None:
-    """The provider offers two regions; their texts are hostile."""
-    for name, declared in (
-        ("north", DECLARED),
-        ("south", DECLARED | {"location": {"country": "DE", "latitude": 52.5, "longitude": 13.4}}),
-    ):
-        region = desk.ask("POST", "/v1/virtual-regions", REGION | {"name": name})
-        values = {"source": "declared", "values": declared}
-        desk.ask("POST", f"/v1/virtual-regions/{region['id']}/metadata", values)
-        desk.ask("POST", f"/v1/virtual-regions/{region['id']}/offer", {})
 
 
 def test_a_user_sees_the_peers_and_what_they_serve(visit: Callable[[str], Visit], desk: Desk) -> None:
@@ -61,6 +54,21 @@ def test_a_user_sees_the_peers_and_what_they_serve(visit: Callable[[str], Visit]
     expect(row(page, "CloudTwo", "up")).to_contain_text("compute")
     expect(row(page, "CloudTwo")).to_contain_text("here: active, there: active")
     visited.check("clouds")
+
+
+def test_a_user_sees_resources_of_several_clouds_in_one_table_and_which_are_missing(
+    visit: Callable[[str], Visit], desk: Desk
+) -> None:
+    visited = visit("alice")
+    page = visited.page
+    page.goto("federation/resources/")
+    expect(row(page, "CloudTwo", HOSTILE)).to_be_visible()
+    expect(row(page, "CloudOne", "ours")).to_be_visible()
+    expect(page.get_by_text("Not in the list: CloudNine, peer.timeout").first).to_be_visible()
+    visited.check("resources")
+    page.locator("#content_body").get_by_role("link", name="Images").click()  # Horizon gives tabs no role
+    expect(row(page, "CloudOne", "ours").last).to_be_visible()
+    assert "hacked" not in page.title()
 
 
 def test_a_user_asks_why_a_request_is_refused(visit: Callable[[str], Visit], desk: Desk) -> None:
@@ -83,12 +91,15 @@ def test_who_is_no_operator_gets_neither_panels_nor_the_api(visit: Callable[[str
     page = visited.page
     page.goto("federation/")
     expect(page.get_by_role("link", name="Resources")).to_be_attached()
-    for name in ("Offers", "Contracts", "Bound Regions", "Virtual Regions"):
+    for name in ("Peers and Agreements", "Audit", "Offers", "Contracts", "Bound Regions", "Virtual Regions"):
         expect(page.get_by_role("link", name=name)).not_to_be_attached()
     assert [path for path in PAGES_OF_OPERATORS if not visited.refused(f"federation/{path}")] == []
     for path in ("contracts", "offers?provider=CloudTwo", "virtual-regions", "bindings"):
         answer = requests.get(f"{desk.here.url}/v1/{path}", headers={"X-Auth-Token": MEMBER}, timeout=60)
         assert answer.status_code == 403, path
+    for path in ("audit", "agreements"):
+        url = f"{desk.gateway.url}/openstackoid/v1/{path}"
+        assert requests.get(url, headers={"X-Auth-Token": MEMBER}, timeout=60).status_code == 403, path
 
 
 def test_an_operator_creates_offers_withdraws_and_retires_a_region(visit: Callable[[str], Visit], desk: Desk) -> None:
@@ -107,6 +118,7 @@ def test_an_operator_creates_offers_withdraws_and_retires_a_region(visit: Callab
     page.get_by_role("link", name=name).click()
     expect(page.get_by_text("probed-image")).to_be_visible()
     visited.check("region")
+    declares(visited, name)
     page.goto("federation/regions/")
     row(page, name).get_by_role("link", name="Offer").click()
     page.get_by_role("checkbox", name="CloudTwo").check()
@@ -117,7 +129,56 @@ def test_an_operator_creates_offers_withdraws_and_retires_a_region(visit: Callab
     expect(row(page, name, "withdrawn")).to_be_visible()
 
 
-def test_an_operator_compares_offers_and_negotiates_a_contract(
+def declares(visited: Visit, name: str) -> None:
+    """Declare metadata: a fault is shown at its field, whether it is a field's own, the file's or the text's."""
+    page = visited.page
+    page.goto("federation/regions/")
+    found = row(page, name)
+    found.locator(".dropdown-toggle").click()
+    found.get_by_role("link", name="Declare Metadata").click()
+    fault = page.locator(".form-group.has-error")  # the field of the fault
+    page.get_by_label("Country").fill("xx")
+    page.get_by_label("City").fill(HOSTILE)
+    page.get_by_role("button", name="Declare Metadata").click()
+    expect(fault).to_contain_text("Country")
+    expect(fault).to_contain_text("$.location.country: ")
+    page.get_by_label("Country").fill("FR")
+    page.get_by_label("All of it in YAML").fill("cpu: {overcommit: 0}")
+    page.get_by_role("button", name="Declare Metadata").click()
+    expect(fault).to_contain_text("$.cpu.overcommit: ")
+    page.get_by_label("All of it in YAML").fill("cpu: [")
+    page.get_by_role("button", name="Declare Metadata").click()
+    expect(fault).to_contain_text("line 1: ")
+    page.get_by_label("All of it in YAML").fill("cpu: {overcommit: 4}")
+    page.get_by_label("Prices, one a line").fill("m1.small hour 0.012\nm1.large hour much")
+    page.get_by_label("YAML file").set_input_files(
+        {"name": "m.yaml", "mimeType": "text/yaml", "buffer": b"sla: {support: office hours}"}
+    )
+    page.get_by_role("button", name="Declare Metadata").click()
+    expect(fault).to_contain_text("$.price.items")
+    visited.check("declare")
+    page.get_by_label("Prices, one a line").fill("m1.small hour 0.012")
+    page.get_by_label("Currency").fill("EUR")
+    page.get_by_label("YAML file").set_input_files(
+        {"name": "m.yaml", "mimeType": "text/yaml", "buffer": b"sla: {support: office hours}"}
+    )
+    submit(page, "Declare Metadata")
+    page.get_by_role("link", name=name).click()
+    for path, value in (("location.city", HOSTILE), ("cpu.overcommit", "4"), ("sla.support", "office hours")):
+        expect(page.get_by_role("row").filter(has_text=path)).to_contain_text(value)
+    assert "hacked" not in page.title()
+
+
+def test_an_operator_compares_all_offers(visit: Callable[[str], Visit], desk: Desk, offered: None) -> None:
+    visited = visit("admin")
+    page = visited.page
+    page.goto("federation/offers/")
+    page.get_by_role("link", name="Compare These Offers").click()
+    expect(row(page, "FR", "DE")).to_contain_text("location.country")
+    visited.check("compare")
+
+
+def test_an_operator_filters_offers_and_negotiates_a_contract(
     visit: Callable[[str], Visit], desk: Desk, offered: None
 ) -> None:
     visited = visit("admin")
@@ -127,9 +188,6 @@ def test_an_operator_compares_offers_and_negotiates_a_contract(
     expect(row(page, "north", "CloudTwo")).to_contain_text(HOSTILE)
     expect(page.get_by_role("img", name="Where the offers are")).to_contain_text("CloudTwo/south")
     visited.check("offers")
-    page.get_by_role("link", name="Compare These Offers").click()
-    expect(row(page, "FR", "DE")).to_contain_text("location.country")
-    visited.check("compare")
 
     page.goto("federation/offers/")
     page.get_by_label("Requirement").fill("location.country=FR")
@@ -225,12 +283,6 @@ def active(desk: Desk, region_name: str) -> str:
         desk.ask("POST", f"/v1/contracts/{made['id']}/events", {"event": event})
     desk.wait(in_state(desk.here, made["id"], "active"))
     return str(made["id"])
-
-
-def submit(page: Page, name: str) -> None:
-    """Send the form in the foreground; a script of Horizon's sends it, then leads to another page."""
-    with page.expect_navigation():
-        page.get_by_role("button", name=name, exact=True).click()
 
 
 def show(page: Page, state: str) -> None:

@@ -1,4 +1,4 @@
-"""The panels hide what the control plane would refuse: their policies are its own."""
+"""The panels hide what the control plane and the gateway would refuse: their policies are its own."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -7,6 +7,7 @@ import jsonschema
 import yaml
 from tests.dashboard import services
 
+from openstackoid.gateway.operating import policies as operating
 from openstackoid.regions.policies import DOCUMENTED, base
 from openstackoid.regions.schemas import usage as schema
 
@@ -15,8 +16,11 @@ FILE: Final = Path(__file__).parents[2] / "dashboard" / "openstackoid_dashboard"
 
 def test_the_policies_of_the_panels_are_the_control_planes() -> None:
     shown: list[dict[str, Any]] = yaml.safe_load(FILE.read_text())
-    rules = {rule[0]: rule[1] for rule in (*base.RULES, *DOCUMENTED)}
-    assert {"contract:event", "operator_manager"} <= {rule["name"] for rule in shown}
+    assert operating.BASE == base.RULES
+    rules = {rule[0]: rule[1] for rule in (*base.RULES, *DOCUMENTED, *operating.RULES)}
+    assert {"contract:event", "operator_manager", *(rule[0] for rule in operating.RULES)} <= {
+        rule["name"] for rule in shown
+    }
     for rule in shown:
         assert rule["check_str"] == rules[rule["name"]], rule["name"]
 

@@ -124,3 +124,9 @@ def row(page: Page, *texts: str) -> Any:
     for text in texts:
         found = found.filter(has=page.get_by_role("cell", name=text, exact=True))
     return found
+
+
+def submit(page: Page, name: str) -> None:
+    """Send the form in the foreground; a script of Horizon's sends it, then leads to another page."""
+    with page.expect_navigation():
+        page.get_by_role("button", name=name, exact=True).click()

@@ -17,7 +17,7 @@ class Operators(horizon.PanelGroup):
 
     slug = "operators"
     name = _("Operators")
-    panels = ("offers", "contracts", "bindings", "usage", "regions")
+    panels = ("agreements", "audit", "offers", "contracts", "bindings", "usage", "regions")
 
 
 class Federation(horizon.Dashboard):

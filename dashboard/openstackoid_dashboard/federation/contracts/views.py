@@ -65,7 +65,19 @@ class DetailView(views.HorizonTemplateView):
             (name, json.dumps(value) if isinstance(value, (dict, list)) else value)
             for name, value in contract["terms"].items()
         ]
-        shown = {"contract": contract, "allowed": allowed, "terms": terms, "drawing": diagram.draw(contract["state"])}
+        leases = []
+        if contract["side"] == "provider" and contract["terms"].get("quota"):
+            path = ("contracts", contract["id"], "leases")
+            leases = attempt(self.request, lambda: api.ask(self.request, "GET", *path), {"leases": []})["leases"]
+        asks = policy.check((("virtual-region", "contract:whois"),), self.request) and contract["side"] == "consumer"
+        shown = {
+            "contract": contract,
+            "may_ask_who": asks,
+            "leases": leases,
+            "allowed": allowed,
+            "terms": terms,
+            "drawing": diagram.draw(contract["state"]),
+        }
         return {**super().get_context_data(**given), **shown}
 
 

@@ -89,6 +89,23 @@ class Probe(tables.BatchAction):
         fill(request, api.ask(request, "GET", "virtual-regions", obj_id))
 
 
+class Declare(tables.LinkAction):
+    """Declare what no service tells."""
+
+    name = "declare"
+    verbose_name = _("Declare Metadata")
+    classes = ("ajax-modal",)
+    policy_rules = (("virtual-region", "virtual_region:update"),)
+
+    def get_link_url(self, region: Any) -> str:
+        """The form."""
+        return reverse("horizon:federation:regions:declare", args=(region.id,))
+
+    def allowed(self, _request: Any, region: Any = None) -> bool:
+        """As the states have it."""
+        return region is None or region.state != "retired"
+
+
 class Retire(tables.DeleteAction):
     """Retire a region that is not offered."""
 
@@ -138,4 +155,4 @@ class RegionsTable(tables.DataTable):
         hidden_title = True
         multi_select = False
         table_actions = (Create,)
-        row_actions = (Offer, Withdraw, Probe, Retire)
+        row_actions = (Offer, Withdraw, Probe, Declare, Retire)

@@ -9,4 +9,5 @@ urlpatterns = [
     re_path(r"^create$", views.CreateView.as_view(), name="create"),
     re_path(r"^(?P<region_id>[0-9a-f]{32})/$", views.DetailView.as_view(), name="detail"),
     re_path(r"^(?P<region_id>[0-9a-f]{32})/offer$", views.OfferView.as_view(), name="offer"),
+    re_path(r"^(?P<region_id>[0-9a-f]{32})/declare$", views.DeclareView.as_view(), name="declare"),
 ]

@@ -10,6 +10,7 @@ from horizon import exceptions, tables, views
 from openstackoid_dashboard import api
 from openstackoid_dashboard.federation.offers.views import rows
 from openstackoid_dashboard.federation.operating import OperatorForm
+from openstackoid_dashboard.federation.regions.declared import DeclareForm
 from openstackoid_dashboard.federation.regions.forms import CreateForm, OfferForm
 from openstackoid_dashboard.federation.regions.tables import RegionsTable
 from openstackoid_dashboard.federation.tolerant import attempt
@@ -54,7 +55,7 @@ class CreateView(OperatorForm):
     rule = "virtual_region:create"
     modal_header = page_title = submit_label = _("Create Virtual Region")
     help_line = _(
-        "A draft: peers see it when it is offered. What no service tells, such as its place, is declared by command."
+        "A draft: peers see it when it is offered. What no service tells, such as its place, is declared afterwards."
     )
 
     def get_initial(self) -> dict[str, Any]:
@@ -74,3 +75,24 @@ class OfferView(OperatorForm):
     def get_initial(self) -> dict[str, Any]:
         """Which region."""
         return {"region": self.kwargs["region_id"]}
+
+
+class DeclareView(OperatorForm):
+    """Declare metadata."""
+
+    form_class = DeclareForm
+    success_url = INDEX
+    rule = "virtual_region:update"
+    modal_header = page_title = submit_label = _("Declare Metadata")
+    help_line = _(
+        "What no service of this cloud tells: place, prices, guarantees. What is empty here stays as it was declared before. "
+        "The YAML may have every declared group: cpu, guests, storage, quota, certifications, zones, credential."
+    )
+
+    def get_initial(self) -> dict[str, Any]:
+        """The region, with what was declared before."""
+        path = ("virtual-regions", self.kwargs["region_id"])
+        region = attempt(self.request, lambda: api.ask(self.request, "GET", *path), None)
+        if region is None:
+            raise exceptions.Http302(reverse("horizon:federation:regions:index"))
+        return {"region": region}

@@ -1,0 +1,1 @@
+"""Agreements with clouds of other owners."""
