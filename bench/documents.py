@@ -80,11 +80,12 @@ def main() -> None:
         "orjson": lambda body: orjson.dumps(orjson.loads(body)),
         "nothing to change": Job("compute", limits.ANSWER, unconcerned, Links({_OTHER: _HERE}, "compute")),
         "ids": Job("compute", limits.ANSWER, ids, Links({}, "compute")),
+        "links checked": Job("compute", limits.ANSWER, None, checked),
         "ids, links": Job("compute", limits.ANSWER, ids, links),
         "ids, links checked": Job("compute", limits.ANSWER, ids, checked),
     }
     print(f"{'servers':>8} {'bytes':>9} " + " ".join(f"{way:>20}" for way in ways) + "   (ms of CPU)")
-    for count in (1, 10, 40, 1000):
+    for count in (1, 5, 10, 40, 1000):
         body = json.dumps({"servers": [server(number) for number in range(count)]}).encode()
         costs = [best(lambda work=work, body=body: work(body)) for work in ways.values()]  # type: ignore[misc]
         print(f"{count:8} {len(body):9} " + " ".join(f"{cost:20.3f}" for cost in costs))

@@ -245,3 +245,24 @@ def test_one_pass() -> None:
 
     small = min(seconds(2_000) for _ in range(5))
     assert min(seconds(20_000) for _ in range(3)) < 40 * small
+
+
+@pytest.mark.parametrize("written", [LOCAL, LOCAL.replace(LOCAL[0], f"\\u{ord(LOCAL[0]):04x}", 1)])
+def test_parts_without_an_id_are_passed_over_and_no_part_with_one(
+    written: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An id alone in the deepest part, in a URL percent-encoded, escaped; and in a document with more places than are remembered."""
+    encoded = f"%{ord(LOCAL[0]):02x}{LOCAL[1:]}"
+    server = f'{{"id": "x", "links": [{{"rel": "self", "href": "http://h/v2.1/{encoded}/servers/x"}}], "tenant_id": "{written}"}}'
+    empty = '{"id": "y", "links": [{"rel": "self", "href": "http://h/v2.1/servers/y"}], "tenant_id": "z"}'
+    text = f'{{"servers": [{empty}, {server}, {empty}]}}'.encode()
+    results = []
+    for most in (100_000, 0):
+        monkeypatch.setattr("openstackoid.core.ids._MOST_PLACES", most)
+        document = JsonText(text)
+        OUT.answer("compute", document)
+        results.append(document.result())
+    assert results[0] == results[1]
+    changed = json.loads(results[0])["servers"]
+    assert (changed[1]["tenant_id"], changed[1]["links"][0]["href"]) == (HOME, f"http://h/v2.1/{HOME}/servers/x")
+    assert changed[0] == changed[2] == json.loads(empty)

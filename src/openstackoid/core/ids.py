@@ -9,6 +9,7 @@ properties of images, templates, objects. Ids of other projects and users stay a
 
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote, unquote, unquote_plus
@@ -18,6 +19,7 @@ from openstackoid.core.id_places import Kind, Level
 from openstackoid.core.json_text import JsonText, Node, Value
 
 _AUTHORITY: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
+_MOST_PLACES: Final = 100_000  # in one document: its author must not choose how much memory they take
 _ACCOUNT: Final = "AUTH_"  # swift's and radosgw's default prefix of a project's account
 
 
@@ -109,6 +111,20 @@ class Ids:
         """Whether a URL may hold an id that changes, and has to be parsed."""
         return bool(self._old) and ("%" in text or any(old in text for old in self._old))
 
+    def _places(self, text: bytes) -> list[int] | None:
+        """Where a JSON text may hold an id that changes, also escaped or percent-encoded, in order; None: anywhere."""
+        if not self._plain:
+            return None
+        found: list[int] = []
+        for needle in (*self._bytes, b"%", b"\\u00"):
+            at = text.find(needle)
+            while at >= 0:
+                found.append(at)
+                if len(found) > _MOST_PLACES:
+                    return None
+                at = text.find(needle, at + 1)
+        return sorted(found)
+
     def _url(self, url: str, query: Mapping[str, Kind]) -> str:
         if not self._may_hold(url):
             return url
@@ -183,10 +199,17 @@ class Ids:
     def _walk(self, document: JsonText, root: Level, query: Mapping[str, Kind]) -> None:
         # No recursion: an untrusted author chooses the depth of a document.
         stack: list[tuple[Value, Level]] = [(document.root, root)]
+        places_of_ids = self._places(document.raw(document.root)) if isinstance(document.root, Node) else []
+        first = document.root.start if isinstance(document.root, Node) else 0
         while stack:
             node, level = stack.pop()
             if not isinstance(node, Node):
                 continue
+            if places_of_ids is not None:
+                # Most objects and lists of a document have none: nobody looks at their fields.
+                index = bisect_left(places_of_ids, node.start - first)
+                if index == len(places_of_ids) or places_of_ids[index] >= node.end - first:
+                    continue
             if node.keys is None:
                 stack.extend((item, level) for item in node.values if isinstance(item, Node))
                 continue
