@@ -16,6 +16,7 @@ _DURATION: Final = re.compile(r"(\d{1,6})([smhd])\Z")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _STATUS: Final = re.compile(r"[1-5](?:\d\d|xx)\Z")
 _BAD: Final = 400
+_FIRST_YEAR: Final = 1970
 
 
 def direction(line: Line) -> str | None:
@@ -41,12 +42,17 @@ def moment(text: str) -> datetime:
     Raises:
         ValueError: it is neither.
     """
-    if match := _DURATION.match(text):
-        return datetime.now(UTC) - timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
     try:
-        return _zoned(datetime.fromisoformat(text))
-    except ValueError:
-        raise ValueError(f"expected 30s, 15m, 2h, 7d or a time such as 2030-01-31T12:00, got {text!r}") from None
+        match = _DURATION.match(text)
+        if match:
+            time = datetime.now(UTC) - timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
+        else:
+            time = _zoned(datetime.fromisoformat(text)).astimezone(UTC)
+        if time.year >= _FIRST_YEAR:
+            return time
+    except (ValueError, OverflowError):  # a year before 1 or after 9999
+        pass
+    raise ValueError(f"expected 30s, 15m, 2h, 7d or a time such as 2030-01-31T12:00, from 1970 on, got {text!r}")
 
 
 def time_of(line: Line) -> datetime | None:
