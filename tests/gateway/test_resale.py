@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 from tests.gateway.conftest import federated
-from tests.gateway.owners import ALICE, DEMO, Owner, payload, plain, refusal
+from tests.gateway.owners import ALICE, DEMO, Bare, Owner, payload, plain, refusal
 from tests.gateway.test_regions import CONSUMER, PROVIDER, contract, put
 from tests.gateway.wire import Answer, Gateway, Seen, ask, reply, until
 
 from openstackoid.core import scope as scopes
+from openstackoid.core.protocol import HOPS
 from openstackoid.core.region_resources import Resources
 from openstackoid.trust import tokens
 from openstackoid.trust.claims import MOST_RESOLD
@@ -31,6 +32,7 @@ class Chain:
     top: Owner
     middle: Owner
     base: Owner
+    seen: Bare  # another provider of the middle's, which shows what arrives
     at_top: Gateway
     at_middle: Gateway
     at_base: Gateway
@@ -67,21 +69,23 @@ class Chain:
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     folder = tmp_path_factory.mktemp("chain")
     top, middle, base = (Owner(name, folder / name) for name in ("CloudTop", "CloudMiddle", "CloudBase"))
+    bare = Bare("CloudSeen")
     for owner in (top, middle):
         owner.frontends = {"identity": owner.frontends["identity"]}
     nothing = {"services": ["image"], "home": []}
     peers = {
         top: {"CloudMiddle": middle.entry(nothing)},
-        middle: {"CloudTop": top.entry(nothing), "CloudBase": base.entry(nothing)},
+        middle: {"CloudTop": top.entry(nothing), "CloudBase": base.entry(nothing), "CloudSeen": bare.entry(nothing)},
         base: {"CloudMiddle": middle.entry(nothing)},
     }
     with federated({owner: {"peers": peers[owner], "recheck": 300} for owner in (top, middle, base)}) as started:
         token = top.keystone.issue("alice", "member")
         at_top, at_middle, at_base = started.values()
-        made = Chain(top, middle, base, at_top, at_middle, at_base, "", "", token)
+        made = Chain(top, middle, base, bare, at_top, at_middle, at_base, "", "", token)
         made.agree()
         made.settled("/compute/v2.1/servers", 200)
         yield made
+    bare.close()
 
 
 @pytest.fixture(autouse=True)
@@ -149,10 +153,22 @@ def test_clients_find_versions_before_they_log_in(chain: Chain) -> None:
     finally:
         del chain.base["compute"].handlers["/"]  # the beginning of every path
     assert answer.status == 300, answer.body
-    assert answer.json["versions"][0]["links"][0]["href"] == f"{url}/scope/{SECOND}/compute/v2.1/"
     # Of a service that is not sold there is nothing to be seen, and nothing but versions is.
     assert ask(url, f"/scope/{SECOND}/image/", token=None).status in {403, 404}
     assert ask(url, f"/scope/{SECOND}/compute/v2.1/servers", token=None).status == 401
+
+
+def test_who_looks_for_versions_is_not_named_to_the_provider(chain: Chain) -> None:
+    low = contract("CloudSeen", CONSUMER, "region-seen", pseudonyms=True, services=("image",))
+    high = contract("CloudMiddle", CONSUMER, SECOND, pseudonyms=True, services=("image",))
+    put(chain.middle, low, dataclasses.replace(high, peer="CloudTop", side=PROVIDER, region="region-seen"))
+    put(chain.top, high)
+    path = f"/scope/{SECOND}/image/"
+    until(lambda: ask(chain.at_top.url("identity"), path, token=None).status == 200)
+    seen = chain.seen.seen("/image/")
+    # The seller alone, as often as clouds have passed the request on: too many are refused, so that no hidden circle goes on.
+    assert seen.get(HOPS) == "CloudMiddle,CloudMiddle"
+    assert [word for word in ("CloudTop", SECOND) if word in repr(seen)] == []
 
 
 def test_what_one_contract_does_not_give_is_refused_by_its_owner(chain: Chain) -> None:

@@ -4,13 +4,15 @@ import copy
 
 from openstackoid.core import protocol
 from openstackoid.core.errors import TokenError
+from openstackoid.core.routing import Remote
 from openstackoid.core.scope import Scope
-from openstackoid.gateway.entry.calls import Arrival
+from openstackoid.gateway.entry.calls import Arrival, Call
 from openstackoid.gateway.entry.frontends import is_version_document
 from openstackoid.gateway.federation.federation import Federation
 from openstackoid.gateway.federation.local_catalog import LocalCatalog
 from openstackoid.gateway.senders.legs import Legs
 from openstackoid.gateway.senders.local_user import LocalUser
+from openstackoid.gateway.upstream.legs import Leg
 
 
 class PeerGateway(LocalUser):
@@ -53,3 +55,10 @@ class PeerGateway(LocalUser):
         seller = copy.copy(self)
         seller.scope = Scope.of_region(self._resale.contract(region).peer, cloud)
         return seller
+
+    async def remote(self, call: Call, decision: Remote) -> Leg:
+        """A leg to another cloud: for a region that is resold, without the names of the clouds before this one, but as many hops."""
+        leg = await super().remote(call, decision)
+        if self.scope is not None:
+            leg.headers[protocol.HOPS] = ",".join([self._legs.cloud] * (len(call.hops) + 1))
+        return leg
