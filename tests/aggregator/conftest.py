@@ -6,7 +6,7 @@ import pytest
 import yaml
 from playwright.sync_api import Browser
 from tests.dashboard.watching import Visit, chromium, new_visit, sign_in
-from tests.lab.market import Market, Person, new_user, sold
+from tests.market.market import Market, Person, new_user, sold
 
 from openstackoid.lab import Lab
 

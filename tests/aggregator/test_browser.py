@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 from tests.dashboard.watching import Visit
-from tests.lab.market import PROJECT, XAVIER, Market, until
+from tests.market.market import PROJECT, XAVIER, Market, until
 
 from openstackoid.lab.layout import GATEWAY, HAPROXY
 

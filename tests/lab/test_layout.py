@@ -65,6 +65,9 @@ def test_an_aggregator_has_identity_alone_and_all_have_control_planes() -> None:
     every = [address for cloud in clouds.values() for address in taken(cloud)]
     assert len(every) == len(set(every))
     assert {port for _, port in clouds["A"].listens(HAPROXY)} == {5000, 8443}
+    clouds = plan(HERE, ["A", "P", "B"], "127.0.1.0", aggregator=True, buyer="B")
+    assert clouds["B"].parts == clouds["A"].parts
+    assert clouds["P"].parts == (HAPROXY, GATEWAY, REGIONS, *SERVICES)
 
 
 def test_only_a_cloud_of_another_owner_has_a_door() -> None:

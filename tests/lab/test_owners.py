@@ -121,12 +121,12 @@ def test_a_reset_leaves_nothing(lab: Lab) -> None:
 
 
 def test_an_aggregator_and_its_providers_have_met_and_allow_nothing_by_that(tmp_path: Path) -> None:
-    lab = Lab(tmp_path / "lab", ["A", "P", "Q"], aggregator=True)
+    lab = Lab(tmp_path / "lab", ["A", "P", "Q"], aggregator=True, buyer="B")
     lab.directory.mkdir()
     lab.write_clients()
     lab.write_clients()  # again: nothing is met twice
     configs = written(lab)
-    assert set(configs["A"].services) == {"identity"}
+    assert {name for name, config in configs.items() if set(config.services) == {"identity"}} == {"A", "B"}
     known = {}
     for name, cloud in lab.clouds.items():
         assert not configs[name].peers
@@ -139,8 +139,9 @@ def test_an_aggregator_and_its_providers_have_met_and_allow_nothing_by_that(tmp_
         assert all(agreement.active and not agreement.grant.offered for agreement in agreements)
         known[name] = [agreement.peer for agreement in agreements]
         plane = yaml.safe_load(cloud.regions_config.read_text())
-        assert ("aggregator" in plane) is (name == "A")
+        assert ("aggregator" in plane) is (name in {"A", "B"})
+        assert "provider" in plane
         assert RegionsConfig.model_validate(plane).cloud == name
-    assert known == {"A": ["P", "Q"], "P": ["A"], "Q": ["A"]}
+    assert known == {"A": ["B", "P", "Q"], "P": ["A"], "Q": ["A"], "B": ["A"]}
     entries = yaml.safe_load(lab.clouds_yaml.read_text())["clouds"]
     assert ("region_name" in entries["A"], "region_name" in entries["P"]) == (False, True)

@@ -64,6 +64,21 @@ def test_an_aggregator_agrees_by_contracts_alone(wanted: dict[str, object]) -> N
     assert names == ("Aggregator", "ProviderOne", "ProviderTwo")
 
 
+def test_one_other_aggregator_buys_from_the_first_now_or_later(tmp_path: Path) -> None:
+    alone = state.merge(None, ["A", "P"], None, defaults=DEFAULTS, aggregator=True)
+    made = state.merge(None, ["A", "P"], None, defaults=DEFAULTS, aggregator=True, buyer="B")
+    assert (made.clouds, made.buyer) == (("A", "P", "B"), "B")
+    assert state.merge(alone, [], None, defaults=DEFAULTS, buyer="B") == made
+    assert state.merge(made, ["Q"], None, defaults=DEFAULTS, buyer="B").clouds == ("A", "P", "B", "Q")
+    state.save(tmp_path, made)
+    assert state.load(tmp_path) == made
+    for before, buyer in ((made, "C"), (alone, "P")):
+        with pytest.raises(LabError, match="another cloud of this lab already"):
+            state.merge(before, [], None, defaults=DEFAULTS, buyer=buyer)
+    with pytest.raises(LabError, match="has no aggregator"):
+        state.merge(None, [], None, defaults=DEFAULTS, buyer="B")
+
+
 @pytest.mark.parametrize("alone", [{"trust": "pass-through"}, {"with_gateway": False}])
 @pytest.mark.parametrize("wanted", [{"projects": "same"}, {"pseudonyms": True}])
 def test_clouds_of_one_owner_have_nothing_to_agree_on(alone: dict[str, object], wanted: dict[str, object]) -> None:

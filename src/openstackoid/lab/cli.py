@@ -88,6 +88,11 @@ class StartLab(_WithDirectory, Command):
             "--volumes", action="store_true", help="each cloud but an aggregator has block storage (cinder)"
         )
         parser.add_argument(
+            "--buyer",
+            metavar="NAME",
+            help="with --aggregator: another aggregator, which can buy regions from the first one and sell them on",
+        )
+        parser.add_argument(
             "--cache",
             type=Path,
             default=default_cache(),
@@ -114,6 +119,7 @@ class StartLab(_WithDirectory, Command):
             aggregator=parsed_args.aggregator or None,
             aggregator_dashboard=parsed_args.aggregator or None,
             with_volumes=parsed_args.volumes or None,
+            buyer=parsed_args.buyer,
             cache=parsed_args.cache,
         )
         if not lab.up(lambda line: print(line, flush=True)):

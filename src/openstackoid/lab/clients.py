@@ -111,7 +111,9 @@ def regions(cloud: Cloud) -> dict[str, Any]:
         "trust_database": f"sqlite:///{cloud.database('trust')}",
         "keys": str(cloud.keys),
         "ca": str(cloud.ca),
-        **({"aggregator": about} if cloud.kinds == ("identity",) else {"provider": accounts(cloud)}),
+        # An aggregator may sell its regions on.
+        **({"aggregator": about} if cloud.kinds == ("identity",) else {}),
+        "provider": accounts(cloud),
     }
 
 

@@ -65,6 +65,7 @@ class Lab:
         aggregator: whether the first cloud is an aggregator of virtual regions, and the others are providers; see ``state.State``.
         aggregator_dashboard: whether the aggregator has a Horizon.
         with_volumes: whether each cloud but an aggregator has block storage; they do not by default.
+        buyer: name of another aggregator, which can buy regions from the first one; an existing lab gets it, too.
         gateway_command: the command of a gateway; ``--config FILE`` is added.
         cache: where the services' environment is kept; the user's cache folder when not given.
 
@@ -87,6 +88,7 @@ class Lab:
         aggregator: bool | None = None,
         aggregator_dashboard: bool | None = None,
         with_volumes: bool | None = None,
+        buyer: str | None = None,
         gateway_command: Sequence[str] = GATEWAY_COMMAND,
         cache: Path | None = None,
     ) -> None:
@@ -97,7 +99,7 @@ class Lab:
         wanted: dict[str, Any] = {"with_gateway": with_gateway, "with_haproxy": with_haproxy}
         wanted |= {"trust": trust, "projects": projects, "pseudonyms": pseudonyms}
         wanted |= {"with_dashboard": with_dashboard, "aggregator": aggregator}
-        wanted |= {"aggregator_dashboard": aggregator_dashboard, "with_volumes": with_volumes}
+        wanted |= {"aggregator_dashboard": aggregator_dashboard, "with_volumes": with_volumes, "buyer": buyer}
         self.state = state.merge(saved, clouds, address, defaults=DEFAULTS, **wanted)
         self.exists = saved is not None
         self.clouds: Mapping[str, Cloud] = plan(
@@ -111,6 +113,7 @@ class Lab:
             aggregator=self.state.aggregator,
             aggregator_dashboard=self.state.aggregator_dashboard,
             with_volumes=self.state.with_volumes,
+            buyer=self.state.buyer,
         )
 
     @property

@@ -253,8 +253,9 @@ def plan(
     aggregator: bool = False,
     aggregator_dashboard: bool = False,
     with_volumes: bool = False,
+    buyer: str = "",
 ) -> dict[str, Cloud]:
-    """Place the clouds; the order of the names determines their addresses. With ``aggregator`` the first one has identity alone.
+    """Place the clouds; the order of the names determines their addresses. With ``aggregator`` the first one and the buyer have identity alone.
 
     Raises:
         LabError: a name, the address or, with HAProxy, the folder cannot be used.
@@ -273,7 +274,7 @@ def plan(
             fast,
             with_gateway and federated,
             with_dashboard or (aggregator_dashboard and aggregator and name == names[0]),
-            ("identity",) if aggregator and name == names[0] else kinds,
+            ("identity",) if aggregator and name in {names[0], buyer} else kinds,
             aggregator,
         )
         for name, (backend, frontend, behind) in zip(names, hosts(address, len(names)), strict=True)

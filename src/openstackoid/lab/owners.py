@@ -58,11 +58,11 @@ def introduce(clouds: Sequence[Cloud], fingerprints: Mapping[str, str]) -> None:
     """Let the first cloud and each other one have met: their agreements name keys and allow nothing, since contracts do.
 
     Args:
-        clouds: the aggregator, then its providers; their ``db`` folders exist.
+        clouds: the aggregator, then its providers and the buyer; their ``db`` folders exist.
         fingerprints: of each cloud's key.
     """
-    aggregator, *providers = clouds
-    known = {aggregator.name: providers, **{provider.name: [aggregator] for provider in providers}}
+    aggregator, *others = clouds
+    known = {aggregator.name: others, **{other.name: [aggregator] for other in others}}
     for cloud in clouds:
         store = Store(f"sqlite:///{cloud.database('trust')}")
         try:

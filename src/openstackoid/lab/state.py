@@ -60,6 +60,8 @@ class State:
         aggregator: whether the first cloud has no service but identity, and all have control planes of virtual regions: contracts say what
             the clouds allow each other.
         with_volumes: whether each cloud but an aggregator has block storage.
+        buyer: a cloud that is an aggregator, too, and knows the first one alone, whose regions it may buy; empty if there is none. Like the
+            Horizons, it can be added to an existing lab.
     """
 
     clouds: tuple[str, ...]
@@ -73,6 +75,7 @@ class State:
     aggregator: bool = False
     aggregator_dashboard: bool = False
     with_volumes: bool = False
+    buyer: str = ""
 
     @property
     def federated(self) -> bool:
@@ -127,7 +130,9 @@ def parse(document: Mapping[str, Any]) -> State:
     """
     modes = {name: document[name] for name in (*SAID, *ADDED) if name in document}
     old: dict[str, Any] = {"trust": "pass-through", "with_haproxy": False}
-    state = State(tuple(document["clouds"]), document["address"], **(old | modes))
+    state = State(tuple(document["clouds"]), document["address"], buyer=document.get("buyer", ""), **(old | modes))
+    if state.buyer and state.buyer not in state.clouds[1:]:
+        raise ValueError(f"buyer: {state.buyer!r}")
     for name in ADDED:
         if not isinstance(getattr(state, name), bool):
             raise TypeError(f"{name}: {getattr(state, name)!r}")
@@ -158,6 +163,7 @@ def merge(saved: State | None, clouds: Sequence[str], address: str | None, *, de
         LabError: the lab exists with another network or other settings.
     """
     wanted = {name: value for name, value in wanted.items() if value is not None}
+    buyer = str(wanted.pop("buyer", ""))
     if saved is None:
         made = replace(defaults, clouds=tuple(clouds) or defaults.clouds, address=address or defaults.address, **wanted)
         if not made.federated and wanted.keys() & {"projects", "pseudonyms"}:
@@ -170,7 +176,7 @@ def merge(saved: State | None, clouds: Sequence[str], address: str | None, *, de
             made = replace(made, clouds=DEFAULT_AGGREGATOR)
         if not made.with_gateway and wanted.get("with_haproxy"):
             raise LabError("HAProxy stands before gateways, and this lab is to have none")
-        return replace(made, with_haproxy=made.with_gateway and made.with_haproxy)
+        return _with_buyer(replace(made, with_haproxy=made.with_gateway and made.with_haproxy), buyer)
     if address is not None and address != saved.address:
         raise LabError(
             f"this lab is at {saved.address}, not at {address}: 'openstackoid lab reset' first, or take another --dir"
@@ -180,7 +186,20 @@ def merge(saved: State | None, clouds: Sequence[str], address: str | None, *, de
         has = getattr(saved, name)
         if value != has:
             raise LabError(f"this lab {SAID[name][has]}: 'openstackoid lab reset' first, or take another --dir")
-    return replace(saved, **added, clouds=(*saved.clouds, *(name for name in clouds if name not in saved.clouds)))
+    made = replace(saved, **added, clouds=(*saved.clouds, *(name for name in clouds if name not in saved.clouds)))
+    return _with_buyer(made, buyer)
+
+
+def _with_buyer(state: State, buyer: str) -> State:
+    if not buyer or buyer == state.buyer:
+        return state
+    if not state.aggregator:
+        raise LabError(f"a buyer buys from an aggregator, and this lab {SAID['aggregator'][False]}")
+    if state.buyer or buyer in state.clouds:
+        raise LabError(
+            f"{state.buyer or buyer} is another cloud of this lab already: expected one buyer, with a name of its own"
+        )
+    return replace(state, buyer=buyer, clouds=(*state.clouds, buyer))
 
 
 def secrets_of(directory: Path, random: Callable[[], str] = lambda: secrets.token_urlsafe(18)) -> Secrets:

@@ -1,4 +1,4 @@
-"""What is there at a provider, what a user makes there, and what a domain's manager may not do. `pia` and `xavier` are persons of `test_real_aggregator`."""
+"""What is there at a provider, what a user makes there, and what a domain's manager may not do. `pia` and `xavier` are persons of `market`."""
 
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ def managed(lab: Lab, pia: Any, region: str) -> tuple[str, str]:
     """A domain with a manager, for the provider's control plane; returns the ids of both."""
     identity = ("RegionOne", "identity")
     domain = pia.ask("POST", *identity, "/domains", 201, json={"domain": {"name": f"of-{region}"}})["domain"]["id"]
-    password = lab.clouds["Provider"].trust_password.read_text().strip()
+    password = lab.clouds[pia.cloud].trust_password.read_text().strip()
     body = {"user": {"name": "openstackoid", "domain_id": domain, "password": password}}
     user = pia.ask("POST", *identity, "/users", 201, json=body)["user"]["id"]
     role = pia.ask("GET", *identity, "/roles?name=manager")["roles"][0]["id"]

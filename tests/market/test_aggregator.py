@@ -2,46 +2,22 @@
 
 import json
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final
 
 import pytest
 import requests
-from tests.lab import endings
 from tests.lab.anonymity import hits
-from tests.lab.market import PASSWORD, SERVICES, Market, Person, answered, opened, sold, until
+from tests.market.market import PASSWORD, SERVICES, XAVIERS, Market, answered, until
 from tests.real.evidence import stored
-from tests.real.tools import Config, reconfigured
 
-from openstackoid.lab import Lab
 from openstackoid.trust import key_files, tokens
 
 pytestmark = pytest.mark.real
 
-ADDRESS: Final = "127.0.56.0"
-HOST: Final = ".56.2:"  # the aggregator's frontends
-
-
-def one_owner(peer: str) -> Callable[[Config], None]:
-    """A change of a gateway's configuration: the peer is of the same owner."""
-
-    def change(config: Config) -> None:
-        config["trust"]["one_owner"] = [peer]
-
-    return change
-
-
-@pytest.fixture(scope="module")
-def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
-    lab = Lab(tmp_path_factory.mktemp("aggregator"), ["Aggregator", "Provider"], ADDRESS, aggregator=True)
-    try:
-        lab.up(print)
-        with opened(lab) as found:
-            yield found
-    finally:
-        lab.reset()
+HOST: Final = ".143.2:"  # the aggregator's frontends
 
 
 def test_a_server_in_a_region_by_the_stock_client(market: Market) -> None:
@@ -81,13 +57,17 @@ def test_catalog_versions_links_and_pages_are_the_aggregators(market: Market) ->
         assert links
         for href in links:
             assert href.startswith(url.partition("/v2")[0]), href
+    (server,) = xavier.ask("GET", "V1", "compute", "/servers")["servers"]
+    (link,) = [link["href"] for link in server["links"] if link["rel"] == "self"]
+    assert link.startswith(xavier.catalog["V1", "compute"])
+    assert xavier.send("GET", link).json()["server"]["id"] == server["id"]
     for name in ("one", "two", "three"):
         xavier.ask("POST", "V2", "network", "/v2.0/networks", 201, json={"network": {"name": name}})
     seen, url = [], f"{xavier.catalog['V2', 'network']}/v2.0/networks?router:external=false&limit=1"
     while url:
         assert url.startswith(xavier.catalog["V2", "network"])
         answer = xavier.send("GET", url)
-        assert ".57." not in answer.text  # addresses of the provider
+        assert ".144." not in answer.text  # addresses of the provider
         page = answer.json()
         seen += [network["name"] for network in page["networks"]]
         assert all(network["tenant_id"] == xavier.project for network in page["networks"])
@@ -198,8 +178,8 @@ def test_the_quota_of_a_region_is_hard_and_shown(market: Market) -> None:
 def test_nobody_at_the_provider_learns_who_the_user_is(market: Market) -> None:
     """Every byte between the two clouds, and everything that the provider keeps; where the words are, the same search finds each."""
     provider, aggregator = (market.lab.clouds[name] for name in ("Provider", "Aggregator"))
-    words = market.words()
-    kept, crossed = stored(provider), bytes(market.tape)
+    words = XAVIERS.words(market.rita)
+    kept, crossed = stored(provider), market.crossed()
     assert set(hits(stored(aggregator), words)) == set(words) - {PASSWORD}
     for contract in market.contracts.values():
         assert hits(crossed, [contract]), "the recorders saw nothing"
@@ -221,70 +201,3 @@ def test_suspended_and_resumed(market: Market) -> None:
     assert xavier.send("GET", f"{xavier.catalog['V2', 'image']}/v2/images").status_code == 200
     market.event(market.pia, "V1", "resume", "active")
     answered(lambda: xavier.send("GET", images), 200)
-
-
-def test_nothing_is_left_at_the_provider_after_the_end(market: Market) -> None:
-    rita, pia, plane = market.rita, market.pia, ("RegionOne", "virtual-region")
-    before = endings.everything(pia)
-    contract = sold(rita, pia, "V3", market.lab, grace_days=0)
-    xavier = Person(market.xavier.file, market.xavier.entry)  # whose catalog has V3
-    until(lambda: xavier.send("GET", f"{xavier.catalog['V3', 'image']}/v2/images").ok)
-    endings.use(xavier, "V3")
-    assert all(endings.everything(pia)[key] - before[key] for key in before)
-    rita.ask("POST", *plane, f"/v1/contracts/{contract}/events", json={"event": "end"})
-
-    def cleaned() -> Any:
-        clean_up = pia.ask("GET", *plane, f"/v1/contracts/{contract}")["clean_up"]
-        return clean_up if clean_up and clean_up["done"] else None
-
-    assert (until(cleaned)["left"], endings.everything(pia)) == ([], before)
-    until(lambda: rita.send("GET", f"{rita.catalog[plane]}/v1/bindings/V3").status_code == 404)
-    answered(lambda: xavier.send("GET", f"{xavier.catalog['V3', 'image']}/v2/images"), 404)
-
-
-def test_a_region_whose_users_come_with_their_own_tokens(market: Market) -> None:
-    """For a provider of the aggregator's own owner. Its services see no token of the aggregator's Keystone."""
-    lab, rita, pia, plane = market.lab, market.rita, market.pia, ("RegionOne", "virtual-region")
-    with reconfigured(lab, Aggregator=one_owner("Provider"), Provider=one_owner("Aggregator")):
-        contract = sold(rita, pia, "V4", lab, grace_days=0, anonymous=False, token="pass-through")
-        xavier = Person(market.xavier.file, market.xavier.entry)
-        until(lambda: xavier.send("GET", f"{xavier.catalog['V4', 'image']}/v2/images").ok)
-        endings.use(xavier, "V4")
-        assert xavier.openstack("--os-region-name", "V4", "server", "list")
-        # At the provider's own frontend, too, the same token has the rights of the contract.
-        scoped = {"X-Auth-Token": f'{xavier.token}!SCOPE!{{"identity": "Aggregator"}}'}
-        servers = f"{lab.clouds['Provider'].frontend('compute')}/v2.1/servers"
-        there = requests.get(servers, headers=scoped, timeout=60)
-        assert [server["name"] for server in there.json()["servers"]] == ["vm"]
-        assert requests.get(f"{servers}/detail?all_tenants=1", headers=scoped, timeout=60).status_code == 403
-        token = xavier.token
-        assert (token in hits(bytes(market.tape), [token]), hits(stored(lab.clouds["Provider"]), [token])) == (True, {})
-        rita.ask("POST", *plane, f"/v1/contracts/{contract}/events", json={"event": "end"})
-        answered(lambda: xavier.send("GET", f"{xavier.catalog['V4', 'image']}/v2/images"), 404)
-
-
-def test_a_domains_manager_can_do_nothing_in_another_domain(market: Market) -> None:
-    """Keystone's own policies, on which the control plane's account rests."""
-    endings.check_manager(market.lab, market.pia)
-
-
-def test_ended_and_unbound(market: Market) -> None:
-    xavier = market.xavier
-    images = f"{xavier.catalog['V1', 'image']}/v2/images"
-    market.event(market.rita, "V1", "end", "ending")
-    keypair = {"keypair": {"name": "late"}}
-
-    def create() -> requests.Response:
-        return xavier.send("POST", f"{xavier.catalog['V1', 'compute']}/os-keypairs", json=keypair)
-
-    refused = answered(create, 403)
-    assert refused.json()["error"]["openstackoid_code"] == "agreement.rule"
-    assert xavier.send("GET", images).status_code == 200  # the grace time
-    for server in xavier.ask("GET", "V1", "compute", "/servers")["servers"]:
-        xavier.ask("DELETE", "V1", "compute", f"/servers/{server['id']}", 204)
-    plane = ("RegionOne", "virtual-region")
-    for region in ("V1", "V2"):
-        market.rita.ask("DELETE", *plane, f"/v1/bindings/{region}")
-    until(lambda: market.rita.ask("GET", *plane, "/v1/bindings")["bindings"] == [])
-    assert Person(market.lab.clouds_yaml, "Aggregator-admin").catalog == market.before
-    answered(lambda: xavier.send("GET", images), 404)

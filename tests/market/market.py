@@ -1,11 +1,11 @@
-"""An aggregator, its provider, and the people there: how tests negotiate about regions and use them, with every byte between the clouds recorded."""
+"""An aggregator, its provider, who buys from it, and the people there: how tests negotiate about regions and use them, with every byte between the clouds recorded."""
 
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,7 +17,7 @@ import requests
 import yaml
 from requests.adapters import HTTPAdapter
 from tests import commands
-from tests.lab.endings import managed
+from tests.market.endings import managed
 from tests.real.tools import Config, reconfigured
 from tests.real.wire import Recorder, Tape
 
@@ -29,20 +29,42 @@ XAVIER: Final = "xavier-5c1f"  # names that stand nowhere else
 PROJECT: Final = "blackboard-5c1f"
 PASSWORD: Final = "a-password-of-the-tests-5c1f"
 EMAIL: Final = "blue+chalk-5c1f@example.org"
-XAVIERS_ADDRESS: Final = "127.77.66.55"
-# All that clients, and proxies before a gateway, say of somebody.
-TELLING: Final = {
-    "User-Agent": f"{XAVIER}-client/1.0",
-    "X-Forwarded-For": XAVIERS_ADDRESS,
-    "X-Real-IP": XAVIERS_ADDRESS,
-    "Forwarded": f"for={XAVIERS_ADDRESS};host={XAVIER}.example",
-    "Via": f"1.1 {XAVIER}.example",
-    "From": EMAIL,
-    "Referer": f"http://{XAVIER}.example/",
-    "Cookie": f"user={XAVIER}",
-    "X-User-Name": XAVIER,
-    "X-Project-Name": PROJECT,
-}
+
+
+@dataclass(frozen=True)
+class Names:
+    """What says who somebody is: each stands nowhere else."""
+
+    user: str
+    project: str
+    password: str
+    email: str
+    address: str
+
+    @property
+    def telling(self) -> dict[str, str]:
+        """All that clients, and proxies before a gateway, say of somebody."""
+        return {
+            "User-Agent": f"{self.user}-client/1.0",
+            "X-Forwarded-For": self.address,
+            "X-Real-IP": self.address,
+            "Forwarded": f"for={self.address};host={self.user}.example",
+            "Via": f"1.1 {self.user}.example",
+            "From": self.email,
+            "Referer": f"http://{self.user}.example/",
+            "Cookie": f"user={self.user}",
+            "X-User-Name": self.user,
+            "X-Project-Name": self.project,
+        }
+
+    def words(self, operator: "Person") -> list[str]:
+        """All that says who somebody at the operator's cloud is: these, and the ids of all users and projects there."""
+        identity = ("RegionOne", "identity")
+        ids = [one["id"] for kind in ("users", "projects") for one in operator.ask("GET", *identity, f"/{kind}")[kind]]
+        return [*ids, self.user, self.project, self.password, self.email, self.address]
+
+
+XAVIERS: Final = Names(XAVIER, PROJECT, PASSWORD, EMAIL, "127.77.66.55")
 
 
 def until(condition: Callable[[], Any], seconds: float = 180) -> Any:
@@ -68,8 +90,12 @@ def answered(ask: Callable[[], requests.Response], status: int) -> requests.Resp
 class From(HTTPAdapter):
     """Connections from one address."""
 
+    def __init__(self, address: str) -> None:
+        self._address = address
+        super().__init__()
+
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        super().init_poolmanager(*arguments, **options, source_address=(XAVIERS_ADDRESS, 0))
+        super().init_poolmanager(*arguments, **options, source_address=(self._address, 0))
 
 
 @dataclass
@@ -103,6 +129,11 @@ class Person:
             if point["interface"] == "public"
         }
 
+    @property
+    def cloud(self) -> str:
+        """Of an operator: which cloud's."""
+        return self.entry.removesuffix("-admin")
+
     def send(self, method: str, url: str, **more: Any) -> requests.Response:
         headers = {"X-Auth-Token": self.token} | (
             {"Content-Type": "application/octet-stream"} if "data" in more else {}
@@ -125,7 +156,7 @@ class Person:
 
 @dataclass
 class Market:
-    """An aggregator with regions V1 and V2 of one provider."""
+    """An aggregator with regions V1 and V2 of one provider; `tom`, if the lab has one, operates another aggregator that buys from it."""
 
     lab: Lab
     rita: Person  # operator of the aggregator
@@ -133,13 +164,15 @@ class Market:
     xavier: Person  # user of the aggregator
     contracts: dict[str, str]
     before: dict[tuple[str, str], str]  # the catalog without regions
-    tape: Tape = field(default_factory=Tape)  # what the two clouds said to each other
+    tapes: dict[str, Tape] = field(default_factory=dict)  # cloud -> what was said at its door
 
-    def words(self) -> list[str]:
-        """All that says who somebody at the aggregator is: ids of all, and names that stand nowhere else."""
-        identity = ("RegionOne", "identity")
-        ids = [one["id"] for kind in ("users", "projects") for one in self.rita.ask("GET", *identity, f"/{kind}")[kind]]
-        return [*ids, XAVIER, PROJECT, PASSWORD, EMAIL, XAVIERS_ADDRESS]
+    @property
+    def tom(self) -> Person:
+        return Person(self.lab.clouds_yaml, f"{self.lab.state.buyer}-admin")
+
+    def crossed(self, *clouds: str) -> bytes:
+        """All that was said at these clouds' doors, or at all."""
+        return b"\n".join(bytes(tape) for cloud, tape in self.tapes.items() if cloud in (clouds or self.tapes))
 
     def event(self, person: Person, region: str, event: str, state: str) -> None:
         """Cause an event, and wait until both sides are there."""
@@ -156,15 +189,18 @@ def _is_in(side: Person, path: str, state: str) -> bool:
 @contextmanager
 def opened(lab: Lab) -> Iterator[Market]:
     """Two regions of a lab that runs, and a user of them; recorders stand before each cloud's door."""
-    tape, moved = Tape(), {name: partial(behind, cloud) for name, cloud in lab.clouds.items()}
+    tapes, moved = (
+        {name: Tape() for name in lab.clouds},
+        {name: partial(behind, cloud) for name, cloud in lab.clouds.items()},
+    )
     with reconfigured(lab, **moved), closing(Recorder()) as recorder:
         for cloud in lab.clouds.values():
             door, place = (address(url) for url in (cloud.peering, door_behind(cloud)))
-            recorder.record(tape, door, place, (cloud.certificate, cloud.certificate_key))
-        rita, pia = (Person(lab.clouds_yaml, f"{name}-admin") for name in lab.clouds)
+            recorder.record(tapes[cloud.name], door, place, (cloud.certificate, cloud.certificate_key))
+        rita, pia = (Person(lab.clouds_yaml, f"{name}-admin") for name in ("Aggregator", "Provider"))
         before = dict(rita.catalog)
         contracts = {region: sold(rita, pia, region, lab) for region in ("V1", "V2")}
-        yield Market(lab, rita, pia, new_user(lab, rita), contracts, before, tape)
+        yield Market(lab, rita, pia, new_user(lab, rita), contracts, before, tapes)
 
 
 def door_behind(cloud: Cloud) -> str:
@@ -181,8 +217,26 @@ def address(url: str) -> tuple[str, int]:
     return where.hostname or "", where.port or 0
 
 
-def sold(rita: Person, pia: Person, region: str, lab: Lab | None = None, **changed: Any) -> str:
-    """Offer, request, accept, bind; returns the contract's id. With the lab the domain has a manager, so that the provider sets up by itself."""
+def sold(
+    rita: Person,
+    pia: Person,
+    region: str,
+    lab: Lab | None = None,
+    choice: dict[str, Any] | None = None,
+    countered: dict[str, Any] | None = None,
+    **changed: Any,
+) -> str:
+    """Offer, request, accept, bind; returns the contract's id.
+
+    Args:
+        rita: buys.
+        pia: sells.
+        region: its name at the buyer.
+        lab: with it, the domain has a manager, so that the provider sets up by itself.
+        choice: the virtual region's resources; those of V2 are chosen here.
+        countered: terms with which the seller answers; the buyer accepts them.
+        changed: terms.
+    """
     if lab is None:
         body = {"domain": {"name": f"of-{region}"}}
         domain = pia.ask("POST", "RegionOne", "identity", "/domains", 201, json=body)["domain"]["id"]
@@ -191,9 +245,11 @@ def sold(rita: Person, pia: Person, region: str, lab: Lab | None = None, **chang
     plane = ("RegionOne", "virtual-region")
     document: dict[str, Any] = {"name": f"part-{region}", "domain_id": domain, "services": SERVICES}
     if region == "V2":
-        document["resources"] = resources(pia)
+        choice = resources(pia)
+    if choice:
+        document["resources"] = choice
     made = pia.ask("POST", *plane, "/v1/virtual-regions", 201, json=document)
-    pia.ask("POST", *plane, f"/v1/virtual-regions/{made['id']}/offer", json={"peers": ["Aggregator"]})
+    pia.ask("POST", *plane, f"/v1/virtual-regions/{made['id']}/offer", json={"peers": [rita.cloud]})
     terms = {
         "virtual_region": made["id"],
         "version": 1,
@@ -204,7 +260,7 @@ def sold(rita: Person, pia: Person, region: str, lab: Lab | None = None, **chang
         "quota": QUOTA if region == "V2" else {},
         **changed,
     }
-    asked = {"provider": "Provider", "terms": terms}
+    asked = {"provider": pia.cloud, "terms": terms}
     contract = str(rita.ask("POST", *plane, "/v1/contracts", 201, json=asked)["id"])
 
     def state(side: Person) -> str:
@@ -212,7 +268,14 @@ def sold(rita: Person, pia: Person, region: str, lab: Lab | None = None, **chang
         return next((str(row["state"]) for row in listed if row["id"] == contract), "")
 
     until(lambda: state(pia) == "requested")
-    for event in ("accept", "provision", "activate") if lab is None else ("accept",):
+    if countered:
+        path = f"/v1/contracts/{contract}/events"
+        pia.ask("POST", *plane, path, json={"event": "counter", "terms": terms | countered})
+        until(lambda: state(rita) == "countered")
+        rita.ask("POST", *plane, path, json={"event": "accept"})
+        until(lambda: state(pia) != "countered")
+    events = ("accept", "provision", "activate") if lab is None else ("accept",)
+    for event in events[bool(countered) :]:
         pia.ask("POST", *plane, f"/v1/contracts/{contract}/events", json={"event": event})
     until(lambda: state(rita) == "active")
     rita.ask("POST", *plane, "/v1/bindings", 201, json={"region": region, "contract": contract})
@@ -237,22 +300,23 @@ def resources(pia: Person) -> dict[str, list[str]]:
     }
 
 
-def new_user(lab: Lab, rita: Person) -> Person:
-    """A user and a project of the aggregator whose names stand nowhere else."""
+def new_user(lab: Lab, rita: Person, names: Names = XAVIERS, regions: Sequence[str] = ("V1", "V2")) -> Person:
+    """A user and a project of an operator's cloud, when these regions serve them."""
     identity = ("RegionOne", "identity")
-    project = rita.ask("POST", *identity, "/projects", 201, json={"project": {"name": PROJECT}})["project"]["id"]
-    body = {"user": {"name": XAVIER, "password": PASSWORD, "email": EMAIL}}
+    project = rita.ask("POST", *identity, "/projects", 201, json={"project": {"name": names.project}})["project"]["id"]
+    body = {"user": {"name": names.user, "password": names.password, "email": names.email}}
     user = rita.ask("POST", *identity, "/users", 201, json=body)["user"]["id"]
     role = rita.ask("GET", *identity, "/roles?name=member")["roles"][0]["id"]
     rita.ask("PUT", *identity, f"/projects/{project}/users/{user}/roles/{role}", 204)
     document = yaml.safe_load(lab.clouds_yaml.read_text())
-    entry = json.loads(json.dumps(document["clouds"]["Aggregator"]))
-    entry["auth"] |= {"username": XAVIER, "password": PASSWORD, "project_name": PROJECT}
-    file = lab.directory / "xavier.yaml"
-    file.write_text(yaml.safe_dump({"clouds": {"xavier": entry}}))
-    person = Person(file, "xavier")
-    person.session.headers.update(TELLING)
-    person.session.mount("http://", From())
+    entry = json.loads(json.dumps(document["clouds"][rita.cloud]))
+    entry["auth"] |= {"username": names.user, "password": names.password, "project_name": names.project}
+    name = names.user.partition("-")[0]
+    file = lab.directory / f"{name}.yaml"
+    file.write_text(yaml.safe_dump({"clouds": {name: entry}}))
+    person = Person(file, name)
+    person.session.headers.update(names.telling)
+    person.session.mount("http://", From(names.address))
     # Gateways of both sides read their databases twice a second.
-    until(lambda: all(person.send("GET", f"{person.catalog[region, 'image']}/v2/images").ok for region in ("V1", "V2")))
+    until(lambda: all(person.send("GET", f"{person.catalog[region, 'image']}/v2/images").ok for region in regions))
     return person
