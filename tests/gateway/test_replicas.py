@@ -55,7 +55,8 @@ def test_a_request_that_is_lost_before_its_effect_is_undone_when_that_is_certain
     trio.fail("CloudTwo", "POST", LOST)
     answer = network(trio, "vanished")
     assert (answer.status, answer.code) == (502, "replica.failed")
-    assert "not certain yet" in answer.error
+    # It becomes certain with time, which on a busy machine has passed before the answer.
+    assert "not certain yet" in answer.error or "It is in no cloud" in answer.error
     assert trio.where(NETWORKS, "vanished") == []
     until(lambda: trio.operation(answer).done)
     assert trio.where(NETWORKS, "vanished") == []
