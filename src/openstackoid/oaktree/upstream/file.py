@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from keystoneauth1.loading import get_plugin_loader
 from openstack.config import OpenStackConfig, loader
 
 from openstackoid.core.errors import ConfigError
@@ -68,6 +69,8 @@ def load(path: Path | None) -> OpenStackConfig:
         loaded = _Config(**options)
     except Exception as error:
         raise ConfigError(f"{path or 'clouds.yaml'}: {str(error) or type(error).__name__}") from error
+    # stevedore reads the metadata of all packages when a plugin is first looked for: now, or in each of the first threads at the same time.
+    get_plugin_loader("password")
     if "defaults" not in clouds:
         loaded.cloud_config["clouds"].pop("defaults", None)  # openstacksdk adds it if there is no other cloud
     return loaded
