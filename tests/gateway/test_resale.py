@@ -158,6 +158,33 @@ def test_clients_find_versions_before_they_log_in(chain: Chain) -> None:
     assert ask(url, f"/scope/{SECOND}/compute/v2.1/servers", token=None).status == 401
 
 
+def test_versions_of_a_region_are_refused_while_a_contract_about_it_is_suspended(chain: Chain) -> None:
+    low = contract("CloudBase", CONSUMER, FIRST, pseudonyms=True, services=("compute",))
+    high = contract("CloudMiddle", CONSUMER, SECOND, pseudonyms=True, services=("compute",))
+    sold = dataclasses.replace(high, peer="CloudTop", side=PROVIDER, region=FIRST)
+    put(chain.base, dataclasses.replace(low, peer="CloudMiddle", side=PROVIDER, region=""))
+    put(chain.top, high)
+
+    def asked() -> Answer:
+        return ask(chain.at_top.url("identity"), f"/scope/{SECOND}/compute/", token=None)
+
+    for at_middle in (
+        (low, dataclasses.replace(sold, state=GrantState.SUSPENDED)),
+        (dataclasses.replace(low, state=GrantState.SUSPENDED), sold),
+    ):
+        put(chain.middle, low, sold)
+        until(lambda: asked().status == 200)
+        put(chain.middle, *at_middle)
+        until(lambda: asked().status == 403)
+        passed = len(chain.base["compute"].all("/"))
+        assert refusal(asked()) == (403, "contract.suspended")
+        assert len(chain.base["compute"].all("/")) == passed
+    # Another contract about such a region still counts.
+    other = contract("CloudTop", PROVIDER, FIRST, pseudonyms=True, services=("compute",))
+    put(chain.middle, low, dataclasses.replace(sold, state=GrantState.SUSPENDED), other)
+    until(lambda: asked().status == 200)
+
+
 def test_who_looks_for_versions_is_not_named_to_the_provider(chain: Chain) -> None:
     low = contract("CloudSeen", CONSUMER, "region-seen", pseudonyms=True, services=("image",))
     high = contract("CloudMiddle", CONSUMER, SECOND, pseudonyms=True, services=("image",))

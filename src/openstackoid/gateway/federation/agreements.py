@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from openstackoid.core.errors import AgreementError, ConfigError, ContractPassThroughError
+from openstackoid.core.errors import AgreementError, ConfigError, ContractPassThroughError, ContractSuspendedError
 from openstackoid.gateway.federation.agreement_database import AgreementDatabase, Change
 from openstackoid.gateway.federation.assertions import Assertions
 from openstackoid.gateway.federation.generations import Generations
@@ -167,11 +167,23 @@ class Agreements:
         return frozenset(kind for contract in sold if contract.region for kind in contract.grant.offered)
 
     def sold_region(self, peer: str, service: str) -> str:
-        """A region of this cloud that is resold to a peer with a service; empty if there is none."""
-        sold = (contract for contract in self._contracts.values() if contract.side is ContractSide.PROVIDER)
-        return next(
-            (one.region for one in sold if one.peer == peer and one.region and service in one.grant.offered), ""
-        )
+        """A region of this cloud that is resold to a peer with a service; empty if there is none.
+
+        Raises:
+            AgreementError: the agreement with the peer is not in force, or each contract about such a region is suspended.
+        """
+        agreement, refused = self.active_agreement(peer), None
+        for contract in self._contracts.values():
+            if contract.side is not ContractSide.PROVIDER or contract.peer != peer or not contract.region:
+                continue
+            if service in contract.grant.offered:
+                try:
+                    return contract.agreement(agreement).resold
+                except ContractSuspendedError as error:
+                    refused = refused or error
+        if refused is not None:
+            raise refused
+        return ""
 
     def check_pass_through(self, peer: str) -> None:
         """Check that no contract would be gone around by passing users' tokens to a peer: it gets them with all rights that they have.

@@ -38,6 +38,7 @@ class PeerGateway(LocalUser):
 
         Raises:
             ResoldError: this cloud has unbound the region that it resells.
+            AgreementError: the contract about that region is suspended, with the peer or with the provider.
             TrustError: the caller is not a peer's gateway, or requests something else than a version document.
         """
         if not arrival.listener.peers:
@@ -49,11 +50,15 @@ class PeerGateway(LocalUser):
         self._agreements.active_agreement(peer)
         if arrival.request.method not in {"GET", "HEAD"} or not is_version_document(arrival.route.path):
             raise TokenError("The request you have made requires authentication.")
-        region = self._agreements.sold_region(peer, arrival.route.service)
-        if not region or arrival.route.service in arrival.listener.cloud.services:
+        if arrival.route.service in arrival.listener.cloud.services:
             return self
+        region = self._agreements.sold_region(peer, arrival.route.service)
+        if not region:
+            return self
+        bought = self._resale.contract(region)
+        bought.agreement(self._agreements.active_agreement(bought.peer))
         seller = copy.copy(self)
-        seller.scope = Scope.of_region(self._resale.contract(region).peer, cloud)
+        seller.scope = Scope.of_region(bought.peer, cloud)
         return seller
 
     async def remote(self, call: Call, decision: Remote) -> Leg:
