@@ -7,6 +7,7 @@ import pytest
 from openstackoid.core.errors import NotReplicableError
 from openstackoid.core.partial import read_members, write_members
 from openstackoid.core.replication import KINDS, Mark, kind_named, refusal, thing_at
+from openstackoid.core.replication.comparing import to_create
 from openstackoid.core.replication.marking import KEY, carriers, created_id, marked, own_id_of, search, unmarked
 from openstackoid.core.replication.references import check, references, replaced
 
@@ -134,3 +135,17 @@ def test_members_in_a_header_come_back() -> None:
     assert read_members(headers["X-Scope-Replicas"]) == members
     assert headers["X-Scope-Replicas"].isascii()
     assert "X-Scope-Replicas" not in write_members("r", {f"C{number}": "i" * 36 for number in range(500)})
+
+
+@pytest.mark.parametrize(
+    ("gateway", "expected"),
+    [
+        ({"gateway_ip": None}, {"gateway_ip": None}),  # without the field Neutron would choose a gateway
+        ({"gateway_ip": "10.0.0.1"}, {"gateway_ip": "10.0.0.1"}),
+        ({}, {}),
+    ],
+)
+def test_a_lost_subnet_is_created_with_the_gateway_that_it_had_or_with_none(gateway: Any, expected: Any) -> None:
+    shown = {"id": "s", "name": "a", "cidr": "10.0.0.0/24", "network_id": "n", "ip_version": 4, "description": None}
+    kept = {"name": "a", "cidr": "10.0.0.0/24", "network_id": "n", "ip_version": 4}
+    assert to_create(kind_named("network.subnet"), shown | gateway) == {"subnet": kept | expected}

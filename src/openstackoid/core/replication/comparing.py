@@ -27,6 +27,9 @@ class Compared:
     fixed: tuple[str, ...] = ()
     references: tuple[str, ...] = ()  # fields of a create that name other resources: they differ in each cloud
     anew: bool = True
+    nulls: tuple[
+        str, ...
+    ] = ()  # fields in which null is a choice of its own: without the field a create would set a default
 
 
 _NAMED: Final = ("name", "description")
@@ -40,6 +43,7 @@ COMPARED: Final[Mapping[str, Compared]] = {
         (*_NAMED, "enable_dhcp", "gateway_ip", "dns_nameservers", "host_routes"),
         ("cidr", "ip_version"),
         ("network_id",),
+        nulls=("gateway_ip",),
     ),
     "network.port": Compared(_SWITCHED, anew=False),
     "network.router": Compared(_SWITCHED, anew=False),
@@ -127,7 +131,13 @@ def to_create(kind: Kind, model: Mapping[str, Any]) -> Any | None:
     if not compared.anew or not kind.item:
         return None
     names = (*compared.changed, *compared.fixed, *compared.references)
-    return {kind.item: {name: model[name] for name in names if model.get(name) is not None}}
+    return {
+        kind.item: {
+            name: model[name]
+            for name in names
+            if model.get(name) is not None or (name in compared.nulls and name in model)
+        }
+    }
 
 
 def _value(value: Any) -> Any:
