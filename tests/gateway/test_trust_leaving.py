@@ -246,6 +246,11 @@ def test_a_user_may_have_a_token_to_use_elsewhere(owners: Owners) -> None:
     ):
         assert refusal(exchange(owners, mine, audience)) == (status, code)
     assert refusal(exchange(owners, "gAAAAAmarker-unknown", "CloudTwo")) == (401, "token.invalid")
+    # What no header can hold is the caller's fault, not that of Keystone.
+    for odd in ("\n", "\r\nX-Auth-Token: y", "\t", "\0", "\x7f", "\u2028"):
+        malformed = exchange(owners, f"gAAAAAmarker{odd}", "CloudTwo")
+        assert refusal(malformed) == (400, "request.malformed"), odd
+        assert malformed.error.startswith("subject_token: expected printable ASCII"), odd
     assert refusal(exchange(owners, answer.json["access_token"], "CloudTwo")) == (401, "token.invalid")
 
 

@@ -123,4 +123,7 @@ async def _form(request: web.BaseRequest) -> dict[str, str]:
         raise BadRequestError(f"Expected {', '.join(sorted(missing))} in the form.")
     if form["grant_type"] != GRANT or form["subject_token_type"] not in {JWT, ACCESS}:
         raise BadRequestError(f"Expected grant_type {GRANT}, and subject_token_type {JWT} or {ACCESS}.")
+    if not (form["subject_token"].isascii() and form["subject_token"].isprintable()):
+        # It becomes the value of a header in the question to Keystone.
+        raise BadRequestError("subject_token: expected printable ASCII characters alone: no line break, no tab.")
     return form
