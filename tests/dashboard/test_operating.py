@@ -126,7 +126,12 @@ def test_forms_without_csrf_tokens_and_texts_of_others_change_nothing(
     page = visited.page
     cookies = {cookie["name"]: cookie["value"] for cookie in page.context.cookies()}
     session = {"sessionid": cookies["sessionid"]}
-    for path in ("agreements/add", "agreements/CloudTwo/allow", "agreements/CloudTwo/trust", "agreements/"):
+    statements = f"contracts/{'0' * 32}/statements"
+    for path in (
+        *("agreements/add", "agreements/CloudTwo/allow", "agreements/CloudTwo/trust", "agreements/"),
+        *(f"{statements}/", f"{statements}/sign", f"{statements}/1/accept", f"{statements}/1/refuse"),
+        *(f"contracts/{'0' * 32}/whois", f"regions/{'0' * 32}/declare", "offers/"),
+    ):
         url = f"{desk.url.rstrip('/')}/federation/{path}"
         answer = requests.post(url, data={"x": "y"}, cookies=session, timeout=60, allow_redirects=False)
         # Horizon's own answer.
