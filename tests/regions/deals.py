@@ -6,6 +6,7 @@ from typing import Any
 from tests.regions.cloud import Cloud
 from tests.regions.planes import Plane, in_state, offered, terms, until
 
+from openstackoid.trust import tokens
 from openstackoid.trust.projects import project_name
 
 
@@ -59,8 +60,9 @@ class Deal:
         status, answer = await self.consumer.call("POST", "/v1/bindings", asked)
         assert status == 201, answer
 
-    def sub_project(self, foreign: str = "a" * 32) -> str:
-        """A sub-project as gateways make it, with one of everything."""
+    def sub_project(self, foreign: str | None = None) -> str:
+        """A sub-project as gateways make it, with one of everything; if none is named, of a project that its home has: others are removed in time."""
+        foreign = foreign or tokens.project_pseudonym("p" * 32, self.party, self.consumer.keys)
         mappings = self.provider.mappings
         mappings.reserve(self.party, foreign, "h" * 32, 10)
         local = self.cloud.add_project(self.domain, project_name("CloudA", self.contract, foreign))

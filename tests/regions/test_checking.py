@@ -7,16 +7,13 @@ from pathlib import Path
 from tests.regions.deals import Deal
 from tests.regions.planes import two_planes
 
-from openstackoid.trust import tokens
-
 
 async def test_what_accounts_lack_is_said_with_the_remedy(tmp_path: Path) -> None:
     async with two_planes(tmp_path, accounts=("manager", "admin")) as (provider, consumer):
         deal = Deal(provider, consumer, secrets.token_hex(16))
         deal.cloud.add_domain(deal.domain)
         await deal.active()
-        # Of a project that its home has: others are removed in time.
-        local = deal.sub_project(tokens.project_pseudonym("p" * 32, deal.party, consumer.keys))
+        local = deal.sub_project()
         code, text = await asyncio.to_thread(provider.check)
         assert (code, "FAULT" in text) == (0, False), text
         assert f"openstackoid looks after the domain {deal.domain}" in text
