@@ -125,7 +125,8 @@ def test_what_servers_of_a_part_have_used_is_counted_and_none_is_left(tmp_path: 
 
 def test_times_of_files_are_written(tmp_path: Path) -> None:
     (tmp_path / "pytest.ini").touch()
-    (tmp_path / "test_busy.py").write_text("import time\ndef test_it():\n  while time.process_time() < 3: pass\n")
+    busy = "import time\ndef test_it():\n  end = time.process_time() + 1\n  while time.process_time() < end: pass\n"
+    (tmp_path / "test_busy.py").write_text(busy)
     (tmp_path / "test_idle.py").write_text("def test_it(): pass\n")
     command = [*PYTEST, "-p", "tools.times", "--times", "times.json"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
