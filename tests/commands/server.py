@@ -109,7 +109,8 @@ def modules(wanted: str) -> Iterator[str]:
         return
     path = Path(wanted)
     for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-        if file.is_relative_to(_SOURCES) and file.stem != "__main__":
+        # The client loads our plugins itself, and tells by it which command it runs.
+        if file.is_relative_to(_SOURCES) and file.stem != "__main__" and "client" not in file.parts:
             parts = file.relative_to(_SOURCES).with_suffix("").parts
             yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
