@@ -76,7 +76,7 @@ class Plugin(plugin.BaseAuthPlugin):
         """None: oaktree's calls have credentials of their own."""
         return None
 
-    def get_headers(self, session: keystoneauth1.session.Session) -> dict[str, str]:  # noqa: ARG002
+    def get_headers(self, session: keystoneauth1.session.Session) -> dict[str, str]:  # noqa: ARG002 - keystoneauth's signature
         """No headers."""
         return {}
 

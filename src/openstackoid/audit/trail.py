@@ -113,10 +113,10 @@ class Trail:
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> Page:
-        """The newest lines that are wanted, older than a marker.
+        """Return the newest lines that match, older than a marker.
 
         Args:
-            wanted: tells them.
+            wanted: whether a line belongs to the answer.
             limit: of lines, 1 or more.
             marker: of an earlier page.
             since: older lines are not looked for.

@@ -1,4 +1,4 @@
-"""The configuration and the database of agreements, as commands open them, and who runs a command."""
+"""Opens the configuration and the database of agreements for commands, and finds the name of the user who runs a command."""
 
 import contextlib
 import os

@@ -1,6 +1,6 @@
 """Who a pseudonym is, for an abuse report of a provider. Nothing is kept to answer it: pseudonyms are computed again from the users that there are.
 
-Each question is written to standard error, with the operator who asked, and why.
+Each question is written to standard error, with the operator's id and the reason.
 """
 
 import asyncio
