@@ -7,8 +7,9 @@ import jsonschema
 import yaml
 from tests.dashboard import services
 
-from openstackoid.gateway.operating import policies as operating
-from openstackoid.regions.policies import DOCUMENTED, base
+from openstackoid.gateway.operating.rules import RULES as OPERATING
+from openstackoid.policies import BASE
+from openstackoid.regions.policies import RULES
 from openstackoid.regions.schemas import usage as schema
 
 FILE: Final = Path(__file__).parents[2] / "dashboard" / "openstackoid_dashboard" / "conf" / "openstackoid.yaml"
@@ -16,11 +17,8 @@ FILE: Final = Path(__file__).parents[2] / "dashboard" / "openstackoid_dashboard"
 
 def test_the_policies_of_the_panels_are_the_control_planes() -> None:
     shown: list[dict[str, Any]] = yaml.safe_load(FILE.read_text())
-    assert operating.BASE == base.RULES
-    rules = {rule[0]: rule[1] for rule in (*base.RULES, *DOCUMENTED, *operating.RULES)}
-    assert {"contract:event", "operator_manager", *(rule[0] for rule in operating.RULES)} <= {
-        rule["name"] for rule in shown
-    }
+    rules = {rule[0]: rule[1] for rule in (*BASE, *RULES, *OPERATING)}
+    assert {"contract:event", "operator_manager", *(rule[0] for rule in OPERATING)} <= {rule["name"] for rule in shown}
     for rule in shown:
         assert rule["check_str"] == rules[rule["name"]], rule["name"]
 

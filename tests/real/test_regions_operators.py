@@ -10,9 +10,10 @@ import pytest
 import requests
 
 from openstackoid.lab import Lab
+from openstackoid.policies import Policies
 from openstackoid.regions.errors import UnauthenticatedError
 from openstackoid.regions.identity import Keystone, Operator
-from openstackoid.regions.policies import Policies
+from openstackoid.regions.policies import RULES
 
 from .conftest import User
 
@@ -48,7 +49,7 @@ def operator(lab: Lab, token: str) -> Operator:
 def test_an_admin_and_a_manager_of_the_system_are_operators_and_a_member_is_none(
     lab: Lab, alice: User, pia: dict[str, str]
 ) -> None:
-    policies = Policies(None)
+    policies = Policies(RULES, None)
     for token, reads, changes in (
         (User(lab, "CloudOne-admin").token(), True, True),
         (system_token(lab, pia), True, True),

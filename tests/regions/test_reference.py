@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Final
 
+from openstackoid import policies
 from openstackoid.core.errors import OpenStackoidError
 from openstackoid.regions import errors
 from openstackoid.regions.config import Config
 from openstackoid.regions.handlers.routes import OPERATORS, PEERS
-from openstackoid.regions.policies import base
 from openstackoid.regions.schemas.metadata import FIELDS
 from openstackoid.trust.signatures import SignatureError
 
@@ -41,5 +41,5 @@ def test_every_path_key_and_policy_stands_in_the_reference() -> None:
         assert f"| {route.method} | `{route.path}` | {route.summary} |" in page
     for name in Config.model_fields:
         assert f"`{name}`" in page
-    for name, rule in base.RULES:
+    for name, rule in policies.BASE:
         assert f"`{name}` is `{rule}`" in page

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from openstackoid.core.errors import OpenStackoidError
+from openstackoid.policies import Policies
 from openstackoid.regions.catalog import Catalog
 from openstackoid.regions.config import Aggregator
 from openstackoid.regions.errors import (
@@ -42,7 +43,6 @@ from openstackoid.regions.objects.terms import format_time
 from openstackoid.regions.objects.virtual_region import VirtualRegion
 from openstackoid.regions.objects.work import Stage, WorkKind
 from openstackoid.regions.peers import Peers
-from openstackoid.regions.policies import Policies
 from openstackoid.regions.statements import Statements
 from openstackoid.regions.tables.binding import LEASE, Bindings
 from openstackoid.regions.tables.contract import Contracts, Summary

@@ -17,6 +17,7 @@ from aiohttp import web
 
 from openstackoid import notify
 from openstackoid.core.errors import ConfigError
+from openstackoid.policies import Policies
 from openstackoid.regions.accounts import Accounts
 from openstackoid.regions.app import App
 from openstackoid.regions.catalog import Account, Catalog
@@ -28,7 +29,7 @@ from openstackoid.regions.identity import Keystone
 from openstackoid.regions.metering import Meter
 from openstackoid.regions.objects import message as messages
 from openstackoid.regions.peers import Peers
-from openstackoid.regions.policies import Policies
+from openstackoid.regions.policies import RULES
 from openstackoid.regions.statements import Statements
 from openstackoid.regions.tables import MIGRATIONS
 from openstackoid.regions.tables.binding import Bindings
@@ -95,7 +96,7 @@ async def control_of(config: Config) -> AsyncIterator[Control]:
             Outbox(database),
             peers,
             Keystone(config.keystone, session, config.recheck),
-            Policies(config.policy_file),
+            Policies(RULES, config.policy_file),
             Bindings(database),
             store.contracts,
             keys,

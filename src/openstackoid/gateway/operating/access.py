@@ -10,7 +10,7 @@ from openstackoid.core.catalog import Json
 from openstackoid.core.errors import OpenStackoidError, TokenError
 from openstackoid.gateway.entry import headers as hdrs
 from openstackoid.gateway.federation.keystone import Keystone
-from openstackoid.gateway.operating.policies import Policies
+from openstackoid.policies import Policies
 
 _LONGEST = 8192  # characters of a token
 

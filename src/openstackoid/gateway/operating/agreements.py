@@ -43,7 +43,7 @@ _FIELDS: Final = {
 
 
 class GrantError(errors.BadRequestError):
-    """What a cloud shall be allowed is no valid grant; the message says where."""
+    """The grant (what a cloud may do) is not valid; the message says where."""
 
     code = "agreement.grant"
 

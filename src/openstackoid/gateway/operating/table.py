@@ -8,9 +8,10 @@ from openstackoid.gateway.federation.keystone import Keystone
 from openstackoid.gateway.operating.access import Access
 from openstackoid.gateway.operating.agreements import AgreementsApi
 from openstackoid.gateway.operating.auditing import Auditing
-from openstackoid.gateway.operating.policies import Policies
+from openstackoid.gateway.operating.rules import RULES
 from openstackoid.gateway.settings.config import Config
 from openstackoid.gateway.settings.sections import OperatorsApi
+from openstackoid.policies import Policies
 
 
 def endpoints(
@@ -24,7 +25,7 @@ def endpoints(
         keystone: validates tokens.
         agreements: with clouds of other owners; None without a section `trust`.
     """
-    access = Access(keystone, partial(Policies, section.policy))
+    access = Access(keystone, partial(Policies, RULES, section.policy))
     files = [*([config.audit] if config.audit else []), *section.audit]
     store = agreements.store if agreements else None
     return [

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from openstackoid.regions.policies.base import READER
+from openstackoid.policies import READER
 
 RULES: Final[tuple[tuple[Any, ...], ...]] = (
     (

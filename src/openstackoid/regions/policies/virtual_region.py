@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from openstackoid.regions.policies.base import MANAGER, READER
+from openstackoid.policies import MANAGER, READER
 
 _ALL: Final = "/v1/virtual-regions"
 _ONE: Final = "/v1/virtual-regions/{virtual_region}"
