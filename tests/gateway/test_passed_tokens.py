@@ -182,6 +182,32 @@ def test_with_two_such_contracts_only_the_region_says_which_is_meant(deal: Deal,
     assert deal.region(f"/image{IMAGES}").status == 200
 
 
+def test_a_suspended_contract_is_none_that_a_user_could_mean(deal: Deal, owners: Owners) -> None:
+    other = dataclasses.replace(contract("CloudTwo", CONSUMER, f"{deal.bound.region}-2"), pass_through=True)
+    put(owners.one, deal.bound, other)
+
+    def suspended(*which: ContractGrant) -> None:
+        sold = [both(other), deal.sold]
+        states = [GrantState.SUSPENDED if one in which else GrantState.ACTIVE for one in sold]
+        put(owners.two, *(dataclasses.replace(one, state=state) for one, state in zip(sold, states, strict=True)))
+
+    for off, left in ((both(other), deal.sold), (deal.sold, both(other))):
+        suspended(off)
+        path = f"{IMAGES}/but-{off.id}"
+
+        def is_under(wanted: ContractGrant, path: str = path) -> bool:
+            return deal.direct("image", path).status == 200 and owners.at_two.line(path)["agreement"] == wanted.id
+
+        until(partial(is_under, left))
+    suspended(deal.sold, both(other))
+    until(
+        lambda: (
+            deal.direct("image", IMAGES).status == 403 and deal.direct("image", IMAGES).code != "contract.pass_through"
+        )
+    )
+    assert deal.direct("image", IMAGES).code == "contract.suspended"
+
+
 def test_home_gives_tokens_to_the_provider_of_such_a_contract_alone(deal: Deal, owners: Owners) -> None:
     assert deal.exchanged().json["expires_in"] > 0
     assertion = next(iter(owners.three.assertion("CloudOne").values()))

@@ -27,7 +27,8 @@ from openstackoid.gateway.upstream.relaying import hold, relay
 from openstackoid.gateway.upstream.sending import send
 
 _FAILED: Final = 400
-_REFUSED: Final = frozenset({401, 403})
+_UNAUTHORIZED: Final = 401
+_REFUSED: Final = frozenset({_UNAUTHORIZED, 403})
 
 
 class OneCloud:
@@ -119,6 +120,12 @@ class OneCloud:
         elif lessons and begun is not None:
             lessons.learn(call, who, decision, leg, begun)
         answer = await send(call, leg, self._parts.pool, record)
+        if answer.status == _UNAUTHORIZED and leg.recheck is not None:
+            try:
+                await leg.recheck()
+            except BaseException:
+                answer.close()
+                raise
         if call.names_cloud and answer.status < _FAILED:
             answer.headers[CLOUD] = decision.cloud
         if isinstance(decision, Remote) and answer.status in _REFUSED and peers.federated(decision.cloud):

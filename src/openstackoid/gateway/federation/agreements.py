@@ -5,6 +5,7 @@ every worker of every gateway, without a restart.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import os
@@ -13,7 +14,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from openstackoid.core.errors import AgreementError, ConfigError, ContractPassThroughError, ContractSuspendedError
+from openstackoid.core.errors import (
+    AgreementError,
+    ConfigError,
+    ContractPassThroughError,
+    ContractSuspendedError,
+    OpenStackoidError,
+)
 from openstackoid.gateway.federation.agreement_database import AgreementDatabase, Change
 from openstackoid.gateway.federation.assertions import Assertions
 from openstackoid.gateway.federation.generations import Generations
@@ -84,6 +91,7 @@ class Agreements:
         self._changed = changed
         self._database = AgreementDatabase(config.cloud, self.store, self._by_file)
         self._poller = Loop("agreements", self._poll, POLL_INTERVAL)
+        self._looking = asyncio.Lock()  # an older state must not replace a newer one
         # The file is created at the first start only: a file that is missing later is an error.
         self._make = previous is None or previous.store.name != self.store.name
 
@@ -102,6 +110,11 @@ class Agreements:
         await self._poller.stop()
         await self.peer_keys.finish()
         await asyncio.to_thread(self.store.close)
+
+    async def refresh(self) -> None:
+        """Poll the database now: another worker may know of a change already. While it cannot be read, what is known counts, as for the poller."""
+        with contextlib.suppress(OpenStackoidError):
+            await self._look()
 
     @property
     def keys(self) -> Keys:
@@ -269,13 +282,14 @@ class Agreements:
         return POLL_INTERVAL
 
     async def _look(self) -> None:
-        change = await self._database.look()
-        if change is not None:
-            self._apply(change)
-        self._seen = time.monotonic()
-        if self.own_keys.reload():
-            self.assertions.clear()
-            self.generations.all_changed()
+        async with self._looking:
+            change = await self._database.look()
+            if change is not None:
+                self._apply(change)
+            self._seen = time.monotonic()
+            if self.own_keys.reload():
+                self.assertions.clear()
+                self.generations.all_changed()
 
     def _apply(self, change: Change) -> None:
         self._all = dict(change.agreements) | self._by_file

@@ -46,12 +46,13 @@ class ProjectStates:
         self._states: Memory[str, _State] = Memory(_MAX_BYTES, lambda _: 0)
         self._asking: SharedTasks[str, _State] = SharedTasks()
 
-    async def check(self, agreement: Agreement, project: str) -> None:
+    async def check(self, agreement: Agreement, project: str, *, fresh: bool = False) -> None:
         """Check that a project may be used.
 
         Args:
             agreement: with the cloud whose user works in the project.
             project: id here.
+            fresh: use no answer of before; if Keystone does not work, the last one counts.
 
         Raises:
             FrozenProjectError: Keystone has disabled or deleted the project, or disabled its domain.
@@ -60,7 +61,7 @@ class ProjectStates:
         if not self._api.has_account:
             return
         state = self._states.get(project)
-        if state is None or time.monotonic() - state.asked >= self._recheck:
+        if state is None or fresh or time.monotonic() - state.asked >= self._recheck:
             try:
                 state = await self._asking.run(project, lambda: self._ask(project))
             except PeerError:

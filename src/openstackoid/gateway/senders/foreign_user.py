@@ -7,6 +7,7 @@ as with service tokens in keystonemiddleware (auth_token/__init__.py, `validate_
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -215,7 +216,8 @@ class ForeignUser:
                 hold, body = await quotas.admit(token.agreement, project, call, path, headers[protocol.AUTH], body)
         # Only the answer to the user goes to another owner's cloud: answers to our own services' requests stay here.
         border = Border.NONE if token.inner else Border.OUT
-        return self._shared.legs.local(call, headers, rewrite, border, initiator, body, hold)
+        recheck = partial(self._recheck, project, call.headers.get(protocol.SERVICE))
+        return self._shared.legs.local(call, headers, rewrite, border, initiator, body, hold, recheck)
 
     async def remote(self, call: Call, decision: Remote) -> Leg:
         """A leg to another cloud that the signed scope names: to the home cloud with the token that it issued, to a third cloud with a token for that cloud.
@@ -252,13 +254,25 @@ class ForeignUser:
             rewrite = Rewrite(request_ids=mapping.response_ids, response_ids=mapping.request_ids)
         return legs.remote(call, decision, headers, rewrite, Border.IN, token.initiator(), by_service=token.inner)
 
-    async def _check_state(self, project: str | None) -> None:
+    async def _recheck(self, project: str, service_token: str | None) -> None:
+        """Check again what may have ended since the request was admitted: its service knows no other reason than that the token is not valid.
+
+        Raises:
+            TokenError, AgreementError, ContractSuspendedError, FrozenProjectError: what ended.
+        """
+        known, federation = self._shared.tokens, self._shared.federation
+        await federation.agreements.refresh()
+        known.read(self._token.token)
+        await known.check_time(self._token, service_token)
+        await self._check_state(project, fresh=True)
+
+    async def _check_state(self, project: str | None, *, fresh: bool = False) -> None:
         """Check that this cloud's Keystone still lets the project be used; the project is made for the first request only."""
         token, federation = self._token, self._shared.federation
         if project is None:
             return
         try:
-            await federation.project_states.check(token.agreement, project)
+            await federation.project_states.check(token.agreement, project, fresh=fresh)
         except FrozenProjectError:
             federation.projects.forget(token.agreement, token.claims.project.id)
             raise

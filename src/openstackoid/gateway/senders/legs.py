@@ -17,7 +17,7 @@ from openstackoid.gateway.entry.calls import Call
 from openstackoid.gateway.federation.agreements import Agreements
 from openstackoid.gateway.federation.peers import Peers
 from openstackoid.gateway.telemetry.audit import Initiator
-from openstackoid.gateway.upstream.legs import Border, Hold, Leg, Rewrite
+from openstackoid.gateway.upstream.legs import Border, Hold, Leg, Recheck, Rewrite
 from openstackoid.gateway.upstream.linking import Linking
 from openstackoid.gateway.upstream.packing import acceptable
 from openstackoid.gateway.upstream.pool import Upstream
@@ -59,8 +59,9 @@ class Legs:
         initiator: Initiator | None = None,
         body: bytes | None = None,
         hold: Hold | None = None,
+        recheck: Recheck | None = None,
     ) -> Leg:
-        """A leg to this cloud's own backend, with the request's body if it was read, and what it holds of a quota."""
+        """A leg to this cloud's own backend, with the request's body if it was read, what it holds of a quota, and what to check if its token counts no more."""
         service = call.route.service
         frontend = call.listener.cloud.services[service]
         if call.listener.https or frontend.startswith("https://"):
@@ -76,7 +77,18 @@ class Legs:
         target = rewrite.target(service, call.route.path)
         upstream = self.backends[service]
         return Leg(
-            self.cloud, upstream, service, target, headers, rewrite, border, links, initiator, body=body, hold=hold
+            self.cloud,
+            upstream,
+            service,
+            target,
+            headers,
+            rewrite,
+            border,
+            links,
+            initiator,
+            body=body,
+            hold=hold,
+            recheck=recheck,
         )
 
     def remote_headers(self, call: Call, decision: Remote) -> CIMultiDict[str]:

@@ -5,7 +5,7 @@ and the request goes on as that of any foreign user: rules, quota, resources, pr
 sees the user's own token, and nothing passes the contract by.
 
     at the peering address   the home's gateway names the contract, beside its assertion
-    at a frontend            the scope names the home for identity; the contract is the only one of that kind with the home
+    at a frontend            the scope names the home for identity; the contract is the only one of that kind with the home that is not suspended
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from openstackoid.gateway.senders.foreign_tokens import ForeignToken
 from openstackoid.gateway.senders.foreign_user import ForeignUser, ForeignUsers
 from openstackoid.gateway.telemetry.audit import Initiator
 from openstackoid.gateway.upstream.legs import Leg
-from openstackoid.trust.contracts import ContractGrant, ContractSide
+from openstackoid.trust.contracts import ContractGrant, ContractSide, GrantState
 
 
 class PassedTokens:
@@ -66,9 +66,11 @@ class PassedTokens:
         return Scope.of_region(self.cloud, contract.peer)
 
     def _only(self, found: Sequence[ContractGrant]) -> ContractGrant:
+        # Nobody can mean a suspended contract while there is another one. If all are suspended, the first one's refusal says so.
+        found = [contract for contract in found if contract.state is not GrantState.SUSPENDED] or found[:1]
         if len(found) > 1:
             raise ContractPassThroughError(
-                f"{found[0].peer} and {self.cloud} have {len(found)} contracts under which users come with their own tokens: which one is meant is "
+                f"{found[0].peer} and {self.cloud} have {len(found)} contracts in force under which users come with their own tokens: which one is meant is "
                 f"known only for requests that come through a region of {found[0].peer}. Use its catalog."
             )
         if found[0].region:

@@ -1,6 +1,6 @@
 """A leg: the request as it is sent to one cloud. One request may have legs to several clouds."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol, TypeAlias
@@ -16,6 +16,8 @@ from openstackoid.gateway.upstream.pool import Upstream
 
 # Changes status and JSON of an answer; None leaves the answer unchanged, to the byte.
 RewriteBody: TypeAlias = Callable[[int, Any], tuple[int, Any] | None]
+# Raises the reason for which a request's token may have become invalid since the request was admitted.
+Recheck: TypeAlias = Callable[[], Awaitable[None]]
 
 
 class Border(Enum):
@@ -102,6 +104,7 @@ class Leg:
         by_service: whether a service may have sent the request, perhaps with more than a user's token.
         body: the request's body, if its sender has read it.
         hold: what it takes of a quota; None for nothing.
+        recheck: called if the service answers 401; None if only the service knows why.
     """
 
     cloud: str
@@ -116,3 +119,4 @@ class Leg:
     by_service: bool = False
     body: bytes | None = None
     hold: Hold | None = None
+    recheck: Recheck | None = None
