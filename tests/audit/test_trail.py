@@ -10,7 +10,7 @@ import pytest
 
 from openstackoid.audit import trail
 from openstackoid.audit.filters import read
-from openstackoid.audit.trail import MarkerError, Page, Trail
+from openstackoid.audit.trail import MarkerError, Page, StoppedError, Trail
 
 
 def line(number: int, **more: Any) -> dict[str, Any]:
@@ -93,6 +93,22 @@ def test_a_page_reads_a_bounded_part_and_says_how_far_it_came(rotated: Path, mon
     assert seen == list(reversed(range(20)))
 
 
+@pytest.mark.parametrize("most", [0, 1, 2, 3])
+def test_a_page_for_which_nobody_waits_ends_at_the_next_piece(tmp_path: Path, most: int) -> None:
+    file = tmp_path / "audit.jsonl"
+    file.write_bytes(text(3))
+    (tmp_path / "audit.jsonl.1.gz").write_bytes(gzip.compress(text(1) + b"x" * (1 << 20)))  # of several pieces
+    looks: list[None] = []
+
+    def stopped() -> bool:
+        looks.append(None)
+        return len(looks) > most
+
+    with pytest.raises(StoppedError):
+        Trail([file], stopped).page(lambda _: False, 1)
+    assert len(looks) == most + 1
+
+
 def test_what_is_longer_than_a_piece_hides_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trail, "_PIECE", 300)
     file = tmp_path / "audit.jsonl"
@@ -116,9 +132,9 @@ def test_times_bound_what_is_read(rotated: Path, monkeypatch: pytest.MonkeyPatch
     opened: list[str] = []
     before = trail._File.before
 
-    def noted(file: Any, end: int | None, most: int) -> tuple[bytes, int]:
+    def noted(file: Any, *arguments: Any) -> tuple[bytes, int]:
         opened.append(file.path.name)
-        return before(file, end, most)
+        return before(file, *arguments)
 
     monkeypatch.setattr(trail._File, "before", noted)
     asked = read({"all": "true", "until": "2030-01-01T00:00:14Z"})

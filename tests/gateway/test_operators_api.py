@@ -1,6 +1,9 @@
 """The operators' API: who gets in, pages of the audit, and agreements that are made, changed and ended."""
 
+import contextlib
+import gzip
 import json
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +12,7 @@ from typing import Any
 import pytest
 from tests.gateway.conftest import federated
 from tests.gateway.owners import Bare, Owner
-from tests.gateway.wire import Answer, Gateway, ask, until
+from tests.gateway.wire import Answer, Gateway, ask, connect, until
 
 AUDIT, AGREEMENTS = "/openstackoid/v1/audit", "/openstackoid/v1/agreements"
 CHANGES = (
@@ -120,6 +123,40 @@ def test_lines_of_haproxy_are_among_those_of_the_gateway_and_a_chain_has_one_id(
     ]
     assert lines[1]["path"] == "/v3/auth/tokens/***"
     assert [line["status"] for line in desk.audit(peer="CloudFile", status="5xx", errors="true")["lines"]] == [502]
+
+
+def test_a_search_ends_when_its_client_leaves(desk: Desk) -> None:
+    """Its file takes minutes to unpack, and is small: zeros."""
+    packed = desk.haproxy.with_name("haproxy.log.1.gz")
+    member = gzip.compress(bytes(64 << 20))
+    with packed.open("wb") as file:
+        for _ in range(2000):
+            file.write(member)
+    os.utime(packed, (0, 0))  # older than all
+    with desk.haproxy.open("a") as log:  # a page looks at the newest line of each file
+        log.write('{"time":"2020-01-01T00:00:00Z","path":"/newer"}\n')
+
+    def searches() -> int:
+        """Files that are open come and go while this looks."""
+        count = 0
+        for entry in Path(f"/proc/{desk.gateway.process.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                count += entry.readlink() == packed
+        return count
+
+    request = f"GET {AUDIT}?user=nobody HTTP/1.1\r\nHost: x\r\nX-Auth-Token: {desk.admin}\r\n\r\n".encode()
+    try:
+        clients = [connect(desk.gateway.url("identity")) for _ in range(4)]
+        for client in clients:
+            client.sendall(request)
+        until(lambda: searches() == 2)  # as many as there are at once
+        assert desk.ask(AGREEMENTS).status == 200
+        for client in clients:
+            client.close()
+        until(lambda: searches() == 0)
+        assert desk.audit(limit=1, all="true")["lines"]
+    finally:
+        packed.unlink()
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
 """`openstackoid peer`: what operators see and what becomes of it."""
 
+import contextlib
 import os
 import pwd
 import shlex
+import socket
+import threading
 import time
 from pathlib import Path
 from typing import Final
@@ -10,6 +13,7 @@ from typing import Final
 import pytest
 from tests.operators.conftest import WELL_KNOWN, Desk, Peer
 
+from openstackoid.gateway.operating import discovery
 from openstackoid.trust.agreements import State
 from openstackoid.trust.grants import ADMIN_WORD, HOME, Projects
 from openstackoid.trust.rules import Rule
@@ -319,6 +323,36 @@ def test_what_is_no_gateway_with_keys(desk: Desk, peer: Peer) -> None:
     peer.close()
     refused("Connection refused")
     assert not any("authorization" in {name.lower() for name in heads} for _, heads in peer.seen)
+
+
+@pytest.mark.parametrize(
+    "begin", [b"", b"HTTP/1.1 200 OK\r\nX-Slow: ", b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n"]
+)
+def test_a_cloud_that_sends_its_answer_byte_by_byte_is_given_up(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, begin: bytes
+) -> None:
+    """Each byte is in time, but not all: of the head, too."""
+    monkeypatch.setattr(discovery, "_WHOLE", 1)
+    left = threading.Event()
+
+    def answer() -> None:
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(begin)
+            for _ in range(300):
+                connection.sendall(b"x" if begin else b"")
+                if left.wait(0.2):
+                    return
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(60)
+        thread = threading.Thread(target=answer)
+        thread.start()
+        done = desk.ask("peer", "add", f"http://127.0.0.1:{listener.getsockname()[1]}")
+        left.set()
+        thread.join()
+    assert (done.code, done.out) == (1, "")
+    assert "no whole answer within 1 s" in done.err
 
 
 def test_the_configuration_is_wrong_or_missing(desk: Desk, tmp_path: Path) -> None:

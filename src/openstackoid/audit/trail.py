@@ -35,6 +35,14 @@ class MarkerError(ValueError):
     """A marker that is of no page here."""
 
 
+class StoppedError(Exception):
+    """Nobody waits for the page any more."""
+
+
+def _never() -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """Lines, newest first.
@@ -60,10 +68,10 @@ class _File:
     key: str
     begin: str
 
-    def before(self, end: int | None, most: int) -> tuple[bytes, int]:
+    def before(self, end: int | None, most: int, stopped: Callable[[], bool]) -> tuple[bytes, int]:
         """The text before an offset, or before the end: (bytes, offset of the first)."""
         if self.path.suffix == ".gz":
-            return _unpacked_before(self.path, end, most)
+            return _unpacked_before(self.path, end, most, stopped)
         with self.path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             stop = size if end is None else min(end, size)
@@ -100,10 +108,12 @@ class Trail:
 
     Args:
         paths: of sources; one that is missing counts as empty.
+        stopped: asked before each piece that is read or unpacked; when it is true, the page ends with StoppedError.
     """
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(self, paths: Sequence[Path], stopped: Callable[[], bool] = _never) -> None:
         self._paths = paths
+        self._stopped = stopped
 
     def page(
         self,
@@ -125,8 +135,9 @@ class Trail:
         Raises:
             MarkerError: the marker is malformed, or of a file that is gone.
             OSError: a file cannot be read.
+            StoppedError: `stopped` became true.
         """
-        reading = _Reading(self._sources(marker), since, until)
+        reading = _Reading(self._sources(marker), since, until, self._stopped)
         found: list[Line] = []
         reached = None
         more = False
@@ -165,11 +176,14 @@ class Trail:
 class _Reading:
     """One page's reading. `reader` counts damaged lines."""
 
-    def __init__(self, sources: list[_Source], since: datetime | None, until: datetime | None) -> None:
+    def __init__(
+        self, sources: list[_Source], since: datetime | None, until: datetime | None, stopped: Callable[[], bool]
+    ) -> None:
         self.sources = sources
         self.reader = Reader()
         self._since = _text(since - _SLACK) if since else None
         self._until = _text(until) if until else None
+        self._stopped = stopped
         self._left = BUDGET
 
     def items(self) -> Iterator[_Item]:
@@ -187,8 +201,10 @@ class _Reading:
             while end != 0:
                 if self._left <= 0 and not first:
                     raise _SpentError
+                if self._stopped():
+                    raise StoppedError
                 first = False
-                text, begin = file.before(end, BUDGET if file.path.suffix == ".gz" else _PIECE)
+                text, begin = file.before(end, BUDGET if file.path.suffix == ".gz" else _PIECE, self._stopped)
                 self._left -= len(text)
                 begin, pieces = self._lines(text, begin)
                 for offset, line in reversed(pieces):
@@ -252,12 +268,14 @@ def _file(path: Path) -> _File | None:
     )
 
 
-def _unpacked_before(path: Path, end: int | None, most: int) -> tuple[bytes, int]:
+def _unpacked_before(path: Path, end: int | None, most: int, stopped: Callable[[], bool]) -> tuple[bytes, int]:
     """What stands before an offset of a packed file's text; it is unpacked from its beginning, of which only this part is kept."""
     kept = bytearray()
     begin = 0
     with gzip.open(path) as file:
         while end is None or begin + len(kept) < end:
+            if stopped():
+                raise StoppedError
             text = file.read(_PIECE if end is None else min(_PIECE, end - begin - len(kept)))
             if not text:  # cut, or no longer as long
                 break

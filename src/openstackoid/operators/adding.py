@@ -1,15 +1,15 @@
 """Add a peer and trust its key, after the fingerprint from the peer's operator was compared with the key that the peer's gateway publishes."""
 
 import argparse
+import asyncio
 import sys
 from typing import Final
 
 from openstackoid.core.errors import PeerError
-from openstackoid.gateway.operating import peers
+from openstackoid.gateway.operating import discovery, peers
 from openstackoid.gateway.operating.peers import RefusedError
 from openstackoid.operators import grants, registry
 from openstackoid.output import fields, refuse
-from openstackoid.trust import discovery
 from openstackoid.trust.agreements import is_fingerprint
 from openstackoid.trust.grants import Grant
 
@@ -24,7 +24,7 @@ def add(arguments: argparse.Namespace) -> int:
     url = _url(arguments)
     _check_fingerprint(arguments)
     with registry.trusting(arguments.config) as (config, store):
-        peer = discovery.look(url, config.ca)
+        peer = asyncio.run(discovery.look(url, config.ca))
         name = peer.cloud.name
         peers.check_new(name, arguments.url, config, store, arguments.config)
         pinned = arguments.fingerprint or peer.fingerprint
@@ -54,7 +54,7 @@ def trust(arguments: argparse.Namespace) -> int:
     with registry.trusting(arguments.config) as (config, store):
         before = peers.changeable(arguments.name, config, store, arguments.config)
         try:
-            peer = discovery.look(before.url, config.ca)
+            peer = asyncio.run(discovery.look(before.url, config.ca))
         except PeerError as error:
             print(f"Not compared with what {before.peer} publishes: {error}", file=sys.stderr)
         else:

@@ -1,14 +1,15 @@
 """Peers and agreements as people and programs read them."""
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from openstackoid.gateway.operating import discovery
 from openstackoid.gateway.operating.peers import Entry, entries
 from openstackoid.operators import grants, registry
-from openstackoid.trust import discovery
 from openstackoid.trust.grants import Grant
 from openstackoid.trust.store import UnknownPeerError
 
@@ -65,7 +66,7 @@ class Peer:
             names = ", ".join(entry["name"] for entry in listed) or "none"
             raise UnknownPeerError(f"No peer {name}. There are: {names}.")
         self._frontend = next(iter(self._config.services.values())).frontend
-        answer = discovery.seen_by_gateway(self._frontend, self._config.ca)
+        answer = asyncio.run(discovery.seen_by_gateway(self._frontend, self._config.ca))
         self._answers = answer is not None
         mapped = {project.foreign: project.local for project in projects}
         gone = {project.foreign: _timestamp(project.gone) for project in projects if project.gone is not None}

@@ -24,10 +24,9 @@ from openstackoid.core.protocol import AGREEMENTS_PATH
 from openstackoid.gateway.api.answers import answered
 from openstackoid.gateway.api.endpoints import Audience, Endpoint, Question
 from openstackoid.gateway.entry.bodies import document
-from openstackoid.gateway.operating import peers
+from openstackoid.gateway.operating import discovery, peers
 from openstackoid.gateway.operating.access import Access
 from openstackoid.gateway.settings.config import Config
-from openstackoid.trust import discovery
 from openstackoid.trust.agreements import is_fingerprint
 from openstackoid.trust.grants import Grant
 from openstackoid.trust.store import Store, UnknownPeerError
@@ -88,12 +87,14 @@ class AgreementsApi:
             return await asyncio.to_thread(self._remove, self._store, name, operator)
         body = _document(await document(request))
         if name is not None:
-            return await asyncio.to_thread(self._change, self._store, name, body, operator)
-        response = answered(await asyncio.to_thread(self._add, self._store, body, operator))
+            await self._change(self._store, name, body, operator)
+            return await asyncio.to_thread(self._show, name)
+        added = await self._add(self._store, body, operator)
+        response = answered(await asyncio.to_thread(self._show, added))
         response.set_status(_CREATED)
         return response
 
-    # In threads: the database, and requests to the other cloud.
+    # The database in threads.
 
     def _list(self, _: str) -> dict[str, Any]:
         return {"cloud": self._config.cloud, "agreements": peers.entries(self._config, self._store)}
@@ -109,7 +110,8 @@ class AgreementsApi:
         history = self._store.history(name) if self._store else []
         return {"agreement": entry | {"projects": dict(projects), "history": [asdict(event) for event in history]}}
 
-    def _add(self, store: Store, body: Mapping[str, Any], operator: str) -> dict[str, Any]:
+    async def _add(self, store: Store, body: Mapping[str, Any], operator: str) -> str:
+        """Add a peer; returns its name."""
         _only(body, "add")
         allow = body.get("allow", False)
         if not isinstance(allow, bool):
@@ -119,32 +121,35 @@ class AgreementsApi:
             url = peers.safe_url(str(body.get("url", "")))
         except ValueError as error:
             raise errors.BadRequestError(f"url: {error}.") from None
-        found = discovery.look(url, self._config.ca)
+        found = await discovery.look(url, self._config.ca)
         name = found.cloud.name
-        peers.check_new(name, url, self._config, store)
-        peers.check_descent(found, fingerprint)
-        store.add(name, url, fingerprint, grant, operator)
-        store.remember_keys(name, found.keys)
-        if allow:
-            store.change(name, "allow", operator)
-        return self._show(name)
 
-    def _change(self, store: Store, name: str, body: Mapping[str, Any], operator: str) -> dict[str, Any]:
+        def add() -> None:
+            peers.check_new(name, url, self._config, store)
+            peers.check_descent(found, fingerprint)
+            store.add(name, url, fingerprint, grant, operator)
+            store.remember_keys(name, found.keys)
+            if allow:
+                store.change(name, "allow", operator)
+
+        await asyncio.to_thread(add)
+        return name
+
+    async def _change(self, store: Store, name: str, body: Mapping[str, Any], operator: str) -> None:
         event = body.get("event")
         if event not in {"allow", "suspend", "trust"}:
             raise errors.BadRequestError("event: expected allow, suspend or trust.")
         _only(body, event)
-        before = peers.changeable(name, self._config, store)
+        before = await asyncio.to_thread(peers.changeable, name, self._config, store)
         if event == "trust":
             fingerprint = _fingerprint(body)
-            found = discovery.look(before.url, self._config.ca)
+            found = await discovery.look(before.url, self._config.ca)
             if found.cloud.name != name:
                 raise peers.RefusedError(f"{before.url} is a gateway of {found.cloud.name} now, not of {name}.")
             peers.check_descent(found, fingerprint)
-            store.repin(name, fingerprint, operator)
+            await asyncio.to_thread(store.repin, name, fingerprint, operator)
         else:
-            store.change(name, event, operator, _grant(body.get("grant")))
-        return self._show(name)
+            await asyncio.to_thread(store.change, name, event, operator, _grant(body.get("grant")))
 
     def _remove(self, store: Store, name: str, operator: str) -> web.Response:
         peers.changeable(name, self._config, store)

@@ -9,7 +9,10 @@ is more. A request to several clouds is one line with `legs`; those of a chain s
 """
 
 import asyncio
+import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,7 +29,8 @@ MOST: Final = 1000  # lines of an answer
 DEFAULT: Final = 100
 _LONGEST: Final = 1024  # characters of a parameter
 _FILTERS: Final = frozenset(Filter.__dataclass_fields__)
-_AT_ONCE: Final = 2  # searches of a worker; further ones wait
+# Searches of a worker; further ones wait. Not among the event loop's own threads, which read the database of agreements.
+_THREADS: Final = ThreadPoolExecutor(2, thread_name_prefix="audit")
 
 
 class AuditElsewhereError(errors.OpenStackoidError):
@@ -49,7 +53,6 @@ class Auditing:
         self._cloud = cloud
         self._files = files
         self._access = access
-        self._searches = asyncio.Semaphore(_AT_ONCE)
 
     def endpoints(self) -> list[Endpoint]:
         """The path of these answers."""
@@ -62,8 +65,12 @@ class Auditing:
                 "The audit goes to standard output here. Operators: let it go to a file (audit), or name the files that hold it (operators.audit)."
             )
         limit, marker, wanted = _asked(question.request.query)
-        async with self._searches:
-            page = await asyncio.to_thread(_page, self._files, wanted, limit, marker)
+        left = threading.Event()
+        search = partial(_page, Trail(self._files, left.is_set), wanted, limit, marker)
+        try:
+            page = await asyncio.get_running_loop().run_in_executor(_THREADS, search)
+        finally:
+            left.set()  # when the client leaves, this coroutine is cancelled, and the thread goes on until it is told
         lines = [_shown(line) for line in page.lines]
         return {"cloud": self._cloud, "lines": lines, "next": page.marker, "reached": page.reached}
 
@@ -86,9 +93,9 @@ def _asked(query: Mapping[str, str]) -> tuple[int, str | None, Filter]:
         raise errors.BadRequestError(f"{error}.") from None
 
 
-def _page(files: list[Path], wanted: Filter, limit: int, marker: str | None) -> Page:
+def _page(trail: Trail, wanted: Filter, limit: int, marker: str | None) -> Page:
     try:
-        return Trail(files).page(wanted.matches, limit, marker, wanted.since, wanted.until)
+        return trail.page(wanted.matches, limit, marker, wanted.since, wanted.until)
     except MarkerError as error:
         raise errors.MarkerError(f"marker: {error}.") from None
     except OSError as error:

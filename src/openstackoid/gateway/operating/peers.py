@@ -5,10 +5,10 @@ from typing import Any
 
 from openstackoid.core.catalog import base_url
 from openstackoid.core.errors import OpenStackoidError
+from openstackoid.gateway.operating.discovery import Found
 from openstackoid.gateway.settings.config import Config
 from openstackoid.gateway.settings.peering import is_safe
 from openstackoid.trust.agreements import Agreement
-from openstackoid.trust.discovery import Found
 from openstackoid.trust.rings import Ring
 from openstackoid.trust.store import AgreementExistsError, Store, UnknownPeerError
 
