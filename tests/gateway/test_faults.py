@@ -108,6 +108,10 @@ def test_a_backend_that_is_dead_or_talks_nonsense(world: World) -> None:
     upstream.close()
     until(lambda: ask(world.one.url("placement"), "/closed").status == 502)
     assert ask(world.one.url("placement"), "/closed").code == "backend.unreachable"
+    # python-cinderclient, and with it a page of Horizon, fails at an error for a version document that has no `versions`.
+    for path, versions in (("/", []), ("/v3", []), ("/v3/volumes", None)):
+        answer = ask(world.one.url("placement"), path)
+        assert (answer.status, answer.code, answer.json.get("versions")) == (502, "backend.unreachable", versions)
 
 
 def test_what_a_peer_serves_is_kept_while_it_is_away(world: World) -> None:

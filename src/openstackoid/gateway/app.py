@@ -57,7 +57,14 @@ class App:
         listener = listener.called(host)
         route = listener.frontends.route(address, target)
         record.service, record.saved_scope = route.service, route.saved_scope
-        arrival = read(request, listener, route, record.global_request_id, host)
+        try:
+            return await self._route(read(request, listener, route, record.global_request_id, host), record)
+        except errors.OpenStackoidError as error:
+            error.of_versions = is_version_document(route.path)
+            raise
+
+    async def _route(self, arrival: Arrival, record: Record) -> web.StreamResponse:
+        request, listener, route = arrival.request, arrival.listener, arrival.route
         if listener.peers:
             record.path = arrival.path  # as in the line of the cloud that it came from
         if arrival.validates_federated:

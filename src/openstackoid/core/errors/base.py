@@ -17,17 +17,21 @@ class OpenStackoidError(Exception):
     received: bool = True  # whether the other side may have got the request: false only if that is certain
     retry_after: float | None = None  # seconds after which the same request may succeed
     at: str = ""  # an address that belongs to it, for operators' logs alone: users are told names
+    of_versions: bool = False  # whether a version document was asked for
 
     def body(self) -> dict[str, Any]:
-        """The error as OpenStack's clients read it: `{"error": {code, title, message, openstackoid_code}}`."""
-        return {
-            "error": {
-                "code": self.status,
-                "title": HTTPStatus(self.status).phrase,
-                "message": str(self),
-                "openstackoid_code": self.code,
-            }
+        """The error as OpenStack's clients read it: `{"error": {code, title, message, openstackoid_code}}`.
+
+        Instead of a version document, with an empty list of `versions`: python-cinderclient reads it whatever the status is (client.py,
+        get_server_version), and Horizon answers 500 on its page of servers where it is missing.
+        """
+        error = {
+            "code": self.status,
+            "title": HTTPStatus(self.status).phrase,
+            "message": str(self),
+            "openstackoid_code": self.code,
         }
+        return {"error": error, "versions": []} if self.of_versions else {"error": error}
 
 
 class ConfigError(OpenStackoidError):
