@@ -115,7 +115,8 @@ class Gateway:
             self._teacher = Teacher(config.haproxy.directory, self._reachable, present)
         behind_haproxy = config.haproxy is not None
         own_keys = self._agreements.own_keys if self._agreements else None
-        self._runner = runner(config, own_keys, self._restore) if config.operations else None
+        waits = self.peers.await_return
+        self._runner = runner(config, own_keys, self._restore, waits) if config.operations else None
         self._reconciler: Reconciler | None = None
         if self._runner and config.operations:
             every = config.operations.reconcile

@@ -54,6 +54,11 @@ class Target:
     federated: bool
     services: Mapping[str, str] | None = None
 
+    @property
+    def polled(self) -> bool:
+        """Whether the peer has documents that the gateway reads every now and then."""
+        return self.services is None or self.federated
+
 
 class Agreements:
     """The agreements with all peers, as they are now.

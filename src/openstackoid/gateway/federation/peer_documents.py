@@ -2,7 +2,8 @@
 
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import aiohttp
@@ -17,6 +18,7 @@ from openstackoid.trust.agreements import Statement
 
 UNKNOWN: Final = Statement(None, "unknown")
 _OK: Final = 200
+_AWAY: Final = frozenset({502, 503, 504})  # a proxy's answer, whose service is away
 _TRIPS: Final = 8  # requests whose shortest time is a peer's round trip
 
 
@@ -83,14 +85,38 @@ class PeerDocuments:
                 f"Expected {name}'s side of the agreement at {protocol.AGREEMENT_PATH}: {error}."
             ) from None
 
+    async def reach(self, name: str, url: str) -> None:
+        """Ask for the root of a peer's service, without a token: any answer will do.
+
+        Args:
+            name: of the peer.
+            url: base URL of the service.
+
+        Raises:
+            PeerError: it does not answer, or a proxy in front of it says so.
+        """
+        async with self._asked(name, f"{url}/", {}) as answer:
+            if answer.status in _AWAY:
+                raise PeerAnswerError(f"{name} answers {answer.status}: its service is away.")
+
     async def _get(self, name: str, url: str, path: str, headers: Mapping[str, str], limit: Limit) -> tuple[int, bytes]:
         """Status and body of an answer; a body that is too long is cut one byte after the limit of its kind."""
-        timeout = aiohttp.ClientTimeout(total=self._timeout)
         started = time.monotonic()
+        async with self._asked(name, url + path, headers) as answer:
+            self.trips.setdefault(name, deque(maxlen=_TRIPS)).append((time.monotonic() - started) * 1000)
+            return answer.status, await whole(answer.content, limit)
+
+    @asynccontextmanager
+    async def _asked(self, name: str, url: str, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The answer to a GET, whose body is not read yet.
+
+        Raises:
+            PeerError: none comes.
+        """
+        timeout = aiohttp.ClientTimeout(total=self._timeout)
         try:
-            async with self._session.get(url + path, headers=headers, timeout=timeout, allow_redirects=False) as answer:
-                self.trips.setdefault(name, deque(maxlen=_TRIPS)).append((time.monotonic() - started) * 1000)
-                return answer.status, await whole(answer.content, limit)
+            async with self._session.get(url, headers=headers, timeout=timeout, allow_redirects=False) as answer:
+                yield answer
         except TimeoutError:
             raise PeerTimeoutError(f"{name} did not answer within {self._timeout:g} s.") from None
         except (aiohttp.ClientError, OSError) as error:

@@ -63,6 +63,7 @@ class Peers:
         self._failed_at: dict[str, float] = {}
         self._refreshed_soon: dict[str, float] = {}
         self._asking: dict[str, asyncio.Task[None]] = {}
+        self._awaited: dict[str, set[str]] = {}  # name of a peer that is not polled -> its services that work waits for
         self._spoke: dict[str, tuple[str, float]] = {}  # name -> the last log line about the peer, and when
         self._refresher = Loop("peers", self._refresh, _FAILURE_LIFETIME)
         self.clouds: dict[str, Cloud | None] = dict(known)
@@ -74,6 +75,7 @@ class Peers:
             del self.clouds[name]
             for known in (self.errors, self._documents.trips, self._failed_at, self._refreshed_soon, self._spoke):
                 known.pop(name, None)
+            self._awaited.pop(name, None)
         for name, target in targets.items():
             old = self._targets.get(name)
             if target.services is not None:
@@ -141,11 +143,21 @@ class Peers:
             task = self._asking[name] = asyncio.create_task(self._look(name))
             task.add_done_callback(lambda _: self._asking.pop(name, None))
 
+    def await_return(self, name: str, service: str) -> None:
+        """Have `returned` called when a service answers again that did not answer, also of a peer that is not polled.
+
+        A peer that has no document to read, as its services are in the configuration, is asked only while work waits for it.
+        """
+        target, cloud = self._targets.get(name), self.clouds.get(name)
+        if target is not None and not target.polled and cloud is not None and service in cloud.services:
+            self._awaited.setdefault(name, set()).add(service)
+            self._refresher.wake()
+
     async def _refresh(self) -> float:
-        asked = [name for name, target in self._targets.items() if target.services is None or target.federated]
+        asked = [name for name, target in self._targets.items() if target.polled or name in self._awaited]
         clock = asyncio.get_running_loop().time
         if clock() < self._due:
-            await asyncio.gather(*(self._look(name) for name in asked if name in self.errors))
+            await asyncio.gather(*(self._look(name) for name in asked if name in self.errors or name in self._awaited))
         else:
             targets = self._targets
             await asyncio.gather(*map(self._look, asked))
@@ -176,6 +188,8 @@ class Peers:
             elif target.services is None:
                 cloud, _ = await self._documents.cloud(name, target.url)
                 self._serves(name, cloud)
+            else:
+                await self._reach(name, target.services)
         except PeerError as error:
             self._failed(name, target, error)
         except Exception as error:  # noqa: BLE001 - whatever a peer's document does to a reader is that peer's alone
@@ -188,6 +202,16 @@ class Peers:
                 self._returned(name)
             if self._spoke.pop(name, None):
                 _LOG.info("peer %s: answers as it should again", name)
+
+    async def _reach(self, name: str, services: Mapping[str, str]) -> None:
+        """Ask the services of a peer that work waits for; one that has answered is not asked again."""
+        awaited = self._awaited.get(name, set())
+        urls = {service_type(kind) or kind: url for kind, url in services.items()}
+        for service in sorted(awaited):
+            await self._documents.reach(name, urls[service])
+            awaited.discard(service)
+        if not awaited:
+            self._awaited.pop(name, None)
 
     def _serves(self, name: str, cloud: Cloud | None) -> None:
         """Store a peer's catalog. An equal catalog keeps the old object, since other modules compare by identity."""

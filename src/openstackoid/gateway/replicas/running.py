@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from openstackoid.core.errors import OpenStackoidError
+from openstackoid.core.replication import kind_named
 from openstackoid.gateway.fanout.admission import Admission
 from openstackoid.gateway.replicas.asking import Asker
 from openstackoid.gateway.replicas.change import Change
@@ -19,7 +20,7 @@ from openstackoid.gateway.replicas.records import Operation, Part, Work
 from openstackoid.gateway.replicas.registry import Registry
 from openstackoid.gateway.replicas.sealed import Request, Seals
 from openstackoid.gateway.replicas.steps import Means, Steps
-from openstackoid.operations.stages import OPEN
+from openstackoid.operations.stages import OPEN, Stage
 from openstackoid.operations.store import LostError, Store
 
 _LOG: Final = logging.getLogger(__name__)
@@ -30,6 +31,8 @@ _AT_ONCE: Final = 16  # of them are continued at a time
 
 # Makes what asks clouds, for a request that another gateway began.
 Restore: TypeAlias = Callable[[Request], Asker]
+# Is told of work that waits for a cloud's service, by their names: who knows that it answers again calls `Runner.wake`.
+Await: TypeAlias = Callable[[str, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +62,17 @@ class Runner:
         settings: times.
         restore: makes what asks clouds, for an operation that is taken over.
         entry: name of this cloud.
+        waits: is told of what waits for a cloud.
     """
 
     def __init__(
-        self, store: Store[Operation, Part], seals: Seals, settings: Settings, restore: Restore, entry: str
+        self,
+        store: Store[Operation, Part],
+        seals: Seals,
+        settings: Settings,
+        restore: Restore,
+        entry: str,
+        waits: Await = lambda _cloud, _service: None,
     ) -> None:
         self.store: Final = store
         self.registry: Final = Registry(store.database)
@@ -77,6 +87,7 @@ class Runner:
         )
         self._settings: Final = settings
         self._restore: Final = restore
+        self._waits: Final = waits
         self._owners: Final[set[str]] = set()
         self._running: Final[set[asyncio.Task[bool]]] = set()
         self._loops: Final[list[asyncio.Task[None]]] = []
@@ -145,6 +156,9 @@ class Runner:
                 if any(self._returns.get(part.cloud, 0.0) > began for part in operation.parts):
                     pause = 0.0  # its request may have failed a moment before that
                 await asyncio.to_thread(self.store.leave, operation, pause)
+                # By their stages before this try: one that has answered meanwhile costs a question.
+                for cloud in {part.cloud for part in operation.parts if part.stage is not Stage.DONE}:
+                    self._waits(cloud, kind_named(operation.kind).service)
             return ended
 
         task = asyncio.create_task(leased())

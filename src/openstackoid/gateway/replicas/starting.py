@@ -8,7 +8,7 @@ from openstackoid.core.errors import ConfigError
 from openstackoid.gateway.federation.own_keys import OwnKeys
 from openstackoid.gateway.replicas.pace import Patience
 from openstackoid.gateway.replicas.records import FORM
-from openstackoid.gateway.replicas.running import Restore, Runner, Settings
+from openstackoid.gateway.replicas.running import Await, Restore, Runner, Settings
 from openstackoid.gateway.replicas.sealed import Seals
 from openstackoid.gateway.replicas.tables import MIGRATIONS, TABLES
 from openstackoid.gateway.settings.config import Config
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from openstackoid.trust.keys import Keys
 
 
-def runner(config: Config, own_keys: OwnKeys | None, restore: Restore) -> Runner:
+def runner(config: Config, own_keys: OwnKeys | None, restore: Restore, waits: Await) -> Runner:
     """The runner of a gateway's operations.
 
     Args:
         config: with a section `operations`.
         own_keys: of the section `trust`; None without one.
         restore: makes what asks clouds, for an operation that is taken over.
+        waits: is told of what waits for a cloud.
 
     Raises:
         OpenStackoidError: the database's URL, or the keys, cannot be used.
@@ -50,7 +51,7 @@ def runner(config: Config, own_keys: OwnKeys | None, restore: Restore) -> Runner
         settings.copies,
         settings.copies_per_user,
     )
-    return Runner(store, Seals(keys, time.time), chosen, restore, config.cloud)
+    return Runner(store, Seals(keys, time.time), chosen, restore, config.cloud, waits)
 
 
 def patience(config: Config) -> Patience:
