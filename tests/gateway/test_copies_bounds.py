@@ -7,7 +7,7 @@ from threading import Event
 from typing import Any, Final
 
 import pytest
-from tests.gateway.replicated import RIVAL, World
+from tests.gateway.replicated import RIVAL, STRANGER, World
 from tests.gateway.test_copies import IMAGES, ORIGIN, image, show
 from tests.gateway.wire import TOKEN, Gateway, Seen, ask, until
 from tests.ports import free_ports
@@ -30,8 +30,8 @@ def bounded(emptied_replicas: World, tmp_path_factory: pytest.TempPathFactory) -
         "database": f"sqlite:///{folder}/operations.sqlite",
         "keys": str(world.gateway.folder / "keys.json"),
         "least_rate": 100_000,
-        "copies_per_user": 1,
-        "copies": 2,
+        "copies_per_user": 2,
+        "copies": 4,
     }
     gateway = Gateway(folder, config)
     try:
@@ -79,25 +79,30 @@ def test_a_cloud_that_sends_a_little_now_and_then_is_given_up(bounded: World) ->
     assert bounded.states["CloudThree"].named(IMAGES, "trickles") == []
 
 
-def test_copies_of_one_user_wait_for_each_other_and_those_of_others_do_not(bounded: World) -> None:
-    for name in ("first", "second", "others"):
+def test_copies_to_a_slow_cloud_leave_room_for_others(bounded: World) -> None:
+    """Two at a time of one user, four in all: a second user with slow copies gets one, so that a third one has a place, too."""
+    slow = {"slow-1": TOKEN, "slow-2": TOKEN, "slow-3": TOKEN, "slow-4": RIVAL, "slow-5": RIVAL}
+    for name in (*slow, "quick"):
         image(bounded, name)
     goes_on, third = Event(), bounded.states["CloudThree"]
 
     def stand(seen: Seen, _name: str) -> None:
-        if seen.method == "POST" and b'"first"' in seen.raw:
+        if seen.method == "POST" and b'"slow-' in seen.raw:
             goes_on.wait(60)
+
+    def stage(name: str) -> str:
+        return str(of(bounded, copies[name], slow[name])["clouds"][0]["state"])
 
     third.before = stand
     try:
-        first, second = begin(bounded, "first"), begin(bounded, "second")
-        others = begin(bounded, "others", RIVAL)
-        until(lambda: of(bounded, others, RIVAL)["done"])
-        assert of(bounded, others, RIVAL)["clouds"][0]["state"] == "copied"
-        assert (of(bounded, second)["done"], of(bounded, second)["clouds"][0]["state"]) == (False, "accepted")
-        assert third.named(IMAGES, "second") == []
+        copies = {name: begin(bounded, name, token) for name, token in slow.items()}
+        quick = begin(bounded, "quick", STRANGER)
+        until(lambda: of(bounded, quick, STRANGER)["done"])
+        assert of(bounded, quick, STRANGER)["clouds"][0]["state"] == "copied"
+        until(lambda: [name for name in slow if stage(name) == "accepted"] == ["slow-3", "slow-5"])
+        assert third.named(IMAGES, "slow-3") == third.named(IMAGES, "slow-5") == []
     finally:
         goes_on.set()
         third.before = lambda _seen, _name: None
-    until(lambda: of(bounded, first)["done"] and of(bounded, second)["done"])
-    assert {of(bounded, copy)["clouds"][0]["state"] for copy in (first, second)} == {"copied"}
+    until(lambda: all(of(bounded, copies[name], slow[name])["done"] for name in slow))
+    assert set(map(stage, slow)) == {"copied"}

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 from openstackoid.core.errors import OpenStackoidError
 from openstackoid.core.replication import kind_named
-from openstackoid.gateway.fanout.admission import Admission
+from openstackoid.gateway.fanout.admission import Admission, has_place
 from openstackoid.gateway.replicas.asking import Asker
 from openstackoid.gateway.replicas.change import Change
 from openstackoid.gateway.replicas.copy import Copy
@@ -246,8 +246,9 @@ class Runner:
 
     def _copy(self, operation: Operation) -> None:
         """Take a copy over if it has a place, and go on: its data may take hours, and the others must not wait for them."""
-        callers = list(self._taking.values())
-        if len(callers) >= self._settings.copies or callers.count(operation.caller) >= self._settings.copies_per_user:
+        callers, settings = list(self._taking.values()), self._settings
+        mine = callers.count(operation.caller)
+        if not has_place(mine, len(callers), settings.copies, settings.copies_per_user):
             return
         task = asyncio.create_task(self._take_over(operation, asyncio.Semaphore()))
         self._taking[task] = operation.caller
