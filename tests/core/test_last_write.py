@@ -8,7 +8,8 @@ from openstackoid.core.replication import kind_named
 from openstackoid.core.replication.last_write import Written, model, set_by_create, set_by_update
 
 NETWORK, IMAGE = kind_named("network.network"), kind_named("image.image")
-RECORD = Written({"name": "ours"}, 1_800_000_000.0)
+AT = 1_800_000_000.0
+RECORD = Written({"name": "ours"}, {"name": AT})
 BEFORE, LATER = "2026-01-01T00:00:00Z", "2027-12-01T00:00:00Z"
 
 
@@ -39,8 +40,22 @@ def test_what_was_written_last(members: Any, record: Any, source: Any, expected:
     assert (base, resource["name"]) == expected
 
 
+def test_a_later_time_of_the_entry_cloud_counts_for_fields_that_were_changed_there() -> None:
+    """The time is of the whole member: a field whose last write has not reached it was not changed there since."""
+    record = Written({"name": "ours", "description": "ours"}, {"description": AT})
+    entry = {"name": "old", "description": "mine", "admin_state_up": False, "updated_at": LATER}
+    _, resource = model({"Entry": entry, "Other": shown("ours", description="ours")}, "Entry", record)
+    assert resource == {"name": "ours", "description": "mine", "admin_state_up": False, "updated_at": LATER}
+    _, resource = model({"Entry": entry | {"updated_at": BEFORE}}, "Entry", record)
+    assert (resource["name"], resource["description"]) == ("ours", "ours")
+    # Each field has a time of its own.
+    record = Written(record.values, {"description": AT, "name": AT + 10**9})
+    _, resource = model({"Entry": entry}, "Entry", record)
+    assert (resource["name"], resource["description"]) == ("ours", "mine")
+
+
 def test_values_take_the_form_in_which_the_service_shows_them() -> None:
-    record = Written({"admin_state_up": "true", "description": "d"}, 1.0)
+    record = Written({"admin_state_up": "true", "description": "d"}, {})
     _, resource = model({"Entry": {"admin_state_up": False, "description": ""}}, "Entry", record)
     assert resource == {"admin_state_up": True, "description": "d"}
 

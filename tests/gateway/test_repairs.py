@@ -65,6 +65,29 @@ def test_members_get_what_was_written_last_by_our_record(trio: World) -> None:
     assert trio.where(NETWORKS, "at-home") == list(NAMES)
 
 
+def test_a_field_that_the_last_write_has_not_reached_does_not_win_for_a_change_of_another(trio: World) -> None:
+    """The entry cloud's time is of the whole member."""
+    name, members = replica_of(network(trio, "old"))
+    renamed = send(
+        trio, "PUT", f"{NETWORKS}/{members['CloudTwo']}", {"network": {"name": "others-now"}}, "CloudTwo & CloudThree"
+    )
+    assert renamed.status == 200
+    thing(trio, "CloudOne", members["CloudOne"]).update(description="at-home", updated_at="9999-01-01T00:00:00Z")
+    repaired = repair(trio, name)
+    assert {cloud: one["fields"] for cloud, one in repaired.items()} == {
+        "CloudOne": ["name"],
+        "CloudTwo": ["description"],
+        "CloudThree": ["description"],
+    }
+    for cloud, member in members.items():
+        shown = thing(trio, cloud, member)
+        assert (shown["name"], shown["description"]) == ("others-now", "at-home")
+    # What the repair has made is the last write: later times of the entry cloud count again, for all fields.
+    thing(trio, "CloudOne", members["CloudOne"]).update(name="named-at-home", updated_at="9999-01-01T00:00:00Z")
+    assert states(trio, name) == {"CloudOne": "same", "CloudTwo": "changed", "CloudThree": "changed"}
+    assert trio.where(NETWORKS, "named-at-home") == list(NAMES)
+
+
 def test_a_user_names_the_cloud_that_the_others_are_made_like(trio: World) -> None:
     name, members = replica_of(network(trio, "base-of-all"))
     thing(trio, "CloudTwo", members["CloudTwo"])["name"] = "chosen"
@@ -72,6 +95,10 @@ def test_a_user_names_the_cloud_that_the_others_are_made_like(trio: World) -> No
     assert (answer.status, answer.code) == (400, "request.malformed")
     answer = call(trio, "POST", f"?id={name}&from=CloudTwo")
     assert {one["cloud"]: one["state"] for one in answer.json["replica"]["members"]}["CloudTwo"] == "same"
+    assert trio.where(NETWORKS, "chosen") == list(NAMES)
+    # That is the last write now, and not what the gateway had on record before.
+    thing(trio, "CloudOne", members["CloudOne"])["name"] = "base-of-all"
+    assert states(trio, name) == {"CloudOne": "changed", "CloudThree": "same", "CloudTwo": "same"}
     assert trio.where(NETWORKS, "chosen") == list(NAMES)
 
 

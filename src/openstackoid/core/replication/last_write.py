@@ -1,15 +1,20 @@
 """What was written last of a replica, by the record of this cloud's gateways: what members are made alike to. Pure.
 
     the cloud that a user names for this repair      as it shows its member
-    a change of the entry cloud's member that is     as the entry cloud shows it: it is the gateway's own cloud, and so is its clock
-    later than the last one on record
-    what creates and updates through the gateway     the values on record, over the member of the entry cloud, else of the cloud that
-    have set                                         shows them, else of the one that was written last
-    nothing on record                                the member of the entry cloud, else the one that was written last
+    field by field:
+      set by creates and updates through the         the value on record
+      gateway
+      the same, changed later in the entry cloud     as the entry cloud shows it: it is the gateway's own cloud, and so is its clock
+      others                                         of the member of the entry cloud, else of the cloud that shows what is on record,
+                                                     else of the one that was written last
+
+A field was changed later in the entry cloud only if its last write had reached the member there, and the member is of a later time: one that
+an update has not reached may be of a later time for another field.
 
 Another cloud says itself when its member was written, so it could have its values win everywhere: its time decides only between other clouds.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -28,11 +33,11 @@ class Written:
 
     Attributes:
         values: field -> value, of the fields that are compared.
-        at: time of the last one, in seconds since 1970.
+        reached: field -> when its value reached the entry cloud's member, in seconds since 1970; without those that have not.
     """
 
     values: Mapping[str, Any]
-    at: float
+    reached: Mapping[str, float]
 
 
 def model(
@@ -54,9 +59,10 @@ def model(
     having = {cloud: one for cloud, one in members.items() if shows(one, record.values)}
     base = entry if entry in members else newest(having or members, entry)
     shown = dict(members[base])
-    if base == entry and written_at(shown).timestamp() > record.at + _SLACK:
-        return base, shown
-    return base, shown | {name: _as(value, shown.get(name)) for name, value in record.values.items()}
+    later = written_at(shown).timestamp() - _SLACK if base == entry else -math.inf
+    changed = {name for name, at in record.reached.items() if at < later}
+    values = {name: value for name, value in record.values.items() if name not in changed}
+    return base, shown | {name: _as(value, shown.get(name)) for name, value in values.items()}
 
 
 def set_by_create(kind: Kind, document: Any) -> dict[str, Any]:

@@ -7,13 +7,14 @@ refuses, nothing has changed anywhere. Then the others are asked at once. A clou
 import asyncio
 import functools
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
 from openstackoid.core.errors import OpenStackoidError
+from openstackoid.core.replication.comparing import written
 from openstackoid.core.replication.last_write import set_by_update
 from openstackoid.gateway.replicas import registry
 from openstackoid.gateway.replicas.doubts import doubt
@@ -69,13 +70,20 @@ class Change:
             return None
         return functools.partial(doubt, replica=operation.replica, caller=operation.caller, sealed=operation.sealed)
 
-    def _written(self, document: object) -> Callable[[Connection], None] | None:
+    def _written(self, part: Part, document: object) -> Callable[[Connection], None] | None:
         """Records what an update sets, with the first cloud that has it: a later update may have gone ahead of the others."""
         steps = self._steps
-        if steps.operation.work is not Work.UPDATE or steps.of(Stage.DONE):
+        here, first = part.cloud == steps.means.entry, not steps.of(Stage.DONE)
+        if steps.operation.work is not Work.UPDATE or not (first or here):
             return None
-        change = functools.partial(set_by_update, steps.kind, document=document, rest=steps.request.rest)
-        return functools.partial(registry.rewrite, replica=steps.operation.replica, change=change)
+
+        def change(before: Mapping[str, Any]) -> Mapping[str, Any]:
+            return set_by_update(steps.kind, before, document, steps.request.rest) if first else before
+
+        fields = () if steps.request.rest else tuple(written(steps.kind, document))
+        return functools.partial(
+            registry.write, replica=steps.operation.replica, change=change, fields=fields, here=here
+        )
 
     async def _apply(self, part: Part) -> None:
         steps, number = self._steps, part.number
@@ -95,7 +103,7 @@ class Change:
             done = replace(part, stage=Stage.DONE, status=reply.status, code=None, error="", sent_at=time.time())
             whole = deletes and not steps.request.rest
             dropped = functools.partial(registry.drop, replica=steps.operation.replica, clouds=[part.cloud])
-            await steps.record(done, also=dropped if whole else self._written(document))
+            await steps.record(done, also=dropped if whole else self._written(part, document))
         else:
             steps.replies[number] = reply
             wrong = failed(part, reply, part.stage)

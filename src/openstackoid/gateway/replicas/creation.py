@@ -87,6 +87,7 @@ class Creation:
             owner=operation.project,
             members=members,
             values=set_by_create(steps.kind, steps.request.documents[0]),
+            entry=steps.means.entry,
         )
         converging = operation.policy is Policy.CONVERGE and any(
             part.stage is Stage.ACCEPTED or is_passing(part) for part in steps.of(Stage.ACCEPTED, Stage.FAILED)

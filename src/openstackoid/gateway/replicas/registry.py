@@ -165,7 +165,7 @@ class Registry:
                 row["created_at"] / 1000,
                 members.get(row["id"], {}),
                 bool(row["adopted"]),
-                _written(row["written"], row["written_at"]),
+                _written(row["written"], row["written_at"], row["reached"]),
             )
             for row in connection.execute(chosen).mappings()
         ]
@@ -195,10 +195,11 @@ def put(
     *,
     adopted: bool = False,
     values: Mapping[str, Any] | None = None,
+    entry: str = "",
 ) -> None:
     """Record a replica and its members, in the transaction of a step; a cloud's member takes the place of an older one, which is lost.
 
-    `values` is what the create has set, if it is a new one.
+    `values` is what the create has set, if it is a new one, and `entry` the name of this cloud.
     """
     if connection.scalar(select(REPLICAS.c.id).where(REPLICAS.c.id == replica)) is None:
         connection.execute(
@@ -207,7 +208,7 @@ def put(
             )
         )
         if values is not None:
-            write(connection, replica, values)
+            write(connection, replica, lambda _none: values, values, here=entry in members)
     rows = connection.execute(select(MEMBERS.c.cloud, MEMBERS.c.resource_id).where(MEMBERS.c.replica == replica))
     there = {row[0]: row[1] for row in rows}
     for cloud, resource_id in members.items():
@@ -225,17 +226,36 @@ def renew(connection: Connection, replica: str, members: Mapping[str, str]) -> N
         put(connection, replica, row[0], row[1], members)
 
 
-def write(connection: Connection, replica: str, values: Mapping[str, Any]) -> None:
-    """Record what was written last of a replica, and that it was now, in the transaction of a step."""
-    changed = {"written": json.dumps(values), "written_at": int(time.time() * 1000)}
+def write(
+    connection: Connection,
+    replica: str,
+    change: Callable[[Mapping[str, Any]], Mapping[str, Any] | None],
+    fields: Iterable[str],
+    *,
+    here: bool,
+) -> None:
+    """Record what was written last of a replica, in the transaction of a step.
+
+    Args:
+        connection: of the transaction.
+        replica: of which; nothing is done if it is not on record.
+        change: makes what is on record then of what is on record now (of nothing without a record); None to leave it as it is.
+        fields: that were written.
+        here: whether they were written to the entry cloud's member.
+    """
+    chosen = select(REPLICAS.c.written, REPLICAS.c.written_at, REPLICAS.c.reached).where(REPLICAS.c.id == replica)
+    row = connection.execute(chosen).first()
+    if row is None:
+        return
+    before, now = _written(*row), int(time.time() * 1000)
+    values = change(before.values if before else {})
+    if values is None:
+        return
+    reached = {name: int(at * 1000) for name, at in before.reached.items()} if before else {}
+    reached = {name: at for name, at in reached.items() if name not in set(fields)}
+    reached |= dict.fromkeys(fields, now) if here else {}
+    changed = {"written": json.dumps(values), "written_at": now, "reached": json.dumps(reached)}
     connection.execute(update(REPLICAS).where(REPLICAS.c.id == replica).values(changed))
-
-
-def rewrite(connection: Connection, replica: str, change: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
-    """Change what is on record as written last, in the transaction of a step; of a replica without a record, what `change` makes of nothing."""
-    row = connection.execute(select(REPLICAS.c.written).where(REPLICAS.c.id == replica)).first()
-    if row is not None:
-        write(connection, replica, change(json.loads(row[0]) if row[0] else {}))
 
 
 def drop(connection: Connection, replica: str, clouds: Iterable[str]) -> None:
@@ -253,5 +273,10 @@ def is_open(database: Database, operation: str) -> bool:
         return connection.scalar(chosen) is not None
 
 
-def _written(values: str | None, at: int | None) -> Written | None:
-    return Written(json.loads(values), at / 1000) if values is not None and at is not None else None
+def _written(values: str | None, at: int | None, reached: str | None) -> Written | None:
+    if values is None or at is None:
+        return None
+    written: dict[str, Any] = json.loads(values)
+    # Without times, of an earlier version: the last write was that of all fields.
+    times: dict[str, int] = dict.fromkeys(written, at) if reached is None else json.loads(reached)
+    return Written(written, {name: time / 1000 for name, time in times.items() if name in written})

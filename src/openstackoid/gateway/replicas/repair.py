@@ -7,6 +7,7 @@
 """
 
 import asyncio
+import functools
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,12 +17,13 @@ from openstackoid.core import scope as scopes
 from openstackoid.core.errors import BadRequestError, NotReplicableError, OpenStackoidError
 from openstackoid.core.plans import Target
 from openstackoid.core.replication import Kind, kind_named
-from openstackoid.core.replication.comparing import differing, newest, shows, to_create, to_mend
+from openstackoid.core.replication.comparing import COMPARED, differing, newest, shows, to_create, to_mend
 from openstackoid.core.replication.copying import original
-from openstackoid.core.replication.last_write import model
+from openstackoid.core.replication.last_write import bounded, model
 from openstackoid.core.replication.references import body_of
 from openstackoid.core.scope import REST, Name, Scope
 from openstackoid.gateway.fanout.asking import Reply
+from openstackoid.gateway.replicas import registry
 from openstackoid.gateway.replicas.asking import JSON, Asker, parsed
 from openstackoid.gateway.replicas.copy import PATCH, Copy
 from openstackoid.gateway.replicas.creation import Creation
@@ -133,7 +135,23 @@ class _Members:
             base = self._entry if self._entry in having else newest(having, self._entry)
             resource = there[base]
         states = await asyncio.gather(*(self._mend(cloud, one, base, resource, wrote) for cloud, one in looked.items()))
+        if wrote is None:
+            await self._record(resource, {state.cloud for state in states if state.state in SAME}, source)
         return list(states)
+
+    async def _record(self, resource: dict[str, Any], reached: set[str], source: str | None) -> None:
+        """Record what a user's repair has made the members alike to: it is the last write now, unless there was another one meanwhile."""
+        known = self._replica.written.values if self._replica.written else {}
+        fields = known.keys() if source is None else COMPARED[self._kind.name].changed
+        values = bounded({name: resource[name] for name in fields if name in resource})
+
+        def change(before: Mapping[str, Any]) -> Mapping[str, Any] | None:
+            return {**before, **values} if before == known else None
+
+        if values:
+            here = self._entry in reached
+            write = functools.partial(registry.write, replica=self._replica.id, change=change, fields=values, here=here)
+            await asyncio.to_thread(self._runner.registry.change, write)
 
     async def show(self, cloud: str, name: str) -> dict[str, Any] | str:
         """A member as its cloud shows it; "missing", or the code of an error."""

@@ -7,6 +7,7 @@ replicas_operations   one row per create, update or delete, with `operations.tab
 replicas_parts        one row per cloud, with the bytes of an image that were sent to it
 replicas              one row per replica: its kind, the project that owns it, whether it was made of resources that were there, and
                       written   what creates and updates have set of the fields that are compared, and when: `core.replication.last_write`
+                      reached   when each of these reached the entry cloud's member
 replicas_members      one row per member: its cloud and its id there
 replicas_doubts       one row per replica whose members may differ
 replicas_leases       one row: which gateway repairs those
@@ -42,6 +43,7 @@ REPLICAS: Final = Table(
     Column("adopted", Integer, nullable=False, server_default=text("0")),
     Column("written", document(), nullable=True),
     Column("written_at", BigInteger, nullable=True),
+    Column("reached", document(), nullable=True),
     Index("ix_replicas_owner", "owner", "created_at"),
 )
 MEMBERS: Final = Table(
