@@ -13,10 +13,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import yaml
 from tests.lab.conftest import ADDRESS
 from tests.lab.looking import THERE, gone, images, known, login, pids, seen, worker
@@ -190,6 +193,32 @@ def test_clouds_of_different_owners_work_together(lab: Lab) -> None:
         assert f"cirros-{there.lower()}" not in client.images()
 
 
+def test_keystone_keeps_nothing_longer_than_it_is_true(lab: Lab) -> None:
+    """It caches in memory: whichever thread answers, a new role is there and a revoked token is refused."""
+    admin, client = Client(lab, "Alpha-admin"), Client(lab, "Alpha")
+    auth, user, project = client.cloud.backend("identity") + "/v3", client.said["user"]["id"], client.said["project"]
+    with ThreadPoolExecutor(16) as pool:
+
+        def statuses(token: str) -> set[int]:
+            """Of as many requests as keystone has threads, and more."""
+            ask = partial(requests.get, f"{auth}/auth/projects", headers={"X-Auth-Token": token}, timeout=120)
+            return {answer.status_code for answer in pool.map(lambda _: ask(), range(32))}
+
+        for number in range(3):
+            role = admin.post("identity", "/v3/roles", {"role": {"name": f"late-{number}"}})["role"]["id"]
+            assert statuses(Client(lab, "Alpha").token) == {200}
+            admin.ask("PUT", f"{auth}/projects/{project['id']}/users/{user}/roles/{role}")
+            late = Client(lab, "Alpha")
+            wanted = {"application_credential": {"name": f"late-{number}", "roles": [{"id": role}]}}
+            made = late.post("identity", f"/v3/users/{user}/application_credentials", wanted)["application_credential"]
+            assert [each["id"] for each in made["roles"]] == [role]
+            assert statuses(late.token) == {200}
+            headers = {"X-Auth-Token": client.token, "X-Subject-Token": late.token}
+            assert requests.delete(f"{auth}/auth/tokens", headers=headers, timeout=120).status_code == 204
+            assert statuses(late.token) == {401}
+            admin.ask("DELETE", f"{auth}/roles/{role}")
+
+
 def test_what_holds_passwords_is_for_its_owner_only(lab: Lab) -> None:
     assert lab.clouds_yaml.stat().st_mode & 0o777 == 0o600
     secret = [value.encode() for name in lab.clouds for value in lab.secrets(name).services.values()]
@@ -213,9 +242,9 @@ def test_eight_servers_at_the_same_time(lab: Lab) -> None:
     )
 
 
-@pytest.mark.parametrize("parts", [("haproxy",), ("gateway",), ("identity", "compute")])
-def test_up_heals_what_was_killed(lab: Lab, parts: tuple[str, ...]) -> None:
-    before = pids(lab)
+def test_up_heals_what_was_killed(lab: Lab) -> None:
+    """All at once; HAProxy and a gateway alone: see `test_real_haproxy.py`."""
+    before, parts = pids(lab), ("haproxy", "gateway", "identity", "compute")
     for part in parts:
         kill(lab, "Alpha", part, signal.SIGKILL)
     shown = command(lab, "status", "-f", "json")

@@ -98,8 +98,8 @@ def identity(cloud: Cloud) -> Sections:
         "fernet_receipts": {"key_repository": str(cloud.etc / "receipt-keys")},
         "credential": {"key_repository": str(cloud.etc / "credential-keys")},
         "identity": {"password_hash_rounds": 4},
-        # Otherwise an application credential that is created right after a role was assigned is sometimes refused (400).
-        "assignment": {"caching": False},
+        # In memory, since each cloud's keystone is one process; without, it computes roles and catalog anew in each request. Values are copies.
+        "cache": {"backend": "dogpile.cache.memory_pickle"},
     }
 
 
