@@ -102,8 +102,8 @@ class Front(Scene):
         )
         self.entry = Variant("a list, another owner, TLS: home", entry, self.home, listed)
         self.all = Variant("a list, another owner, TLS: both clouds", entry, (*self.home, *self.away), listed)
-        self.both = Variant("across both", images, (*self.pair, self.home[1], self.away[1]), fetched)
-        self.both_plain = Variant("plain across both", bare_tls, (self.bare_tls, self.far))
+        self.both = Variant("across both", images, (*self.pair, self.home[1], self.away[1]), fetched, path=data)
+        self.both_plain = Variant("plain across both", bare_tls, (self.bare_tls, self.far), path=data)
         for variant in (self.none, self.header, self.apart, self.token, self.both, self.data, self.by_nova, self.all):
             load(variant, "full", seconds=0.5)
         return self
