@@ -1,4 +1,4 @@
-"""The promise in one go: two real clouds of different owners, and a server in CloudOne from an image of CloudTwo.
+"""The promise in one go: two real clouds of different owners, a server in CloudOne from an image of CloudTwo, and requests to both at once.
 
 make demo
 make demo LAB=--gateway-only    # without HAProxy
@@ -7,6 +7,7 @@ make demo LAB=--gateway-only    # without HAProxy
 import sys
 import time
 
+from several_clouds import several_clouds
 from shell import Shell, audit, say, two_clouds
 
 from openstackoid.lab import LabError
@@ -66,6 +67,8 @@ def main() -> int:
         print(
             "  CloudOne's gateway saw nova look the image up, and taught HAProxy: its data, the last line, may go straight to CloudTwo."
         )
+
+    several_clouds(lab, alice)
 
     say(f"Done in {time.monotonic() - began:.0f} s. To go on playing:")
     print("""

@@ -81,6 +81,16 @@ def two_clouds(story: str | None) -> Lab:
     return Lab(arguments.dir, CLOUDS, with_haproxy=False if arguments.gateway_only else None)
 
 
+def expect(shell: Shell, command: str, reason: str) -> None:
+    """Show a command that fails, and why.
+
+    Raises:
+        SystemExit: it works, or does not say so.
+    """
+    if reason not in shell.show(command, fails=True):
+        raise SystemExit(f"expected the error to say: {reason}")
+
+
 def say(text: str) -> None:
     """A line of the story."""
     print(f"\n== {text}", flush=True)

@@ -156,3 +156,28 @@ def test_a_server_in_every_cloud_from_one_image(alice: User, tmp_path: Path) -> 
     assert not any("web" in servers for servers in names(alice, "server", "compute").values())
     alice.ok(f"openstack replica forget {replica}")
     alice.ok(scoped(f"image delete {image}", "image"))
+
+
+@pytest.mark.topologies("each", "pass-through")
+@pytest.mark.parametrize("services", [("compute",), ("compute", "image", "network")], ids=" ".join)
+def test_a_server_in_two_clouds_of_what_has_these_names_there(alice: User, services: tuple[str, ...]) -> None:
+    """The network is a replica, the image and the flavor are of each cloud; with compute alone, both boot the image of the entry cloud."""
+    two = CLOUDS[:2]
+    clouds = " & ".join(two)
+    alice.ok(scoped("network create by-name", "network", clouds=clouds))
+    alice.ok(scoped("subnet create by-name --network by-name --subnet-range 10.81.0.0/24", "network", clouds=clouds))
+    create = "server create by-name --flavor m1.tiny --image cirros --network by-name --wait"
+    server = alice.json(scoped(create, *services, clouds=clouds))
+    assert server["status"] == "ACTIVE"
+
+    def state(cloud: str) -> list[tuple[str, list[str]]]:
+        scope = f"--os-scope compute={cloud},network={cloud},placement={cloud}"
+        rows = alice.json(f"openstack server list --name by-name {scope}")
+        return [(row["Status"], list(row["Networks"])) for row in rows]
+
+    until(lambda: all(state(cloud) == [("ACTIVE", ["by-name"])] for cloud in two))
+    assert state(CLOUDS[2]) == []
+    alice.ok(scoped(f"server delete {server['id']} --wait", *services, clouds=clouds))
+    until(lambda: not any(state(cloud) for cloud in two))
+    alice.ok(scoped("network delete by-name", "network", clouds=clouds))
+    assert not any("by-name" in found for found in names(alice, "network", "network").values())
