@@ -247,6 +247,22 @@ def test_an_update_that_one_cloud_refuses_for_a_while_reaches_it_by_itself(trio:
     until(lambda: trio.where(NETWORKS, "ahead") == list(NAMES))
 
 
+def test_what_reached_the_entry_cloud_by_itself_can_be_changed_there(trio: World) -> None:
+    name, members = replica_of(network(trio, "late"))
+    refusals = [reply(503, {}), reply(409, {})]
+    trio.states["CloudOne"].before = lambda seen, _: refusals.pop(0) if seen.method == "PUT" and refusals else None
+    assert send(trio, "PUT", f"{NETWORKS}/{members['CloudOne']}", {"network": {"name": "arrives-late"}}).status == 200
+
+    def reached() -> bool:
+        (replica,) = trio.replicas("network.network", members["CloudOne"])
+        return replica.written is not None and "name" in replica.written.reached
+
+    until(reached)  # the first cloud that had it has taken it from the record
+    assert trio.where(NETWORKS, "arrives-late") == list(NAMES)
+    thing(trio, "CloudOne", members["CloudOne"]).update(name="later", updated_at="9999-01-01T00:00:00Z")
+    assert states(trio, name) == {"CloudOne": "same", "CloudTwo": "changed", "CloudThree": "changed"}
+
+
 def test_a_delete_that_one_cloud_refuses_for_a_while_reaches_it_by_itself(trio: World) -> None:
     _, members = replica_of(network(trio, "in-use"))
     trio.fail("CloudThree", "DELETE", reply(409, {}), times=2)

@@ -135,14 +135,17 @@ class _Members:
             base = self._entry if self._entry in having else newest(having, self._entry)
             resource = there[base]
         states = await asyncio.gather(*(self._mend(cloud, one, base, resource, wrote) for cloud, one in looked.items()))
-        if wrote is None:
-            await self._record(resource, {state.cloud for state in states if state.state in SAME}, source)
+        await self._record(resource, {state.cloud for state in states if state.state in SAME}, wrote, source)
         return list(states)
 
-    async def _record(self, resource: dict[str, Any], reached: set[str], source: str | None) -> None:
-        """Record what a user's repair has made the members alike to: it is the last write now, unless there was another one meanwhile."""
+    async def _record(
+        self, resource: dict[str, Any], reached: set[str], wrote: Mapping[str, Any] | None, source: str | None
+    ) -> None:
+        """Record what the members were made alike to: it is the last write now, unless there was another one meanwhile."""
         known = self._replica.written.values if self._replica.written else {}
         fields = known.keys() if source is None else COMPARED[self._kind.name].changed
+        if wrote is not None:
+            fields = wrote.keys()
         values = bounded({name: resource[name] for name in fields if name in resource})
 
         def change(before: Mapping[str, Any]) -> Mapping[str, Any] | None:
