@@ -63,7 +63,8 @@ class IncomingLinks(Links):
         self.cloud = cloud
         self._frontends = tuple(frontends.values())
         self._frontend = frontends.get(service)
-        # The beginning of most links: such links need no look-up in the table.
+        # The beginning of most links, which need no other check: as they come, without a look-up in the table, or changed.
+        self._below = tuple(f"{url}/" for url in self._frontends)
         self._usual = tuple(f"{url}/" for url in self._frontends if table.get(url, url) == url)
         self.changes = True
 
@@ -147,6 +148,8 @@ class IncomingLinks(Links):
         if url.startswith(self._usual) and not _ODD.search(url):
             return url
         changed = self.url(url)
+        if changed.startswith(self._below) and not _ODD.search(changed):
+            return changed
         if not self._stays(changed):
             raise self._leads_away(name, url)
         return changed

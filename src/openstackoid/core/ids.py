@@ -7,10 +7,11 @@ properties of images, templates, objects. Ids of other projects and users stay a
 `core.id_places` lists the fields with ids, and docs/explanation/ids.md explains them.
 """
 
-import json
 import re
 from bisect import bisect_left
 from collections.abc import Mapping
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii
 from typing import Final
 from urllib.parse import quote, unquote, unquote_plus
 
@@ -40,7 +41,9 @@ class Ids:
         )
         self._old = tuple(old for table in self._tables for old in table)
         # An id that JSON can write in several ways cannot be searched for in its text.
-        self._plain = all(old.isascii() and "/" not in old and json.dumps(old) == f'"{old}"' for old in self._old)
+        self._plain = all(
+            old.isascii() and "/" not in old and encode_basestring_ascii(old) == f'"{old}"' for old in self._old
+        )
         self._bytes = tuple(old.encode("utf-8", "surrogatepass") for old in self._old)
 
     @property
@@ -276,6 +279,25 @@ class Ids:
             kind = next((fields[path] for path in paths if path in fields), None)
             if kind is not None:
                 self._change(document, operation, {"value": kind})
+
+
+def both_ways(projects: Mapping[str, str], user: str, other: str) -> tuple[Ids, Ids]:
+    """The mapping of the ids of one user's requests, and its inverse for the answers.
+
+    Args:
+        projects: id of a project -> the id that takes its place; ids do not repeat on either side.
+        user: id of the user.
+        other: the id that takes its place.
+    """
+    if len(projects) == 1:
+        ((project, there),) = projects.items()
+        return _of_one(project, there, user, other)
+    return Ids(projects, {user: other}), Ids({there: here for here, there in projects.items()}, {other: user})
+
+
+@lru_cache(maxsize=1024)  # a user sends many requests in one project
+def _of_one(project: str, there: str, user: str, other: str) -> tuple[Ids, Ids]:
+    return Ids({project: there}, {user: other}), Ids({there: project}, {other: user})
 
 
 def _query_of(service: str) -> Mapping[str, Kind]:

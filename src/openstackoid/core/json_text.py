@@ -10,6 +10,7 @@ recursion; the memory is some 130 bytes for each value.
 import json
 import re
 from collections.abc import Callable, Collection, Iterator
+from json.encoder import encode_basestring_ascii  # what `json.dumps` makes of a string
 from typing import Final, TypeAlias
 
 # Where a scalar stands in the text: first byte, and the byte after its last. The quotes of a string are included.
@@ -155,7 +156,7 @@ class JsonText:
             end, new = self._changes[start]
             if start < done:
                 continue  # inside of what was removed
-            pieces += [self._text[done:start], b"" if new is None else json.dumps(new).encode()]
+            pieces += [self._text[done:start], b"" if new is None else encode_basestring_ascii(new).encode()]
             done = end
         pieces.append(self._text[done:])
         return b"".join(pieces)

@@ -15,7 +15,7 @@ from multidict import CIMultiDict
 
 from openstackoid.core import protocol
 from openstackoid.core.errors import FrozenProjectError, HomeError, RateError, RoleError, RuleError, TokenScopeError
-from openstackoid.core.ids import Ids
+from openstackoid.core.ids import both_ways
 from openstackoid.core.routing import Remote
 from openstackoid.core.scope import Scope
 from openstackoid.core.shares import share
@@ -304,7 +304,5 @@ class ForeignUser:
         """
         claims, user = self._token.claims, self._token.user
         own = claims.project.id
-        return Rewrite(
-            request_ids=Ids({**others, own: project}, {claims.user.id: user}),
-            response_ids=Ids({**{here: home for home, here in others.items()}, project: own}, {user: claims.user.id}),
-        )
+        there, back = both_ways({**others, own: project}, claims.user.id, user)
+        return Rewrite(request_ids=there, response_ids=back)

@@ -6,7 +6,7 @@ from typing import Final
 from openstackoid.core import id_forms, protocol
 from openstackoid.core import scope as scopes
 from openstackoid.core.errors import HomeError, TokenScopeError
-from openstackoid.core.ids import Ids
+from openstackoid.core.ids import both_ways
 from openstackoid.core.routing import Remote
 from openstackoid.core.scope import Scope
 from openstackoid.core.shares import share
@@ -143,11 +143,8 @@ class LocalUser:
             rewrite = Rewrite(cacheable=cacheable)
         else:
             projects, body = await self._pseudonyms(call, issued)
-            rewrite = Rewrite(
-                cacheable=cacheable,
-                request_ids=Ids(projects, {issued.user: issued.pseudonym}),
-                response_ids=Ids({other: own for own, other in projects.items()}, {issued.pseudonym: issued.user}),
-            )
+            there, back = both_ways(projects, issued.user, issued.pseudonym)
+            rewrite = Rewrite(cacheable=cacheable, request_ids=there, response_ids=back)
             access_rules.check(issued.limits, Rule(service, call.method, rewrite.path(service, call.route.path)))
         return self._legs.remote(call, decision, headers, rewrite, Border.IN, initiator, body=body)
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from openstackoid.core import protocol
 from openstackoid.core.errors import NotInRegionError
-from openstackoid.core.ids import Ids
+from openstackoid.core.ids import both_ways
 from openstackoid.core.routing import Remote
 from openstackoid.core.scope import Scope
 from openstackoid.core.shares import share
@@ -67,11 +67,8 @@ class ResoldUser(ForeignUser):
             projects = known | projects
         named = token.agreement.resources
         resources = named.of(issued.project_pseudonym) if named.concerns(call.service) else None
-        rewrite = Rewrite(
-            request_ids=Ids(projects, {claims.user.id: issued.pseudonym}),
-            response_ids=Ids({there: home for home, there in projects.items()}, {issued.pseudonym: claims.user.id}),
-            resources=resources,
-        )
+        there, back = both_ways(projects, claims.user.id, issued.pseudonym)
+        rewrite = Rewrite(request_ids=there, response_ids=back, resources=resources)
         path = rewrite.path(call.service, call.route.path)
         self._check_rules(call, path)
         if resources is not None:

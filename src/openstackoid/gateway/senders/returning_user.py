@@ -9,7 +9,7 @@ import time
 
 from openstackoid.core import protocol
 from openstackoid.core.errors import RuleError, TokenError
-from openstackoid.core.ids import Ids
+from openstackoid.core.ids import both_ways
 from openstackoid.core.routing import Remote
 from openstackoid.core.scope import Scope
 from openstackoid.gateway.entry import headers as hdrs
@@ -134,10 +134,8 @@ class ReturningUser:
         headers[protocol.AUTH] = hdrs.with_scope(own, claims.scope)
         rewrite = UNCHANGED
         if (claims.user.id, claims.project.id) != (user, project):
-            rewrite = Rewrite(
-                request_ids=Ids({claims.project.id: project}, {claims.user.id: user}),
-                response_ids=Ids({project: claims.project.id}, {user: claims.user.id}),
-            )
+            there, back = both_ways({claims.project.id: project}, claims.user.id, user)
+            rewrite = Rewrite(request_ids=there, response_ids=back)
             self._check_rules(call, rewrite.path(service, call.route.path))
         return legs.local(call, headers, rewrite, Border.OUT, self._initiator(user, project))
 
