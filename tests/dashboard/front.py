@@ -36,6 +36,7 @@ class Front:
         self._base = base = f"http://{host}:{port}"
         self._host, self._port = host, port
         self._catalog = {"identity": f"{base}/v3", "compute": f"{base}/compute/v2.1", "image": f"{base}/image"}
+        self._catalog |= {"network": f"{base}/network", "volumev3": f"{base}/volume/v3"}
         self._catalog["virtual-region"] = f"{base}/plane"
         self.peers = peers
 
@@ -80,7 +81,7 @@ class Front:
                 {"id": "i2", "name": "ours", "cloud": "CloudOne"},
             ]
             return web.json_response(
-                {path.rpartition("/")[2].replace("detail", "servers"): items},
+                {path.removesuffix("/detail").rpartition("/")[2]: items},
                 headers={"X-Scope-Missing": "CloudNine;code=peer.timeout"},
             )
         found = services.answers(self._base).get(path)

@@ -1,4 +1,4 @@
-"""What a probe asks of compute and image, and the use of a contract: answered as nova and glance do (nova/api/openstack/compute/versions.py, glance/api/versions.py)."""
+"""What a probe asks of services, and the use of a contract: answered as they do (nova/api/openstack/compute/versions.py, glance/api/versions.py, and so on)."""
 
 from typing import Any, Final
 
@@ -21,6 +21,9 @@ def answers(base: str) -> dict[str, Any]:
     compute: dict[str, Any] = {"id": "v2.1", "status": "CURRENT", "version": "2.96", "min_version": "2.1"}
     compute["links"] = [{"rel": "self", "href": f"{base}/compute/v2.1/"}]
     image = {"id": "v2.15", "status": "CURRENT", "links": [{"rel": "self", "href": f"{base}/image/v2/"}]}
+    network = {"id": "v2.0", "status": "CURRENT", "links": [{"rel": "self", "href": f"{base}/network/v2.0/"}]}
+    volume: dict[str, Any] = {"id": "v3.0", "status": "CURRENT", "version": "3.70", "min_version": "3.0"}
+    volume["links"] = [{"rel": "self", "href": f"{base}/volume/v3/"}]
     zone = {"zoneName": "nova", "zoneState": {"available": True}, "hosts": None}
     return {
         "/compute": {"versions": [compute]},
@@ -30,6 +33,12 @@ def answers(base: str) -> dict[str, Any]:
         "/compute/v2.1/os-availability-zone": {"availabilityZoneInfo": [zone]},
         "/image": {"versions": [image]},
         "/image/v2/images": {"images": [IMAGE]},
+        "/network": {"versions": [network]},
+        "/network/v2.0/networks": {"networks": []},
+        "/network/v2.0/extensions": {"extensions": []},
+        "/volume": {"versions": [volume]},
+        "/volume/v3": {"versions": [volume]},
+        "/volume/v3/types": {"volume_types": []},
         "/image/v2/schemas/image": {"properties": {"disk_format": {"enum": ["raw", "qcow2"]}}},
     }
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import requests
 from playwright.sync_api import Page, expect
+from tests.dashboard.conftest import REGION
 from tests.dashboard.desk import Desk
 from tests.dashboard.hostile import HOSTILE
 from tests.dashboard.watching import Visit, row, submit
@@ -66,8 +67,12 @@ def test_a_user_sees_resources_of_several_clouds_in_one_table_and_which_are_miss
     expect(row(page, "CloudOne", "ours")).to_be_visible()
     expect(page.get_by_text("Not in the list: CloudNine, peer.timeout").first).to_be_visible()
     visited.check("resources")
-    page.locator("#content_body").get_by_role("link", name="Images").click()  # Horizon gives tabs no role
-    expect(row(page, "CloudOne", "ours").last).to_be_visible()
+    for kind, column in (("Images", "Visibility"), ("Networks", "External"), ("Volumes", "Size in GiB")):
+        page.locator("#content_body").get_by_role("link", name=kind).click()  # Horizon gives tabs no role
+        expect(page.get_by_role("columnheader", name=column)).to_be_visible()
+        expect(row(page, "CloudTwo", HOSTILE)).to_be_visible()
+        expect(row(page, "CloudOne", "ours")).to_be_visible()
+    visited.check("resources-volumes")
     assert "hacked" not in page.title()
 
 
@@ -169,13 +174,30 @@ def declares(visited: Visit, name: str) -> None:
     assert "hacked" not in page.title()
 
 
-def test_an_operator_compares_all_offers(visit: Callable[[str], Visit], desk: Desk, offered: None) -> None:
+def test_an_operator_compares_offers_that_are_selected_or_all(
+    visit: Callable[[str], Visit], desk: Desk, offered: None
+) -> None:
+    third = f"east-{secrets.token_hex(3)}"
+    region = desk.ask("POST", "/v1/virtual-regions", REGION | {"name": third})
+    desk.ask("POST", f"/v1/virtual-regions/{region['id']}/offer", {})
     visited = visit("admin")
     page = visited.page
     page.goto("federation/offers/")
-    page.get_by_role("link", name="Compare These Offers").click()
+    compared = page.get_by_role("columnheader")
+    page.get_by_role("link", name="Compare All").click()
+    expect(compared.filter(has_text=f"CloudTwo/{third}")).to_be_visible()
+    page.goto("federation/offers/")
+    for name in ("north", "south"):
+        page.get_by_role("checkbox", name=f"Select CloudTwo/{name}").check()
+    page.get_by_role("button", name="Compare", exact=True).click()
     expect(row(page, "FR", "DE")).to_contain_text("location.country")
+    expect(compared).to_have_text(["Field", "CloudTwo/north", "CloudTwo/south"])
     visited.check("compare")
+    page.goto("federation/offers/")
+    page.get_by_role("checkbox", name="Select CloudTwo/south").check()
+    page.get_by_role("button", name="Compare", exact=True).click()
+    expect(page.get_by_text("Select two offers or more.")).to_be_visible()
+    desk.ask("POST", f"/v1/virtual-regions/{region['id']}/withdraw", {})
 
 
 def test_an_operator_filters_offers_and_negotiates_a_contract(

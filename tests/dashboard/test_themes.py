@@ -78,8 +78,9 @@ def drawn(desk: Desk) -> str:
 
 @pytest.mark.parametrize("theme", ["default", "dark"])
 def test_text_and_drawings_have_contrast(
-    desk: Desk, browser: Any, visits: list[Visit], dark: str, drawn: str, theme: str
+    desk: Desk, browser: Any, visits: list[Visit], dark: str, drawn: str, offered: None, theme: str
 ) -> None:
+    """There are several offers: rows of tables have two grounds in turns."""
     visits.append(new_visit(browser, desk.url))
     visited = visits[-1]
     sign_in(visited.page, {"username": "admin", "password": PASSWORD}, "federation/")

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 from horizon import tables
@@ -28,11 +29,19 @@ def location(offer: Any) -> str:
     return ", ".join(filter(None, (metadata(offer, "location", "city"), metadata(offer, "location", "country"))))
 
 
-class Compare(tables.LinkAction):
+def checkbox(offer: Any) -> str:
+    """What chooses an offer for the form that compares. Horizon hides the checkboxes of its own column from keyboards and screen readers."""
+    label = _("Select %s") % offer.id
+    return format_html(
+        '<input type="checkbox" form="compare" name="offers" value="{}" aria-label="{}">', offer.id, label
+    )
+
+
+class CompareAll(tables.LinkAction):
     """Show where the listed offers differ; the form above the table says which ones are listed."""
 
     name = "compare"
-    verbose_name = _("Compare These Offers")
+    verbose_name = _("Compare All")
     icon = "balance-scale"
 
     def get_link_url(self, _offer: Any = None) -> str:
@@ -62,6 +71,7 @@ class Request(tables.LinkAction):
 class OffersTable(tables.DataTable):
     """One row an offer."""
 
+    select = tables.Column(checkbox, verbose_name=_("Select"), sortable=False)
     name = tables.Column(
         "name",
         verbose_name=_("Offer"),
@@ -82,5 +92,5 @@ class OffersTable(tables.DataTable):
         verbose_name = _("Offers")
         hidden_title = True
         multi_select = False
-        table_actions = (Compare,)
+        table_actions = (CompareAll,)
         row_actions = (Request,)

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.urls import reverse, reverse_lazy
 from django.utils.translation import gettext_lazy as _
-from horizon import exceptions, tables, views
+from horizon import exceptions, messages, tables, views
 
 from openstackoid_dashboard import api
 from openstackoid_dashboard.federation.offers.forms import FilterForm, RequestForm
@@ -27,11 +27,16 @@ def offers(request: Any, provider: str, **query: str) -> list[SimpleNamespace]:
 
 def one(request: Any, provider: str, name: str) -> SimpleNamespace:
     """Find an offer; without it, lead back to the list."""
-    index = reverse("horizon:federation:offers:index")
     for offer in attempt(request, lambda: offers(request, provider), []):
         if offer.name == name:
             return offer
-    raise exceptions.Http302(index, _("%(provider)s offers no %(name)s.") % {"provider": provider, "name": name})
+    raise to_list(request, _("%(provider)s offers no %(name)s.") % {"provider": provider, "name": name})
+
+
+def to_list(request: Any, why: Any) -> exceptions.Http302:
+    """What leads to the list of offers, and says why there; Horizon's redirect shows no message of its own."""
+    messages.error(request, why)
+    return exceptions.Http302(reverse("horizon:federation:offers:index"))
 
 
 def rows(metadata: dict[str, Any]) -> list[tuple[str, Any]]:
@@ -82,14 +87,17 @@ class DetailView(views.HorizonTemplateView):
 
 
 class CompareView(views.HorizonTemplateView):
-    """Where offers differ."""
+    """Where offers differ: those that are checked in the list, or all that a link names, with commas between them."""
 
     template_name = "federation/compare.html"
     page_title = _("Compare Offers")
 
     def get_context_data(self, **given: Any) -> dict[str, Any]:
         """One row a difference."""
-        query = {"offers": self.request.GET.get("offers", "")}
+        chosen = ",".join(self.request.GET.getlist("offers"))
+        if "," not in chosen:
+            raise to_list(self.request, _("Select two offers or more."))
+        query = {"offers": chosen}
         answer = attempt(self.request, lambda: api.ask(self.request, "GET", "offers", "compare", query=query), {})
         return {
             **super().get_context_data(**given),

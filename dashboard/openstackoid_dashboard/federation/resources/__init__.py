@@ -1,1 +1,1 @@
-"""Servers and images of all clouds."""
+"""Servers, images, networks and volumes of all clouds."""

@@ -7,7 +7,7 @@ from openstackoid_dashboard.federation import dashboard
 
 
 class Resources(horizon.Panel):
-    """Servers and images of all clouds."""
+    """Servers, images, networks and volumes of all clouds."""
 
     name = _("Resources")
     slug = "resources"

@@ -1,10 +1,12 @@
-"""Servers and images of all clouds, a page at a time."""
+"""Servers, images, networks and volumes of all clouds, a page at a time."""
 
 from typing import Any
 
+from django.template.defaultfilters import yesno
 from django.utils.translation import gettext_lazy as _
 from horizon import messages, tables, tabs
 from horizon.utils import functions
+from openstack_dashboard.api import base
 
 from openstackoid_dashboard import api
 from openstackoid_dashboard.federation.tolerant import attempt
@@ -50,11 +52,59 @@ class ImagesTable(tables.DataTable):
         pagination_param = "image_marker"
 
 
+class NetworksTable(tables.DataTable):
+    """One row a network."""
+
+    cloud = tables.Column("cloud", verbose_name=_("Cloud"))
+    name = tables.Column(lambda network: network.name or network.id, verbose_name=_("Name"))
+    status = tables.Column("status", verbose_name=_("Status"))
+    shared = tables.Column("shared", verbose_name=_("Shared"), filters=(yesno,))
+    external = tables.Column(
+        lambda network: getattr(network, "router:external", False), verbose_name=_("External"), filters=(yesno,)
+    )
+
+    class Meta:
+        name = "networks"
+        verbose_name = _("Networks")
+        hidden_title = True
+        pagination_param = "network_marker"
+
+
+class VolumesTable(tables.DataTable):
+    """One row a volume."""
+
+    cloud = tables.Column("cloud", verbose_name=_("Cloud"))
+    name = tables.Column(lambda volume: volume.name or volume.id, verbose_name=_("Name"))
+    status = tables.Column("status", verbose_name=_("Status"))
+    size = tables.Column("size", verbose_name=_("Size in GiB"))
+    volume_type = tables.Column("volume_type", verbose_name=_("Type"))
+
+    class Meta:
+        name = "volumes"
+        verbose_name = _("Volumes")
+        hidden_title = True
+        pagination_param = "volume_marker"
+
+
 class _Tab(tabs.TableTab):
+    """A list of one service.
+
+    Attributes:
+        services: types under which catalogs have the service.
+        path: of the list.
+    """
+
     template_name = "horizon/common/_detail_table.html"
     preload = False
-    service: str
+    services: tuple[str, ...]
     path: str
+
+    def allowed(self, request: Any) -> bool:
+        """Whether the region has the service."""
+        return self._service(request) is not None
+
+    def _service(self, request: Any) -> str | None:
+        return next((kind for kind in self.services if base.is_service_enabled(request, kind)), None)
 
     def has_more_data(self, _table: Any) -> bool:
         """Whether there is a next page."""
@@ -63,10 +113,11 @@ class _Tab(tabs.TableTab):
     def _page(self) -> list[Any]:
         """One item more than the page shows says whether there is a next one."""
         size = functions.get_page_size(self.request)
+        service = self._service(self.request)
         marker = self.request.GET.get(self.table_classes[0]._meta.pagination_param)
         items, missing = attempt(
             self.request,
-            lambda: api.resources(self.request, self.service, self.path, self.slug, limit=size + 1, marker=marker),
+            lambda: api.resources(self.request, service, self.path, self.slug, limit=size + 1, marker=marker),
             ([], []),
         )
         for cloud in missing:
@@ -81,7 +132,7 @@ class ServersTab(_Tab):
     name = _("Servers")
     slug = "servers"
     table_classes = (ServersTable,)
-    service, path = "compute", "/servers/detail"
+    services, path = ("compute",), "/servers/detail"
 
     def get_servers_data(self) -> list[Any]:
         """The servers of the user's project, in every cloud."""
@@ -94,16 +145,42 @@ class ImagesTab(_Tab):
     name = _("Images")
     slug = "images"
     table_classes = (ImagesTable,)
-    service, path = "image", "/v2/images"
+    services, path = ("image",), "/v2/images"
 
     def get_images_data(self) -> list[Any]:
         """The images that the user sees, in every cloud."""
         return self._page()
 
 
+class NetworksTab(_Tab):
+    """Networks."""
+
+    name = _("Networks")
+    slug = "networks"
+    table_classes = (NetworksTable,)
+    services, path = ("network",), "/v2.0/networks"
+
+    def get_networks_data(self) -> list[Any]:
+        """The networks that the user sees, in every cloud."""
+        return self._page()
+
+
+class VolumesTab(_Tab):
+    """Volumes."""
+
+    name = _("Volumes")
+    slug = "volumes"
+    table_classes = (VolumesTable,)
+    services, path = ("block-storage", "volumev3"), "/volumes/detail"
+
+    def get_volumes_data(self) -> list[Any]:
+        """The volumes of the user's project, in every cloud."""
+        return self._page()
+
+
 class ResourcesTabs(tabs.TabGroup):
-    """Both."""
+    """All of them."""
 
     slug = "resources"
-    tabs = (ServersTab, ImagesTab)
+    tabs = (ServersTab, ImagesTab, NetworksTab, VolumesTab)
     sticky = False

@@ -7,7 +7,7 @@ from openstackoid_dashboard.federation.resources.tabs import ResourcesTabs
 
 
 class IndexView(tabs.TabbedTableView):
-    """Servers and images."""
+    """A tab for each kind."""
 
     tab_group_class = ResourcesTabs
     template_name = "federation/tabs.html"
