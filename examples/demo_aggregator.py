@@ -2,16 +2,16 @@
 
 make demo-aggregator
 make demo-aggregator LAB=--gateway-only    # without HAProxy
+
+What an interrupted one has done stays; the next one goes on from there.
 """
 
-import sys
 import time
 
 import yaml
-from demo_regions import AGGREGATOR, ONE, TWO, aggregator, sell
-from shell import Shell, say
-
-NETWORK = "mine"
+from demo_regions import AGGREGATOR, ONE, PROVIDERS, TWO, aggregator
+from negotiation import negotiate, networks, people
+from shell import Shell, run, say
 
 
 def main() -> int:
@@ -20,17 +20,11 @@ def main() -> int:
     began = time.monotonic()
     say(f"{AGGREGATOR} has a Keystone, a Horizon and no service of its own; {ONE} and {TWO} are whole OpenStack clouds")
     lab.up(progress=lambda line: print(line, flush=True))
-    rita, alice = Shell(lab, f"{AGGREGATOR}-admin"), Shell(lab, AGGREGATOR)
-    for region, provider in (("V1", ONE), ("V2", TWO)):
-        if region not in {row["Region"] for row in rita.ask("openstack region status")}:
-            sell(lab, rita, provider, region)
+    rita, providers = people(lab, AGGREGATOR, PROVIDERS)
+    negotiate(lab, rita, providers)
     say("Rita's regions, and a network in each for Alice's servers:")
-    rita.show("openstack region status -c Region -c Provider -c State -c 'Contract State'")
-    for region in ("V1", "V2"):
-        there = f"openstack --os-region-name {region}"
-        if not alice.ask(f"{there} network list --internal"):
-            alice.show(f"{there} network create {NETWORK} -c name -c status")
-            alice.show(f"{there} subnet create {NETWORK} --network {NETWORK} --subnet-range 10.0.0.0/24 -c name")
+    rita.shell.show("openstack region status -c Region -c Provider -c State -c 'Contract State'")
+    networks(lab, Shell(lab, AGGREGATOR), PROVIDERS)
     users = yaml.safe_load(lab.clouds_yaml.read_text())["clouds"]
     say(f"Ready in {time.monotonic() - began:.0f} s. In a browser:")
     print(f"""
@@ -47,4 +41,4 @@ To stop the clouds (their data stay), and to delete them:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -2,24 +2,23 @@
 
 make demo-regions
 make demo-regions LAB=--gateway-only    # without HAProxy
+
+What an interrupted one has done stays; the next one goes on from there.
 """
 
 import argparse
-import sys
-import tempfile
 import time
 from pathlib import Path
-from typing import Any, Final
 
-import yaml
-from shell import Shell, say
+from negotiation import NETWORK, Operator, connect, contract_of, negotiate, networks, patiently, people
+from shell import Shell, expect, run, say, side_by_side
 
 from openstackoid.lab import Lab
 from openstackoid.lab.layout import DEFAULT_AGGREGATOR
 from openstackoid.lab.state import default_directory
 
 AGGREGATOR, ONE, TWO = DEFAULT_AGGREGATOR
-PATIENCE: Final = 120.0  # seconds
+PROVIDERS = {"V1": ONE, "V2": TWO}
 
 
 def main() -> int:
@@ -28,43 +27,20 @@ def main() -> int:
     began = time.monotonic()
     say(f"{AGGREGATOR} has a Keystone, a gateway and a control plane; {ONE} and {TWO} are whole OpenStack clouds")
     lab.up(progress=lambda line: print(line, flush=True))
-    rita, alice = Shell(lab, f"{AGGREGATOR}-admin"), Shell(lab, AGGREGATOR)
-    for region, provider in (("V1", ONE), ("V2", TWO)):
-        if region not in {row["Region"] for row in rita.ask("openstack region status")}:
-            sell(lab, rita, provider, region)
+    rita, providers = people(lab, AGGREGATOR, PROVIDERS)
+    negotiate(lab, rita, providers)
     say("Rita's regions, and her users' catalog:")
-    rita.show("openstack region status -c Region -c Provider -c State -c 'Contract State'")
-    rita.show("openstack catalog list")
+    regions = "openstack region status -c Region -c Provider -c State -c 'Contract State'"
+    side_by_side([(rita.shell, regions), (rita.shell, "openstack catalog list")])
 
+    alice = Shell(lab, AGGREGATOR)
     say(f"Alice is a user of {AGGREGATOR}, and unknown to {ONE} and {TWO}. A server in each region:")
-    for region in ("V1", "V2"):
-        alice.quiet(f"openstack --os-region-name {region} server delete --wait vm")
-        if not alice.ask(f"openstack --os-region-name {region} network list --internal"):
-            alice.show(f"openstack --os-region-name {region} network create mine -c name -c status")
-            alice.show(
-                f"openstack --os-region-name {region} subnet create mine --network mine --subnet-range 10.0.0.0/24 -c name"
-            )
-        create = f"openstack --os-region-name {region} server create vm --image cirros --flavor m1.tiny --network mine"
-        alice.show(f"{create} --wait -c name -c status")
-    alice.show("openstack --os-region-name V1 server list -c Name -c Status")
+    networks(lab, alice, PROVIDERS)
+    servers(lab, alice)
     say(f"What {ONE} sees of her: a project that stands for hers, and pseudonyms")
-    Shell(lab, f"{ONE}-admin").show("openstack server list --all-projects --long -c Name -c Status -c 'Project ID'")
-
-    contract = rita.ask("openstack region status V1")[0]["Contract"]
-    say(f"{ONE} suspends the contract: Alice's next request is refused")
-    pia = Shell(lab, f"{ONE}-admin")
-    pia.show(f"openstack virtual region contract suspend {contract} -c state")
-    patiently(lambda: rita.ask("openstack region status V1")[0]["Contract State"] == "suspended")
-    alice.show("openstack --os-region-name V1 server list", fails=True)
-    pia.show(f"openstack virtual region contract resume {contract} -c state")
-    patiently(lambda: rita.ask("openstack region status V1")[0]["Contract State"] == "active")
-
-    say("Rita ends it: in the grace time Alice can read and delete, and create nothing")
-    rita.show(f"openstack region contract end {contract} -c state")
-    patiently(lambda: state(pia, contract) == "ending")
-    alice.show("openstack --os-region-name V1 keypair create new", fails=True)
-    alice.show("openstack --os-region-name V1 server delete --wait vm")
-    rita.show("openstack region unbind V1 -c region -c state")
+    pia = providers["V1"]
+    pia.shell.show("openstack server list --all-projects --long -c Name -c Status -c 'Project ID'")
+    suspend_and_end(rita, pia, alice)
     say(f"Done in {time.monotonic() - began:.0f} s. To go on playing in V2:")
     print(f"""
   . .venv/bin/activate
@@ -77,65 +53,33 @@ To stop the clouds (their data stay), and to delete them:
     return 0
 
 
-def sell(lab: Lab, rita: Shell, provider: str, region: str) -> None:
-    """Offer, negotiate, bind."""
-    pia = Shell(lab, f"{provider}-admin")
-    say(f"Pia of {provider} offers a part of her cloud:")
-    name = f"for-{region.lower()}"
-    domain = pia.ask(f"openstack domain create --or-show {name}")["id"]
-    services = "--service compute --service image --service network"
-    pia.show(f"openstack virtual region create {name} --domain {domain} {services} -c name -c state -c services")
-    pia.show(f"openstack virtual region offer {name} --peer {AGGREGATOR} -c name -c state")
-
-    say(f"Rita of {AGGREGATOR} looks for offers, and asks for a contract:")
-    rita.show(f"openstack region offer list --provider {provider}")
-    offer = rita.ask(f"openstack region offer show {provider}/{name}")
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "terms.yaml"
-        file.write_text(yaml.safe_dump(terms(offer, region)))
-        made = rita.ask(f"openstack region contract request --provider {provider} --terms {file}")["id"]
-    patiently(lambda: state(pia, made) == "requested")
-    for event in ("accept", "provision", "activate"):
-        pia.show(f"openstack virtual region contract {event} {made} -c state")
-    patiently(lambda: state(rita, made, "region") == "active")
-    rita.show(f"openstack region bind {region} --contract {made} -c region -c provider -c state -c services")
+def servers(lab: Lab, alice: Shell) -> None:
+    """A server in each region, in the place of one of an earlier demo."""
+    for region in PROVIDERS:
+        compute = connect(lab, alice.cloud, region).compute
+        for server in list(compute.servers(name="^vm$")):
+            compute.delete_server(server)
+            compute.wait_for_delete(server)
+    create = f"server create vm --image cirros --flavor m1.tiny --network {NETWORK} --wait -c name -c status"
+    side_by_side([(alice, f"openstack --os-region-name {region} {create}") for region in PROVIDERS])
 
 
-def terms(offer: dict[str, Any], region: str) -> dict[str, Any]:
-    """Terms of a contract about an offer, which begins now."""
-    now = time.time() - 60
+def suspend_and_end(rita: Operator, pia: Operator, alice: Shell) -> None:
+    """What becomes of V1."""
+    contract = contract_of(rita, "V1")
+    say(f"{pia.cloud} suspends the contract: Alice's next request is refused")
+    pia.shell.show(f"openstack virtual region contract suspend {contract} -c state")
+    patiently(lambda: rita.state(contract) == "suspended")
+    expect(alice, "openstack --os-region-name V1 server list", f"is suspended by {pia.cloud}")
+    pia.shell.show(f"openstack virtual region contract resume {contract} -c state")
+    patiently(lambda: rita.state(contract) == "active")
 
-    def moment(seconds: float) -> str:
-        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now + seconds))
-
-    return {
-        "virtual_region": offer["virtual_region"],
-        "version": offer["version"],
-        "region_name": region,
-        "services": offer["services"],
-        "from": moment(0),
-        "answer_by": moment(86400),
-        "grace_days": 1,
-    }
-
-
-def state(shell: Shell, contract: str, words: str = "virtual region") -> str:
-    """The state of a contract at one side; empty while it does not have it."""
-    found = {row["ID"]: row["State"] for row in shell.ask(f"openstack {words} contract list")}
-    return str(found.get(contract, ""))
-
-
-def patiently(condition: Any) -> None:
-    """Wait for something that the other side's control plane does.
-
-    Raises:
-        SystemExit: it does not come to that.
-    """
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        if time.monotonic() > end:
-            raise SystemExit(f"the other control plane did not answer within {PATIENCE:.0f} s: openstackoid lab logs")
-        time.sleep(0.2)
+    say("Rita ends it: in the grace time Alice can read and delete, and create nothing")
+    rita.shell.show(f"openstack region contract end {contract} -c state")
+    patiently(lambda: pia.state(contract) == "ending")
+    expect(alice, "openstack --os-region-name V1 keypair create new", "has no rule that allows POST")
+    alice.show("openstack --os-region-name V1 server delete --wait vm")
+    rita.shell.show("openstack region unbind V1 -c region -c state")
 
 
 def aggregator(story: str | None, *, with_dashboard: bool = False) -> Lab:
@@ -163,4 +107,4 @@ def aggregator(story: str | None, *, with_dashboard: bool = False) -> Lab:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

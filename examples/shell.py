@@ -6,11 +6,13 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from openstackoid.audit.lines import straight
-from openstackoid.lab import Lab
+from openstackoid.lab import Lab, LabError
 from openstackoid.lab.state import default_directory
 
 CLOUDS = ("CloudOne", "CloudTwo")
@@ -37,33 +39,53 @@ class Shell:
         Raises:
             SystemExit: it failed, or it did not although it should.
         """
-        print(
-            f"\n\033[1m{self.cloud}$ {command}\033[0m" if sys.stdout.isatty() else f"\n{self.cloud}$ {command}",
-            flush=True,
-        )
-        done = self._run(command)
-        print((done.stdout + done.stderr).rstrip(), flush=True)
-        if (done.returncode != 0) is not fails:
-            raise SystemExit(
-                f"expected the command to {'fail' if fails else 'work'}, and it ended with {done.returncode}"
-            )
-        return done.stdout + done.stderr
+        self.announce(command)
+        return self.tell(self.run(command), fails=fails)
 
     def ask(self, command: str) -> Any:
         """The JSON answer of a command, without showing it."""
-        done = self._run(f"{command} -f json")
+        done = self.run(f"{command} -f json")
         if done.returncode:
             raise SystemExit(f"{command}: {done.stderr}")
         return json.loads(done.stdout)
 
     def quiet(self, command: str) -> None:
         """Run a command whose answer is of no interest, such as cleaning up."""
-        self._run(command)
+        self.run(command)
 
-    def _run(self, command: str) -> subprocess.CompletedProcess[str]:
+    def announce(self, command: str) -> None:
+        """Print a command, before it runs."""
+        line = f"{self.cloud}$ {command}"
+        print(f"\n\033[1m{line}\033[0m" if sys.stdout.isatty() else f"\n{line}", flush=True)
+
+    def tell(self, done: subprocess.CompletedProcess[str], *, fails: bool = False) -> str:
+        """Print the answer of a command that has ended. Raises as `show`."""
+        text = done.stdout + done.stderr
+        print(text.rstrip(), flush=True)
+        if (done.returncode != 0) is not fails:
+            raise SystemExit(
+                f"expected the command to {'fail' if fails else 'work'}, and it ended with {done.returncode}"
+            )
+        return text
+
+    def run(self, command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command without showing it."""
         return subprocess.run(
             shlex.split(command), env=self._env, capture_output=True, text=True, check=False, timeout=180
         )
+
+
+def side_by_side(commands: Sequence[tuple[Shell, str]]) -> None:
+    """Run commands of several people at the same time, and print them with their answers in this order.
+
+    Raises:
+        SystemExit: one of them failed.
+    """
+    with ThreadPoolExecutor(max(1, len(commands))) as pool:
+        running = [pool.submit(shell.run, command) for shell, command in commands]
+        for (shell, command), done in zip(commands, running, strict=True):
+            shell.announce(command)
+            shell.tell(done.result())
 
 
 def two_clouds(story: str | None) -> Lab:
@@ -89,6 +111,17 @@ def expect(shell: Shell, command: str, reason: str) -> None:
     """
     if reason not in shell.show(command, fails=True):
         raise SystemExit(f"expected the error to say: {reason}")
+
+
+def run(main: Callable[[], int]) -> NoReturn:
+    """Run an example to its end, or until it is interrupted."""
+    try:
+        sys.exit(main())
+    except LabError as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        print("\ninterrupted: the next one goes on from here", file=sys.stderr)
+        sys.exit(130)  # as shells say it of SIGINT
 
 
 def say(text: str) -> None:

@@ -36,8 +36,17 @@ def everything(pia: Any) -> dict[str, set[str]]:
     return {key: {item["id"] for item in items} for key, items in lists.items()}
 
 
-def use(xavier: Any, region: str) -> None:
-    """Make one of everything, tied together, by HTTP."""
+def keypairs(pia: Any, user: str) -> list[str]:
+    """Names of the keypairs of a user who is nobody in the provider's Keystone."""
+    version = {"X-OpenStack-Nova-API-Version": "2.10"}
+    url = f"{pia.catalog['RegionOne', 'compute']}/os-keypairs?user_id={user}"
+    answer = pia.session.get(url, headers={"X-Auth-Token": pia.token} | version, timeout=120)
+    assert answer.status_code == 200, answer.text
+    return [row["keypair"]["name"] for row in answer.json()["keypairs"]]
+
+
+def use(xavier: Any, region: str) -> str:
+    """Make one of everything, tied together, by HTTP; returns the id of the server."""
 
     def made(kind: str, path: str, key: str, status: int = 201, **body: Any) -> str:
         answer = xavier.ask("POST", region, kind, path, status, json={key: body} if key else body)
@@ -55,7 +64,8 @@ def use(xavier: Any, region: str) -> None:
     images = xavier.ask("GET", region, "image", "/v2/images?name=cirros")["images"]
     server: dict[str, Any] = {"name": "vm", "imageRef": images[0]["id"], "networks": [{"uuid": network}]}
     server["flavorRef"] = xavier.ask("GET", region, "compute", "/flavors")["flavors"][0]["id"]
-    made("compute", "/servers", "server", 202, **server)
+    xavier.ask("POST", region, "compute", "/os-keypairs", json={"keypair": {"name": "k"}})
+    return made("compute", "/servers", "server", 202, **server | {"key_name": "k"})
 
 
 def check_manager(lab: Lab, pia: Any) -> None:

@@ -146,12 +146,17 @@ class Person:
         return answer.json() if answer.text and "json" in answer.headers.get("Content-Type", "") else answer
 
     def openstack(self, *words: str) -> Any:
+        return json.loads(self.run("openstack", *words, "-f", "json"))
+
+    def run(self, program: str, *words: str) -> str:
+        """What a command of the stock client prints."""
+        assert program == "openstack"
         env = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
         env |= {"OS_CLIENT_CONFIG_FILE": str(self.file), "OS_CLOUD": self.entry}
-        line = [str(Path(sys.executable).with_name("openstack")), *words, "-f", "json"]
+        line = [str(Path(sys.executable).with_name(program)), *words]
         done = commands.run(line, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=180)
         assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        return str(done.stdout)
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """The end of contracts, as the last tests of this folder: what is left at the provider, in the catalog, and to the users."""
 
+import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -29,7 +30,9 @@ def test_nothing_is_left_at_the_provider_after_the_end(market: Market) -> None:
     contract = sold(rita, pia, "V3", market.lab, grace_days=0)
     xavier = Person(market.xavier.file, market.xavier.entry)  # whose catalog has V3
     until(lambda: xavier.send("GET", f"{xavier.catalog['V3', 'image']}/v2/images").ok)
-    endings.use(xavier, "V3")
+    server = endings.use(xavier, "V3")
+    user = pia.ask("GET", "RegionOne", "compute", f"/servers/{server}")["server"]["user_id"]
+    assert endings.keypairs(pia, user) == ["k"]
     assert all(endings.everything(pia)[key] - before[key] for key in before)
     rita.ask("POST", *plane, f"/v1/contracts/{contract}/events", json={"event": "end"})
 
@@ -37,7 +40,15 @@ def test_nothing_is_left_at_the_provider_after_the_end(market: Market) -> None:
         clean_up = pia.ask("GET", *plane, f"/v1/contracts/{contract}")["clean_up"]
         return clean_up if clean_up and clean_up["done"] else None
 
-    assert (until(cleaned)["left"], endings.everything(pia)) == ([], before)
+    done = until(cleaned)
+    assert (done["left"], endings.everything(pia), endings.keypairs(pia, user)) == ([], before, [])
+    # The domain is the operators': by the commands that the product shows.
+    domain = pia.ask("GET", "RegionOne", "identity", "/domains?name=of-V3")["domains"][0]["id"]
+    for command in done["by_hand"]:
+        pia.run(*shlex.split(command))
+    pia.ask("GET", "RegionOne", "identity", f"/domains/{domain}", 404)
+    offered = pia.ask("GET", *plane, "/v1/virtual-regions")["virtual_regions"]
+    assert domain not in {region["domain_id"] for region in offered}
     until(lambda: rita.send("GET", f"{rita.catalog[plane]}/v1/bindings/V3").status_code == 404)
     answered(lambda: xavier.send("GET", f"{xavier.catalog['V3', 'image']}/v2/images"), 404)
 

@@ -178,6 +178,7 @@ class Lab:
         with self.alone():
             began = time.monotonic()
             report = Reporter(progress, began)
+            starting.await_launcher(self.directory, START_SECONDS)
             changed = self.write_clients()
             missing = self.clear(report)
             if missing:
@@ -271,6 +272,7 @@ class Lab:
 
     def stop_all(self) -> int:
         """Stop all that runs."""
+        starting.await_launcher(self.directory, START_SECONDS)
         running = [process for name, part in self.parts() if (process := self.process(name, part))]
         workers = [process for cloud in self.clouds.values() for process in haproxy.family(cloud)]
         processes.stop(dict.fromkeys([*running, *workers]), STOP_SECONDS)
@@ -285,7 +287,16 @@ class Lab:
             for cloud in self.clouds.values():
                 shutil.rmtree(cloud.directory, ignore_errors=True)
                 shutil.rmtree(cloud.haproxy, ignore_errors=True)
-            for name in (state.FILE, "clouds.yaml", CA, owners.CA_KEY, "launcher.log", "orders.json", "lock"):
+            for name in (
+                state.FILE,
+                "clouds.yaml",
+                CA,
+                owners.CA_KEY,
+                "launcher.log",
+                starting.LAUNCHER,
+                "orders.json",
+                "lock",
+            ):
                 (self.directory / name).unlink(missing_ok=True)
             # HOME of the services: what a library may have kept there.
             shutil.rmtree(self.directory / ".cache", ignore_errors=True)

@@ -22,6 +22,7 @@ from .layout import DASHBOARD, GATEWAY, HAPROXY, REGION, REGIONS, Cloud
 from .processes import Process
 from .service_types import KNOWN
 
+LAUNCHER = "launcher.pid"
 REGIONS_COMMAND = (sys.executable, "-m", "openstackoid", "regions", "serve")
 Progress = Callable[[str], None]
 Part = tuple[str, str]
@@ -42,6 +43,22 @@ def is_reached(cloud: Cloud, part: str, patience: float) -> bool:
     if part in {GATEWAY, HAPROXY}:
         return processes.answers(f"{cloud.frontend('identity')}{WELL_KNOWN_PATH}", patience, exactly=200)
     return processes.answers(f"{cloud.frontend(part)}/", patience)
+
+
+def await_launcher(directory: Path, patience: float) -> None:
+    """Wait for the launcher of a start that was interrupted: it goes on, and when it ends all that it has started is noted.
+
+    Args:
+        directory: the lab's folder.
+        patience: seconds until it is ended.
+    """
+    launcher = processes.read(directory / LAUNCHER)
+    deadline = time.monotonic() + patience
+    while launcher and launcher.alive:
+        if time.monotonic() > deadline:
+            processes.stop(launcher.group(), patience=1)
+        processes.reap([launcher])
+        time.sleep(0.05)
 
 
 @dataclass(frozen=True)
@@ -132,9 +149,8 @@ class Starter:
             "PYTHONUNBUFFERED": "1",
         }
         main = Path(__file__).with_name("services") / "__main__.py"
-        return processes.spawn(
-            [str(home.python), "-I", str(main), str(path)], self.directory / "launcher.log", variables
-        )
+        command = [str(home.python), "-I", str(main), str(path)]
+        return processes.spawn(command, self.directory / "launcher.log", variables, self.directory / LAUNCHER)
 
     def order(self, cloud: Cloud, kind: str) -> dict[str, Any]:
         """The orders for a server; ``services.zygote`` describes them."""
