@@ -120,6 +120,10 @@ async def test_a_provider_sees_what_of_the_quota_is_leased(deal: Deal) -> None:
     assert (ram, cores["name"], cores["granted"]) == (lease | {"name": "ram"}, "cores", 10)
     shown = await openstack(provider, "virtual", "region", "contract", "leases", deal.contract, "-c", "Leased")
     assert shown == [{"Leased": 10}, {"Leased": 0}]
+    count = provider.quotas.begin_count(deal.contract, local, "compute", 0)
+    provider.quotas.counted(deal.contract, local, count, {"cores": 4, "ram": 512}, 1_780_000_000_123)
+    cores, _ = (await deal.call(provider, "GET", "/leases"))["leases"]
+    assert (cores["used"], cores["counted_at"]) == (4, "2026-05-28T20:26:40Z")
     refused = await deal.call(deal.consumer, "GET", "/leases", status=403)
     assert refused["error"]["openstackoid_code"] == "contract.party"
 

@@ -6,7 +6,7 @@ A row for each contract, project and name of a quota:
     ceiling   the highest quota that the service may have in force for the project
     bound     at least what the project uses, with everything under way
     admitted  all that was ever admitted; it only grows
-    used      what the service counted the last time, at the time `counted`
+    used      what the service counted the last time, at the time `counted` (Unix milliseconds)
     settled   whether the service is known to have `granted` in force
 
 The invariant: over all projects, the sum of max(granted, ceiling) is at most the contract's quota. A lease is raised here first, and at the service

@@ -26,9 +26,14 @@ async def list_all(call: Call) -> dict[str, Any]:
                 "name": lease.name,
                 "granted": lease.granted,
                 "used": lease.used,
-                "counted_at": format_time(datetime.fromtimestamp(lease.counted, UTC)) if lease.counted else None,
+                "counted_at": _time(lease.counted),
                 "in_force": lease.settled,
             }
             for lease in sorted(found, key=lambda lease: (lease.project, lease.name))
         ]
     }
+
+
+def _time(milliseconds: int) -> str | None:
+    """A time of the database (Unix milliseconds); None for 0, which is none."""
+    return format_time(datetime.fromtimestamp(milliseconds // 1000, UTC)) if milliseconds else None
