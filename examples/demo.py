@@ -49,7 +49,9 @@ def main() -> int:
 
     say("Where the image really came from, as the gateways' audit trails tell it (one global request id, two clouds):")
     served = [
-        line for line in audit(lab, "CloudTwo", service="image", decision="local") if line["path"].endswith("/file")
+        line
+        for line in audit(lab, "CloudTwo", service="image", decision="local")
+        if line["path"].endswith("/file") and line["global_request_id"]
     ]
     if not served:
         raise SystemExit(

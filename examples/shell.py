@@ -30,7 +30,6 @@ class Shell:
         # Nothing of the caller's own OpenStack settings may steer an example.
         self._env = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
         self._env |= {"OS_CLIENT_CONFIG_FILE": str(lab.clouds_yaml), "OS_CLOUD": cloud}
-        self._env["PATH"] = f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}"
         self.cloud = cloud
 
     def show(self, command: str, *, fails: bool = False) -> str:
@@ -70,9 +69,9 @@ class Shell:
 
     def run(self, command: str) -> subprocess.CompletedProcess[str]:
         """Run a command without showing it."""
-        return subprocess.run(
-            shlex.split(command), env=self._env, capture_output=True, text=True, check=False, timeout=180
-        )
+        program, *words = shlex.split(command)
+        line = [str(Path(sys.executable).with_name(program)), *words]
+        return subprocess.run(line, env=self._env, capture_output=True, text=True, check=False, timeout=180)
 
 
 def side_by_side(commands: Sequence[tuple[Shell, str]]) -> None:

@@ -4,18 +4,29 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 from openstackoid.lab import Lab
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+ROOT: Final = Path(__file__).parents[2]
+EXAMPLES: Final = ROOT / "examples"
+# Runs an example whose commands of the stock client are started by `tests.commands`.
+CHEAPLY: Final = """
+import runpy, sys
+from tests import commands
+sys.argv, sys.path[0] = sys.argv[1:], sys.argv[1].rpartition("/")[0]
+import shell
+shell.subprocess = commands
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 
 
 def told(example: str, *arguments: str) -> str:
     """What an example prints, which must end well."""
-    command = [sys.executable, str(EXAMPLES / example), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
+    command = [sys.executable, "-c", CHEAPLY, str(EXAMPLES / example), *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
