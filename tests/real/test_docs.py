@@ -8,6 +8,7 @@ from typing import Final
 import pytest
 
 from .conftest import User
+from .http_client import HttpClient
 
 ROOT: Final = Path(__file__).parents[2]
 _BLOCK: Final = re.compile(r"^```console$(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -24,10 +25,14 @@ def commands(page: str) -> list[str]:
 @pytest.fixture
 def tidy(alice: User) -> Iterator[None]:
     """Servers that a page leaves behind would be in the way of other tests."""
-    before = {server["ID"] for server in alice.json("openstack server list")}
+    http = HttpClient(alice)
+
+    def servers() -> set[str]:
+        return {server["id"] for server in http.ask("GET", "compute", "/v2.1/servers", "CloudOne")["servers"]}
+
+    before = servers()
     yield
-    left = {server["ID"] for server in alice.json("openstack server list")} - before
-    if left:
+    if left := servers() - before:
         alice.ok(f"openstack server delete --wait {' '.join(sorted(left))}")
 
 

@@ -14,6 +14,7 @@ from tests.oaktree.creator import CREATED, DONE, UNDONE, all_of, oaktree, reques
 from tests.oaktree.process import SLOW, Server, drain, retried
 from tests.oaktree.test_uploading import requests
 from tests.oaktree.upstream import until
+from tests.volume import volume
 
 from oaktree.v1 import common_pb2, operation_pb2
 from oaktree.v1.common_pb2 import Stage
@@ -97,7 +98,7 @@ def test_killed_while_real_clouds_create_nothing_is_there_twice(
     """Killed as soon as the request is on record: the cloud may have it, or not, or just be at it."""
     server = Server(tmp_path, clouds_file, settle=5)
     try:
-        for number in range(3):
+        for number in range(volume(3)):
             ask = a_server(connections, "CloudOne", f"killed-{number}")
             ask.options.CopyFrom(common_pb2.CreateOptions(idempotency_key=f"killed-{number}"))
             call = server.compute.CreateServer(ask, timeout=SLOW)

@@ -14,8 +14,13 @@ from typing import Final
 
 import pytest
 import yaml
+from openstack.config import OpenStackConfig
+from openstack.connection import Connection
 
 from openstackoid.lab import Lab
+
+# openstacksdk warns its own code of what it will drop.
+pytestmark = pytest.mark.filterwarnings("ignore::openstack.warnings.RemovedInSDK50Warning")
 
 ROOT: Final = Path(__file__).parents[2]
 CLOUDS: Final = ("CloudOne", "CloudTwo")
@@ -36,6 +41,10 @@ class Home:
 
     path: Path
     runtime: Path
+
+    @property
+    def clouds_yaml(self) -> Path:
+        return self.path / ".local/share/openstackoid/lab/oaktree/clouds.yaml"
 
     @property
     def env(self) -> dict[str, str]:
@@ -62,22 +71,23 @@ class Home:
 
 @pytest.fixture
 def home(lab: Lab, tmp_path: Path) -> Iterator[Home]:
-    folder = tmp_path / ".local/share/openstackoid/lab/oaktree"
-    folder.mkdir(parents=True)
     entries = yaml.safe_load(lab.clouds_yaml.read_text())["clouds"]
-    (folder / "clouds.yaml").write_text(yaml.safe_dump({"clouds": {name: entries[name] for name in CLOUDS}}))
     # A socket's path has 107 characters at most.
-    runtime = tempfile.mkdtemp(prefix="oak-")
-    yield Home(tmp_path, Path(runtime))
-    shutil.rmtree(runtime)
+    made = Home(tmp_path, Path(tempfile.mkdtemp(prefix="oak-")))
+    made.clouds_yaml.parent.mkdir(parents=True)
+    made.clouds_yaml.write_text(yaml.safe_dump({"clouds": {name: entries[name] for name in CLOUDS}}))
+    yield made
+    shutil.rmtree(made.runtime)
 
 
-def names(home: Home) -> set[str]:
-    found = set()
-    for kind in ("server", "image", "network", "security-group"):
-        done = home.run(f"openstackoid oaktree call list {kind} -c name -c id -f value")
-        assert done.returncode == 0, done.stderr
-        found |= set(done.stdout.splitlines())
+def names(home: Home) -> set[tuple[str, str]]:
+    """The ids and names of what Alice has and sees in both clouds."""
+    config = OpenStackConfig(config_files=[str(home.clouds_yaml)], load_envvars=False)
+    found: set[tuple[str, str]] = set()
+    for name in CLOUDS:
+        with Connection(config=config.get_one(name)) as cloud:
+            proxies = cloud.compute.servers, cloud.image.images, cloud.network.networks, cloud.network.security_groups
+            found |= {(each.id, each.name) for listed in proxies for each in listed()}
     return found
 
 

@@ -13,6 +13,7 @@ from openstackoid.core.partial import read_members
 from openstackoid.lab import Lab
 
 from .conftest import CLOUDS, User
+from .http_client import HttpClient
 from .tools import until
 
 pytestmark = pytest.mark.topologies("pass-through")
@@ -25,12 +26,21 @@ def scoped(command: str, *services: str, clouds: str = EVERYWHERE) -> str:
     return f"openstack {command} --os-scope '{json.dumps(dict.fromkeys(services, clouds))}'"
 
 
-def names(alice: User, kind: str, service: str, column: str = "Name") -> dict[str, list[str]]:
+LISTS: Final = {
+    "network": "/v2.0/networks",
+    "subnet": "/v2.0/subnets",
+    "keypair": "/v2.1/os-keypairs",
+    "image": "/v2/images?limit=100",
+    "server": "/v2.1/servers",
+}
+
+
+def names(alice: User, kind: str, service: str) -> dict[str, list[str]]:
     """The names of things of a kind in each cloud by itself."""
-    return {
-        cloud: [row[column] for row in alice.json(f"openstack {kind} list --os-scope {service}={cloud}")]
-        for cloud in CLOUDS
-    }
+    http = HttpClient(alice)
+    documents = {cloud: http.ask("GET", service, LISTS[kind], cloud) for cloud in CLOUDS}
+    key = f"{kind}s"
+    return {cloud: [item.get(kind, item)["name"] for item in listed[key]] for cloud, listed in documents.items()}
 
 
 def test_a_network_and_its_subnet_in_every_cloud(lab: Lab, alice: User) -> None:
@@ -41,8 +51,9 @@ def test_a_network_and_its_subnet_in_every_cloud(lab: Lab, alice: User) -> None:
     )
     members = _members(lab, alice, "network", f"/v2.0/networks/{network['id']}")
     assert (sorted(members), members["CloudOne"]) == (sorted(CLOUDS), network["id"])
+    http = HttpClient(alice)
     for cloud, member in members.items():
-        shown = alice.json(f"openstack network show {member} --os-scope network={cloud}")
+        shown = http.ask("GET", "network", f"/v2.0/networks/{member}", cloud)["network"]
         assert (shown["name"], shown["description"], len(shown["subnets"])) == ("all", "mine", 1)
     replica = next(
         row for row in alice.json("openstack replica list") if f"CloudOne: {network['id']}" in row["Members"]
@@ -99,7 +110,8 @@ def test_one_upload_for_every_cloud(alice: User, tmp_path: Path) -> None:
     data.write_bytes(os.urandom(3_000_000))
     command = f"image create --file {data} --disk-format raw --container-format bare everywhere"
     image = alice.json(scoped(command, "image"))["id"]
-    shown = [alice.json(f"openstack image show {image} --os-scope image={cloud}") for cloud in CLOUDS]
+    http = HttpClient(alice)
+    shown = [http.ask("GET", "image", f"/v2/images/{image}", cloud) for cloud in CLOUDS]
     assert {one["status"] for one in shown} == {"active"}
     assert {one["checksum"] for one in shown} == {hashlib.md5(data.read_bytes(), usedforsecurity=False).hexdigest()}
     alice.ok(scoped(f"image delete {image}", "image"))
@@ -119,12 +131,13 @@ def test_an_image_is_copied_to_clouds_of_other_owners(alice: User, tmp_path: Pat
     again = alice.json(f"openstack image copy {original} --from CloudTwo --to CloudOne,CloudThree")
     assert [(row["ID"], row["Result"]) for row in again] == [(row["ID"], "is there") for row in rows]
     ids = {row["Cloud"]: row["ID"] for row in rows} | {"CloudTwo": original}
+    http = HttpClient(alice)
     for cloud, image in ids.items():
-        shown = alice.json(f"openstack image show {image} --os-scope image={cloud}")
-        assert (shown["status"], shown["properties"]["hw_disk_bus"]) == ("active", "scsi")
+        shown = http.ask("GET", "image", f"/v2/images/{image}", cloud)
+        assert (shown["status"], shown["hw_disk_bus"]) == ("active", "scsi")
         assert shown["checksum"] == hashlib.md5(data.read_bytes(), usedforsecurity=False).hexdigest()
-        assert not shown["properties"]["os_hidden"]
-        alice.ok(f"openstack image delete {image} --os-scope image={cloud}")
+        assert not shown["os_hidden"]
+        http.ask("DELETE", "image", f"/v2/images/{image}", cloud)
 
 
 def test_a_server_in_every_cloud_from_one_image(alice: User, tmp_path: Path) -> None:
@@ -132,13 +145,12 @@ def test_a_server_in_every_cloud_from_one_image(alice: User, tmp_path: Path) -> 
     data.write_bytes(os.urandom(100_000))
     upload = f"image create --file {data} --disk-format raw --container-format bare boots"
     image = alice.json(scoped(upload, "image"))["id"]
+    http = HttpClient(alice)
     flavors = {
-        cloud: next(
-            row["ID"]
-            for row in alice.json(f"openstack flavor list --os-scope compute={cloud}")
-            if row["Name"] == "m1.tiny"
-        )
+        cloud: flavor["id"]
         for cloud in CLOUDS
+        for flavor in http.ask("GET", "compute", "/v2.1/flavors", cloud)["flavors"]
+        if flavor["name"] == "m1.tiny"
     }
     adopted = " ".join(f"{cloud}={flavor}" for cloud, flavor in flavors.items())
     replica = alice.json(f"openstack replica adopt flavor {adopted}")["id"]
@@ -147,10 +159,17 @@ def test_a_server_in_every_cloud_from_one_image(alice: User, tmp_path: Path) -> 
     server = alice.json(scoped(f"{create} --os-compute-api-version 2.37", *services))
     assert server["status"] == "ACTIVE"
     assert all("web" in servers for servers in names(alice, "server", "compute").values())
+
+    def states() -> set[str]:
+        path = "/v2.1/servers/detail?name=web"
+        servers = [http.ask("GET", "compute", path, cloud)["servers"] for cloud in CLOUDS]
+        assert [len(found) for found in servers] == [1] * len(CLOUDS)
+        return {found[0]["status"] for found in servers}
+
     rows = alice.json(scoped("server list --name web", *services))
     assert {row["Status"] for row in rows} == {"ACTIVE"}
     alice.ok(scoped(f"server stop {server['id']}", *services))
-    until(lambda: all(states == ["SHUTOFF"] for states in names(alice, "server", "compute", "Status").values()))
+    until(lambda: states() == {"SHUTOFF"})
     assert alice.json(scoped(f"server show {server['id']}", *services))["status"] == "SHUTOFF"
     alice.ok(scoped(f"server delete {server['id']} --wait", *services))
     assert not any("web" in servers for servers in names(alice, "server", "compute").values())

@@ -10,12 +10,13 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+from tests.volume import volume
 
 from openstackoid.lab import Lab
 
 from .conftest import User
 
-GIB = 1 << 30
+SIZE = volume(1 << 30)
 PIECE = bytes(range(256)) * 4096  # 1 MiB
 TWO = '{"image": "CloudTwo"}'
 RAW = {"Content-Type": "application/octet-stream"}
@@ -46,16 +47,16 @@ def resident(lab: Lab, cloud: str) -> int:
     return next(int(line.split()[1]) << 10 for line in status.splitlines() if line.startswith("VmRSS"))
 
 
-def test_a_gibibyte_up_and_down(lab: Lab, alice: User, headers: dict[str, str]) -> None:
+def test_much_data_up_and_down_stays_in_no_gateway(lab: Lab, alice: User, headers: dict[str, str]) -> None:
     image = queued(alice, headers)
     sent, came = hashlib.sha256(), hashlib.sha256()
     before = {cloud: resident(lab, cloud) for cloud in ("CloudOne", "CloudTwo")}
     most = dict(before)
-    answer = requests.put(f"{image}/file", data=pieces(GIB, sent), headers=headers | RAW, timeout=300)
+    answer = requests.put(f"{image}/file", data=pieces(SIZE, sent), headers=headers | RAW, timeout=300)
     assert answer.status_code == 204, answer.text
     most = {cloud: max(most[cloud], resident(lab, cloud)) for cloud in most}
     with requests.get(f"{image}/file", headers=headers, stream=True, timeout=300) as download:
-        assert download.headers["Content-Length"] == str(GIB)
+        assert download.headers["Content-Length"] == str(SIZE)
         for count, piece in enumerate(download.iter_content(1 << 20)):
             came.update(piece)
             if count % 64 == 0:
@@ -89,7 +90,7 @@ def test_the_providers_gateway_does_not_carry_the_data(
 
 def test_uploads_never_harm_the_next_request(alice: User, headers: dict[str, str]) -> None:
     """Chunked uploads and early answers, then another's request: see `gateway/upstream/sending.py`."""
-    for _ in range(8):
+    for _ in range(volume(8)):
         image = queued(alice, headers)
         first = requests.put(f"{image}/file", data=iter([b"x" * 70_000]), headers=headers | RAW, timeout=60)
         assert first.status_code == 204
