@@ -1,4 +1,4 @@
-"""One aggregator with its Horizon, one provider, and a browser, for all tests of this folder."""
+"""One aggregator with its Horizon, two providers, and a browser, for all tests of this folder."""
 
 from collections.abc import Callable, Iterator
 
@@ -6,26 +6,38 @@ import pytest
 import yaml
 from playwright.sync_api import Browser
 from tests.dashboard.watching import Visit, chromium, new_visit, sign_in
-from tests.market.market import Market, Person, new_user, sold
+from tests.market.market import SERVICES, Market, Person, new_user, sold
 
 from openstackoid.lab import Lab
 
 ADDRESS = "127.0.58.0"
+CLOUDS = ["Aggregator", "ProviderOne", "ProviderTwo"]
 
 
 @pytest.fixture(scope="package")
 def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
-    folder, names = tmp_path_factory.mktemp("aggregator"), ["Aggregator", "Provider"]
-    lab = Lab(folder, names, ADDRESS, aggregator=True, aggregator_dashboard=True)
+    """V1 is of ProviderOne, whose operator is `pia`, with block storage and an external network; V2 is of ProviderTwo, without."""
+    folder = tmp_path_factory.mktemp("aggregator")
+    lab = Lab(folder, CLOUDS, ADDRESS, aggregator=True, aggregator_dashboard=True, with_volumes=True)
     try:
         lab.up(print)
-        rita, pia = (Person(lab.clouds_yaml, f"{name}-admin") for name in lab.clouds)
+        rita, pia, paul = (Person(lab.clouds_yaml, f"{name}-admin") for name in CLOUDS)
         before = dict(rita.catalog)
-        contracts = {region: sold(rita, pia, region) for region in ("V1", "V2")}
+        external(pia)
+        services = [*SERVICES, "block-storage"]
+        contracts = {"V1": sold(rita, pia, "V1", services=services), "V2": sold(rita, paul, "V2")}
         xavier = new_user(lab, rita)
         yield Market(lab, rita, pia, xavier, contracts, before)
     finally:
         lab.reset()
+
+
+def external(pia: Person) -> None:
+    """A network for floating IPs."""
+    network = {"network": {"name": "internet", "router:external": True}}
+    made = pia.ask("POST", "RegionOne", "network", "/v2.0/networks", 201, json=network)
+    subnet = {"network_id": made["network"]["id"], "ip_version": 4, "cidr": "203.0.113.0/24"}
+    pia.ask("POST", "RegionOne", "network", "/v2.0/subnets", 201, json={"subnet": subnet})
 
 
 @pytest.fixture(scope="package")

@@ -248,7 +248,8 @@ def sold(
     else:
         domain, _ = managed(lab, pia, region)
     plane = ("RegionOne", "virtual-region")
-    document: dict[str, Any] = {"name": f"part-{region}", "domain_id": domain, "services": SERVICES}
+    document: dict[str, Any] = {"name": f"part-{region}", "domain_id": domain}
+    document["services"] = changed.get("services", SERVICES)
     if region == "V2":
         choice = resources(pia)
     if choice:
