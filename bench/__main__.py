@@ -4,7 +4,8 @@ Everything runs on the loopback address: one upstream, a bare aiohttp forwarder 
 generator, each in a process of its own. Variants are measured in turns, so that other work on the machine meets all of them.
 What trust between owners costs beside that is in `bench.trust`, HAProxy in front in `bench.fast`, lists over many clouds by oaktree
 in `bench.oaktree`, by scopes with operators in `bench.several`, uploads to several clouds in `bench.uploads`, regions that are parts of other clouds in `bench.regions`,
-what their control planes negotiate in `bench.negotiations`, and a real Keystone with 1000 of them in `bench.region_catalog`.
+what their control planes negotiate in `bench.negotiations`, a real Keystone with 1000 of them in `bench.region_catalog`,
+and an aggregator's Horizon beside a provider's in `bench.horizon`.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from bench import clouds, fast, negotiations, oaktree, real, region_catalog, regions, several, trust, uploads
+from bench import clouds, fast, horizon, negotiations, oaktree, real, region_catalog, regions, several, trust, uploads
 from bench.stage import Stage, Variant, Watch, load
 
 _SECTIONS: Final[dict[str, Any]] = {
@@ -28,6 +29,7 @@ _SECTIONS: Final[dict[str, Any]] = {
     "negotiations": negotiations,
     "catalog": region_catalog,
     "uploads": uploads,
+    "horizon": horizon,
 }
 
 
