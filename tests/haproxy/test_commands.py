@@ -259,7 +259,9 @@ def test_services_of_one_address_are_told_apart_by_the_longest_path(
                 answered = _chunked(base, path, headers)
                 assert answered == kind, (path, headers)
             if headers:
-                until(lambda: len(other.proxy.ways) >= 4)
+                until(
+                    lambda: {ask(base, path, scope).status for path in expected} == {200} and len(other.proxy.ways) >= 4
+                )
     finally:
         other.stop()
 
