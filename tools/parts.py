@@ -31,7 +31,7 @@ _SHARE: Final = 120.0
 _LINT: Final = 60.0
 _BYTES_A_SECOND: Final = 2000.0
 # How a file of tests on real clouds says so; in the folder `real`, all are.
-_REAL: Final = "pytestmark = pytest.mark.real\n"
+_REAL: Final = "pytest.mark.real"
 
 
 @dataclasses.dataclass(frozen=True)
