@@ -11,6 +11,7 @@ import logging
 import signal
 import socket
 import ssl
+import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _LOG: Final = logging.getLogger(__name__)
 _COLLECT_AFTER: Final = 10_000  # new objects, of those that can be in cycles
+_SWITCH_INTERVAL: Final = 0.0005  # seconds
 
 
 class Worker:
@@ -223,6 +225,8 @@ def run(path: Path, *, shared: bool, tell: Callable[[str], None]) -> None:
     # no collection need go through it; and with Python's 700 new objects until the next one, collections follow each other during such a list.
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER)
+    # A thread that merges a large list gives way to the event loop after so long, ten times as often as by default: requests wait for it again and again.
+    sys.setswitchinterval(_SWITCH_INTERVAL)
     uvloop.run(Worker(path, shared=shared, tell=tell).run())
 
 
