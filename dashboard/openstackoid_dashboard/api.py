@@ -60,9 +60,10 @@ def resources(request: Any, service: str, path: str, key: str, **query: Any) -> 
     answer = _send("GET", base.url_for(request, service).rstrip("/") + path, headers, params=given)
     document = _checked(answer)
     missing = [part.strip() for part in answer.headers.get("X-Scope-Missing", "").split(",") if part.strip()]
-    items = document.get(key)
+    found = document.get(key)
+    items = found if isinstance(found, list) else []
     # Items of other owners' clouds may have any form.
-    proper = [item for item in items if isinstance(item, dict) and "id" in item] if isinstance(items, list) else []
+    proper = [item for item in items if isinstance(item, dict) and isinstance(item.get("id"), str)]
     return [SimpleNamespace(**{"cloud": "", "name": "", **item}) for item in proper], missing
 
 

@@ -15,7 +15,8 @@ from tests.regions.planes import ADMIN, MEMBER
 from yarl import URL
 
 PASSWORD: Final = "a-password-of-the-front"
-USERS: Final = {"admin": ADMIN, "alice": MEMBER}
+LONELY: Final = "bob"  # whose region has nothing but Keystone
+USERS: Final = {"admin": ADMIN, "alice": MEMBER, LONELY: "token-of-bob"}
 _PROJECT: Final = {"id": "a" * 32, "name": "demo", "domain": {"id": "default", "name": "Default"}, "enabled": True}
 _EXPIRES: Final = "2099-01-01T00:00:00.000000Z"
 
@@ -78,6 +79,7 @@ class Front:
             # Two clouds answer, a third does not; names are of others.
             items = [
                 {"id": "i1", "name": HOSTILE, "cloud": "CloudTwo"},
+                {"id": {}, "name": "without a proper id", "cloud": "CloudTwo"},
                 {"id": "i2", "name": "ours", "cloud": "CloudOne"},
             ]
             return web.json_response(
@@ -117,6 +119,7 @@ class Front:
             token["catalog"] = [
                 {"type": kind, "name": kind, "id": kind, "endpoints": [_endpoint(url)]}
                 for kind, url in self._catalog.items()
+                if name != LONELY or kind == "identity"
             ]
         return web.json_response({"token": token}, status=201, headers={"X-Subject-Token": USERS[name]})
 

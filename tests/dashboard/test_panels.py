@@ -1,5 +1,6 @@
 """The dashboard Federation: what users see, what operators do, and what neither gets."""
 
+import re
 import secrets
 from collections.abc import Callable
 from typing import Any
@@ -9,10 +10,12 @@ import requests
 from playwright.sync_api import Page, expect
 from tests.dashboard.conftest import REGION
 from tests.dashboard.desk import Desk
+from tests.dashboard.front import LONELY
 from tests.dashboard.hostile import HOSTILE
 from tests.dashboard.watching import Visit, row, submit
 from tests.regions.planes import MEMBER, in_state, terms, until
 
+MOST_COMPARED = 16  # offers, by the control plane
 PAGES_OF_OPERATORS = (
     "audit/",
     "audit/?user=bob",
@@ -74,6 +77,18 @@ def test_a_user_sees_resources_of_several_clouds_in_one_table_and_which_are_miss
         expect(row(page, "CloudOne", "ours")).to_be_visible()
     visited.check("resources-volumes")
     assert "hacked" not in page.title()
+    # The next page of a list is of the same tab.
+    page.context.add_cookies([{"name": "API_RESULT_PAGE_SIZE", "value": "1", "url": page.url}])
+    page.goto("federation/resources/?tab=resources__networks")
+    page.get_by_role("link", name="Next").first.click()
+    expect(page).to_have_url(re.compile("network_marker=i1"))
+    expect(page.get_by_role("columnheader", name="External")).to_be_visible()
+
+
+def test_a_region_without_services_has_a_page_of_resources_that_says_so(visit: Callable[[str], Visit]) -> None:
+    page = visit(LONELY).page
+    page.goto("federation/resources/")
+    expect(page.get_by_text("This region has no services with resources.")).to_be_visible()
 
 
 def test_a_user_asks_why_a_request_is_refused(visit: Callable[[str], Visit], desk: Desk) -> None:
@@ -177,9 +192,15 @@ def declares(visited: Visit, name: str) -> None:
 def test_an_operator_compares_offers_that_are_selected_or_all(
     visit: Callable[[str], Visit], desk: Desk, offered: None
 ) -> None:
-    third = f"east-{secrets.token_hex(3)}"
-    region = desk.ask("POST", "/v1/virtual-regions", REGION | {"name": third})
-    desk.ask("POST", f"/v1/virtual-regions/{region['id']}/offer", {})
+    more: dict[str, str] = {}  # name -> id
+
+    def offer() -> str:
+        name = f"east-{secrets.token_hex(3)}"
+        more[name] = desk.ask("POST", "/v1/virtual-regions", REGION | {"name": name})["id"]
+        desk.ask("POST", f"/v1/virtual-regions/{more[name]}/offer", {})
+        return name
+
+    third = offer()
     visited = visit("admin")
     page = visited.page
     page.goto("federation/offers/")
@@ -197,7 +218,14 @@ def test_an_operator_compares_offers_that_are_selected_or_all(
     page.get_by_role("checkbox", name="Select CloudTwo/south").check()
     page.get_by_role("button", name="Compare", exact=True).click()
     expect(page.get_by_text("Select two offers or more.")).to_be_visible()
-    desk.ask("POST", f"/v1/virtual-regions/{region['id']}/withdraw", {})
+    # No more than the control plane compares: not some of them as if they were all.
+    while len(more) <= MOST_COMPARED:
+        last = offer()
+    page.goto("federation/offers/")
+    expect(page.get_by_role("checkbox", name=f"Select CloudTwo/{last}")).to_be_visible()
+    expect(page.get_by_role("link", name="Compare All")).not_to_be_attached()
+    for region in more.values():
+        desk.ask("POST", f"/v1/virtual-regions/{region}/withdraw", {})
 
 
 def test_an_operator_filters_offers_and_negotiates_a_contract(

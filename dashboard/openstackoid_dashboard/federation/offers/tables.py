@@ -46,12 +46,12 @@ class CompareAll(tables.LinkAction):
 
     def get_link_url(self, _offer: Any = None) -> str:
         """The page that compares."""
-        offers = ",".join(offer.id for offer in self.table.data[:MOST_COMPARED])
+        offers = ",".join(offer.id for offer in self.table.data)
         return reverse("horizon:federation:offers:compare") + "?" + urlencode({"offers": offers})
 
     def allowed(self, _request: Any, _offer: Any = None) -> bool:
-        """For two offers or more."""
-        return len(self.table.data) > 1
+        """For as many offers as the control plane compares."""
+        return 1 < len(self.table.data) <= MOST_COMPARED
 
 
 class Request(tables.LinkAction):

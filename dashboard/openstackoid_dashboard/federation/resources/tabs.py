@@ -5,6 +5,7 @@ from typing import Any
 from django.template.defaultfilters import yesno
 from django.utils.translation import gettext_lazy as _
 from horizon import messages, tables, tabs
+from horizon.tabs.base import SEPARATOR
 from horizon.utils import functions
 from openstack_dashboard.api import base
 
@@ -20,7 +21,16 @@ def addresses(server: Any) -> str:
     return ", ".join(str(address.get("addr", "")) for address in found if isinstance(address, dict))
 
 
-class ServersTable(tables.DataTable):
+class _Paged:
+    """A table whose next page is of the same tab: Horizon's own link leads to the first tab."""
+
+    def get_pagination_string(self) -> str:
+        """The query of the next page."""
+        tab = f"{ResourcesTabs.slug}{SEPARATOR}{self.name}"
+        return f"{ResourcesTabs.param_name}={tab}&{super().get_pagination_string()}"
+
+
+class ServersTable(_Paged, tables.DataTable):
     """One row a server."""
 
     cloud = tables.Column("cloud", verbose_name=_("Cloud"))
@@ -36,7 +46,7 @@ class ServersTable(tables.DataTable):
         pagination_param = "server_marker"
 
 
-class ImagesTable(tables.DataTable):
+class ImagesTable(_Paged, tables.DataTable):
     """One row an image."""
 
     cloud = tables.Column("cloud", verbose_name=_("Cloud"))
@@ -52,7 +62,7 @@ class ImagesTable(tables.DataTable):
         pagination_param = "image_marker"
 
 
-class NetworksTable(tables.DataTable):
+class NetworksTable(_Paged, tables.DataTable):
     """One row a network."""
 
     cloud = tables.Column("cloud", verbose_name=_("Cloud"))
@@ -70,7 +80,7 @@ class NetworksTable(tables.DataTable):
         pagination_param = "network_marker"
 
 
-class VolumesTable(tables.DataTable):
+class VolumesTable(_Paged, tables.DataTable):
     """One row a volume."""
 
     cloud = tables.Column("cloud", verbose_name=_("Cloud"))
@@ -184,3 +194,7 @@ class ResourcesTabs(tabs.TabGroup):
     slug = "resources"
     tabs = (ServersTab, ImagesTab, NetworksTab, VolumesTab)
     sticky = False
+
+    def tabs_not_available(self) -> None:
+        """Say why the page is empty."""
+        messages.info(self.request, _("This region has no services with resources."))
