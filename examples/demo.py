@@ -4,13 +4,10 @@ make demo
 make demo LAB=--gateway-only    # without HAProxy
 """
 
-import sys
 import time
 
 from several_clouds import several_clouds
-from shell import Shell, audit, say, two_clouds
-
-from openstackoid.lab import LabError
+from shell import Shell, audit, run, say, two_clouds
 
 TWO = """--os-scope '{"image": "CloudTwo"}'"""
 FIELDS = ("cloud", "global_request_id", "method", "service", "path", "decision", "peer", "status")
@@ -91,7 +88,4 @@ To stop the clouds (their data stay), and to delete them:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except LabError as error:
-        sys.exit(str(error))
+    run(main)

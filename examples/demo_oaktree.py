@@ -13,9 +13,9 @@ import time
 from pathlib import Path
 
 import yaml
-from shell import CLOUDS, say, two_clouds
+from shell import CLOUDS, run, say, two_clouds
 
-from openstackoid.lab import Lab, LabError
+from openstackoid.lab import Lab
 from openstackoid.lab.state import write_private
 
 CALL = "openstackoid oaktree call"
@@ -145,7 +145,4 @@ The clouds go on running; 'openstackoid lab down' stops them (their data stay), 
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except LabError as error:
-        sys.exit(str(error))
+    run(main)
