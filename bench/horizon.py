@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import requests
-from tests.market.market import PASSWORD, XAVIERS, Names, Person, new_user, sold, until
+from tests.market.market import PASSWORD, XAVIERS, Person, new_user, sold, until
 
 from bench.rows import Row
 from openstackoid.lab import Lab
@@ -28,7 +28,7 @@ _SERVERS: Final = 200
 _GOAL: Final = 1.3
 _ADDRESS: Final = "127.0.69.0"
 _REGION: Final = "V1"
-_LOCAL: Final = Names("local-user", "", PASSWORD, "", "")
+_LOCAL_USER: Final = "local-user"
 # Nova's tables of a server: database -> table -> column with the server's id.
 _ROWS: Final = {
     "nova": {
@@ -132,11 +132,11 @@ def _browsers(lab: Lab) -> tuple[_Browser, _Browser]:
     project = pia.ask("GET", "RegionOne", "network", "/v2.0/networks?name=wide")["networks"][0]["project_id"]
     _fill(lab, xavier, subnet["network_id"])
     identity = ("RegionOne", "identity")
-    user = pia.ask("POST", *identity, "/users", 201, json={"user": {"name": _LOCAL.user, "password": PASSWORD}})
+    user = pia.ask("POST", *identity, "/users", 201, json={"user": {"name": _LOCAL_USER, "password": PASSWORD}})
     role = pia.ask("GET", *identity, "/roles?name=member")["roles"][0]["id"]
     pia.ask("PUT", *identity, f"/projects/{project}/users/{user['user']['id']}/roles/{role}", 204)
     provider, aggregator = (lab.clouds[name].dashboard for name in ("Provider", "Aggregator"))
-    return _Browser(provider, _LOCAL.user), _Browser(aggregator, XAVIERS.user)
+    return _Browser(provider, _LOCAL_USER), _Browser(aggregator, XAVIERS.user)
 
 
 def _fill(lab: Lab, xavier: Person, network: Any) -> None:
