@@ -1,6 +1,8 @@
 """Replicas are repaired, and made of resources that are there."""
 
 import json
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,8 +12,10 @@ from tests.gateway.replicated import ALL, NAMES, NETWORKS, STRANGER, World, netw
 from tests.gateway.wire import TOKEN, Answer, Seen, ask, reply, until
 
 from openstackoid.core.partial import read_members
+from openstackoid.gateway.replicas import registry
 from openstackoid.gateway.replicas.doubts import Doubts
 from openstackoid.gateway.replicas.records import FORM, Operation, Part
+from openstackoid.gateway.replicas.registry import Registry
 from openstackoid.gateway.replicas.tables import LEASES, MIGRATIONS, TABLES
 from openstackoid.operations.store import Store
 
@@ -261,6 +265,68 @@ def test_what_reached_the_entry_cloud_by_itself_can_be_changed_there(trio: World
     assert trio.where(NETWORKS, "arrives-late") == list(NAMES)
     thing(trio, "CloudOne", members["CloudOne"]).update(name="later", updated_at="9999-01-01T00:00:00Z")
     assert states(trio, name) == {"CloudOne": "same", "CloudTwo": "changed", "CloudThree": "changed"}
+
+
+def test_a_repair_while_the_entry_cloud_is_away_takes_nothing_back_from_it(trio: World) -> None:
+    name, members = replica_of(network(trio, "before"))
+    thing(trio, "CloudOne", members["CloudOne"]).update(name="meanwhile", updated_at="9999-01-01T00:00:00Z")
+    trio.fail("CloudOne", "GET", reply(503, {}))
+    assert states(trio, name) == {"CloudOne": "status.503", "CloudTwo": "same", "CloudThree": "same"}
+    assert states(trio, name) == {"CloudOne": "same", "CloudTwo": "changed", "CloudThree": "changed"}
+    assert trio.where(NETWORKS, "meanwhile") == list(NAMES)
+
+
+def test_what_the_entry_cloud_changes_while_others_are_repaired_wins_the_next_time(trio: World) -> None:
+    """A repair may take hours, if it copies an image."""
+    name, members = replica_of(network(trio, "as-created"))
+    thing(trio, "CloudTwo", members["CloudTwo"])["name"] = "theirs"
+
+    def slow(seen: Seen, _: str) -> None:
+        if seen.method == "PUT":
+            time.sleep(2.5)  # more than the clocks of one cloud differ
+            now = datetime.now(UTC).isoformat()
+            thing(trio, "CloudOne", members["CloudOne"]).update(name="just-now", updated_at=now)
+
+    trio.states["CloudTwo"].before = slow
+    assert states(trio, name) == {"CloudOne": "same", "CloudTwo": "changed", "CloudThree": "same"}
+    trio.states["CloudTwo"].before = lambda _seen, _name: None
+    assert states(trio, name) == {"CloudOne": "same", "CloudTwo": "changed", "CloudThree": "changed"}
+    assert trio.where(NETWORKS, "just-now") == list(NAMES)
+
+
+def test_what_was_created_in_the_entry_cloud_later_can_be_changed_there(trio: World) -> None:
+    trio.fail("CloudOne", "POST", reply(503, {}), times=2)
+    answer = network(trio, "joins", X_Scope_On_Failure="converge")
+    assert (answer.status, answer.get("X-Scope-Missing")) == (201, "CloudOne;code=status.503")
+    (replica,) = until(
+        lambda: [one for one in trio.replicas("network.network", answer.json["network"]["id"]) if len(one.members) == 3]
+    )
+    thing(trio, "CloudOne", replica.members["CloudOne"]).update(name="grown", updated_at="9999-01-01T00:00:00Z")
+    assert states(trio, replica.id) == {"CloudOne": "same", "CloudTwo": "changed", "CloudThree": "changed"}
+
+
+def test_an_older_update_that_arrives_late_is_not_the_last_write(tmp_path: Path) -> None:
+    store: Store[Operation, Part] = Store(f"sqlite:///{tmp_path}/operations.sqlite", TABLES, MIGRATIONS, FORM)
+    store.upgrade()
+    members = {"CloudOne": "1", "CloudTwo": "2"}
+
+    def reached() -> set[str]:
+        written = one.written if (one := Registry(store.database).get("p", "r")) else None
+        assert written is not None
+        assert written.values == {"name": "second", "mtu": 1400}
+        return set(written.reached)
+
+    with store.database.changing() as connection:
+        registry.put(
+            connection, "r", "network.network", "p", members, values={"name": "", "mtu": 1400}, entry="CloudOne"
+        )
+        registry.write(connection, "r", lambda before: {**before, "name": "second"}, {"name": "second"}, None)
+        registry.write(connection, "r", lambda before: before, {"name": "first"}, time.time())
+    assert reached() == {"mtu"}
+    with store.database.changing() as connection:
+        registry.write(connection, "r", lambda before: before, {"name": "second"}, time.time())
+    assert reached() == {"mtu", "name"}
+    store.close()
 
 
 def test_a_delete_that_one_cloud_refuses_for_a_while_reaches_it_by_itself(trio: World) -> None:

@@ -80,10 +80,9 @@ class Change:
         def change(before: Mapping[str, Any]) -> Mapping[str, Any]:
             return set_by_update(steps.kind, before, document, steps.request.rest) if first else before
 
-        fields = () if steps.request.rest else tuple(written(steps.kind, document))
-        return functools.partial(
-            registry.write, replica=steps.operation.replica, change=change, fields=fields, here=here
-        )
+        arrived = {} if steps.request.rest else written(steps.kind, document)
+        at = time.time() if here else None
+        return functools.partial(registry.write, replica=steps.operation.replica, change=change, arrived=arrived, at=at)
 
     async def _apply(self, part: Part) -> None:
         steps, number = self._steps, part.number

@@ -199,16 +199,15 @@ def put(
 ) -> None:
     """Record a replica and its members, in the transaction of a step; a cloud's member takes the place of an older one, which is lost.
 
-    `values` is what the create has set, if it is a new one, and `entry` the name of this cloud.
+    `values` is what the create has set, if there was one, and `entry` the name of this cloud.
     """
-    if connection.scalar(select(REPLICAS.c.id).where(REPLICAS.c.id == replica)) is None:
+    is_new = connection.scalar(select(REPLICAS.c.id).where(REPLICAS.c.id == replica)) is None
+    if is_new:
         connection.execute(
             insert(REPLICAS).values(
                 id=replica, kind=kind, owner=owner, created_at=int(time.time() * 1000), adopted=int(adopted)
             )
         )
-        if values is not None:
-            write(connection, replica, lambda _none: values, values, here=entry in members)
     rows = connection.execute(select(MEMBERS.c.cloud, MEMBERS.c.resource_id).where(MEMBERS.c.replica == replica))
     there = {row[0]: row[1] for row in rows}
     for cloud, resource_id in members.items():
@@ -217,6 +216,10 @@ def put(
             connection.execute(update(MEMBERS).where(place).values(resource_id=resource_id))
         elif cloud not in there:
             connection.execute(insert(MEMBERS).values(replica=replica, cloud=cloud, resource_id=resource_id))
+    joins = entry in members and entry not in there  # later than others if it was away when they were created
+    if values is not None and (is_new or joins):
+        at = time.time() if joins else None
+        write(connection, replica, lambda before: values if is_new else before or None, values, at)
 
 
 def renew(connection: Connection, replica: str, members: Mapping[str, str]) -> None:
@@ -230,9 +233,8 @@ def write(
     connection: Connection,
     replica: str,
     change: Callable[[Mapping[str, Any]], Mapping[str, Any] | None],
-    fields: Iterable[str],
-    *,
-    here: bool,
+    arrived: Mapping[str, Any],
+    at: float | None,
 ) -> None:
     """Record what was written last of a replica, in the transaction of a step.
 
@@ -240,8 +242,8 @@ def write(
         connection: of the transaction.
         replica: of which; nothing is done if it is not on record.
         change: makes what is on record then of what is on record now (of nothing without a record); None to leave it as it is.
-        fields: that were written.
-        here: whether they were written to the entry cloud's member.
+        arrived: field -> value, as members have it now.
+        at: when the entry cloud's member had it, in seconds since 1970; None if it has not.
     """
     chosen = select(REPLICAS.c.written, REPLICAS.c.written_at, REPLICAS.c.reached).where(REPLICAS.c.id == replica)
     row = connection.execute(chosen).first()
@@ -251,10 +253,12 @@ def write(
     values = change(before.values if before else {})
     if values is None:
         return
-    reached = {name: int(at * 1000) for name, at in before.reached.items()} if before else {}
-    reached = {name: at for name, at in reached.items() if name not in set(fields)}
-    reached |= dict.fromkeys(fields, now) if here else {}
-    changed = {"written": json.dumps(values), "written_at": now, "reached": json.dumps(reached)}
+    # A later update may have gone ahead of this one: its values have not arrived.
+    last = {name for name, value in arrived.items() if values.get(name) == value}
+    reached = {name: then for name, then in before.reached.items() if name not in last} if before else {}
+    reached |= {} if at is None else dict.fromkeys(last, at)
+    times = json.dumps({name: int(then * 1000) for name, then in reached.items()})
+    changed = {"written": json.dumps(values), "written_at": now, "reached": times}
     connection.execute(update(REPLICAS).where(REPLICAS.c.id == replica).values(changed))
 
 

@@ -9,6 +9,7 @@
 import asyncio
 import functools
 import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -115,7 +116,7 @@ class _Members:
         self._kind: Kind = kind_named(replica.kind)
 
     async def repair(self, wrote: Mapping[str, Any] | None, source: str | None) -> list[State]:
-        members = self._replica.members
+        members, began = self._replica.members, time.time()
         shown = await asyncio.gather(*(self.show(cloud, name) for cloud, name in members.items()))
         looked = dict(zip(members, shown, strict=True))
         there = {cloud: one for cloud, one in looked.items() if isinstance(one, dict)}
@@ -134,26 +135,36 @@ class _Members:
                 return [State(cloud, members[cloud], "same") for cloud in looked]
             base = self._entry if self._entry in having else newest(having, self._entry)
             resource = there[base]
-        states = await asyncio.gather(*(self._mend(cloud, one, base, resource, wrote) for cloud, one in looked.items()))
-        await self._record(resource, {state.cloud for state in states if state.state in SAME}, wrote, source)
-        return list(states)
+
+        async def mend(cloud: str, one: dict[str, Any] | str) -> tuple[State, float]:
+            state = await self._mend(cloud, one, base, resource, wrote)
+            return state, began if state.state == "same" else time.time()
+
+        mended = await asyncio.gather(*(mend(cloud, one) for cloud, one in looked.items()))
+        reached = (at for state, at in mended if state.cloud == self._entry and state.state in SAME)
+        await self._record(resource, next(reached, None), wrote, source)
+        return [state for state, _ in mended]
 
     async def _record(
-        self, resource: dict[str, Any], reached: set[str], wrote: Mapping[str, Any] | None, source: str | None
+        self, resource: dict[str, Any], at: float | None, wrote: Mapping[str, Any] | None, source: str | None
     ) -> None:
-        """Record what the members were made alike to: it is the last write now, unless there was another one meanwhile."""
+        """Record what the members were made alike to: it is the last write now, unless there was another one meanwhile.
+
+        `at` is when the entry cloud's member had it; None if it has not. Others may take hours, as copies of images do.
+        """
         known = self._replica.written.values if self._replica.written else {}
         fields = known.keys() if source is None else COMPARED[self._kind.name].changed
         if wrote is not None:
             fields = wrote.keys()
         values = bounded({name: resource[name] for name in fields if name in resource})
+        if at is None and source is None:  # nothing new is said of what the entry cloud has got before
+            values = {name: value for name, value in values.items() if name not in known or known[name] != value}
 
         def change(before: Mapping[str, Any]) -> Mapping[str, Any] | None:
             return {**before, **values} if before == known else None
 
         if values:
-            here = self._entry in reached
-            write = functools.partial(registry.write, replica=self._replica.id, change=change, fields=values, here=here)
+            write = functools.partial(registry.write, replica=self._replica.id, change=change, arrived=values, at=at)
             await asyncio.to_thread(self._runner.registry.change, write)
 
     async def show(self, cloud: str, name: str) -> dict[str, Any] | str:
