@@ -63,7 +63,8 @@ class Peers:
         self._failed_at: dict[str, float] = {}
         self._refreshed_soon: dict[str, float] = {}
         self._asking: dict[str, asyncio.Task[None]] = {}
-        self._awaited: dict[str, set[str]] = {}  # name of a peer that is not polled -> its services that work waits for
+        # Name of a peer that is not polled -> its services that work waits for -> whether each was seen not to answer.
+        self._awaited: dict[str, dict[str, bool]] = {}
         self._spoke: dict[str, tuple[str, float]] = {}  # name -> the last log line about the peer, and when
         self._refresher = Loop("peers", self._refresh, _FAILURE_LIFETIME)
         self.clouds: dict[str, Cloud | None] = dict(known)
@@ -150,7 +151,7 @@ class Peers:
         """
         target, cloud = self._targets.get(name), self.clouds.get(name)
         if target is not None and not target.polled and cloud is not None and service in cloud.services:
-            self._awaited.setdefault(name, set()).add(service)
+            self._awaited.setdefault(name, {}).setdefault(service, False)
             self._refresher.wake()
 
     async def _refresh(self) -> float:
@@ -204,14 +205,28 @@ class Peers:
                 _LOG.info("peer %s: answers as it should again", name)
 
     async def _reach(self, name: str, services: Mapping[str, str]) -> None:
-        """Ask the services of a peer that work waits for; one that has answered is not asked again."""
-        awaited = self._awaited.get(name, set())
+        """Ask the services of a peer that work waits for; one that has answered is not asked again.
+
+        Raises:
+            PeerError: one does not answer. The others were asked, and what waits for one that answers is not left waiting for this one.
+        """
+        awaited = self._awaited.get(name, {})
         urls = {service_type(kind) or kind: url for kind, url in services.items()}
-        for service in sorted(awaited):
-            await self._documents.reach(name, urls[service])
-            awaited.discard(service)
+        for service in awaited.keys() - urls.keys():
+            del awaited[service]  # of an earlier configuration
+        asked = sorted(awaited)
+        outcomes = await asyncio.gather(
+            *(self._documents.reach(name, urls[service]) for service in asked), return_exceptions=True
+        )
+        failed = {service: error for service, error in zip(asked, outcomes, strict=True) if error is not None}
+        again = [awaited.pop(service, False) for service in asked if service not in failed]
+        awaited.update(dict.fromkeys(failed, True))
         if not awaited:
             self._awaited.pop(name, None)
+        if failed:
+            if any(again):
+                self._returned(name)
+            raise next(iter(failed.values()))
 
     def _serves(self, name: str, cloud: Cloud | None) -> None:
         """Store a peer's catalog. An equal catalog keeps the old object, since other modules compare by identity."""
