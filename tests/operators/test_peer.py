@@ -1,6 +1,7 @@
 """`openstackoid peer`: what operators see and what becomes of it."""
 
 import contextlib
+import gzip
 import os
 import pwd
 import shlex
@@ -317,12 +318,26 @@ def test_what_is_no_gateway_with_keys(desk: Desk, peer: Peer) -> None:
     refused("expected a JSON object")
     peer.says(WELL_KNOWN, b" " * ((1 << 20) + 1))
     refused("1 MiB at most")
+    peer.publish()
+    peer.says(WELL_KNOWN, gzip.compress(peer.answers[WELL_KNOWN][2]), headers={"Content-Encoding": "gzip"})
+    refused("expected a JSON object")  # not unpacked: it could be large
     peer.says(WELL_KNOWN, {}, 302, {"Location": "/elsewhere"})
     refused("expected 200, got 302")
     assert "/elsewhere" not in [path for path, _ in peer.seen]
     peer.close()
     refused("Connection refused")
     assert not any("authorization" in {name.lower() for name in heads} for _, heads in peer.seen)
+
+
+def test_a_host_that_no_resolver_takes_and_authorities_that_are_none(desk: Desk, peer: Peer) -> None:
+    done = desk.ask("peer", "add", f"https://{'a' * 64}.example")
+    assert (done.code, done.out) == (1, "")
+    assert "its host is no name" in done.err
+    (desk.folder / "ca.crt").write_text("none")
+    desk.write(ca="ca.crt")
+    done = desk.ask("peer", "add", peer.url)
+    assert (done.code, done.out) == (1, "")
+    assert "ca: expected certificates of authorities" in done.err
 
 
 @pytest.mark.parametrize(

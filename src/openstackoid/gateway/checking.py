@@ -15,7 +15,7 @@ from openstackoid.core.errors import ConfigError
 from openstackoid.core.services import service_type
 from openstackoid.gateway.entry.listeners import listeners
 from openstackoid.gateway.federation.agreements import database_url
-from openstackoid.gateway.settings.certificates import certificate_ends
+from openstackoid.gateway.settings.certificates import authorities, certificate_ends
 from openstackoid.gateway.settings.config import Config
 from openstackoid.gateway.settings.fields import Catalog, Tls
 from openstackoid.gateway.settings.loading import load
@@ -44,7 +44,7 @@ def _check(config: Config) -> None:
         tls_context(key, tls)
     certificate_ends(config)
     if config.ca:
-        _authorities(config.ca)
+        authorities(config.ca)
     for key, section in (
         ("catalog", config.catalog),
         ("trust.account", config.trust.account if config.trust else None),
@@ -77,13 +77,6 @@ def tls_context(key: str, tls: Tls | None) -> ssl.SSLContext | None:
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(f"{key}.certificate: {tls.certificate} and its key do not fit: {error}") from None
     return context
-
-
-def _authorities(path: Path) -> None:
-    try:
-        ssl.create_default_context(cafile=str(path))
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"ca: expected certificates of authorities in PEM form in {path}: {error}") from None
 
 
 def _password(key: str, section: Catalog) -> None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +11,7 @@ import aiohttp
 from openstackoid.core.catalog import Cloud
 from openstackoid.core.errors import OpenStackoidError, PeerAnswerError, PeerTimeoutError, PeerUnreachableError
 from openstackoid.core.protocol import PEERS_PATH, WELL_KNOWN_PATH
+from openstackoid.gateway.settings.certificates import authorities
 from openstackoid.gateway.upstream.failures import reason
 from openstackoid.trust import rings
 
@@ -44,6 +44,7 @@ async def look(url: str, ca: Path | None) -> Found:
 
     Raises:
         PeerError: the URL cannot be reached, or the server is not a gateway with keys.
+        ConfigError: the file holds no authorities.
     """
     document = await _get(url + WELL_KNOWN_PATH, ca)
     try:
@@ -69,12 +70,14 @@ async def seen_by_gateway(frontend: str, ca: Path | None) -> dict[str, dict[str,
 
 
 async def _get(url: str, ca: Path | None) -> dict[str, Any]:
-    trusted = ssl.create_default_context(cafile=str(ca) if ca else None)
+    trusted = authorities(ca)
     try:
         # As the gateway: no proxy, and no password from a .netrc.
         async with (
             aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=trusted), timeout=aiohttp.ClientTimeout(total=_WHOLE)
+                connector=aiohttp.TCPConnector(ssl=trusted),
+                timeout=aiohttp.ClientTimeout(total=_WHOLE),
+                auto_decompress=False,  # a piece of what was packed may be a thousand times as long
             ) as session,
             session.get(url, allow_redirects=False, headers={"Accept-Encoding": "identity"}) as response,
         ):
@@ -92,6 +95,8 @@ async def _get(url: str, ca: Path | None) -> dict[str, Any]:
         ) from None
     except aiohttp.ClientError as error:
         raise PeerUnreachableError(f"{url}: {reason(error)}") from None
+    except UnicodeError:  # a label of more than 63 characters, as Python's resolver says it
+        raise PeerUnreachableError(f"{url}: its host is no name that can be looked up") from None
     if response.status != _OK:
         raise PeerAnswerError(
             f"{url}: expected 200, got {response.status}. Is this the URL where its gateway meets peers?"

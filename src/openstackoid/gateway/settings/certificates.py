@@ -1,5 +1,6 @@
-"""When this gateway's certificates end."""
+"""When this gateway's certificates end, and who vouches for those of others."""
 
+import ssl
 from pathlib import Path
 
 from cryptography import x509
@@ -16,6 +17,21 @@ def certificate_ends(config: Config) -> dict[str, float]:
     """
     tls = {"tls.certificate": config.tls, "peering.tls.certificate": config.peering.tls if config.peering else None}
     return {key: _end(key, section.certificate) for key, section in tls.items() if section}
+
+
+def authorities(ca: Path | None) -> ssl.SSLContext:
+    """The context of connections to peers and backends.
+
+    Args:
+        ca: PEM file of trusted authorities; the system's if not given.
+
+    Raises:
+        ConfigError: the file holds none.
+    """
+    try:
+        return ssl.create_default_context(cafile=str(ca) if ca else None)
+    except OSError as error:  # ssl.SSLError is one
+        raise ConfigError(f"ca: expected certificates of authorities in PEM form in {ca}: {error}") from None
 
 
 def _end(key: str, path: Path) -> float:

@@ -1,12 +1,12 @@
 """Connections to upstreams, and the addresses of these."""
 
-import ssl
 from dataclasses import dataclass
 from typing import Final
 
 import aiohttp
 
 from openstackoid.core.errors import OpenStackoidError
+from openstackoid.gateway.settings.certificates import authorities
 from openstackoid.gateway.settings.config import Config
 from openstackoid.gateway.telemetry import traces
 from openstackoid.gateway.upstream.failures import FailureLog
@@ -37,8 +37,7 @@ class Pool:
     """Connections to upstreams: shared ones, and single ones for streamed bodies; the processes that rewrite documents; the log of failures."""
 
     def __init__(self, config: Config) -> None:
-        # The authorities that certificates of peers and backends are verified with.
-        trusted = ssl.create_default_context(cafile=str(config.ca) if config.ca else None)
+        trusted = authorities(config.ca)
         # Services close idle connections after 5 s (Apache) or 10 s (cheroot): close them before that.
         shared = aiohttp.TCPConnector(limit=0, keepalive_timeout=4, ssl=trusted)
         # Other gateways keep connections longer, and a new connection over a WAN costs three round trips with TLS.
