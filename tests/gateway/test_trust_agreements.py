@@ -1,5 +1,6 @@
 """Agreements that operators make, change and end while two gateways serve, one of them with two workers."""
 
+import asyncio
 import signal
 import socket
 import time
@@ -17,7 +18,7 @@ from openstackoid.core.errors import AgreementError
 from openstackoid.gateway.federation.agreements import Agreements, StaleError
 from openstackoid.gateway.settings.loading import load
 from openstackoid.trust.grants import Grant
-from openstackoid.trust.store import Store
+from openstackoid.trust.store import Store, StoreError
 
 THERE = scope(image="CloudSix")
 PATH = "/v2/images/x"
@@ -185,6 +186,41 @@ def test_agreements_that_cannot_be_read_are_believed_for_a_minute(pair: Pair, tm
         agreements.active_agreement("CloudFive")
     assert isinstance(caught.value, AgreementError)
     assert (caught.value.status, caught.value.code) == (503, "agreement.stale")
+    agreements.store.close()
+
+
+def test_many_who_want_the_newest_agreements_look_once(
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that is away keeps none of them waiting for the others."""
+    config = load(pair.at_six.file)
+    assert config.trust is not None
+    trust = config.trust.model_copy(update={"database": f"sqlite:///{tmp_path / 'slow.sqlite'}"})
+    document = config.model_dump() | {"trust": trust.model_dump()}
+    agreements = Agreements(type(config).model_validate(document), lambda: None)
+    looks = 0
+
+    async def scenario() -> None:
+        given_up = asyncio.Event()
+
+        async def look() -> None:
+            nonlocal looks
+            looks += 1
+            await given_up.wait()
+            raise StoreError("away")
+
+        monkeypatch.setattr(agreements._database, "look", look)
+        waiting = [asyncio.create_task(agreements.refresh()) for _ in range(20)]
+        await asyncio.sleep(0)
+        assert looks == 1
+        waiting[0].cancel()  # its client has left
+        await asyncio.sleep(0)
+        given_up.set()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        await agreements.refresh()
+
+    asyncio.run(scenario())
+    assert looks == 3  # one that was broken off, one for all who waited, and a later one
     agreements.store.close()
 
 

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import hashlib
 import logging
+import math
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -97,6 +98,7 @@ class Agreements:
         self._database = AgreementDatabase(config.cloud, self.store, self._by_file)
         self._poller = Loop("agreements", self._poll, POLL_INTERVAL)
         self._looking = asyncio.Lock()  # an older state must not replace a newer one
+        self._began = -math.inf  # when the last look began (monotonic)
         # The file is created at the first start only: a file that is missing later is an error.
         self._make = previous is None or previous.store.name != self.store.name
 
@@ -118,8 +120,11 @@ class Agreements:
 
     async def refresh(self) -> None:
         """Poll the database now: another worker may know of a change already. While it cannot be read, what is known counts, as for the poller."""
+        asked = time.monotonic()
         with contextlib.suppress(OpenStackoidError):
-            await self._look()
+            async with self._looking:
+                if self._began < asked:  # else another request's look began meanwhile, and saw the same
+                    await self._read()
 
     @property
     def keys(self) -> Keys:
@@ -288,13 +293,21 @@ class Agreements:
 
     async def _look(self) -> None:
         async with self._looking:
+            await self._read()
+
+    async def _read(self) -> None:
+        before, self._began = self._began, time.monotonic()
+        try:
             change = await self._database.look()
-            if change is not None:
-                self._apply(change)
-            self._seen = time.monotonic()
-            if self.own_keys.reload():
-                self.assertions.clear()
-                self.generations.all_changed()
+        except asyncio.CancelledError:
+            self._began = before  # its client has left: those who wait must look themselves
+            raise
+        if change is not None:
+            self._apply(change)
+        self._seen = time.monotonic()
+        if self.own_keys.reload():
+            self.assertions.clear()
+            self.generations.all_changed()
 
     def _apply(self, change: Change) -> None:
         self._all = dict(change.agreements) | self._by_file
