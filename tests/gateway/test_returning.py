@@ -129,6 +129,21 @@ def test_what_waits_is_tried_when_its_cloud_answers_again(away: Away, request: p
     assert away.up() == {"CloudTwo"}
 
 
+@pytest.mark.parametrize("away", ["configured"], indirect=True)
+def test_what_waits_is_tried_also_if_this_gateway_was_started_anew_meanwhile(away: Away) -> None:
+    member = away.send("POST", NETWORKS, "CloudTwo", "before").json["network"]["id"]
+    away.stop("CloudTwo")
+    assert away.send("PUT", f"{NETWORKS}/{member}", "CloudTwo", "after").status == 200
+    away.pause(1)
+    old = away.gateways["CloudOne"]
+    away.stop("CloudOne")
+    away.gateways["CloudOne"] = Gateway(old.folder, old.config)
+    away.gateways["CloudOne"].ready()
+    until(lambda: away.up() == {"CloudThree"})
+    away.start("CloudTwo")
+    until(lambda: len(away.states["CloudTwo"].named(NETWORKS, "after")) == 1)
+
+
 def test_a_try_that_fails_again_waits_as_before(away: Away) -> None:
     """The peer's gateway answers, but its service does not."""
     member = away.send("POST", NETWORKS, "CloudTwo", "net").json["network"]["id"]

@@ -40,9 +40,8 @@ class Admission:
         self._total = total
         self._per_user = per_user
         self._running: Counter[Hashable] = Counter()
-        self._waiting: dict[
-            Hashable, deque[asyncio.Future[None]]
-        ] = {}  # users in the order in which they began to wait
+        # Users in the order in which they began to wait.
+        self._waiting: dict[Hashable, deque[asyncio.Future[None]]] = {}
 
     @asynccontextmanager
     async def place(self, who: Hashable, deadline: float | None) -> AsyncIterator[None]:

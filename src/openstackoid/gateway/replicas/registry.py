@@ -148,6 +148,18 @@ class Registry:
                 woken += connection.execute(update(table).where(*waits, some).values(lease_until=now - 1)).rowcount
         return woken
 
+    def waiting(self) -> set[tuple[str, str]]:
+        """Cloud and kind of what open operations have left to do."""
+        table, parts = TABLES.operations, TABLES.parts
+        chosen = (
+            select(table.c.kind, parts.c.location)
+            .join(parts, parts.c.operation == table.c.id)
+            .where(table.c.done == 0, parts.c.stage != int(Stage.DONE))
+            .distinct()
+        )
+        with self._database.reading() as connection:
+            return {(json.loads(row[1])["cloud"], row[0]) for row in connection.execute(chosen)}
+
     @staticmethod
     def _read(connection: Connection, ids: set[str]) -> list[Replica]:
         if not ids:

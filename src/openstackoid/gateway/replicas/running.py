@@ -97,7 +97,7 @@ class Runner:
 
     def start(self) -> None:
         """Begin to renew leases, and to look for operations that nobody runs."""
-        for loop in (self._beat(), self._scan(), self._clean()):
+        for loop in (self._beat(), self._scan(), self._clean(), self._wait()):
             self._loops.append(asyncio.create_task(loop))
 
     async def stop(self) -> None:
@@ -228,6 +228,14 @@ class Runner:
             await asyncio.sleep(self.store.lease / 3)
             with contextlib.suppress(OpenStackoidError):
                 await asyncio.to_thread(self.store.beat, list(self._owners))
+
+    async def _wait(self) -> None:
+        """Have clouds watched for which operations wait since before this start; their next try may be minutes away."""
+        try:
+            for cloud, kind in await asyncio.to_thread(self.registry.waiting):
+                self._waits(cloud, kind_named(kind).service)
+        except OpenStackoidError as error:
+            _LOG.warning("operations that wait for clouds are tried when their pause ends: %s", error)
 
     async def _scan(self) -> None:
         while True:
