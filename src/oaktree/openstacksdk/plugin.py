@@ -84,8 +84,8 @@ class Plugin(plugin.BaseAuthPlugin):
         self,
         session: keystoneauth1.session.Session,
         *,
-        endpoint_override: str | None = None,  # noqa: ARG002
-        discover_versions: bool = True,  # noqa: ARG002
+        endpoint_override: str | None = None,  # noqa: ARG002 - keystoneauth's signature
+        discover_versions: bool = True,  # noqa: ARG002 - keystoneauth's signature
         service_type: str | None = None,
         region_name: str | None = None,
         **_: Any,

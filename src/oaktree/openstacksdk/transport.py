@@ -59,9 +59,9 @@ class Transport(BaseAdapter):
         request: requests.PreparedRequest,
         stream: bool = False,  # noqa: ARG002 - requests' signature
         timeout: Any = None,
-        verify: Any = True,  # noqa: ARG002
-        cert: Any = None,  # noqa: ARG002
-        proxies: Any = None,  # noqa: ARG002
+        verify: Any = True,  # noqa: ARG002 - requests' signature
+        cert: Any = None,  # noqa: ARG002 - requests' signature
+        proxies: Any = None,  # noqa: ARG002 - requests' signature
     ) -> requests.Response:
         """Answer a request."""
         seconds = timeout[1] if isinstance(timeout, tuple) else timeout

@@ -1,7 +1,7 @@
 """How many requests to several clouds, or copies of images, run at a time in one worker: of each user, and in total.
 
-Each holds answers of many clouds, or pieces of data, in memory, and keeps connections busy. Who has places already gets another one only while
-more than that are free, so the last ones are left to others: two users whose clouds are slow do not hold all places.
+Each holds answers of many clouds, or pieces of data, in memory, and keeps connections busy. A user gets one more place only while more
+places are free than this user already has, so the last places are left to others: two users whose clouds are slow do not hold all places.
 
     8 places, 4 of one user at most: the first user gets 4, the second 2, the third 1, the fourth 1
 
@@ -75,7 +75,7 @@ class Admission:
                 await given
         except BaseException as error:
             if given.done() and not given.cancelled():
-                self._leave(who)  # it came at the same moment
+                self._leave(who)  # the place was given at the moment in which the wait ended
             else:
                 self._forget(who, given)
             if not isinstance(error, TimeoutError):

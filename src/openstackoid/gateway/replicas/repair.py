@@ -157,7 +157,7 @@ class _Members:
         if wrote is not None:
             fields = wrote.keys()
         values = bounded({name: resource[name] for name in fields if name in resource})
-        if at is None and source is None:  # nothing new is said of what the entry cloud has got before
+        if at is None and source is None:  # when the entry cloud got its fields does not change
             values = {name: value for name, value in values.items() if name not in known or known[name] != value}
 
         def change(before: Mapping[str, Any]) -> Mapping[str, Any] | None:
