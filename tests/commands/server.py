@@ -86,6 +86,9 @@ def preload(imports: Sequence[str], variables: tuple[str, ...]) -> None:
 def import_client() -> None:
     """Import what lists the client's plugins, without any; and have read what each command would read again."""
     stevedore: Any = importlib.import_module("stevedore")
+    # Entry points are kept by the path: this is the client's.
+    sys.path[0] = str(Path(sys.executable).parent)
+    stevedore._cache.get_group_all("openstack.cli.extension")
     cliff: Any = importlib.import_module("cliff.command")
     listed = stevedore.ExtensionManager
     stevedore.ExtensionManager = _NoPlugins
