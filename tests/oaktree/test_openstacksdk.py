@@ -200,3 +200,15 @@ def test_the_stock_client_lists_everywhere_and_creates_in_a_cloud(world: World, 
     run(file, program, "--os-cloud", "all", "--os-region-name", "two", "network", "create", "mine")
     assert "mine" in [each["name"] for each in world.clouds["two"].resources["networks"].values()]
     assert not world.clouds["one"].posted
+
+
+def test_commands_for_other_clouds_do_not_import_grpc() -> None:
+    """Each loads the plugins of keystoneauth for their options."""
+    program = """
+import sys
+from keystoneauth1 import loading
+options = loading.get_available_plugin_loaders()["oaktree"].get_options()
+print(any(option.dest == "oaktree_target" for option in options), "grpc" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == ["True", "False"]
