@@ -34,7 +34,7 @@ def test_what_stays_is_found_once(
             assert query is not None
             page = await clouds.page(query)
             document = written(page)
-            names = [page.names[index] for index, count in page.runs for _ in range(count)]
+            names = [page.names[owner] for owner in page.owners]
             ids = [item["id"] for item in document["servers"]]
             found += zip(names, ids, strict=True)
             link = next_link(of, document)

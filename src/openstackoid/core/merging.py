@@ -5,13 +5,15 @@ kept: databases sort names in different ways, and a peer may answer in any order
 of its list, a position in the merged list is one item of each cloud, and paging with any page size gives the same items
 in the same order as one answer would: no item is lost or duplicated.
 
-    A: created 9, 5, 2     B: created 7, 5     ->  A9 B7 A5 B5 A2     runs: A B A B A
+    A: created 9, 5, 2     B: created 7, 5     ->  A9 B7 A5 B5 A2     owners: A B A B A
 
 A cloud whose items are used up while it has more stops the merge: its next item may be the next one of all.
 """
 
 import heapq
-from collections.abc import Iterator, Sequence
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby, repeat
 from typing import Any, Final
@@ -37,21 +39,30 @@ class Merged:
     """The merged list, as positions of its items.
 
     Attributes:
-        runs: (index of a part, number of consecutive items), in order; neighbouring runs are of different parts.
+        owners: the part of each item, in order, as indexes: four bytes an item.
         taken: for each part, the number of its items in the list.
         more: whether items are known to follow these.
     """
 
-    runs: tuple[tuple[int, int], ...]
+    owners: Sequence[int]
     taken: tuple[int, ...]
     more: bool
+
+    def runs(self) -> Iterator[tuple[int, int]]:
+        """(index of a part, number of consecutive items), in order; neighbouring runs are of different parts."""
+        return runs(self.owners)
 
     def places(self) -> Iterator[tuple[int, int]]:
         """(index of a part, index of an item in it), in order."""
         used = [0] * len(self.taken)
-        for part, count in self.runs:
-            yield from ((part, index) for index in range(used[part], used[part] + count))
-            used[part] += count
+        for part in self.owners:
+            yield part, used[part]
+            used[part] += 1
+
+
+def runs(owners: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Equal neighbours: (value, number of them), in order."""
+    return ((owner, sum(1 for _ in same)) for owner, same in groupby(owners))
 
 
 def merge(parts: Sequence[Part], descending: Sequence[bool], limit: int | None = None) -> Merged:
@@ -69,16 +80,18 @@ def merge(parts: Sequence[Part], descending: Sequence[bool], limit: int | None =
         certain = min(last.get(index, -1) + 1 for index, part in enumerate(parts) if part.more)
     if limit is not None:
         certain = min(certain, limit)
-    runs = tuple((part, len(list(same))) for part, same in groupby(order[:certain]))
-    taken = [0] * len(parts)
-    for part, count in runs:
-        taken[part] += count
-    return Merged(runs, tuple(taken), certain < len(order) or any(part.more for part in parts))
+    owners = order[:certain]
+    taken = Counter(owners)
+    return Merged(
+        owners,
+        tuple(taken[part] for part in range(len(parts))),
+        certain < len(order) or any(part.more for part in parts),
+    )
 
 
-def _order(parts: Sequence[Part], descending: Sequence[bool]) -> list[int]:
+def _order(parts: Sequence[Part], descending: Sequence[bool]) -> "array[int]":
     """The part of each item, in order."""
-    owners = [index for index, part in enumerate(parts) for _ in part.keys]
+    owners = array("I", (index for index, part in enumerate(parts) for _ in part.keys))
     if not descending or len(parts) == 1:
         return owners
     # An item after a greater item of its own cloud gets the greater item's key: then a stable sort, which runs in C, gives the same result as
@@ -101,13 +114,13 @@ def _order(parts: Sequence[Part], descending: Sequence[bool]) -> list[int]:
         mixed = [_Mixed(row, descending) for row in zip(*values, strict=True)]
         bounded = [key for start, end in _spans(parts) for key in accumulate(mixed[start:end], _later)]
         positions = sorted(range(len(bounded)), key=bounded.__getitem__)
-    return [owners[position] for position in positions]
+    return array("I", [owners[position] for position in positions])
 
 
-def _merged(streams: Sequence[Sequence[Any]], *, reverse: bool) -> list[int]:
+def _merged(streams: Sequence[Sequence[Any]], *, reverse: bool) -> "array[int]":
     """The same by a heap, about as fast: for one sort of 100,000 keys, which is one step in C, all other threads would wait 50 ms."""
     marked = [zip(keys, repeat(-part if reverse else part)) for part, keys in enumerate(streams)]
-    return [abs(part) for _, part in heapq.merge(*marked, reverse=reverse)]
+    return array("I", (abs(part) for _, part in heapq.merge(*marked, reverse=reverse)))
 
 
 def _spans(parts: Sequence[Part]) -> Iterator[tuple[int, int]]:

@@ -12,9 +12,11 @@ A header has 8 KiB at most: missing clouds that have no room in it are counted (
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Final
 from urllib.parse import quote, unquote
 
+from openstackoid.core.merging import runs
 from openstackoid.core.protocol import OF_SEVERAL
 
 MISSING: Final = f"{OF_SEVERAL}Missing"
@@ -51,15 +53,16 @@ def read_missing(text: str) -> list[tuple[str, str]]:
     return [(cloud, told.removeprefix("code=")) for cloud, _, told in pairs]
 
 
-def write_items(names: Sequence[str], runs: Iterable[tuple[int, int]]) -> dict[str, str]:
+def write_items(names: Sequence[str], owners: Iterable[int]) -> dict[str, str]:
     """The header that names the cloud of each item; no header if it would be too long.
 
     Args:
         names: clouds.
-        runs: (index of a name, number of consecutive items).
+        owners: the index of a name, of each item.
     """
-    kept = list(runs)
-    if len(kept) * 2 > LONGEST + 1:  # an index and a space of each
+    most = LONGEST // 2 + 1  # runs: an index and a space of each
+    kept = list(islice(runs(owners), most + 1))
+    if len(kept) > most:
         return {}
     used = sorted({index for index, _ in kept})
     short = {index: number for number, index in enumerate(used)}

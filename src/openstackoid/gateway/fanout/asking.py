@@ -12,6 +12,7 @@ from multidict import CIMultiDict
 
 from openstackoid.core.errors import IncompleteError, OpenStackoidError, PeerTimeoutError
 from openstackoid.core.plans import Target
+from openstackoid.gateway.fanout.spooling import NO_ROOM, Room
 
 _CODE: Final = re.compile(r"[a-z]+(?:\.[a-z-]+)?\Z")
 _LONGEST: Final = 64  # characters of a code, as a peer wrote it
@@ -42,10 +43,12 @@ class Turns:
     Attributes:
         asking: bounds how many clouds it asks at a time.
         parsing: held while a page is parsed, so that the event loop serves other requests between two pages; one for all fan-outs.
+        room: what the items of its list may take.
     """
 
     asking: asyncio.Semaphore
     parsing: asyncio.Lock
+    room: Room = NO_ROOM
 
 
 @dataclass(frozen=True, slots=True)

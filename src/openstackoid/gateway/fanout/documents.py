@@ -1,4 +1,4 @@
-"""The document of a merged list, written piece by piece: its items stay where they were read, and are held once.
+"""The document of a merged list, written piece by piece: its items stay where they were read (`spooling`), and are held once.
 
 Joining a thousand clouds' items would need their size again, and hold the event loop: 50 ms for 100 MB.
 """
@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Final
 
-import msgspec
 from aiohttp import web
 
 from openstackoid.core.merging import Merged
 from openstackoid.gateway.entry.calls import Call
-from openstackoid.gateway.fanout.pages import Page, annotated
+from openstackoid.gateway.fanout.pages import Item, Page, annotated
+from openstackoid.gateway.fanout.spooling import Stored
 
 WHOLE: Final = 1 << 20  # bytes: a document up to this size is sent in one piece
 _CHUNK: Final = 1 << 17  # bytes, about
@@ -46,14 +46,20 @@ class Document:
         """Whether it is sent in one piece."""
         size = 0
         for page, taken in zip(self._pages, self._merged.taken, strict=True):
-            size += sum(map(len, page.items[:taken]))
-            if size > WHOLE:
-                return False
+            for item in islice(page.items, taken):
+                size += len(item)
+                if size > WHOLE:
+                    return False
         return True
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether items are read from a file, which may wait for a disk."""
+        return any(isinstance(page.items, Stored) for page in self._pages)
 
     def chunks(self) -> Iterator[bytes]:
         """The document, in pieces of about the same size."""
-        pending: list[bytes | msgspec.Raw] = []
+        pending: list[Item] = []
         size, before = 0, self._head
         for item in islice(self._items(), self._offset, None):
             pending.append(item)
@@ -72,9 +78,9 @@ class Document:
         """The document."""
         return b"".join(self.chunks())
 
-    def _items(self) -> Iterator[bytes | msgspec.Raw]:
+    def _items(self) -> Iterator[Item]:
         used = [0] * len(self._pages)
-        for part, count in self._merged.runs:
+        for part, count in self._merged.runs():
             items = self._pages[part].items[used[part] : used[part] + count]
             used[part] += count
             if self._names is None:
@@ -99,7 +105,8 @@ async def send(call: Call, response: web.Response, document: Document) -> web.St
         call.listener.cors.mark(call.request, streamed.headers)
     streamed.enable_chunked_encoding()
     await streamed.prepare(call.request)
-    for chunk in document.chunks():
+    chunks = document.chunks()
+    while chunk := await asyncio.to_thread(next, chunks, b"") if document.is_stored else next(chunks, b""):
         await streamed.write(chunk)
         await asyncio.sleep(0)  # other requests' turn: a fast client never makes the gateway wait
     await streamed.write_eof()

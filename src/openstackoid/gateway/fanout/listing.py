@@ -19,6 +19,7 @@ from openstackoid.gateway.fanout.documents import Document
 from openstackoid.gateway.fanout.folding import Fold, folded
 from openstackoid.gateway.fanout.memory import FanOutMemory
 from openstackoid.gateway.fanout.pages import Page, PageError, read, without
+from openstackoid.gateway.fanout.spooling import Spool
 
 _ROUNDS: Final = 8  # questions to clouds that answer empty pages with a link to a next page
 _WALK: Final = 200  # pages that are read to find the item of a marker that is only an id
@@ -56,15 +57,15 @@ class Listed:
     Attributes:
         legs: the result of each cloud.
         body: the document; None if no cloud answered with a list.
-        names: the clouds of the runs.
-        runs: the clouds of the items (`core.merging.Merged`).
+        names: the clouds.
+        owners: the cloud of each item, as an index of `names` (`core.merging.Merged`).
         lead: headers of one cloud's answer; those that describe the document are used.
     """
 
     legs: Sequence[Leg]
     body: Document | None = None
     names: Sequence[str] = ()
-    runs: Sequence[tuple[int, int]] = ()
+    owners: Sequence[int] = ()
     lead: Reply | None = None
 
 
@@ -119,7 +120,7 @@ class Lister:
             pages = await folded(pages, question.fold)
         names = list(pages)
         merged = await _merged([page.part for page in pages.values()], self._order, wanted)
-        runs = _cut(merged.runs, window.offset) if window.offset else merged.runs
+        owners = merged.owners[window.offset :] if window.offset else merged.owners
         now = _moved(after, pages, merged.taken)
         marker = self._marker(now, names, pages, merged) if any(merged.taken) else None
         shown = replace(window, rest=tuple(pair for pair in window.rest if pair not in self._added))
@@ -135,7 +136,7 @@ class Lister:
         head, tail = _around(question.listing.items, document)
         annotations = names if question.annotate else None
         body = Document(head, list(pages.values()), merged, annotations, window.offset, tail)
-        return Listed(list(self._legs.values()), body, names, runs, lead)
+        return Listed(list(self._legs.values()), body, names, owners, lead)
 
     @property
     def _added(self) -> frozenset[tuple[str, str]]:
@@ -190,6 +191,7 @@ class Lister:
     async def _pages(self, after: Positions, limit: int | None) -> dict[str, Page]:
         """Read the next page of each cloud that has more items; a cloud that fails is missing, with its reason."""
         first_pages: dict[str, Page] = {}
+        spool = Spool(self._turns.room)
         asked = {target: after.after.get(target.cloud) for target in self._targets if target.cloud not in after.ended}
         for _ in range(_ROUNDS):
             pages: dict[str, Page] = {}
@@ -197,7 +199,7 @@ class Lister:
                 (target, self._path(self._window.asked(self._question.listing, place, limit)))
                 for target, place in asked.items()
             ]
-            ask = partial(self._ask_page, places=asked, limit=limit, pages=pages)
+            ask = partial(self._ask_page, places=asked, limit=limit, pages=pages, spool=spool)
             legs = await ask_all(ask, questions, self._deadline, self._turns)
             again: dict[Target, str | None] = {}
             for (target, place), leg in zip(asked.items(), legs, strict=True):
@@ -225,18 +227,20 @@ class Lister:
         places: Mapping[Target, str | None],
         limit: int | None,
         pages: dict[str, Page],
+        spool: Spool,
     ) -> Reply:
         """Ask one cloud, and parse its page when it arrives.
 
         Raises:
-            OpenStackoidError: the cloud does not answer, or its answer is not a page.
+            OpenStackoidError: the cloud does not answer, its answer is not a page, or there is no room for it.
         """
         reply = await self._ask(target, path)
         if not reply.good:
             return reply
         async with self._turns.parsing:
-            pages[target.cloud] = self._page(target, reply.body, places[target], limit)
+            page = self._page(target, reply.body, places[target], limit)
             await asyncio.sleep(0)
+        pages[target.cloud] = await spool.keep(target.cloud, page)
         return replace(reply, body=b"")  # the page holds it
 
     def _page(self, target: Target, body: bytes, place: str | None, limit: int | None) -> Page:
@@ -264,7 +268,7 @@ class Lister:
         """The marker of the next page; None if this is the last one. In both cases the page's end is remembered under its last item."""
         if self._question.listing.paging is not Paging.MARKER:
             return None
-        last = merged.runs[-1][0]
+        last = merged.owners[-1]
         last_id = pages[names[last]].ids[merged.taken[last] - 1]
         self._memory.ended(self._question.key, last_id, now)
         return (now.text() or last_id) if merged.more else None
@@ -287,17 +291,6 @@ def _moved(before: Positions, pages: Mapping[str, Page], taken: Sequence[int]) -
             ended.add(name)
             after.pop(name, None)
     return Positions(after, frozenset(ended))
-
-
-def _cut(runs: Sequence[tuple[int, int]], offset: int) -> list[tuple[int, int]]:
-    """Drop the first items of runs."""
-    kept = []
-    for part, count in runs:
-        gone = min(offset, count)
-        offset -= gone
-        if count > gone:
-            kept.append((part, count - gone))
-    return kept
 
 
 def _around(name: str, rest: Mapping[str, Any]) -> tuple[bytes, bytes]:

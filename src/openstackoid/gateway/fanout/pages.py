@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any, Final, get_args
+from typing import Any, Final, TypeAlias, get_args
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
@@ -20,6 +20,8 @@ from openstackoid.core.merging import Part
 from openstackoid.core.paging import has_next
 
 _NESTED: Final = frozenset({"keypair.name"})  # other dots are part of a name
+
+Item: TypeAlias = bytes | msgspec.Raw  # as JSON
 
 
 class PageError(ValueError):
@@ -38,7 +40,7 @@ class Page:
         next_marker: the marker in its link to the next page, for a page without items.
     """
 
-    items: Sequence[msgspec.Raw]
+    items: Sequence[Item]
     ids: Sequence[str]
     part: Part
     rest: dict[str, Any]
@@ -88,7 +90,7 @@ def read(listing: Listing, order: Order, body: bytes, limit: int | None) -> Page
     return Page(items, ids, Part(values, more=more), rest, _next_marker(listing, rest))
 
 
-def annotated(raw: msgspec.Raw, cloud: str) -> bytes:
+def annotated(raw: Item, cloud: str) -> bytes:
     """Add the cloud's name to an item, if the item is an object. A cloud's name needs no escape in JSON."""
     item = bytes(raw)
     if not item.startswith(b"{"):
@@ -97,14 +99,14 @@ def annotated(raw: msgspec.Raw, cloud: str) -> bytes:
     return b'{"cloud":"' + cloud.encode() + b'"' + (b"" if inside.startswith(b"}") else b",") + inside
 
 
-def without(items: Sequence[msgspec.Raw], fields: Sequence[str]) -> list[msgspec.Raw]:
+def without(items: Sequence[Item], fields: Sequence[str]) -> list[Item]:
     """Remove the fields that were requested for sorting, and not by the client."""
-    kept = []
+    kept: list[Item] = []
     for item in items:
         text = JsonText(bytes(item))
         if isinstance(text.root, Node):
             text.remove(text.root, [index for index, (name, _) in enumerate(text.root.members()) if name in fields])
-        kept.append(msgspec.Raw(text.result()))
+        kept.append(text.result())
     return kept
 
 

@@ -31,6 +31,7 @@ from openstackoid.gateway.fanout.finding import NOT_FOUND, Found, find, find_by_
 from openstackoid.gateway.fanout.folding import Fold, one_of_each
 from openstackoid.gateway.fanout.listing import Lister, Question
 from openstackoid.gateway.fanout.memory import FanOutMemory
+from openstackoid.gateway.fanout.spooling import Room
 from openstackoid.gateway.fanout.wishes import Wishes
 
 UNAUTHORIZED: Final = 401
@@ -108,10 +109,12 @@ class FanOut:
     Args:
         at_once: clouds that one request asks at a time.
         admission: bounds how many requests ask clouds at a time.
+        room: what the items of one list may take.
     """
 
-    def __init__(self, at_once: int, admission: Admission) -> None:
+    def __init__(self, at_once: int, admission: Admission, room: Room) -> None:
         self._at_once = at_once
+        self._room = room
         self._admission = admission
         self._memory = FanOutMemory()
         self._parsing = asyncio.Lock()
@@ -140,7 +143,7 @@ class FanOut:
                 f"{read.path} is not served of several clouds: what it answers is neither a list, nor one thing, nor a sum. "
                 f'Name one cloud for {read.service}; the scope says "{read.scope.get(read.service)}".'
             )
-        turns = Turns(asyncio.Semaphore(self._at_once), self._parsing)
+        turns = Turns(asyncio.Semaphore(self._at_once), self._parsing, self._room)
         one = _Reading(read, ask, pass_on, self._memory, turns, self._admission)
         return await one.first(choices, row)
 
@@ -232,9 +235,9 @@ class _Reading:
             return self._refused(listed.legs)
         self._require(listed.legs, len(targets))
         headers = _described(listed.lead)
-        headers.update(write_items(listed.names, listed.runs))
+        headers.update(write_items(listed.names, listed.owners))
         headers.update(_missing(listed.legs))
-        return Served(web.Response(status=_OK, headers=headers), listed.legs, not listed.runs, listed.body)
+        return Served(web.Response(status=_OK, headers=headers), listed.legs, not listed.owners, listed.body)
 
     async def _found(self, targets: Sequence[Target]) -> Served:
         read = self._read

@@ -15,6 +15,7 @@ from openstackoid.gateway.fanout.asking import Reply
 from openstackoid.gateway.fanout.documents import send
 from openstackoid.gateway.fanout.folding import Fold
 from openstackoid.gateway.fanout.reads import FanOut, Read
+from openstackoid.gateway.fanout.spooling import Room
 from openstackoid.gateway.fanout.wishes import Wishes
 from openstackoid.gateway.federation.memory import digest
 from openstackoid.gateway.settings.sections import Fanout
@@ -43,7 +44,8 @@ class Several:
         self._settings = settings
         self._known = known
         self.admission: Final = Admission(settings.running, min(settings.running, settings.running_per_user))
-        self._reads = FanOut(settings.at_once, self.admission)
+        room = Room(settings.memory, settings.disk, settings.directory)
+        self._reads = FanOut(settings.at_once, self.admission, room)
 
     def plan(self, call: Call) -> One | All | Alternatives:
         """The plan of a call: the clouds to ask, and how.

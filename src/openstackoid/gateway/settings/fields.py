@@ -1,5 +1,6 @@
 """Types of values in the gateway's configuration, and the sections that occur in several places of it."""
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -37,6 +38,12 @@ def _existing(path: Path, info: ValidationInfo) -> Path:
     return path
 
 
+def _directory(path: Path, info: ValidationInfo) -> Path:
+    if info.context and not os.access(path, os.W_OK | os.X_OK):
+        raise ValueError(f"expected a directory that the gateway can write to: {path}")
+    return path
+
+
 def _database(url: str, info: ValidationInfo) -> str:
     folder = info.context[FOLDER] if info.context else None
     # sqlite:///file is relative to the configuration, as every path; sqlite:////file is absolute.
@@ -49,6 +56,7 @@ Listen = Annotated[str, AfterValidator(_listen)]
 # Paths are relative to the configuration file.
 RelativePath = Annotated[Path, AfterValidator(_relative)]
 ExistingFile = Annotated[Path, AfterValidator(_relative), AfterValidator(_existing)]
+WritableDirectory = Annotated[Path, AfterValidator(_relative), AfterValidator(_directory)]
 DatabaseUrl = Annotated[str, AfterValidator(_database)]
 Seconds = Annotated[float, Field(gt=0, le=86400)]
 

@@ -19,6 +19,7 @@ from openstackoid.gateway.settings.fields import (
     RelativePath,
     Seconds,
     Section,
+    WritableDirectory,
     address_of,
 )
 
@@ -111,6 +112,9 @@ class Fanout(Section):
         at_once: clouds that one request asks at a time.
         running: such requests that run at a time, in one worker.
         running_per_user: of one user's token.
+        memory: bytes of one list's items in memory; further ones wait in a file until they are sent.
+        disk: bytes of that file; a cloud whose items have no room is missing.
+        directory: of the file, which has no name there; the system's for temporary files if it is None.
     """
 
     timeout: Seconds = 10
@@ -118,6 +122,9 @@ class Fanout(Section):
     at_once: Annotated[int, Field(ge=1, le=10_000)] = 128
     running: Annotated[int, Field(ge=1, le=10_000)] = 32
     running_per_user: Annotated[int, Field(ge=1, le=10_000)] = 8
+    memory: Annotated[int, Field(ge=0)] = 8 << 20
+    disk: Annotated[int, Field(ge=0)] = 2 << 30
+    directory: WritableDirectory | None = None
 
 
 class Rates(Section):

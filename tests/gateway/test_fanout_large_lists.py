@@ -1,0 +1,172 @@
+"""The items of a list that are more than a gateway holds in memory wait in a file without a name, and nothing of it stays."""
+
+import asyncio
+import contextlib
+import json
+import resource
+import signal
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.gateway.lists import row
+from tests.gateway.test_fanout_walks import LISTS, QUERIES, made, written
+from tests.gateway.wire import TOKEN, Answer, Cloud, Gateway, ask, connect, everything, reply, scope, until
+from tests.volume import volume
+
+from openstackoid.gateway.fanout.spooling import Room
+
+BOTH: Final = "CloudOne & Small"
+PATH: Final = "/v2/images"
+MEMORY: Final = 1 << 20
+DISK: Final = 24 << 20
+ITEMS: Final = 1000
+ASKED: Final = [
+    *((kind, query) for kind, some in QUERIES.items() for query in some),
+    ("networks", "fields=created&sort_key=name&sort_dir=asc"),
+]
+
+
+@settings(max_examples=volume(200), deadline=None)
+@given(LISTS, st.sampled_from(ASKED), st.sampled_from([0, 100]))
+def test_items_in_a_file_are_answered_as_those_in_memory(
+    lists: list[list[tuple[str, str]]], asked: tuple[str, str], memory: int
+) -> None:
+    kind, query = asked
+
+    async def page(memory: int) -> tuple[Any, list[int]]:
+        clouds = made(row(kind), lists, largest=100)
+        clouds.room = Room(memory, disk=1 << 20)
+        found = await clouds.page(query, annotate=kind == "images")
+        assert not [leg.code for leg in found.legs if leg.code]
+        return written(found), list(found.owners)
+
+    async def check() -> None:
+        assert await page(memory) == await page(1 << 20)
+        clouds = made(row(kind), lists, largest=2)
+        clouds.room = Room(memory, disk=1 << 20)
+        assert await clouds.walk(query, by_id="fields" not in query, forgets=True) == await made(row(kind), lists).walk(
+            query
+        )
+
+    asyncio.run(check())
+
+
+async def test_a_cloud_whose_items_have_no_room_is_missed() -> None:
+    clouds = made(row("images"), [[("a", "2"), ("b", "1")], [("c", "3")]])
+    one = len(json.dumps(clouds.clouds["Cloud1"].items[0]))
+    clouds.room = Room(memory=0, disk=one)
+    page = await clouds.page("")
+    assert [(leg.cloud, leg.code) for leg in page.legs] == [("Cloud0", "document.busy"), ("Cloud1", None)]
+    assert "with a limit" in page.legs[0].message
+    assert [item["name"] for item in written(page)["images"]] == ["c"]
+
+
+@dataclass
+class Large:
+    """A gateway that holds one MiB in memory, and two clouds with lists of ten each."""
+
+    gateway: Gateway
+    directory: Path
+    items: dict[str, list[dict[str, str]]]
+
+    def whole(self) -> Answer:
+        return ask(self.gateway.url("image"), PATH, scope(image=BOTH))
+
+    def begin(self) -> socket.socket:
+        """A client that has read the head of a list."""
+        connection = connect(self.gateway.url("image"))
+        named = json.dumps({"image": BOTH})
+        head = (
+            f"GET {PATH} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Auth-Token: {TOKEN}\r\nX-Scope: {named}\r\n\r\n"
+        )
+        connection.sendall(head.encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 200")
+        return connection
+
+    def open_files(self) -> list[str]:
+        """What the gateway has open in the directory."""
+        found = []
+        for number in Path(f"/proc/{self.gateway.process.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                found.append(str(number.readlink()))
+        return [file for file in found if file.startswith(f"{self.directory}/")]
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Iterator[Large]:
+    clouds = {"CloudOne": Cloud("CloudOne", paths=False), "Small": Cloud("Small", paths=True)}
+    items = {}
+    for name, cloud in clouds.items():
+        made_ = [{"id": f"{name}-{number:04}", "created_at": f"{9999 - number}"} for number in range(ITEMS)]
+        items[name] = [item | {"text": "x" * 10_000} for item in made_]
+        cloud["image"].on(PATH, _always({"images": items[name]}))
+    directory = tmp_path / "lists"
+    directory.mkdir()
+    one = clouds["CloudOne"]
+    peers = {"Small": {"url": clouds["Small"]["image"].url, "services": {"image": clouds["Small"]["image"].url}}}
+    fanout = {"memory": MEMORY, "disk": DISK, "directory": str(directory)}
+    gateway = Gateway(tmp_path / "one", one.config(peers=peers, fanout=fanout))
+    try:
+        gateway.ready()
+        yield Large(gateway, directory, items)
+    finally:
+        gateway.end()
+        gateway.stop()
+        for cloud in clouds.values():
+            cloud.close()
+    assert "Traceback" not in gateway.said
+
+
+def _always(document: Any) -> Any:
+    return lambda _seen, _connection: reply(200, document)
+
+
+def test_a_list_waits_in_a_file_that_has_no_name_and_ends_with_the_answer(large: Large) -> None:
+    with large.begin() as connection:
+        (file,) = large.open_files()
+        assert file.endswith(" (deleted)")
+        assert not list(large.directory.iterdir())
+        rest = everything(connection)
+    assert rest.endswith(b"0\r\n\r\n")
+    until(lambda: not large.open_files())
+    answer = large.whole()
+    assert (answer.status, answer.get("X-Scope-Missing")) == (200, None)
+    expected = [item for pair in zip(*large.items.values(), strict=True) for item in pair]
+    assert answer.json["images"] == expected
+
+
+def test_of_a_client_that_leaves_and_of_a_killed_gateway_nothing_stays(large: Large) -> None:
+    with large.begin():
+        assert len(large.open_files()) == 1
+    until(lambda: not large.open_files())
+    with large.begin():
+        assert len(large.open_files()) == 1
+        large.gateway.process.send_signal(signal.SIGKILL)
+        large.gateway.process.wait(30)
+    assert not list(large.directory.iterdir())
+
+
+def test_when_the_disk_is_full_the_cloud_is_missed_and_the_gateway_goes_on(large: Large) -> None:
+    before = resource.prlimit(large.gateway.process.pid, resource.RLIMIT_FSIZE, (12 << 20, resource.RLIM_INFINITY))
+    answer = large.whole()
+    assert answer.status == 200
+    assert len(answer.json["images"]) == ITEMS
+    assert str(answer.get("X-Scope-Missing")).endswith(";code=document.busy")
+    resource.prlimit(large.gateway.process.pid, resource.RLIMIT_FSIZE, before)
+    assert large.whole().get("X-Scope-Missing") is None
+
+
+def test_a_directory_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:
+    one = Cloud("CloudOne", paths=False)
+    try:
+        gateway = Gateway(tmp_path / "one", one.config(fanout={"directory": str(tmp_path / "missing")}))
+        assert gateway.stop() != 0
+        assert "expected a directory that the gateway can write to" in gateway.said
+    finally:
+        one.close()
