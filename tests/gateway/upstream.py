@@ -13,13 +13,14 @@ T = TypeVar("T")
 
 
 def until(what: Callable[[], T], seconds: float = 60.0) -> T:
-    """The first true answer, or an AssertionError."""
-    end = time.monotonic() + seconds
+    """The first true answer, or an AssertionError. What takes long is looked at less often: a look may cost as much as a request."""
+    began = time.monotonic()
     while True:
         if answer := what():
             return answer
-        assert time.monotonic() < end, f"not within {seconds} s"
-        time.sleep(0.005)
+        waited = time.monotonic() - began
+        assert waited < seconds, f"not within {seconds} s"
+        time.sleep(min(max(0.005, waited / 10), 0.05))
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """What the gateway's tests stand on: upstreams, clients and gateways that meet at the wire, byte by byte."""
 
 import contextlib
+import functools
 import http.client
 import json
 import os
@@ -18,6 +19,7 @@ from os_service_types import ServiceTypes
 from tests import commands
 from tests.gateway.upstream import Handler, Seen, Upstream, reply, until
 from tests.ports import free_ports
+from tests.records import Records
 
 from openstackoid.core.services import service_type
 
@@ -172,8 +174,12 @@ class Gateway:
 
         until(serving)
 
+    @functools.cached_property
+    def _records(self) -> Records:
+        return Records(self.audit)
+
     def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.audit.read_text().splitlines()]
+        return self._records.lines()
 
     def line(self, path: str) -> dict[str, Any]:
         """The last line of audit for a path. A thread writes them after the answers: what was asked before stands there before a mark."""
