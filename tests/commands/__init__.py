@@ -46,6 +46,7 @@ _KINDS: Final[Mapping[tuple[str, ...], tuple[str, ...]]] = {
     ("openstackoid", "oaktree", "call"): (_PROGRAM_IMPORTS, f"{_SRC}/oaktree/call", "src/oaktree"),
     **{(f"tests.hostile.{program}",): _GATEWAY for program in ("peer", "thief", "visitor")},
     ("bench.simulated",): ("bench/simulated.py",),
+    ("tests.trust.elsewhere",): (f"{_SRC}/trust", f"{_SRC}/storage"),
     ("tests.commands.probe",): ("tests/commands/probe.py",),
 }
 # What commands may find in their environment beside what the tests found in theirs: `server.py` sees to it that none of it is

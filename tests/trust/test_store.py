@@ -14,6 +14,8 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text, update
+from tests import commands
+from tests.trust.elsewhere import PEER, WRITTEN
 from tests.trust.servers import PASSWORD, Server
 from tests.trust.test_projects import bind
 
@@ -26,7 +28,6 @@ from openstackoid.trust.rules import Rule
 from openstackoid.trust.store import AgreementExistsError, Store, StoreError, UnknownPeerError
 from openstackoid.trust.tables import AGREEMENTS, METADATA, MIGRATIONS
 
-PEER: Final = "CloudTwo"
 URL: Final = "https://cloudtwo.example:8443"
 FINGERPRINT: Final = "A" * 43
 OTHER: Final = "b" * 43
@@ -34,10 +35,9 @@ IMAGES: Final = Grant(services=("image",), roles={"Member": "member"}, rate=2.5)
 KEYS: Final = {"keys": {"keys": [{"kty": "OKP", "note": "Zoë ☁"}]}, "endorsements": []}
 
 
-def in_another_process(url: str, code: str, *arguments: str) -> "subprocess.Popen[str]":
-    head = "import sys, time\nfrom openstackoid.trust.store import Store\nstore = Store(sys.argv[1])\n"
-    words = [sys.executable, "-c", head + code, url, *arguments]
-    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def in_another_process(url: str, *words: str) -> "subprocess.Popen[str]":
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    return commands.popen([sys.executable, "-m", "tests.trust.elsewhere", url, *words], text=True, **pipes)
 
 
 def everything(store: Store) -> tuple[object, ...]:
@@ -79,11 +79,7 @@ def test_a_step_that_was_cut_is_done_again(url: str) -> None:
 
 
 def test_many_processes_upgrade_at_once(url: str) -> None:
-    code = "sys.stdin.readline()\nstore.upgrade()\nprint(store.revision())"
-    head = f"import sys\nfrom openstackoid.trust.store import Store\nstore = Store(sys.argv[1])\n{code}"
-    words = [sys.executable, "-c", head, url]
-    pipe = subprocess.PIPE
-    several = [subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, text=True) for _ in range(3)]
+    several = [in_another_process(url, "upgrade") for _ in range(3)]
     with ThreadPoolExecutor(3) as pool:
         ends = list(pool.map(lambda process: process.communicate("go\n", timeout=120), several))
     assert ends == [("0\n", "")] * 3
@@ -248,21 +244,9 @@ def test_a_process_that_is_killed_in_the_middle_changes_nothing(url: str, store:
     store.remember_keys(PEER, KEYS)
     bind(store, PEER, "theirs", "ours")
     before = everything(store)
-    code = (
-        "from sqlalchemy import event\n"
-        "from openstackoid.trust.grants import Grant\n"
-        "@event.listens_for(store._database.engine, 'commit')\n"
-        "def wait(connection):\n"
-        "    print('all is written, nothing committed', flush=True)\n"
-        "    time.sleep(600)\n"
-        "what = sys.argv[2]\n"
-        "if what == 'repin': store.repin('CloudTwo', 'c' * 43, 'eve')\n"
-        "elif what == 'remember': store.remember_keys('CloudTwo', {'keys': {}})\n"
-        "else: store.change('CloudTwo', what, 'eve', Grant(services=('compute',)))\n"
-    )
-    process = in_another_process(url, code, event)
+    process = in_another_process(url, "hang", event)
     assert process.stdout is not None
-    assert process.stdout.readline() == "all is written, nothing committed\n"
+    assert process.stdout.readline() == WRITTEN
     assert everything(store) == before  # nobody sees what is not committed
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
@@ -274,7 +258,8 @@ def test_a_process_that_is_killed_in_the_middle_changes_nothing(url: str, store:
 def test_what_one_process_changes_another_sees(url: str, store: Store) -> None:
     store.add(PEER, URL, FINGERPRINT, IMAGES, "olga")
     before = store.revision()
-    assert in_another_process(url, "store.change('CloudTwo', 'suspend', 'omar')").wait(60) == 0
+    with in_another_process(url, "suspend") as process:
+        assert process.wait(60) == 0
     assert store.revision() > before
     assert store.agreements()[0].state is State.SUSPENDED
 
