@@ -18,8 +18,9 @@
 - `honest`: a cloud that has federated with Mallory, in two ways; `gateway_alone` and `with_haproxy` are one way each. `honest.cloud` is an `Owner` or a
   `Fronted`: its fake services (`honest.cloud["image"]`), its `keystone`, its `frontends`.
 
-All end with their module. For another agreement or configuration, take `alone(folder, mallory, signer, allow=..., more=..., **trust)` or `proxied(...)` of
-`honest.py` in a fixture of your own, and a further `Peer(folder, "Name", signer)` for a second hostile cloud.
+All go on to the end of the run, but for each module what was asked of them begins anew. For another agreement or configuration, or a
+gateway whose memory is measured, take `alone(folder, mallory, signer, allow=..., more=..., **trust)` or `proxied(...)` of `honest.py` in a fixture of your
+own, and a further `Peer(folder, "Name", signer)` for a second hostile cloud.
 """
 
 from collections.abc import Iterator
@@ -31,22 +32,28 @@ from tests.hostile.honest import Honest, alone, proxied
 from tests.hostile.programs import Peer, Thief, Visitor
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def hostile_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("hostile")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def signer(hostile_folder: Path) -> Authority:
     return Authority(hostile_folder)
 
 
-@pytest.fixture(scope="module")
-def peer_program(hostile_folder: Path, signer: Authority) -> Iterator[Peer]:
-    """Mallory, whatever the tests before had it answer."""
+@pytest.fixture(scope="session")
+def peer_of_all(hostile_folder: Path, signer: Authority) -> Iterator[Peer]:
     made = Peer(hostile_folder / "mallory", signer=signer)
     yield made
     made.stop()
+
+
+@pytest.fixture(scope="module")
+def peer_program(peer_of_all: Peer) -> Peer:
+    """Mallory, whatever the tests before had it answer; its record is of this module."""
+    peer_of_all.begin_record()
+    return peer_of_all
 
 
 @pytest.fixture
@@ -55,14 +62,14 @@ def mallory(peer_program: Peer) -> Iterator[Peer]:
     peer_program.forget()
 
 
-@pytest.fixture(scope="module")
-def visitor(peer_program: Peer) -> Iterator[Visitor]:
-    made = Visitor(peer_program)
+@pytest.fixture(scope="session")
+def visitor(peer_of_all: Peer) -> Iterator[Visitor]:
+    made = Visitor(peer_of_all)
     yield made
     made.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def thief_program(hostile_folder: Path) -> Iterator[Thief]:
     made = Thief(hostile_folder)
     yield made
@@ -75,16 +82,28 @@ def thief(thief_program: Thief) -> Iterator[Thief]:
     thief_program.got_no_token()
 
 
-@pytest.fixture(scope="module")
-def gateway_alone_module(hostile_folder: Path, peer_program: Peer, signer: Authority) -> Iterator[Honest]:
-    with alone(hostile_folder, peer_program, signer) as made:
+@pytest.fixture(scope="session")
+def gateway_alone_of_all(hostile_folder: Path, peer_of_all: Peer, signer: Authority) -> Iterator[Honest]:
+    with alone(hostile_folder, peer_of_all, signer) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def with_haproxy_of_all(hostile_folder: Path, peer_of_all: Peer, signer: Authority) -> Iterator[Honest]:
+    with proxied(hostile_folder, peer_of_all, signer) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def with_haproxy_module(hostile_folder: Path, peer_program: Peer, signer: Authority) -> Iterator[Honest]:
-    with proxied(hostile_folder, peer_program, signer) as made:
-        yield made
+def gateway_alone_module(gateway_alone_of_all: Honest) -> Iterator[Honest]:
+    with gateway_alone_of_all.services_restored():
+        yield gateway_alone_of_all
+
+
+@pytest.fixture(scope="module")
+def with_haproxy_module(with_haproxy_of_all: Honest) -> Iterator[Honest]:
+    with with_haproxy_of_all.services_restored():
+        yield with_haproxy_of_all
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from tests.haproxy.test_traps import parsed
 from tests.haproxy.world import Authority
 from tests.hostile import peer
 from tests.ports import free_port
+from tests.records import Records
 
 from openstackoid.trust import key_files
 
@@ -83,6 +84,9 @@ class Peer(Signer):
         self._script, self._record = folder / "script.json", folder / "record.jsonl"
         self._rules: list[dict[str, Any]] = []
         self._record.touch()
+        self._records = Records(self._record)
+        self._requests: list[Seen] = []
+        self._forgotten = 0  # of them
         self.forget()
         self.port = free_port()
         self.peering = f"{'https' if signer else 'http'}://127.0.0.1:{self.port}"
@@ -123,18 +127,17 @@ class Peer(Signer):
         fresh.write_text(json.dumps({"rules": self._rules}))
         fresh.replace(self._script)
 
+    def begin_record(self) -> None:
+        """Forget all that it got."""
+        self._forgotten += len(self.requests)
+
     @property
     def requests(self) -> list[Seen]:
         """All that it got, in order."""
-        told = [json.loads(line) for line in self._record.read_text().splitlines(keepends=True) if line.endswith("\n")]
-        return [
-            Seen(
-                *(each["method"], each["target"], [tuple(header) for header in each["headers"]], each["connection"]),
-                raw=each["body"].encode("latin-1"),
-                whole=True,
-            )
-            for each in told
-        ]
+        for each in self._records.lines()[len(self._requests) :]:
+            seen = (each["method"], each["target"], [tuple(header) for header in each["headers"]], each["connection"])
+            self._requests.append(Seen(*seen, raw=each["body"].encode("latin-1"), whole=True))
+        return self._requests[self._forgotten :]
 
     def all(self, path: str) -> list[Seen]:
         """The requests whose target begins so."""

@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
 from tests.gateway.wire import reply
-from tests.hostile.honest import Honest
+from tests.haproxy.world import Authority
+from tests.hostile.honest import Honest, alone
 from tests.hostile.programs import Peer
 
 from openstackoid.core.border import answer_passes, request_passes
@@ -23,6 +25,13 @@ def memory(honest: Honest) -> int:
     """The most that the gateway's process ever had, in bytes."""
     status = Path(f"/proc/{honest.gateway.process.pid}/status").read_text()
     return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) << 10
+
+
+@pytest.fixture(scope="module")
+def gateway_alone_module(hostile_folder: Path, peer_program: Peer, signer: Authority) -> Iterator[Honest]:
+    """One whose memory no other module has filled."""
+    with alone(hostile_folder / "caches", peer_program, signer) as made:
+        yield made
 
 
 def requests(honest: Honest, path: str, several: Iterator[Mapping[str, str]]) -> list[int]:

@@ -4,14 +4,15 @@ import asyncio
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import uvloop
 from tests.gateway.owners import refusal
 from tests.gateway.wire import Answer, ask, reply
-from tests.hostile.honest import Honest
+from tests.haproxy.world import Authority
+from tests.hostile.honest import Honest, alone
 from tests.hostile.programs import Peer, Send, Visitor
 
 from openstackoid.core import limits
@@ -30,6 +31,13 @@ def memory(gateway: Honest) -> int:
     """The most that its process ever had, in bytes."""
     status = Path(f"/proc/{gateway.gateway.process.pid}/status").read_text()
     return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) << 10
+
+
+@pytest.fixture(scope="module")
+def gateway_alone_module(hostile_folder: Path, peer_program: Peer, signer: Authority) -> Iterator[Honest]:
+    """One whose memory no other module has filled."""
+    with alone(hostile_folder / "documents", peer_program, signer) as made:
+        yield made
 
 
 def beside(work: Work, honest: Honest) -> tuple[float, float]:
