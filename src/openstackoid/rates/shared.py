@@ -3,12 +3,10 @@
 import threading
 import time
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from redis import Redis
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
-from redis.retry import Retry
+if TYPE_CHECKING:
+    from redis import Redis
 
 T = TypeVar("T")
 
@@ -35,7 +33,10 @@ class Shared:
             pause: seconds without requests after a failure.
             clock: a monotonic clock, in seconds.
         """
+        from redis.exceptions import RedisError  # noqa: PLC0415 - programs without a Redis start faster
+
         self.redis: Final = redis
+        self._failures: Final = (RedisError, OSError)
         self._pause: Final = pause
         self._clock: Final = clock
         self._lock: Final = threading.Lock()
@@ -53,6 +54,10 @@ class Shared:
             pause: see `__init__`.
             connections: maximum number of connections; more than the number of threads that use it.
         """
+        from redis import Redis  # noqa: PLC0415 - programs without a Redis start faster
+        from redis.backoff import NoBackoff  # noqa: PLC0415
+        from redis.retry import Retry  # noqa: PLC0415
+
         redis = Redis.from_url(
             url,
             socket_timeout=timeout,
@@ -78,7 +83,7 @@ class Shared:
         trial = self._begin()
         try:
             answer = question()
-        except (RedisError, OSError) as error:
+        except self._failures as error:
             with self._lock:
                 self._open = True
                 self._until = self._clock() + self._pause

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from redis.exceptions import LockError
-
 from openstackoid.oaktree.upstream.calls import CALL, Call
 from openstackoid.rates.shared import AwayError, Shared
 
@@ -58,6 +56,8 @@ class SharedLock:
                 self._shared.ask(self._let_go)
 
     def _let_go(self) -> None:
+        from redis.exceptions import LockError  # noqa: PLC0415 - programs without a Redis start faster
+
         with contextlib.suppress(LockError):
             self._lock.release()
 

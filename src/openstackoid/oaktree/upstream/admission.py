@@ -19,8 +19,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
-from redis.exceptions import WatchError
-
 from openstackoid.rates.shared import AwayError, Shared
 
 # Seconds between two looks at the shared queue while tickets wait.
@@ -233,6 +231,8 @@ class _SharedQueue(_Queue):
             for gone in rows.keys() - {name.encode() for name in entries}:
                 pipe.hdel(self._key, gone)
             pipe.pexpire(self._key, int(_LEASE * 2000))
+            from redis.exceptions import WatchError  # noqa: PLC0415 - programs without a Redis start faster
+
             try:
                 pipe.execute()
             except WatchError as error:

@@ -1,7 +1,7 @@
 """The one runner of migrations, with Alembic: each package that keeps tables calls it with its own folder of versions.
 
-A package has a folder of versions (one file a step, `v0001_...py`, each naming the step before it) and a version table of its own, so
-that several packages can share a database:
+A package has a folder of versions (one file a step, `v0001_...py` for the revision "0001", each naming the step before it) and a version table
+of its own, so that several packages can share a database:
 
     MIGRATIONS = Migrations(Path(__file__).parent / "versions", version_table="regions_alembic_version")
     MIGRATIONS.upgrade(database)
@@ -12,22 +12,21 @@ Rules for a step:
 - MariaDB cannot roll DDL back: write it so that it can run again after a crash, with `if_not_exists` and `if_exists`.
 - It never imports the package's tables: those change, a step does not.
 
-There is no alembic.ini: the configuration is made here.
+There is no alembic.ini: the configuration is made here. Alembic is imported where a step is taken: most programs start with a current database.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
+import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from openstackoid.storage.databases import Database
 from openstackoid.storage.urls import StoreError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _ENVIRONMENT: Final = Path(__file__).parent  # where Alembic finds env.py
 
@@ -58,10 +57,12 @@ class Migrations:
             with database.reading() as connection:
                 if self.is_current(connection):
                     return
-                if not create and not self._heads(connection):
+                if not create and not self._taken(connection):
                     raise StoreError(
                         f"{database.name}: it has no tables of openstackoid. Is it the right one, and whole?"
                     )
+        from alembic.util import CommandError  # noqa: PLC0415 - see above
+
         try:
             with database.exclusive() as connection:
                 self.apply(connection)
@@ -72,8 +73,12 @@ class Migrations:
 
     def is_current(self, connection: Connection) -> bool:
         """Whether a database has every step and no unknown one."""
-        script = ScriptDirectory(str(_ENVIRONMENT), version_locations=[str(self.versions)])
-        return self._heads(connection) == set(script.get_heads())
+        return self._taken(connection) == {self.head}
+
+    @property
+    def head(self) -> str:
+        """The revision of the last step."""
+        return max(path.stem[1:].partition("_")[0] for path in self.versions.glob("v[0-9]*_*.py"))
 
     def apply(self, connection: Connection) -> None:
         """Take every missing step; the caller commits.
@@ -81,17 +86,26 @@ class Migrations:
         Raises:
             alembic.util.CommandError: the database has a step that this program does not know.
         """
+        from alembic import command  # noqa: PLC0415 - see above
+
         command.upgrade(self._config(connection), "head")
 
     def downgrade(self, connection: Connection, revision: str = "base") -> None:
         """Undo steps down to a revision; the caller commits. Rows of dropped tables are lost."""
+        from alembic import command  # noqa: PLC0415 - see above
+
         command.downgrade(self._config(connection), revision)
 
-    def _heads(self, connection: Connection) -> set[str]:
-        context = MigrationContext.configure(connection, opts={"version_table": self.version_table})
-        return set(context.get_current_heads())
+    def _taken(self, connection: Connection) -> set[str]:
+        """The revisions in the version table: one, or none before the first step."""
+        if not sa.inspect(connection).has_table(self.version_table):
+            return set()
+        chosen: sa.Select[tuple[str]] = sa.select(sa.column("version_num")).select_from(sa.table(self.version_table))
+        return set(connection.scalars(chosen))
 
-    def _config(self, connection: Connection) -> Config:
+    def _config(self, connection: Connection) -> "Config":
+        from alembic.config import Config  # noqa: PLC0415 - see above
+
         config = Config(attributes={"connection": connection, "version_table": self.version_table})
         config.set_main_option("path_separator", "newline")  # the folder's name may have blanks
         config.set_main_option("script_location", str(_ENVIRONMENT).replace("%", "%%"))
