@@ -65,6 +65,16 @@ def load(modules: tuple[str, ...]) -> None:
         importlib.import_module(module)
 
 
+def configure_mappers() -> None:
+    """Configure SQLAlchemy's mappers of all models so far: before the fork for all clouds, and before the first request.
+
+    Two first requests at the same time would configure them twice.
+    """
+    from sqlalchemy import orm  # noqa: PLC0415
+
+    orm.configure_mappers()
+
+
 def url(path: Path) -> str:
     """Give oslo.db's URL of a database file; a connection waits up to a minute for a lock."""
     return f"sqlite:///{path}?timeout=60"
@@ -78,10 +88,8 @@ def set_folder(variable: str, folder: str) -> None:
 def serve(application: Callable[..., Any], host: str, port: int) -> None:
     """Serve until SIGTERM, which lets running requests finish for a moment."""
     from cheroot import wsgi  # noqa: PLC0415
-    from sqlalchemy import orm  # noqa: PLC0415
 
-    # Two first requests at the same time would configure the mappers twice.
-    orm.configure_mappers()
+    configure_mappers()
     server = wsgi.Server((host, port), application, numthreads=THREADS, server_name=host, request_queue_size=256)
     server.shutdown_timeout = 2
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=stop, args=(server,)).start())

@@ -61,6 +61,7 @@ def zygote(service: str, orders: Sequence[dict[str, Any]], templates: Path) -> N
     """Import a service, and fork its servers."""
     module = importlib.import_module(f".{service.replace('-', '_')}", __package__)
     module.preload()
+    common.configure_mappers()
     ensure_templates(module, templates)
     for order in orders:
         # Noted here, and not by the server itself: when the zygotes have ended, all servers can be found.
