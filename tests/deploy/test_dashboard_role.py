@@ -4,12 +4,13 @@ import json
 import os
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 import pytest
 
-from .conftest import HERE, ROLE, build
+from openstackoid.lab import installing
+
+from .conftest import HERE, ansible_settings, build
 
 LOCAL = (
     "enabled/_8010_federation.py",
@@ -21,7 +22,9 @@ LOCAL = (
 @pytest.fixture
 def horizon(tmp_path: Path) -> Path:
     """The folder of an environment; its `openstack_dashboard` has folders for plugins, as Horizon's."""
-    venv.create(tmp_path / "horizon", with_pip=True)
+    uv = Path(sys.executable).with_name("uv")
+    command = [str(uv), "venv", "-q", "--seed", "-p", sys.executable, str(tmp_path / "horizon")]
+    subprocess.run(command, check=True, env=installing.environment(os.environ))
     (site,) = (tmp_path / "horizon" / "lib").glob("python*/site-packages")
     for folder in ("enabled", "local_settings.d"):
         (site / "openstack_dashboard" / "local" / folder).mkdir(parents=True)
@@ -38,10 +41,8 @@ def play(folder: Path, horizon: Path, wheel: Path, *options: str) -> str:
     playbook = folder / "playbook.json"
     hosts = {"hosts": "localhost", "connection": "local", "gather_facts": False, "roles": ["openstackoid_dashboard"]}
     playbook.write_text(json.dumps([hosts | {"vars": variables}]))
-    given = {
-        "ANSIBLE_ROLES_PATH": str(ROLE.parent),
+    given = ansible_settings(folder / "ansible") | {
         "ANSIBLE_LOCALHOST_WARNING": "False",
-        "ANSIBLE_HOME": str(folder / "ansible"),
         "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
     }
     command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,", *options, str(playbook)]
