@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import yaml
 from playwright.sync_api import Browser
+from tests import commands
 from tests.dashboard.watching import Visit, chromium, new_visit, sign_in
 from tests.market.market import SERVICES, Market, Person, new_user, sold
 
@@ -18,7 +19,15 @@ CLOUDS = ["Aggregator", "ProviderOne", "ProviderTwo"]
 def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
     """V1 is of ProviderOne, whose operator is `pia`, with block storage and an external network; V2 is of ProviderTwo, without."""
     folder = tmp_path_factory.mktemp("aggregator")
-    lab = Lab(folder, CLOUDS, ADDRESS, aggregator=True, aggregator_dashboard=True, with_volumes=True)
+    lab = Lab(
+        folder,
+        CLOUDS,
+        ADDRESS,
+        aggregator=True,
+        aggregator_dashboard=True,
+        with_volumes=True,
+        spawn=commands.spawn,
+    )
     try:
         lab.up(print)
         rita, pia, paul = (Person(lab.clouds_yaml, f"{name}-admin") for name in CLOUDS)

@@ -1,4 +1,4 @@
-"""Commands that tests start: `popen` and `run` stand for those of `subprocess`, and cost a fork where they can.
+"""Commands that tests start: `popen` and `run` stand for those of `subprocess`, `spawn` for a lab's, and they cost a fork where they can.
 
 Most of a command's start is Python that imports libraries, the same ones again and again. So for each kind of command there is
 a process that has imported them (`server.py`), with our own modules: it forks for each command that is started. What is forked
@@ -23,6 +23,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from openstackoid.lab import processes
+from openstackoid.lab.processes import Process
+
 _ROOT: Final = Path(__file__).parents[2]
 _SRC: Final = "src/openstackoid"
 _CLIENT: Final = str(Path(sys.executable).with_name("openstack"))
@@ -35,6 +38,7 @@ _KINDS: Final[Mapping[tuple[str, ...], tuple[str, ...]]] = {
     (_CLIENT,): ("openstackclient", f"{_SRC}/client"),
     ("openstackoid", "gateway"): _GATEWAY,
     **{("openstackoid", command): (f"{_SRC}/operators", *_GATEWAY) for command in ("peer", "key", "audit", "haproxy")},
+    ("openstackoid", "lab"): (_PROGRAM_IMPORTS, f"{_SRC}/lab"),
     ("openstackoid", "regions"): (_PROGRAM_IMPORTS, f"{_SRC}/regions", f"{_SRC}/trust", f"{_SRC}/storage"),
     ("openstackoid", "oaktree", "serve"): (
         _PROGRAM_IMPORTS,
@@ -107,6 +111,20 @@ def run(
     if check:
         done.check_returncode()
     return done
+
+
+def spawn(command: Sequence[str], log: Path, environment: Mapping[str, str], note: Path | None = None) -> Process:
+    """As `openstackoid.lab.processes.spawn`: for a lab, whose programs go on when the lab is no longer looked at."""
+    server = _server(command, environment)
+    if server is None:
+        return processes.spawn(command, log, environment, note)
+    output, empty = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), os.open(os.devnull, os.O_RDONLY)
+    order = {"args": list(command), "cwd": str(Path.cwd()), "env": dict(environment), "session": True}
+    try:
+        return processes.noted(server.start(order, [empty, output, output]), note)
+    finally:
+        os.close(output)
+        os.close(empty)
 
 
 class _Popen(subprocess.Popen[Any]):

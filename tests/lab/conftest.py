@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from tests import commands
 
 from openstackoid.lab import Lab
 
@@ -12,7 +13,7 @@ ADDRESS = "127.0.51.0"
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     # A deep folder: sockets cannot have so long a path.
-    made = Lab(tmp_path_factory.mktemp("lab") / ("deep" * 15), ["Alpha", "Beta"], ADDRESS)
+    made = Lab(tmp_path_factory.mktemp("lab") / ("deep" * 15), ["Alpha", "Beta"], ADDRESS, spawn=commands.spawn)
     folders = [cloud.haproxy for cloud in made.clouds.values()]
     try:
         made.up(print)

@@ -3,12 +3,12 @@
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from tests import commands
 
 from openstackoid.lab import Lab, LabError, environment, haproxy, state
 from openstackoid.lab.processes import Process, answers, check_free, read, spawn, stop
@@ -249,7 +249,7 @@ def test_uv_that_fails_says_why(tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", ["status", "env CloudOne", "logs", "down", "reset"])
 def test_commands_without_a_lab_say_how_to_make_one(tmp_path: Path, command: str) -> None:
     words = [sys.executable, "-m", "openstackoid", "lab", *command.split(), "--dir", str(tmp_path)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    done = commands.run(words, capture_output=True, text=True)
     assert done.returncode == 1
     assert "'openstackoid lab up' makes one" in done.stderr
     assert "Traceback" not in done.stderr

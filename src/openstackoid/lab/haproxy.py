@@ -6,7 +6,6 @@ Its configuration comes from the program ``openstackoid haproxy``, as everywhere
 import os
 import shutil
 import stat
-import subprocess
 import sys
 from collections.abc import Sequence
 from typing import Literal
@@ -38,10 +37,14 @@ def program() -> str:
 def environment() -> dict[str, str]:
     """Give the environment of HAProxy, and of programs that look for it."""
     variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return variables | {"PATH": os.pathsep.join([os.environ.get("PATH", os.defpath), *ELSEWHERE])}
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    missing = [folder for folder in ELSEWHERE if folder not in folders]
+    return variables | {"PATH": os.pathsep.join([*folders, *missing])}
 
 
-def configure(action: Literal["render", "apply"], clouds: Sequence[Cloud]) -> None:
+def configure(
+    action: Literal["render", "apply"], clouds: Sequence[Cloud], spawn: processes.Spawn = processes.spawn
+) -> None:
     """Write the configuration of these clouds, and with ``apply`` have a running HAProxy take it; all at the same time.
 
     Raises:
@@ -49,12 +52,15 @@ def configure(action: Literal["render", "apply"], clouds: Sequence[Cloud]) -> No
     """
     begun = []
     for cloud in clouds:
+        said = cloud.log(f"{HAPROXY}-{action}")
+        said.unlink(missing_ok=True)
         command = [*COMMAND, action, "--config", str(cloud.gateway_config)]
-        begun.append(subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT))
+        begun.append((cloud, said, spawn(command, said, environment())))
     # Wait for all programs, also when one has failed.
-    told = [process.communicate()[0].decode(errors="replace").strip() for process in begun]
-    for cloud, process, text in zip(clouds, begun, told, strict=True):
-        if process.returncode:
+    codes = [os.waitpid(process.pid, 0)[1] for _, _, process in begun]
+    for code, (cloud, said, _) in zip(codes, begun, strict=True):
+        if code:
+            text = said.read_text(encoding="utf-8", errors="replace").strip()
             raise LabError(f"{cloud.name}'s haproxy cannot be configured ('openstackoid haproxy {action}'):\n{text}")
 
 

@@ -67,6 +67,7 @@ class Lab:
         with_volumes: whether each cloud but an aggregator has block storage; they do not by default.
         buyer: name of another aggregator, which can buy regions from the first one; an existing lab gets it, too.
         gateway_command: the command of a gateway; ``--config FILE`` is added.
+        spawn: starts gateways, control planes and the program that writes HAProxy's configuration.
         cache: where the services' environment is kept; the user's cache folder when not given.
 
     Raises:
@@ -90,10 +91,12 @@ class Lab:
         with_volumes: bool | None = None,
         buyer: str | None = None,
         gateway_command: Sequence[str] = GATEWAY_COMMAND,
+        spawn: processes.Spawn = processes.spawn,
         cache: Path | None = None,
     ) -> None:
         self.directory = directory.absolute()
         self.gateway_command = tuple(gateway_command)
+        self.spawn = spawn
         self.cache = cache or environment.default_cache()
         saved = state.load(self.directory)
         wanted: dict[str, Any] = {"with_gateway": with_gateway, "with_haproxy": with_haproxy}
@@ -230,7 +233,7 @@ class Lab:
 
     def starter(self, report: Progress = lambda _line: None) -> Starter:
         """Give the object that starts this lab's parts."""
-        return Starter(self.directory, self.clouds, self.gateway_command, self.cache, report)
+        return Starter(self.directory, self.clouds, self.gateway_command, self.cache, report, self.spawn)
 
     def start_gateway(self, cloud: Cloud) -> None:
         """Start a cloud's gateway, without waiting for it."""
@@ -243,7 +246,7 @@ class Lab:
             if process and (name, GATEWAY) not in started:
                 process.signal(signal.SIGHUP)
         running = [name for name in names if self.process(name, HAPROXY) and (name, HAPROXY) not in started]
-        haproxy.configure("apply", [self.clouds[name] for name in running])
+        haproxy.configure("apply", [self.clouds[name] for name in running], self.spawn)
 
     def fill(self, report: "Reporter") -> bool:
         """Give new clouds their first content; returns whether there were any."""

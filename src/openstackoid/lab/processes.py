@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from .errors import LabError
@@ -98,6 +99,15 @@ def read(path: Path) -> Process | None:
         return None
 
 
+class Spawn(Protocol):
+    """Starts a program: `spawn`, or another function that gives a process as that one does."""
+
+    def __call__(
+        self, command: Sequence[str], log: Path, environment: Mapping[str, str], note: Path | None = None
+    ) -> Process:
+        """Start a program in a session of its own, its output in a log."""
+
+
 def spawn(command: Sequence[str], log: Path, environment: Mapping[str, str], note: Path | None = None) -> Process:
     """Start a program in a session of its own, its output in a log.
 
@@ -118,6 +128,11 @@ def spawn(command: Sequence[str], log: Path, environment: Mapping[str, str], not
     finally:
         os.close(output)
         os.close(empty)
+    return noted(pid, note)
+
+
+def noted(pid: int, note: Path | None) -> Process:
+    """A process that was just started, written into its file, if it has one."""
     status = stat(pid)
     process = Process(pid, status[1] if status else 0)
     if note:

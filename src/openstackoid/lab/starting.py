@@ -71,6 +71,7 @@ class Starter:
         gateway_command: the command of a gateway; ``--config FILE`` is added.
         cache: where the services' environment is kept.
         report: called with one line for each finished step.
+        spawn: starts gateways, control planes and the program that writes HAProxy's configuration.
     """
 
     directory: Path
@@ -78,6 +79,7 @@ class Starter:
     gateway_command: Sequence[str]
     cache: Path
     report: Progress
+    spawn: processes.Spawn = processes.spawn
 
     def start(self, missing: Sequence[Part], patience: float) -> None:
         """Start these, all at the same time, and wait for them."""
@@ -104,7 +106,7 @@ class Starter:
         """Start a cloud's gateway."""
         variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         command = [*self.gateway_command, "--config", str(cloud.gateway_config)]
-        processes.spawn(command, cloud.log(GATEWAY), variables, cloud.pid_file(GATEWAY))
+        self.spawn(command, cloud.log(GATEWAY), variables, cloud.pid_file(GATEWAY))
 
     def start_dashboards(self, clouds: Sequence[Cloud]) -> None:
         """Start the Horizons of these clouds, without waiting for them."""
@@ -117,13 +119,13 @@ class Starter:
         """Start a cloud's control plane of virtual regions."""
         variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         command = [*REGIONS_COMMAND, "--config", str(cloud.regions_config)]
-        processes.spawn(command, cloud.log(REGIONS), variables, cloud.pid_file(REGIONS))
+        self.spawn(command, cloud.log(REGIONS), variables, cloud.pid_file(REGIONS))
 
     def start_haproxy(self, clouds: Sequence[Cloud]) -> None:
         """Write HAProxy's configuration for these clouds, and start it."""
         for cloud in clouds:
             haproxy.make_folder(cloud)
-        haproxy.configure("render", clouds)
+        haproxy.configure("render", clouds, self.spawn)
         for cloud in clouds:
             haproxy.start(cloud)
 
