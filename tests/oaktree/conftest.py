@@ -12,8 +12,11 @@ from tests.oaktree.shell import Shell, shell
 from tests.oaktree.watched import Stage, staged
 from tests.oaktree.world import Simulated
 from tests.redis_server import RedisServer, redis_server
+from tests.trust.conftest import mariadb_server, postgresql_server, url
 
 from openstackoid.oaktree.cache.keys import Key, identity
+
+__all__ = ["mariadb_server", "postgresql_server", "url"]
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from google.rpc import status_pb2
-from tests.trust.conftest import mariadb_server, postgresql_server, url
 
 from oaktree.v1 import common_pb2
 from oaktree.v1.location_pb2 import Location
@@ -19,7 +18,6 @@ from openstackoid.operations.stages import Stage
 from openstackoid.storage.databases import Database
 from openstackoid.trust.store import Store
 
-__all__ = ["mariadb_server", "postgresql_server", "url"]
 PLACES = [Location(cloud="One", region="R", zone="z"), Location(cloud="Zwei ü", project_id="p")]
 
 

@@ -5,14 +5,12 @@ from collections.abc import Iterator
 
 import pytest
 from tests.oaktree.test_operations import Clock
-from tests.trust.conftest import mariadb_server, postgresql_server, url
 
 from oaktree.v1.location_pb2 import Location
 from openstackoid.oaktree.creates.operations import Operations
 from openstackoid.oaktree.creates.outbox import Notice
 from openstackoid.oaktree.creates.records import LostError, Operation
 
-__all__ = ["mariadb_server", "postgresql_server", "url"]
 WEBHOOKS = {"alice": ("ci", "chat"), "bob": ("ci",)}
 
 
