@@ -1,6 +1,5 @@
 """A provider that is killed, and one service of a provider: who else goes on, and what comes back."""
 
-import os
 import signal
 from collections.abc import Callable
 
@@ -9,6 +8,7 @@ from playwright.sync_api import expect
 from tests.aggregator.regions import choose
 from tests.dashboard.watching import Visit
 from tests.market.market import Market, until
+from tests.volume import FULL
 
 pytestmark = pytest.mark.real
 
@@ -48,7 +48,7 @@ def test_a_provider_that_was_killed_is_named_and_comes_back_without_other_restar
     assert {(name, part): lab.process(name, part) for name, part in others} == others
 
 
-@pytest.mark.skipif("OPENSTACKOID_FULL" not in os.environ, reason="half a minute more: make test-full")
+@pytest.mark.skipif(not FULL, reason="half a minute more: make test-full")
 def test_the_servers_of_a_region_are_shown_while_its_block_storage_is_down(
     market: Market, visit: Callable[[str], Visit]
 ) -> None:

@@ -1,6 +1,5 @@
 """Horizon's pages of what a user has in a region: each acts at the region's provider and in no other region."""
 
-import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from playwright.sync_api import expect
 from tests.aggregator.regions import HORIZONS_OWN, choose, network_of
 from tests.dashboard.watching import Visit
 from tests.market.market import Market, until
+from tests.volume import FULL
 
 pytestmark = pytest.mark.real
 
@@ -76,7 +76,7 @@ def test_a_volume_is_made_where_the_region_has_block_storage(market: Market, vis
     market.xavier.ask("DELETE", "V1", "volumev3", f"/volumes/{volume['id']}", 202)
 
 
-@pytest.mark.skipif("OPENSTACKOID_FULL" not in os.environ, reason="half a minute more: make test-full")
+@pytest.mark.skipif(not FULL, reason="half a minute more: make test-full")
 def test_an_image_goes_up_from_the_browser_and_a_key_pair_is_made(
     market: Market, visit: Callable[[str], Visit], tmp_path: Path
 ) -> None:

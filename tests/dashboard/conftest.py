@@ -1,6 +1,5 @@
 """Horizon in a browser: before a desk without real clouds, and, with `make test-full`, before two real clouds."""
 
-import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -11,6 +10,7 @@ from tests.dashboard.desk import Desk
 from tests.dashboard.front import PASSWORD
 from tests.dashboard.hostile import HOSTILE
 from tests.dashboard.watching import Visit, chromium, new_visit, sign_in
+from tests.volume import FULL
 
 from openstackoid.lab import Lab
 
@@ -30,7 +30,7 @@ DECLARED = {
 
 @pytest.fixture(scope="package")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    if "OPENSTACKOID_FULL" not in os.environ:
+    if not FULL:
         pytest.skip("a browser before two real clouds takes four minutes: make test-full")
     made = Lab(tmp_path_factory.mktemp("lab"), ["CloudOne", "CloudTwo"], ADDRESS, with_dashboard=True)
     try:

@@ -1,7 +1,6 @@
 """A cloud is cut off at the wire during some hundred changes, and is like the others when it is back."""
 
 import json
-import os
 import random
 import time
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import pytest
 from tests.gateway.relay import Relay
 from tests.gateway.stateful import Stateful
 from tests.gateway.wire import PROJECT, Answer, Cloud, Gateway, ask, reply, scope, until
+from tests.volume import FULL
 
 from openstackoid.core.partial import read_members
 from openstackoid.gateway.replicas.records import FORM, Operation, Part
@@ -24,7 +24,7 @@ from openstackoid.trust import key_files
 
 NAMES: Final = ("CloudOne", "CloudTwo", "CloudThree")
 NETWORKS: Final = "/v2.0/networks"
-REPLICAS: Final = 400 if os.environ.get("OPENSTACKOID_FULL") == "1" else 48  # with about four changes each
+REPLICAS: Final = 400 if FULL else 48  # with about four changes each
 THREADS: Final = 8
 
 
@@ -113,7 +113,7 @@ def test_a_cloud_that_was_cut_off_converges(torn: Torn, capsys: pytest.CaptureFi
     for replica in replicas:
         names = {torn.states[cloud].things[NETWORKS][member]["name"] for cloud, member in replica.members.items()}
         assert len(names) == 1
-    if os.environ.get("OPENSTACKOID_FULL") == "1":
+    if FULL:
         with capsys.disabled():
             print(f"\n{len(torn.changes)} changes, {waits} waited, {took:.1f} s until all clouds were alike")
 

@@ -5,15 +5,14 @@ full run. What was found once stays as an example of its target, which runs firs
 """
 
 import functools
-import os
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from hypothesis import HealthCheck, example, given, seed, settings
 from hypothesis import strategies as st
+from tests.volume import FULL
 
-FULL: Final = os.environ.get("OPENSTACKOID_FULL") == "1"
 SECONDS: Final = 180 if FULL else 4
 _ROUND: Final = 200  # examples between two looks at the clock
 _ROUNDS: Final = 1_000_000 if FULL else 20  # of one target at most

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from tests.volume import FULL
 
 from openstackoid.lab import Lab
 
 pytestmark = [
     pytest.mark.real,
-    pytest.mark.skipif(
-        "OPENSTACKOID_FULL" not in os.environ, reason="three clouds more, for two minutes: make test-full"
-    ),
+    pytest.mark.skipif(not FULL, reason="three clouds more, for two minutes: make test-full"),
 ]
 
 DEMO: Final = Path(__file__).parents[2] / "examples" / "demo_regions.py"

@@ -4,7 +4,6 @@ Who causes an event is killed as soon as the event is answered: it is on record,
 the message waits. The provider sets up and cleans up by itself, and is killed in these, too.
 """
 
-import os
 import secrets
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
@@ -13,11 +12,11 @@ import pytest
 import pytest_asyncio
 from tests.regions.deals import Deal, event
 from tests.regions.planes import Plane, in_state, offered, terms, two_planes
+from tests.volume import FULL
 
 if TYPE_CHECKING:
     from tests.trust.servers import Server
 
-FULL = os.environ.get("OPENSTACKOID_FULL") == "1"
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 # (Who causes it, event, state after it and after what follows from it).
 LIFE = (
