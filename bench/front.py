@@ -5,7 +5,7 @@ import json
 import time
 import urllib.request
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from bench import clouds
 from bench.clouds import ports
@@ -37,8 +37,8 @@ class Front(Scene):
     def __init__(self, *, log: bool) -> None:
         self._log = log
 
-    def __enter__(self) -> Self:
-        super().__enter__()
+    def begin(self) -> None:
+        """Start all of it."""
         short(self.folder)
         authority = Authority(self.folder)
         here, there = authority.pair("cloudone.example"), authority.pair(_NAME)
@@ -106,7 +106,6 @@ class Front(Scene):
         self.both_plain = Variant("plain across both", bare_tls, (self.bare_tls, self.far), path=data)
         for variant in (self.none, self.header, self.apart, self.token, self.both, self.data, self.by_nova, self.all):
             load(variant, "full", seconds=0.5)
-        return self
 
     def renew(self) -> None:
         """Other workers of those that are compared, in other memory; they have yet to learn."""
@@ -146,8 +145,8 @@ class Many(Scene):
     def __init__(self, *counts: int) -> None:
         self._counts = counts
 
-    def __enter__(self) -> Self:
-        super().__enter__()
+    def begin(self) -> None:
+        """Start all of it."""
         short(self.folder)
         self.haproxies: dict[int, Haproxy] = {}
         self.gateways: dict[int, Process] = {}
@@ -182,7 +181,6 @@ class Many(Scene):
                 if time.monotonic() > end:
                     raise SystemExit("bench: the gateway does not tell HAProxy where its peers are")
                 time.sleep(0.05)
-        return self
 
     def renew(self) -> None:
         """Other workers, in other memory; they have yet to learn."""

@@ -21,7 +21,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import grpc
 import yaml
@@ -58,12 +58,11 @@ class Lists(Scene):
         """So many servers in each cloud."""
         self._servers: Final = servers
 
-    def __enter__(self) -> Self:
-        super().__enter__()
+    def begin(self) -> None:
+        """Start all of it."""
         self._port, self._free = ports(2)
         arguments = (str(self._port), "--latency", str(LATENCY), "--servers", str(self._servers))
         self.start("clouds", self._port, "bench.simulated", *arguments).wait()
-        return self
 
     def lists(self, number: int, rounds: int) -> dict[str, Any]:
         """The three ways over so many clouds, in turns: medians."""

@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from keystoneauth1.session import Session
 from keystoneauth1.token_endpoint import Token
@@ -71,8 +71,8 @@ class _Scene(Scene):
     def __init__(self, number: int) -> None:
         self._number = number
 
-    def __enter__(self) -> Self:
-        super().__enter__()
+    def begin(self) -> None:
+        """Start all of it."""
         self._upstream, self._near, self._front = ports(3)
         self._far = self.start(
             "clouds", self._upstream, "bench.far_lists", str(self._upstream), str(self._number), str(MS), str(ITEMS)
@@ -88,7 +88,6 @@ class _Scene(Scene):
         config["fanout"] = {"timeout": 60}
         self.gateway_process: Process = self.gateway(config)
         self.gateway_process.wait()
-        return self
 
     def lists(self, rounds: int) -> list[Row]:
         """All ways, in turns: medians."""

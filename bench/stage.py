@@ -114,7 +114,15 @@ class Scene:
     def __enter__(self) -> Self:
         self._stack = contextlib.ExitStack()
         self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="openstackoid-bench-")))
+        try:
+            self.begin()
+        except BaseException:
+            self._stack.close()  # `with` ends only what has begun
+            raise
         return self
+
+    def begin(self) -> None:
+        """Start the servers."""
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
@@ -141,8 +149,8 @@ class Scene:
 class Stage(Scene):
     """Upstream, baseline, and two pairs of gateways: of clouds of one owner, and of different owners; all on the loopback address."""
 
-    def __enter__(self) -> Self:
-        super().__enter__()
+    def begin(self) -> None:
+        """Start all of it."""
         upstream, bare, one, two, keystone = ports(5)
         up = self.start("upstream", upstream, "bench.upstream", str(upstream))
         forwarder = self.start("forwarder", bare, "bench.forwarder", str(bare), f"http://127.0.0.1:{upstream}")
@@ -173,7 +181,6 @@ class Stage(Scene):
             Variant("remote, federated (entry)", entry, (self.owned[0],), both, data=images),
             Variant(FEDERATED, entry, tuple(self.owned), both, data=images),
         ]
-        return self
 
 
 def load(variant: Variant, mode: str, **spec: Any) -> dict[str, Any]:

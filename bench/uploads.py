@@ -10,7 +10,7 @@ import json
 import os
 import statistics
 import time
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from bench import clouds
 from bench.clouds import ports
@@ -55,8 +55,8 @@ class _Scene(Scene):
         self._rates = rates
         self._names = [f"Cloud{number}" for number in range(len(rates))]
 
-    def __enter__(self) -> Self:
-        super().__enter__()
+    def begin(self) -> None:
+        """Start all of it."""
         far, self._front, identity = ports(3)
         self._far = far
         rates = [str(rate) for rate in self._rates]
@@ -72,7 +72,6 @@ class _Scene(Scene):
         config["timeouts"] = {"idle": IDLE}
         self.gateway_process: Process = self.gateway(config)
         self.gateway_process.wait()
-        return self
 
     def beside(self, rounds: int) -> list[Row]:
         """Each alone and all together, in turns."""
