@@ -82,7 +82,10 @@ def reads(lab: Lab, alice: Shell) -> None:
         if not any("everywhere" in row and cloud in row for row in rows):
             raise SystemExit(f"expected the server of {cloud}")
 
-    say(f"The same while {TWO}'s image service hangs: the list is without it, and says so (exit code 3)")
+    say(f"Clouds by a label that their operators chose: {TWO} has the label edge")
+    shows(alice, f"openstack network list {scope('network', f'{ONE} & @edge')} -c Name -c Cloud", TWO)
+
+    say(f"A list while {TWO}'s image service hangs: it is without {TWO}, and says so (exit code 3)")
     with hanging(lab, TWO, "image"):
         partial = f"openstack image list {scope('image', '*')} --os-scope-timeout 5 -c Name -c Cloud"
         expect(alice, partial, f"{TWO} is missing: peer.timeout")

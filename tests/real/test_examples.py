@@ -37,6 +37,7 @@ SEVERAL = (
     r"CloudTwo answered 400.*\n?.*It is in no cloud\.",
     r"\| everywhere +\| ACTIVE +\| CloudOne +\|",
     r"\| everywhere +\| (ACTIVE|BUILD) +\| CloudTwo +\|",
+    r"\| everywhere +\| CloudTwo +\|",  # by a label
     r"\| cirros-cloudone +\| CloudOne +\|",
     r"CloudTwo is missing: peer\.timeout",
     r"\| CloudOne \| \S+ \| (copied|is there) ",

@@ -13,6 +13,7 @@ PROJECT = "demo"
 # Keystone's own first domain, where projects for other clouds' users are made too.
 DOMAIN = "default"
 REGIONS_TYPE = "virtual-region"
+EDGE = "edge"  # the label of all clouds but the first
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ def gateway(cloud: Cloud, clouds: Mapping[str, Cloud], terms: Terms | None) -> d
     return {
         "cloud": cloud.name,
         "region": REGION,
+        "labels": [] if cloud.name == next(iter(clouds), cloud.name) else [EDGE],
         "audit": str(cloud.audit),
         "operators": {"audit": [str(cloud.log("haproxy"))] if cloud.with_haproxy else []},
         "admin": {"listen": cloud.gateway_admin.removeprefix("http://")},
