@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -133,7 +134,7 @@ class User:
     def token(self, scope: str | None = None) -> str:
         return str(self.login(scope).headers["X-Subject-Token"])
 
-    @property
+    @cached_property
     def ids(self) -> tuple[str, str]:
         """(user, project), as this user's own cloud knows them."""
         body = self.login().json()["token"]
