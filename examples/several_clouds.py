@@ -132,6 +132,7 @@ def clean(alice: Shell, delete: Callable[[str], object]) -> None:
     while alice.ask(f"openstack server list --name everywhere {scope('compute')}"):  # its port keeps the network
         if time.monotonic() > deadline:
             raise SystemExit("expected the server to be deleted in both clouds")
+        time.sleep(1)
     delete(f"openstack image delete everywhere {scope('image')}")
     delete(f"openstack image delete cirros-cloudtwo {scope('image', ONE)}")
     delete(f"openstack network delete everywhere {scope('network')}")

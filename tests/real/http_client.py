@@ -8,14 +8,14 @@ from .conftest import User
 
 
 class HttpClient:
-    """Sends requests to CloudOne's frontends, with one token and a scope of the service's own.
+    """Sends requests to CloudOne's frontends, with one token, a scope of the service's own, and connections that are kept.
 
     Args:
         user: whose token it is.
     """
 
     def __init__(self, user: User) -> None:
-        self._user, self._token = user, user.token()
+        self._user, self._token, self._session = user, user.token(), requests.Session()
 
     def send(self, method: str, service: str, path: str, scope: str, document: Any = None) -> requests.Response:
         """The answer, whatever its status; `path` may be a whole URL; a document that is bytes is data as it stands."""
@@ -25,7 +25,7 @@ class HttpClient:
         if isinstance(document, bytes):
             body = {"data": document}
             headers["Content-Type"] = "application/octet-stream"
-        return requests.request(method, url, headers=headers, timeout=120, **body)
+        return self._session.request(method, url, headers=headers, timeout=120, **body)
 
     def ask(self, method: str, service: str, path: str, scope: str, document: Any = None) -> Any:
         """The document of the answer, which must be a success; none if it is empty."""
