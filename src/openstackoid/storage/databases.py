@@ -5,7 +5,8 @@ postgresql://user:password@host/openstackoid            pip install 'openstackoi
 mariadb://user:password@host/openstackoid               pip install 'openstackoid[mariadb]'; mysql:// is the same
 
 An operator may replace SQLite's file under its name while it is in use, to restore a backup. A process that keeps the old file open
-would go on reading it. So each use opens the file that has the name now, and only `exclusive` creates a missing one. Journal mode: with a rollback
+would go on reading it. So a connection is used again only while the file under the name is untouched since that connection opened it, and only
+`exclusive` creates a missing one. (Opening costs more than most queries: SQLite parses all tables' definitions.) Journal mode: with a rollback
 journal the file is complete whenever nobody writes. A write-ahead log would hold the latest changes beside it, and SQLite would apply
 them to the file that replaces it (https://sqlite.org/howtocorrupt.html, 1.4).
 """
@@ -18,8 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.pool import NullPool
+from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
 
 from openstackoid.storage.urls import StoreError, extra_for, parse_url, printable
 
@@ -68,7 +68,7 @@ class Database:
         options: dict[str, Any] = {"hide_parameters": True}
         self.file = Path(parsed.database or "").absolute() if self.kind == "sqlite" else None
         if self.file:
-            options |= {"poolclass": NullPool, "creator": lambda: connect_sqlite(self.file)}
+            options |= {"max_overflow": -1}  # no use waits for another one: each opened the file before
         else:
             # A restarted server must not cost a request, and an unreachable one must not hold a thread for long.
             options |= {"pool_pre_ping": True, "pool_recycle": 1800, "connect_args": _TIMEOUTS[self.kind]}
@@ -81,7 +81,7 @@ class Database:
         # A read is one statement: it needs no transaction around it.
         self._reader = self.engine
         if self.file:
-            _prepare_sqlite(self.engine)
+            _prepare_sqlite(self.engine, self.file)
         else:
             self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
@@ -99,10 +99,9 @@ class Database:
         if self.file is None:
             return ()
         try:
-            status = self.file.stat()
+            return _stamp(self.file)
         except OSError as error:
             raise StoreError(f"{self.name}: {error.strerror}") from None
-        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -184,7 +183,31 @@ def connect_sqlite(file: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{file.as_uri()}?mode=rw", timeout=LOCK_TIMEOUT, uri=True, check_same_thread=False)
 
 
-def _prepare_sqlite(engine: Engine) -> None:
+def _stamp(file: Path) -> tuple[int, ...]:
+    status = file.stat()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _prepare_sqlite(engine: Engine, file: Path) -> None:
+    @event.listens_for(engine, "do_connect")
+    def connect(_dialect: object, record: Any, *_arguments: object) -> sqlite3.Connection:
+        # Taken first: a file that is replaced before it is opened has another stamp at the next use.
+        with contextlib.suppress(OSError):
+            record.info["stamp"] = _stamp(file)
+        record.info["new"] = True
+        return connect_sqlite(file)
+
+    @event.listens_for(engine, "checkout")
+    def check(_connection: object, record: Any, _fairy: object) -> None:
+        if record.info.pop("new", False):
+            return
+        try:
+            untouched = record.info.get("stamp") == _stamp(file)
+        except OSError:
+            untouched = False
+        if not untouched:
+            raise DisconnectionError  # the pool opens the file again
+
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: object) -> None:
         connection.isolation_level = None  # the driver would begin transactions late, and never for DDL
