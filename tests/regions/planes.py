@@ -154,13 +154,13 @@ class Plane:
             "listen_peers": f"127.0.0.1:{self.inner}",
             "database": database,
             "keys": str(directory / "keys.json"),
-            "tick": 0.2,
+            "tick": 0.4,
             "aggregator": {
                 "gateway": "https://a.example:5000",
                 "username": "regions",
                 "password_file": str(directory / "password"),
                 "project_name": "admin",
-                "projects_every": 0.3,
+                "projects_every": 0.6,
                 "deleted_after": 4,
             },
         }

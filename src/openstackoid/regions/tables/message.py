@@ -1,9 +1,9 @@
 """Messages of ours that the other side has not acknowledged: sent again, later each time, until it has."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Select, bindparam, delete, func, select, update
 
 from openstackoid.regions.tables import CONTRACTS, MESSAGES, OUTBOX
 from openstackoid.storage.databases import Database
@@ -39,23 +39,8 @@ class Outbox:
 
     def due(self, now: int) -> list[Outgoing]:
         """The first message of each contract that has one to send now."""
-        first = (
-            select(OUTBOX.c.contract, func.min(OUTBOX.c.number).label("number")).group_by(OUTBOX.c.contract).subquery()
-        )
-        at_first = (OUTBOX.c.contract == first.c.contract) & (OUTBOX.c.number == first.c.number)
-        of_it = (MESSAGES.c.contract == OUTBOX.c.contract) & (MESSAGES.c.number == OUTBOX.c.number)
-        chosen = (
-            select(OUTBOX.c.contract, OUTBOX.c.number, CONTRACTS.c.peer, MESSAGES.c.signed)
-            .join(first, at_first)
-            .join(CONTRACTS, CONTRACTS.c.id == OUTBOX.c.contract)
-            .join(MESSAGES, of_it & (MESSAGES.c.side == CONTRACTS.c.side))
-            # A time further ahead than any pause is of a clock that was set back.
-            .where((OUTBOX.c.due <= now) | (OUTBOX.c.due > now + 2 * LONGEST_PAUSE))
-            .order_by(OUTBOX.c.due, OUTBOX.c.contract)
-            .limit(_AT_ONCE)
-        )
         with self._database.reading() as connection:
-            return [Outgoing(*row) for row in connection.execute(chosen)]
+            return [Outgoing(*row) for row in connection.execute(_DUE, {"now": now})]
 
     def acknowledge(self, contract: str, number: int) -> None:
         """Forget messages up to a number: the other side has them."""
@@ -78,3 +63,24 @@ class Outbox:
         chosen = select(OUTBOX.c.error).where(OUTBOX.c.contract == contract).order_by(OUTBOX.c.number)
         with self._database.reading() as connection:
             return connection.scalar(chosen) or ""
+
+
+def _due() -> Select[Any]:
+    now = bindparam("now", type_=OUTBOX.c.due.type)
+    first = select(OUTBOX.c.contract, func.min(OUTBOX.c.number).label("number")).group_by(OUTBOX.c.contract).subquery()
+    at_first = (OUTBOX.c.contract == first.c.contract) & (OUTBOX.c.number == first.c.number)
+    of_it = (MESSAGES.c.contract == OUTBOX.c.contract) & (MESSAGES.c.number == OUTBOX.c.number)
+    return (
+        select(OUTBOX.c.contract, OUTBOX.c.number, CONTRACTS.c.peer, MESSAGES.c.signed)
+        .join(first, at_first)
+        .join(CONTRACTS, CONTRACTS.c.id == OUTBOX.c.contract)
+        .join(MESSAGES, of_it & (MESSAGES.c.side == CONTRACTS.c.side))
+        # A time further ahead than any pause is of a clock that was set back.
+        .where((OUTBOX.c.due <= now) | (OUTBOX.c.due > now + 2 * LONGEST_PAUSE))
+        .order_by(OUTBOX.c.due, OUTBOX.c.contract)
+        .limit(_AT_ONCE)
+    )
+
+
+# Made once: each control plane asks every second.
+_DUE: Final = _due()

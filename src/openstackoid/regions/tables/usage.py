@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, and_, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, and_, bindparam, insert, select, update
 
 from openstackoid.regions.errors import ForkError, PeriodError, UnknownStatementError
 from openstackoid.regions.objects.statement import ANSWER, STATEMENT, Statement
@@ -173,12 +173,8 @@ class Usages:
 
     def due(self, now: int) -> list[Due]:
         """Ours that the other side does not have, and that are to be sent now."""
-        columns = (_S.contract, _S.number, _S.kind, CONTRACTS.c.peer, _S.signed)
-        chosen = select(*columns).join(CONTRACTS, CONTRACTS.c.id == _S.contract)
-        chosen = chosen.where((_S.sent == 0) & ((_S.due <= now) | (_S.due > now + 2 * _LONGEST_PAUSE)))
-        chosen = chosen.order_by(_S.due, _S.number).limit(_AT_ONCE)
         with self._database.reading() as connection:
-            return [Due(*row) for row in connection.execute(chosen)]
+            return [Due(*row) for row in connection.execute(_DUE, {"now": now})]
 
     def sent(self, due: Due) -> None:
         """The other side has it."""
@@ -233,3 +229,15 @@ def _insert(connection: Connection, document: Mapping[str, Any], signed: str, by
     payload = json.dumps(dict(document), sort_keys=True, separators=(",", ":"))
     values |= {"payload": payload, "signed": signed, "operator": by[:255], "sent": int(not ours), "attempts": 0}
     connection.execute(insert(STATEMENTS).values(values | {"due": now}))
+
+
+def _due() -> Select[Any]:
+    now = bindparam("now", type_=_S.due.type)
+    columns = (_S.contract, _S.number, _S.kind, CONTRACTS.c.peer, _S.signed)
+    chosen = select(*columns).join(CONTRACTS, CONTRACTS.c.id == _S.contract)
+    chosen = chosen.where((_S.sent == 0) & ((_S.due <= now) | (_S.due > now + 2 * _LONGEST_PAUSE)))
+    return chosen.order_by(_S.due, _S.number).limit(_AT_ONCE)
+
+
+# Made once: each control plane asks every second.
+_DUE: Final = _due()

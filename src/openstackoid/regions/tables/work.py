@@ -7,7 +7,7 @@ import json
 import time
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, delete, exists, insert, select, update
+from sqlalchemy import BindParameter, RowMapping, Select, bindparam, delete, exists, insert, select, update
 
 from openstackoid.regions.objects.states import ContractState, Side
 from openstackoid.regions.objects.work import LONGEST_PAUSE, MOST_LEFT, WHOLE, Left, Stage, Work, WorkKind, pause
@@ -53,14 +53,8 @@ class Works:
 
     def due(self, now: int) -> list[Work]:
         """What is not done, is due, and is in nobody's hands."""
-        chosen = (
-            select(WORK)
-            .where(WORK.c.stage != Stage.DONE.value, _is_due(now), _is_free(now))
-            .order_by(WORK.c.due, WORK.c.contract, WORK.c.project)
-            .limit(_AT_ONCE)
-        )
         with self._database.reading() as connection:
-            return [_work(row) for row in connection.execute(chosen).mappings()]
+            return [_work(row) for row in connection.execute(_DUE, {"now": now}).mappings()]
 
     def of(self, contract: str) -> list[Work]:
         """All work of a contract."""
@@ -70,12 +64,8 @@ class Works:
 
     def ended(self) -> list[str]:
         """Contracts of this provider that are ended, and whose clean-up is not on record."""
-        on_record = exists().where(
-            WORK.c.contract == CONTRACTS.c.id, WORK.c.kind == WorkKind.CLEAN.value, WORK.c.project == WHOLE
-        )
-        over = (CONTRACTS.c.state == ContractState.ENDED.value) & (CONTRACTS.c.side == Side.PROVIDER.value)
         with self._database.reading() as connection:
-            return list(connection.scalars(select(CONTRACTS.c.id).where(over, ~on_record)))
+            return list(connection.scalars(_ENDED))
 
     def take(self, work: Work, holder: str, now: int) -> Work | None:
         """Take a piece of work; None if another process has it, or it is done.
@@ -132,12 +122,35 @@ class Works:
 
 
 # A clock that was ahead, and was set back, has left times that no other could: they hold nobody up.
-def _is_free(now: int) -> Any:
+def _is_free(now: int | BindParameter[int]) -> Any:
     return (WORK.c.until <= now) | (WORK.c.until > now + 2 * LEASE)
 
 
-def _is_due(now: int) -> Any:
+def _is_due(now: BindParameter[int]) -> Any:
     return (WORK.c.due <= now) | (WORK.c.due > now + 2 * LONGEST_PAUSE)
+
+
+def _due() -> Select[Any]:
+    now = bindparam("now", type_=WORK.c.due.type)
+    return (
+        select(WORK)
+        .where(WORK.c.stage != Stage.DONE.value, _is_due(now), _is_free(now))
+        .order_by(WORK.c.due, WORK.c.contract, WORK.c.project)
+        .limit(_AT_ONCE)
+    )
+
+
+def _ended() -> Select[Any]:
+    on_record = exists().where(
+        WORK.c.contract == CONTRACTS.c.id, WORK.c.kind == WorkKind.CLEAN.value, WORK.c.project == WHOLE
+    )
+    over = (CONTRACTS.c.state == ContractState.ENDED.value) & (CONTRACTS.c.side == Side.PROVIDER.value)
+    return select(CONTRACTS.c.id).where(over, ~on_record)
+
+
+# Made once: each control plane asks every second.
+_DUE: Final = _due()
+_ENDED: Final = _ended()
 
 
 def _row(work: Work) -> Any:
