@@ -49,12 +49,12 @@ services-for-tests:
 	    $(call APT,$(SERVICES)) || echo "Cannot install $(SERVICES): the tests that need them will fail." >&2; \
 	  else echo "Install $(SERVICES): the tests that need them will fail without." >&2; fi; fi
 
-# For tests of Horizon's pages.
+# For tests of pages, as Horizon's.
 browser:
-	@if ! ls /usr/bin/chromium > /dev/null 2>&1; then \
+	@if ! ls /usr/bin/chromium-headless-shell > /dev/null 2>&1; then \
 	  $(AS_ROOT); if command -v apt-get > /dev/null && $$as_root true 2> /dev/null; then \
-	    $(call APT,chromium) || echo "Cannot install chromium: the tests of Horizon's pages will fail." >&2; \
-	  else echo "Install chromium: the tests of Horizon's pages will fail without." >&2; fi; fi
+	    $(call APT,chromium-headless-shell) || echo "Cannot install chromium-headless-shell: the tests of pages will fail without chromium." >&2; \
+	  else echo "Install chromium-headless-shell: the tests of pages will fail without it or chromium." >&2; fi; fi
 
 # For the JavaScript client, and buf: Node.js from 20 on, and packages of npm.
 PACKAGE := clients/javascript

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from playwright.sync_api import Browser
 from tests import commands
-from tests.dashboard.watching import Visit, chromium, new_visit, sign_in
+from tests.dashboard.watching import Visit, new_visit, patient, sign_in
 from tests.market.market import SERVICES, Market, Person, new_user, sold
 
 from openstackoid.lab import Lab
@@ -51,7 +51,7 @@ def external(pia: Person) -> None:
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    with chromium() as started:
+    with patient() as started:
         yield started
 
 

@@ -9,7 +9,7 @@ from tests.dashboard import desk as desks
 from tests.dashboard.desk import Desk
 from tests.dashboard.front import PASSWORD
 from tests.dashboard.hostile import HOSTILE
-from tests.dashboard.watching import Visit, chromium, new_visit, sign_in
+from tests.dashboard.watching import Visit, new_visit, patient, sign_in
 from tests.volume import FULL
 
 from openstackoid.lab import Lab
@@ -48,7 +48,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    with chromium() as started:
+    with patient() as started:
         yield started
 
 

@@ -1,5 +1,6 @@
 """The panels are readable in Horizon's own theme and in the dark one of the package: text, and what they draw."""
 
+import hashlib
 import subprocess
 from pathlib import Path
 from typing import Any, Final
@@ -10,7 +11,7 @@ from tests.dashboard.front import PASSWORD
 from tests.dashboard.watching import Visit, new_visit, sign_in
 from tests.regions.planes import terms
 
-from openstackoid.lab import dashboard
+from openstackoid.lab import dashboard, environment
 from openstackoid.lab.environment import default_cache
 
 # Static files are compiled for the theme with which Horizon begins.
@@ -47,8 +48,19 @@ ENOUGH: Final = 4.5  # WCAG 2.2, 1.4.3
 
 @pytest.fixture(scope="module")
 def dark(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The style sheet of the dark theme, as Horizon compiles it."""
-    home, folder = dashboard.ensure(default_cache(), print), tmp_path_factory.mktemp("dark")
+    """The style sheet of the dark theme, as Horizon compiles it: once for what it is made from, since that takes long."""
+    home = dashboard.ensure(default_cache(), print)
+
+    def make(made: environment.Environment) -> None:
+        made.path.mkdir()
+        (made.path / "dark.css").write_text(compiled(home, tmp_path_factory.mktemp("dark")))
+
+    # The name of Horizon's environment has the digest of all that is installed there, and that is the theme, too.
+    digest = hashlib.sha256(f"{home.path.name} {SETTINGS} {COMPILE}".encode()).hexdigest()[:12]
+    return (environment.made_once(default_cache() / f"dark-theme-{digest}", make).path / "dark.css").read_text()
+
+
+def compiled(home: environment.Environment, folder: Path) -> str:
     dashboard.write_settings(folder, dashboard.shared(home) | SETTINGS | {"SECRET_KEY": "compiles"})
     done = subprocess.run(
         [str(home.python), "-c", COMPILE],

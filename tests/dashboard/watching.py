@@ -1,4 +1,4 @@
-"""Visits to Horizon in a browser, Debian's Chromium without a window: what they must not do, and what is kept of them."""
+"""Visits to Horizon in a browser: what they must not do, and what is kept of them."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from tests.chromium import chromium
 
-CHROMIUM: Final = "/usr/bin/chromium"
 PATIENCE: Final = 120_000  # milliseconds until a page must show what is expected
 
 _PICTURES: Final = Path(__file__).parents[2] / "build" / "screenshots"
@@ -92,14 +92,11 @@ class Visit:
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
+def patient() -> Iterator[Browser]:
     """A browser; `expect` is as patient as its pages."""
     expect.set_options(timeout=PATIENCE)
-    with sync_playwright() as playwright:
-        # Root's Chromium has no sandbox; it opens pages of the lab alone.
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as started:
         yield started
-        started.close()
 
 
 def new_visit(browser: Browser, url: str) -> Visit:

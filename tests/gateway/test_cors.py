@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 from pydantic import ValidationError
+from tests.chromium import chromium
 from tests.gateway.conftest import federated
 from tests.gateway.owners import Bare, Owner
 from tests.gateway.wire import TOKEN, Answer, Gateway, Seen, Upstream, ask, reply, scope, until
@@ -18,7 +19,6 @@ from openstackoid.gateway.settings.sections import CorsSection
 
 PAGE = "https://app.example"
 FOREIGN = "https://elsewhere.example"
-CHROMIUM = "/usr/bin/chromium"
 # What a careless server in front of a service says to everybody.
 CARELESS = {
     "Access-Control-Allow-Origin": "*",
@@ -195,11 +195,8 @@ def test_any_origin_stands_alone_and_without_credentials(more: dict[str, Any]) -
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        # Root's Chromium has no sandbox; it opens pages of these tests alone.
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as started:
         yield started
-        started.close()
 
 
 FETCH = """async ([url, token, scope]) => {
