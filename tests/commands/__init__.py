@@ -33,13 +33,17 @@ _PROGRAM: Final = str(Path(sys.executable).with_name("openstackoid"))
 _SERVER: Final = Path(__file__).with_name("server.py")
 # What a command is called by -> whose imports it needs.
 _PROGRAM_IMPORTS: Final = f"{_SRC}/commands"
-_GATEWAY: Final = (_PROGRAM_IMPORTS, f"{_SRC}/gateway", f"{_SRC}/trust", f"{_SRC}/storage", f"{_SRC}/haproxy")
+_POLICIES: Final = f"{_SRC}/policies.py"
+_GATEWAY: Final = (
+    *(_PROGRAM_IMPORTS, _POLICIES),
+    *(f"{_SRC}/gateway", f"{_SRC}/trust", f"{_SRC}/storage", f"{_SRC}/haproxy"),
+)
 _KINDS: Final[Mapping[tuple[str, ...], tuple[str, ...]]] = {
     (_CLIENT,): ("openstackclient", f"{_SRC}/client"),
     ("openstackoid", "gateway"): _GATEWAY,
     **{("openstackoid", command): (f"{_SRC}/operators", *_GATEWAY) for command in ("peer", "key", "audit", "haproxy")},
     ("openstackoid", "lab"): (_PROGRAM_IMPORTS, f"{_SRC}/lab"),
-    ("openstackoid", "regions"): (_PROGRAM_IMPORTS, f"{_SRC}/regions", f"{_SRC}/trust", f"{_SRC}/storage"),
+    ("openstackoid", "regions"): (_PROGRAM_IMPORTS, _POLICIES, f"{_SRC}/regions", f"{_SRC}/trust", f"{_SRC}/storage"),
     ("openstackoid", "oaktree", "serve"): (
         _PROGRAM_IMPORTS,
         f"{_SRC}/oaktree",

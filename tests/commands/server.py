@@ -78,6 +78,9 @@ def preload(imports: Sequence[str], variables: tuple[str, ...]) -> None:
                 importlib.import_module(name)
             except Exception:
                 continue
+        if "oslo_policy" in sys.modules:
+            # The checks of rules that packages add: found by the entry points of all packages.
+            importlib.import_module("oslo_policy._checks").get_extensions()
     finally:
         os._Environ.__getitem__ = plain  # type: ignore[method-assign]
     early = sorted({name for name in read if name.startswith(variables)} - {"PYTHONDONTWRITEBYTECODE"})
