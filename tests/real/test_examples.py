@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.volume import volume
+from tests.volume import FULL
 
 from openstackoid.lab import Lab
 
@@ -59,7 +59,7 @@ def test_the_tour(lab: Lab) -> None:
 
 
 # With the full volume also in clouds of one owner, which `make demo` does not start.
-@pytest.mark.topologies("each", *(("pass-through",) if volume(2) == 2 else ()), "gateway-only")
+@pytest.mark.topologies("each", *(("pass-through",) if FULL else ()), "gateway-only")
 def test_the_demo(lab: Lab) -> None:
     """It reads the trails of both clouds, and ends in an error where they do not show the image's way."""
     text = told("demo.py", "--dir", str(lab.directory), *([] if lab.state.with_haproxy else ["--gateway-only"]))

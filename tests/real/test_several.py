@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from tests.volume import volume
+from tests.volume import FULL, volume
 
 from .conftest import CLOUDS, User
 from .http_client import HttpClient
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.topologies("each", "pass-through")
 
 EVERYWHERE: Final = " & ".join(CLOUDS)
 # How lists are merged does not depend on how tokens cross: in clouds of one owner, too, with the full volume.
-MERGING: Final = ("each", "pass-through") if volume(2) == 2 else ("each",)
+MERGING: Final = ("each", "pass-through") if FULL else ("each",)
 LISTS: Final = {
     ("image", "/v2/images", "images"): ("", "sort=name:asc", "sort_key=size&sort_dir=desc&sort_key=name&sort_dir=asc"),
     ("network", "/v2.0/networks", "networks"): ("", "sort_key=name&sort_dir=desc"),
