@@ -13,7 +13,6 @@ from aiohttp import web
 from openstackoid.core.merging import Merged
 from openstackoid.gateway.entry.calls import Call
 from openstackoid.gateway.fanout.pages import Item, Page, annotated
-from openstackoid.gateway.fanout.spooling import Stored
 
 WHOLE: Final = 1 << 20  # bytes: a document up to this size is sent in one piece
 _CHUNK: Final = 1 << 17  # bytes, about
@@ -51,11 +50,6 @@ class Document:
                 if size > WHOLE:
                     return False
         return True
-
-    @property
-    def is_stored(self) -> bool:
-        """Whether items are read from a file, which may wait for a disk."""
-        return any(isinstance(page.items, Stored) for page in self._pages)
 
     def chunks(self) -> Iterator[bytes]:
         """The document, in pieces of about the same size."""
@@ -105,8 +99,7 @@ async def send(call: Call, response: web.Response, document: Document) -> web.St
         call.listener.cors.mark(call.request, streamed.headers)
     streamed.enable_chunked_encoding()
     await streamed.prepare(call.request)
-    chunks = document.chunks()
-    while chunk := await asyncio.to_thread(next, chunks, b"") if document.is_stored else next(chunks, b""):
+    for chunk in document.chunks():
         await streamed.write(chunk)
         await asyncio.sleep(0)  # other requests' turn: a fast client never makes the gateway wait
     await streamed.write_eof()

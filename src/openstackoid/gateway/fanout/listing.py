@@ -238,9 +238,8 @@ class Lister:
         if not reply.good:
             return reply
         async with self._turns.parsing:
-            page = self._page(target, reply.body, places[target], limit)
+            pages[target.cloud] = spool.keep(target.cloud, self._page(target, reply.body, places[target], limit))
             await asyncio.sleep(0)
-        pages[target.cloud] = await spool.keep(target.cloud, page)
         return replace(reply, body=b"")  # the page holds it
 
     def _page(self, target: Target, body: bytes, place: str | None, limit: int | None) -> Page:

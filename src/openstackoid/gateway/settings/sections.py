@@ -122,7 +122,7 @@ class Fanout(Section):
     at_once: Annotated[int, Field(ge=1, le=10_000)] = 128
     running: Annotated[int, Field(ge=1, le=10_000)] = 32
     running_per_user: Annotated[int, Field(ge=1, le=10_000)] = 8
-    memory: Annotated[int, Field(ge=0)] = 8 << 20
+    memory: Annotated[int, Field(ge=0)] = 16 << 20
     disk: Annotated[int, Field(ge=0)] = 2 << 30
     directory: WritableDirectory | None = None
 
