@@ -1,4 +1,4 @@
-"""SQLite's file is replaced under its name, or written over: who uses it reads what is there now. An untouched one is opened once."""
+"""When SQLite's file is replaced or overwritten, the next query reads the new content. While nobody changes the file, it is opened once."""
 
 import shutil
 import sqlite3

@@ -52,15 +52,15 @@ def configure(
     """
     begun = []
     for cloud in clouds:
-        said = cloud.log(f"{HAPROXY}-{action}")
-        said.unlink(missing_ok=True)
+        log = cloud.log(f"{HAPROXY}-{action}")
+        log.unlink(missing_ok=True)
         command = [*COMMAND, action, "--config", str(cloud.gateway_config)]
-        begun.append((cloud, said, spawn(command, said, environment())))
+        begun.append((cloud, log, spawn(command, log, environment())))
     # Wait for all programs, also when one has failed.
     codes = [os.waitpid(process.pid, 0)[1] for _, _, process in begun]
-    for code, (cloud, said, _) in zip(codes, begun, strict=True):
+    for code, (cloud, log, _) in zip(codes, begun, strict=True):
         if code:
-            text = said.read_text(encoding="utf-8", errors="replace").strip()
+            text = log.read_text(encoding="utf-8", errors="replace").strip()
             raise LabError(f"{cloud.name}'s haproxy cannot be configured ('openstackoid haproxy {action}'):\n{text}")
 
 
