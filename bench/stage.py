@@ -137,13 +137,15 @@ class Scene:
         self._stack.callback(process.stop)
         return process
 
-    def gateway(self, config: dict[str, Any]) -> Process:
-        """Start a gateway with this configuration."""
+    def gateway(self, config: dict[str, Any], source: Path | None = None) -> Process:
+        """Start a gateway with this configuration; its code from another folder of source, if one is given."""
         port = int(next(iter(config["services"].values()))["listen"].rpartition(":")[2])
         file = self.folder / f"{config['cloud']}-{port}.yaml"
         file.write_text(json.dumps(config | {"audit": f"{file}.jsonl"}))  # JSON is YAML
         host = config.get("haproxy", {}).get("gateway", "127.0.0.1")
-        return self.start(config["cloud"], port, "openstackoid", "gateway", "--config", str(file), host=host)
+        before = ("env", f"PYTHONPATH={source}") if source is not None else ()
+        command = (*before, sys.executable, "-m", "openstackoid", "gateway", "--config", str(file))
+        return self.keep(Process(self.folder / f"{config['cloud']}-{port}.log", port, *command, host=host))
 
 
 class Stage(Scene):

@@ -59,6 +59,8 @@ def test_a_text_without_a_base_need_not_be_read() -> None:
     assert LINKS.concern(json.dumps({"next": f"{OLD}/x"}).encode())
     assert LINKS.concern(b'{"next": "http:\\/\\/two.example:9292\\/x"}')
     assert not LINKS.concern(b'{"next": "http://elsewhere"}')
+    assert not LINKS.concern(b'{"name": "no link"}')
+    assert not LINKS.concern(b'{"name": "a / and a \\" in it"}')
     assert LINKS.changes
     assert not Links({OLD: OLD}).changes
     assert not Links({OLD: OLD}).concern(OLD.encode())

@@ -111,7 +111,7 @@ def test_of_equal_keys_those_of_the_first_cloud_come_first(limit: int, more: boo
 @pytest.mark.parametrize("descending", [[False], [True], [True, True]], ids=str)
 def test_many_items_are_merged_as_few_are(descending: list[bool]) -> None:
     random = Random(7)
-    lists = [[(random.randrange(30), random.choice([None, "a", 1])) for _ in range(900)] for _ in range(4)]
+    lists = [[(random.randrange(300), random.choice([None, "a", 1])) for _ in range(2500)] for _ in range(4)]
     cut = [sorted((row[: len(descending)] for row in rows), key=repr) for rows in lists]  # not quite their order
     small = walked(cut, descending, 50, 100)
     whole = merge([Part(rows) for rows in cut], descending)

@@ -33,8 +33,11 @@ class Links:
 
     def concern(self, body: bytes) -> bool:
         """Whether a JSON text may hold a link that changes; if not, it need not be parsed."""
+        # A single byte is searched for at 50 times the speed of a text, and many documents have no slash.
+        if b"/" not in body:
+            return False
         # JSON may escape a slash with a backslash.
-        return b"\\/" in body or any(old in body for old in self._old)
+        return (b"\\" in body and b"\\/" in body) or any(old in body for old in self._old)
 
     def url(self, url: str) -> str:
         """The URL with its base replaced; the same text if no base matches."""

@@ -11,8 +11,9 @@
 A header has 8 KiB at most: missing clouds that have no room in it are counted (`...;more=812`); the header of the items is left out if it is too long.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
+from operator import ne
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -53,17 +54,17 @@ def read_missing(text: str) -> list[tuple[str, str]]:
     return [(cloud, told.removeprefix("code=")) for cloud, _, told in pairs]
 
 
-def write_items(names: Sequence[str], owners: Iterable[int]) -> dict[str, str]:
+def write_items(names: Sequence[str], owners: Sequence[int]) -> dict[str, str]:
     """The header that names the cloud of each item; no header if it would be too long.
 
     Args:
         names: clouds.
         owners: the index of a name, of each item.
     """
-    most = LONGEST // 2 + 1  # runs: an index and a space of each
-    kept = list(islice(runs(owners), most + 1))
-    if len(kept) > most:
+    changes = sum(map(ne, owners, islice(owners, 1, None)))
+    if changes > LONGEST // 2:  # an index and a space of each run
         return {}
+    kept = list(runs(owners))
     used = sorted({index for index, _ in kept})
     short = {index: number for number, index in enumerate(used)}
     told = " ".join(f"{short[index]}*{count}" if count > 1 else str(short[index]) for index, count in kept)

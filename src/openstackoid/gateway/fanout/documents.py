@@ -5,7 +5,7 @@ Joining a thousand clouds' items would need their size again, and hold the event
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import islice, repeat
 from typing import Final
 
 from aiohttp import web
@@ -16,6 +16,7 @@ from openstackoid.gateway.fanout.pages import Item, Page, annotated
 
 WHOLE: Final = 1 << 20  # bytes: a document up to this size is sent in one piece
 _CHUNK: Final = 1 << 17  # bytes, about
+_GROUP: Final = 16  # items whose sizes are added up at a time
 
 
 class Document:
@@ -45,19 +46,21 @@ class Document:
         """Whether it is sent in one piece."""
         size = 0
         for page, taken in zip(self._pages, self._merged.taken, strict=True):
-            for item in islice(page.items, taken):
-                size += len(item)
+            items = islice(page.items, taken)
+            while some := list(islice(items, _GROUP)):
+                size += sum(map(len, some))
                 if size > WHOLE:
                     return False
         return True
 
     def chunks(self) -> Iterator[bytes]:
         """The document, in pieces of about the same size."""
+        items = islice(self._items(), self._offset, None)
         pending: list[Item] = []
         size, before = 0, self._head
-        for item in islice(self._items(), self._offset, None):
-            pending.append(item)
-            size += len(item)
+        while some := list(islice(items, _GROUP)):
+            pending += some
+            size += sum(map(len, some))
             if size >= _CHUNK:
                 yield before + b",".join(pending)
                 pending, size, before = [], 0, b","
@@ -73,14 +76,10 @@ class Document:
         return b"".join(self.chunks())
 
     def _items(self) -> Iterator[Item]:
-        used = [0] * len(self._pages)
-        for part, count in self._merged.runs():
-            items = self._pages[part].items[used[part] : used[part] + count]
-            used[part] += count
-            if self._names is None:
-                yield from items
-            else:
-                yield from (annotated(item, self._names[part]) for item in items)
+        pages: list[Iterator[Item]] = [iter(page.items) for page in self._pages]
+        if self._names is not None:
+            pages = [map(annotated, items, repeat(name)) for items, name in zip(pages, self._names, strict=True)]
+        return map(next, map(pages.__getitem__, self._merged.owners))
 
 
 async def send(call: Call, response: web.Response, document: Document) -> web.StreamResponse:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any, Final, TypeAlias, get_args
+from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
@@ -20,8 +20,13 @@ from openstackoid.core.merging import Part
 from openstackoid.core.paging import has_next
 
 _NESTED: Final = frozenset({"keypair.name"})  # other dots are part of a name
+_MARKERS: Final = frozenset({str, int, bool})
 
 Item: TypeAlias = bytes | msgspec.Raw  # as JSON
+
+# A document is read twice: once for the borders of its items, once for their fields. Of the lists in it, the items are not read.
+_WHOLE: Final = msgspec.json.Decoder(dict[str, list[msgspec.Raw] | dict[str, Any] | str | int | float | bool | None])
+_VALUE: Final = msgspec.json.Decoder()
 
 
 class PageError(ValueError):
@@ -74,17 +79,18 @@ def read(listing: Listing, order: Order, body: bytes, limit: int | None) -> Page
             items, rows, rest = _decoded(listing.items, fields, body)
         except (msgspec.DecodeError, RecursionError):
             items, rows, rest = _decoded_by_places(listing.items, fields, body)
-        values = _values(rows, fields)
+        columns = [_column(rows, fields, field) for field in fields]
     except KeyError:
         raise PageError(f"expected a list at {listing.items}") from None
     except (ValueError, RecursionError) as error:
         raise PageError(f"expected a list of {listing.items}: {error}") from None
     ids: list[str] = []
     if paged:
-        if not all(isinstance(value[0], (str, int)) and value[0] != "" for value in values):
+        markers = columns.pop(0)
+        if not _MARKERS.issuperset(map(type, markers)) or "" in markers:
             raise PageError(f"expected {listing.marker} of each of the {listing.items}")
-        ids = [str(value[0]) for value in values]
-        values = [value[1:] for value in values]
+        ids = list(map(str, markers))
+    values = list(zip(*columns, strict=True)) if columns else [()] * len(items)
     # More items than were asked for: the cloud ignores `limit`, and the page is the whole list.
     more = paged and (has_next(listing, rest) or (limit is not None and 0 < limit == len(items)))
     return Page(items, ids, Part(values, more=more), rest, _next_marker(listing, rest))
@@ -117,11 +123,14 @@ def _decoded(name: str, fields: Sequence[str], body: bytes) -> tuple[list[msgspe
         KeyError: nothing has this name.
         msgspec.DecodeError, RecursionError: the document is not a list with this name, or has what msgspec does not read.
     """
-    whole = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-    listed = whole.pop(name)
-    rest = {name: msgspec.json.decode(value) for name, value in whole.items()}
-    items = msgspec.json.decode(listed, type=list[msgspec.Raw])
-    return items, msgspec.json.decode(listed, type=_rows(tuple(fields))), rest
+    whole = _WHOLE.decode(body)
+    items = whole.pop(name)
+    if not isinstance(items, list):
+        raise PageError("expected a list")
+    rest = {
+        name: list(map(_VALUE.decode, value)) if isinstance(value, list) else value for name, value in whole.items()
+    }
+    return items, _rows(name, tuple(fields)).decode(body).items, rest
 
 
 def _decoded_by_places(
@@ -140,7 +149,7 @@ def _decoded_by_places(
     items = whole.pop(name)
     if not isinstance(items, Node) or items.keys is not None:
         raise PageError("expected a list")
-    (row,) = get_args(_rows(tuple(fields)))
+    row = _row(tuple(fields))
     names = dict(zip(row.__struct_encode_fields__, row.__struct_fields__, strict=True))
     rows = []
     for item in items.values:
@@ -153,31 +162,30 @@ def _decoded_by_places(
 
 
 @lru_cache(maxsize=256)
-def _rows(fields: tuple[str, ...]) -> Any:
-    """A msgspec type for a list of items, with these fields only; for `keypair.name`, with `keypair`."""
+def _row(fields: tuple[str, ...]) -> Any:
+    """A msgspec type of an item, with these fields only; for `keypair.name`, with `keypair`."""
     names = list(dict.fromkeys(field.partition(".")[0] if field in _NESTED else field for field in fields))
     attributes = [(f"f{number}", Any, None) for number, _ in enumerate(names)]
     rename = {f"f{number}": name for number, name in enumerate(names)}
-    row = msgspec.defstruct("Row", attributes, rename=rename, gc=False)
-    return list[row]  # type: ignore[valid-type]
+    return msgspec.defstruct("Row", attributes, rename=rename, gc=False)
 
 
-def _values(rows: Sequence[Any], fields: Sequence[str]) -> list[tuple[Any, ...]]:
-    """The values of the fields, of each item."""
-    if not fields:
-        return [()] * len(rows)
+@lru_cache(maxsize=256)
+def _rows(name: str, fields: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
+    """Reads of a document the items at a name, as `items`, and of each these fields."""
+    row = _row(fields)
+    return msgspec.json.Decoder(msgspec.defstruct("Rows", [("items", list[row])], rename={"items": name}))  # type: ignore[valid-type]
+
+
+def _column(rows: Sequence[Any], fields: Sequence[str], field: str) -> list[Any]:
+    """The values of a field, of each item; `fields` are those that the rows have."""
     names = list(dict.fromkeys(field.partition(".")[0] if field in _NESTED else field for field in fields))
-    attributes = [f"f{names.index(field.partition('.')[0] if field in _NESTED else field)}" for field in fields]
-    get = attrgetter(*attributes)
-    values = [get(row) for row in rows] if len(fields) > 1 else [(get(row),) for row in rows]
-    if not _NESTED.isdisjoint(fields):
-        values = [tuple(_inner(value, field) for value, field in zip(row, fields, strict=True)) for row in values]
-    return values
+    name = field.partition(".")[0] if field in _NESTED else field
+    values = list(map(attrgetter(f"f{names.index(name)}"), rows))
+    return [_inner(value, field) for value in values] if field in _NESTED else values
 
 
 def _inner(value: Any, field: str) -> Any:
-    if field not in _NESTED:
-        return value
     return value.get(field.partition(".")[2]) if isinstance(value, dict) else None
 
 

@@ -11,7 +11,7 @@ import tempfile
 import weakref
 from array import array
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -114,6 +114,15 @@ class Stored(Sequence[Item]):
         if chosen.step != 1:
             return [self[number] for number in chosen]
         return self._read(chosen.start, chosen.stop) if chosen else []
+
+    def __iter__(self) -> Iterator[Item]:
+        """Every item, some read ahead at a time."""
+        place = 0
+        while place < len(self):
+            self._read(place, place + 1)
+            known, items = self._ahead
+            yield from items[place - known :]
+            place = known + len(items)
 
     def _read(self, first: int, last: int) -> list[Item]:
         """Neighbours, and those behind them that fit into the window: the next reads are of them."""
