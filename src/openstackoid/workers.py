@@ -1,63 +1,91 @@
 """Several serving processes on one machine, and the one that looks after them.
 
+Each worker is a fork of the parent, which has imported the program: its start costs no import, and all share that memory.
 The kernel spreads connections over them (SO_REUSEPORT). Signals are passed on; one that dies is started again; and when
 the parent is killed they end, since the socket that each one holds as its standard input is closed. On the same socket
 they say that they serve; when all have, the parent tells systemd.
 """
 
 import contextlib
+import gc
 import logging
+import multiprocessing
 import os
 import select
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from openstackoid import notify
+from openstackoid.core.errors import OpenStackoidError
 
 _LOG: Final = logging.getLogger(__name__)
 _PAUSE: Final = 1.0  # seconds before a worker that died is started again
 _LONGEST: Final = 1024  # bytes of what a worker says
-_HELD: Final = frozenset({signal.SIGHUP})
+# Until a worker has handlers of its own, the parent's would act there.
+_HELD: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+_FORK: Final = multiprocessing.get_context("fork")
 
 
-def run(arguments: Sequence[str], number: int, environment: Mapping[str, str]) -> int:
+def run(serve: Callable[[], None], number: int, parents: Sequence[socket.socket] = ()) -> int:
     """Serve with several processes until told to stop; returns the exit code.
 
+    This process must have one thread, and no event loop.
+
     Args:
-        arguments: of the program `openstackoid`, for each of them.
+        serve: what each of them does until SIGTERM. It finds SIGHUP ignored.
         number: how many.
-        environment: what they find in theirs beside ours.
+        parents: sockets that no worker keeps open.
     """
-    # What they say is for the parent alone: systemd listens to no other process.
-    inherited = {name: value for name, value in os.environ.items() if name != notify.VARIABLE}
-    command = [sys.executable, "-m", "openstackoid", *arguments]
-    return _Parent(command, {**inherited, **environment}).run(number)
-
-
-def end_with_parent() -> None:
-    """In a worker: end as on SIGTERM when the parent is gone. From here on SIGHUP has the effect that it has in this process."""
-
-    def watch() -> None:
-        # Not sys.stdin: Python would wait a second for its lock at the end.
-        with contextlib.suppress(ConnectionError):  # gone before it has read all that was said
-            while os.read(0, _LONGEST):
-                pass
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=watch, daemon=True).start()
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
+    # A collection in a worker would write to the pages that it shares with the others.
+    gc.collect()
+    gc.freeze()
+    return _Parent(serve, parents).run(number)
 
 
 def tell(state: str) -> None:
     """In a worker: tell the parent a state, as `notify.tell` tells systemd."""
     with contextlib.suppress(OSError):  # without a parent the end is near
         os.write(0, state.encode())
+
+
+def _work(serve: Callable[[], None], channel: socket.socket, others: Iterable[socket.socket]) -> None:
+    """Be a worker.
+
+    Args:
+        serve: what it does.
+        channel: becomes its standard input.
+        others: sockets of the parent, which it closes: if it held them, no worker would see the parent's end.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
+    os.dup2(channel.fileno(), 0)
+    for each in (channel, *others):
+        each.close()
+    # What workers say is for the parent alone: systemd listens to no other process.
+    os.environ.pop(notify.VARIABLE, None)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        serve()
+    except OpenStackoidError as error:
+        sys.exit(f"openstackoid: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _end_with_parent() -> None:
+    """End as on SIGTERM when the parent is gone."""
+    # Not sys.stdin: Python would wait a second for its lock at the end.
+    with contextlib.suppress(ConnectionError):  # gone before it has read all that was said
+        while os.read(0, _LONGEST):
+            pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 class _Worker:
@@ -69,20 +97,20 @@ class _Worker:
         ending: whether it was told to stop.
     """
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(self, serve: Callable[[], None], parents: Iterable[socket.socket]) -> None:
         self.channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.ready = self.ending = False
-        # SIGHUP would kill it until it knows better, so it waits for `end_with_parent`.
+        self.process = _FORK.Process(target=_work, args=(serve, theirs, (self.channel, *parents)))
         signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
         try:
             with theirs:
-                self.process = subprocess.Popen(command, env=environment, stdin=theirs.fileno())  # noqa: S603 - ourselves
+                self.process.start()
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
 
     @property
     def dead(self) -> bool:
-        return self.process.poll() is not None
+        return self.process.exitcode is not None
 
     def send(self, signum: int) -> None:
         """Pass a signal on."""
@@ -90,8 +118,8 @@ class _Worker:
             self.ready = False
         else:
             self.ending = True
-        if not self.dead:
-            self.process.send_signal(signum)
+        if not self.dead and self.process.pid:
+            os.kill(self.process.pid, signum)
 
     def hear(self) -> None:
         """Take in what it has said."""
@@ -107,9 +135,9 @@ class _Worker:
 class _Parent:
     """The one that looks after them."""
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        self._command = command
-        self._environment = environment
+    def __init__(self, serve: Callable[[], None], parents: Sequence[socket.socket]) -> None:
+        self._serve = serve
+        self._own = parents
         self._workers: list[_Worker] = []
         self._stopping = False
         self._told = False  # that all are ready
@@ -127,22 +155,23 @@ class _Parent:
                 break
             dead = [index for index, worker in enumerate(self._workers) if worker.dead]
             if len(dead) == number and time.monotonic() - began < _PAUSE * 5:
-                return self._workers[0].process.returncode or 1  # what is wrong stands on standard error, once a worker
+                return self._workers[0].process.exitcode or 1  # what is wrong stands on standard error, once a worker
             for index in dead:
                 if not self._stopping:
                     self._replace(index)
         for worker in self._workers:
             if not worker.ending:  # it had just been started
                 worker.send(signal.SIGTERM)
-            worker.process.wait()
+            worker.process.join()
         return 0
 
     def _start(self) -> _Worker:
-        return _Worker(self._command, self._environment)
+        channels = [worker.channel for worker in self._workers]
+        return _Worker(self._serve, (*self._own, *channels))
 
     def _replace(self, index: int) -> None:
         gone = self._workers[index]
-        _LOG.error("worker %s ended with %s: starting another", gone.process.pid, gone.process.returncode)
+        _LOG.error("worker %s ended with %s: starting another", gone.process.pid, gone.process.exitcode)
         gone.channel.close()
         time.sleep(_PAUSE)
         if not self._stopping:

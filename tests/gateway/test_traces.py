@@ -94,6 +94,25 @@ def test_one_trace_over_both_clouds(tmp_path: Path) -> None:
     assert codes == [0, 0]
 
 
+def test_workers_that_end_send_what_waits(tmp_path: Path) -> None:
+    collector, cloud = Collector(), Cloud("CloudOne", paths=False)
+    environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.upstream.url, "OTEL_BSP_SCHEDULE_DELAY": "600000"}
+    gateway = Gateway(tmp_path / "one", cloud.config(), "--workers", "2", environment=environment)
+    try:
+        gateway.ready()
+        for _ in range(8):
+            asked = ask(gateway.url("image"), "/v2/traced", {"traceparent": f"00-{TRACE}-{PARENT}-01"})
+            assert asked.status == 200, asked.body
+        assert collector.spans == []
+    finally:
+        gateway.end()
+        code = gateway.stop()
+        cloud.close()
+        collector.upstream.close()
+    assert code == 0
+    assert len(collector.named("CloudOne", "GET image")) == 8
+
+
 def test_without_a_collector_nothing_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
         monkeypatch.delenv(name, raising=False)

@@ -1,8 +1,10 @@
 """`openstackoid gateway`: serve, or say what would be served."""
 
 import argparse
+import os
 import signal
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from openstackoid.commands.base import Command
@@ -31,7 +33,6 @@ class ServeGateway(Command):
         parser.add_argument(
             "--workers", type=_positive, default=1, metavar="N", help="processes that serve (default: 1)"
         )
-        parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
@@ -43,24 +44,30 @@ class ServeGateway(Command):
         from openstackoid.gateway import serve  # noqa: PLC0415 - the other commands need no aiohttp
         from openstackoid.gateway.checking import checked  # noqa: PLC0415 - as above
         from openstackoid.gateway.settings import report  # noqa: PLC0415 - as above
-        from openstackoid.gateway.upstream.rates import WORKERS  # noqa: PLC0415 - as above
 
         if parsed_args.action == "check":
             print(report.report(checked(parsed_args.config)))
             return 0
         logs.configure()
-        tell = notify.tell
-        if parsed_args.worker:
-            workers.end_with_parent()
-            tell = workers.tell
-        elif parsed_args.workers > 1:
+        if parsed_args.workers > 1:
             checked(parsed_args.config)
             with tempfile.TemporaryDirectory(prefix="openstackoid-metrics-") as folder:
-                environment = {"PROMETHEUS_MULTIPROC_DIR": folder, WORKERS: str(parsed_args.workers)}
-                command = ("gateway", "--config", str(parsed_args.config), "--worker")
-                return workers.run(command, parsed_args.workers, environment)
-        serve.run(parsed_args.config, shared=parsed_args.worker, tell=tell)
+                work = partial(_work, parsed_args.config, parsed_args.workers, folder)
+                return workers.run(work, parsed_args.workers)
+        serve.run(parsed_args.config, shared=False, tell=notify.tell)
         return 0
+
+
+def _work(config: Path, number: int, folder: str) -> None:
+    """Be one of several workers, whose metrics are in a folder."""
+    from openstackoid import workers  # noqa: PLC0415 - as above
+    from openstackoid.gateway import serve  # noqa: PLC0415 - as above
+    from openstackoid.gateway.telemetry import metrics  # noqa: PLC0415 - as above
+    from openstackoid.gateway.upstream.rates import WORKERS  # noqa: PLC0415 - as above
+
+    os.environ[WORKERS] = str(number)
+    metrics.share(folder)
+    serve.run(config, shared=True, tell=workers.tell)
 
 
 def _positive(text: str) -> int:

@@ -227,7 +227,10 @@ def run(path: Path, *, shared: bool, tell: Callable[[str], None]) -> None:
     gc.set_threshold(_COLLECT_AFTER)
     # A thread that merges a large list gives way to the event loop after so long, ten times as often as by default: requests wait for it again and again.
     sys.setswitchinterval(_SWITCH_INTERVAL)
-    uvloop.run(Worker(path, shared=shared, tell=tell).run())
+    try:
+        uvloop.run(Worker(path, shared=shared, tell=tell).run())
+    finally:
+        traces.stop()
 
 
 def _bound(host: str, port: int, *, shared: bool) -> socket.socket:

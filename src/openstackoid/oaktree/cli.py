@@ -51,8 +51,6 @@ SIGTERM and Ctrl-C end it; calls that are under way get ten seconds.
             help="a cloud of the clouds.yaml whose OpenStackoid gateway leads to others: serve them, too, as CLOUD:PEER; can be repeated",
         )
         parser.add_argument("--workers", type=_positive, metavar="N", help="processes, instead of the configuration's")
-        # For the worker processes that `server.run` starts.
-        parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:

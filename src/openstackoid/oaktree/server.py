@@ -1,10 +1,11 @@
 """The server: its worker processes, and the lifecycle of each."""
 
 import asyncio
+import functools
 import gc
 import logging
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final
 
 import grpc
@@ -38,32 +39,27 @@ _OPTIONS: Final = (
 )
 
 
-def run(config: Config, *, again: Sequence[str] = (), worker: bool = False) -> int:
+def run(config: Config) -> int:
     """Serve until a stop signal. Returns the exit code.
-
-    Args:
-        config: the configuration.
-        again: the command line of the worker processes, if there are several.
-        worker: whether this process is one of several workers.
 
     Raises:
         ConfigError: the configuration cannot be served.
     """
     # Certificates are reloaded when they change, and all other settings need a restart: a reload signal is ignored.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    if worker:
-        workers.end_with_parent()
-        uvloop.run(serve(config, workers.tell))
-        return 0
     if config.workers > 1:
         if any(address.path or not address.port for address in addresses.check(config)):
             raise ConfigError(
                 "workers: several of them can share TCP addresses alone, with a port: no Unix socket, no port 0"
             )
-        with addresses.reserved(config):
-            return workers.run(again, config.workers, {})
-    uvloop.run(serve(config, notify.tell))
+        with addresses.reserved(config) as reserved:
+            return workers.run(functools.partial(_work, config), config.workers, reserved)
+    uvloop.run(serve(config))
     return 0
+
+
+def _work(config: Config) -> None:
+    uvloop.run(serve(config, workers.tell))
 
 
 async def serve(config: Config, tell: Callable[[str], None] = notify.tell) -> None:

@@ -20,21 +20,7 @@ def serve(arguments: argparse.Namespace) -> int:
         ConfigError: the configuration, or an option, is wrong.
     """
     logs.configure()
-    return server.run(configured(arguments), again=_again(arguments), worker=arguments.worker)
-
-
-def _again(arguments: argparse.Namespace) -> list[str]:
-    """The command line of a worker process."""
-    command = ["oaktree", "serve", "--worker"]
-    for address in arguments.listen or ():
-        command += ["--listen", address]
-    for peer in arguments.peers_of or ():
-        command += ["--peers-of", peer]
-    # Each worker needs the number of workers: limits apply to all together.
-    for name in ("config", "clouds", "workers"):
-        if value := getattr(arguments, name):
-            command += [f"--{name}", str(value)]
-    return command
+    return server.run(configured(arguments))
 
 
 def configured(arguments: argparse.Namespace) -> Config:

@@ -7,7 +7,7 @@ import math
 import os
 import time
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final, Protocol
 
 from prometheus_client import (
@@ -19,6 +19,7 @@ from prometheus_client import (
     Histogram,
     Summary,
     generate_latest,
+    values,
 )
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -51,8 +52,20 @@ _REGIONS: Final = Summary(
 )
 MINTED: Final = Counter("openstackoid_minted", "Federated tokens sent: newly signed, or used again.", ("how",))
 VERIFIED: Final = Counter("openstackoid_verified", "Federated tokens seen: verified, or known already.", ("how",))
-AUDIT_LOST: Final = Counter("openstackoid_audit_lost_lines", "Lines of audit that could not be written.")
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
+
+
+def share(folder: str) -> None:
+    """In one of several workers: count in files of a folder, which the one that answers Prometheus reads. Before anything is counted."""
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    # The library reads the variable when it is imported (`get_value_class` in its values.py), which was before the fork. Series look here when they are made.
+    values.ValueClass = values.MultiProcessValue()  # type: ignore[no-untyped-call]
+
+
+@cache
+def audit_lost() -> Counter:
+    """The counter of lines of audit that could not be written. It has no labels, so it would be a series from its import on: see `share`."""
+    return Counter("openstackoid_audit_lost_lines", "Lines of audit that could not be written.")
 
 
 @lru_cache(maxsize=1024)
@@ -92,6 +105,7 @@ def loop(name: str, worked: float) -> None:
 
 def text(state: State) -> bytes:
     """The metrics of all workers in Prometheus' text format, with the state of the one that answers."""
+    audit_lost()  # 0 until a line is lost
     registry = CollectorRegistry()
     collector: _Collector = REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:

@@ -17,10 +17,12 @@ from yarl import URL
 from openstackoid.gateway.telemetry.audit import Record, without_tokens
 
 if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Tracer
 
 _COLLECTORS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _ERROR: Final = 500
+_provider: "TracerProvider | None" = None
 _tracer: "Tracer | None" = None
 
 
@@ -33,7 +35,7 @@ def start(cloud: str) -> None:
     Raises:
         ModuleNotFoundError: a collector is named, and the extra `traces` is not installed.
     """
-    global _tracer  # noqa: PLW0603 - OpenTelemetry's own provider is the process's, too
+    global _provider, _tracer  # OpenTelemetry's own provider is the process's, too
     if not any(map(os.environ.get, _COLLECTORS)):
         return
     from opentelemetry import propagate, trace  # noqa: PLC0415 - the extra `traces`
@@ -48,7 +50,16 @@ def start(cloud: str) -> None:
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
     propagate.set_global_textmap(TraceContextTextMapPropagator())
-    _tracer = trace.get_tracer("openstackoid")
+    _provider, _tracer = provider, trace.get_tracer("openstackoid")
+
+
+def stop() -> None:
+    """Send the spans that wait, and trace no more. Blocks, at most as long as OpenTelemetry waits for a collector.
+
+    OpenTelemetry does so when an interpreter ends (`atexit`); a worker is a fork, and ends without that.
+    """
+    if _provider is not None:
+        _provider.shutdown()
 
 
 @contextlib.contextmanager

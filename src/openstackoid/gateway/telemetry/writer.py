@@ -63,7 +63,7 @@ class LineWriter:
         with self._lock:
             if self._size + len(line) > _ROOM:
                 self._lost += 1
-                metrics.AUDIT_LOST.inc()
+                metrics.audit_lost().inc()
                 return
             self._size += len(line)
             self._lines.append(line)

@@ -92,24 +92,28 @@ def check(config: Config) -> list[Address]:
 
 
 @contextlib.contextmanager
-def reserved(config: Config) -> Iterator[None]:
+def reserved(config: Config) -> Iterator[list[socket.socket]]:
     """Reserve the TCP addresses for the workers of this server, which share them (SO_REUSEPORT): the kernel would let a second server share them as well.
+
+    Yields the sockets that hold the reservations.
 
     Raises:
         ConfigError: another program listens on one of them, or another server has reserved it.
     """
     with contextlib.ExitStack() as stack:
+        holding: list[socket.socket] = []
         for address in distinct(check(config)):
             for host in address.hosts:
                 # An abstract Unix socket of Linux, in the same network namespace as the port; it ends with this process.
                 kept = stack.enter_context(socket.socket(socket.AF_UNIX))
+                holding.append(kept)
                 _bind(kept, f"\0openstackoid/oaktree/{host}/{address.port}", address)
                 family = socket.AF_INET6 if ":" in host else socket.AF_INET
                 with socket.socket(family) as probe:
                     # Without SO_REUSEPORT: this fails if any program listens there.
                     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                     _bind(probe, (host.partition("%")[0], address.port), address)
-        yield
+        yield holding
 
 
 def _bind(sock: socket.socket, at: Any, address: Address) -> None:
