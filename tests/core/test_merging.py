@@ -1,19 +1,24 @@
 """Merging: against a merge of streams, item by item; and walks in pages of any size against one answer."""
 
 import heapq
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Iterator, Sequence
+from functools import cmp_to_key
 from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.volume import volume
 
-from openstackoid.core.merging import Part, merge
+from openstackoid.core import streams
+from openstackoid.core.merging import Part, merge, simple
 
 values = st.one_of(
     st.text("abAB", max_size=2),
     st.integers(-2, 2),
+    st.sampled_from([1 << 70, float(1 << 70), (1 << 70) + 1]),
     st.none(),
     st.booleans(),
     st.floats(),
@@ -27,6 +32,67 @@ def clouds(kind: st.SearchStrategy[Any]) -> st.SearchStrategy[list[list[tuple[An
 
 
 directions = st.lists(st.booleans(), min_size=1, max_size=2)
+
+
+class Stored(Collection[Any]):
+    """Rows that can only be gone through, as those of a file are read."""
+
+    def __init__(self, rows: Sequence[Any]) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._rows)
+
+    def __contains__(self, row: object) -> bool:
+        raise NotImplementedError
+
+
+def one_by_one(lists: Sequence[Sequence[Any]], descending: Sequence[bool]) -> list[int]:
+    """The cloud of each item: of the clouds' next items, the one that comes first is taken."""
+
+    def rank(value: Any) -> tuple[int, Any]:
+        if isinstance(value, str):
+            return 2, value
+        if isinstance(value, (int, float)) and not (isinstance(value, float) and math.isnan(value)):
+            return 1, value
+        return 0, 0
+
+    def compare(mine: tuple[Any, int], theirs: tuple[Any, int]) -> int:
+        for one, other, backwards in zip(mine[0], theirs[0], descending, strict=True):
+            if rank(one) != rank(other):
+                return 1 if (rank(one) > rank(other)) != backwards else -1
+        return mine[1] - theirs[1]
+
+    left = [list(rows) for rows in lists]
+    found = []
+    while heads := [(rows[0], cloud) for cloud, rows in enumerate(left) if rows]:
+        cloud = min(heads, key=cmp_to_key(compare))[1]
+        found.append(cloud)
+        del left[cloud][0]
+    return found
+
+
+@settings(max_examples=volume(2000), deadline=None)
+@given(clouds(values) | clouds(names), directions, st.integers(1, 4), st.integers(1, 2), st.booleans())
+def test_the_next_item_of_a_cloud_that_comes_first_is_taken(
+    lists: list[list[tuple[Any, Any]]], descending: list[bool], sampled: int, step: int, stored: bool
+) -> None:
+    cut = [[row[: len(descending)] for row in rows] for rows in lists]
+    parts = [Part(rows) for rows in cut]
+    if stored:
+        flags = [Part(rows).has_texts for rows in cut]
+        parts = [
+            Part(Stored([tuple(map(simple, row)) for row in rows]), texts=texts)
+            for rows, texts in zip(cut, flags, strict=True)
+        ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(streams, "_SAMPLED", sampled)
+        patch.setattr(streams, "_STEP", step)
+        patch.setattr(streams, "_AHEAD", 2)
+        assert list(merge(parts, descending).owners) == one_by_one(cut, descending)
 
 
 def walked(

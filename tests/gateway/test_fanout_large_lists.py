@@ -59,7 +59,7 @@ def test_items_in_a_file_are_answered_as_those_in_memory(
 
 async def test_a_cloud_whose_items_have_no_room_is_missed() -> None:
     clouds = made(row("images"), [[("a", "2"), ("b", "1")], [("c", "3")]])
-    one = len(json.dumps(clouds.clouds["Cloud1"].items[0]))
+    one = len(json.dumps(clouds.clouds["Cloud1"].items[0])) + 64  # its id and its sort key
     clouds.room = Room(memory=0, disk=one)
     page = await clouds.page("")
     assert [(leg.cloud, leg.code) for leg in page.legs] == [("Cloud0", "document.busy"), ("Cloud1", None)]

@@ -11,16 +11,17 @@ A cloud whose items are used up while it has more stops the merge: its next item
 """
 
 from array import array
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, groupby, repeat
+from functools import partial
+from itertools import accumulate, chain, groupby, repeat
+from operator import itemgetter
 from typing import Any, Final
 
+from openstackoid.core.streams import merge_streams
+
 LARGE: Final = 2000  # items: more are merged in a thread beside the event loop
-_SAMPLED: Final = 64  # of so many keys, one is looked at to find bounds
-_STEP: Final = 64  # of the keys that are looked at, one is a bound: some 4,096 keys are sorted at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +29,20 @@ class Part:
     """One cloud's items.
 
     Attributes:
-        keys: the sort values of each item, in the cloud's own order. A value may be any JSON.
+        keys: the sort values of each item, in the cloud's own order. A value may be any JSON. They may be read from elsewhere: a merge goes through
+            them twice, and holds some of each cloud.
         more: whether the cloud has items after these.
+        texts: whether all values are strings; None to look at them.
     """
 
-    keys: Sequence[Sequence[Any]]
+    keys: Collection[Sequence[Any]]
     more: bool = False
+    texts: bool | None = None
+
+    @property
+    def has_texts(self) -> bool:
+        """Whether all values are strings."""
+        return set(map(type, chain.from_iterable(self.keys))) <= {str} if self.texts is None else self.texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +73,7 @@ class Merged:
 
 def runs(owners: Iterable[int]) -> Iterator[tuple[int, int]]:
     """Equal neighbours: (value, number of them), in order."""
-    return ((owner, len(list(same))) for owner, same in groupby(owners))
+    return ((owner, sum(1 for _ in same)) for owner, same in groupby(owners))
 
 
 def merge(parts: Sequence[Part], descending: Sequence[bool], limit: int | None = None) -> Merged:
@@ -82,7 +91,7 @@ def merge(parts: Sequence[Part], descending: Sequence[bool], limit: int | None =
         certain = min(last.get(index, -1) + 1 for index, part in enumerate(parts) if part.more)
     if limit is not None:
         certain = min(certain, limit)
-    owners = order[:certain]
+    owners = order[:certain] if certain < len(order) else order
     taken = Counter(owners)
     return Merged(
         owners,
@@ -93,90 +102,58 @@ def merge(parts: Sequence[Part], descending: Sequence[bool], limit: int | None =
 
 def _order(parts: Sequence[Part], descending: Sequence[bool]) -> "array[int]":
     """The part of each item, in order."""
-    owners = array("I", (index for index, part in enumerate(parts) for _ in part.keys))
     if not descending or len(parts) == 1:
-        return owners
-    # An item after a greater item of its own cloud gets the greater item's key: then a stable sort, which runs in C, gives the same result as
-    # a merge of streams, item by item.
-    rows = [key for part in parts for key in part.keys]
-    columns = [_comparable(rows, column) for column in range(len(descending))]
-    if len(set(descending)) == 1:
-        flat: list[Any] = columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
-        bound = min if descending[0] else max
-        return _merged([list(accumulate(flat[start:end], bound)) for start, end in _spans(parts)], descending[0])
-    mixed = [_Mixed(row, descending) for row in zip(*columns, strict=True)]
-    bounded = [key for start, end in _spans(parts) for key in accumulate(mixed[start:end], _later)]
-    positions = sorted(range(len(bounded)), key=bounded.__getitem__)
-    return array("I", [owners[position] for position in positions])
+        return array("I", chain.from_iterable(repeat(index, len(part.keys)) for index, part in enumerate(parts)))
+    texts = all(part.has_texts for part in parts)
+    reverse = len(set(descending)) == 1 and descending[0]
+    streams = [partial(_bounded, part, descending, texts=texts) for part in parts]
+    return merge_streams(streams, sum(len(part.keys) for part in parts), reverse=reverse)
 
 
-def _merged(streams: Sequence[list[Any]], reverse: bool) -> "array[int]":
-    """The stream of each key, in order; of equal keys, those of the first stream come first.
+def _bounded(part: Part, descending: Sequence[bool], *, texts: bool) -> Iterator[Any]:
+    """The keys of a cloud in a form in which any two of all clouds can be compared, read as they are needed.
 
-    The keys between two bounds are sorted at a time: one sort of 100,000 is one step in C, during which all other threads would wait 50 ms,
-    and a heap, which takes one key at a time, needs three times the CPU.
-
-    Args:
-        streams: of keys that are in order each.
-        reverse: whether the order is descending.
+    An item after a greater item of its own cloud gets the greater item's key: then the streams are sorted.
     """
-    numbers: Sequence[int] = range(len(streams))
-    if reverse:  # what is bisected is ascending; the result is turned around again, and equal keys with it
-        streams, numbers = [stream[::-1] for stream in reversed(streams)], numbers[::-1]
-    sample = sorted([key for stream in streams for key in stream][::_SAMPLED])
-    order = array("I")
-    begins = [0] * len(streams)
-    for bound in (*(sample[place : place + 1] for place in range(_STEP, len(sample), _STEP)), []):
-        keys: list[Any] = []
-        owners = array("I")
-        for place, stream in enumerate(streams):
-            begin = begins[place]
-            begins[place] = end = bisect_left(stream, bound[0], begin) if bound else len(stream)
-            keys += stream[begin:end]
-            owners.extend(repeat(numbers[place], end - begin))
-        order.extend(map(owners.__getitem__, sorted(range(len(keys)), key=keys.__getitem__)))
-    if reverse:
-        order.reverse()
-    return order
+    rows: Iterable[Sequence[Any]] = part.keys if texts else (tuple(map(_comparable, row)) for row in part.keys)
+    if len(descending) == 1:
+        keys: Iterable[Any] = map(itemgetter(0), rows)
+    elif len(set(descending)) == 1:
+        keys = map(tuple, rows)
+    else:
+        keys = (
+            tuple(_Descending(value) if down else value for value, down in zip(row, descending, strict=True))
+            for row in rows
+        )
+        return accumulate(keys, max)
+    return accumulate(keys, min if descending[0] else max)
 
 
-def _spans(parts: Sequence[Part]) -> Iterator[tuple[int, int]]:
-    start = 0
-    for part in parts:
-        yield start, start + len(part.keys)
-        start += len(part.keys)
+def simple(value: Any) -> str | float | None:
+    """A value that has the same place in any order: itself, if it is a string or a number, else None. NaN is none."""
+    if isinstance(value, str):
+        return value
+    # NaN is not equal to itself.
+    return value if isinstance(value, (int, float)) and value == value else None  # noqa: PLR0124
 
 
-def _comparable(rows: Sequence[Sequence[Any]], column: int) -> list[Any]:
-    """The values of one key in a form in which any two can be compared: values other than strings and numbers come first, as SQL's NULL does here."""
-    values = [row[column] for row in rows]
-    if set(map(type, values)) <= {str}:
-        return values
-    return [
-        (1, value)
-        if isinstance(value, (int, float)) and value == value  # noqa: PLR0124 - NaN is not equal to itself
-        else (2, value)
-        if isinstance(value, str)
-        else (0, 0)
-        for value in values
-    ]
+def _comparable(value: Any) -> tuple[int, Any]:
+    """A value in a form in which any two can be compared: values other than strings and numbers come first, as SQL's NULL does here."""
+    kept = simple(value)
+    return (0, 0) if kept is None else (2, kept) if isinstance(kept, str) else (1, kept)
 
 
-class _Mixed:
-    """Values with a direction each."""
+class _Descending:
+    """A value whose order is turned, among others whose order is not."""
 
-    __slots__ = ("_descending", "_values")
+    __slots__ = ("_value",)
+    __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, values: Sequence[Any], descending: Sequence[bool]) -> None:
-        self._values = values
-        self._descending = descending
+    def __init__(self, value: Any) -> None:
+        self._value = value
 
-    def __lt__(self, other: "_Mixed") -> bool:
-        for mine, theirs, descending in zip(self._values, other._values, self._descending, strict=True):
-            if mine != theirs:
-                return bool(mine > theirs if descending else mine < theirs)
-        return False
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Descending) and bool(self._value == other._value)
 
-
-def _later(first: _Mixed, second: _Mixed) -> _Mixed:
-    return max(second, first)
+    def __lt__(self, other: "_Descending") -> bool:
+        return bool(other._value < self._value)

@@ -5,10 +5,8 @@ item for each member.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import Final, TypeAlias
 
-from openstackoid.core.merging import Part
 from openstackoid.gateway.fanout.pages import Page
 
 _MOST: Final = 200  # items: more are no search for one resource
@@ -24,9 +22,10 @@ async def folded(pages: Mapping[str, Page], fold: Fold) -> dict[str, Page]:
         pages: of each cloud, the first ones.
         fold: says which items are left out.
     """
-    items = [(cloud, resource_id) for cloud, page in pages.items() for resource_id in page.ids]
-    if len(pages) < 2 or not 1 < len(items) <= _MOST or any(page.part.more for page in pages.values()):  # noqa: PLR2004
+    number = sum(len(page.ids) for page in pages.values())
+    if len(pages) < 2 or not 1 < number <= _MOST or any(page.part.more for page in pages.values()):  # noqa: PLR2004
         return dict(pages)
+    items = [(cloud, resource_id) for cloud, page in pages.items() for resource_id in page.ids]
     left_out = set(await fold(items))
     return {
         cloud: _without(page, {member for name, member in left_out if name == cloud}) for cloud, page in pages.items()
@@ -54,11 +53,4 @@ def one_of_each(fold: Fold | None, entry: str) -> Fold:
 
 def _without(page: Page, left_out: set[str]) -> Page:
     kept = [place for place, resource_id in enumerate(page.ids) if resource_id not in left_out]
-    if len(kept) == len(page.ids):
-        return page
-    return replace(
-        page,
-        items=[page.items[place] for place in kept],
-        ids=[page.ids[place] for place in kept],
-        part=Part([page.part.keys[place] for place in kept]),
-    )
+    return page.only(kept) if len(kept) < len(page.ids) else page

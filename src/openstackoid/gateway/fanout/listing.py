@@ -178,11 +178,14 @@ class Lister:
                 raise MarkerError(
                     f"{' and '.join(holders)} have an item {marker[:64]}: follow the link to the next page."
                 )
-            taken = [0] * len(names)
-            for part, index in merged.places():
-                taken[part] = index + 1
-                if pages[names[part]].ids[index] == marker:
-                    return _moved(after, pages, taken)
+            if holders:
+                page = names.index(holders[0])
+                number = list(pages[holders[0]].ids).index(marker)
+                taken = [0] * len(names)
+                for part, index in merged.places():
+                    taken[part] = index + 1
+                    if (part, index) == (page, number):
+                        return _moved(after, pages, taken)
             if not merged.more or not any(merged.taken):
                 break
             after = _moved(after, pages, merged.taken)
@@ -269,7 +272,7 @@ class Lister:
         if self._question.listing.paging is not Paging.MARKER:
             return None
         last = merged.owners[-1]
-        last_id = pages[names[last]].ids[merged.taken[last] - 1]
+        last_id = pages[names[last]].marker(merged.taken[last] - 1)
         self._memory.ended(self._question.key, last_id, now)
         return (now.text() or last_id) if merged.more else None
 
@@ -285,11 +288,11 @@ def _moved(before: Positions, pages: Mapping[str, Page], taken: Sequence[int]) -
     """The place after the items that were taken."""
     after, ended = dict(before.after), set(before.ended)
     for (name, page), count in zip(pages.items(), taken, strict=True):
-        if count and page.ids:
-            after[name] = page.ids[count - 1]
         if count == len(page.items) and not page.part.more:
             ended.add(name)
             after.pop(name, None)
+        elif count and page.ids:
+            after[name] = page.marker(count - 1)
     return Positions(after, frozenset(ended))
 
 

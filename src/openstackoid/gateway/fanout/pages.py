@@ -5,9 +5,10 @@ msgspec 0.23, orjson 3.11).
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import islice
 from operator import attrgetter
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
@@ -37,6 +38,8 @@ class PageError(ValueError):
 class Page:
     """One cloud's page.
 
+    Items, ids and sort keys may be in a file (`spooling`): they are gone through, and not taken by their number.
+
     Attributes:
         items: as JSON, each.
         ids: the markers of the items; empty for a list without pages.
@@ -45,16 +48,30 @@ class Page:
         next_marker: the marker in its link to the next page, for a page without items.
     """
 
-    items: Sequence[Item]
-    ids: Sequence[str]
+    items: Collection[Item]
+    ids: Collection[str]
     part: Part
     rest: dict[str, Any]
     next_marker: str | None
 
+    def marker(self, number: int) -> str:
+        """The marker of an item."""
+        return next(islice(self.ids, number, None))
+
     def behind(self, marker: str) -> "Page":
         """The items of an unpaged list after one of them."""
-        start = self.ids.index(marker) + 1
-        return replace(self, items=self.items[start:], ids=self.ids[start:], part=Part(self.part.keys[start:]))
+        start = list(self.ids).index(marker) + 1
+        return self.only(range(start, len(self.items)))
+
+    def only(self, places: Sequence[int]) -> "Page":
+        """Some of the items, of a cloud that has no more."""
+        items, ids, keys = list(self.items), list(self.ids), list(self.part.keys)
+        return replace(
+            self,
+            items=[items[place] for place in places],
+            ids=[ids[place] for place in places],
+            part=Part([keys[place] for place in places]),
+        )
 
 
 def read(listing: Listing, order: Order, body: bytes, limit: int | None) -> Page:
@@ -105,7 +122,7 @@ def annotated(raw: Item, cloud: str) -> bytes:
     return b'{"cloud":"' + cloud.encode() + b'"' + (b"" if inside.startswith(b"}") else b",") + inside
 
 
-def without(items: Sequence[Item], fields: Sequence[str]) -> list[Item]:
+def without(items: Iterable[Item], fields: Sequence[str]) -> list[Item]:
     """Remove the fields that were requested for sorting, and not by the client."""
     kept: list[Item] = []
     for item in items:

@@ -1,0 +1,192 @@
+"""Items, ids and sort keys of one cloud's page in a file, read from their beginning on: of each cloud a window of them is in memory.
+
+items       one behind the other
+ids, keys   a line feed, and values with a line feed behind each; of an item as many keys as the order of the list has, one after the other
+            values of JSON, with a comma and a line feed instead, if one is no string, or has a line feed of its own
+"""
+
+import json
+import os
+import tempfile
+import weakref
+from array import array
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import accumulate, chain, pairwise, repeat
+from pathlib import Path
+from typing import Any, Final
+
+from openstackoid.gateway.fanout.pages import Item
+
+_AHEAD: Final = 1 << 13  # bytes of a cloud's items that are read at once: items of all clouds are sent in turns
+_LINES: Final = 1 << 11  # bytes of its ids or keys, which are several times larger as objects
+_LINE: Final = b"\n"
+_VALUE: Final = b",\n"
+_ENCODER: Final = json.JSONEncoder(separators=(_VALUE.decode(), ":"))  # orjson and msgspec refuse integers of any size
+
+
+class File:
+    """A file without a name; closed with the last reference to it.
+
+    Args:
+        directory: where it takes its room; None for the system's.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+
+    def __init__(self, directory: Path | None) -> None:
+        file = tempfile.TemporaryFile(dir=directory, prefix="openstackoid-list-", buffering=0)  # noqa: SIM115 - see below
+        self._number = file.fileno()
+        weakref.finalize(self, file.close)
+
+    def write(self, data: bytes, place: int) -> None:
+        """Write all of some bytes.
+
+        Raises:
+            OSError: the disk fails, or is full.
+        """
+        view = memoryview(data)
+        while view:
+            count = os.pwrite(self._number, view, place)
+            view, place = view[count:], place + count
+
+    def read(self, place: int, size: int) -> bytes:
+        """Neighbouring bytes.
+
+        Raises:
+            OSError: the disk fails.
+        """
+        data = os.pread(self._number, size, place)
+        while len(data) < size:
+            more = os.pread(self._number, size - len(data), place + len(data))
+            if not more:
+                raise OSError(f"expected {size} bytes at {place}, got {len(data)}")
+            data += more
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of a file.
+
+    Attributes:
+        file: of the list.
+        start: where the part begins, in bytes.
+        end: where it ends.
+    """
+
+    file: File
+    start: int
+    end: int
+
+
+class StoredItems(Collection[Item]):
+    """Items, in order.
+
+    Args:
+        span: where they are, one behind the other.
+        items: the same in memory.
+    """
+
+    def __init__(self, span: Span, items: Iterable[Item]) -> None:
+        self._span = span
+        self._ends = array("I", accumulate(map(len, items), initial=0))
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def __contains__(self, item: object) -> bool:
+        return any(item == stored for stored in self)
+
+    def __iter__(self) -> Iterator[Item]:
+        return chain.from_iterable(self._windows())
+
+    def _windows(self) -> Iterator[list[bytes]]:
+        ends, first = self._ends, 0
+        while first < len(self):
+            begin = ends[first]
+            last = max(first + 1, bisect_right(ends, begin + _AHEAD) - 1)
+            text = self._span.file.read(self._span.start + begin, ends[last] - begin)
+            yield [text[here - begin : there - begin] for here, there in pairwise(ends[first : last + 1])]
+            first = last
+
+
+class StoredRows(Collection[tuple[Any, ...]]):
+    """Rows of as many values each, in order.
+
+    Args:
+        span: where the values are (`values_as_stored`).
+        count: of the rows.
+        width: values of a row.
+    """
+
+    def __init__(self, span: Span, count: int, width: int) -> None:
+        self._span = span
+        self._count = count
+        self._width = width
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __contains__(self, row: object) -> bool:
+        return any(row == stored for stored in self)
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        if not self._width:
+            return repeat((), self._count)
+        return zip(*[_values(self._span)] * self._width, strict=True)
+
+
+class StoredIds(Collection[str]):
+    """Ids, in order.
+
+    Args:
+        span: where they are (`values_as_stored`).
+        count: of the ids.
+    """
+
+    def __init__(self, span: Span, count: int) -> None:
+        self._span = span
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __contains__(self, value: object) -> bool:
+        return any(value == stored for stored in self)
+
+    def __iter__(self) -> Iterator[str]:
+        return _values(self._span)
+
+
+def values_as_stored(values: Iterable[Any]) -> bytes:
+    """Strings, numbers and None as they are in the file."""
+    listed = list(values)
+    if not listed:
+        return b""
+    if set(map(type, listed)) == {str}:
+        text = "\n".join(listed)
+        if text.count("\n") == len(listed) - 1:
+            return _LINE + text.encode(errors="surrogatepass") + _LINE
+    return _VALUE + _ENCODER.encode(listed)[1:-1].encode() + _VALUE
+
+
+def _values(span: Span) -> Iterator[Any]:
+    return chain.from_iterable(_windows(span))
+
+
+def _windows(span: Span) -> Iterator[list[Any]]:
+    text, ahead, window = b"", span.start, _LINES
+    while left := span.end - ahead:
+        size = min(window, left)
+        text, ahead = text + span.file.read(ahead, size), ahead + size
+        border = _LINE if text.startswith(_LINE) else _VALUE
+        last = text.rfind(border)
+        if last < len(border):
+            window *= 2  # one value is longer
+            continue
+        whole = text[len(border) : last]
+        yield whole.decode(errors="surrogatepass").split("\n") if border == _LINE else json.loads(b"[%b]" % whole)
+        text, window = text[last:], _LINES
