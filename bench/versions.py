@@ -1,4 +1,4 @@
-"""The gateway's CPU for a list of several clouds: two versions of the source, in turns, with the same clouds.
+"""The gateway's CPU for a list of several clouds, and for a request of one: two versions of the source, in turns, with the same clouds.
 
     python -m bench.versions TREE [--clouds 100] [--lists 5] [--turns 9]      TREE: a checkout of the other version
 
@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Final
 
 from bench import clouds
-from bench.beside import compared
+from bench.beside import compared, turns
 from bench.clouds import ports
 from bench.several import ITEMS, MS
-from bench.stage import TOKENS, Process, Scene
+from bench.stage import TOKENS, Process, Scene, Variant
 from bench.upstream import address
 
 _PATH: Final = "/v2.1/servers/detail"
@@ -32,15 +32,21 @@ class _Versions(Scene):
         self._trees = trees
         self._number = number
         self.gateways: dict[str, Process] = {}
+        self.near: dict[str, int] = {}  # ports where single requests are served
 
     def begin(self) -> None:
         """Start all of it."""
-        upstream, *fronts = ports(1 + len(self._trees))
+        upstream, single, *fronts = ports(2 + len(self._trees))
+        self.start("service", single, "bench.upstream", str(single)).wait()
         far = self.start("clouds", upstream, "bench.far_lists", str(upstream), str(self._number), str(MS), str(ITEMS))
         far.wait()
         peers = {f"Cloud{number}": f"http://{address(number)}:{upstream}" for number in range(1, self._number)}
         for front, (name, tree) in zip(fronts, self._trees.items(), strict=True):
-            config = clouds.shared("Cloud0", {"compute": front}, {"compute": upstream}, peers)
+            # Lists are of the compute service, single requests of the image service: the latter is near, and not one of the clouds.
+            near = ports(1)[0]
+            frontends = {"compute": front, "image": near}
+            config = clouds.shared("Cloud0", frontends, {"compute": upstream, "image": single}, peers)
+            self.near[name] = near
             for peer in config["peers"].values():
                 peer["services"] = {"compute": peer["url"]}
             config["fanout"] = {"timeout": 60}
@@ -88,6 +94,8 @@ def main() -> None:
                 used, took = one.turn(chosen.lists)
                 cpu[name].append(used)
                 wall[name].append(took)
+        variants = [Variant(name, scene.near[name], (process,)) for name, process in scene.gateways.items()]
+        single = {name: [turn.cpu for turn in found] for name, found in turns(variants, count=chosen.turns).items()}
     print(
         f"{chosen.clouds} clouds, {chosen.turns} turns of {chosen.lists} lists; load average {os.getloadavg()[0]:.1f}"
     )
@@ -96,8 +104,16 @@ def main() -> None:
             f"  {name}: {statistics.median(cpu[name]):.1f} ms of CPU a list, least {min(cpu[name]):.1f}; "
             f"{statistics.median(wall[name]):.0f} ms of time, least {min(wall[name]):.0f}"
         )
-    low, middle, high = compared(cpu["new"], cpu["old"])
-    print(f"  CPU, new divided by old: {middle:.2f} ({low:.2f} to {high:.2f})")
+    print(f"  CPU, new divided by old: {_ratio(cpu)}")
+    print("Requests without a scope for an answer of 1 KB:")
+    for name, found in single.items():
+        print(f"  {name}: {statistics.median(found):.0f} us of CPU each, least {min(found):.0f}")
+    print(f"  CPU, new divided by old: {_ratio(single)}")
+
+
+def _ratio(found: dict[str, list[float]]) -> str:
+    low, middle, high = compared(found["new"], found["old"])
+    return f"{middle:.2f} ({low:.2f} to {high:.2f})"
 
 
 if __name__ == "__main__":

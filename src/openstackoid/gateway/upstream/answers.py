@@ -1,8 +1,7 @@
 """An upstream's answer: its head, checked and filtered, and its body, not read yet."""
 
 import re
-from collections.abc import AsyncIterator
-from typing import Final
+from typing import Final, TypeAlias
 
 import aiohttp
 from multidict import CIMultiDict
@@ -14,8 +13,10 @@ from openstackoid.gateway.entry import headers as hdrs
 from openstackoid.gateway.upstream import crossing
 from openstackoid.gateway.upstream.failures import reason
 from openstackoid.gateway.upstream.legs import Border, Leg
+from openstackoid.gateway.upstream.received import Received
 from openstackoid.gateway.upstream.rewriting import SMALL, Held
 
+Response: TypeAlias = aiohttp.ClientResponse | Received
 WHOLE: Final = 1 << 16  # bytes: bodies up to this are passed on in one piece
 _LOCATIONS: Final = ("Location", "Content-Location")
 # Headers with URLs among other text: of Keystone, of the next page.
@@ -39,7 +40,7 @@ class Answer:
         OpenStackoidError: another owner's answer may not be passed on.
     """
 
-    def __init__(self, leg: Leg, response: aiohttp.ClientResponse) -> None:
+    def __init__(self, leg: Leg, response: Response) -> None:
         self.leg = leg
         self.response = response
         self.status = response.status
@@ -61,7 +62,7 @@ class Answer:
         Raises:
             OpenStackoidError: the upstream breaks off.
         """
-        async for piece in self._pieces():
+        while piece := await self._next():
             self._begun += piece
             if crossing.begins(self._begun) or len(self._begun) > enough:
                 break
@@ -80,7 +81,7 @@ class Answer:
         if not self._begun and content.is_eof():
             return content.read_nowait()  # a small body arrived with its head
         pieces, size = [self._begun], len(self._begun)
-        async for piece in self._pieces():
+        while piece := await self._next():
             pieces.append(piece)
             size += len(piece)
             if size > limits.ANSWER.size:
@@ -111,18 +112,17 @@ class Answer:
         """Close the connection, without reading the rest of the body."""
         self.response.close()
 
-    async def _pieces(self) -> AsyncIterator[bytes]:
+    async def _next(self) -> bytes:
         upstream = self.leg.upstream
         try:
-            async for piece in self.response.content.iter_any():
-                yield piece
+            return await self.response.content.readany()
         except TimeoutError:
             raise upstream.timeout(f"{upstream.name} did not finish its answer in time.") from None
         except (aiohttp.ClientError, OSError) as error:
             raise upstream.unreachable(f"{upstream.name} broke off its answer: {reason(error)}.") from None
 
 
-def _headers(leg: Leg, response: aiohttp.ClientResponse) -> CIMultiDict[str]:
+def _headers(leg: Leg, response: Response) -> CIMultiDict[str]:
     kept = hdrs.outgoing(response.headers)
     ids, links = leg.rewrite.response_ids, leg.links
     if ids:

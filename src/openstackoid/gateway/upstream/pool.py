@@ -10,8 +10,11 @@ from openstackoid.gateway.settings.certificates import authorities
 from openstackoid.gateway.settings.config import Config
 from openstackoid.gateway.telemetry import traces
 from openstackoid.gateway.upstream.failures import FailureLog
+from openstackoid.gateway.upstream.reads import Bounds, Reads
 from openstackoid.gateway.upstream.rewriting import Rewriting
 
+_BUFFER: Final = 1 << 18  # bytes of a body that are read ahead
+_LONGEST: Final = 1 << 16  # bytes of a status line, and of a header
 _NO_AUTO: Final = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
 
@@ -48,6 +51,9 @@ class Pool:
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=config.timeouts.connect, sock_read=config.timeouts.idle
         )
+        bounds = Bounds(timeout, _BUFFER, _LONGEST)
+        traced = traces.sent()  # by the session
+        self._reads = {} if traced else {False: Reads(shared, bounds), True: Reads(far, bounds)}
         self.shared, self.peers, self.single = (
             aiohttp.ClientSession(
                 connector=connector,
@@ -55,13 +61,17 @@ class Pool:
                 auto_decompress=False,
                 skip_auto_headers=_NO_AUTO,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                read_bufsize=1 << 18,
-                max_line_size=1 << 16,
-                max_field_size=1 << 16,
-                trace_configs=traces.sent(),
+                read_bufsize=_BUFFER,
+                max_line_size=_LONGEST,
+                max_field_size=_LONGEST,
+                trace_configs=traced,
             )
             for connector in (shared, far, single)
         )
+
+    def reads(self, upstream: Upstream) -> Reads | None:
+        """What sends an upstream requests without a body; None if a client session has to, which traces them."""
+        return self._reads.get(upstream.far)
 
     async def close(self) -> None:
         """Close every connection."""

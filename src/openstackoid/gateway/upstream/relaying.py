@@ -14,7 +14,7 @@ from openstackoid.core.user_data import OBJECTS, is_download
 from openstackoid.gateway.entry.calls import Call
 from openstackoid.gateway.entry.refusals import CutError
 from openstackoid.gateway.upstream import crossing
-from openstackoid.gateway.upstream.answers import WHOLE, Answer
+from openstackoid.gateway.upstream.answers import WHOLE, Answer, Response
 from openstackoid.gateway.upstream.crossing import Content
 from openstackoid.gateway.upstream.documents import parsed
 from openstackoid.gateway.upstream.failures import reason
@@ -169,6 +169,6 @@ async def _stream(request: web.BaseRequest, answer: Answer, response: web.Stream
     await response.write_eof()
 
 
-def _is_json(response: aiohttp.ClientResponse) -> bool:
+def _is_json(response: Response) -> bool:
     kind = response.headers.get("Content-Type", "").partition(";")[0].lower()
     return "json" in kind and can_unpack(response.headers.get("Content-Encoding", ""))

@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncIterator
 
 import aiohttp
+from multidict import CIMultiDict
 from yarl import URL
 
 from openstackoid.core.errors import OpenStackoidError
@@ -21,10 +22,11 @@ from openstackoid.gateway.entry import headers as hdrs
 from openstackoid.gateway.entry.calls import Call
 from openstackoid.gateway.telemetry.audit import LegRecord, Record
 from openstackoid.gateway.upstream import bodies
-from openstackoid.gateway.upstream.answers import Answer
+from openstackoid.gateway.upstream.answers import Answer, Response
 from openstackoid.gateway.upstream.failures import reason
 from openstackoid.gateway.upstream.legs import Leg
 from openstackoid.gateway.upstream.pool import Pool, Upstream
+from openstackoid.gateway.upstream.reads import METHODS
 
 
 async def send(call: Call, leg: Leg, pool: Pool, record: Record) -> Answer:
@@ -66,15 +68,14 @@ async def send(call: Call, leg: Leg, pool: Pool, record: Record) -> Answer:
 
 async def _send(call: Call, leg: Leg, pool: Pool) -> Answer:
     upstream = leg.upstream
-    session = pool.peers if upstream.far else pool.shared
     body, headers = await bodies.body(call, leg, pool.rewriting)
-    if isinstance(body, AsyncIterator):
-        session = pool.single
-        headers = headers.copy()
-        headers["Connection"] = "close"  # the upstream must not read the rest of a body as a request
-    url = URL(upstream.base + leg.target, encoded=True)
+    reads = pool.reads(upstream) if body is None and call.method in METHODS and leg.target.startswith("/") else None
+    response: Response
     try:
-        response = await session.request(call.method, url, headers=headers, data=body, allow_redirects=False)
+        if reads is not None:
+            response = await reads.send(call.method, upstream.base, leg.target, headers)
+        else:
+            response = await _by_session(call.method, leg, pool, body, headers)
     except (aiohttp.ClientError, OSError) as error:  # a TimeoutError is an OSError
         raise pool.failures.note(_failed(upstream, error), upstream.base) from None
     try:
@@ -83,6 +84,18 @@ async def _send(call: Call, leg: Leg, pool: Pool) -> Answer:
     except BaseException:
         response.close()
         raise
+
+
+async def _by_session(
+    method: str, leg: Leg, pool: Pool, body: bytes | AsyncIterator[bytes] | None, headers: CIMultiDict[str]
+) -> aiohttp.ClientResponse:
+    session = pool.peers if leg.upstream.far else pool.shared
+    if isinstance(body, AsyncIterator):
+        session = pool.single
+        headers = headers.copy()
+        headers["Connection"] = "close"  # the upstream must not read the rest of a body as a request
+    url = URL(leg.upstream.base + leg.target, encoded=True)
+    return await session.request(method, url, headers=headers, data=body, allow_redirects=False)
 
 
 def _failed(upstream: Upstream, error: BaseException) -> OpenStackoidError:
