@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import accumulate, chain, groupby, repeat
+from itertools import chain, groupby, repeat
 from operator import itemgetter
 from typing import Any, Final
 
@@ -125,8 +125,34 @@ def _bounded(part: Part, descending: Sequence[bool], *, texts: bool) -> Iterator
             tuple(_Descending(value) if down else value for value, down in zip(row, descending, strict=True))
             for row in rows
         )
-        return accumulate(keys, max)
-    return accumulate(keys, min if descending[0] else max)
+        return _ascending(keys)
+    return _descending(keys) if descending[0] else _ascending(keys)
+
+
+def _ascending(keys: Iterable[Any]) -> Iterator[Any]:
+    """Each key, or the greatest one before it."""
+    rest = iter(keys)
+    greatest = next(rest, None)
+    if greatest is None:  # no key is None: they are strings and tuples
+        return
+    yield greatest
+    for key in rest:
+        if greatest < key:  # noqa: PLR1730 - `max`, and `accumulate` with it, take five times as long
+            greatest = key
+        yield greatest
+
+
+def _descending(keys: Iterable[Any]) -> Iterator[Any]:
+    """Each key, or the least one before it."""
+    rest = iter(keys)
+    least = next(rest, None)
+    if least is None:
+        return
+    yield least
+    for key in rest:
+        if key < least:  # noqa: PLR1730 - as above
+            least = key
+        yield least
 
 
 def simple(value: Any) -> str | float | None:

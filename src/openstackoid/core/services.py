@@ -11,6 +11,8 @@ from functools import lru_cache
 
 from os_service_types import ServiceTypes
 
+from openstackoid.core.remembered import remembered
+
 # keystoneauth1 sends names of this form in catalogs, and they get into headers, paths and maps.
 _TYPE = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*\Z")
 _LONGEST = 64
@@ -40,6 +42,7 @@ def _official(name: str) -> str | None:
     return official or lowered
 
 
+@remembered
 def is_official(kind: str) -> bool:
     """Whether the authority lists a service type, as `service_type` returns it."""
     return bool(_authority.is_official(kind))

@@ -46,11 +46,12 @@ def merge_streams(streams: Sequence[Callable[[], Iterator[Any]]], count: int, *,
 def _sort(order: "array[int]", streams: Sequence[Iterable[Any]], *, reverse: bool) -> None:
     """Add the streams of some keys, sorted by these."""
     keys: list[Any] = []
-    owners = array("I")
+    owners: list[int] = []
     for number, stream in enumerate(streams):
         keys += stream
-        owners.extend(repeat(number, len(keys) - len(owners)))
-    order.extend(map(owners.__getitem__, sorted(range(len(keys)), key=keys.__getitem__, reverse=reverse)))
+        owners += [number] * (len(keys) - len(owners))
+    places = sorted(range(len(keys)), key=keys.__getitem__, reverse=reverse)
+    order.fromlist([owners[place] for place in places])
 
 
 class _Stream:

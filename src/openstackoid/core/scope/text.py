@@ -10,6 +10,7 @@ from openstackoid.core.scope.expressions import MOST_PARTS, read, shown
 from openstackoid.core.scope.values import REST, Expression, Scope
 from openstackoid.core.services import service_type
 
+_SHORTEST: Final = json.JSONEncoder(separators=(",", ":"))  # `json.dumps` makes one each time
 LONGEST: Final = 16384  # characters: more than any HTTP head in front of OpenStack lets pass
 MOST_SERVICES: Final = 96  # the service-types authority lists fewer types
 # Both patterns match a whole string, also an unterminated one: a search that began again at each escaped quote
@@ -77,7 +78,7 @@ def parse_short(text: str) -> Scope:
 
 def format(scope: Scope) -> str:  # noqa: A001 - the package is the namespace: scope.parse, scope.format
     """Write a scope as the shortest JSON, in ASCII, fit for a header."""
-    return json.dumps({kind: str(expression) for kind, expression in scope.entries}, separators=(",", ":"))
+    return _SHORTEST.encode({kind: str(expression) for kind, expression in scope.entries})
 
 
 def _object(text: str) -> list[tuple[str, Any]]:

@@ -90,14 +90,14 @@ class Several:
             fold,
         )
 
+        headers = call.headers.copy()
+        for name in _OF_ONE_ANSWER:
+            headers.popall(name, None)
+        headers["Accept-Encoding"] = "identity"
+        asked = replace(call, headers=headers, deadline=deadline)  # of each cloud
+
         async def question(target: Target, inner: str) -> Reply:
-            one = to_target(call, target)
-            headers = one.headers.copy()
-            for name in _OF_ONE_ANSWER:
-                headers.popall(name, None)
-            headers["Accept-Encoding"] = "identity"
-            route = replace(one.route, path=inner)
-            response = await ask(replace(one, route=route, headers=headers, deadline=deadline))
+            response = await ask(to_target(asked, target, inner))
             body = response.body
             return Reply(response.status, response.headers, body if isinstance(body, bytes) else b"")
 
@@ -109,9 +109,13 @@ class Several:
         return served.response
 
 
-def to_target(call: Call, target: Target) -> Call:
-    """The same call for one cloud of a plan: its scope has no operators, and HAProxy is not taught the decision."""
-    return replace(call, scope=target.scope, caller_scope=target.scope, scope_text=None, teaches=False)
+def to_target(call: Call, target: Target, path: str | None = None) -> Call:
+    """The same call for one cloud of a plan, for another path and query if they are given.
+
+    Its scope has no operators, and HAProxy is not taught the decision.
+    """
+    route = call.route if path is None else replace(call.route, path=path)
+    return replace(call, route=route, scope=target.scope, caller_scope=target.scope, scope_text=None, teaches=False)
 
 
 def to_owner(call: Call, target: Target) -> Call:
