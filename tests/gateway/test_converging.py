@@ -1,4 +1,4 @@
-"""A cloud is cut off at the wire during some hundred changes, and is like the others when it is back."""
+"""A cloud is cut off at the wire during a hundred changes, or more than a thousand, and is like the others when it is back."""
 
 import json
 import random
@@ -13,7 +13,7 @@ import pytest
 from tests.gateway.relay import Relay
 from tests.gateway.stateful import Stateful
 from tests.gateway.wire import PROJECT, Answer, Cloud, Gateway, ask, reply, scope, until
-from tests.volume import FULL
+from tests.volume import FULL, volume
 
 from openstackoid.core.partial import read_members
 from openstackoid.gateway.replicas.records import FORM, Operation, Part
@@ -24,7 +24,7 @@ from openstackoid.trust import key_files
 
 NAMES: Final = ("CloudOne", "CloudTwo", "CloudThree")
 NETWORKS: Final = "/v2.0/networks"
-REPLICAS: Final = 400 if FULL else 48  # with about four changes each
+REPLICAS: Final = volume(400, 16)  # with about four changes each
 THREADS: Final = 8
 
 

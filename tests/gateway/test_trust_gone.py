@@ -19,7 +19,7 @@ from openstackoid.trust.projects import Mapped
 
 PATH = "/openstackoid/v1/projects"
 IN = "domain-of-others"
-OFTEN: dict[str, Any] = {"recheck": 0, "check_projects": 0.1}
+OFTEN: dict[str, Any] = {"recheck": 0, "check_projects": 0.25}
 GRANT = {"services": ["network"], "projects": f"each:{IN}", "most_projects": 1}
 
 

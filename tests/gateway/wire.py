@@ -237,7 +237,7 @@ class Cloud:
             services["compute"]["endpoint"] = self.frontends["compute"] + "/v2.1/%(project_id)s"
         for peer in more.get("peers", {}).values():
             peer.setdefault("token", "pass-through")
-        timeouts = {"connect": 5, "idle": 10, "refresh": 0.2, "grace": 3}
+        timeouts = {"connect": 5, "idle": 10, "refresh": 0.5, "grace": 3}
         return {"cloud": self.name, "services": services, "admin": {"listen": self.admin}, "timeouts": timeouts} | more
 
     def catalog(self) -> list[dict[str, Any]]:
