@@ -35,6 +35,7 @@ MS: Final = 20.0
 ITEMS: Final = 100
 NUMBERS: Final = (2, 10, 100)
 _MANY: Final = 1000
+_LARGER: Final = 400  # servers of a cloud, for what memory does not grow with
 _GOALS: Final = {2: 10.0, 10: 10.0, 100: 60.0}  # milliseconds more than the slowest cloud
 _PATH: Final = "/v2.1/servers/detail"
 _THREADS: Final = 32
@@ -50,6 +51,8 @@ def measured(rounds: int) -> dict[str, Any]:
             rows += scene.lists(max(3, rounds))
     with _Scene(_MANY) as scene:
         rows += scene.many()
+    with _Scene(_MANY, _LARGER) as scene:
+        rows += scene.larger()
     return {"rows": rows, "load": os.getloadavg()[0]}
 
 
@@ -66,20 +69,27 @@ def lines(result: dict[str, Any]) -> list[str]:
 
 
 class _Scene(Scene):
-    """So many clouds, and a gateway that has them as peers."""
+    """So many clouds with so many servers each, and a gateway that has them as peers."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, items: int = ITEMS) -> None:
         self._number = number
+        self._items = items
 
     def begin(self) -> None:
         """Start all of it."""
         self._upstream, self._near, self._front = ports(3)
         self._far = self.start(
-            "clouds", self._upstream, "bench.far_lists", str(self._upstream), str(self._number), str(MS), str(ITEMS)
+            "clouds",
+            self._upstream,
+            "bench.far_lists",
+            str(self._upstream),
+            str(self._number),
+            str(MS),
+            str(self._items),
         )
         self._far.wait()
         # The entry's own service, in a process of its own: plain requests must not wait for the others' answers there.
-        near = self.start("near", self._near, "bench.far_lists", str(self._near), "1", str(MS), str(ITEMS))
+        near = self.start("near", self._near, "bench.far_lists", str(self._near), "1", str(MS), str(self._items))
         near.wait()
         peers = {f"Cloud{number}": f"http://{address(number)}:{self._upstream}" for number in range(1, self._number)}
         config = clouds.shared("Cloud0", {"compute": self._front}, {"compute": self._near}, peers)
@@ -170,6 +180,20 @@ class _Scene(Scene):
                 "",
                 f"{watch.growth / 2**20:.0f}, of answers of {size:.0f} MB; {statistics.median(times):.1f} s a list",
             ),
+        ]
+
+    def larger(self) -> list[Row]:
+        """A list with more of each cloud."""
+        watch = Watch((self.gateway_process,))
+        with watch.running():
+            self._ask()
+        size = self._number * self._items * 1024 / 2**20
+        return [
+            Row(
+                f"{self._number} clouds with {self._items} servers: growth in memory, MB",
+                "",
+                f"{watch.growth / 2**20:.0f}, of answers of {size:.0f} MB; {watch.cpu:.1f} s of CPU",
+            )
         ]
 
     def _ask(self) -> bytes:

@@ -20,6 +20,7 @@ from openstackoid.core.scope import Scope
 from openstackoid.gateway.fanout.asking import Reply, Turns
 from openstackoid.gateway.fanout.listing import Listed, Lister, Question
 from openstackoid.gateway.fanout.memory import FanOutMemory
+from openstackoid.gateway.fanout.pace import Pace
 from openstackoid.gateway.fanout.spooling import Room
 
 
@@ -51,7 +52,7 @@ class Clouds:
             self.targets,
             self.ask,
             deadline,
-            Turns(asyncio.Semaphore(9), asyncio.Lock(), self.room),
+            Turns(Pace(9), asyncio.Lock(), self.room),
             self.memory,
         ).answer()
 

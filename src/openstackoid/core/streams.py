@@ -30,11 +30,9 @@ def merge_streams(streams: Sequence[Callable[[], Iterator[Any]]], count: int, *,
         sample = sorted(islice(keys, 0, None, _SAMPLED), reverse=reverse)
     rest = [_Stream(begin(), reverse=reverse) for begin in streams]
     order = array("I")
-    for place in range(_STEP, len(sample), _STEP):
-        bound = sample[place]
-        if (
-            place > _STEP and bound == sample[place - _STEP]
-        ):  # many keys equal it, perhaps all: they are counted, not held
+    bounds = sample[_STEP::_STEP]
+    for place, bound in enumerate(bounds):
+        if place and bound == bounds[place - 1]:  # many keys equal it, perhaps all: they are counted, not held
             for number, stream in enumerate(rest):
                 order.extend(repeat(number, stream.drop(bound)))
         else:

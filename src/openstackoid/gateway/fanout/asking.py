@@ -12,6 +12,7 @@ from multidict import CIMultiDict
 
 from openstackoid.core.errors import IncompleteError, OpenStackoidError, PeerTimeoutError
 from openstackoid.core.plans import Target
+from openstackoid.gateway.fanout.pace import Pace
 from openstackoid.gateway.fanout.spooling import NO_ROOM, Room
 
 _CODE: Final = re.compile(r"[a-z]+(?:\.[a-z-]+)?\Z")
@@ -41,12 +42,12 @@ class Turns:
     """How one request leaves room for others.
 
     Attributes:
-        asking: bounds how many clouds it asks at a time.
+        pace: bounds how many clouds it asks at a time.
         parsing: held while a page is parsed, so that the event loop serves other requests between two pages; one for all fan-outs.
         room: what the items of its list may take.
     """
 
-    asking: asyncio.Semaphore
+    pace: Pace
     parsing: asyncio.Lock
     room: Room = NO_ROOM
 
@@ -139,6 +140,7 @@ async def ask_all(ask: Ask, questions: Sequence[tuple[Target, str]], deadline: f
         The results, in the order of the questions.
     """
     tasks = []
+    turns.pace.begin(len(questions))
     async with asyncio.TaskGroup() as group:
         for number, (target, path) in enumerate(questions, 1):
             tasks.append(group.create_task(_one(ask, target, path, deadline, turns)))
@@ -154,7 +156,7 @@ async def _one(ask: Ask, target: Target, path: str, deadline: float, turns: Turn
         return (time.perf_counter() - started) * 1000
 
     try:
-        async with asyncio.timeout_at(deadline), turns.asking:
+        async with asyncio.timeout_at(deadline), turns.pace:
             reply = await ask(target, path)
     except TimeoutError:
         # A leg's own timeouts are of another type: this one is the deadline of the whole request.

@@ -240,9 +240,10 @@ class Lister:
         reply = await self._ask(target, path)
         if not reply.good:
             return reply
-        async with self._turns.parsing:
-            pages[target.cloud] = spool.keep(target.cloud, self._page(target, reply.body, places[target], limit))
-            await asyncio.sleep(0)
+        with self._turns.pace.arrived(len(reply.body)):
+            async with self._turns.parsing:
+                pages[target.cloud] = spool.keep(target.cloud, self._page(target, reply.body, places[target], limit))
+                await asyncio.sleep(0)
         return replace(reply, body=b"")  # the page holds it
 
     def _page(self, target: Target, body: bytes, place: str | None, limit: int | None) -> Page:

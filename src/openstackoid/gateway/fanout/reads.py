@@ -31,6 +31,7 @@ from openstackoid.gateway.fanout.finding import NOT_FOUND, Found, find, find_by_
 from openstackoid.gateway.fanout.folding import Fold, one_of_each
 from openstackoid.gateway.fanout.listing import Lister, Question
 from openstackoid.gateway.fanout.memory import FanOutMemory
+from openstackoid.gateway.fanout.pace import Pace
 from openstackoid.gateway.fanout.spooling import Room
 from openstackoid.gateway.fanout.wishes import Wishes
 
@@ -143,7 +144,7 @@ class FanOut:
                 f"{read.path} is not served of several clouds: what it answers is neither a list, nor one thing, nor a sum. "
                 f'Name one cloud for {read.service}; the scope says "{read.scope.get(read.service)}".'
             )
-        turns = Turns(asyncio.Semaphore(self._at_once), self._parsing, self._room)
+        turns = Turns(Pace(self._at_once), self._parsing, self._room)
         one = _Reading(read, ask, pass_on, self._memory, turns, self._admission)
         return await one.first(choices, row)
 

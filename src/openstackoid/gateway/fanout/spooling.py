@@ -1,4 +1,4 @@
-"""The items of a large list wait in a file until they are sent, not in memory: the memory of a list of a thousand clouds is that of its order, 4 bytes an item.
+"""The items of a large list wait in a file until they are sent, not in memory: the memory of a list of a thousand clouds hardly grows with its items.
 
 The head of a merged list names the clouds that are missing, so all clouds must have answered before its first byte: see
 `docs/adr/0060-large-lists-wait-on-disk.md`. The file has no name (`tempfile.TemporaryFile`): no other process opens it by one, and nothing

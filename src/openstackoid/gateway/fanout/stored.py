@@ -1,8 +1,8 @@
 """Items, ids and sort keys of one cloud's page in a file, read from their beginning on: of each cloud a window of them is in memory.
 
 items       one behind the other
-ids, keys   a line feed, and values with a line feed behind each; of an item as many keys as the order of the list has, one after the other
-            values of JSON, with a comma and a line feed instead, if one is no string, or has a line feed of its own
+ids, keys   each with a line feed before it; of an item as many keys as the order of the list has, one after the other. If one is no string, or has
+            a line feed of its own: as JSON, each with a comma and a line feed before it
 """
 
 import json
@@ -20,7 +20,7 @@ from typing import Any, Final
 from openstackoid.gateway.fanout.pages import Item
 
 _AHEAD: Final = 1 << 13  # bytes of a cloud's items that are read at once: items of all clouds are sent in turns
-_LINES: Final = 1 << 11  # bytes of its ids or keys, which are several times larger as objects
+_LINES: Final = 1 << 10  # bytes of its ids or keys, which are several times larger as objects
 _LINE: Final = b"\n"
 _VALUE: Final = b",\n"
 _ENCODER: Final = json.JSONEncoder(separators=(_VALUE.decode(), ":"))  # orjson and msgspec refuse integers of any size
@@ -104,13 +104,16 @@ class StoredItems(Collection[Item]):
         return chain.from_iterable(self._windows())
 
     def _windows(self) -> Iterator[list[bytes]]:
-        ends, first = self._ends, 0
+        first = 0
         while first < len(self):
-            begin = ends[first]
-            last = max(first + 1, bisect_right(ends, begin + _AHEAD) - 1)
-            text = self._span.file.read(self._span.start + begin, ends[last] - begin)
-            yield [text[here - begin : there - begin] for here, there in pairwise(ends[first : last + 1])]
+            last = max(first + 1, bisect_right(self._ends, self._ends[first] + _AHEAD) - 1)
+            yield self._read(first, last)
             first = last
+
+    def _read(self, first: int, last: int) -> list[bytes]:
+        begin = self._ends[first]
+        text = self._span.file.read(self._span.start + begin, self._ends[last] - begin)
+        return [text[here - begin : there - begin] for here, there in pairwise(self._ends[first : last + 1])]
 
 
 class StoredRows(Collection[tuple[Any, ...]]):
@@ -169,8 +172,8 @@ def values_as_stored(values: Iterable[Any]) -> bytes:
     if set(map(type, listed)) == {str}:
         text = "\n".join(listed)
         if text.count("\n") == len(listed) - 1:
-            return _LINE + text.encode(errors="surrogatepass") + _LINE
-    return _VALUE + _ENCODER.encode(listed)[1:-1].encode() + _VALUE
+            return _LINE + text.encode(errors="surrogatepass")
+    return _VALUE + _ENCODER.encode(listed)[1:-1].encode()
 
 
 def _values(span: Span) -> Iterator[Any]:
@@ -178,15 +181,23 @@ def _values(span: Span) -> Iterator[Any]:
 
 
 def _windows(span: Span) -> Iterator[list[Any]]:
-    text, ahead, window = b"", span.start, _LINES
-    while left := span.end - ahead:
-        size = min(window, left)
-        text, ahead = text + span.file.read(ahead, size), ahead + size
+    """The values, some at a time: nothing else is held while they are used."""
+    place = span.start
+    while place < span.end:
+        values, place = _window(span, place)
+        yield values
+
+
+def _window(span: Span, place: int) -> tuple[list[Any], int]:
+    """Some values, and where the next ones begin."""
+    window = _LINES
+    while True:
+        text = span.file.read(place, min(window, span.end - place))
         border = _LINE if text.startswith(_LINE) else _VALUE
-        last = text.rfind(border)
-        if last < len(border):
-            window *= 2  # one value is longer
-            continue
-        whole = text[len(border) : last]
-        yield whole.decode(errors="surrogatepass").split("\n") if border == _LINE else json.loads(b"[%b]" % whole)
-        text, window = text[last:], _LINES
+        size = len(text) if place + len(text) == span.end else text.rfind(border)
+        if size > 0:
+            break
+        window *= 2  # one value is longer
+    whole = text[len(border) : size]
+    values = whole.decode(errors="surrogatepass").split("\n") if border == _LINE else json.loads(b"[%b]" % whole)
+    return values, place + size

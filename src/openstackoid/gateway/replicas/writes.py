@@ -30,6 +30,7 @@ from openstackoid.gateway.fanout.admission import Admission
 from openstackoid.gateway.fanout.asking import Leg, MissedError, Reply, Turns
 from openstackoid.gateway.fanout.finding import NOT_FOUND, find
 from openstackoid.gateway.fanout.folding import Fold
+from openstackoid.gateway.fanout.pace import Pace
 from openstackoid.gateway.fanout.serving import to_owner, user_of
 from openstackoid.gateway.replicas.asking import AskCall, Asker
 from openstackoid.gateway.replicas.callers import Callers
@@ -252,7 +253,7 @@ class Writes:
             return await asker.send(target, "GET", inner)
 
         deadline = asyncio.get_running_loop().time() + self._settings.timeout
-        turns = Turns(asyncio.Semaphore(self._settings.at_once), asyncio.Lock())
+        turns = Turns(Pace(self._settings.at_once), asyncio.Lock())
         owner = await find(targets, path, question, deadline, turns)
         return next(target for target in targets if target.cloud == owner.leg.cloud)
 

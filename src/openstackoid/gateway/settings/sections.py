@@ -112,7 +112,7 @@ class Fanout(Section):
         at_once: clouds that one request asks at a time.
         running: such requests that run at a time, in one worker.
         running_per_user: of one user's token.
-        memory: bytes of one list's items in memory; further ones wait in a file until they are sent.
+        memory: bytes of one list in memory, items and their ids and sort keys; further ones wait in a file until they are sent.
         disk: bytes of that file; a cloud whose items have no room is missing.
         directory: of the file, which has no name there; the system's for temporary files if it is None.
     """
