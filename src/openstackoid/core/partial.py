@@ -61,8 +61,8 @@ def write_items(names: Sequence[str], owners: Sequence[int]) -> dict[str, str]:
         names: clouds.
         owners: the index of a name, of each item.
     """
-    changes = sum(map(ne, owners, islice(owners, 1, None)))
-    if changes > LONGEST // 2:  # an index and a space of each run
+    changes = map(ne, owners, islice(owners, 1, None))
+    if next(islice(filter(None, changes), LONGEST // 2, None), False):  # an index and a space of each run
         return {}
     kept = list(runs(owners))
     used = sorted({index for index, _ in kept})

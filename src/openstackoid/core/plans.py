@@ -78,6 +78,10 @@ class Target:
     cloud: str
     scope: Scope
 
+    def __hash__(self) -> int:
+        """Of the cloud: a plan has each cloud once, and a scope has many parts."""
+        return hash(self.cloud)
+
 
 @dataclass(frozen=True, slots=True)
 class One:
@@ -279,19 +283,18 @@ class _Resolver:
         Raises:
             RoutingError: another service's expression means no cloud.
         """
-        asked = self.scope.get(service)
+        asked, target = self.scope.get(service), Name(cloud)
         entries: dict[str, Expression] = {}
         for kind, expression in self.scope.entries:
-            same = expression == asked
-            entries[kind] = Name(cloud if same else self.chosen(expression, kind, cloud))
-        entries[service] = Name(cloud)
+            entries[kind] = target if expression == asked else Name(self.chosen(expression, kind, cloud))
+        entries[service] = target
         compute = self.scope.get("compute")
         if REST not in entries and compute is not None and not isinstance(compute, Name):
             for kind in _WITH_COMPUTE:
                 entries.setdefault(kind, entries["compute"])
         if service != "identity":
             entries["identity"] = Name(self.identity)
-        return Target(cloud, Scope.of(entries).explicit(self.known.entry))
+        return Target(cloud, Scope.explicit_of(entries, self.known.entry))
 
 
 def _group(expression: Expression, service: str, known: Known) -> set[str]:

@@ -119,6 +119,14 @@ class Scope:
         return cls(tuple(sorted(entries.items())))
 
     @classmethod
+    def explicit_of(cls, entries: Mapping[str, Expression], entry: str) -> "Scope":
+        """The explicit scope (`explicit`) of some entries."""
+        filled = dict(entries)
+        rest = filled.setdefault(REST, Name(entry))
+        filled.setdefault("identity", rest)
+        return cls.of(filled)
+
+    @classmethod
     def of_region(cls, provider: str, cloud: str) -> "Scope":
         """That of a region of a cloud that is part of a provider's: everything there, but users at home."""
         return cls.of({REST: Name(provider), "identity": Name(cloud)})
@@ -144,10 +152,13 @@ class Scope:
         Args:
             entry: the name of the cloud that received the request first.
         """
-        filled = dict(self.entries)
-        rest = filled.setdefault(REST, Name(entry))
-        filled.setdefault("identity", rest)
-        return Scope.of(filled)
+        return self if self.is_explicit else Scope.explicit_of(dict(self.entries), entry)
+
+    @property
+    def is_explicit(self) -> bool:
+        """Whether it has entries for "*" and "identity"."""
+        kinds = [kind for kind, _ in self.entries]
+        return REST in kinds and "identity" in kinds
 
     def only(self, service: str) -> str | None:
         """The single cloud that the scope names for a service; None if it names none, or uses an operator."""

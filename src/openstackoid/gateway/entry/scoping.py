@@ -98,6 +98,8 @@ class Scoping:
 
 def explicit(scope: Scope, entry: str) -> Scope:
     """The same scope with every cloud named, as seen from its entry."""
+    if scope.is_explicit:  # as those of the clouds of a plan are, each with a scope of its own
+        return scope
     return _explicit(scope, entry) if len(scope.entries) <= _MAX_REMEMBERED_SERVICES else scope.explicit(entry)
 
 

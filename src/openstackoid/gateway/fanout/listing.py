@@ -198,10 +198,11 @@ class Lister:
         asked = {target: after.after.get(target.cloud) for target in self._targets if target.cloud not in after.ended}
         for _ in range(_ROUNDS):
             pages: dict[str, Page] = {}
-            questions = [
-                (target, self._path(self._window.asked(self._question.listing, place, limit)))
-                for target, place in asked.items()
-            ]
+            paths = {
+                place: self._path(self._window.asked(self._question.listing, place, limit))
+                for place in set(asked.values())
+            }
+            questions = [(target, paths[place]) for target, place in asked.items()]
             ask = partial(self._ask_page, places=asked, limit=limit, pages=pages, spool=spool)
             legs = await ask_all(ask, questions, self._deadline, self._turns)
             again: dict[Target, str | None] = {}

@@ -24,6 +24,8 @@ from openstackoid.gateway.telemetry import metrics
 # Conditions and ranges that a client took from one cloud's answer do not apply to a merged answer.
 _OF_ONE_ANSWER: Final = ("If-None-Match", "If-Modified-Since", "If-Match", "If-Unmodified-Since", "If-Range", "Range")
 
+_COUNTED: Final = 64  # clouds that are counted in one turn of the event loop
+
 # Sends a call to the one cloud of its scope, and buffers the answer; or relays it to the client.
 AskCall: TypeAlias = Callable[[Call], Awaitable[web.Response]]
 PassOnCall: TypeAlias = Callable[[Call], Awaitable[web.StreamResponse]]
@@ -102,8 +104,10 @@ class Several:
             return Reply(response.status, response.headers, body if isinstance(body, bytes) else b"")
 
         served = await self._reads.read(read, found, question, lambda target: pass_on(to_owner(call, target)))
-        for leg in served.legs:
+        for number, leg in enumerate(served.legs, 1):
             metrics.leg(call.service, leg.cloud, leg.reply.status if leg.reply else None, leg.code)
+            if not number % _COUNTED:
+                await asyncio.sleep(0)  # other requests' turn
         if served.document is not None and isinstance(served.response, web.Response):
             return await send(call, served.response, served.document)
         return served.response

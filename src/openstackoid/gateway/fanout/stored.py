@@ -8,6 +8,7 @@ ids, keys   each with a line feed before it; of an item as many keys as the orde
 import json
 import os
 import tempfile
+import threading
 import weakref
 from array import array
 from bisect import bisect_right
@@ -15,7 +16,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate, chain, pairwise, repeat
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from openstackoid.gateway.fanout.pages import Item
 
@@ -39,7 +40,7 @@ class File:
     def __init__(self, directory: Path | None) -> None:
         file = tempfile.TemporaryFile(dir=directory, prefix="openstackoid-list-", buffering=0)  # noqa: SIM115 - see below
         self._number = file.fileno()
-        weakref.finalize(self, file.close)
+        weakref.finalize(self, _close, file).atexit = False  # the system closes what is open at the end
 
     def write(self, data: bytes, place: int) -> None:
         """Write all of some bytes.
@@ -65,6 +66,11 @@ class File:
                 raise OSError(f"expected {size} bytes at {place}, got {len(data)}")
             data += more
         return data
+
+
+def _close(file: IO[bytes]) -> None:
+    """In a thread: while a large file is closed, the system frees its blocks, which takes 15 ms for 80 MB."""
+    threading.Thread(target=file.close, name="closes-list").start()
 
 
 @dataclass(frozen=True, slots=True)
