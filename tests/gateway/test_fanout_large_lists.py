@@ -19,6 +19,7 @@ from tests.gateway.test_fanout_walks import LISTS, QUERIES, made, written
 from tests.gateway.wire import TOKEN, Answer, Cloud, Gateway, ask, connect, everything, reply, scope, until
 from tests.volume import volume
 
+from openstackoid.gateway.fanout.memory import FanOutMemory
 from openstackoid.gateway.fanout.spooling import Room
 
 BOTH: Final = "CloudOne & Small"
@@ -65,6 +66,16 @@ async def test_a_cloud_whose_items_have_no_room_is_missed() -> None:
     assert [(leg.cloud, leg.code) for leg in page.legs] == [("Cloud0", "document.busy"), ("Cloud1", None)]
     assert "with a limit" in page.legs[0].message
     assert [item["name"] for item in written(page)["images"]] == ["c"]
+
+
+async def test_a_large_list_goes_on_behind_an_item_that_no_memory_has() -> None:
+    clouds = made(row("servers"), [[("a", f"{number:04}") for number in range(900)] for _ in range(3)], largest=1000)
+    clouds.room = Room(memory=0, disk=16 << 20)
+    ids = [item["id"] for item in written(await clouds.page(""))["servers"]]
+    assert len(set(ids)) == 2700
+    clouds.memory = FanOutMemory()
+    behind = await clouds.page(f"marker={ids[1500]}")
+    assert [item["id"] for item in written(behind)["servers"]] == ids[1501:]
 
 
 @dataclass

@@ -11,7 +11,7 @@ from openstackoid.core import limits
 from openstackoid.core.errors import MarkerError, PeerAnswerError
 from openstackoid.core.limits import LimitError
 from openstackoid.core.lists import Listing, Order, Paging
-from openstackoid.core.merging import LARGE, Merged, Part, merge
+from openstackoid.core.merging import LARGE, Merged, merge
 from openstackoid.core.paging import Positions, Window, has_next, is_positions, linked
 from openstackoid.core.plans import Target
 from openstackoid.gateway.fanout.asking import ANSWERS, Ask, Leg, Reply, Turns, answers, ask_all
@@ -119,9 +119,8 @@ class Lister:
         if question.fold is not None and window.marker is None:
             pages = await folded(pages, question.fold)
         names = list(pages)
-        merged = await _merged([page.part for page in pages.values()], self._order, wanted)
+        merged, now = await _ordered(pages, self._order, after, wanted)
         owners = merged.owners[window.offset :] if window.offset else merged.owners
-        now = _moved(after, pages, merged.taken)
         marker = self._marker(now, names, pages, merged) if any(merged.taken) else None
         shown = replace(window, rest=tuple(pair for pair in window.rest if pair not in self._added))
         rest = pages[names[0]].rest if names else {}
@@ -172,7 +171,7 @@ class Lister:
         for _ in range(_WALK):
             pages = await self._pages(after, self._question.listing.page or _WALK)
             names = list(pages)
-            merged = merge([page.part for page in pages.values()], [key.descending for key in self._order.keys])
+            merged, end = await _ordered(pages, self._order, after)
             holders = [name for name, page in pages.items() if marker in page.ids]
             if len(holders) > 1:
                 raise MarkerError(
@@ -188,7 +187,7 @@ class Lister:
                         return _moved(after, pages, taken)
             if not merged.more or not any(merged.taken):
                 break
-            after = _moved(after, pages, merged.taken)
+            after = end
         raise MarkerError("No cloud of the scope has an item with the id of the marker in this list.")
 
     async def _pages(self, after: Positions, limit: int | None) -> dict[str, Page]:
@@ -279,11 +278,18 @@ class Lister:
         return (now.text() or last_id) if merged.more else None
 
 
-async def _merged(parts: Sequence[Part], order: Order, limit: int | None) -> Merged:
-    descending = [key.descending for key in order.keys]
-    if sum(len(part.keys) for part in parts) > LARGE:
-        return await asyncio.to_thread(merge, parts, descending, limit)
-    return merge(parts, descending, limit)
+async def _ordered(
+    pages: Mapping[str, Page], order: Order, after: Positions, limit: int | None = None
+) -> tuple[Merged, Positions]:
+    """The order of the items behind a place, and the place behind them; beside the event loop if they are many."""
+
+    def ordered() -> tuple[Merged, Positions]:
+        merged = merge([page.part for page in pages.values()], [key.descending for key in order.keys], limit)
+        return merged, _moved(after, pages, merged.taken)
+
+    if sum(len(page.items) for page in pages.values()) > LARGE:
+        return await asyncio.to_thread(ordered)
+    return ordered()
 
 
 def _moved(before: Positions, pages: Mapping[str, Page], taken: Sequence[int]) -> Positions:
