@@ -10,11 +10,12 @@ import pytest
 import requests
 from tests.market.market import Market, Person, sold, until
 from tests.market.second import audit, second_gateways, there
+from tests.volume import volume
 
 pytestmark = pytest.mark.real
 
 REGION: Final = "V7"
-CROWD: Final = 20  # users
+CROWD: Final = volume(20, 2)  # users
 ROOM: Final = 7  # servers
 TAKEN: Final = 2  # of these, before the others come
 PATIENCE: Final = 240.0  # seconds

@@ -94,7 +94,7 @@ def lab(folder: Path, topology: str) -> Lab:
     """Clouds of their own: other addresses and another folder than those of a lab that a developer plays with."""
     if (folder / state.FILE).exists():
         remove_gateways(Lab(folder))
-    clouds = Lab(folder, CLOUDS, "127.0.101.0", **TOPOLOGIES[topology])
+    clouds = Lab(folder, CLOUDS, "127.0.101.0", spawn=commands.spawn, **TOPOLOGIES[topology])
     clouds.up(progress=print)
     return clouds
 

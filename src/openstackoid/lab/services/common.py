@@ -56,7 +56,9 @@ def preload() -> None:
     backend.init_backend(backend.BackendType.THREADING)
     load(LIBRARIES)
     sys.meta_path.remove(guard)
-    importlib.import_module(".sqlite", __package__).begin_writers_immediately()
+    sqlite = importlib.import_module(".sqlite", __package__)
+    sqlite.begin_writers_immediately()
+    sqlite.keep_connections()
 
 
 def load(modules: tuple[str, ...]) -> None:
