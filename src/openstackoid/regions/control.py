@@ -292,7 +292,8 @@ class Control:
         kicked = kicked or asyncio.Event()
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(kicked.wait(), tick)
+                async with asyncio.timeout(tick):
+                    await kicked.wait()
             kicked.clear()
             try:
                 await job()

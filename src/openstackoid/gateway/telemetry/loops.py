@@ -85,7 +85,8 @@ class Loop:
                 self._show()
                 self._works()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._awake.wait(), pause)
+                async with asyncio.timeout(pause):  # wait_for would make a task for each turn (CPython 3.11)
+                    await self._awake.wait()
 
     def _show(self) -> None:
         """While a configuration is reloaded several loops have one name: the metric shows the oldest."""
