@@ -1,6 +1,6 @@
 # Everything lives in .venv, in the lab's own folder and in node_modules of the JavaScript client, but Debian's HAProxy, and for tests the
 # servers of databases and compilers.
-PYTHON ?= python3
+PYTHON ?= $(shell tools/interpreter.sh)
 VENV   := .venv
 BIN    := $(VENV)/bin
 
@@ -18,7 +18,7 @@ APT = { $$as_root apt-get -qq update && $$as_root env DEBIAN_FRONTEND=noninterac
 
 install: $(VENV)/.installed haproxy services-for-tests browser node
 $(VENV)/.installed: pyproject.toml constraints.txt
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt uv
 	@$(BIN)/python -P src/openstackoid/lab/installing.py pip install -q -p $(BIN)/python -c constraints.txt -e '.[dev]'
 	@touch $@
