@@ -220,6 +220,15 @@ def test_keystone_keeps_nothing_longer_than_it_is_true(lab: Lab) -> None:
             admin.ask("DELETE", f"{auth}/roles/{role}")
 
 
+def test_services_keep_connections_to_their_databases(lab: Lab) -> None:
+    for cloud in lab.clouds.values():
+        for kind in ("identity", "image", "network", "compute"):
+            process = lab.process(cloud.name, kind)
+            assert process is not None
+            opened = {str(link.readlink()) for link in Path(f"/proc/{process.pid}/fd").iterdir()}
+            assert opened >= {str(path) for path in cloud.databases(kind).values()}
+
+
 def test_what_holds_passwords_is_for_its_owner_only(lab: Lab) -> None:
     assert lab.clouds_yaml.stat().st_mode & 0o777 == 0o600
     secret = [value.encode() for name in lab.clouds for value in lab.secrets(name).services.values()]

@@ -8,7 +8,7 @@ at the same time were enough for that. ``BEGIN IMMEDIATE`` waits for its turn in
 oslo.db knows which sessions are writers but has no option for it, so its two methods that open one are wrapped here.
 
 Connections are kept in SQLAlchemy's pool for files. oslo.db opens one for each session (the same file, ``_init_connection_args``), and each
-reads the whole schema first, of up to 200 tables: a third of all that a service does.
+reads the whole schema first, of up to 200 tables: a quarter of all that a service does.
 """
 
 from typing import Any
