@@ -33,6 +33,8 @@ _JARS: Final = tuple(
         *("protobuf.jar", "geronimo-annotation-1.3-spec.jar"),
     )
 )
+# A compiler runs for a minute at most: most of what the JVM's second compiler and its parallel collector do for it would not pay.
+_SHORT_LIVED: Final = ("-J-XX:TieredStopAtLevel=1", "-J-XX:+UseSerialGC")
 _NOT_SOURCES: Final = shutil.ignore_patterns("node_modules", "gen", "dist", "__pycache__")
 
 
@@ -128,7 +130,8 @@ def java(to: Path) -> Path:
         # google.rpc is compiled against, and stays outside: proto-google-common-protos brings it.
         protos = clients.google_rpc_java(Path(folder) / "rpc")
         class_path = os.pathsep.join(map(str, (*_JARS, protos)))
-        compiler = (javac, "-nowarn", "-proc:none", "-implicit:none", "--release", "11", "-cp", class_path)
+        quiet = ("-nowarn", "-proc:none", "-implicit:none")
+        compiler = (javac, *_SHORT_LIVED, *quiet, "--release", "11", "-cp", class_path)
         listed = Path(folder) / "sources.txt"
         listed.write_text("".join(f"{path}\n" for path in sorted(sources.rglob("*.java"))))
         commands: tuple[tuple[str | Path, ...], ...] = (

@@ -38,19 +38,15 @@ _GATEWAY: Final = (
     *(_PROGRAM_IMPORTS, _POLICIES),
     *(f"{_SRC}/gateway", f"{_SRC}/trust", f"{_SRC}/storage", f"{_SRC}/haproxy"),
 )
+_OAKTREE: Final = (_PROGRAM_IMPORTS, f"{_SRC}/oaktree", f"{_SRC}/trust", f"{_SRC}/storage", "src/oaktree")
 _KINDS: Final[Mapping[tuple[str, ...], tuple[str, ...]]] = {
     (_CLIENT,): ("openstackclient", f"{_SRC}/client"),
     ("openstackoid", "gateway"): _GATEWAY,
     **{("openstackoid", command): (f"{_SRC}/operators", *_GATEWAY) for command in ("peer", "key", "audit", "haproxy")},
     ("openstackoid", "lab"): (_PROGRAM_IMPORTS, f"{_SRC}/lab"),
     ("openstackoid", "regions"): (_PROGRAM_IMPORTS, _POLICIES, f"{_SRC}/regions", f"{_SRC}/trust", f"{_SRC}/storage"),
-    ("openstackoid", "oaktree", "serve"): (
-        _PROGRAM_IMPORTS,
-        f"{_SRC}/oaktree",
-        f"{_SRC}/trust",
-        f"{_SRC}/storage",
-        "src/oaktree",
-    ),
+    ("openstackoid", "oaktree", "serve"): _OAKTREE,
+    ("tests.oaktree.counting",): _OAKTREE,
     ("openstackoid", "oaktree", "call"): (_PROGRAM_IMPORTS, f"{_SRC}/oaktree/call", "src/oaktree"),
     **{(f"tests.hostile.{program}",): _GATEWAY for program in ("peer", "thief", "visitor")},
     ("bench.simulated",): ("bench/simulated.py",),

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
+from tests import commands
 from tests.oaktree.counting import too_early
 from tests.oaktree.upstream import reply, until, upstream
 from tests.redis_server import RedisServer, redis_server
@@ -210,9 +210,9 @@ def test_the_rate_is_never_exceeded_over_four_workers(redis: RedisServer) -> Non
     rate, burst = 100, 20
     with upstream(lambda *_: reply(200)) as cloud:
         given = {"redis": redis.url, "url": cloud.url, "rate": rate, "burst": burst, "workers": WORKERS}
-        command = [sys.executable, str(Path(__file__).with_name("counting.py"))]
+        command = [sys.executable, "-m", "tests.oaktree.counting"]
         workers = [
-            subprocess.Popen(
+            commands.popen(
                 [*command, json.dumps(given | {"seconds": 3, "threads": 6})],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
