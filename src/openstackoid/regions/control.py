@@ -172,8 +172,8 @@ class Control:
         """
         if self.catalog is None or self.about is None:
             return
-        states = await asyncio.to_thread(self.contracts.states)
-        for binding in await asyncio.to_thread(self.bindings.all):
+        states, bindings = await asyncio.to_thread(lambda: (self.contracts.states(), self.bindings.all()))
+        for binding in bindings:
             if regions and binding.region not in regions:
                 continue
             if binding.state is BindingState.BOUND:
@@ -232,12 +232,17 @@ class Control:
 
     async def tick(self) -> None:
         """Cause the events that are due by time, or since a region is not offered any more."""
-        for summary in await asyncio.to_thread(self.contracts.all, *_LIVING):
-            await asyncio.to_thread(self._decide, summary)
+        if await asyncio.to_thread(self._decide_all):
+            self.kicked.set()
 
-    def _decide(self, summary: Summary) -> None:
-        if summary.side is not Side.PROVIDER:
-            return
+    def _decide_all(self) -> bool:
+        """Returns whether an event was caused, by this process or another."""
+        caused = False
+        for summary in self.contracts.all(*_LIVING):
+            caused |= summary.side is Side.PROVIDER and self._decide(summary)
+        return caused
+
+    def _decide(self, summary: Summary) -> bool:
         try:
             region = self.regions.get(summary.terms.virtual_region)
             offered = region.is_offered_to(summary.peer)
@@ -251,7 +256,7 @@ class Control:
             # Another process may have done it, or an operator something else, since the list was read.
             with contextlib.suppress(TransitionError, PartyError, StaleTermsError):
                 self.contracts.cause(summary.id, _cause(summary.state, event, why), CLOCK, now)
-            self.kicked.set()
+        return due is not None
 
     def _set_up(self, summary: Summary) -> tuple[ContractEvent, str] | None:
         if self.worker is None:

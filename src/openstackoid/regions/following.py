@@ -106,7 +106,8 @@ class Follower:
                 else (said.get(project, ProjectState.ENABLED), 0)
                 for project in answer
             }
-            await asyncio.to_thread(self._states.replace, contract.id, after)
+            if after != before:
+                await asyncio.to_thread(self._states.replace, contract.id, after)
             if set(answer) <= set(followed):
                 return
             before, followed = after, answer

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 import aiohttp
+import uvloop
 from aiohttp import web
 
 from openstackoid import notify
@@ -57,7 +58,7 @@ def run(config: Config) -> int:
         ConfigError: keys, certificates or addresses cannot be used.
         StoreError: a database cannot be used.
     """
-    asyncio.run(_serve(config))
+    uvloop.run(_serve(config))
     return 0
 
 
@@ -72,12 +73,13 @@ async def control_of(config: Config) -> AsyncIterator[Control]:
     keys = key_files.load(config.keys, config.keys_env, config.keys_command)
     database, store = Database(config.database_url, option="database"), Store(config.trust_url)
     try:
-        context = ssl.create_default_context(cafile=str(config.ca) if config.ca else None)
+        # True: the system's authorities, which aiohttp has read at its import. That takes as long as all else here.
+        trusted = ssl.create_default_context(cafile=str(config.ca)) if config.ca else True
     except OSError as error:
         raise ConfigError(f"ca: {config.ca}: {error.strerror or error}") from None
     await asyncio.to_thread(MIGRATIONS.upgrade, database)
     await asyncio.to_thread(store.upgrade)
-    connector = aiohttp.TCPConnector(ssl=context, limit=100)
+    connector = aiohttp.TCPConnector(ssl=trusted, limit=100)
     async with aiohttp.ClientSession(
         connector=connector, timeout=_TIMEOUT, cookie_jar=aiohttp.DummyCookieJar()
     ) as session:
