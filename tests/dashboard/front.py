@@ -11,7 +11,7 @@ from typing import Any, Final
 from aiohttp import ClientSession, web
 from tests.dashboard import services
 from tests.dashboard.hostile import HOSTILE
-from tests.regions.planes import ADMIN, MEMBER
+from tests.regions.door import ADMIN, MEMBER
 from yarl import URL
 
 PASSWORD: Final = "a-password-of-the-front"

@@ -13,7 +13,8 @@ from tests.dashboard.desk import Desk
 from tests.dashboard.front import LONELY
 from tests.dashboard.hostile import HOSTILE
 from tests.dashboard.watching import Visit, row, submit
-from tests.regions.planes import MEMBER, in_state, terms, until
+from tests.regions.door import MEMBER
+from tests.regions.planes import in_state, terms, until
 
 MOST_COMPARED = 16  # offers, by the control plane
 PAGES_OF_OPERATORS = (

@@ -1,7 +1,4 @@
-"""Control planes as processes, each behind a door of its cloud and with a Keystone: both are servers on a socket that answer as the real ones do.
-
-The door can lose requests and answers, and send them twice.
-"""
+"""Control planes as processes, each behind a door of its cloud and with a Keystone: see `door.py`."""
 
 import asyncio
 import json
@@ -16,20 +13,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 import yaml
-from aiohttp import web
 from tests import commands
 from tests.ports import free_ports
-from tests.regions.catalog import PASSWORD, Catalog
+from tests.regions.catalog import PASSWORD
 from tests.regions.cloud import ADMIN as CLOUD_ADMIN
 from tests.regions.cloud import MANAGER as CLOUD_MANAGER
-from tests.regions.cloud import MANAGER_PASSWORD, Cloud
+from tests.regions.cloud import MANAGER_PASSWORD
+from tests.regions.door import ADMIN, Door
 
 from openstackoid.regions.tables.project_states import ProjectStates
 from openstackoid.storage.databases import Database
 from openstackoid.trust import key_files
 from openstackoid.trust.contracts import ContractGrant
 from openstackoid.trust.grants import Grant
-from openstackoid.trust.keys import Keys
 from openstackoid.trust.projects import ProjectMappings
 from openstackoid.trust.quota_leases import QuotaLeases
 from openstackoid.trust.region_health import Counted
@@ -39,90 +35,6 @@ if TYPE_CHECKING:
     import subprocess
 
 WAIT: Final = 60.0
-READER, MANAGER, ADMIN, MEMBER, DOMAIN = "reader-token", "manager-token", "admin-token", "member-token", "domain-token"
-_TOKENS: Final[dict[str, dict[str, Any]]] = {
-    READER: {"roles": [{"name": "reader"}], "system": {"all": True}},
-    MANAGER: {"roles": [{"name": "manager"}, {"name": "member"}, {"name": "reader"}], "system": {"all": True}},
-    ADMIN: {"roles": [{"name": "admin"}, {"name": "manager"}, {"name": "reader"}], "project": {"id": "a" * 32}},
-    MEMBER: {"roles": [{"name": "member"}, {"name": "reader"}, {"name": "manager"}], "project": {"id": "m" * 32}},
-    DOMAIN: {"roles": [{"name": "manager"}, {"name": "reader"}], "domain": {"id": "d" * 32}},
-}
-
-
-class Door:
-    """A cloud's peering door, and its Keystone.
-
-    Attributes:
-        lose: how many of the next requests are lost on their way here.
-        forget: how many of the next answers are lost on their way back.
-        twice: whether each request arrives twice.
-        seen: bodies of the messages that came.
-        catalog: of its Keystone.
-        cloud: what else it has.
-    """
-
-    def __init__(self, keys: Keys, port: int, inner: int) -> None:
-        self._keys = keys
-        self._port = port
-        self._inner = f"http://127.0.0.1:{inner}"
-        self.lose = self.forget = 0
-        self.twice = False
-        self.seen: list[bytes] = []
-        self.catalog = Catalog()
-        self.cloud = Cloud(f"http://127.0.0.1:{port}")
-
-    @asynccontextmanager
-    async def open(self) -> AsyncIterator[None]:
-        runner = web.ServerRunner(web.Server(self._answer))
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", self._port).start()
-        self._session = aiohttp.ClientSession()
-        try:
-            yield
-        finally:
-            await self._session.close()
-            await runner.cleanup()
-
-    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        if request.path == "/.well-known/openstackoid":
-            return web.json_response(self._keys.published(time.time()))
-        if request.path == "/v3/auth/tokens" and request.method == "GET":
-            return self._token(request)
-        body = await request.read()
-        document = json.loads(body or b"{}")
-        if self.cloud.serves(request, document):
-            return self.cloud.answer(request, document)
-        if request.path.startswith("/v3/"):
-            return await self.catalog.answer(request)
-        if self.lose:
-            self.lose -= 1
-            return web.Response(status=503)
-        if body:
-            self.seen.append(body)
-        for _ in range(1 + self.twice):
-            status, answer = await self._pass_on(request, body)
-        if self.forget:
-            self.forget -= 1
-            return web.Response(status=504)
-        return web.Response(status=status, body=answer, content_type="application/json")
-
-    async def _pass_on(self, request: web.BaseRequest, body: bytes) -> tuple[int, bytes]:
-        url = self._inner + request.path
-        headers = {name: request.headers[name] for name in ("X-Openstackoid-Assertion",) if name in request.headers}
-        try:
-            async with self._session.request(request.method, url, data=body or None, headers=headers) as response:
-                return response.status, await response.read()
-        except aiohttp.ClientError:
-            return 502, b"{}"
-
-    def _token(self, request: web.BaseRequest) -> web.Response:
-        token = request.headers["X-Auth-Token"]
-        assert request.headers["X-Subject-Token"] == token
-        if token == "impersonating":
-            return web.json_response({"error": {"code": 403}}, status=403)
-        if token not in _TOKENS:
-            return web.json_response({"error": {"code": 404}}, status=404)
-        return web.json_response({"token": {"user": {"id": "u" * 32, "name": token}, **_TOKENS[token]}})
 
 
 class Plane:
@@ -160,7 +72,6 @@ class Plane:
                 "username": "regions",
                 "password_file": str(directory / "password"),
                 "project_name": "admin",
-                "projects_every": 0.6,
                 "deleted_after": 4,
             },
         }
@@ -181,6 +92,12 @@ class Plane:
         """Give a provider accounts with which it sets up and cleans up by itself, from its next start on."""
         config = yaml.safe_load(self._file.read_text())
         config["provider"] = {name: self._accounts[name] for name in accounts or self._accounts}
+        self._file.write_text(yaml.safe_dump(config))
+
+    def compares_projects(self, every: float) -> None:
+        """Have an aggregator compare its projects with its providers' each so many seconds, from its next start on."""
+        config = yaml.safe_load(self._file.read_text())
+        config["aggregator"]["projects_every"] = every
         self._file.write_text(yaml.safe_dump(config))
 
     def gateways_counted(self, contract: str, minute: int, counts: Counted) -> None:
@@ -279,25 +196,30 @@ class Plane:
 
 
 async def until(condition: Callable[[], Any], seconds: float = WAIT) -> Any:
-    """Wait for something; returns what it says."""
-    end = time.monotonic() + seconds
+    """Wait for something; returns what it says. What takes long is looked at less often: a look costs a control plane as much as its own work."""
+    began = time.monotonic()
     while True:
         found = await condition()
         if found:
             return found
-        assert time.monotonic() < end, "it did not come to that"
-        await asyncio.sleep(0.05)
+        waited = time.monotonic() - began
+        assert waited < seconds, "it did not come to that"
+        await asyncio.sleep(min(max(0.02, waited / 10), 0.2))
 
 
 @asynccontextmanager
 async def two_planes(
-    directory: Path, database: Callable[[str], str | None] = lambda _: None, accounts: tuple[str, ...] = ()
+    directory: Path,
+    database: Callable[[str], str | None] = lambda _: None,
+    accounts: tuple[str, ...] = (),
+    projects_every: float = 60,
 ) -> AsyncIterator[tuple[Plane, Plane]]:
     """A provider and a consumer that have an agreement, and serve; with accounts the provider sets up and cleans up by itself."""
     provider = Plane("CloudP", directory / "p", database("p"))
     if accounts:
         provider.sets_up(*accounts)
     consumer = Plane("CloudA", directory / "a", database("a"))
+    consumer.compares_projects(projects_every)
     provider.know(consumer)
     consumer.know(provider)
     async with provider.door.open(), consumer.door.open():

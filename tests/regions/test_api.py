@@ -9,8 +9,9 @@ import aiohttp
 import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from tests.regions.door import ADMIN, DOMAIN, MANAGER, MEMBER, READER
 from tests.regions.negotiating import pair as copies
-from tests.regions.planes import ADMIN, DOMAIN, MANAGER, MEMBER, READER, REGION, Plane, offered, terms, two_planes
+from tests.regions.planes import REGION, Plane, offered, terms, two_planes
 
 from openstackoid.cli import main
 from openstackoid.core.protocol import MESSAGES_PATH, OFFERS_PATH

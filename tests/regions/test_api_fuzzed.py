@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
-from tests.regions.planes import ADMIN, Plane, two_planes
+from tests.regions.door import ADMIN
+from tests.regions.planes import Plane, two_planes
 from tests.volume import volume
 
 _EXAMPLES: Final = volume(12)  # of each operation, valid and invalid ones

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.regions.planes import ADMIN, READER, Plane, active, in_state, two_planes, until
+from tests.regions.door import ADMIN, READER
+from tests.regions.planes import Plane, active, in_state, two_planes, until
 
 from openstackoid.trust import tokens
 from openstackoid.trust.contracts import ContractSide, GrantState

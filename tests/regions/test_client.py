@@ -11,7 +11,8 @@ from typing import Any, Final
 import pytest
 import yaml
 from tests import commands
-from tests.regions.planes import ADMIN, READER, Plane, in_state, terms, two_planes
+from tests.regions.door import ADMIN, READER
+from tests.regions.planes import Plane, in_state, terms, two_planes
 
 ROOT: Final = Path(__file__).parents[2]
 CLIENT: Final = str(Path(sys.executable).with_name("openstack"))

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def planes(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Plane, Plane]]:
-    async with two_planes(tmp_path_factory.mktemp("planes"), accounts=("manager", "admin")) as pair:
+    async with two_planes(tmp_path_factory.mktemp("planes"), accounts=("manager", "admin"), projects_every=0.6) as pair:
         yield pair
 
 

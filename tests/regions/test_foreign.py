@@ -10,7 +10,8 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from tests.regions.deals import Deal
-from tests.regions.planes import ADMIN, Plane, two_planes
+from tests.regions.door import ADMIN
+from tests.regions.planes import Plane, two_planes
 
 from openstackoid.core.protocol import ASSERTION, MESSAGES_PATH, OFFERS_PATH, PROJECTS_PATH, RESOURCES_PATH, USAGE_PATH
 from openstackoid.regions.handlers.routes import OPERATORS, PEERS, Route

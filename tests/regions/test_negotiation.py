@@ -7,7 +7,8 @@ from typing import Any
 
 import aiohttp
 import pytest
-from tests.regions.planes import MANAGER, Plane, in_state, offered, terms, two_planes, until
+from tests.regions.door import MANAGER
+from tests.regions.planes import Plane, in_state, offered, terms, two_planes, until
 
 Pair = tuple[Plane, Plane]
 
