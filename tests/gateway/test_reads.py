@@ -7,6 +7,7 @@ import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import aiohttp
 import pytest
@@ -16,6 +17,7 @@ from multidict import CIMultiDict
 from tests.gateway.upstream import until
 from yarl import URL
 
+from openstackoid.gateway.upstream.connecting import Connector
 from openstackoid.gateway.upstream.reads import Bounds, Reads, sent_target
 from openstackoid.gateway.upstream.received import Received
 
@@ -86,9 +88,9 @@ def serving(serve: Serve, greeting: bytes = b"") -> Iterator[Server]:
 class BySession:
     """Through a client session, as all other requests go."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: type[aiohttp.TCPConnector] = aiohttp.TCPConnector) -> None:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
+            connector=kind(limit=0, keepalive_timeout=60),
             timeout=TIMEOUT,
             auto_decompress=False,
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
@@ -110,7 +112,7 @@ class Around:
     """As the gateway sends them."""
 
     def __init__(self) -> None:
-        self._connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
+        self._connector = Connector(limit=0, keepalive_timeout=60)
         self._reads = Reads(self._connector, Bounds(TIMEOUT, 1 << 18, LONGEST))
 
     async def send(self, method: str, base: str, target: str, headers: CIMultiDict[str]) -> Received:
@@ -256,7 +258,8 @@ async def test_a_request_is_sent_twice_at_most() -> None:
     assert len(server.heads) == 2
 
 
-async def test_what_comes_on_an_idle_connection_is_no_answer() -> None:
+@pytest.mark.parametrize("make", [Around, partial(BySession, Connector)], ids=["around", "by session"])
+async def test_what_comes_on_an_idle_connection_is_no_answer(make: Callable[[], BySession | Around]) -> None:
     """A server, or who speaks through it, cannot lay down the answer to the next user's request."""
     read, sent = threading.Event(), threading.Event()
 
@@ -267,7 +270,7 @@ async def test_what_comes_on_an_idle_connection_is_no_answer() -> None:
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
             sent.set()
 
-    way = Around()
+    way = make()
     try:
         with serving(serve) as server:
             assert (await outcome(way, "GET", server.url))[-1] == b"abc"

@@ -9,6 +9,7 @@ from openstackoid.core.errors import OpenStackoidError
 from openstackoid.gateway.settings.certificates import authorities
 from openstackoid.gateway.settings.config import Config
 from openstackoid.gateway.telemetry import traces
+from openstackoid.gateway.upstream.connecting import Connector
 from openstackoid.gateway.upstream.failures import FailureLog
 from openstackoid.gateway.upstream.reads import Bounds, Reads
 from openstackoid.gateway.upstream.rewriting import Rewriting
@@ -42,9 +43,9 @@ class Pool:
     def __init__(self, config: Config) -> None:
         trusted = authorities(config.ca)
         # Services close idle connections after 5 s (Apache) or 10 s (cheroot): close them before that.
-        shared = aiohttp.TCPConnector(limit=0, keepalive_timeout=4, ssl=trusted)
+        shared = Connector(limit=0, keepalive_timeout=4, ssl=trusted)
         # Other gateways keep connections longer, and a new connection over a WAN costs three round trips with TLS.
-        far = aiohttp.TCPConnector(limit=0, keepalive_timeout=60, ssl=trusted)
+        far = Connector(limit=0, keepalive_timeout=60, ssl=trusted)
         single = aiohttp.TCPConnector(limit=0, force_close=True, ssl=trusted)
         self.rewriting = Rewriting()
         self.failures = FailureLog()

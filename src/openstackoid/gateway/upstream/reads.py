@@ -125,16 +125,13 @@ class Reads:
             raise
 
     async def _connected(self, request: aiohttp.ClientRequest) -> tuple[Connection, ResponseHandler]:
-        """A connection, idle or new. One on which something came while it was idle is not used: it would be taken for the answer."""
-        while True:
-            try:
-                connection = await self._connector.connect(request, traces=[], timeout=self._bounds.timeout)
-            except TimeoutError as error:
-                raise aiohttp.ConnectionTimeoutError(f"Connection timeout to {request.url}") from error
-            protocol = connection.protocol
-            if protocol is not None and not len(protocol):
-                return connection, protocol
-            connection.close()
+        try:
+            connection = await self._connector.connect(request, traces=[], timeout=self._bounds.timeout)
+        except TimeoutError as error:
+            raise aiohttp.ConnectionTimeoutError(f"Connection timeout to {request.url}") from error
+        if connection.protocol is None:
+            raise aiohttp.ServerDisconnectedError
+        return connection, connection.protocol
 
 
 def _destination(base: str) -> _Destination:
