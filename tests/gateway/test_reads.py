@@ -367,3 +367,35 @@ async def test_no_line_is_added(target: str, headers: CIMultiDict[str]) -> None:
             assert not server.heads
     finally:
         await way.close()
+
+
+INFORMED = b"HTTP/1.1 103 Early Hints\r\n\r\n"
+
+
+async def test_a_server_that_informs_and_then_is_silent_is_given_up() -> None:
+    """aiohttp's protocol stops the time of an answer at each informational one: through a session this request would wait for ever."""
+    with serving(sends(INFORMED)) as server:
+        async with asyncio.timeout(30):
+            assert await talk(Around(), server, ["GET"]) == (("head", "SocketTimeoutError"),)
+
+
+async def test_a_server_that_informs_without_end_is_given_up() -> None:
+    def serve(connection: socket.socket, _before: int) -> None:
+        while True:
+            connection.sendall(INFORMED * 100)
+
+    with serving(serve) as server:
+        async with asyncio.timeout(30):
+            assert await talk(Around(), server, ["GET"]) == (("head", "EndlessHeadError"),)
+
+
+async def test_an_idle_connection_has_no_time_of_an_answer_that_came_at_once() -> None:
+    way = Around()
+    try:
+        with serving(sends(INFORMED * 3 + OK)) as server:
+            assert (await outcome(way, "GET", server.url))[-1] == b"abc"
+            await asyncio.sleep(2 * IDLE)
+            assert (await outcome(way, "GET", server.url))[-1] == b"abc"
+            assert (server.connections, len(server.heads)) == (1, 2)
+    finally:
+        await way.close()

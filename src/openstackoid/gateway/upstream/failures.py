@@ -46,5 +46,6 @@ def reason(error: BaseException) -> str:
     named = {
         "ServerDisconnectedError": "it closed the connection",
         "ClientResponseError": "the head of its answer is not HTTP, or has a line of more than 64 KiB",
+        "EndlessHeadError": "it informs without end, and does not answer",
     }
     return named.get(type(error).__name__, type(error).__name__)

@@ -15,7 +15,7 @@ from typing import Final
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
-from aiohttp.http import HttpProcessingError, StreamWriter
+from aiohttp.http import HttpProcessingError, RawResponseMessage, StreamWriter
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -26,6 +26,11 @@ _BASES: Final = 4096  # upstreams that are remembered
 _INFORMED: Final = 100
 _SWITCHING: Final = 101
 _OK: Final = 200
+_MOST_INFORMED: Final = 32  # informational answers in front of an answer
+
+
+class EndlessHeadError(aiohttp.ClientError):
+    """A server sends informational answers, and no answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +116,7 @@ class Reads:
             await writer.write_headers(line, headers)
             writer.set_eof()
             protocol.start_timeout()
-            while True:
-                message, content = await protocol.read()
-                if not _INFORMED <= message.code < _OK or message.code == _SWITCHING:
-                    return Received(connection, message, content)
+            return Received(connection, *await _answer(protocol))
         except HttpProcessingError as error:
             connection.close()
             raise aiohttp.ClientResponseError(
@@ -132,6 +134,21 @@ class Reads:
         if connection.protocol is None:
             raise aiohttp.ServerDisconnectedError
         return connection, connection.protocol
+
+
+async def _answer(protocol: ResponseHandler) -> tuple[RawResponseMessage, aiohttp.StreamReader]:
+    """The answer behind informational ones.
+
+    Raises:
+        EndlessHeadError: there are too many of those.
+    """
+    for _ in range(_MOST_INFORMED + 1):
+        message, content = await protocol.read()
+        if not _INFORMED <= message.code < _OK or message.code == _SWITCHING:
+            return message, content
+        if not len(protocol):
+            protocol.start_timeout()  # the protocol stopped it at the end of this one; of an answer that is here already, nothing would stop it
+    raise EndlessHeadError
 
 
 def _destination(base: str) -> _Destination:
