@@ -41,6 +41,7 @@ class FakeCloud:
     ignores_marker: bool = False
     ignores_pages: bool = False  # as nova's key pairs before 2.35
     status: int = 200
+    body: bytes | None = None  # the answer, whatever is asked
     queries: list[str] = field(default_factory=list)
 
     def answer(self, query: str) -> Reply:
@@ -49,6 +50,8 @@ class FakeCloud:
         if self.fails(self.asked):
             raise PeerUnreachableError("gone")
         given_ = dict(parse_qsl(query))
+        if self.body is not None:
+            return Reply(200, CIMultiDict(), self.body)
         if self.status != 200:
             return Reply(self.status, CIMultiDict(), b'{"error": {"message": "no"}}')
         keys = self.of.order(parse_qsl(query)).keys

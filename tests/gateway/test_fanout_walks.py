@@ -325,3 +325,22 @@ async def test_offsets_and_limits_of_lists_without_markers_hold_over_all() -> No
     page = await clouds.page("limit=2&offset=2")
     assert [item["id"] for item in written(page)["server_groups"]] == ["0-002", "1-000"]
     assert [page.names[owner] for owner in page.owners] == ["Cloud0", "Cloud1"]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b'{"servers": [{"id": "\\ud800"}]}',
+        b'{"servers": [{"id": "\\udc00\\ud800"}, {"id": "x"}]}',
+        b'{"servers": [{"id": "' + b"x" * 256 + b'"}]}',
+        b'{"servers": [], "servers_links": [{"rel": "next", "href": "http://peer/x?marker=\\ud800"}]}',
+        b'{"servers": [], "servers_links": [{"rel": "next", "href": "http://peer/x?marker=' + b"x" * 256 + b'"}]}',
+    ],
+)
+async def test_a_cloud_whose_markers_fit_in_no_url_is_missed(document: bytes) -> None:
+    clouds = made(row("servers"), [[("a", "2"), ("b", "1")], [("c", "3")]])
+    clouds.clouds["Cloud1"].body = document
+    page = await clouds.page("limit=1")
+    assert [leg.code for leg in page.legs] == [None, "peer.answer"]
+    assert [shown_["name"] for shown_ in written(page)["servers"]] == ["a"]
+    assert len(await clouds.walk("limit=1")) == 2

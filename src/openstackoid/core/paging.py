@@ -16,7 +16,7 @@ import base64
 import binascii
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
@@ -28,7 +28,7 @@ from openstackoid.core.scope import is_name
 LONGEST: Final = 4096  # characters of a marker: it is part of a URL, and servers accept URLs of 8 KiB
 PREFIX: Final = "clouds:1:"
 _UNPACKED: Final = 1 << 16  # bytes of JSON
-_ID: Final = 255  # characters
+MAX_ID: Final = 255  # characters of an item's id
 _PAGE: Final = ("limit", "marker", "offset")
 
 Query = Sequence[tuple[str, str]]
@@ -68,7 +68,7 @@ class Positions:
                 isinstance(after, dict)
                 and isinstance(ended, list)
                 and all(isinstance(name, str) and is_name(name) for name in names)
-                and all(isinstance(value, str) and 0 < len(value) <= _ID for value in after.values())
+                and all(isinstance(value, str) and 0 < len(value) <= MAX_ID for value in after.values())
             )
         except (ValueError, KeyError, TypeError, RecursionError):
             good = False
@@ -77,6 +77,18 @@ class Positions:
                 "Expected a marker of a page of several clouds, as it stands in the link to the next page."
             )
         return cls(after, frozenset(ended))
+
+
+def are_markers(ids: Collection[str]) -> bool:
+    """Whether the ids of items can be markers: longer ones are in no position, and a lone surrogate is in no URL."""
+    text = "".join(ids)
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return False
+    lengths = set(map(len, ids))
+    return 0 not in lengths and max(lengths, default=0) <= MAX_ID
 
 
 def is_positions(marker: str) -> bool:

@@ -18,7 +18,7 @@ import msgspec
 from openstackoid.core.json_text import JsonText, Node
 from openstackoid.core.lists import Listing, NextLink, Order, Paging
 from openstackoid.core.merging import Part
-from openstackoid.core.paging import has_next
+from openstackoid.core.paging import are_markers, has_next
 
 _NESTED: Final = frozenset({"keypair.name"})  # other dots are part of a name
 _MARKERS: Final = frozenset({str, int, bool})
@@ -104,9 +104,9 @@ def read(listing: Listing, order: Order, body: bytes, limit: int | None) -> Page
     ids: list[str] = []
     if paged:
         markers = columns.pop(0)
-        if not _MARKERS.issuperset(map(type, markers)) or "" in markers:
+        ids = list(map(str, markers)) if _MARKERS.issuperset(map(type, markers)) else [""]
+        if not are_markers(ids):
             raise PageError(f"expected {listing.marker} of each of the {listing.items}")
-        ids = list(map(str, markers))
     values = list(zip(*columns, strict=True)) if columns else [()] * len(items)
     # More items than were asked for: the cloud ignores `limit`, and the page is the whole list.
     more = paged and (has_next(listing, rest) or (limit is not None and 0 < limit == len(items)))
@@ -207,7 +207,11 @@ def _inner(value: Any, field: str) -> Any:
 
 
 def _next_marker(listing: Listing, rest: dict[str, Any]) -> str | None:
-    """The marker in a cloud's link to its next page. The value may be any JSON."""
+    """The marker in a cloud's link to its next page. The value may be any JSON.
+
+    Raises:
+        PageError: it cannot be sent.
+    """
     links = rest.get(f"{listing.items}_links" if listing.next_link is NextLink.NAMED else "links")
     url: Any = rest.get("next")
     if isinstance(links, dict):
@@ -218,4 +222,7 @@ def _next_marker(listing: Listing, rest: dict[str, Any]) -> str | None:
         query = parse_qsl(urlsplit(url).query) if isinstance(url, str) else []
     except ValueError:
         return None
-    return dict(query).get("marker")
+    marker = dict(query).get("marker")
+    if marker is not None and not are_markers([marker]):
+        raise PageError("expected a marker in the link to the next page")
+    return marker
