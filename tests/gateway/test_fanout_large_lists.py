@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import errno
 import json
+import os
 import resource
 import signal
 import socket
@@ -19,6 +21,7 @@ from tests.gateway.test_fanout_walks import LISTS, QUERIES, made, written
 from tests.gateway.wire import TOKEN, Answer, Cloud, Gateway, ask, connect, everything, reply, scope, until
 from tests.volume import volume
 
+from openstackoid.core.errors import BusyError
 from openstackoid.gateway.fanout.memory import FanOutMemory
 from openstackoid.gateway.fanout.spooling import Room
 
@@ -181,3 +184,38 @@ def test_a_directory_that_cannot_be_written_to_is_refused(tmp_path: Path) -> Non
         assert "expected a directory that the gateway can write to" in gateway.said
     finally:
         one.close()
+
+
+async def test_a_disk_that_fails_while_a_list_is_merged_is_an_error_with_a_code(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Only the call of the system is replaced: no file system here fails on demand."""
+    clouds = made(row("images"), [[("a", "2"), ("b", "1")], [("c", "3")]])
+    clouds.room = Room(memory=0, disk=1 << 20)
+
+    def fails(_number: int, _size: int, _place: int) -> bytes:
+        raise OSError(errno.EIO, "it is broken")
+
+    body = (await clouds.page("")).body
+    assert body is not None
+    monkeypatch.setattr(os, "pread", fails)
+    for act in (lambda: body.is_small, lambda: next(body.chunks())):
+        with pytest.raises(BusyError, match=r"Input/output error.*limit"):
+            act()
+    with pytest.raises(BusyError):
+        await clouds.page("")
+
+
+def test_an_answer_whose_file_fails_breaks_off(large: Large) -> None:
+    """What was begun is not followed by another answer, and the gateway goes on."""
+    with large.begin() as connection:
+        (number,) = [
+            number
+            for number in Path(f"/proc/{large.gateway.process.pid}/fd").iterdir()
+            if str(number.readlink()).startswith(f"{large.directory}/")
+        ]
+        os.truncate(number, 0)
+        rest = everything(connection)
+    assert not rest.endswith(b"0\r\n\r\n")
+    assert b"HTTP/1.1" not in rest
+    assert large.whole().status == 200

@@ -10,8 +10,10 @@ from typing import Final
 
 from aiohttp import web
 
+from openstackoid.core.errors import BusyError
 from openstackoid.core.merging import Merged
 from openstackoid.gateway.entry.calls import Call
+from openstackoid.gateway.entry.refusals import CutError
 from openstackoid.gateway.fanout.pages import Item, Page, annotated
 
 WHOLE: Final = 1 << 20  # bytes: a document up to this size is sent in one piece
@@ -89,6 +91,10 @@ async def send(call: Call, response: web.Response, document: Document) -> web.St
         call: the request.
         response: with the status and the headers.
         document: the body.
+
+    Raises:
+        BusyError: the disk failed; nothing was sent yet.
+        CutError: it failed after the answer had begun.
     """
     if document.is_small or call.request.version < (1, 1):
         response.body = document.whole()
@@ -98,8 +104,11 @@ async def send(call: Call, response: web.Response, document: Document) -> web.St
         call.listener.cors.mark(call.request, streamed.headers)
     streamed.enable_chunked_encoding()
     await streamed.prepare(call.request)
-    for chunk in document.chunks():
-        await streamed.write(chunk)
-        await asyncio.sleep(0)  # other requests' turn: a fast client never makes the gateway wait
+    try:
+        for chunk in document.chunks():
+            await streamed.write(chunk)
+            await asyncio.sleep(0)  # other requests' turn: a fast client never makes the gateway wait
+    except BusyError as error:
+        raise CutError from error  # another answer must not follow what was sent
     await streamed.write_eof()
     return streamed

@@ -5,7 +5,9 @@ ids, keys   each with a line feed before it; of an item as many keys as the orde
             a line feed of its own: as JSON, each with a comma and a line feed before it
 """
 
+import errno
 import json
+import logging
 import os
 import tempfile
 import threading
@@ -18,8 +20,10 @@ from itertools import accumulate, chain, pairwise, repeat
 from pathlib import Path
 from typing import IO, Any, Final
 
+from openstackoid.core.errors import BusyError
 from openstackoid.gateway.fanout.pages import Item
 
+_LOG: Final = logging.getLogger(__name__)
 _AHEAD: Final = 1 << 13  # bytes of a cloud's items that are read at once: items of all clouds are sent in turns
 _LINES: Final = 1 << 10  # bytes of its ids or keys, which are several times larger as objects
 _LINE: Final = b"\n"
@@ -57,13 +61,23 @@ class File:
         """Neighbouring bytes.
 
         Raises:
-            OSError: the disk fails.
+            BusyError: the disk fails.
         """
+        try:
+            return self._whole(place, size)
+        except OSError as error:
+            _LOG.error("the file of a list cannot be read: %s", error)
+            raise BusyError(
+                f"The list cannot be read from this gateway's disk: {os.strerror(error.errno or 0)}. "
+                "Ask for less, with a limit."
+            ) from None
+
+    def _whole(self, place: int, size: int) -> bytes:
         data = os.pread(self._number, size, place)
         while len(data) < size:
             more = os.pread(self._number, size - len(data), place + len(data))
             if not more:
-                raise OSError(f"expected {size} bytes at {place}, got {len(data)}")
+                raise OSError(errno.EIO, f"expected {size} bytes at {place}, got {len(data)}")
             data += more
         return data
 
