@@ -65,9 +65,12 @@ def _work(serve: Callable[[], None], channel: socket.socket, others: Iterable[so
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
-    os.dup2(channel.fileno(), 0)
-    for each in (channel, *others):
-        each.close()
+    for other in others:  # first: one of them is descriptor 0 if the parent has no standard input
+        other.close()
+    number = channel.detach()
+    if number:
+        os.dup2(number, 0)
+        os.close(number)
     # What workers say is for the parent alone: systemd listens to no other process.
     os.environ.pop(notify.VARIABLE, None)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -175,7 +178,10 @@ class _Parent:
         gone.channel.close()
         time.sleep(_PAUSE)
         if not self._stopping:
-            self._workers[index] = self._start()
+            try:
+                self._workers[index] = self._start()
+            except OSError as error:  # no process, memory or descriptor is left now; the other workers serve
+                _LOG.error("cannot start another worker: %s", error.strerror)
 
     def _hear(self, seconds: float) -> None:
         speaking = [worker for worker in self._workers if worker.channel.fileno() >= 0]
