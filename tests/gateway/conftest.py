@@ -74,6 +74,10 @@ def world(tmp_path_factory: pytest.TempPathFactory, away: int) -> Iterator[World
         for gateway in started:
             gateway.ready()
         gateways = dict(zip(("one", "two", "three", "many"), started, strict=True))
+        # They began at the same time: who looked before the other served looks again some seconds later.
+        until(
+            lambda: "CloudTwo" in gateways["one"].up() & gateways["three"].up() and "CloudOne" in gateways["two"].up()
+        )
         yield World(one, two, three, **gateways, split=split, silent=silent)
     finally:
         for gateway in started:

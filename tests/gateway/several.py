@@ -73,7 +73,7 @@ def three_clouds(folder: Path) -> Iterator[Three]:
         try:
             for gateway in started:
                 gateway.ready()
-            until(lambda: _up(started[0]) >= {"CloudTwo", "CloudThree"})
+            until(lambda: started[0].up() >= {"CloudTwo", "CloudThree"})
             yield Three(clouds, started[0], started, lists)
         finally:
             for gateway in started:
@@ -84,11 +84,6 @@ def three_clouds(folder: Path) -> Iterator[Three]:
                 cloud.close()
     assert codes == [0, 0, 0]
     assert not any("Traceback" in gateway.said for gateway in started)
-
-
-def _up(gateway: Gateway) -> set[str]:
-    told = ask(gateway.url("image"), "/openstackoid/v1/peers", token=None).json
-    return {peer["name"] for peer in told["peers"] if peer["state"] == "up"}
 
 
 def items(kind: str, number: int) -> FakeCloud:

@@ -69,7 +69,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
             gateways = {owner.name: gateway for owner, gateway in started.items()} | {"CloudNear": at_near}
             made = Chain(one, two, three, near, gateways)
             until(lambda: all(_met(owner, gateways[owner.name]) for owner in (one, two, three)))
-            until(lambda: _up(at_near) == {"CloudOne"})
+            until(lambda: at_near.up() == {"CloudOne"})
             for number, cloud in enumerate(made.clouds.values()):
                 cloud["compute"].on(SERVERS, _compute(cloud, gateways[cloud.name], number))
             yield made
@@ -86,11 +86,6 @@ def _met(owner: Owner, gateway: Gateway) -> bool:
         peer["state"] == "up" and (name == "CloudNear" or peer["agreement"]["theirs"] == "active")
         for name, peer in owner.known(gateway).items()
     )
-
-
-def _up(gateway: Gateway) -> set[str]:
-    told = ask(gateway.url("image"), "/openstackoid/v1/peers", token=None).json
-    return {peer["name"] for peer in told["peers"] if peer["state"] == "up"}
 
 
 def _compute(cloud: Cloud, gateway: Gateway, number: int) -> Any:

@@ -46,8 +46,7 @@ class Away:
         return ask(self.gateways["CloudOne"].url("network"), path, given, method=method, body=body)
 
     def up(self) -> set[str]:
-        told = ask(self.gateways["CloudOne"].url("image"), "/openstackoid/v1/peers", token=None).json
-        return {peer["name"] for peer in told["peers"] if peer["state"] == "up"}
+        return self.gateways["CloudOne"].up()
 
     def waiting(self) -> list[int]:
         """When the operations that wait are tried again."""

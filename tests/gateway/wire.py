@@ -174,6 +174,16 @@ class Gateway:
 
         until(serving)
 
+    @property
+    def root(self) -> str:
+        """Its URL without the path of a service."""
+        return "/".join(self.url("identity").split("/")[:3])
+
+    def up(self) -> set[str]:
+        """The peers that it knows to be up."""
+        told = ask(self.root, "/openstackoid/v1/peers", token=None).json
+        return {peer["name"] for peer in told["peers"] if peer["state"] == "up"}
+
     @functools.cached_property
     def _records(self) -> Records:
         return Records(self.audit)
@@ -185,7 +195,7 @@ class Gateway:
         """The last line of audit for a path. A thread writes them after the answers: what was asked before stands there before a mark."""
         mark = f"/openstackoid/v1/mark-{os.urandom(8).hex()}"
         with contextlib.suppress(OSError):  # it has ended
-            ask("/".join(self.url("identity").split("/")[:3]), mark, token=None)
+            ask(self.root, mark, token=None)
             until(lambda: any(line["path"] == mark for line in self.lines()))
         return until(lambda: [line for line in self.lines() if line["path"] == path])[-1]
 

@@ -95,9 +95,10 @@ class Starter:
             if part == REGIONS:
                 self.start_regions(self.clouds[name])
         launcher = self.launch(services, home) if home else None
-        self.start_dashboards([self.clouds[name] for name, part in missing if part == DASHBOARD])
         try:
+            # Before the dashboards, which may have to be installed first: services wait a minute for each other's frontends.
             self.start_haproxy([self.clouds[name] for name, part in missing if part == HAPROXY])
+            self.start_dashboards([self.clouds[name] for name, part in missing if part == DASHBOARD])
             self.wait(missing, launcher, patience)
         finally:
             (self.directory / "orders.json").unlink(missing_ok=True)
