@@ -344,3 +344,25 @@ async def test_a_cloud_whose_markers_fit_in_no_url_is_missed(document: bytes) ->
     assert [leg.code for leg in page.legs] == [None, "peer.answer"]
     assert [shown_["name"] for shown_ in written(page)["servers"]] == ["a"]
     assert len(await clouds.walk("limit=1")) == 2
+
+
+@pytest.mark.parametrize("counts", [["9" * 4300, "1"], ["1", "9" * 4300], ["-5", "1"], ["true", "1"], ["1e400", "1"]])
+async def test_a_count_that_is_none_does_not_end_a_list(counts: list[str]) -> None:
+    """The sum of two numbers that can be read may be one that Python does not write."""
+    volumes = listing("block-storage", f"/v3/{'a' * 32}/volumes/detail")
+    assert volumes is not None
+    clouds = made(volumes, [[("a", "2")], [("b", "1")]])
+    for cloud, count in zip(clouds.clouds.values(), counts, strict=True):
+        cloud.body = b'{"volumes": [], "count": ' + count.encode() + b"}"
+    page = await clouds.page("")
+    assert [leg.code for leg in page.legs] == [None, None]
+    assert written(page)["count"] == 1
+
+
+async def test_a_cloud_that_answers_what_is_too_deep_to_be_written_is_missed() -> None:
+    """At some depth each document can be read and not written."""
+    clouds = made(row("servers"), [[("a", "2")], [("b", "1")]])
+    for depth in range(850, 1000):
+        clouds.clouds["Cloud0"].body = b'{"servers": [], "x": ' + b"[" * depth + b"]" * depth + b"}"
+        page = await clouds.page("")
+        assert [leg.code for leg in page.legs] == ["peer.answer", None]

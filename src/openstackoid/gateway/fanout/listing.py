@@ -22,6 +22,7 @@ from openstackoid.gateway.fanout.pages import Page, PageError, read, without
 from openstackoid.gateway.fanout.spooling import Spool
 
 _ROUNDS: Final = 8  # questions to clouds that answer empty pages with a link to a next page
+_MOST_ITEMS: Final = 1 << 63
 _WALK: Final = 200  # pages that are read to find the item of a marker that is only an id
 
 
@@ -126,9 +127,7 @@ class Lister:
         rest = pages[names[0]].rest if names else {}
         document = linked(question.listing, rest, question.path, question.base, shown, marker)
         if (counted := question.listing.counted) is not None and counted in document:
-            document[counted] = sum(
-                count for page in pages.values() if isinstance(count := page.rest.get(counted), int)
-            )
+            document[counted] = sum(_count(page.rest.get(counted)) for page in pages.values())
         if question.answers:
             document[ANSWERS] = answers(list(self._legs.values()), dict(zip(names, merged.taken, strict=True)))
         lead = self._legs[names[0]].reply if names else None
@@ -302,6 +301,11 @@ def _moved(before: Positions, pages: Mapping[str, Page], taken: Sequence[int]) -
         elif count and page.ids:
             after[name] = page.marker(count - 1)
     return Positions(after, frozenset(ended))
+
+
+def _count(value: Any) -> int:
+    """A number of items; 0 if the value, which may be any JSON, is none. Python does not write sums of any length."""
+    return value if type(value) is int and 0 <= value <= _MOST_ITEMS else 0
 
 
 def _around(name: str, rest: Mapping[str, Any]) -> tuple[bytes, bytes]:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import islice
+from itertools import chain, islice
 from operator import attrgetter
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
@@ -22,6 +22,7 @@ from openstackoid.core.paging import are_markers, has_next
 
 _NESTED: Final = frozenset({"keypair.name"})  # other dots are part of a name
 _MARKERS: Final = frozenset({str, int, bool})
+_DEEPEST: Final = 500  # levels beside the items; Python reads and writes twice as many, less those of its own stack
 
 Item: TypeAlias = bytes | msgspec.Raw  # as JSON
 
@@ -97,6 +98,8 @@ def read(listing: Listing, order: Order, body: bytes, limit: int | None) -> Page
         except (msgspec.DecodeError, RecursionError):
             items, rows, rest = _decoded_by_places(listing.items, fields, body)
         columns = [_column(rows, fields, field) for field in fields]
+        if not _is_flat(rest):
+            raise PageError(f"expected at most {_DEEPEST} levels")
     except KeyError:
         raise PageError(f"expected a list at {listing.items}") from None
     except (ValueError, RecursionError) as error:
@@ -176,6 +179,17 @@ def _decoded_by_places(
         rows.append(row(**chosen))
     rest = {name: json.loads(text.raw(value)) for name, value in whole.items()}
     return [msgspec.Raw(text.raw(item)) for item in items.values], rows, rest
+
+
+def _is_flat(value: Any) -> bool:
+    """Whether a value has few enough levels to be written: the merged document has it, and is written at another depth of the stack."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        nested = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
+        if not nested:
+            return True
+        level = list(chain.from_iterable(nested))
+    return False
 
 
 @lru_cache(maxsize=256)
