@@ -2,7 +2,6 @@
 
 import json
 import secrets
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final
@@ -129,10 +128,6 @@ def test_what_is_not_in_the_region_is_neither_seen_nor_used(market: Market) -> N
     xavier.ask("POST", "V2", "compute", "/servers", 202, json={"server": good})
 
 
-def _has_left_build(status: Callable[[str], str], server: str) -> bool:
-    return status(server) != "BUILD"
-
-
 def test_the_quota_of_a_region_is_hard_and_shown(market: Market) -> None:
     """By nova's and neutron's own quotas of the sub-project, which never pass the region's; V1 has none."""
     xavier, pia = market.xavier, market.pia
@@ -158,12 +153,17 @@ def test_the_quota_of_a_region_is_hard_and_shown(market: Market) -> None:
     refused = next(answer for answer in answers if answer.status_code != 202)
     assert (refused.status_code, refused.json()["error"]["openstackoid_code"]) == (403, "region.quota")
 
-    def status(server: str) -> str:
-        return str(xavier.ask("GET", "V2", "compute", f"/servers/{server}")["server"]["status"])
+    def shown_server(server: str) -> dict[str, Any]:
+        found: dict[str, Any] = xavier.ask("GET", "V2", "compute", f"/servers/{server}")["server"]
+        return found
+
+    def has_left_build(server: str) -> bool:
+        return bool(shown_server(server)["status"] != "BUILD")
 
     for server in made:
-        until(partial(_has_left_build, status, server))
-        assert status(server) == "ACTIVE"
+        until(partial(has_left_build, server))
+        one = shown_server(server)
+        assert one["status"] == "ACTIVE", one.get("fault")
     # The services' own quotas: what is leased, and no more; other projects of the provider keep theirs.
     every = pia.ask("GET", "RegionOne", "compute", "/servers/detail?all_tenants=1")["servers"]
     (local,) = {row["tenant_id"] for row in every if row["id"] in made}

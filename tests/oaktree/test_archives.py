@@ -52,7 +52,8 @@ def test_the_archive_for_npm_alone_lists_everywhere(oaktree: Oaktree, tmp_path: 
     archive = archives.javascript(tmp_path)
     with tarfile.open(archive) as packed:
         names = set(packed.getnames())
-        packed.extractall(tmp_path / "unpacked", filter="data")
+    (tmp_path / "unpacked").mkdir()
+    run("tar", "-xf", archive, cwd=tmp_path / "unpacked")
     assert {"package/dist/index.js", "package/dist/index.d.ts", "package/dist/gen/oaktree/v1/compute_pb.js"} <= names
     assert {"package/package.json", "package/README.md", "package/LICENSE"} <= names
     assert not [name for name in names if "/src/" in name or "node_modules" in name]
