@@ -1,4 +1,6 @@
-"""Merge sorted streams of keys, of which each is read some keys ahead: which stream each key of the merged one is of. Pure.
+"""Merge sorted streams of keys. The result is the order of the streams: for each key of the merged list, the stream that it comes from. Pure.
+
+Of each stream, some keys at a time are in memory.
 
 The keys between two bounds are sorted at a time: one sort of 100,000 is one step in C, during which all other threads would wait 50 ms, and a
 heap, which takes one key at a time, needs three times the CPU. The streams are read twice: once to find bounds with about as many keys between
