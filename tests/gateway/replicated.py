@@ -19,6 +19,7 @@ from openstackoid.trust import key_files
 NAMES: Final = ("CloudOne", "CloudTwo", "CloudThree")
 ALL: Final = "CloudOne & CloudTwo & CloudThree"
 NETWORKS: Final = "/v2.0/networks"
+SERVERS: Final = "/v2.1/servers"
 STRANGER: Final = "gAAAAAmarker-stranger"  # has no replicas
 RIVAL: Final = "gAAAAAmarker-rival"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.gateway.replicated import ALL, NAMES, NETWORKS, STRANGER, World, network, send
+from tests.gateway.replicated import ALL, NAMES, NETWORKS, SERVERS, STRANGER, World, network, send
 from tests.gateway.stateful import LOST
 from tests.gateway.wire import PROJECT, TOKEN, Answer, Seen, ask, reply, scope, until
 
@@ -269,3 +269,43 @@ def test_an_action_without_a_result_of_its_own_reaches_all_members(trio: World) 
         refused = send(trio, "POST", path, action)
         assert (refused.status, refused.code) == (501, "scope.operators")
         assert "only actions without a result of their own" in refused.error
+
+
+def test_a_deleted_server_is_shown_until_every_cloud_is_done_with_it(trio: World) -> None:
+    made = send(trio, "POST", SERVERS, {"server": {"name": "leaving", "networks": "none"}})
+    members = read_members(str(made.get("X-Scope-Replicas")))
+    path, busy = f"{SERVERS}/{members['CloudOne']}", {"CloudTwo", "CloudThree"}
+
+    def takes_its_time(seen: Seen, name: str) -> bytes | None:
+        return reply(204) if seen.method == "DELETE" and name in busy else None
+
+    for name in NAMES:
+        trio.states[name].before = takes_its_time
+    assert send(trio, "DELETE", path).status == 204
+    assert trio.where(SERVERS, "leaving") == ["CloudTwo", "CloudThree"]
+    assert trio.replicas("compute.server", members["CloudOne"]) == []
+    while busy:
+        shown = send(trio, "GET", path)
+        name = str(shown.get("X-Scope-Cloud"))
+        assert (shown.status, name in busy, shown.json["server"]["id"]) == (200, True, members[name])
+        # As a client goes on that takes the id of the answer.
+        assert send(trio, "GET", f"{SERVERS}/{members[name]}").status == 200
+        with trio.states[name].lock:
+            del trio.states[name].things[SERVERS][members[name]]
+        busy.remove(name)
+    assert send(trio, "GET", path).status == 404
+    assert send(trio, "GET", path, token=STRANGER).status == 404
+
+
+def test_a_deleted_network_is_gone_at_once(trio: World) -> None:
+    members = read_members(str(network(trio, "gone at once").get("X-Scope-Replicas")))
+    asked = []
+
+    def counting(seen: Seen, name: str) -> None:
+        asked.append((seen.method, seen.target, name))
+
+    assert send(trio, "DELETE", f"{NETWORKS}/{members['CloudTwo']}").status == 204
+    for name in NAMES:
+        trio.states[name].before = counting
+    assert send(trio, "GET", f"{NETWORKS}/{members['CloudTwo']}").status == 404
+    assert all(target.endswith(members["CloudTwo"]) for method, target, _ in asked if target.startswith(NETWORKS))

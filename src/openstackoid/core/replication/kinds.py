@@ -55,6 +55,7 @@ class Kind:
         id: the field that names it in URLs.
         update: the method that changes it; None if it cannot be changed.
         references: the other resources that a request names.
+        lingers: whether a cloud still shows it for a while after it has taken the DELETE.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Kind:
     id: str = "id"
     update: str | None = "PUT"
     references: tuple[Reference, ...] = ()
+    lingers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +89,10 @@ class Thing:
 _PREFIX: Final = r"(/v\d{1,3}(?:\.\d{1,3})?(?:/[0-9a-f]{32})?"
 
 
-def _kind(name: str, path: str, mark: Mark, *references: Reference, **more: str | None) -> Kind:
+def _kind(name: str, path: str, mark: Mark, *references: Reference, **more: str | bool | None) -> Kind:
     service, _, item = name.partition(".")
     item = item.replace("-", "_")
-    given: dict[str, str | None] = {"item": item, "items": f"{item}s", **more}
+    given: dict[str, str | bool | None] = {"item": item, "items": f"{item}s", **more}
     pattern = re.compile(_PREFIX + re.escape(path) + r")(?:/([^/]+)(/.*)?)?\Z")
     return Kind(name, service, pattern, mark=mark, references=references, **given)  # type: ignore[arg-type]
 
@@ -142,8 +144,9 @@ KINDS: Final[tuple[Kind, ...]] = (
         _ref("server/security_groups/*/name", "network.security-group"),
         _ref(_DISKS, "image.image", ("source_type", "image")),
         _ref(_DISKS, "block-storage.volume", ("source_type", "volume")),
+        lingers=True,
     ),
-    _kind("block-storage.volume", "/volumes", Mark.METADATA, _ref("volume/imageRef", "image.image")),
+    _kind("block-storage.volume", "/volumes", Mark.METADATA, _ref("volume/imageRef", "image.image"), lingers=True),
 )
 _BY_NAME: Final = {kind.name: kind for kind in KINDS}
 

@@ -18,6 +18,7 @@ from openstackoid.core.replication.comparing import written
 from openstackoid.core.replication.last_write import set_by_update
 from openstackoid.gateway.replicas import registry
 from openstackoid.gateway.replicas.doubts import doubt
+from openstackoid.gateway.replicas.leaving import drop
 from openstackoid.gateway.replicas.records import Part, Work
 from openstackoid.gateway.replicas.steps import NOT_FOUND, Steps, failed, is_passing, missed, surely_not_received
 from openstackoid.operations.stages import Stage
@@ -101,7 +102,7 @@ class Change:
             steps.replies[number] = reply
             done = replace(part, stage=Stage.DONE, status=reply.status, code=None, error="", sent_at=time.time())
             whole = deletes and not steps.request.rest
-            dropped = functools.partial(registry.drop, replica=steps.operation.replica, clouds=[part.cloud])
+            dropped = functools.partial(drop, replica=steps.operation.replica, clouds=[part.cloud])
             await steps.record(done, also=dropped if whole else self._written(part, document))
         else:
             steps.replies[number] = reply

@@ -18,6 +18,7 @@ from openstackoid.gateway.replicas.asking import JSON, Asker
 from openstackoid.gateway.replicas.callers import Callers
 from openstackoid.gateway.replicas.change import Change
 from openstackoid.gateway.replicas.creating import read_json
+from openstackoid.gateway.replicas.leaving import leaving
 from openstackoid.gateway.replicas.outcomes import changed
 from openstackoid.gateway.replicas.records import Operation, Policy, Work, location_of
 from openstackoid.gateway.replicas.registry import Replica, counting
@@ -55,8 +56,12 @@ class Changing:
         return max(replicas, key=lambda one: one.created_at, default=None)
 
     async def shown(self, thing: Thing, targets: Sequence[Target], asker: Asker) -> Replica | None:
-        """As `replica`, for a read: of another project too, if the user's has none."""
+        """As `replica`, for a read: of another project too, if the user's has none, and those that were deleted a short while ago."""
         replicas = await self._having(thing, targets)
+        if not replicas:
+            name = unquote(thing.id or "")
+            deleted = await asyncio.to_thread(leaving, self._runner.store.database, thing.kind.name, name)
+            replicas = _with(deleted, name, targets)
         project = await self.project(replicas, targets[0], asker)
         key = lambda one: (one.owner == project, one.created_at)  # noqa: E731 - one use
         return max(counting(replicas, project), key=key, default=None)
@@ -72,9 +77,7 @@ class Changing:
 
     async def _having(self, thing: Thing, targets: Sequence[Target]) -> list[Replica]:
         name = unquote(thing.id or "")
-        replicas = await asyncio.to_thread(self._runner.registry.having, thing.kind.name, [name])
-        clouds = [target.cloud for target in targets]
-        return [one for one in replicas if any(one.members.get(cloud) == name for cloud in clouds)]
+        return _with(await asyncio.to_thread(self._runner.registry.having, thing.kind.name, [name]), name, targets)
 
     async def change(
         self,
@@ -168,3 +171,8 @@ class Changing:
     def _is_waiting(self, operation: Operation) -> bool:
         """Whether an older change only waits for a cloud that is away."""
         return operation.work is not Work.CREATE and any(part.stage is Stage.DONE for part in operation.parts)
+
+
+def _with(replicas: Sequence[Replica], name: str, targets: Sequence[Target]) -> list[Replica]:
+    """Those whose member in one of these clouds has this id."""
+    return [one for one in replicas if any(one.members.get(target.cloud) == name for target in targets)]

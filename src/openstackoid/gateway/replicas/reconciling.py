@@ -16,9 +16,9 @@ from typing import Final
 from openstackoid.core.errors import OpenStackoidError
 from openstackoid.core.replication import kind_named
 from openstackoid.core.replication.comparing import written
-from openstackoid.gateway.replicas import registry
 from openstackoid.gateway.replicas.asking import Asker
 from openstackoid.gateway.replicas.doubts import Doubt, Doubts
+from openstackoid.gateway.replicas.leaving import drop
 from openstackoid.gateway.replicas.registry import Replica
 from openstackoid.gateway.replicas.repair import SAME, Repair, target_of
 from openstackoid.gateway.replicas.running import Restore, Runner
@@ -112,7 +112,7 @@ class Reconciler:
                 left = True
                 continue
             if reply.good or reply.status == NOT_FOUND:
-                dropped = functools.partial(registry.drop, replica=replica.id, clouds=[cloud])
+                dropped = functools.partial(drop, replica=replica.id, clouds=[cloud])
                 await asyncio.to_thread(self._runner.registry.change, dropped)
             else:
                 left = True

@@ -274,13 +274,6 @@ def write(
     connection.execute(update(REPLICAS).where(REPLICAS.c.id == replica).values(changed))
 
 
-def drop(connection: Connection, replica: str, clouds: Iterable[str]) -> None:
-    """Forget members that were deleted, and the replica with its last member."""
-    connection.execute(delete(MEMBERS).where(MEMBERS.c.replica == replica, MEMBERS.c.cloud.in_(list(clouds))))
-    if connection.scalar(select(MEMBERS.c.cloud).where(MEMBERS.c.replica == replica).limit(1)) is None:
-        connection.execute(delete(REPLICAS).where(REPLICAS.c.id == replica))
-
-
 def is_open(database: Database, operation: str) -> bool:
     """Whether an operation is not at its end."""
     table = TABLES.operations

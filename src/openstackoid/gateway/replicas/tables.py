@@ -9,6 +9,7 @@ replicas              one row per replica: its kind, the project that owns it, w
                       written   what creates and updates have set of the fields that are compared, and when: `core.replication.last_write`
                       reached   when each of these reached the entry cloud's member
 replicas_members      one row per member: its cloud and its id there
+replicas_leaving      one row per member whose cloud has taken the DELETE and may still show it
 replicas_doubts       one row per replica whose members may differ
 replicas_leases       one row: which gateway repairs those
 """
@@ -53,6 +54,19 @@ MEMBERS: Final = Table(
     Column("cloud", exact(64), primary_key=True),
     Column("resource_id", exact(255), nullable=False),
     Index("ix_replicas_members_resource_id", "resource_id"),
+)
+LEAVING: Final = Table(
+    "replicas_leaving",
+    METADATA,
+    Column("replica", exact(32), primary_key=True),
+    Column("cloud", exact(64), primary_key=True),
+    Column("resource_id", exact(255), nullable=False),
+    Column("kind", exact(64), nullable=False),
+    Column("owner", exact(255), nullable=False),
+    Column("adopted", Integer, nullable=False),
+    Column("deleted_at", BigInteger, nullable=False),
+    Index("ix_replicas_leaving_resource_id", "resource_id"),
+    Index("ix_replicas_leaving_deleted_at", "deleted_at"),
 )
 DOUBTS: Final = Table(
     "replicas_doubts",
