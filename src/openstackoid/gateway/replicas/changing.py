@@ -56,12 +56,16 @@ class Changing:
         return max(replicas, key=lambda one: one.created_at, default=None)
 
     async def shown(self, thing: Thing, targets: Sequence[Target], asker: Asker) -> Replica | None:
-        """As `replica`, for a read: of another project too, if the user's has none, and those that were deleted a short while ago."""
-        replicas = await self._having(thing, targets)
-        if not replicas:
-            name = unquote(thing.id or "")
-            deleted = await asyncio.to_thread(leaving, self._runner.store.database, thing.kind.name, name)
-            replicas = _with(deleted, name, targets)
+        """As `replica`, for a read: of another project too, if the user's has none."""
+        return await self._seen(await self._having(thing, targets), targets, asker)
+
+    async def deleted(self, thing: Thing, targets: Sequence[Target], asker: Asker) -> Replica | None:
+        """As `shown`, of members that were deleted a short while ago, and may still be there."""
+        name = unquote(thing.id or "")
+        replicas = await asyncio.to_thread(leaving, self._runner.store.database, thing.kind.name, name)
+        return await self._seen(_with(replicas, name, targets), targets, asker)
+
+    async def _seen(self, replicas: Sequence[Replica], targets: Sequence[Target], asker: Asker) -> Replica | None:
         project = await self.project(replicas, targets[0], asker)
         key = lambda one: (one.owner == project, one.created_at)  # noqa: E731 - one use
         return max(counting(replicas, project), key=key, default=None)

@@ -20,7 +20,6 @@ from aiohttp import web
 
 from openstackoid.core.errors import NotBuiltError, OpenStackoidError, PeerError
 from openstackoid.core.lists import listing
-from openstackoid.core.partial import write_members
 from openstackoid.core.plans import All, Alternatives, Target
 from openstackoid.core.replication import Thing, refusal, thing_at
 from openstackoid.core.user_data import is_upload
@@ -38,17 +37,15 @@ from openstackoid.gateway.replicas.changing import Changing
 from openstackoid.gateway.replicas.creating import Creating
 from openstackoid.gateway.replicas.folding import folding
 from openstackoid.gateway.replicas.pace import Patience
+from openstackoid.gateway.replicas.reading import GO_ON_STATUS, in_order, member, member_left
 from openstackoid.gateway.replicas.registry import Replica
 from openstackoid.gateway.replicas.running import Runner
-from openstackoid.gateway.replicas.translating import path_of
 from openstackoid.gateway.replicas.uploading import upload
 from openstackoid.gateway.replicas.wishes import WriteWishes
 from openstackoid.gateway.settings.sections import Fanout
 from openstackoid.storage.urls import StoreError
 
 _THING: Final = re.compile(r"(/v\d{1,3}(?:\.\d{1,3})?(?:/[0-9a-f]{32})?/[A-Za-z_-]+)/[^/?]+")
-_FAILED: Final = 400
-_GO_ON_STATUS: Final = frozenset({502, 503, 504})  # no service answered, at most a proxy in front of it
 PassOnCall: TypeAlias = Callable[[Call], Awaitable[web.StreamResponse]]
 
 
@@ -134,37 +131,17 @@ class Writes:
         thing = thing_at(call.service, call.path)
         if not isinstance(plan, All) or thing is None or thing.id is None or self._changing is None:
             return None
+        asker = Asker(call, ask)
         try:
-            replica = await self._changing.shown(thing, plan.targets, Asker(call, ask))
+            replica = await self._changing.shown(thing, plan.targets, asker)
+            deleted = None if replica else await self._changing.deleted(thing, plan.targets, asker)
         except StoreError:
             return None  # a read needs no record: the member is found as any other resource is
-        if replica is None:
-            return None
-        query = call.route.path[len(call.path) :]
-        members = [target for target in plan.targets if target.cloud in replica.members]
-        members.sort(key=lambda one: (replica.members[one.cloud] != thing.id, one.cloud != self._entry))
-        response: web.StreamResponse | None = None
-        failure: OpenStackoidError | None = None
-        for target in members:
-            path = f"{path_of(thing.collection, replica.members[target.cloud])}{thing.rest}{query}"
-            one = to_owner(call, target)
-            try:
-                response = await pass_on(replace(one, route=replace(one.route, path=path)))
-            except PeerError as error:
-                failure = error
-                continue
-            if response.prepared:
-                return response
-            if response.status in _GO_ON_STATUS or response.status == NOT_FOUND:
-                continue
-            if response.status < _FAILED:
-                response.headers.update(write_members(replica.id, replica.members))
-            return response
-        if response is None and failure is not None:
-            raise failure
-        if response is not None and response.status == NOT_FOUND:
-            return None  # the user sees no member: a replica of others, who chose its id, hides no resource of another cloud
-        return response
+        if replica is not None:
+            return await member(call, thing, replica, in_order(thing, replica, plan.targets, self._entry), pass_on)
+        if deleted is not None:
+            return await member_left(call, thing, deleted, in_order(thing, deleted, plan.targets, self._entry), ask)
+        return None
 
     def fold(self, call: Call, plan: All | Alternatives, ask: AskCall) -> Fold | None:
         """What leaves further members of replicas out of a list by name (`fanout.folding`)."""
@@ -235,7 +212,7 @@ class Writes:
             except PeerError as error:
                 missed.append(Leg(target.cloud, None, error.code, str(error), 0.0))
                 continue
-            if reply.status not in _GO_ON_STATUS | {NOT_FOUND}:
+            if reply.status not in GO_ON_STATUS | {NOT_FOUND}:
                 return target
         if missed:
             raise MissedError(f"Nobody who answered has it; but not all did. {missed[0].message}", missed)
