@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 from openstackoid.core.errors import OpenStackoidError
 from openstackoid.core.replication import kind_named
 from openstackoid.gateway.fanout.admission import Admission, has_place
+from openstackoid.gateway.replicas import leaving
 from openstackoid.gateway.replicas.asking import Asker
 from openstackoid.gateway.replicas.change import Change
 from openstackoid.gateway.replicas.copy import Copy
@@ -275,6 +276,8 @@ class Runner:
         while True:
             try:
                 while await asyncio.to_thread(self.store.clean):
+                    pass
+                while await asyncio.to_thread(leaving.clean, self.store.database):
                     pass
             except OpenStackoidError as error:
                 _LOG.warning("old operations stay: %s", error)
