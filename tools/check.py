@@ -2,7 +2,7 @@
 
     python -m tools.check [KIND...] [--note]      lint | unit | integration | real: those only
 
-Parts (see `tools.parts`) are processes. Tests on real clouds run from the first moment to the last beside as many other parts as there
+Parts (see `tools.parts`) are processes. Tests on real clouds, two parts, run from the first moment beside as many other parts as there
 are processors: they mostly wait. What a part writes is shown whole when it ends. The time of CPU in the summary includes what servers
 that a part has started have used: see `tools.reaper`. With `--note`, what each file of tests took is noted for the next runs: see `tools.times`.
 
@@ -136,7 +136,7 @@ def main(arguments: Sequence[str]) -> int:
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         notes = Path(folder)
-        results = run(_noted(wanted, notes), at_once=max(2, processors) + ("real" in kinds), root=ROOT)
+        results = run(_noted(wanted, notes), at_once=max(2, processors) + 2 * ("real" in kinds), root=ROOT)
         if given.note:
             _note(notes)
         results = run_again(results, [failed_tests(notes, place) for place in range(len(results))], root=ROOT)
