@@ -33,7 +33,9 @@ _OURS: Final = frozenset({"openstackoid", "oaktree", "bench", "tests"})
 _PROGRAMS: Final = frozenset({"bench", "tests"})
 _SOURCES: Final = Path("src")
 # A line that imports a module, also in a function; a parser would take a quarter of all the time here.
-_IMPORT: Final = re.compile(r"^ *(?:import|from(?=.* import )) (?P<name>\w[\w.]*)", re.MULTILINE)
+_IMPORT: Final = re.compile(
+    r"^ *(?:import|from(?=.* import )) (?P<module>\w[\w.]*)(?: import (?P<names>\w[\w, ]*))?", re.MULTILINE
+)
 _CLONE_PARENT: Final = 0x8000
 _CLONE: Final = {"x86_64": 56, "aarch64": 220}  # its number, of the kernel
 # This one imports all plugins of the client that are installed, ours as well: here it finds none, and each command loads it once more.
@@ -72,15 +74,18 @@ def preload(imports: Sequence[str], variables: tuple[str, ...]) -> None:
     try:
         if "openstackclient" in imports:
             import_client()
-        for name in (each for wanted in imports for each in modules(wanted)):
+        for module, names in (each for wanted in imports for each in modules(wanted)):
             # Optional ones are missing, and whatever else is wrong the command itself shall meet.
             try:
-                importlib.import_module(name)
+                __import__(module, fromlist=names)
             except Exception:
                 continue
         if "oslo_policy" in sys.modules:
             # The checks of rules that packages add: found by the entry points of all packages.
             importlib.import_module("oslo_policy._checks").get_extensions()
+        if "sqlalchemy" in sys.modules:
+            # Found by the name in a database's URL.
+            importlib.import_module("sqlalchemy.dialects.sqlite")
     finally:
         os._Environ.__getitem__ = plain  # type: ignore[method-assign]
     early = sorted({name for name in read if name.startswith(variables)} - {"PYTHONDONTWRITEBYTECODE"})
@@ -108,21 +113,24 @@ class _NoPlugins(list[Any]):
         super().__init__()
 
 
-def modules(wanted: str) -> Iterator[str]:
-    """Names of modules: others', and ours of `src`, which read nothing of their surroundings while they are imported."""
+def modules(wanted: str) -> Iterator[tuple[str, list[str]]]:
+    """Modules, and what is imported from each, which may be modules in it: others', and ours of `src`, which read nothing of their surroundings
+    while they are imported.
+    """
     if wanted == "openstackclient":
         for distribution in importlib.metadata.distributions():
             points = (point for point in distribution.entry_points if point.group.startswith(_PLUGINS))
-            yield from (point.module for point in points if point.module.partition(".")[0] not in _OURS)
+            yield from ((point.module, []) for point in points if point.module.partition(".")[0] not in _OURS)
         return
     path = Path(wanted)
     for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
         # The client loads our plugins itself, and tells by it which command it runs.
         if file.is_relative_to(_SOURCES) and file.stem != "__main__" and "client" not in file.parts:
             parts = file.relative_to(_SOURCES).with_suffix("").parts
-            yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        found = _IMPORT.finditer(file.read_text(encoding="utf-8"))
-        yield from (each["name"] for each in found if each["name"].partition(".")[0] not in _OURS)
+            yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), []
+        for found in _IMPORT.finditer(file.read_text(encoding="utf-8")):
+            if found["module"].partition(".")[0] not in _OURS:
+                yield found["module"], re.findall(r"\w+", found["names"] or "")
 
 
 def serve(control: socket.socket) -> dict[str, Any] | None:
