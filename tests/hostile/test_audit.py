@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.gateway.wire import Answer, Cloud, Gateway, ask, connect, everything, until
+from tests.gateway.wire import TOKEN, Answer, Cloud, Gateway, ask, connect, everything, until
 
 from openstackoid.audit.lines import Reader
 
@@ -25,8 +25,12 @@ def cloud() -> Iterator[Cloud]:
 
 
 def asked(gateway: Gateway, *paths: str) -> None:
-    for path in paths:
-        assert ask(gateway.url("image"), path).status == 200
+    """One after the other, on one connection."""
+    requests = [f"GET {path} HTTP/1.1\r\nHost: x\r\nX-Auth-Token: {TOKEN}\r\n" for path in paths]
+    requests[-1] += "Connection: close\r\n"
+    with connect(gateway.url("image")) as connection:
+        connection.sendall("".join(f"{each}\r\n" for each in requests).encode())
+        assert everything(connection).count(b"HTTP/1.1 200 ") == len(paths)
 
 
 def ready(gateway: Gateway) -> None:
