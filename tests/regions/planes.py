@@ -146,6 +146,10 @@ class Plane:
         """Take it back."""
         self._store.change(other.cloud, "suspend", "tests")
 
+    def know_again(self, other: "Plane") -> None:
+        """Make it once more."""
+        self._store.change(other.cloud, "allow", "tests")
+
     def in_use(self) -> list[ContractGrant]:
         """The contracts that gateways find in the database."""
         return self._store.contracts.all()
@@ -204,7 +208,7 @@ async def until(condition: Callable[[], Any], seconds: float = WAIT) -> Any:
             return found
         waited = time.monotonic() - began
         assert waited < seconds, "it did not come to that"
-        await asyncio.sleep(min(max(0.02, waited / 10), 0.2))
+        await asyncio.sleep(min(max(0.02, waited / 4), 0.4))
 
 
 @asynccontextmanager
@@ -265,11 +269,11 @@ async def offered(provider: Plane, **changed: Any) -> str:
     return str(made["id"])
 
 
-async def active(provider: Plane, consumer: Plane, **changed: Any) -> str:
-    """The id of a contract that both sides have agreed on and that is active on both."""
+async def active(provider: Plane, consumer: Plane, name: str = REGION["name"], **changed: Any) -> str:
+    """The id of a contract that both sides have agreed on and that is active on both, about a virtual region of that name."""
     asked = {
         "provider": "CloudP",
-        "terms": terms(await offered(provider), **{"from": "2020-01-01T00:00:00Z"} | changed),
+        "terms": terms(await offered(provider, name=name), **{"from": "2020-01-01T00:00:00Z"} | changed),
     }
     status, made = await consumer.call("POST", "/v1/contracts", asked)
     assert status == 201, made

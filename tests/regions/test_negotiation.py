@@ -83,7 +83,7 @@ async def test_a_peer_whose_agreement_is_suspended_is_not_heard_and_its_messages
 
     await until(refused)
     assert (await provider.call("GET", f"/v1/contracts/{contract}"))[0] == 404
-    provider._store.change("CloudA", "allow", "tests")
+    provider.know_again(consumer)
     await in_state(provider, contract, "requested")
 
 
