@@ -1,5 +1,6 @@
 """Says what a process finds when it starts: for `test_commands.py`."""
 
+import atexit
 import json
 import os
 import signal
@@ -59,7 +60,26 @@ def found() -> dict[str, object]:
     }
 
 
+class Open:
+    """What says that it goes; only a collection finds it."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+    def __del__(self) -> None:
+        print("let go")
+
+
+def leave_things_open() -> None:
+    """What an end has to wait for and to call, in the order in which an interpreter does it."""
+    atexit.register(print, "at the end")
+    threading.Timer(0.1, print, ["in a thread"]).start()
+    Open()
+
+
 if __name__ == "__main__":
+    if sys.argv[2:] == ["open"]:
+        leave_things_open()
     print(json.dumps(found()))
     print("to the other", file=sys.stderr)
     sys.exit(int(sys.argv[1]) if sys.argv[1:] else 0)

@@ -11,6 +11,7 @@ The new process is no child of this one but its sibling, by clone(2)'s CLONE_PAR
 code and its signals, as it would of a process that it had started itself.
 """
 
+import atexit
 import ctypes
 import gc
 import importlib
@@ -24,6 +25,7 @@ import runpy
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -185,14 +187,39 @@ def become(order: dict[str, Any]) -> None:
         importlib.reload(sys.modules[_AGAIN])
     words = order["args"]
     sys.orig_argv = list(words)
-    if words[1:2] == ["-m"]:
-        sys.argv = words[2:]
-        sys.path[0] = order["cwd"]
-        runpy.run_module(words[2], run_name="__main__", alter_sys=True)
+    try:
+        if words[1:2] == ["-m"]:
+            sys.argv = words[2:]
+            sys.path[0] = order["cwd"]
+            runpy.run_module(words[2], run_name="__main__", alter_sys=True)
+        else:
+            sys.argv = words
+            sys.path[0] = str(Path(words[0]).parent)
+            runpy.run_path(words[0], run_name="__main__")
+    except SystemExit as end:
+        if not isinstance(end.code, int | None):
+            raise
+        code = end.code or 0
     else:
-        sys.argv = words
-        sys.path[0] = str(Path(words[0]).parent)
-        runpy.run_path(words[0], run_name="__main__")
+        code = 0
+    leave(code)
+
+
+def leave(code: int) -> None:
+    """End as an interpreter does, but for the modules: to take them down would copy each page of them, which costs more than most commands."""
+    threading._shutdown()  # type: ignore[attr-defined] # waits for threads, as Py_FinalizeEx does, in this order
+    atexit._run_exitfuncs()
+    # What the command has left open says so when it goes.
+    gc.collect()
+    for opened in (sys.stdout, sys.stderr):
+        try:
+            if opened is not None and not opened.closed:
+                opened.flush()
+        except Exception as error:
+            code = 120
+            if opened is sys.stdout:
+                sys.stderr.write(f"Exception ignored in: {opened!r}\n{type(error).__name__}: {error}\n")
+    os._exit(code & 0xFF)
 
 
 def stream(number: int) -> io.TextIOWrapper:
@@ -207,7 +234,7 @@ def stream(number: int) -> io.TextIOWrapper:
         before.encoding,
         before.errors,
         newline="\n",
-        line_buffering=number == sys.stderr.fileno() or buffer.isatty(),
+        line_buffering=not before.write_through and (number == sys.stderr.fileno() or buffer.isatty()),
         write_through=before.write_through,
     )
     opened.mode = mode  # type: ignore[misc] # as create_stdio does

@@ -61,6 +61,23 @@ def test_a_process_finds_what_it_would_have_found(both: Any, options: dict[str, 
     assert ours["parent"] == os.getpid()
 
 
+@pytest.mark.parametrize("code", ["0", "7", "-1", "256"])
+def test_it_ends_as_it_would_have_ended(both: Any, code: str) -> None:
+    ends = [(done[0], done[1].splitlines()[1:], done[2]) for done in both(*PROBE, code, "open", cwd=ROOT, input="")]
+    assert ends == [(int(code) & 0xFF, ["in a thread", "at the end", "let go"], "to the other\n")] * 2
+
+
+def test_what_nobody_reads_is_said_at_the_end(both: Any) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    options = {"capture_output": False, "stdout": writing, "stderr": subprocess.PIPE}
+    ends = [(done[0], done[2].splitlines()[-1]) for done in both(*PROBE, "0", input="", cwd=ROOT, **options)]
+    os.close(writing)
+    # With PYTHONUNBUFFERED it is met before the end.
+    code = 1 if os.environ.get("PYTHONUNBUFFERED") else 120
+    assert ends == [(code, "BrokenPipeError: [Errno 32] Broken pipe")] * 2
+
+
 def test_the_clients_answers_are_the_same(both: Any, tmp_path: Path) -> None:
     nowhere = os.environ | {"OS_CLOUD": "missing", "OS_CLIENT_CONFIG_FILE": str(tmp_path / "clouds.yaml")}
     for words in (
