@@ -1,5 +1,6 @@
 """What all services share: imports, the database's transactions, the HTTP server."""
 
+import gc
 import http
 import importlib
 import os
@@ -59,6 +60,7 @@ def preload() -> None:
     sqlite = importlib.import_module(".sqlite", __package__)
     sqlite.begin_writers_immediately()
     sqlite.keep_connections()
+    importlib.import_module(".messaging", __package__).deliver_at_once()
 
 
 def load(modules: tuple[str, ...]) -> None:
@@ -96,6 +98,8 @@ def serve(application: Callable[..., Any], host: str, port: int) -> None:
     server.shutdown_timeout = 2
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=stop, args=(server,)).start())
     server.prepare()
+    gc.freeze()
+    gc.enable()
     server.serve()
     # stop() ends the process; serve() comes back a little earlier.
     time.sleep(server.shutdown_timeout + 1)

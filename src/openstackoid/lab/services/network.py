@@ -74,4 +74,16 @@ def application(order: dict[str, Any]) -> Any:
     from neutron import server  # noqa: PLC0415
     from neutron.server import api  # noqa: PLC0415
 
-    return server.boot_server(api.api_server, prog="neutron-api")
+    application = server.boot_server(api.api_server, prog="neutron-api")
+    send_nothing_to_agents()
+    return application
+
+
+def send_nothing_to_agents() -> None:
+    """Unsubscribe what reads each object again after a change, to send it to agents: there are none."""
+    from neutron_lib.callbacks import registry  # noqa: PLC0415
+    from neutron_lib.plugins import directory  # noqa: PLC0415
+
+    plugin: Any = directory.get_plugin()
+    for handler in plugin._ovo_notifier._resource_handlers.values():  # noqa: SLF001
+        registry.unsubscribe_all(handler.handle_event)

@@ -13,6 +13,7 @@ The zygotes end as soon as they have forked; the servers go on alone, each in a 
 other the memory of what was imported before the fork.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -47,6 +48,8 @@ def start(orders: dict[str, Any]) -> None:
     warnings.simplefilter("ignore")
     # Services parse it where their own programs would.
     sys.argv = ["openstackoid-lab"]
+    # Modules stay in memory: collections would take time and unshare their pages. `common.serve` enables them.
+    gc.disable()
     common.preload()
     zygotes = []
     for service in SERVICES:
