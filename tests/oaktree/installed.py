@@ -1,4 +1,6 @@
-"""Python as users of our wheel have it: the wheel, what it requires, and nothing of this repository."""
+"""Archives as users have them, each built once for the same sources: Python with our wheel, what it requires, and nothing of this repository;
+the archive for npm.
+"""
 
 import os
 import subprocess
@@ -13,6 +15,7 @@ from openstackoid.lab import installing
 ROOT = Path(__file__).parents[2]
 UV = Path(sys.executable).with_name("uv")
 _CONSTRAINTS = ROOT / "constraints.txt"
+_JAVASCRIPT = ROOT / "clients/javascript"
 _WHEEL = (ROOT / "src/oaktree", ROOT / "clients/python", ROOT / "tools/archives.py", ROOT / "LICENSE", _CONSTRAINTS)
 
 
@@ -28,6 +31,27 @@ def python(*others: str) -> Path:
     sources = [file for file in files if file.is_file() and "__pycache__" not in file.parts]
     tools = [(sys.executable, "-c", f"import sys; print(sys.version, {others})")]
     return built("wheel", digest(sources, tools, ("uv",)), build) / "venv/bin/python"
+
+
+def javascript_sources() -> list[Path]:
+    """What the package for JavaScript is made of, beside what code is made of for every language."""
+    own = [path for path in _JAVASCRIPT.iterdir() if path.name not in {"node_modules", "dist", "src"}]
+    own += [path for path in (_JAVASCRIPT / "src").iterdir() if path.name != "gen"]
+    return [*own, _JAVASCRIPT / "node_modules/.package-lock.json"]  # the last: what npm has installed
+
+
+def javascript() -> Path:
+    """The archive for npm."""
+
+    def build(made: Path) -> None:
+        archives.javascript(made)
+
+    sources = [*(ROOT / each for each in ("proto", "tools/clients.py", "tools/archives.py", "LICENSE"))]
+    key = digest(
+        [*sources, *javascript_sources()], [("node", "--version")], ("grpcio-tools", "googleapis-common-protos")
+    )
+    [archive] = built("npm", key, build).iterdir()
+    return archive
 
 
 def run(*command: str | Path) -> None:

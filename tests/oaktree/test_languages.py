@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.oaktree import installed
 from tests.oaktree.answering import Oaktree, Web, running
 from tests.oaktree.builds import built, digest
 from tools import clients
@@ -41,9 +42,6 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("javascript")
     modules = PACKAGE / "node_modules"
     assert modules.exists(), "npm's packages are missing: make install"
-    own = [path for path in PACKAGE.iterdir() if path.name not in {"node_modules", "dist", "src"}]
-    own += [path for path in (PACKAGE / "src").iterdir() if path.name != "gen"]
-    versions = modules / ".package-lock.json"  # what npm has installed
 
     def build(made: Path) -> None:
         shutil.copytree(PACKAGE, made, ignore=shutil.ignore_patterns("node_modules", "gen", "dist"), dirs_exist_ok=True)
@@ -52,10 +50,10 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
         run(modules / ".bin/tsc", "-p", made)
         (made / "node_modules").unlink()
 
-    key = digest([*DEFINITIONS, *own, versions], [("node", "--version")], PACKAGES)
-    installed = folder / "node_modules/openstackoid-oaktree"
-    shutil.copytree(built("javascript", key, build), installed)
-    (installed / "node_modules").symlink_to(modules)
+    key = digest([*DEFINITIONS, *installed.javascript_sources()], [("node", "--version")], PACKAGES)
+    there = folder / "node_modules/openstackoid-oaktree"
+    shutil.copytree(built("javascript", key, build), there)
+    (there / "node_modules").symlink_to(modules)
     return folder
 
 
