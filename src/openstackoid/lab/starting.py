@@ -139,6 +139,7 @@ class Starter:
             shutil.copyfile(home.path / "etc" / "nova" / "api-paste.ini", cloud.etc / "nova-api-paste.ini")
         orders = {
             "templates": str(home.templates),
+            "zygotes": os.environ.get("OPENSTACKOID_LAB_ZYGOTES"),
             "servers": [self.order(self.clouds[name], part) for name, part in services],
         }
         path = self.directory / "orders.json"

@@ -5,7 +5,6 @@ the way to their folders, so that ``openstackoid/__init__.py`` and what it needs
 """
 
 import importlib
-import json
 import sys
 import types
 from pathlib import Path
@@ -23,4 +22,4 @@ def stand_in_for_parents() -> None:
 if __name__ == "__main__":
     stand_in_for_parents()
     zygote = importlib.import_module("openstackoid.lab.services.zygote")
-    zygote.start(json.loads(Path(sys.argv[1]).read_text()))
+    zygote.start(Path(sys.argv[1]))

@@ -1,8 +1,10 @@
 """What all services share: imports, the database's transactions, the HTTP server."""
 
+import contextlib
 import gc
 import http
 import importlib
+import importlib.metadata
 import os
 import signal
 import sys
@@ -18,15 +20,19 @@ from typing import Any
 # Imported before the services' zygotes are forked: everything here is shared by all of them.
 LIBRARIES = (
     "sqlalchemy.orm",
+    "sqlalchemy.dialects.sqlite",
     "oslo_db.sqlalchemy.enginefacade",
     "alembic.command",
     "oslo_log.log",
     "oslo_policy.policy",
     "oslo_messaging",
+    "oslo_messaging._drivers.impl_fake",
+    "oslo_messaging.notify._impl_noop",
     "oslo_middleware",
     "keystonemiddleware.auth_token",
-    "keystoneauth1.loading",
+    "keystoneauth1.loading._plugins.identity.generic",
     "paste.deploy",
+    "paste.urlmap",
     "stevedore",
     "routes",
     "webob",
@@ -67,6 +73,14 @@ def load(modules: tuple[str, ...]) -> None:
     """Import modules for their presence in memory."""
     for module in modules:
         importlib.import_module(module)
+
+
+def load_drivers(distribution: str, groups: str) -> None:
+    """Import the drivers of a package that are named in groups of entry points with this beginning, if what they need is installed."""
+    for point in importlib.metadata.distribution(distribution).entry_points:
+        if point.group.startswith(groups):
+            with contextlib.suppress(ImportError):
+                importlib.import_module(point.module)
 
 
 def configure_mappers() -> None:

@@ -33,6 +33,10 @@ def preload() -> None:
             "nova.network.neutron",
             "nova.db.migration",
             "nova.objects.host_mapping",
+            "nova.api.auth",
+            "nova.api.compute_req_id",
+            "nova.api.openstack.requestlog",
+            "nova.servicegroup.drivers.db",
         )
     )
     from . import guests  # noqa: PLC0415

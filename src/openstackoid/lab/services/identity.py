@@ -12,6 +12,10 @@ DATABASES = ("keystone",)
 def preload() -> None:
     """Import keystone."""
     common.load(("keystone.server.wsgi", "keystone.server.flask.application", "keystone.cmd.bootstrap"))
+    common.load(
+        ("dogpile.cache.backends.memory", "keystone.credential.providers.fernet", "keystone.token.providers.fernet")
+    )
+    common.load_drivers("keystone", "keystone.")
 
 
 def configure(etc: str) -> None:

@@ -10,7 +10,9 @@ DATABASES = ("glance",)
 
 def preload() -> None:
     """Import glance."""
-    common.load(("glance.common.wsgi_app", "glance.api.v2.router", "glance_store._drivers.filesystem"))
+    common.load(("glance.common.wsgi_app", "glance.api.v2.router", "glance.api.middleware.version_negotiation"))
+    common.load(("glance.api.middleware.context", "oslo_messaging._drivers.impl_rabbit"))
+    common.load_drivers("glance_store", "glance_store.drivers")
 
 
 def make_schema(folder: Path, urls: dict[str, str]) -> None:

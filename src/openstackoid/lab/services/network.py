@@ -15,10 +15,27 @@ def preload() -> None:
     common.load(
         (
             "neutron.server.api",
+            "neutron.api.views.versions",
+            "neutron.auth",
+            "neutron.db.quota.driver_nolock",
+            "neutron.notifiers.nova",
+            "neutron.pecan_wsgi.app",
+            "neutron.pecan_wsgi.startup",
             "neutron.plugins.ml2.plugin",
             "neutron.plugins.ml2.drivers.type_local",
             "neutron.db.migration.models.head",
+            "neutron.plugins.ml2.extensions.port_security",
+            "neutron.services.auto_allocate.plugin",
+            "neutron.services.flavors.flavors_plugin",
             "neutron.services.l3_router.l3_router_plugin",
+            "neutron.scheduler.dhcp_agent_scheduler",
+            "neutron.scheduler.l3_agent_scheduler",
+            "neutron.services.l3_router.service_providers.dvrha",
+            "neutron.services.l3_router.service_providers.single_node",
+            "neutron.services.network_ip_availability.plugin",
+            "neutron.services.revisions.revision_plugin",
+            "neutron.services.tag.tag_plugin",
+            "neutron.services.timestamp.timestamp_plugin",
         )
     )
 

@@ -20,55 +20,69 @@ import os
 import shutil
 import sqlite3
 import sys
-import traceback
 import warnings
-from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import Any
 
-from . import common
+from . import common, keeping
+from .forking import fork, wait_for
 
 # Where each service is: a module of this package with DATABASES, preload(), make_schema(), prepare() and application().
 SERVICES = ("identity", "network", "compute", "image", "placement", "block-storage")
 
 
-def start(orders: dict[str, Any]) -> None:
-    """Start the servers that ``orders`` name, and return when all are forked.
+def start(path: Path) -> None:
+    """Start the servers that the orders in a file name, and return when all are forked.
 
-    ``orders`` has ``templates`` (the folder of template databases) and ``servers``, a list of objects: ``service``,
-    ``cloud``, ``host``, ``port``, ``etc`` (its configuration), ``databases`` (name -> file), ``log``, ``pid`` (the
-    file to write its process into) and what the service's own module wants.
+    Orders have ``templates`` (the folder of template databases), ``zygotes`` (the folder of those that are kept, or nothing: see
+    ``keeping``) and ``servers``, a list of objects: ``service``, ``cloud``, ``host``, ``port``, ``etc`` (its configuration),
+    ``databases`` (name -> file), ``log``, ``pid`` (the file to write its process into) and what the service's own module wants.
     """
     # Databases, images and locks are for their owner only; no folder of the caller's is held.
     os.umask(0o077)
     os.chdir("/")
-    os.environ["OS_NOVA_DISABLE_EVENTLET_PATCHING"] = "1"
-    warnings.simplefilter("ignore")
-    # Services parse it where their own programs would.
-    sys.argv = ["openstackoid-lab"]
-    # Modules stay in memory: collections would take time and unshare their pages. `common.serve` enables them.
-    gc.disable()
-    common.preload()
-    zygotes = []
-    for service in SERVICES:
-        wanted = [order for order in orders["servers"] if order["service"] == service]
-        if wanted:
-            zygotes.append(fork(partial(zygote, service, wanted, Path(orders["templates"]))))
-    failed = [pid for pid in zygotes if os.waitpid(pid, 0)[1] != 0]
-    sys.exit(1 if failed else 0)
+    orders = json.loads(path.read_text())
+    kept = Path(orders["zygotes"]) if orders["zygotes"] else None
+    wanted = [service for service in SERVICES if any(order["service"] == service for order in orders["servers"])]
+    asked = {service: keeping.ask(kept, service, path) for service in wanted} if kept else {}
+    new = [service for service in wanted if not asked.get(service)]
+    if new:
+        # Modules stay in memory: collections would take time and unshare their pages. `common.serve` enables them.
+        gc.disable()
+        os.environ["OS_NOVA_DISABLE_EVENTLET_PATCHING"] = "1"
+        warnings.simplefilter("ignore")
+        # Services parse it where their own programs would.
+        sys.argv = ["openstackoid-lab"]
+        common.preload()
+    zygotes = [fork(partial(zygote, service, path, kept)) for service in new]
+    well = [os.waitpid(pid, 0)[1] == 0 for pid in zygotes]
+    well += [keeping.finished(connection) for connection in asked.values() if connection]
+    sys.exit(0 if all(well) else 1)
 
 
-def zygote(service: str, orders: Sequence[dict[str, Any]], templates: Path) -> None:
-    """Import a service, and fork its servers."""
+def zygote(service: str, path: Path, kept: Path | None) -> None:
+    """Import a service, and fork its servers; then another one of its kind, if zygotes are kept."""
     module = importlib.import_module(f".{service.replace('-', '_')}", __package__)
     module.preload()
     common.configure_mappers()
+    begin = partial(fork_servers, service, module)
+    begin(path)
+    if kept:
+        fork(partial(keeping.stay, kept, service, begin))
+
+
+def fork_servers(service: str, module: ModuleType, path: Path) -> None:
+    """Fork the servers of a service that the orders in a file name."""
+    orders = json.loads(path.read_text())
+    templates = Path(orders["templates"])
     ensure_templates(module, templates)
-    for order in orders:
-        # Noted here, and not by the server itself: when the zygotes have ended, all servers can be found.
-        note_process(Path(order["pid"]), fork(partial(server, module, order, templates)))
+    os.environ["HOME"] = str(path.parent)
+    for order in orders["servers"]:
+        if order["service"] == service:
+            # Noted here, and not by the server itself: when the zygotes have ended, all servers can be found.
+            note_process(Path(order["pid"]), fork(partial(server, module, order, templates)))
 
 
 def ensure_templates(module: ModuleType, templates: Path) -> None:
@@ -113,38 +127,3 @@ def note_process(path: Path, pid: int) -> None:
     fresh = path.with_suffix(".new")
     fresh.write_text(json.dumps({"pid": pid, "started": int(fields[19])}))
     fresh.replace(path)
-
-
-def fork(work: Callable[[], None]) -> int:
-    """Do ``work`` in a child, which never comes back here."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    pid = os.fork()
-    if pid == 0:
-        child(work)
-    return pid
-
-
-def child(work: Callable[[], None]) -> NoReturn:
-    """Do ``work``, say on stderr what went wrong, and end without the parent's clean-up."""
-    status = 1
-    try:
-        work()
-        status = 0
-    except SystemExit as error:
-        status = error.code if isinstance(error.code, int) else 1
-        if isinstance(error.code, str):
-            sys.stderr.write(f"{error.code}\n")
-    except BaseException:  # noqa: BLE001  # whatever it was, it belongs into the log
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
-
-
-def wait_for(pid: int) -> None:
-    """Wait until a child has ended, and fail as it failed."""
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    if status:
-        raise SystemExit(status if status > 0 else 1)
