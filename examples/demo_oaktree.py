@@ -33,6 +33,7 @@ class Demo:
             runtime: a folder for the socket, instead of the user's own, where another oaktree may listen.
         """
         self._folder = lab.directory / "oaktree"
+        self._socket = Path(runtime) / "oaktree.sock"
         self._folder.mkdir(mode=0o700, exist_ok=True)
         self.clouds_yaml = self._folder / "clouds.yaml"
         entries = yaml.safe_load(lab.clouds_yaml.read_text())["clouds"]
@@ -62,15 +63,16 @@ class Demo:
             self._run(f"{CALL} delete image oaktree-demo --allow-missing --location {cloud}", quiet=True)
 
     def serve(self) -> "subprocess.Popen[bytes]":
-        """Start the oaktree, and wait until it answers."""
+        """Start the oaktree, and wait until it listens."""
         command = f"openstackoid oaktree serve --clouds {shlex.quote(str(self.clouds_yaml))}"
         print(f"\n$ {command} &", flush=True)
         server = subprocess.Popen(shlex.split(command), env=self._env)
         began = time.monotonic()
-        while self._run(f"{CALL} clouds", quiet=True).returncode:
+        while not self._socket.is_socket():
             if server.poll() is not None or time.monotonic() - began > PATIENCE:
                 server.kill()
-                raise SystemExit("the oaktree does not answer")
+                raise SystemExit("the oaktree does not listen")
+            time.sleep(0.05)
         return server
 
     def _run(self, command: str, *, quiet: bool = False) -> "subprocess.CompletedProcess[bytes]":
@@ -94,9 +96,7 @@ def story(demo: Demo) -> None:
         wait = " --wait" if cloud == CLOUDS[0] else ""
         demo.show(
             f"{CALL} create server --location {cloud} --set name=oaktree-vm \\\n"
-            f"    --set 'networks:=[{{\"uuid\": \"'$({CALL} get network private --location {cloud} -c id -f value)'\"}}]' \\\n"
-            f"    --set image_id=$({CALL} get image oaktree-demo --location {cloud} -c id -f value) \\\n"
-            f"    --set flavor_id=$({CALL} get flavor m1.tiny --location {cloud} -c id -f value){wait}"
+            f"    --set image=oaktree-demo --set flavor=m1.tiny --set network=private{wait}"
         )
 
     say("The second one is watched until it can be used; however many watch it, the cloud is asked once:")
@@ -126,8 +126,10 @@ def main() -> int:
         try:
             demo.tidy()
             story(demo)
-        finally:
+        except (SystemExit, KeyboardInterrupt):
             demo.tidy()
+            raise
+        finally:
             server.terminate()
             server.wait(timeout=30)
     say(f"Done in {time.monotonic() - began:.0f} s. To go on playing:")

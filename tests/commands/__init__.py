@@ -64,6 +64,7 @@ OF_COMMANDS: Final = (
     "NOTIFY_SOCKET",
     "PYTEST_",
     "PYTHONDONTWRITEBYTECODE",
+    "XDG_RUNTIME_DIR",
     "XDG_STATE_HOME",
 )
 _ORDINARY: Final = frozenset(

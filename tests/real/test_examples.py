@@ -1,35 +1,41 @@
 """The examples, as users run them."""
 
+import importlib
 import re
+import runpy
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import pytest
+from tests import commands
 from tests.volume import FULL
 
 from openstackoid.lab import Lab
 
 ROOT: Final = Path(__file__).parents[2]
 EXAMPLES: Final = ROOT / "examples"
-# Runs an example whose commands of the stock client are started by `tests.commands`.
-CHEAPLY: Final = """
-import runpy, sys
-from tests import commands
-sys.argv, sys.path[0] = sys.argv[1:], sys.argv[1].rpartition("/")[0]
-import shell
-shell.subprocess = commands
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
 
 
-def told(example: str, *arguments: str) -> str:
-    """What an example prints, which must end well."""
-    command = [sys.executable, "-c", CHEAPLY, str(EXAMPLES / example), *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=900)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """What an example prints, which must end well. It runs in this process, and `tests.commands` starts its commands of the stock client."""
+    monkeypatch.syspath_prepend(EXAMPLES)
+    monkeypatch.setattr(importlib.import_module("shell"), "subprocess", commands)
+
+    def run(example: str, *arguments: str) -> str:
+        program = str(EXAMPLES / example)
+        monkeypatch.setattr(sys, "argv", [program, *arguments])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(program, run_name="__main__")
+        text = capsys.readouterr().out
+        assert ended.value.code == 0, f"{text}\n{ended.value.code}"
+        return text
+
+    return run
 
 
 # What several clouds in one request come to, by the tour and by the demo.
@@ -51,7 +57,7 @@ def shows_several(text: str) -> None:
         assert re.search(line, text), f"expected {line} in\n{text}"
 
 
-def test_the_tour(lab: Lab) -> None:
+def test_the_tour(lab: Lab, told: Callable[..., str]) -> None:
     text = told("tour.py", str(lab.directory))
     assert "tour-two | ACTIVE" in text
     assert "knows no cloud CloudNine" in text
@@ -60,7 +66,7 @@ def test_the_tour(lab: Lab) -> None:
 
 # With the full volume also in clouds of one owner, which `make demo` does not start.
 @pytest.mark.topologies("each", *(("pass-through",) if FULL else ()), "gateway-only")
-def test_the_demo(lab: Lab) -> None:
+def test_the_demo(lab: Lab, told: Callable[..., str]) -> None:
     """It reads the trails of both clouds, and ends in an error where they do not show the image's way."""
     text = told("demo.py", "--dir", str(lab.directory), *([] if lab.state.with_haproxy else ["--gateway-only"]))
     assert "ACTIVE" in text
@@ -70,6 +76,8 @@ def test_the_demo(lab: Lab) -> None:
 
 
 def test_the_demo_of_oaktree(lab: Lab) -> None:
-    text = told("demo_oaktree.py", "--dir", str(lab.directory))
-    assert '"oaktree-vm"' in text
-    assert "CloudTwo" in text
+    command = [sys.executable, str(EXAMPLES / "demo_oaktree.py"), "--dir", str(lab.directory)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=900)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '"oaktree-vm"' in done.stdout
+    assert "CloudTwo" in done.stdout

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -10,12 +11,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 import yaml
 from openstack.config import OpenStackConfig
 from openstack.connection import Connection
+from tests import commands as starts
 
 from openstackoid.lab import Lab
 
@@ -27,6 +29,7 @@ CLOUDS: Final = ("CloudOne", "CloudTwo")
 _BLOCK: Final = re.compile(r"^```console$(.*?)^```$", re.MULTILINE | re.DOTALL)
 # What belongs to the commands: a file that is uploaded.
 _OURS: Final = re.compile(r"openstackoid oaktree |head ")
+_SHELL: Final = re.compile(r"[|<>&$~]")
 
 
 def commands(page: str) -> list[str]:
@@ -53,19 +56,27 @@ class Home:
         return kept | {"HOME": str(self.path), "XDG_RUNTIME_DIR": str(self.runtime), "PATH": programs}
 
     def run(self, command: str) -> "subprocess.CompletedProcess[str]":
-        words = ["bash", "-o", "pipefail", "-c", command]
-        return subprocess.run(
-            words, env=self.env, cwd=self.path, capture_output=True, text=True, check=False, timeout=180
-        )
+        """Run what a page has: in a shell if it needs one, else by a fork of a process that has imported the libraries."""
+        options: Any = {"cwd": self.path, "capture_output": True, "text": True, "timeout": 180}
+        if _SHELL.search(re.sub(r"'[^']*'", "", command)):
+            return subprocess.run(["bash", "-o", "pipefail", "-c", command], env=self.env, check=False, **options)
+        program, *words = shlex.split(command)
+        # The home of the tests: `call` reads nothing there.
+        env = {name: value for name, value in os.environ.items() if not name.startswith(("OS_", "OAKTREE_"))}
+        env["XDG_RUNTIME_DIR"] = str(self.runtime)
+        return starts.run([Path(sys.executable).with_name(program), *words], env=env, check=False, **options)
 
     def serve(self, command: str) -> "subprocess.Popen[bytes]":
         words = ["bash", "-c", f"exec {command.removesuffix('&')}"]
         with (self.path / "oaktree.log").open("wb") as log:
             server = subprocess.Popen(words, env=self.env, cwd=self.path, stderr=log)
         end = time.monotonic() + 60
-        while self.run("openstackoid oaktree call clouds").returncode:
+        while (
+            not (self.runtime / "oaktree.sock").is_socket() or self.run("openstackoid oaktree call clouds").returncode
+        ):
             assert server.poll() is None, (self.path / "oaktree.log").read_text()
             assert time.monotonic() < end
+            time.sleep(0.05)
         return server
 
 
