@@ -88,10 +88,10 @@ class Plane:
         self._store.upgrade()
         self.process: subprocess.Popen[str] | None = None
 
-    def sets_up(self, *accounts: str) -> None:
+    def sets_up(self, *accounts: str, settle: int = 0) -> None:
         """Give a provider accounts with which it sets up and cleans up by itself, from its next start on."""
         config = yaml.safe_load(self._file.read_text())
-        config["provider"] = {name: self._accounts[name] for name in accounts or self._accounts}
+        config["provider"] = {name: self._accounts[name] for name in accounts or self._accounts} | {"settle": settle}
         self._file.write_text(yaml.safe_dump(config))
 
     def compares_projects(self, every: float) -> None:
@@ -217,11 +217,12 @@ async def two_planes(
     database: Callable[[str], str | None] = lambda _: None,
     accounts: tuple[str, ...] = (),
     projects_every: float = 60,
+    settle: int = 0,
 ) -> AsyncIterator[tuple[Plane, Plane]]:
     """A provider and a consumer that have an agreement, and serve; with accounts the provider sets up and cleans up by itself."""
     provider = Plane("CloudP", directory / "p", database("p"))
     if accounts:
-        provider.sets_up(*accounts)
+        provider.sets_up(*accounts, settle=settle)
     consumer = Plane("CloudA", directory / "a", database("a"))
     consumer.compares_projects(projects_every)
     provider.know(consumer)

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -252,13 +253,22 @@ async def test_a_clean_up_that_was_killed_goes_on(deal: Deal, changes: int) -> N
     await in_state(deal.consumer, deal.contract, "ended")
 
 
-async def test_without_an_admin_what_is_left_is_named(tmp_path: Path) -> None:
-    async with two_planes(tmp_path, accounts=("manager",)) as pair:
+async def test_it_begins_when_requests_under_way_have_ended_and_names_what_is_left_to_an_admin(tmp_path: Path) -> None:
+    async with two_planes(tmp_path, accounts=("manager",), settle=2) as pair:
         deal = Deal(*pair, secrets.token_hex(16))
         deal.cloud.add_domain(deal.domain)
         await deal.active()
         local = deal.sub_project()
+        whole = deal.cloud.of(local)
         await deal.event("end")
+
+        async def begun() -> bool:
+            return deal.cloud.of(local) != whole
+
+        await until(begun)
+        began = time.time()
+        ended = datetime.fromisoformat((await deal.shown())["history"][-1]["time"]).timestamp()
+        assert began >= ended + 2
         clean_up = await deal.cleaned()
         assert [(item["kind"], item["name"]) for item in clean_up["left"]] == [
             ("security_groups", "default"),

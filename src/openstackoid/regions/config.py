@@ -124,12 +124,14 @@ class Provider(BaseModel):
     Attributes:
         manager: for the projects of regions' domains.
         admin: for what services leave to admins alone; not needed for anything else.
+        settle: seconds after a contract's end in which requests that gateways had let in may still create something; the clean-up begins after them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     manager: DomainManager
     admin: Admin | None = None
+    settle: Annotated[int, Field(ge=0, le=300)] = 3
 
 
 class Config(BaseModel):

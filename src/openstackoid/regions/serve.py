@@ -107,7 +107,9 @@ async def control_of(config: Config) -> AsyncIterator[Control]:
             store.projects,
             Statements(config.cloud, contracts, usages, peers, keys, meter),
             store.region_health,
-            Worker(works, contracts, regions, store.projects, store.quotas, accounts) if accounts else None,
+            Worker(works, contracts, regions, store.projects, store.quotas, accounts, config.provider.settle)
+            if accounts and config.provider
+            else None,
             catalog,
             about,
             Follower(config.cloud, contracts, states, catalog, peers, keys, about.deleted_after)

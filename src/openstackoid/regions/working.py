@@ -28,7 +28,6 @@ from openstackoid.trust.quota_leases import QuotaLeases
 
 _AT_ONCE: Final = 4  # pieces of work
 _LONGEST: Final = 300  # seconds of one attempt
-_SETTLED: Final = 3  # seconds after its end in which requests that gateways had let in may still make something
 _AGAIN: Final = 1  # seconds until the next pass, while passes achieve something
 
 
@@ -41,6 +40,7 @@ class Worker:
         mappings: which sub-project stands for which project.
         leases: of native quota, which go back when a sub-project is gone.
         accounts: to do it with.
+        settle: seconds from a contract's end to its clean-up.
     """
 
     works: Works
@@ -49,6 +49,7 @@ class Worker:
     mappings: ProjectMappings
     leases: QuotaLeases
     accounts: Accounts
+    settle: int
 
     async def run(self) -> None:
         """Do what is due, and put on record what contracts ask for."""
@@ -148,7 +149,7 @@ class Worker:
             await asyncio.to_thread(self.works.advance, work, holder, Stage.DONE)
             return 0
         ended = await asyncio.to_thread(self._ended_at, contract.id)
-        if now < ended + _SETTLED:  # gateways read twice a second that the contract is over
+        if now < ended + self.settle:  # gateways read twice a second that the contract is over
             await asyncio.to_thread(self.works.advance, work, holder, Stage.WAITING)
             return now + _AGAIN
         # A gateway that was making a project when the contract ended has it on record.
