@@ -13,16 +13,20 @@ class ServeOaktree(Command):
     """Serve the clouds of a clouds.yaml."""
 
     summary = "serve the clouds of a clouds.yaml"
-    examples = f"""\
+    examples = """\
 Serve the clouds of a clouds.yaml. Without a configuration: on a socket that only you can reach, as the user of your own clouds.yaml.
 
-  openstackoid oaktree serve                              listens at {default_address()}
+  openstackoid oaktree serve                              listens at {address}
   openstackoid oaktree serve --clouds ./clouds.yaml --listen 127.0.0.1:50051
   openstackoid oaktree serve --peers-of CloudOne          with the clouds that CloudOne's gateway leads to
   openstackoid oaktree serve --config /etc/openstackoid/oaktree.yaml --workers 4
 
 SIGTERM and Ctrl-C end it; calls that are under way get ten seconds.
 """
+
+    def get_epilog(self) -> str:
+        """Examples, with the address of this environment."""
+        return self.examples.format(address=default_address())
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """What to serve, and where."""
