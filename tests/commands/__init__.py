@@ -64,9 +64,13 @@ OF_COMMANDS: Final = (
     "NOTIFY_SOCKET",
     "PYTEST_",
     "PYTHONDONTWRITEBYTECODE",
+    "SSL_CERT_FILE",
     "XDG_RUNTIME_DIR",
     "XDG_STATE_HOME",
 )
+# For programs that need none of the system's authorities. OpenSSL reads the file with all of them for each context, longer than the rest of a
+# start; in the folder with the same ones it looks for what it needs.
+NO_AUTHORITIES: Final = {"SSL_CERT_FILE": os.devnull}
 _ORDINARY: Final = frozenset(
     {
         *("self", "args", "executable", "close_fds", "cwd", "env", "start_new_session", "restore_signals"),

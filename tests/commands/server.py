@@ -82,6 +82,10 @@ def preload(imports: Sequence[str], variables: tuple[str, ...]) -> None:
                 __import__(module, fromlist=names)
             except Exception:
                 continue
+        if "stevedore" in sys.modules:
+            # It keeps the entry points of all packages by the path: this is the one of installed programs.
+            sys.path[0] = str(Path(sys.executable).parent)
+            importlib.import_module("stevedore._cache").get_group_all("cliff.formatter.list")
         if "oslo_policy" in sys.modules:
             # The checks of rules that packages add: found by the entry points of all packages.
             importlib.import_module("oslo_policy._checks").get_extensions()

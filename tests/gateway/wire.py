@@ -150,7 +150,7 @@ class Gateway:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
-                env=os.environ | {"PYTHONDONTWRITEBYTECODE": ""} | dict(environment or {}),
+                env=os.environ | {"PYTHONDONTWRITEBYTECODE": ""} | commands.NO_AUTHORITIES | dict(environment or {}),
             )
 
     def write(self, config: dict[str, Any]) -> None:

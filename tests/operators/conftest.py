@@ -15,6 +15,7 @@ from typing import Any, Final
 import pytest
 import yaml
 from tests import commands
+from tests.commands import NO_AUTHORITIES
 
 from openstackoid.cli import main
 from openstackoid.trust import key_files, keys
@@ -122,10 +123,10 @@ class Desk:
         self.file.write_text(yaml.safe_dump(self.config))
 
     def run(self, *words: str, answer: str = "", env: dict[str, str] | None = None) -> Done:
-        given = {**os.environ, "OPENSTACKOID_CONFIG": str(self.file), "COLUMNS": "200"}
+        given = {**os.environ, "OPENSTACKOID_CONFIG": str(self.file), "COLUMNS": "200", **NO_AUTHORITIES}
         given.pop("SUDO_USER", None)
         done = commands.run(
-            [sys.executable, "-m", "openstackoid", *words],
+            [str(Path(sys.executable).with_name("openstackoid")), *words],
             input=answer,
             env=given | (env or {}),
             cwd=self.folder,
