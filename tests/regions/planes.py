@@ -1,12 +1,12 @@
 """Control planes as processes, each behind a door of its cloud and with a Keystone: see `door.py`."""
 
 import asyncio
+import contextlib
 import json
 import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from subprocess import PIPE
 from typing import TYPE_CHECKING, Any, Final
@@ -87,6 +87,8 @@ class Plane:
         self._store = Store(database)
         self._store.upgrade()
         self.process: subprocess.Popen[str] | None = None
+        self._kept: contextlib.AsyncExitStack | None = None
+        self._session: aiohttp.ClientSession | None = None
 
     def sets_up(self, *accounts: str, settle: int = 0) -> None:
         """Give a provider accounts with which it sets up and cleans up by itself, from its next start on."""
@@ -166,6 +168,7 @@ class Plane:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait()
             self.process = None
+            self._session = None
 
     async def ready(self) -> None:
         """Wait until it answers."""
@@ -183,12 +186,22 @@ class Plane:
     async def call(self, method: str, path: str, body: Any = None, token: str | None = ADMIN) -> tuple[int, Any]:
         """A request of an operator: (status, document)."""
         headers = {"X-Auth-Token": token} if token else {}
-        timeout = aiohttp.ClientTimeout(total=WAIT)
-        async with (
-            aiohttp.ClientSession(timeout=timeout) as session,
-            session.request(method, self.url + path, json=body, headers=headers) as response,
-        ):
+        async with contextlib.AsyncExitStack() as stack:
+            session = self._session
+            if session is None:
+                session = await (self._kept or stack).enter_async_context(_session())
+            self._session = session if self._kept else None
+            response = await stack.enter_async_context(
+                session.request(method, self.url + path, json=body, headers=headers)
+            )
             return response.status, json.loads(await response.read())
+
+    @contextlib.asynccontextmanager
+    async def connected(self) -> AsyncIterator[None]:
+        """Keep the connections of calls meanwhile, until the process is killed; else each call has its own."""
+        async with contextlib.AsyncExitStack() as self._kept:
+            yield
+        self._kept = self._session = None
 
     def stop(self) -> None:
         """End it as an operator does."""
@@ -197,6 +210,10 @@ class Plane:
             assert self.process.wait(WAIT) == 0, self.log.read_text()
         self._store.close()
         self._database.close()
+
+
+def _session() -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=WAIT))
 
 
 async def until(condition: Callable[[], Any], seconds: float = WAIT) -> Any:
@@ -211,7 +228,7 @@ async def until(condition: Callable[[], Any], seconds: float = WAIT) -> Any:
         await asyncio.sleep(min(max(0.02, waited / 4), 0.4))
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def two_planes(
     directory: Path,
     database: Callable[[str], str | None] = lambda _: None,
@@ -227,7 +244,7 @@ async def two_planes(
     consumer.compares_projects(projects_every)
     provider.know(consumer)
     consumer.know(provider)
-    async with provider.door.open(), consumer.door.open():
+    async with provider.door.open(), consumer.door.open(), provider.connected(), consumer.connected():
         try:
             for plane in (provider, consumer):
                 plane.start()
