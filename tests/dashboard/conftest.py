@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import yaml
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, BrowserContext
 from tests.dashboard import desk as desks
 from tests.dashboard.desk import Desk
 from tests.dashboard.front import PASSWORD
@@ -58,18 +58,32 @@ def visits() -> Iterator[list[Visit]]:
     made: list[Visit] = []
     yield made
     for visited in made:
-        visited.page.context.close()
+        visited.page.close()
         assert visited.errors == []
 
 
+@pytest.fixture(scope="package")
+def sessions() -> dict[str, BrowserContext]:
+    """User of the desk -> where this user is logged in."""
+    return {}
+
+
 @pytest.fixture
-def visit(desk: Desk, browser: Browser, visits: list[Visit]) -> Callable[[str], Visit]:
-    """Log in at the desk, as `admin` or `alice`."""
+def visit(
+    desk: Desk, browser: Browser, sessions: dict[str, BrowserContext], visits: list[Visit]
+) -> Callable[[str], Visit]:
+    """A page of `admin` or `alice` at the desk, who log in once for all tests: that costs as much as ten pages."""
 
     def log_in(user: str) -> Visit:
-        visits.append(new_visit(browser, desk.url))
         # Its other pages need services.
-        sign_in(visits[-1].page, {"username": user, "password": PASSWORD}, "federation/")
+        first = "federation/"
+        if user in sessions:
+            visits.append(Visit(sessions[user].new_page()))
+            visits[-1].page.goto(first)
+        else:
+            visits.append(new_visit(browser, desk.url))
+            sign_in(visits[-1].page, {"username": user, "password": PASSWORD}, first)
+            sessions[user] = visits[-1].page.context
         return visits[-1]
 
     return log_in

@@ -84,6 +84,7 @@ def test_a_user_sees_resources_of_several_clouds_in_one_table_and_which_are_miss
     page.get_by_role("link", name="Next").first.click()
     expect(page).to_have_url(re.compile("network_marker=i1"))
     expect(page.get_by_role("columnheader", name="External")).to_be_visible()
+    page.context.clear_cookies(name="API_RESULT_PAGE_SIZE")
 
 
 def test_a_region_without_services_has_a_page_of_resources_that_says_so(visit: Callable[[str], Visit]) -> None:

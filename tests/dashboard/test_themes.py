@@ -2,13 +2,13 @@
 
 import hashlib
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from tests.dashboard.desk import Desk
-from tests.dashboard.front import PASSWORD
-from tests.dashboard.watching import Visit, new_visit, sign_in
+from tests.dashboard.watching import Visit
 from tests.regions.planes import terms
 
 from openstackoid.lab import dashboard, environment
@@ -90,12 +90,10 @@ def drawn(desk: Desk) -> str:
 
 @pytest.mark.parametrize("theme", ["default", "dark"])
 def test_text_and_drawings_have_contrast(
-    desk: Desk, browser: Any, visits: list[Visit], dark: str, drawn: str, offered: None, theme: str
+    visit: Callable[[str], Visit], dark: str, drawn: str, offered: None, theme: str
 ) -> None:
     """There are several offers: rows of tables have two grounds in turns."""
-    visits.append(new_visit(browser, desk.url))
-    visited = visits[-1]
-    sign_in(visited.page, {"username": "admin", "password": PASSWORD}, "federation/")
+    visited = visit("admin")
     seen: dict[str, float] = {}
     for path in ("", "offers/", drawn, "contracts/", "usage/", "regions/create", "questions/"):
         visited.page.goto(f"federation/{path}")
