@@ -39,6 +39,7 @@ def preload() -> None:
             "nova.servicegroup.drivers.db",
         )
     )
+    common.load_drivers("os-vif", "os_vif")
     from . import guests  # noqa: PLC0415
 
     # nova loads its driver from below nova.virt only (nova/virt/driver.py, load_compute_driver).
