@@ -6,11 +6,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from tools.check import ROOT, failed_tests, run, run_again, summary
 from tools.parts import PYTEST, Part, parts
 
 # In two pieces, or this file would be one of those that have it.
 MARK = "pytest.mark." + "real"  # not a mark of this file
+
+
+@pytest.fixture(autouse=True)
+def no_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of pytest are under test, and none of the plugins that are installed, which take longer to import than those runs take."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
 
 
 def test_each_file_of_tests_is_in_one_part() -> None:

@@ -36,13 +36,12 @@ _PROGRAM_IMPORTS: Final = f"{_SRC}/commands"
 _POLICIES: Final = f"{_SRC}/policies.py"
 _GATEWAY: Final = (
     *(_PROGRAM_IMPORTS, _POLICIES),
-    *(f"{_SRC}/gateway", f"{_SRC}/trust", f"{_SRC}/storage", f"{_SRC}/haproxy"),
+    *(f"{_SRC}/{part}" for part in ("gateway", "operators", "trust", "storage", "haproxy")),
 )
 _OAKTREE: Final = (_PROGRAM_IMPORTS, f"{_SRC}/oaktree", f"{_SRC}/trust", f"{_SRC}/storage", "src/oaktree")
 _KINDS: Final[Mapping[tuple[str, ...], tuple[str, ...]]] = {
     (_CLIENT,): ("openstackclient", f"{_SRC}/client"),
-    ("openstackoid", "gateway"): _GATEWAY,
-    **{("openstackoid", command): (f"{_SRC}/operators", *_GATEWAY) for command in ("peer", "key", "audit", "haproxy")},
+    **{("openstackoid", command): _GATEWAY for command in ("gateway", "peer", "key", "audit", "haproxy")},
     ("openstackoid", "lab"): (_PROGRAM_IMPORTS, f"{_SRC}/lab"),
     ("openstackoid", "regions"): (_PROGRAM_IMPORTS, _POLICIES, f"{_SRC}/regions", f"{_SRC}/trust", f"{_SRC}/storage"),
     ("openstackoid", "oaktree", "serve"): _OAKTREE,
