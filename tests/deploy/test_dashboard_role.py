@@ -10,7 +10,7 @@ import pytest
 
 from openstackoid.lab import installing
 
-from .conftest import HERE, ansible_settings, build
+from .conftest import GIVE_BYTECODE, HERE, ansible_settings, build
 
 LOCAL = (
     "enabled/_8010_federation.py",
@@ -25,6 +25,7 @@ def horizon(tmp_path: Path) -> Path:
     uv = Path(sys.executable).with_name("uv")
     command = [str(uv), "venv", "-q", "--seed", "-p", sys.executable, str(tmp_path / "horizon")]
     subprocess.run(command, check=True, env=installing.environment(os.environ))
+    subprocess.run([*GIVE_BYTECODE, tmp_path / "horizon"], check=True)
     (site,) = (tmp_path / "horizon" / "lib").glob("python*/site-packages")
     for folder in ("enabled", "local_settings.d"):
         (site / "openstack_dashboard" / "local" / folder).mkdir(parents=True)
