@@ -3,7 +3,7 @@
 Most of a command's start is Python that imports libraries, the same ones again and again. So for each kind of command there is
 a process that has imported them (`server.py`), with our own modules: it forks for each command that is started. What is forked
 is a process as any other: a child of the one that runs the tests, with arguments, an environment, a working directory and streams
-of its own.
+of its own. One thing differs: `--wait` of the client asks each second.
 
 In full is started: what is no command of those kinds, what needs more than that (`preexec_fn`, file descriptors), and what
 finds other variables in its environment than those that no library reads while it is imported. With OPENSTACKOID_REAL_STARTS=1

@@ -16,6 +16,7 @@ import ctypes
 import gc
 import importlib
 import importlib.metadata
+import inspect
 import io
 import json
 import os
@@ -112,6 +113,17 @@ def import_client() -> None:
     stevedore.ExtensionManager = listed
     # Which package each module is of: from the metadata of all packages.
     cliff._get_distributions_by_modules()
+    poll_each_second()
+
+
+def poll_each_second() -> None:
+    """Have `--wait` of servers ask each second: it asks each 5 s for a status and each 2 s for an end, and has no option for it."""
+    utils: Any = importlib.import_module("osc_lib.utils")
+    compute: Any = importlib.import_module("openstack.compute.v2._proxy")
+    for function, interval in ((utils.wait_for_status, "sleep_time"), (compute.Proxy.wait_for_delete, "interval")):
+        optional = [each for each in inspect.signature(function).parameters.values() if each.default is not each.empty]
+        assert interval in {each.name for each in optional}, f"{function.__name__} has no {interval}"
+        function.__defaults__ = tuple(1 if each.name == interval else each.default for each in optional)
 
 
 class _NoPlugins(list[Any]):

@@ -8,7 +8,9 @@ from .conftest import User
 
 
 class HttpClient:
-    """Sends requests to CloudOne's frontends, with one token, a scope of the service's own, and connections that are kept.
+    """Sends requests to CloudOne's frontends, with one token, a scope, and connections that are kept.
+
+    A scope is an expression for the service that is asked, or the JSON object for several services.
 
     Args:
         user: whose token it is.
@@ -20,7 +22,10 @@ class HttpClient:
     def send(self, method: str, service: str, path: str, scope: str, document: Any = None) -> requests.Response:
         """The answer, whatever its status; `path` may be a whole URL; a document that is bytes is data as it stands."""
         url = path if path.startswith("http") else self.base(service) + path
-        headers = {"X-Auth-Token": self._token, "X-Scope": f'{{"{service}":"{scope}"}}'}
+        headers = {
+            "X-Auth-Token": self._token,
+            "X-Scope": scope if scope.startswith("{") else f'{{"{service}":"{scope}"}}',
+        }
         body: Any = {"json": document}
         if isinstance(document, bytes):
             body = {"data": document}

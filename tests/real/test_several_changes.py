@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pytest
 import requests
+from tests.volume import FULL
 
 from openstackoid.core.partial import read_members
 from openstackoid.lab import Lab
@@ -178,7 +179,8 @@ def test_a_server_in_every_cloud_from_one_image(alice: User, tmp_path: Path) -> 
     alice.ok(scoped(f"image delete {image}", "image"))
 
 
-@pytest.mark.topologies("each", "pass-through")
+# What a name means does not depend on how tokens cross: in clouds of one owner, too, with the full volume.
+@pytest.mark.topologies("each", *(("pass-through",) if FULL else ()))
 @pytest.mark.parametrize("services", [("compute",), ("compute", "image", "network")], ids=" ".join)
 def test_a_server_in_two_clouds_of_what_has_these_names_there(alice: User, services: tuple[str, ...]) -> None:
     """The network is a replica, the image and the flavor are of each cloud; with compute alone, both boot the image of the entry cloud."""
@@ -190,10 +192,12 @@ def test_a_server_in_two_clouds_of_what_has_these_names_there(alice: User, servi
     server = alice.json(scoped(create, *services, clouds=clouds))
     assert server["status"] == "ACTIVE"
 
+    http = HttpClient(alice)
+
     def state(cloud: str) -> list[tuple[str, list[str]]]:
-        scope = f"--os-scope compute={cloud},network={cloud},placement={cloud}"
-        rows = alice.json(f"openstack server list --name by-name {scope}")
-        return [(row["Status"], list(row["Networks"])) for row in rows]
+        scope = json.dumps(dict.fromkeys(("compute", "network", "placement"), cloud))
+        servers = http.ask("GET", "compute", "/v2.1/servers/detail?name=by-name", scope)["servers"]
+        return [(server["status"], list(server["addresses"])) for server in servers]
 
     until(lambda: all(state(cloud) == [("ACTIVE", ["by-name"])] for cloud in two))
     assert state(CLOUDS[2]) == []
