@@ -1,8 +1,11 @@
 """How regions do, as gateways count it, on each kind of database."""
 
+from sqlalchemy import event
+
+from openstackoid.storage.databases import Database
 from openstackoid.trust.contracts import ContractGrant, ContractSide, GrantState
 from openstackoid.trust.grants import Grant
-from openstackoid.trust.region_health import WINDOW, Counted
+from openstackoid.trust.region_health import WINDOW, Counted, RegionHealth
 from openstackoid.trust.store import Store
 
 ONE, OTHER = "1" * 32, "2" * 32
@@ -37,3 +40,21 @@ def test_health_goes_with_its_contract(store: Store) -> None:
     store.region_health.add([(ONE, 30_000_000, Counted(1, 0, 1, 1))])
     store.contracts.replace(list)
     assert store.region_health.all(30_000_000) == {}
+
+
+def test_a_contract_that_is_first_counted_meanwhile_is_left_for_the_next_time(url: str, store: Store) -> None:
+    database, gateway, minute = Database(url), Store(url), 30_000_000
+    statements: list[object] = []
+
+    @event.listens_for(database.engine, "before_execute")
+    def count(_: object, statement: object, *__: object) -> None:
+        statements.append(statement)
+        if len(statements) == 2:
+            gateway.region_health.add([(OTHER, minute, Counted(1, 1, 5, 0, 90, "502"))])
+
+    store.region_health.add([(ONE, minute, Counted(1, 0, 5, 90))])
+    health = RegionHealth(database)
+    assert set(health.all(minute)) == {ONE}
+    assert set(health.all(minute)) == {ONE, OTHER}
+    gateway.close()
+    database.close()

@@ -71,7 +71,8 @@ class RegionHealth:
                 requests, failures, milliseconds, success, failure = (int(value or 0) for value in values)
                 found[contract] = Counted(requests, failures, milliseconds, success, failure)
             for contract, error in connection.execute(errors):
-                found[contract].error = error
+                if contract in found:  # else its first count came after the others were read
+                    found[contract].error = error
         return found
 
 
