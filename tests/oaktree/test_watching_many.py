@@ -1,4 +1,4 @@
-"""A thousand who watch what is there already, one after the other, cost their cloud a question an interval."""
+"""Very many who watch what is there already, one after the other, cost their cloud a question an interval."""
 
 import contextlib
 import time
@@ -11,6 +11,7 @@ import pytest
 from tests.oaktree.keystone import entry
 from tests.oaktree.nova import Nova
 from tests.oaktree.silent import served
+from tests.volume import volume
 
 from oaktree.client import Oaktree as Client
 from oaktree.v1 import compute_pb2
@@ -18,7 +19,7 @@ from oaktree.v1.common_pb2 import CHANGE_REACHED, Condition
 
 INTERVAL = 2.0
 LONG = 120.0
-MANY, AT_ONCE = 400, 20
+MANY, AT_ONCE = volume(800), 20
 ABSENT = "11111111-2222-4333-8444-555555555555"
 
 
