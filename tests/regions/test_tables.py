@@ -1,5 +1,6 @@
 """Virtual regions, contracts and messages in each kind of database."""
 
+import bisect
 import threading
 import time
 from datetime import UTC, date, datetime, timedelta
@@ -136,7 +137,8 @@ def test_what_is_not_acknowledged_is_sent_later_each_time(database: Database) ->
     pauses, now = [], NOW
     for _ in range(12):
         outbox.fail(made.id, 1, now, "no answer " * 100)
-        due = next(second for second in range(LONGEST_PAUSE + 1) if outbox.due(now + second))
+        seconds = range(now, now + LONGEST_PAUSE + 1)
+        due = bisect.bisect_left(seconds, True, key=lambda second: bool(outbox.due(second)))
         pauses.append(due)
         now += due
     assert pauses == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]
