@@ -1,4 +1,4 @@
-"""Fuzzing as a habit: each target runs for a second and a half of CPU with the other tests, and for three minutes with `OPENSTACKOID_FULL=1`.
+"""Fuzzing as a habit: each target runs for a second of CPU with the other tests, and for three minutes with `OPENSTACKOID_FULL=1`.
 
 With the other tests the examples are the same each time, so that a change is judged by what it changed; new ones are looked for in the
 full run. What was found once stays as an example of its target, which runs first each time.
@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, example, given, seed, settings
 from hypothesis import strategies as st
 from tests.volume import FULL
 
-SECONDS: Final = 180 if FULL else 1.5  # of CPU, so that neighbours on a busy machine take nothing from it
+SECONDS: Final = 180 if FULL else 1  # of CPU, so that neighbours on a busy machine take nothing from it
 _ROUND: Final = 200  # examples between two looks at the clock
 _ROUNDS: Final = 1_000_000 if FULL else 20  # of one target at most
 
