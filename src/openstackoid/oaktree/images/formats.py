@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final
 
 from grpc import StatusCode
-from oslo_utils.imageutils import format_inspector
 
 from openstackoid.oaktree import errors
 from openstackoid.oaktree.masking import clean
@@ -80,6 +79,9 @@ def inspect(path: Path, declared: str) -> Image:
     Raises:
         ContentError: the file is not of the declared format, or refers to other files.
     """
+    # A sixteenth of a server's start, and many servers never get an image.
+    from oslo_utils.imageutils import format_inspector  # noqa: PLC0415
+
     try:
         inspector = format_inspector.detect_file_format(str(path))
         if inspector is None:
