@@ -97,7 +97,8 @@ def test_pages_in_every_order_are_the_union(wire: HttpClient, service: str, path
         _is_in_order(get(f"{path}?{query}&limit=100", EVERYWHERE), row, query)
         sizes = _sizes(len(alone)) if not query else (volume(8),)
         for size in sizes:
-            for by_id in (False, True) if not query else (False,):
+            # By the id of the last item only where most pages are, without the full volume.
+            for by_id in (False, True) if not query and (FULL or size == sizes[0]) else (False,):
                 pages = walked(get, wire.base(row.service), path, row.items, f"{query}&limit={size}", by_id=by_id)
                 assert pages == whole, (query, size, by_id)
 
