@@ -184,7 +184,7 @@ def test_nobody_at_the_provider_learns_who_the_user_is(market: Market) -> None:
     for contract in market.contracts.values():
         assert hits(crossed, [contract]), "the recorders saw nothing"
         assert hits(kept, [contract])
-    assert hits(crossed + kept, words) == {}
+    assert hits((crossed, kept), words) == {}
     # The same user is two people in the two regions.
     keys = key_files.read(aggregator.keys)
     known = [tokens.pseudonym(market.xavier.user, f"contract:{one}", keys) for one in market.contracts.values()]

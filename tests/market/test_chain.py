@@ -95,18 +95,18 @@ def test_the_next_ones_users_are_unknown_to_the_provider_and_the_middle_ones_to_
     market, yara = chain.market, chain.yara
     provider, middle, last = (market.lab.clouds[name] for name in ("Provider", "Aggregator", "Reseller"))
     at_provider, at_middle, at_last = (stored(cloud) for cloud in (provider, middle, last))
-    crossed = market.crossed()
+    crossed, crossed_to_provider = market.crossed(), market.crossed("Provider")
     yaras, xaviers = YARAS.words(chain.tom), XAVIERS.words(market.rita)
     # The search finds all of it where it belongs, and the recorders saw both contracts.
     assert set(hits(at_last, yaras)) == set(yaras) - {YARAS.password}
     assert set(hits(at_middle, xaviers)) == set(xaviers) - {XAVIERS.password}
     for contract, seen in ((chain.upper, "Aggregator"), (chain.lower, "Provider")):
         assert hits(market.crossed(seen), [contract])
-    assert hits(crossed + at_provider + at_middle, yaras) == {}
-    assert hits(crossed + at_provider + at_last, xaviers) == {}
+    assert hits((crossed, at_provider, at_middle), yaras) == {}
+    assert hits((crossed, at_provider, at_last), xaviers) == {}
     # The Provider does not learn that there is a third one, nor what it calls the region.
     assert hits(at_last, ["Reseller", SECOND, chain.upper]).keys() == {"Reseller", SECOND, chain.upper}
-    assert hits(market.crossed("Provider") + at_provider, ["Reseller", SECOND, chain.upper]) == {}
+    assert hits((crossed_to_provider, at_provider), ["Reseller", SECOND, chain.upper]) == {}
 
     # Pseudonyms are others on each hop: the middle one makes its own, of what stands there for the user.
     lines = map(json.loads, middle.audit.read_text().splitlines())
@@ -125,8 +125,8 @@ def test_the_next_ones_users_are_unknown_to_the_provider_and_the_middle_ones_to_
         tokens.project_pseudonym(here[1], project, key_files.read(middle.keys)),
     }
     assert hits(market.crossed("Aggregator"), upper).keys() == upper
-    assert hits(market.crossed("Provider") + at_provider, upper) == {}
-    assert hits(market.crossed("Provider"), lower).keys() == lower
+    assert hits((crossed_to_provider, at_provider), upper) == {}
+    assert hits(crossed_to_provider, lower).keys() == lower
     assert hits(at_last, lower) == {}
     assert upper.isdisjoint(lower)
 
