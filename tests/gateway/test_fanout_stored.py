@@ -115,6 +115,6 @@ def most(clouds: int, number: int, descending: list[bool], *, same: bool) -> int
 )
 def test_the_memory_of_a_list_is_a_few_bytes_an_item(descending: list[bool], same: bool) -> None:
     most(2, 100, descending, same=same)  # what is imported and cached at the first time
-    clouds, few, many = 20, 300, 2000
+    clouds, few, many = 20, 300, volume(2000, 2)
     grown = most(clouds, many, descending, same=same) - most(clouds, few, descending, same=same)
     assert grown < 24 * clouds * (many - few)  # an array that grows is copied

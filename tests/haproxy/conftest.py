@@ -3,11 +3,21 @@
 from collections.abc import Iterator
 
 import pytest
+from tests.commands import NO_AUTHORITIES
 from tests.gateway.wire import ask, until
 from tests.haproxy.doorway import Door, closed, opened
 from tests.haproxy.world import Authority, Fronted, Secure, World, wrote_no_secret
 
 IMAGES = {"services": ["image", "network", "compute"], "projects": "each:default"}
+
+
+@pytest.fixture(scope="package", autouse=True)
+def no_authorities() -> Iterator[None]:
+    """Configurations are rendered in the tests' own process, which checks those of a gateway."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in NO_AUTHORITIES.items():
+            patch.setenv(name, value)
+        yield
 
 
 @pytest.fixture(scope="package")
