@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 import requests
+import yaml
 from tests import commands
 
 from openstackoid.lab import Lab
 from openstackoid.trust import key_files
 
 from .conftest import User
-from .tools import Config, exchange, federated, reconfigured, until
+from .tools import Config, exchange, federated, reconfigure, reconfigured, until
 
 THREE = '{"image": "CloudThree"}'
 LIST = "openstack image list --os-scope image=CloudThree"
@@ -59,8 +60,10 @@ def otto(lab: Lab) -> Operator:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def strangers(lab: Lab) -> Iterator[None]:
+def strangers(lab: Lab, alice: User) -> Iterator[None]:
     """What stands in the configuration no command changes: so they are taken out there."""
+    both = ("CloudOne", "CloudThree")
+    peers = {cloud: yaml.safe_load(lab.clouds[cloud].gateway_config.read_text())["peers"] for cloud in both}
 
     def without(other: str, config: Config) -> None:
         del config["peers"][other]
@@ -69,6 +72,11 @@ def strangers(lab: Lab) -> Iterator[None]:
 
     with reconfigured(lab, CloudOne=partial(without, "CloudThree"), CloudThree=partial(without, "CloudOne")):
         yield
+        # They know each other again before other tests begin.
+        for cloud in both:
+            reconfigure(lab, cloud, partial(dict.update, peers=peers[cloud]))
+        for user, scope in ((alice, THREE), (User(lab, "CloudThree"), '{"image": "CloudOne"}')):
+            until(partial(_is_served, user, user.token(), scope))
 
 
 @pytest.fixture(autouse=True)
@@ -89,6 +97,10 @@ def agreed(alice: User, olga: Operator, otto: Operator) -> None:
 def images(user: User, token: str, scope: str = THREE) -> requests.Response:
     headers = {"X-Auth-Token": token, "X-Scope": scope}
     return requests.get(f"{user.frontend('image')}/v2/images", headers=headers, timeout=60)
+
+
+def _is_served(user: User, token: str, scope: str) -> bool:
+    return images(user, token, scope).status_code == requests.codes.ok
 
 
 def direct(lab: Lab, token: str) -> requests.Response:
