@@ -22,6 +22,20 @@ from .layout import DASHBOARD, DASHBOARD_PORT, Cloud
 PACKAGES: Final = ("gunicorn", "horizon", "whitenoise")
 APPLICATION: Final = Path(__file__).with_name("services") / "horizon.py"
 _MODULE: Final = "openstack_dashboard.settings"
+# Horizon's own (openstack_dashboard/defaults.py), but for `create_volume`: the lab's block storage has no data to start a server from.
+_LAUNCH_DEFAULTS: Final = {
+    "config_drive": False,
+    "create_volume": False,
+    "hide_create_volume": False,
+    "disable_image": False,
+    "disable_instance_snapshot": False,
+    "disable_volume": False,
+    "disable_volume_snapshot": False,
+    "enable_scheduler_hints": True,
+    "enable_metadata": True,
+    "enable_net_ports": True,
+    "default_availability_zone": "Any",
+}
 _HEAD: Final = '"""Settings of Horizon, which `openstackoid lab up` writes anew."""\n\n'
 
 
@@ -112,6 +126,7 @@ def settings(cloud: Cloud, home: Environment) -> dict[str, Any]:
         "SESSION_ENGINE": "django.contrib.sessions.backends.file",
         "SESSION_FILE_PATH": str(cloud.dashboard_folder / "sessions"),
         "TIME_ZONE": "UTC",
+        "LAUNCH_INSTANCE_DEFAULTS": _LAUNCH_DEFAULTS,
     }
 
 
