@@ -45,9 +45,11 @@ def http(alice: User) -> HttpClient:
 
 @pytest.fixture(scope="module")
 def things(http: HttpClient) -> Iterator[None]:
-    """Some images, networks and keypairs of hers in each cloud; names and times repeat."""
+    """Some images, networks and keypairs of hers in each cloud, and servers in two; names and times repeat."""
     made: list[tuple[str, str, str]] = []
     try:
+        for cloud, names in (("CloudOne", ("several-b", "several-a")), ("CloudTwo", ("several-b",))):
+            made += [("compute", path, cloud) for path in http.boot(cloud, *names)]
         for cloud in CLOUDS:
             for name in ("several-b", "several-a", "several-b"):
                 image = {"name": name, "disk_format": "raw", "container_format": "bare"}

@@ -36,9 +36,13 @@ NEW: Final[tuple[tuple[str, str, dict[str, str]], ...]] = (
 
 @pytest.fixture(scope="module")
 def wire(alice: User) -> Iterator[HttpClient]:
-    """With two things of each kind in each cloud, of the same names."""
+    """With two things of each kind in each cloud, of the same names, and servers in two clouds."""
     wire, made = HttpClient(alice), []
+    for cloud, names in (("CloudOne", ("order-b", "order-a")), ("CloudTwo", ("order-b",))):
+        made += [("compute", path, cloud) for path in wire.boot(cloud, *names)]
     for cloud in CLOUDS:
+        wire.ask("POST", "compute", "/v2.1/os-keypairs", cloud, {"keypair": {"name": f"order-{cloud.lower()}"}})
+        made.append(("compute", f"/v2.1/os-keypairs/order-{cloud.lower()}", cloud))
         for service, path, fields in NEW:
             item = path.rpartition("/")[2].rstrip("s").replace("-", "_")
             for name in ("order-b", "order-a"):
@@ -47,9 +51,23 @@ def wire(alice: User) -> Iterator[HttpClient]:
                 if answer.status_code == requests.codes.created:
                     document = answer.json()
                     made.append((service, f"{path}/{document.get(item, document)['id']}", cloud))
+                    if item == "network":
+                        made += _on(wire, cloud, document[item]["id"], name)
     yield wire
-    for service, path, cloud in made:
-        assert wire.send("DELETE", service, path, cloud).status_code == requests.codes.no_content
+    for service, path, cloud in reversed(made):
+        assert wire.send("DELETE", service, path, cloud).ok, path
+
+
+def _on(wire: HttpClient, cloud: str, network: str, name: str) -> Iterator[tuple[str, str, str]]:
+    """A subnet and a port of a network, and a router, of the same name."""
+    common = {"name": name, "network_id": network}
+    for item, fields in (
+        ("subnet", common | {"ip_version": 4, "cidr": "10.79.0.0/24", "enable_dhcp": False}),
+        ("port", common),
+        ("router", {"name": name}),
+    ):
+        document = wire.ask("POST", "network", f"/v2.0/{item}s", cloud, {item: fields})
+        yield "network", f"/v2.0/{item}s/{document[item]['id']}", cloud
 
 
 PATHS: Final = {
@@ -83,6 +101,7 @@ def test_pages_in_every_order_are_the_union(wire: HttpClient, service: str, path
         assert answer.status_code == requests.codes.ok, answer.text
         items += answer.json()[row.items]
         alone += [(cloud, marker(item)) for item in answer.json()[row.items]]
+    assert len(alone) > 1, "nothing to put in order"
 
     def get(url: str, scope: str) -> requests.Response:
         answer = wire.send("GET", row.service, url, scope)
