@@ -62,6 +62,12 @@ class HttpClient:
         until(lambda: all(self.ask("GET", "compute", path, scope)["server"]["status"] == "ACTIVE" for path in paths))
         return paths
 
+    def remove(self, service: str, path: str, cloud: str) -> None:
+        """Delete something, and wait until a server is gone: nova asks other services through gateways that may not stay."""
+        self.ask("DELETE", service, path, cloud)
+        if path.startswith("/v2.1/servers/"):
+            until(lambda: self.send("GET", service, path, cloud).status_code == requests.codes.not_found)
+
     def base(self, service: str) -> str:
         """The URL that paths of a service begin with."""
         return self._user.frontend(service)

@@ -65,7 +65,7 @@ def things(http: HttpClient) -> Iterator[None]:
         yield
     finally:
         for service, path, cloud in made:
-            http.ask("DELETE", service, path, cloud)
+            http.remove(service, path, cloud)
 
 
 def alone(http: HttpClient, service: str, path: str, items: str) -> list[tuple[str, str]]:

@@ -55,7 +55,7 @@ def wire(alice: User) -> Iterator[HttpClient]:
                         made += _on(wire, cloud, document[item]["id"], name)
     yield wire
     for service, path, cloud in reversed(made):
-        assert wire.send("DELETE", service, path, cloud).ok, path
+        wire.remove(service, path, cloud)
 
 
 def _on(wire: HttpClient, cloud: str, network: str, name: str) -> Iterator[tuple[str, str, str]]:
