@@ -20,7 +20,7 @@ EXAMPLES: Final = ROOT / "examples"
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+def output_of(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     """What an example prints, which must end well. It runs in this process, and `tests.commands` starts its commands of the stock client."""
     monkeypatch.syspath_prepend(EXAMPLES)
     monkeypatch.setattr(importlib.import_module("shell"), "subprocess", commands)
@@ -57,8 +57,8 @@ def shows_several(text: str) -> None:
         assert re.search(line, text), f"expected {line} in\n{text}"
 
 
-def test_the_tour(lab: Lab, told: Callable[..., str]) -> None:
-    text = told("tour.py", str(lab.directory))
+def test_the_tour(lab: Lab, output_of: Callable[..., str]) -> None:
+    text = output_of("tour.py", str(lab.directory))
     assert "tour-two | ACTIVE" in text
     assert "knows no cloud CloudNine" in text
     shows_several(text)
@@ -66,9 +66,9 @@ def test_the_tour(lab: Lab, told: Callable[..., str]) -> None:
 
 # With the full volume also in clouds of one owner, which `make demo` does not start.
 @pytest.mark.topologies("each", *(("pass-through",) if FULL else ()), "gateway-only")
-def test_the_demo(lab: Lab, told: Callable[..., str]) -> None:
+def test_the_demo(lab: Lab, output_of: Callable[..., str]) -> None:
     """It reads the trails of both clouds, and ends in an error where they do not show the image's way."""
-    text = told("demo.py", "--dir", str(lab.directory), *([] if lab.state.with_haproxy else ["--gateway-only"]))
+    text = output_of("demo.py", "--dir", str(lab.directory), *([] if lab.state.with_haproxy else ["--gateway-only"]))
     assert "ACTIVE" in text
     assert "peer=CloudTwo" in text
     assert ("taught HAProxy" in text) is lab.state.with_haproxy

@@ -61,6 +61,8 @@ class Changing:
 
     async def deleted(self, thing: Thing, targets: Sequence[Target], asker: Asker) -> Replica | None:
         """As `shown`, of members that were deleted a short while ago, and may still be there."""
+        if not thing.kind.lingers:
+            return None
         name = unquote(thing.id or "")
         replicas = await asyncio.to_thread(leaving, self._runner.store.database, thing.kind.name, name)
         return await self._seen(_with(replicas, name, targets), targets, asker)

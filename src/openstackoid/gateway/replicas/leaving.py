@@ -15,7 +15,7 @@ from openstackoid.gateway.replicas.registry import Replica
 from openstackoid.gateway.replicas.tables import LEAVING, MEMBERS, REPLICAS
 from openstackoid.storage.databases import Database
 
-_KEPT: Final = 24 * 3600.0  # seconds; who still waits then has given up, or the cloud is stuck
+_KEPT: Final = 24 * 3600.0  # seconds; no client is expected to wait longer for a server to be deleted
 _AT_ONCE: Final = 1000  # of one cleaning
 
 
@@ -36,8 +36,6 @@ def leaving(database: Database, kind: str, resource_id: str) -> list[Replica]:
         kind: of the resource.
         resource_id: in any cloud.
     """
-    if not kind_named(kind).lingers:
-        return []
     since = LEAVING.c.deleted_at >= _oldest()
     chosen = select(LEAVING.c.replica).where(LEAVING.c.kind == kind, LEAVING.c.resource_id == resource_id)
     rows = select(LEAVING).where(LEAVING.c.replica.in_(chosen), since).order_by(LEAVING.c.deleted_at, LEAVING.c.cloud)
